@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/unpoison/unpoison/backend/cpu/internal/kernel"
+)
+
+// Program is a compiled graph. Run may be called from several goroutines; the runs take turns.
+type Program struct {
+	Inputs, Outputs []Shape
+	Names           []string // of the inputs
+
+	graph   *Graph
+	levels  []*level
+	arena   []byte
+	consts  []unsafe.Pointer
+	scratch int
+
+	mu      sync.Mutex
+	bufs    [2][]unsafe.Pointer // inputs, outputs of the run in progress
+	workers []*worker
+	Trace   func(n *Node, nanoseconds int64) // if set, called for every node; runs become serial
+}
+
+// worker holds the memory that one goroutine computes with. Its argument structs live here since
+// the kernels are called through function values.
+type worker struct {
+	row     int // first row of the call in progress
+	conv    kernel.ConvArgs
+	grad    kernel.WeightGradArgs
+	args    kernel.Args
+	coef    [3 * kernel.Group]float32
+	sums    [2 * kernel.Group]float32
+	f32     []float32
+	f64     []float64
+	scratch []byte
+	in      []unsafe.Pointer
+}
+
+// float32s returns n floats of any content; the next call may return the same.
+func (w *worker) float32s(n int) []float32 {
+	if cap(w.f32) < n {
+		w.f32 = make([]float32, n)
+	}
+	return w.f32[:n]
+}
+
+// float64s returns n zeros; the next call may return the same memory.
+func (w *worker) float64s(n int) []float64 {
+	if cap(w.f64) < n {
+		w.f64 = make([]float64, n)
+	}
+	clear(w.f64[:n])
+	return w.f64[:n]
+}
+
+// step is a node of a stage, or a whole node, with its operands found.
+type step struct {
+	node  *Node
+	in    []ref
+	out   ref
+	parts *interval
+}
+
+// ref finds an operand: kind and offset, and how far it moves a row.
+type ref struct {
+	kind     placeKind
+	index    int
+	offset   int
+	rowBytes int
+}
+
+// Compile rewrites, schedules and plans the graph, which must not be used afterwards.
+func (g *Graph) Compile(outputs []*Node) (*Program, error) {
+	p := &Program{graph: g}
+	for _, n := range g.params {
+		p.Inputs = append(p.Inputs, n.Shape)
+		p.Names = append(p.Names, n.Name)
+	}
+	for _, o := range outputs {
+		p.Outputs = append(p.Outputs, o.Shape)
+	}
+	outputs = g.rewrite(outputs)
+	outputs = g.ownOutputs(outputs)
+	var err error
+	if p.levels, err = g.schedule(); err != nil {
+		return nil, err
+	}
+	var arena int
+	arena, p.scratch = g.plan(p.levels, outputs)
+	p.arena = aligned(arena)
+	for _, n := range g.nodes {
+		if n.Op == OpConst {
+			p.consts = append(p.consts, ptrOf(g.consts[n]))
+		}
+	}
+	for _, l := range p.levels {
+		for _, s := range l.stages {
+			for i := range s.steps {
+				st := &s.steps[i]
+				st.find(st.node)
+			}
+		}
+	}
+	return p, nil
+}
+
+// ownOutputs gives every output a node of its own that can be computed straight into its buffer.
+func (g *Graph) ownOutputs(outputs []*Node) []*Node {
+	taken := map[*Node]bool{}
+	out := make([]*Node, len(outputs))
+	for i, o := range outputs {
+		b, off := base(o)
+		if off == 0 && b.Op != OpParam && b.Op != OpConst && b.Shape.Size() == o.Shape.Size() && !taken[b] {
+			taken[b] = true
+			out[i] = b
+			continue
+		}
+		out[i] = g.Add(OpCopy, o.Shape, nil, o)
+		taken[out[i]] = true
+	}
+	return out
+}
+
+func aligned(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n+align)
+	skip := int(-uintptr(ptrOf(b)) & (align - 1))
+	return b[skip : skip+n]
+}
+
+func (s *step) find(n *Node) {
+	s.node = n
+	for i, in := range n.In {
+		b, off := base(in)
+		r := ref{b.place.kind, b.place.index, b.place.offset + off, 0}
+		if n.rowIn[i] {
+			r.rowBytes = in.Shape.rowSize() * in.Shape.Type.Size()
+		}
+		s.in = append(s.in, r)
+	}
+	s.out = ref{kind: n.place.kind, index: n.place.index, offset: n.place.offset}
+	if n.class == classRow {
+		s.out.rowBytes = n.Shape.rowSize() * n.Shape.Type.Size()
+	}
+}
+
+func (p *Program) at(r *ref, w *worker, row int) unsafe.Pointer {
+	var b unsafe.Pointer
+	switch r.kind {
+	case inParam:
+		b = p.bufs[0][r.index]
+	case inOutput:
+		b = p.bufs[1][r.index]
+	case inConst:
+		b = p.consts[r.index]
+	case inArena:
+		b = ptrOf(p.arena)
+	case inScratch:
+		return unsafe.Add(ptrOf(w.scratch), r.offset)
+	}
+	return unsafe.Add(b, r.offset+row*r.rowBytes)
+}
+
+// Run computes the outputs. inputs and outputs point to the elements, in the order of Inputs and
+// Outputs; outputs must not overlap inputs.
+func (p *Program) Run(inputs, outputs []unsafe.Pointer) (err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(inputs) != len(p.Inputs) || len(outputs) != len(p.Outputs) {
+		return fmt.Errorf("the program takes %d inputs and %d outputs, got %d and %d", len(p.Inputs), len(p.Outputs), len(inputs), len(outputs))
+	}
+	p.bufs = [2][]unsafe.Pointer{inputs, outputs}
+	defer func() { p.bufs = [2][]unsafe.Pointer{} }()
+	threads := runtime.GOMAXPROCS(0)
+	for len(p.workers) < threads {
+		p.workers = append(p.workers, &worker{scratch: aligned(p.scratch)})
+	}
+	for _, l := range p.levels {
+		for _, n := range l.whole {
+			p.whole(n)
+		}
+		for _, s := range l.stages {
+			p.loop(s, threads)
+		}
+	}
+	return nil
+}
+
+func (p *Program) whole(n *Node) {
+	w := p.workers[0]
+	w.row = 0
+	w.in = w.in[:0]
+	for _, in := range n.In {
+		b, off := base(in)
+		r := ref{kind: b.place.kind, index: b.place.index, offset: b.place.offset + off}
+		w.in = append(w.in, p.at(&r, w, 0))
+	}
+	rows := 1
+	if n.Shape.Rank() > 0 {
+		rows = n.Shape.Dims[0]
+	}
+	out := ref{kind: n.place.kind, index: n.place.index, offset: n.place.offset}
+	n.fn(w, p.at(&out, w, 0), w.in, rows)
+}
+
+func (p *Program) loop(s *stage, threads int) {
+	threads = min(threads, s.chunks)
+	if s.serial || threads == 1 {
+		for c := range s.chunks {
+			p.chunk(s, p.workers[0], c)
+		}
+	} else {
+		share(threads, s.chunks, func(w, c int) { p.chunk(s, p.workers[w], c) })
+	}
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.parts == nil {
+			continue
+		}
+		red := st.node.red
+		out, parts := p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset)
+		if red.split == 1 || s.chunks*red.bytes < 1<<18 || threads == 1 {
+			red.join(out, parts, s.chunks, 0, red.split)
+			continue
+		}
+		n := red.split
+		share(threads, threads, func(_, c int) { red.join(out, parts, s.chunks, c*n/threads, (c+1)*n/threads) })
+	}
+}
+
+// chunk runs all steps of a stage on the rows of chunk c, a tile at a time.
+func (p *Program) chunk(s *stage, w *worker, c int) {
+	lo, hi := c*s.chunk, min((c+1)*s.chunk, s.extent)
+	for i := range s.steps {
+		if st := &s.steps[i]; st.parts != nil {
+			clear(slice[byte](unsafe.Add(ptrOf(p.arena), st.parts.offset+c*st.node.red.bytes), st.node.red.bytes))
+		}
+	}
+	for row := lo; row < hi; row += s.tile {
+		rows := min(s.tile, hi-row)
+		w.row = row
+		for i := range s.steps {
+			st := &s.steps[i]
+			w.in = w.in[:0]
+			for k := range st.in {
+				w.in = append(w.in, p.at(&st.in[k], w, row))
+			}
+			if st.parts != nil {
+				st.node.red.add(w, unsafe.Add(ptrOf(p.arena), st.parts.offset+c*st.node.red.bytes), w.in, rows)
+			} else {
+				st.node.fn(w, p.at(&st.out, w, row), w.in, rows)
+			}
+		}
+	}
+}
+
+// job is a loop over tasks that several goroutines share.
+type job struct {
+	next, left atomic.Int64
+	tasks      int
+	run        func(worker, task int)
+	done       chan struct{}
+}
+
+var helpers struct {
+	sync.Mutex
+	work  chan helperCall
+	count int
+}
+
+type helperCall struct {
+	j      *job
+	worker int
+}
+
+// share runs tasks 0…n-1 on this goroutine and threads-1 helpers. Which helper takes which task is
+// left to chance; results may not depend on it.
+func share(threads, n int, run func(worker, task int)) {
+	helpers.Lock()
+	if helpers.work == nil {
+		helpers.work = make(chan helperCall, 256)
+	}
+	for helpers.count < threads-1 {
+		helpers.count++
+		go help(helpers.work)
+	}
+	helpers.Unlock()
+	j := &job{tasks: n, run: run, done: make(chan struct{}, 1)}
+	j.left.Store(int64(threads))
+	for t := 1; t < threads; t++ {
+		helpers.work <- helperCall{j, t}
+	}
+	j.take(0)
+	<-j.done
+}
+
+func help(work chan helperCall) {
+	for c := range work {
+		c.j.take(c.worker)
+	}
+}
+
+func (j *job) take(worker int) {
+	for {
+		t := int(j.next.Add(1)) - 1
+		if t >= j.tasks {
+			break
+		}
+		j.run(worker, t)
+	}
+	if j.left.Add(-1) == 0 {
+		j.done <- struct{}{}
+	}
+}

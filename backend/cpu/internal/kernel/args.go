@@ -1,0 +1,40 @@
+package kernel
+
+import "unsafe"
+
+// Tap is one kernel position of a convolution: byte offsets into the input and the weights.
+type Tap struct{ In, Weight int }
+
+// ConvArgs describes a run of output pixels of a direct convolution. All strides are in bytes.
+type ConvArgs struct {
+	Out, In, Weight unsafe.Pointer
+	Taps            *Tap
+	Taps2           int // twice the number of taps
+	InPix, OutPix   int // from one output pixel to the next, in the input and in the output
+	WeightRow       int // from one input channel's weights to the next one's
+	Accumulate      int // 1: add to what Out holds
+	InChannels      int
+}
+
+// WeightGradArgs describes a tile of a convolution's weight gradient: kernel columns × input
+// channels × output channels, summed over Rows×Cols output pixels. All strides are in bytes.
+type WeightGradArgs struct {
+	DW, X, DY      unsafe.Pointer
+	Rows, Cols     int
+	XPix, XRow     int
+	DYPix, DYRow   int
+	XCol           int // from one kernel column to the next, in the input
+	DWCol, DWInput int // from one kernel column, one input channel to the next, in the gradient
+}
+
+// Group is the number of floats that a channel-wise or flat kernel handles at a time.
+const Group = 64
+
+// Args describes a channel-wise or flat loop over Count groups of 64 floats.
+// Channel-wise kernels step by Stride bytes and read coefficients as rows of 64 floats at Coef;
+// reductions add to rows of 64 floats at Sums.
+type Args struct {
+	Dst, Src0, Src1, Src2 unsafe.Pointer
+	Count, Stride         int
+	Coef, Sums            unsafe.Pointer
+}

@@ -1,0 +1,133 @@
+package kernel
+
+import (
+	"os"
+	"unsafe"
+)
+
+type raw = func(a *byte)
+
+// Set is one instruction set's kernels.
+type Set struct {
+	Name string
+	// conv[b][p] computes p pixels of 16·b channels.
+	conv [3][]raw
+	tile []Tile
+
+	affine, affineRelu, affine2, affine2Add, affineMask raw
+	sum, sumSquares, gradSums                           raw
+	add, sub, mul, addScalar, mulScalar, relu, reluGrad raw
+	sgd                                                 raw
+}
+
+// Tile is a weight-gradient kernel: Cols kernel columns × Channels input channels × 16·Blocks
+// output channels.
+type Tile struct {
+	Cols, Channels, Blocks int
+	run                    raw
+}
+
+// Run adds the tile's sums to the gradient.
+func (t *Tile) Run(a *WeightGradArgs) { t.run((*byte)(unsafe.Pointer(a))) }
+
+// Active is the set in use: the best that the processor has, or what UNPOISON_CPU names.
+var Active = choose(os.Getenv("UNPOISON_CPU"))
+
+// Sets lists what this processor can run, best first; the last is generic.
+func Sets() []*Set { return append(native(), &generic) }
+
+func choose(name string) *Set {
+	sets := Sets()
+	for _, s := range sets {
+		if s.Name == name {
+			return s
+		}
+	}
+	return sets[0]
+}
+
+// Conv computes pixels output pixels of 16·blocks channels; pixels may exceed what one kernel does.
+func (s *Set) Conv(a *ConvArgs, blocks, pixels int) {
+	ks := s.conv[blocks]
+	for pixels > 0 {
+		p := len(ks) - 1
+		if pixels < 2*p { // two even parts rather than a full and a thin one
+			p = min(p, (pixels+1)/2)
+			if pixels <= len(ks)-1 {
+				p = pixels
+			}
+		}
+		ks[p]((*byte)(unsafe.Pointer(a)))
+		if pixels -= p; pixels == 0 {
+			return // a pointer past the end must not outlive the call: the collector would follow it
+		}
+		a.Out = unsafe.Add(a.Out, p*a.OutPix)
+		a.In = unsafe.Add(a.In, p*a.InPix)
+	}
+}
+
+// Blocks returns the widest channel block (in units of 16 channels) for channels, a multiple of 16.
+func (s *Set) Blocks(channels int) int {
+	if channels >= 32 && len(s.conv[2]) > 1 {
+		return 2
+	}
+	return 1
+}
+
+// Tiles lists the shapes that the weight gradient is computed in; {1,1,1} is among them.
+func (s *Set) Tiles() []Tile { return s.tile }
+
+func call(f raw, a *Args) {
+	if a.Count > 0 {
+		f((*byte)(unsafe.Pointer(a)))
+	}
+}
+
+// Affine: dst = c0·src0 + c1.
+func (s *Set) Affine(a *Args) { call(s.affine, a) }
+
+// AffineRelu: dst = max(0, c0·src0 + c1).
+func (s *Set) AffineRelu(a *Args) { call(s.affineRelu, a) }
+
+// Affine2: dst = c0·src0 + c1·src1 + c2.
+func (s *Set) Affine2(a *Args) { call(s.affine2, a) }
+
+// Affine2Add: dst = c0·src0 + c1·src1 + c2 + src2.
+func (s *Set) Affine2Add(a *Args) { call(s.affine2Add, a) }
+
+// AffineMask: dst = src0 where c0·src1 + c1 ≥ 0, else 0.
+func (s *Set) AffineMask(a *Args) { call(s.affineMask, a) }
+
+// Sum: sums0 += src0.
+func (s *Set) Sum(a *Args) { call(s.sum, a) }
+
+// SumSquares: sums0 += (src0 − c0)².
+func (s *Set) SumSquares(a *Args) { call(s.sumSquares, a) }
+
+// GradSums: sums0 += src0, sums1 += src0·(src1 − c0).
+func (s *Set) GradSums(a *Args) { call(s.gradSums, a) }
+
+// Add: dst = src0 + src1; Stride is not used by the flat kernels.
+func (s *Set) Add(a *Args) { call(s.add, a) }
+
+// Sub: dst = src0 − src1.
+func (s *Set) Sub(a *Args) { call(s.sub, a) }
+
+// Mul: dst = src0 · src1.
+func (s *Set) Mul(a *Args) { call(s.mul, a) }
+
+// AddScalar: dst = src0 + c0.
+func (s *Set) AddScalar(a *Args) { call(s.addScalar, a) }
+
+// MulScalar: dst = src0 · c0.
+func (s *Set) MulScalar(a *Args) { call(s.mulScalar, a) }
+
+// Relu: dst = max(0, src0).
+func (s *Set) Relu(a *Args) { call(s.relu, a) }
+
+// ReluGrad: dst = src0 where src1 ≥ 0, else 0.
+func (s *Set) ReluGrad(a *Args) { call(s.reluGrad, a) }
+
+// SGD: with p, m, g at Src0..2 and coefficients wd, mu, c2, c3 at Coef:
+// g ← g + wd·p; m' = mu·m + g to Sums; p' = p + c2·g + c3·m' to Dst.
+func (s *Set) SGD(a *Args) { call(s.sgd, a) }

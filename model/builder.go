@@ -1,0 +1,171 @@
+package model
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+)
+
+// Batch norm's constants are PyTorch's.
+const (
+	bnMomentum = 0.1
+	bnEpsilon  = 1e-5
+)
+
+// Builder lays a network into a graph. The network's code asks it for layers by name; it supplies
+// the tensors, which are the graph's first parameters in the order of the state.
+type Builder struct {
+	Graph    *Graph
+	Training bool // batch norm uses the batch's statistics and updates the running ones
+
+	params  map[string]*Node
+	updates map[string]*Node // new running statistics
+	taps    map[string]*Node
+	declare func(t *Tensor, init initializer) *Node
+}
+
+// tensor returns the graph's node for a tensor.
+func (b *Builder) tensor(name string, kind Kind, init initializer, dims ...int) *Node {
+	if b.declare != nil {
+		n := b.declare(&Tensor{Name: name, Kind: kind, Dims: dims}, init)
+		b.params[name] = n
+		return n
+	}
+	n := b.params[name]
+	if n == nil {
+		panic(fmt.Errorf("the state has no tensor %q", name))
+	}
+	if want := shapes.Make(dtypes.Float32, dims...); !n.Shape().Equal(want) {
+		panic(fmt.Errorf("tensor %q has shape %v, the network needs %v", name, n.Shape().Dimensions, dims))
+	}
+	return n
+}
+
+// Conv is a convolution without bias over [N,H,W,C], padded by (k−1)/2.
+func (b *Builder) Conv(name string, x *Node, out, k, stride int) *Node {
+	in := x.Shape().Dimensions[3]
+	// He initialisation over the outputs, as wide residual networks start.
+	w := b.tensor(name+".weight", Weight, normal(math.Sqrt(2/float64(k*k*out))), k, k, in, out)
+	p := (k - 1) / 2
+	return Convolve(x, w).Strides(stride).PaddingPerDim([][2]int{{p, p}, {p, p}}).Done()
+}
+
+// BatchNorm normalises over all but the last axis.
+func (b *Builder) BatchNorm(name string, x *Node) *Node {
+	c := x.Shape().Dimensions[x.Rank()-1]
+	scale := b.tensor(name+".weight", Weight, constant(1), c)
+	offset := b.tensor(name+".bias", Weight, constant(0), c)
+	mean := b.tensor(name+".running_mean", Buffer, constant(0), c)
+	variance := b.tensor(name+".running_var", Buffer, constant(1), c)
+	if !b.Training {
+		return InternalBatchNormForInference(x, scale, offset, mean, variance, bnEpsilon, -1)
+	}
+	y, m, v := InternalBatchNormForTraining(x, scale, offset, bnEpsilon, -1)
+	count := float64(x.Shape().Size() / c)
+	unbiased := MulScalar(v, count/math.Max(1, count-1)) // PyTorch's running variance
+	follow := func(old, batch *Node) *Node {
+		return StopGradient(Add(MulScalar(old, 1-bnMomentum), MulScalar(batch, bnMomentum)))
+	}
+	b.updates[name+".running_mean"] = follow(mean, m)
+	b.updates[name+".running_var"] = follow(variance, unbiased)
+	return y
+}
+
+// Relu is max(x, 0).
+func (b *Builder) Relu(x *Node) *Node { return Max(x, ScalarZero(x.Graph(), x.DType())) }
+
+// Linear is x·W + bias over [N,in].
+func (b *Builder) Linear(name string, x *Node, out int) *Node {
+	in := x.Shape().Dimensions[1]
+	w := b.tensor(name+".weight", Weight, uniform(in), in, out)
+	bias := b.tensor(name+".bias", Weight, uniform(in), out)
+	return Add(Dot(x, w), ExpandAndBroadcast(bias, []int{x.Shape().Dimensions[0], out}, []int{0}))
+}
+
+// GlobalPool averages over height and width.
+func (b *Builder) GlobalPool(x *Node) *Node { return ReduceMean(x, 1, 2) }
+
+// Tap names an inner result that attacks and defences look at.
+func (b *Builder) Tap(name string, x *Node) *Node {
+	b.taps[name] = x
+	return x
+}
+
+// Graphed is a network laid into a graph.
+type Graphed struct {
+	Logits  *Node
+	Params  map[string]*Node // by tensor name
+	Updates map[string]*Node // new running statistics, when training
+	Taps    map[string]*Node // inner results: "features" (penultimate), "group1"…, "lastconv"
+}
+
+// Network is an architecture for a number of classes and an input size.
+type Network struct {
+	Arch    string
+	Classes int
+	Height  int
+	Width   int
+
+	build func(b *Builder, x *Node, classes int) *Node
+	spec  State
+	inits []initializer
+}
+
+// Graph lays the network into g, whose parameters for the tensors of the state are created here in
+// its order, all of them first. x is made by input afterwards.
+func (n *Network) Graph(g *Graph, training bool, input func() *Node) *Graphed {
+	b := &Builder{Graph: g, Training: training, params: map[string]*Node{}, updates: map[string]*Node{}, taps: map[string]*Node{}}
+	for _, t := range n.spec {
+		b.params[t.Name] = Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
+	}
+	return n.Lay(b, input())
+}
+
+// Lay applies the network to x with the tensors that b has, for graphs that hold several networks.
+func (n *Network) Lay(b *Builder, x *Node) *Graphed {
+	logits := n.build(b, x, n.Classes)
+	return &Graphed{logits, b.params, b.updates, b.taps}
+}
+
+// NewBuilder returns a builder over parameters made elsewhere.
+func NewBuilder(g *Graph, training bool, params map[string]*Node) *Builder {
+	return &Builder{Graph: g, Training: training, params: params, updates: map[string]*Node{}, taps: map[string]*Node{}}
+}
+
+// trace runs the network's code once to learn its tensors.
+func (n *Network) trace(backend backends.Backend) {
+	g := NewGraph(backend, "trace "+n.Arch)
+	b := &Builder{Graph: g, params: map[string]*Node{}, updates: map[string]*Node{}, taps: map[string]*Node{}}
+	b.declare = func(t *Tensor, init initializer) *Node {
+		n.spec = append(n.spec, t)
+		n.inits = append(n.inits, init)
+		return Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
+	}
+	n.build(b, Parameter(g, "x", shapes.Make(dtypes.Float32, 2, n.Height, n.Width, 3)), n.Classes)
+}
+
+// Spec lists the network's tensors without data.
+func (n *Network) Spec() State { return n.spec }
+
+// Init returns fresh tensors. Every tensor has a random stream of its own, derived from the seed
+// and its name.
+func (n *Network) Init(seed uint64) State {
+	s := make(State, len(n.spec))
+	for i, t := range n.spec {
+		size := 1
+		for _, d := range t.Dims {
+			size *= d
+		}
+		s[i] = &Tensor{t.Name, t.Kind, t.Dims, make([]float32, size)}
+		h := fnv.New64a()
+		h.Write([]byte(t.Name))
+		n.inits[i](rand.New(rand.NewPCG(seed, h.Sum64())), s[i])
+	}
+	return s
+}

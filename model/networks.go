@@ -1,0 +1,156 @@
+package model
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/backend/cpu"
+)
+
+// architectures is the table of networks; names are the field's.
+var architectures = map[string]struct {
+	about string
+	build func(b *Builder, x *Node, classes int) *Node
+}{
+	"wrn-16-1":         {"wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1)},
+	"wrn-40-1":         {"wide residual network, depth 40, width 1", wideResNet(40, 1)},
+	"preact-resnet-18": {"pre-activation ResNet-18 for 32×32", preActResNet18},
+	"resnet-34":        {"ResNet-34 for photographs of 224×224", resNet34},
+	"small-cnn":        {"four convolutions, for demonstrations and tests", smallCNN},
+}
+
+// Names lists the architectures, sorted.
+func Names() []string {
+	var n []string
+	for a := range architectures {
+		n = append(n, a)
+	}
+	sort.Strings(n)
+	return n
+}
+
+// About describes an architecture in a line.
+func About(arch string) string { return architectures[arch].about }
+
+// New returns a network for RGB images of height×width. Sizes below 8 are refused.
+func New(arch string, classes, height, width int) (*Network, error) {
+	a, ok := architectures[arch]
+	if !ok {
+		return nil, fmt.Errorf("no network %q; there are %s", arch, strings.Join(Names(), ", "))
+	}
+	if classes < 2 {
+		return nil, fmt.Errorf("a classifier needs at least 2 classes, got %d", classes)
+	}
+	if height < 8 || width < 8 {
+		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least 8×8", height, width, arch)
+	}
+	n := &Network{Arch: arch, Classes: classes, Height: height, Width: width, build: a.build}
+	backend, err := cpu.New("")
+	if err != nil {
+		return nil, err
+	}
+	n.trace(backend)
+	return n, nil
+}
+
+// wideResNet is Zagoruyko and Komodakis' network (2016), with tensors named as in the PyTorch
+// implementations that use it.
+func wideResNet(depth, width int) func(b *Builder, x *Node, classes int) *Node {
+	return func(b *Builder, x *Node, classes int) *Node {
+		blocks := (depth - 4) / 6
+		x = b.Conv("conv1", x, 16, 3, 1)
+		for g, channels := range []int{16 * width, 32 * width, 64 * width} {
+			for i := range blocks {
+				stride := 1
+				if g > 0 && i == 0 {
+					stride = 2
+				}
+				x = wideBlock(b, fmt.Sprintf("block%d.layer.%d", g+1, i), x, channels, stride)
+			}
+			b.Tap(fmt.Sprintf("group%d", g+1), x)
+		}
+		b.Tap("lastconv", x)
+		x = b.Relu(b.BatchNorm("bn1", x))
+		x = b.Tap("features", b.GlobalPool(x))
+		return b.Linear("fc", x, classes)
+	}
+}
+
+func wideBlock(b *Builder, name string, x *Node, out, stride int) *Node {
+	h := b.Relu(b.BatchNorm(name+".bn1", x))
+	y := b.Conv(name+".conv1", h, out, 3, stride)
+	y = b.Relu(b.BatchNorm(name+".bn2", y))
+	y = b.Conv(name+".conv2", y, out, 3, 1)
+	if x.Shape().Dimensions[3] != out { // the activated input is projected
+		x = b.Conv(name+".convShortcut", h, out, 1, stride)
+	}
+	return Add(x, y)
+}
+
+// preActResNet18 is He et al.'s (2016b) for 32×32, with tensors named as in BackdoorBench.
+func preActResNet18(b *Builder, x *Node, classes int) *Node {
+	x = b.Conv("conv1", x, 64, 3, 1)
+	for g, channels := range []int{64, 128, 256, 512} {
+		for i := range 2 {
+			stride := 1
+			if g > 0 && i == 0 {
+				stride = 2
+			}
+			name := fmt.Sprintf("layer%d.%d", g+1, i)
+			h := b.Relu(b.BatchNorm(name+".bn1", x))
+			shortcut := x
+			if stride != 1 || x.Shape().Dimensions[3] != channels {
+				shortcut = b.Conv(name+".shortcut.0", h, channels, 1, stride)
+			}
+			y := b.Conv(name+".conv1", h, channels, 3, stride)
+			y = b.Conv(name+".conv2", b.Relu(b.BatchNorm(name+".bn2", y)), channels, 3, 1)
+			x = Add(y, shortcut)
+		}
+		b.Tap(fmt.Sprintf("group%d", g+1), x)
+	}
+	b.Tap("lastconv", x)
+	x = b.Tap("features", b.GlobalPool(x))
+	return b.Linear("linear", x, classes)
+}
+
+// resNet34 is He et al.'s (2016a), with tensors named as in torchvision.
+func resNet34(b *Builder, x *Node, classes int) *Node {
+	x = b.Relu(b.BatchNorm("bn1", b.Conv("conv1", x, 64, 7, 2)))
+	x = MaxPool(x).Window(3).Strides(2).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
+	for g, blocks := range []int{3, 4, 6, 3} {
+		channels := 64 << g
+		for i := range blocks {
+			stride := 1
+			if g > 0 && i == 0 {
+				stride = 2
+			}
+			name := fmt.Sprintf("layer%d.%d", g+1, i)
+			shortcut := x
+			y := b.Relu(b.BatchNorm(name+".bn1", b.Conv(name+".conv1", x, channels, 3, stride)))
+			y = b.BatchNorm(name+".bn2", b.Conv(name+".conv2", y, channels, 3, 1))
+			if stride != 1 || x.Shape().Dimensions[3] != channels {
+				shortcut = b.BatchNorm(name+".downsample.1", b.Conv(name+".downsample.0", x, channels, 1, stride))
+			}
+			x = b.Relu(Add(y, shortcut))
+		}
+		b.Tap(fmt.Sprintf("group%d", g+1), x)
+	}
+	b.Tap("lastconv", x)
+	x = b.Tap("features", b.GlobalPool(x))
+	return b.Linear("fc", x, classes)
+}
+
+// smallCNN is a plain network: 16, 32, 32 and 64 channels, halved three times.
+func smallCNN(b *Builder, x *Node, classes int) *Node {
+	for i, l := range []struct{ channels, stride int }{{16, 1}, {32, 2}, {32, 2}, {64, 2}} {
+		x = b.Conv(fmt.Sprintf("conv%d", i+1), x, l.channels, 3, l.stride)
+		x = b.Relu(b.BatchNorm(fmt.Sprintf("bn%d", i+1), x))
+		b.Tap(fmt.Sprintf("group%d", i), x)
+	}
+	b.Tap("lastconv", x)
+	x = b.Tap("features", b.GlobalPool(x))
+	return b.Linear("fc", x, classes)
+}

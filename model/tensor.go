@@ -1,0 +1,102 @@
+// Package model holds the networks and their parameters, which are plain named tensors outside any
+// graph: checkpoints, imports and pruning are loops over a list.
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Kind says what a tensor is for.
+type Kind uint8
+
+// The kinds of tensors of a network.
+const (
+	Weight Kind = iota // trained
+	Buffer             // kept beside: batch-norm statistics
+)
+
+// Tensor is a named float32 array in the layout that the graph computes with: convolution kernels
+// are [height, width, in, out], linear weights [in, out]. Files hold PyTorch's layout instead; see
+// package checkpoint.
+type Tensor struct {
+	Name string
+	Kind Kind
+	Dims []int
+	Data []float32
+}
+
+// State is a network's tensors in the order in which PyTorch's state_dict lists them.
+type State []*Tensor
+
+// Get returns the tensor of that name, or nil.
+func (s State) Get(name string) *Tensor {
+	i := slices.IndexFunc(s, func(t *Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return s[i]
+}
+
+// Clone returns a copy that shares no memory.
+func (s State) Clone() State {
+	c := make(State, len(s))
+	for i, t := range s {
+		c[i] = &Tensor{t.Name, t.Kind, slices.Clone(t.Dims), slices.Clone(t.Data)}
+	}
+	return c
+}
+
+// Parameters counts the trained numbers.
+func (s State) Parameters() int {
+	n := 0
+	for _, t := range s {
+		if t.Kind == Weight {
+			n += len(t.Data)
+		}
+	}
+	return n
+}
+
+// Finite reports the first tensor that holds a NaN or an infinity.
+func (s State) Finite() error {
+	for _, t := range s {
+		for _, v := range t.Data {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("tensor %s holds %v", t.Name, v)
+			}
+		}
+	}
+	return nil
+}
+
+// initializer fills a tensor; r is a stream of its own for every tensor.
+type initializer func(r *rand.Rand, t *Tensor)
+
+func constant(v float32) initializer {
+	return func(_ *rand.Rand, t *Tensor) {
+		for i := range t.Data {
+			t.Data[i] = v
+		}
+	}
+}
+
+func normal(std float64) initializer {
+	return func(r *rand.Rand, t *Tensor) {
+		for i := range t.Data {
+			t.Data[i] = float32(r.NormFloat64() * std)
+		}
+	}
+}
+
+// uniform draws from ±1/√fanIn, PyTorch's default for linear layers.
+func uniform(fanIn int) initializer {
+	bound := 1 / math.Sqrt(float64(fanIn))
+	return func(r *rand.Rand, t *Tensor) {
+		for i := range t.Data {
+			t.Data[i] = float32((2*r.Float64() - 1) * bound)
+		}
+	}
+}
