@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/gomlx/gomlx v0.26.0
 	github.com/pkg/errors v0.9.1
+	golang.org/x/image v0.26.0
 	golang.org/x/sys v0.49.0
 )
 

@@ -1,0 +1,75 @@
+// Package augment changes training images: random crop after padding, horizontal flip, cutout.
+package augment
+
+import "math/rand/v2"
+
+// Options says what is done. The zero value changes nothing.
+type Options struct {
+	Pad    int  // pixels of zero padding around, cropped back to size at a random place
+	Flip   bool // left and right swapped in half of the images
+	Cutout int  // side of a square of zeros at a random place; 0 for none
+}
+
+// Standard is what ABL fine-tunes with: crop of 4 pixels at 32, flip, cutout of one 3×3 hole.
+// Road signs must not be flipped.
+func Standard(side int, flip bool) Options {
+	return Options{Pad: max(1, side/8), Flip: flip, Cutout: max(1, side*3/32)}
+}
+
+// Apply writes the augmented image as numbers from 0 to 1.
+func (o Options) Apply(dst []float32, src []uint8, h, w int, r *rand.Rand) {
+	dy, dx, flip := 0, 0, false
+	if o.Pad > 0 {
+		dy, dx = r.IntN(2*o.Pad+1)-o.Pad, r.IntN(2*o.Pad+1)-o.Pad
+	}
+	if o.Flip {
+		flip = r.IntN(2) == 1
+	}
+	for y := range h {
+		row := dst[y*w*3 : (y+1)*w*3]
+		sy := y + dy
+		if sy < 0 || sy >= h {
+			clear(row)
+			continue
+		}
+		if dx == 0 && !flip {
+			for i, v := range src[sy*w*3 : (sy+1)*w*3] {
+				row[i] = scaled[v]
+			}
+			continue
+		}
+		for x := range w {
+			sx := x + dx
+			if flip {
+				sx = w - 1 - x + dx
+			}
+			d := row[3*x : 3*x+3 : 3*x+3]
+			if sx < 0 || sx >= w {
+				d[0], d[1], d[2] = 0, 0, 0
+				continue
+			}
+			s := src[(sy*w+sx)*3:]
+			d[0], d[1], d[2] = scaled[s[0]], scaled[s[1]], scaled[s[2]]
+		}
+	}
+	if o.Cutout > 0 {
+		cy, cx := r.IntN(h), r.IntN(w)
+		for y := max(0, cy-o.Cutout/2); y < min(h, cy-o.Cutout/2+o.Cutout); y++ {
+			clear(dst[(y*w+max(0, cx-o.Cutout/2))*3 : (y*w+min(w, max(0, cx-o.Cutout/2+o.Cutout)))*3])
+		}
+	}
+}
+
+// Plain writes the image as numbers from 0 to 1.
+func Plain(dst []float32, src []uint8) {
+	for i, v := range src {
+		dst[i] = scaled[v]
+	}
+}
+
+var scaled = func() (t [256]float32) {
+	for i := range t {
+		t[i] = float32(i) / 255
+	}
+	return t
+}()

@@ -1,0 +1,85 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/unpoison/unpoison/model"
+)
+
+// Info is what a model file says about its network.
+type Info struct {
+	Arch    string
+	Classes []string
+	Height  int
+	Width   int
+	Version string // of unpoison
+}
+
+// Save stores a network's tensors under PyTorch's names and in its layout, with Info as metadata.
+// A state with a NaN or an infinity is refused, so that it can't replace a good model.
+func Save(path string, s model.State, info Info) error {
+	if err := s.Finite(); err != nil {
+		return fmt.Errorf("model not written to %s: %w", path, err)
+	}
+	classes, err := json.Marshal(info.Classes)
+	if err != nil {
+		return err
+	}
+	arrays := map[string]Array{}
+	for _, t := range s {
+		dims, data := t.PyTorch()
+		arrays[t.Name] = Array{dims, data}
+	}
+	return WriteArrays(path, arrays, map[string]string{
+		"format": "pt", "architecture": info.Arch, "classes": string(classes),
+		"height": strconv.Itoa(info.Height), "width": strconv.Itoa(info.Width), "unpoison": info.Version,
+	})
+}
+
+// Load reads a model file and its network.
+func Load(path string) (*model.Network, model.State, *Info, error) {
+	arrays, meta, err := ReadArrays(path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	info := &Info{Arch: meta["architecture"], Version: meta["unpoison"]}
+	if info.Arch == "" {
+		return nil, nil, nil, fmt.Errorf("%s: expected metadata that names the architecture, found %v", path, meta)
+	}
+	if err := json.Unmarshal([]byte(meta["classes"]), &info.Classes); err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: expected a list of class names, found %q", path, meta["classes"])
+	}
+	for key, v := range map[string]*int{"height": &info.Height, "width": &info.Width} {
+		if *v, err = strconv.Atoi(meta[key]); err != nil || *v < 1 || *v > 4096 {
+			return nil, nil, nil, fmt.Errorf("%s: expected the input's %s, found %q", path, key, meta[key])
+		}
+	}
+	n, err := model.New(info.Arch, len(info.Classes), info.Height, info.Width)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s, err := fill(n, arrays)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return n, s, info, nil
+}
+
+// fill copies arrays in PyTorch's layout into a state of the network.
+func fill(n *model.Network, arrays map[string]Array) (model.State, error) {
+	s := n.Init(0)
+	for _, t := range s {
+		a, ok := arrays[t.Name]
+		if !ok {
+			return nil, fmt.Errorf("%s needs a tensor %s, there is none", n.Arch, t.Name)
+		}
+		if dims, _ := t.PyTorch(); !slices.Equal(dims, a.Dims) {
+			return nil, fmt.Errorf("tensor %s: expected the shape %v, found %v", t.Name, dims, a.Dims)
+		}
+		t.SetPyTorch(a.Data)
+	}
+	return s, nil
+}

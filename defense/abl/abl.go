@@ -1,0 +1,313 @@
+// Package abl is Anti-Backdoor Learning (Li et al., NeurIPS 2021): training a clean network on data
+// that may be poisoned. In the first epochs local gradient ascent makes poisoned images stand out by
+// their low loss; the lowest are isolated, the network is trained on the rest, and what the isolated
+// ones taught is unlearnt by gradient ascent.
+package abl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// Options are ABL's knobs. Start from Default or Paper.
+type Options struct {
+	Network string `json:"network"` // architecture; see model.Names
+	Seed    uint64 `json:"seed"`
+	Batch   int    `json:"batch"`
+
+	IsolateEpochs int     `json:"isolate_epochs"` // the turning epoch T_te; 0: no isolation, plain training
+	IsolateRate   float64 `json:"isolate_rate"`   // learning rate meanwhile
+	Loss          string  `json:"loss"`           // "lga", "flooding" or "ce"
+	Gamma         float64 `json:"gamma"`          // LGA's threshold, flooding's level
+	Sign          string  `json:"sign"`           // LGA's sign: "sample" (the formula) or "batch" (the published code)
+	Rank          string  `json:"rank"`           // by the "final" network's losses or their "mean" over the isolation epochs
+	Isolation     float64 `json:"isolation"`      // isolation rate p: share of images isolated
+
+	TuneEpochs int     `json:"tune_epochs"`
+	TuneRate   float64 `json:"tune_rate"`
+	Schedule   string  `json:"schedule"` // see train.ScheduleNamed
+	Augment    bool    `json:"augment"`  // crop, flip and cutout in fine-tuning
+	Flip       bool    `json:"flip"`     // flip left and right; wrong for road signs and text
+
+	Unlearn       string  `json:"unlearn"` // "joint", "split" or "none"
+	UnlearnSteps  int     `json:"unlearn_steps"`
+	UnlearnRate   float64 `json:"unlearn_rate"`
+	UnlearnLimit  float64 `json:"unlearn_limit"` // isolated losses count up to here; 0: unbounded
+	Tolerance     float64 `json:"tolerance"`     // accuracy that unlearning may cost on held-back images
+	HeldBackShare float64 `json:"held_back"`     // share of the kept images that only watches
+}
+
+// Default is the recipe that docs/recipe.md measures: the paper's steps in fewer epochs, with a
+// bounded joint unlearning.
+func Default() Options {
+	return Options{
+		Network: "wrn-16-1", Batch: 128,
+		IsolateEpochs: 5, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "sample", Rank: "mean", Isolation: 0.01,
+		TuneEpochs: 20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
+		Unlearn: "joint", UnlearnSteps: 400, UnlearnRate: 1e-2, UnlearnLimit: 5, Tolerance: 0.03, HeldBackShare: 0.02,
+	}
+}
+
+// Paper is the recipe as published: T = 100, T_te = 20, batch 64, split unlearning.
+func Paper() Options {
+	return Options{
+		Network: "wrn-16-1", Batch: 64,
+		IsolateEpochs: 20, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "final", Isolation: 0.01,
+		TuneEpochs: 80, TuneRate: 0.1, Schedule: "step", Augment: true, Flip: true,
+		Unlearn: "split", UnlearnSteps: 20 * 8, UnlearnRate: 5e-4, Tolerance: 0.03, HeldBackShare: 0.02,
+	}
+}
+
+// Suspect is an image in the order of suspicion.
+type Suspect struct {
+	Index    int
+	Score    float32 // its loss; low is suspicious
+	Isolated bool
+}
+
+// Result is a finished training.
+type Result struct {
+	Network  *model.Network
+	Model    model.State
+	Suspects []Suspect        // all images, most suspicious first; empty without isolation
+	Unlearn  *unlearn.Outcome // nil if there was no unlearning
+	Seconds  map[string]float64
+}
+
+// Settings of a run beside the recipe.
+type Settings struct {
+	Folder string // for checkpoints; empty keeps none
+	Resume bool
+	Watch  func(defense.Event)
+	Init   model.State // start from these tensors instead of fresh ones
+}
+
+func (o Options) check(train *dataset.Set) error {
+	switch {
+	case o.Batch < 2:
+		return fmt.Errorf("batch %d, expected at least 2", o.Batch)
+	case train.Len() < 2*o.Batch && train.Len() < 64:
+		return fmt.Errorf("%d training images are too few", train.Len())
+	case o.IsolateEpochs < 0 || o.TuneEpochs < 0 || o.IsolateEpochs+o.TuneEpochs == 0:
+		return fmt.Errorf("%d epochs of isolation and %d of fine-tuning: nothing to train", o.IsolateEpochs, o.TuneEpochs)
+	case o.IsolateEpochs > 0 && (o.Isolation <= 0 || o.Isolation >= 0.5):
+		return fmt.Errorf("isolation rate %g, expected more than 0 and less than 0.5", o.Isolation)
+	case !slices.Contains([]string{"joint", "split", "none", ""}, o.Unlearn):
+		return fmt.Errorf("unlearning mode %q; there are joint, split and none", o.Unlearn)
+	case !slices.Contains([]string{"final", "mean", ""}, o.Rank):
+		return fmt.Errorf("ranking %q; there are final and mean", o.Rank)
+	}
+	return nil
+}
+
+func (o Options) loss() (train.Loss, error) {
+	switch o.Loss {
+	case "lga", "":
+		if o.Sign != "sample" && o.Sign != "batch" {
+			return nil, fmt.Errorf("LGA sign %q; there are sample and batch", o.Sign)
+		}
+		return train.LocalGradientAscent(o.Gamma, o.Sign == "sample"), nil
+	case "flooding":
+		return train.Flooding(o.Gamma), nil
+	case "ce":
+		return train.Mean, nil
+	}
+	return nil, fmt.Errorf("isolation loss %q; there are lga, flooding and ce", o.Loss)
+}
+
+// Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training.
+// When ctx ends, the folder's checkpoint is where Resume goes on.
+func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
+	if err := o.check(set); err != nil {
+		return nil, err
+	}
+	n, err := model.New(o.Network, len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := cpu.New("")
+	if err != nil {
+		return nil, err
+	}
+	settings, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	r := &defense.Run{
+		Backend: backend, Network: n, Data: set, Seed: o.Seed, Batch: o.Batch, SGD: train.DefaultSGD,
+		Folder: s.Folder, Digest: set.Digest() + string(settings), Watch: s.Watch,
+	}
+	if _, err := r.Start(s.Resume); err != nil {
+		return nil, err
+	}
+	if s.Init != nil && len(r.Seconds) == 0 {
+		for i, t := range s.Init {
+			copy(r.State[i].Data, t.Data)
+		}
+	}
+	return run(ctx, r, o)
+}
+
+func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
+	res := &Result{Network: r.Network}
+	all := isolate.Iota(r.Data.Len())
+	kept, isolated, heldBack := all, []int(nil), []int(nil)
+	if o.IsolateEpochs > 0 {
+		scores, err := Isolate(ctx, r, o)
+		if err != nil {
+			return nil, err
+		}
+		split := isolate.Split(scores, o.Isolation, o.HeldBackShare, o.Seed)
+		kept, isolated, heldBack = split.Kept, split.Isolated, split.HeldBack
+		for k, i := range split.Order {
+			res.Suspects = append(res.Suspects, Suspect{i, scores[i], k < len(isolated)})
+		}
+	}
+	err := r.Stage("tune", func() error {
+		schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
+		if err != nil {
+			return err
+		}
+		p := &train.Phase{Name: "tune", Data: r.Data, Indices: kept, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
+		if o.Augment {
+			p.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
+		}
+		if o.TuneEpochs == 0 {
+			return nil
+		}
+		return r.Train(ctx, p, train.Mean, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(isolated) > 0 && o.Unlearn != "none" && o.UnlearnSteps > 0 {
+		if res.Unlearn, err = doUnlearn(ctx, r, o, unlearn.Sets{Data: r.Data, Kept: kept, Isolated: isolated, HeldBack: heldBack}); err != nil {
+			return nil, err
+		}
+	}
+	res.Model, res.Seconds = r.State, r.Seconds
+	return res, nil
+}
+
+// Isolate runs stage 1 on r: it trains with the isolation loss and returns each image's score, low
+// for suspicious ones.
+func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) {
+	loss, err := o.loss()
+	if err != nil {
+		return nil, err
+	}
+	err = r.Stage("isolate", func() error {
+		p := &train.Phase{Name: "isolate", Data: r.Data, Indices: isolate.Iota(r.Data.Len()), Epochs: o.IsolateEpochs, Schedule: train.Constant(o.IsolateRate), Seed: o.Seed}
+		if r.Arrays["sum"] == nil {
+			r.Arrays["sum"], r.Arrays["seen"] = make([]float32, r.Data.Len()), make([]float32, r.Data.Len())
+		}
+		epoch := 0
+		return r.Train(ctx, p, loss, func(losses []float32) error {
+			epoch++
+			for i, l := range losses {
+				if l >= 0 {
+					r.Arrays["sum"][i] += l
+					r.Arrays["seen"][i]++
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.Stage("rank", func() error {
+		e, err := r.Evaluator()
+		if err != nil {
+			return err
+		}
+		final, err := e.Losses(ctx, r.Data)
+		if err != nil {
+			return err
+		}
+		if o.Rank == "mean" {
+			sum, seen := r.Arrays["sum"], r.Arrays["seen"]
+			for i := range final {
+				final[i] = (sum[i] + final[i]) / (seen[i] + 1)
+			}
+		}
+		delete(r.Arrays, "sum")
+		delete(r.Arrays, "seen")
+		r.Arrays["scores"] = final
+		return nil
+	})
+	return r.Arrays["scores"], err
+}
+
+func doUnlearn(ctx context.Context, r *defense.Run, o Options, sets unlearn.Sets) (*unlearn.Outcome, error) {
+	var out *unlearn.Outcome
+	limit := o.UnlearnLimit
+	if limit == 0 {
+		limit = math.Inf(1)
+	}
+	err := r.Stage("unlearn", func() error {
+		uo := unlearn.Options{
+			Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance,
+			Unlearnt: 0.05, Every: 20, Kept: 128, Isolated: 64, Seed: o.Seed,
+		}
+		if o.Unlearn == "split" {
+			uo.Every = 1
+		}
+		if o.Augment {
+			uo.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
+		}
+		var err error
+		out, err = unlearn.Run(ctx, r.Backend, r.Network, r.State, sets, uo, func(p train.Progress) {
+			if r.Watch != nil {
+				r.Watch(defense.Event{Stage: "unlearn", Progress: &p})
+			}
+		})
+		if err != nil {
+			return err
+		}
+		r.Arrays["unlearn"] = outcomeArray(out)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out == nil { // the stage was finished by an earlier run
+		out = outcomeOf(r.Arrays["unlearn"])
+	}
+	return out, nil
+}
+
+func outcomeArray(o *unlearn.Outcome) []float32 {
+	b := func(v bool) float32 {
+		if v {
+			return 1
+		}
+		return 0
+	}
+	return []float32{
+		float32(o.Steps), float32(o.Isolated), float32(o.Before), float32(o.After),
+		b(o.RolledBack), b(o.Unlearnt), float32(o.LowestBefore),
+	}
+}
+
+func outcomeOf(a []float32) *unlearn.Outcome {
+	if len(a) != 7 {
+		return nil
+	}
+	return &unlearn.Outcome{
+		Steps: int(a[0]), Isolated: float64(a[1]), Before: float64(a[2]), After: float64(a[3]),
+		RolledBack: a[4] == 1, Unlearnt: a[5] == 1, LowestBefore: float64(a[6]),
+	}
+}

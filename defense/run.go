@@ -1,0 +1,258 @@
+// Package defense carries trainings through their stages: it keeps the network between them, saves
+// how far they have come, and goes on from there.
+package defense
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Event is something to tell who watches.
+type Event struct {
+	Stage    string
+	Progress *train.Progress // after a step
+	Epoch    int             // after an epoch, from 1
+	Loss     float64         // mean of the epoch
+	Losses   []float32       // after an epoch: each image's last training loss, −1 where it took no part
+	Note     string          // anything else, in a sentence
+}
+
+// Run is a training in stages. It is not for concurrent use.
+type Run struct {
+	Backend backends.Backend
+	Network *model.Network
+	Data    *dataset.Set
+	Seed    uint64
+	Batch   int
+	SGD     train.SGD
+	// Folder is where checkpoints go; empty keeps none.
+	Folder string
+	// Digest tells whether a checkpoint belongs to this training: of data and settings.
+	Digest string
+	// Watch receives events; nil for none.
+	Watch func(Event)
+
+	State   model.State
+	Arrays  map[string][]float32 // what stages leave for later ones
+	Seconds map[string]float64   // time spent in each stage
+
+	momenta [][]float32
+	done    []string
+	pos     train.Position
+	losses  []float32 // of the epoch in progress
+	eval    *evaluate.Evaluator
+	began   time.Time
+	stage   string
+}
+
+// progressFile is the checkpoint's name in a run's folder.
+const progressFile = "checkpoint.safetensors"
+
+type saved struct {
+	Digest  string             `json:"digest"`
+	Done    []string           `json:"done"`
+	Stage   string             `json:"stage"`
+	Pos     train.Position     `json:"position"`
+	Seconds map[string]float64 `json:"seconds"`
+}
+
+// Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
+// It reports whether there was one.
+func (r *Run) Start(resume bool) (resumed bool, err error) {
+	r.State = r.Network.Init(r.Seed)
+	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
+	if r.Folder == "" || !resume {
+		return false, nil
+	}
+	path := filepath.Join(r.Folder, progressFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	arrays, meta, err := checkpoint.ReadArrays(path)
+	if err != nil {
+		return false, err
+	}
+	var s saved
+	if err := json.Unmarshal([]byte(meta["progress"]), &s); err != nil {
+		return false, fmt.Errorf("%s: expected a training's progress, found %q", path, meta["progress"])
+	}
+	if s.Digest != r.Digest {
+		return false, fmt.Errorf("%s belongs to a training with other data or settings; use another --out, or leave out --resume to start over", path)
+	}
+	for _, t := range r.State {
+		a, ok := arrays["state."+t.Name]
+		if !ok || len(a.Data) != len(t.Data) {
+			return false, fmt.Errorf("%s: tensor %s is missing or of another size", path, t.Name)
+		}
+		copy(t.Data, a.Data)
+	}
+	for k := 0; ; k++ {
+		a, ok := arrays["momentum."+strconv.Itoa(k)]
+		if !ok {
+			break
+		}
+		r.momenta = append(r.momenta, a.Data)
+	}
+	for name, a := range arrays {
+		if rest, ok := cutPrefix(name, "array."); ok {
+			r.Arrays[rest] = a.Data
+		}
+	}
+	if a, ok := arrays["epoch_losses"]; ok {
+		r.losses = a.Data
+	}
+	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds
+	if r.Seconds == nil {
+		r.Seconds = map[string]float64{}
+	}
+	return true, nil
+}
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+func (r *Run) save() error {
+	if r.Folder == "" {
+		return nil
+	}
+	arrays := map[string]checkpoint.Array{}
+	for _, t := range r.State {
+		arrays["state."+t.Name] = checkpoint.Array{Dims: t.Dims, Data: t.Data}
+	}
+	for k, m := range r.momenta {
+		arrays["momentum."+strconv.Itoa(k)] = checkpoint.Array{Dims: []int{len(m)}, Data: m}
+	}
+	for name, a := range r.Arrays {
+		arrays["array."+name] = checkpoint.Array{Dims: []int{len(a)}, Data: a}
+	}
+	if r.losses != nil {
+		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
+	}
+	raw, err := json.Marshal(saved{r.Digest, r.done, r.stage, r.pos, r.Seconds})
+	if err != nil {
+		return err
+	}
+	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
+}
+
+func (r *Run) tell(e Event) {
+	if r.Watch != nil {
+		e.Stage = r.stage
+		r.Watch(e)
+	}
+}
+
+// Note tells the watcher a sentence.
+func (r *Run) Note(format string, args ...any) { r.tell(Event{Note: fmt.Sprintf(format, args...)}) }
+
+// Stage runs do, unless an earlier run has finished this stage already, and saves. A stage that an
+// earlier run left halfway goes on from r's position.
+func (r *Run) Stage(name string, do func() error) error {
+	if slices.Contains(r.done, name) {
+		return nil
+	}
+	if r.stage != name {
+		r.stage, r.pos, r.momenta, r.losses = name, train.Position{}, nil, nil
+	}
+	r.began = time.Now()
+	err := do()
+	if err != nil {
+		return err
+	}
+	r.clock()
+	r.done = append(r.done, name)
+	r.momenta, r.pos, r.losses = nil, train.Position{}, nil
+	return r.save()
+}
+
+func (r *Run) clock() {
+	now := time.Now()
+	r.Seconds[r.stage] += now.Sub(r.began).Seconds()
+	r.began = now
+}
+
+// Train runs a phase from the current position, saving after every epoch and when ctx ends.
+// onEpoch may look at each image's losses of the epoch; nil for none.
+func (r *Run) Train(ctx context.Context, p *train.Phase, loss train.Loss, onEpoch func(losses []float32) error) error {
+	batch := min(r.Batch, len(p.Indices))
+	step, err := train.NewStep(r.Backend, r.Network, batch, r.SGD, loss)
+	if err != nil {
+		return err
+	}
+	if err := step.Load(r.State, r.momenta); err != nil {
+		return err
+	}
+	r.momenta = step.Momenta()
+	store := func() error {
+		if err := step.Store(r.State, r.momenta); err != nil {
+			return err
+		}
+		r.clock()
+		return r.save()
+	}
+	fresh := func() {
+		r.losses = make([]float32, r.Data.Len())
+		for i := range r.losses {
+			r.losses[i] = -1
+		}
+	}
+	if r.losses == nil {
+		fresh()
+	}
+	err = p.Run(ctx, step, &r.pos, train.Hooks{
+		Step: func(q train.Progress) { r.tell(Event{Progress: &q}) },
+		Batch: func(indices []int, losses []float32) {
+			for k, i := range indices {
+				r.losses[i] = losses[k]
+			}
+		},
+		Epoch: func(epoch int, loss float64) error {
+			r.tell(Event{Epoch: epoch, Loss: loss, Losses: r.losses})
+			if onEpoch != nil {
+				if err := onEpoch(r.losses); err != nil {
+					return err
+				}
+			}
+			fresh()
+			return store()
+		},
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, store())
+	}
+	if err != nil {
+		return err
+	}
+	return step.Store(r.State, nil)
+}
+
+// Evaluator returns an evaluator that holds the current network.
+func (r *Run) Evaluator() (*evaluate.Evaluator, error) {
+	if r.eval == nil {
+		e, err := evaluate.New(r.Backend, r.Network)
+		if err != nil {
+			return nil, err
+		}
+		r.eval = e
+	}
+	return r.eval, r.eval.Load(r.State)
+}

@@ -1,0 +1,149 @@
+// Package evaluate measures networks: accuracy, attack success and per-image losses, and the
+// quality of a ranking of images.
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Batch is the number of images evaluated at a time. An image's result does not depend on it.
+const Batch = 256
+
+// Evaluator runs a network on images without changing it. It is not for concurrent use.
+type Evaluator struct {
+	backend backends.Backend
+	network *model.Network
+	program *gx.Program
+	in, out []backends.Buffer
+	images  []float32
+	logits  []float32
+}
+
+// New compiles the network for evaluation.
+func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
+	e := &Evaluator{backend: b, network: n}
+	var err error
+	e.program, err = gx.Compile(b, "evaluate "+n.Arch, func(g *Graph) []*Node {
+		net := n.Graph(g, false, func() *Node {
+			return Parameter(g, "x", shapes.Make(dtypes.Float32, Batch, n.Height, n.Width, 3))
+		})
+		return []*Node{net.Logits}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range e.program.Inputs() {
+		buf, err := gx.NewBuffer(b, s)
+		if err != nil {
+			return nil, err
+		}
+		e.in = append(e.in, buf)
+	}
+	buf, err := gx.NewBuffer(b, e.program.Outputs()[0])
+	if err != nil {
+		return nil, err
+	}
+	e.out = []backends.Buffer{buf}
+	e.images = make([]float32, Batch*n.Height*n.Width*3)
+	e.logits = make([]float32, Batch*n.Classes)
+	return e, nil
+}
+
+// Load sets the network's tensors.
+func (e *Evaluator) Load(s model.State) error {
+	if len(s) != len(e.in)-1 {
+		return fmt.Errorf("the network has %d tensors, the state %d", len(e.in)-1, len(s))
+	}
+	for i, t := range s {
+		buf, err := gx.Write(e.backend, e.in[i], t.Data)
+		if err != nil {
+			return err
+		}
+		e.in[i] = buf
+	}
+	return nil
+}
+
+// Logits calls visit with the logits of every image of s, in order; the slice is reused.
+func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int, logits []float32)) error {
+	if s.Height != e.network.Height || s.Width != e.network.Width {
+		return fmt.Errorf("the images have %d×%d pixels, the network takes %d×%d", s.Height, s.Width, e.network.Height, e.network.Width)
+	}
+	size, classes := s.ImageBytes(), e.network.Classes
+	last := len(e.in) - 1
+	for lo := 0; lo < s.Len(); lo += Batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		hi := min(lo+Batch, s.Len())
+		for i := lo; i < hi; i++ {
+			augment.Plain(e.images[(i-lo)*size:(i-lo+1)*size], s.Image(i))
+		}
+		buf, err := gx.Write(e.backend, e.in[last], e.images)
+		if err != nil {
+			return err
+		}
+		e.in[last] = buf
+		if err := e.program.Run(e.in, e.out); err != nil {
+			return err
+		}
+		if err := gx.Read(e.backend, e.out[0], e.logits); err != nil {
+			return err
+		}
+		for i := lo; i < hi; i++ {
+			visit(i, e.logits[(i-lo)*classes:(i-lo+1)*classes])
+		}
+	}
+	return nil
+}
+
+// Result is what a network does on a labelled set.
+type Result struct {
+	Accuracy float64   // share of images classified as labelled, 0 to 1
+	Loss     float64   // mean cross-entropy
+	PerClass []float64 // accuracy of each class; NaN-free: 0 where a class has no image
+}
+
+// Accuracy measures a network on a set; with no images all figures are 0.
+func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, error) {
+	r := &Result{PerClass: make([]float64, len(s.Classes))}
+	counts := s.Counts()
+	hits := 0
+	err := e.Logits(ctx, s, func(i int, z []float32) {
+		label := int(s.Labels[i])
+		r.Loss += crossEntropy(z, label)
+		if argMax(z) == label {
+			hits++
+			r.PerClass[label]++
+		}
+	})
+	if err != nil || s.Len() == 0 {
+		return r, err
+	}
+	r.Accuracy = float64(hits) / float64(s.Len())
+	r.Loss /= float64(s.Len())
+	for c, n := range counts {
+		if n > 0 {
+			r.PerClass[c] /= float64(n)
+		}
+	}
+	return r, nil
+}
+
+// Losses returns each image's cross-entropy, in evaluation mode and without augmentation.
+func (e *Evaluator) Losses(ctx context.Context, s *dataset.Set) ([]float32, error) {
+	l := make([]float32, s.Len())
+	err := e.Logits(ctx, s, func(i int, z []float32) { l[i] = float32(crossEntropy(z, int(s.Labels[i]))) })
+	return l, err
+}

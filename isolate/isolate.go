@@ -1,0 +1,50 @@
+// Package isolate cuts a training set by a score that is low for suspicious images.
+package isolate
+
+import (
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// Parts of a training set; indices.
+type Parts struct {
+	Order    []int // all images, most suspicious first
+	Isolated []int // the first share of Order
+	Kept     []int // trained on, in the order of the set
+	HeldBack []int // left out of training to watch its accuracy
+}
+
+// Iota returns 0…n-1.
+func Iota(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+// Split isolates the share of images with the lowest scores and holds back a share of the others.
+// Held-back images come from the half with the higher scores, since the lower half may hide more of
+// the poison: their accuracy must not fall when poison is unlearnt.
+func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
+	n := len(scores)
+	p := &Parts{Order: evaluate.Order(scores)}
+	cut := max(1, int(share*float64(n)+0.5))
+	p.Isolated = p.Order[:cut]
+	upper := p.Order[max(cut, n/2):]
+	out := make([]bool, n)
+	for _, i := range p.Isolated {
+		out[i] = true
+	}
+	held := min(len(upper)/2, max(1, int(heldBack*float64(n)+0.5)))
+	for _, k := range dataset.Shuffle(seed, "held back", len(upper))[:held] {
+		p.HeldBack = append(p.HeldBack, upper[k])
+		out[upper[k]] = true
+	}
+	for i := range n {
+		if !out[i] {
+			p.Kept = append(p.Kept, i)
+		}
+	}
+	return p
+}

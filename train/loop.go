@@ -1,0 +1,172 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// Phase is a stretch of training with one loss: some epochs over some images.
+type Phase struct {
+	Name     string // purpose of its random streams, and what progress calls it
+	Data     *dataset.Set
+	Indices  []int // images that take part
+	Epochs   int
+	Schedule Schedule
+	Augment  augment.Options
+	Seed     uint64
+}
+
+// Position is how far a phase has come; the zero value is its start. A phase continued from a
+// position gives the same bytes as one that was never stopped.
+type Position struct {
+	Epoch   int     `json:"epoch"`
+	Step    int     `json:"step"`
+	LossSum float64 `json:"loss_sum"` // over the steps of this epoch
+}
+
+// Progress is reported after every step.
+type Progress struct {
+	Phase           string
+	Epoch, Epochs   int // from 1
+	Step, Steps     int // from 1
+	Loss            float64
+	Rate            float64
+	ImagesPerSecond float64
+	Left            time.Duration // of the phase
+}
+
+// Hooks are called by the loop on its own goroutine; nil ones are left out.
+type Hooks struct {
+	Step func(p Progress)
+	// Batch sees each step's images and their losses before the update.
+	Batch func(indices []int, losses []float32)
+	// Epoch is called after an epoch with its mean loss, the position already at the next epoch's start.
+	Epoch func(epoch int, loss float64) error
+}
+
+// DivergedError says that the loss is no longer a number.
+type DivergedError struct {
+	Phase string
+	Epoch int
+	Loss  float64
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("training diverged: in %s, epoch %d, the loss is %g; try a lower learning rate or another seed", e.Phase, e.Epoch, e.Loss)
+}
+
+// maxLoss is beyond what cross-entropy reaches in training that can still recover.
+const maxLoss = 1e4
+
+type batch struct {
+	indices []int
+	x       []float32
+	y       []int32
+}
+
+// Run trains from pos on, which it advances. When ctx ends, pos is where to go on from.
+func (p *Phase) Run(ctx context.Context, s *Step, pos *Position, h Hooks) error {
+	if len(p.Indices) < s.Batch {
+		return fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, len(p.Indices), s.Batch)
+	}
+	steps := len(p.Indices) / s.Batch
+	losses := make([]float32, s.Batch)
+	ones := make([]float32, s.Batch)
+	for i := range ones {
+		ones[i] = 1
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	batches, free := p.feed(ctx, s.Batch, steps, *pos)
+	start, done := time.Now(), 0
+	for pos.Epoch < p.Epochs {
+		var b *batch
+		select {
+		case b = <-batches:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		rate := p.Schedule(float64(pos.Epoch*steps+pos.Step) / float64(p.Epochs*steps))
+		loss, err := s.Run(b.x, b.y, ones, rate, losses)
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(loss) || math.Abs(loss) > maxLoss {
+			return &DivergedError{p.Name, pos.Epoch + 1, loss}
+		}
+		if h.Batch != nil {
+			h.Batch(b.indices, losses)
+		}
+		free <- b
+		pos.LossSum += loss
+		pos.Step++
+		done += s.Batch
+		if h.Step != nil {
+			speed := float64(done) / time.Since(start).Seconds()
+			left := (p.Epochs-pos.Epoch)*steps - pos.Step
+			h.Step(Progress{
+				p.Name, pos.Epoch + 1, p.Epochs, pos.Step, steps, pos.LossSum / float64(pos.Step), rate, speed,
+				time.Duration(float64(left*s.Batch) / speed * float64(time.Second)),
+			})
+		}
+		if pos.Step == steps {
+			mean := pos.LossSum / float64(steps)
+			*pos = Position{Epoch: pos.Epoch + 1}
+			if h.Epoch != nil {
+				if err := h.Epoch(pos.Epoch, mean); err != nil {
+					return err
+				}
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feed assembles batches ahead of the steps. Order and augmentation depend on seed, phase, epoch
+// and image alone.
+func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan *batch, chan<- *batch) {
+	out, free := make(chan *batch, 2), make(chan *batch, 3)
+	n := p.Data.ImageBytes()
+	for range cap(free) {
+		free <- &batch{make([]int, size), make([]float32, size*n), make([]int32, size)}
+	}
+	go func() {
+		first := pos.Step
+		for e := pos.Epoch; e < p.Epochs; e++ {
+			order := dataset.Shuffle(p.Seed, p.Name+" order", len(p.Indices), e)
+			for k := first; k < steps; k++ {
+				var b *batch
+				select {
+				case b = <-free:
+				case <-ctx.Done():
+					return
+				}
+				for j := range size {
+					i := p.Indices[order[k*size+j]]
+					b.indices[j], b.y[j] = i, p.Data.Labels[i]
+					dst := b.x[j*n : (j+1)*n]
+					if p.Augment == (augment.Options{}) {
+						augment.Plain(dst, p.Data.Image(i))
+					} else {
+						p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, dataset.Stream(p.Seed, p.Name+" augment", e, i))
+					}
+				}
+				select {
+				case out <- b:
+				case <-ctx.Done():
+					return
+				}
+			}
+			first = 0
+		}
+	}()
+	return out, free
+}
