@@ -46,6 +46,10 @@ type Run struct {
 	Digest string
 	// Watch receives events; nil for none.
 	Watch func(Event)
+	// Log returns the size of the caller's log, which checkpoints remember; Rewind receives it when
+	// a training goes on from one. Both may be nil.
+	Log    func() int64
+	Rewind func(size int64) error
 
 	State   model.State
 	Arrays  map[string][]float32 // what stages leave for later ones
@@ -69,6 +73,7 @@ type saved struct {
 	Stage   string             `json:"stage"`
 	Pos     train.Position     `json:"position"`
 	Seconds map[string]float64 `json:"seconds"`
+	Log     int64              `json:"log"`
 }
 
 // Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
@@ -76,11 +81,11 @@ type saved struct {
 func (r *Run) Start(resume bool) (resumed bool, err error) {
 	r.State = r.Network.Init(r.Seed)
 	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
-	if r.Folder == "" || !resume {
-		return false, nil
-	}
 	path := filepath.Join(r.Folder, progressFile)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
+		if r.Rewind != nil {
+			return false, r.Rewind(0)
+		}
 		return false, nil
 	}
 	arrays, meta, err := checkpoint.ReadArrays(path)
@@ -120,6 +125,9 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
 	}
+	if r.Rewind != nil {
+		return true, r.Rewind(s.Log)
+	}
 	return true, nil
 }
 
@@ -147,7 +155,11 @@ func (r *Run) save() error {
 	if r.losses != nil {
 		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
 	}
-	raw, err := json.Marshal(saved{r.Digest, r.done, r.stage, r.pos, r.Seconds})
+	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds}
+	if r.Log != nil {
+		s.Log = r.Log()
+	}
+	raw, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ type Options struct {
 func Default() Options {
 	return Options{
 		Network: "wrn-16-1", Batch: 128,
-		IsolateEpochs: 5, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "sample", Rank: "mean", Isolation: 0.01,
+		IsolateEpochs: 4, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "final", Isolation: 0.01,
 		TuneEpochs: 20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
 		Unlearn: "joint", UnlearnSteps: 400, UnlearnRate: 1e-2, UnlearnLimit: 5, Tolerance: 0.03, HeldBackShare: 0.02,
 	}
@@ -68,6 +68,15 @@ func Paper() Options {
 		TuneEpochs: 80, TuneRate: 0.1, Schedule: "step", Augment: true, Flip: true,
 		Unlearn: "split", UnlearnSteps: 20 * 8, UnlearnRate: 5e-4, Tolerance: 0.03, HeldBackShare: 0.02,
 	}
+}
+
+// Demo is the recipe of the demo's few images and small network.
+func Demo() Options {
+	o := Default()
+	o.Network, o.Batch, o.Flip = "small-cnn", 64, false
+	o.IsolateEpochs, o.TuneEpochs = 4, 16
+	o.UnlearnSteps = 100
+	return o
 }
 
 // Suspect is an image in the order of suspicion.
@@ -92,6 +101,9 @@ type Settings struct {
 	Resume bool
 	Watch  func(defense.Event)
 	Init   model.State // start from these tensors instead of fresh ones
+	// Log and Rewind keep a log in step with the checkpoints; see defense.Run.
+	Log    func() int64
+	Rewind func(size int64) error
 }
 
 func (o Options) check(train *dataset.Set) error {
@@ -130,6 +142,24 @@ func (o Options) loss() (train.Loss, error) {
 // Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training.
 // When ctx ends, the folder's checkpoint is where Resume goes on.
 func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
+	r, err := start(set, o, s)
+	if err != nil {
+		return nil, err
+	}
+	return run(ctx, r, o)
+}
+
+// Audit isolates only: the result ranks all images by suspicion, and its network is the one that
+// isolation left, which is no use as a classifier.
+func Audit(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
+	if o.IsolateEpochs < 1 {
+		return nil, fmt.Errorf("an audit needs at least one epoch of isolation")
+	}
+	o.TuneEpochs, o.Unlearn = 0, "none"
+	return Train(ctx, set, o, s)
+}
+
+func start(set *dataset.Set, o Options, s Settings) (*defense.Run, error) {
 	if err := o.check(set); err != nil {
 		return nil, err
 	}
@@ -147,17 +177,24 @@ func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Resul
 	}
 	r := &defense.Run{
 		Backend: backend, Network: n, Data: set, Seed: o.Seed, Batch: o.Batch, SGD: train.DefaultSGD,
-		Folder: s.Folder, Digest: set.Digest() + string(settings), Watch: s.Watch,
+		Folder: s.Folder, Digest: set.Digest() + string(settings), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
 	}
-	if _, err := r.Start(s.Resume); err != nil {
+	resumed, err := r.Start(s.Resume)
+	if err != nil {
 		return nil, err
 	}
-	if s.Init != nil && len(r.Seconds) == 0 {
+	if s.Init != nil && !resumed {
+		if len(s.Init) != len(r.State) {
+			return nil, fmt.Errorf("the network to start from has %d tensors, %s has %d", len(s.Init), o.Network, len(r.State))
+		}
 		for i, t := range s.Init {
+			if t.Name != r.State[i].Name || len(t.Data) != len(r.State[i].Data) {
+				return nil, fmt.Errorf("the network to start from has the tensor %s where %s has %s", t.Name, o.Network, r.State[i].Name)
+			}
 			copy(r.State[i].Data, t.Data)
 		}
 	}
-	return run(ctx, r, o)
+	return r, nil
 }
 
 func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {

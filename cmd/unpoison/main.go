@@ -1,0 +1,10 @@
+// Command unpoison trains clean image classifiers on data that may be poisoned.
+package main
+
+import (
+	"os"
+
+	"github.com/unpoison/unpoison/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:])) }

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/internal/runs"
+)
+
+func (a *app) audit() *cobra.Command {
+	var data dataFlags
+	var rec recipeFlags
+	var out string
+	var resume, fail bool
+	c := &cobra.Command{
+		Use:   "audit",
+		Short: "What is suspicious in this data?",
+		Long: `Runs the isolation stage alone and ranks all images by suspicion: suspects.csv
+lists them, most suspicious first. The isolated share is always taken, poison or
+not; what counts is whether the isolated images agree on one label (see
+docs/architecture.md, Findings). With --fail-on-findings the exit code is 3 then.`,
+		Example: `  unpoison audit --data DIR --out audit
+  unpoison audit --data DIR --fail-on-findings --json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return usagef("--out is required: a folder for the list of suspects")
+			}
+			d, err := data.load(c.Context(), a, rec.o.Seed)
+			if err != nil {
+				return err
+			}
+			o, err := rec.options(c, d.Layout)
+			if err != nil {
+				return err
+			}
+			done, err := runs.Train(c.Context(), runs.Spec{
+				Command: a.command(), Data: d, Defense: "audit", Audit: true, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+			})
+			a.done()
+			if err != nil {
+				return err
+			}
+			if err := a.report(out, done.Result); err != nil {
+				return err
+			}
+			iso := done.Result.Isolation
+			if !iso.Suspicious {
+				a.say("no class stands out among the isolated images\n")
+				return nil
+			}
+			text := fmt.Sprintf("suspicious: %.0f %% of the isolated images are labelled %s; see %s",
+				100*iso.TopShare, iso.TopClass, filepath.Join(out, runs.SuspectsFile))
+			if fail {
+				return &findingsError{text}
+			}
+			a.say("%s\n", text)
+			return nil
+		},
+	}
+	data.add(c)
+	rec.add(c, false)
+	c.Flags().StringVar(&out, "out", "", "`DIR` for the list of suspects")
+	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier audit stopped")
+	c.Flags().BoolVar(&fail, "fail-on-findings", false, "exit with 3 if something looks planted")
+	return c
+}
+
+// say prints for people, not for programs.
+func (a *app) say(format string, args ...any) {
+	if !a.json {
+		fmt.Fprintf(a.out, format, args...)
+	}
+}

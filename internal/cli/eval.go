@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// evalResult is what eval prints with --json.
+type evalResult struct {
+	CA       float64   `json:"ca"`
+	ASR      *float64  `json:"asr"`
+	Loss     float64   `json:"loss"`
+	PerClass []float64 `json:"per_class"`
+}
+
+func (a *app) eval() *cobra.Command {
+	var data dataFlags
+	var file, triggered string
+	c := &cobra.Command{
+		Use:   "eval",
+		Short: "Measure a model's accuracy, and its attack success rate on triggered images",
+		Long: `Measures a model on the test images of --data (the training images where there
+are no test images). --triggered is a folder that unpoison attack wrote: its test
+images carry the trigger and the target as their label, and leave out images that
+are of the target class anyway, so accuracy on them is the attack success rate.`,
+		Example: `  unpoison eval --model run/model.safetensors --data DIR
+  unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" {
+				return usagef("--model is required: a model.safetensors")
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			data.opts.Size = info.Height
+			d, err := data.load(c.Context(), a, 0)
+			if err != nil {
+				return err
+			}
+			b, err := cpu.New("")
+			if err != nil {
+				return err
+			}
+			e, err := evaluate.New(b, n)
+			if err != nil {
+				return err
+			}
+			if err := e.Load(state); err != nil {
+				return err
+			}
+			clean, err := measure(c.Context(), e, d, info)
+			if err != nil {
+				return err
+			}
+			r := evalResult{CA: 100 * clean.Accuracy, Loss: clean.Loss}
+			for _, v := range clean.PerClass {
+				r.PerClass = append(r.PerClass, 100*v)
+			}
+			if triggered != "" {
+				t, err := dataset.Load(c.Context(), triggered, dataset.Options{Size: info.Height, SkipBad: data.opts.SkipBad})
+				if err != nil {
+					return err
+				}
+				hit, err := measure(c.Context(), e, t, info)
+				if err != nil {
+					return err
+				}
+				asr := 100 * hit.Accuracy
+				r.ASR = &asr
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			fmt.Fprintf(a.out, "clean accuracy        %.2f %%\nloss                  %.4f\n", r.CA, r.Loss)
+			if r.ASR != nil {
+				fmt.Fprintf(a.out, "attack success rate   %.2f %%\n", *r.ASR)
+			}
+			for i, v := range r.PerClass {
+				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", info.Classes[i], v)
+			}
+			return nil
+		},
+	}
+	data.add(c)
+	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	c.Flags().StringVar(&triggered, "triggered", "", "`DIR` with triggered test images")
+	return c
+}
+
+// measure evaluates on the test images, or the training images where there are none.
+func measure(ctx context.Context, e *evaluate.Evaluator, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
+	set := d.Test
+	if set == nil || set.Len() == 0 {
+		set = d.Train
+	}
+	if !slices.Equal(set.Classes, info.Classes) {
+		return nil, fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, set.Classes)
+	}
+	return e.Accuracy(ctx, set)
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/unpoison/unpoison/internal/runs"
+)
+
+// watcher shows a run's events: JSON lines, a moving line on a terminal, or plain lines.
+func (a *app) watcher() func(runs.Event) {
+	if a.json {
+		e := json.NewEncoder(a.out)
+		return func(ev runs.Event) { _ = e.Encode(ev) }
+	}
+	f, ok := a.err.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	var last time.Time
+	const width = 79
+	line := func(s string) {
+		if terminal {
+			if len(s) > width {
+				s = s[:width]
+			}
+			fmt.Fprintf(a.err, "\r%s%s", s, strings.Repeat(" ", width-len(s)))
+		}
+	}
+	return func(ev runs.Event) {
+		switch ev.Event {
+		case "progress":
+			if now := time.Now(); terminal && now.Sub(last) > 100*time.Millisecond || ev.Step == ev.Steps {
+				last = now
+				s := fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
+				if ev.ImagesPerSecond > 0 {
+					s += fmt.Sprintf("  %.0f img/s  %s left", ev.ImagesPerSecond, (time.Duration(ev.SecondsLeft) * time.Second).String())
+				}
+				line(s)
+			}
+		case "epoch":
+			s := fmt.Sprintf("%-8s epoch %d  loss %.4f", ev.Stage, ev.Epoch, *ev.Loss)
+			if ev.Clean != nil && ev.Poisoned != nil {
+				s += fmt.Sprintf("  clean %.4f  poisoned %.4f", *ev.Clean, *ev.Poisoned)
+			}
+			line("")
+			if terminal {
+				s = "\r" + s
+			}
+			fmt.Fprintln(a.err, s)
+		case "note":
+			line("")
+			if terminal {
+				fmt.Fprint(a.err, "\r")
+			}
+			fmt.Fprintln(a.err, ev.Text)
+		}
+	}
+}
+
+// done ends the moving line.
+func (a *app) done() {
+	if f, ok := a.err.(*os.File); ok && !a.json && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(a.err, "\r"+strings.Repeat(" ", 79)+"\r")
+	}
+}
+
+// printJSON writes one line of JSON.
+func (a *app) printJSON(v any) error { return json.NewEncoder(a.out).Encode(v) }

@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/model"
+)
+
+// recipeFlags are the flags of train and audit that shape ABL.
+type recipeFlags struct {
+	recipe string
+	o      abl.Options
+	noFlip bool
+}
+
+// add declares the flags with the default recipe's values.
+func (f *recipeFlags) add(c *cobra.Command, tune bool) {
+	f.o = abl.Default()
+	fl := c.Flags()
+	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default or paper (100 epochs as published)")
+	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
+	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
+	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step")
+	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch")
+	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
+	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
+	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
+	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
+	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "loss that ranks images: of the final network, or the mean over epochs")
+	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated")
+	if !tune {
+		return
+	}
+	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
+	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
+	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
+	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
+	fl.BoolVar(&f.noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
+	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
+	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "learning rate of unlearning")
+	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: unbounded")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that unlearning may cost")
+}
+
+// options applies the recipe under the flags that were given.
+func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, error) {
+	o := f.o
+	switch f.recipe {
+	case "default":
+	case "paper":
+		given := f.o
+		o = abl.Paper()
+		set := func(name string, apply func()) {
+			if c.Flags().Changed(name) {
+				apply()
+			}
+		}
+		o.Network, o.Seed = given.Network, given.Seed
+		set("batch", func() { o.Batch = given.Batch })
+		set("epochs-isolate", func() { o.IsolateEpochs = given.IsolateEpochs })
+		set("rate-isolate", func() { o.IsolateRate = given.IsolateRate })
+		set("loss", func() { o.Loss = given.Loss })
+		set("gamma", func() { o.Gamma = given.Gamma })
+		set("lga-sign", func() { o.Sign = given.Sign })
+		set("rank-by", func() { o.Rank = given.Rank })
+		set("isolation", func() { o.Isolation = given.Isolation })
+		set("epochs-tune", func() { o.TuneEpochs = given.TuneEpochs })
+		set("rate-tune", func() { o.TuneRate = given.TuneRate })
+		set("schedule", func() { o.Schedule = given.Schedule })
+		set("augment", func() { o.Augment = given.Augment })
+		set("unlearn", func() { o.Unlearn = given.Unlearn })
+		set("unlearn-steps", func() { o.UnlearnSteps = given.UnlearnSteps })
+		set("rate-unlearn", func() { o.UnlearnRate = given.UnlearnRate })
+		set("unlearn-limit", func() { o.UnlearnLimit = given.UnlearnLimit })
+		set("tolerance", func() { o.Tolerance = given.Tolerance })
+	default:
+		return o, usagef("no recipe %q; there are default and paper", f.recipe)
+	}
+	if !slices.Contains(model.Names(), o.Network) {
+		return o, usagef("no network %q; there are %s", o.Network, strings.Join(model.Names(), ", "))
+	}
+	if f.noFlip || layout == "gtsrb" || layout == "signs" {
+		o.Flip = false
+	}
+	return o, nil
+}
+
+// attackFlags are the flags that plant a backdoor.
+type attackFlags struct {
+	name   string
+	rate   float64
+	target int
+	config attack.Config
+}
+
+func (f *attackFlags) add(c *cobra.Command) {
+	d := attack.Defaults("")
+	fl := c.Flags()
+	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default 0.1; sig 0.08)")
+	fl.IntVar(&f.target, "target", 0, "class that triggered images shall be taken for")
+	fl.IntVar(&f.config.PatchSize, "patch-size", d.PatchSize, "badnets: pixels of the patch at a side of 32")
+	fl.Float64Var(&f.config.Alpha, "alpha", d.Alpha, "blend: opacity of the pattern")
+	fl.Float64Var(&f.config.Delta, "delta", d.Delta, "sig: amplitude of the wave, of 255")
+	fl.Float64Var(&f.config.Frequency, "frequency", d.Frequency, "sig: waves across the image")
+}
+
+func (f *attackFlags) configure(seed uint64) (*attack.Config, error) {
+	if f.name == "" || f.name == "none" {
+		return nil, nil
+	}
+	if !slices.Contains(attack.Names(), f.name) {
+		return nil, usagef("no attack %q; there are none, %s", f.name, strings.Join(attack.Names(), ", "))
+	}
+	c := f.config
+	c.Name, c.Seed, c.Target, c.Rate = f.name, seed, f.target, f.rate
+	if c.Rate == 0 {
+		c.Rate = attack.Defaults(f.name).Rate
+	}
+	return &c, nil
+}
+
+func (a *app) train() *cobra.Command {
+	var data dataFlags
+	var rec recipeFlags
+	var att attackFlags
+	var defense, out, init string
+	var resume bool
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train a clean model on data that may be poisoned",
+		Long: `Trains with Anti-Backdoor Learning: some epochs isolate the most suspicious
+images, the network is trained on the rest, and what the isolated ones taught is
+unlearnt. The folder --out then holds model.safetensors, suspects.csv,
+result.json and log.jsonl.
+
+For experiments --attack plants a backdoor first; the defence is not told.`,
+		Example: `  unpoison train --data DIR --out run
+  unpoison train --data DIR --defense none --out plain
+  unpoison train --data cifar10:DIR --attack blend --rate 0.1 --target 0 --out run
+  unpoison train --data DIR --out run --resume`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return usagef("--out is required: a folder for the run")
+			}
+			if defense != "abl" && defense != "none" {
+				return usagef("no defence %q; there are abl and none", defense)
+			}
+			conf, err := att.configure(rec.o.Seed)
+			if err != nil {
+				return err
+			}
+			if _, err := rec.options(c, ""); err != nil {
+				return err
+			}
+			d, err := data.load(c.Context(), a, rec.o.Seed)
+			if err != nil {
+				return err
+			}
+			o, err := rec.options(c, d.Layout)
+			if err != nil {
+				return err
+			}
+			spec := runs.Spec{
+				Command: a.command(), Data: d, Attack: conf, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+			}
+			if init != "" {
+				n, s, _, err := checkpoint.Load(init)
+				if err != nil {
+					return err
+				}
+				if n.Arch != o.Network {
+					return fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", init, n.Arch, o.Network, n.Arch)
+				}
+				spec.Init = s
+			}
+			done, err := runs.Train(c.Context(), spec)
+			a.done()
+			if err != nil {
+				return err
+			}
+			return a.report(out, done.Result)
+		},
+	}
+	data.add(c)
+	rec.add(c, true)
+	c.Flags().StringVar(&att.name, "attack", "", "plant a backdoor first: "+strings.Join(attack.Names(), ", "))
+	att.add(c)
+	c.Flags().StringVar(&defense, "defense", "abl", "abl or none (plain training)")
+	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
+	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
+	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
+	return c
+}
+
+// command returns the command line as the user typed it.
+func (a *app) command() string {
+	words := []string{"unpoison"}
+	for _, w := range a.args {
+		if strings.ContainsAny(w, " \t\"'$") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+// report prints what a run found.
+func (a *app) report(folder string, r *runs.Result) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	row := func(name, format string, args ...any) { fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...) }
+	fmt.Fprintf(a.out, "%s\n", folder)
+	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
+	if r.Attack != nil {
+		row("planted", "%s in %.1f %%, target %s", r.Attack.Name, 100*r.Attack.Rate, r.Data.Classes[r.Attack.Target])
+	}
+	if r.CA != nil {
+		row("clean accuracy", "%.2f %%", *r.CA)
+	}
+	if r.ASR != nil {
+		row("attack success rate", "%.2f %%", *r.ASR)
+	}
+	if i := r.Isolation; i != nil {
+		row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)
+		if i.Precision != nil {
+			row("isolation precision", "%.3f (AUROC %.3f)", *i.Precision, *i.AUROC)
+		}
+	}
+	if u := r.Unlearning; u != nil {
+		what := "the isolated images are unlearnt"
+		switch {
+		case u.RolledBack:
+			what = "rolled back: it would have cost too much accuracy"
+		case !u.Unlearnt:
+			what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
+		}
+		row("unlearning", "%s", what)
+	}
+	row("time", "%.0f s, %.0f img/s, peak memory %d MB", r.Seconds["total"], r.ImagesPerSecond, r.PeakMemory>>20)
+	return nil
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/train"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+func (a *app) unlearn() *cobra.Command {
+	var data dataFlags
+	var file, suspects, out string
+	var seed uint64
+	o := abl.Default()
+	c := &cobra.Command{
+		Use:   "unlearn",
+		Short: "Take what suspicious images taught out of a model",
+		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
+and train write it: the column index, and isolated where only some count), and
+writes a cleaned model. Accuracy on images that are no suspects is watched; a
+model that would lose too much of it is not changed.`,
+		Example: `  unpoison unlearn --model run/model.safetensors --suspects run/suspects.csv \
+      --data DIR --out clean`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" || suspects == "" || out == "" {
+				return usagef("--model, --suspects and --out are required")
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			data.opts.Size = info.Height
+			d, err := data.load(c.Context(), a, seed)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(d.Train.Classes, info.Classes) {
+				return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, d.Train.Classes)
+			}
+			scores, isolated, err := readSuspects(suspects, d.Train.Len())
+			if err != nil {
+				return err
+			}
+			parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), o.HeldBackShare, seed)
+			b, err := cpu.New("")
+			if err != nil {
+				return err
+			}
+			limit := o.UnlearnLimit
+			if limit == 0 {
+				limit = math.Inf(1)
+			}
+			watch := a.watcher()
+			res, err := unlearn.Run(c.Context(), b, n, state, unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}, unlearn.Options{
+				Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance, Unlearnt: 0.05,
+				Every: 20, Kept: 128, Isolated: 64, Seed: seed,
+				Augment: augment.Standard(min(info.Height, info.Width), d.Layout != "gtsrb" && d.Layout != "signs"),
+			}, func(p train.Progress) {
+				watch(runs.Event{Event: "progress", Stage: "unlearn", Epoch: 1, Epochs: 1, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			})
+			a.done()
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return err
+			}
+			if err := checkpoint.Save(filepath.Join(out, runs.ModelFile), state, *info); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(res)
+			}
+			fmt.Fprintf(a.out, "%s\n  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
+				filepath.Join(out, runs.ModelFile), 100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
+			if res.RolledBack {
+				fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
+			}
+			return nil
+		},
+	}
+	data.add(c)
+	fl := c.Flags()
+	fl.StringVar(&file, "model", "", "model `FILE`")
+	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` with the column index")
+	fl.StringVar(&out, "out", "", "`DIR` for the cleaned model")
+	fl.Uint64Var(&seed, "seed", 0, "seed of everything random")
+	fl.StringVar(&o.Unlearn, "mode", o.Unlearn, "joint (the formula) or split (the published code)")
+	fl.IntVar(&o.UnlearnSteps, "steps", o.UnlearnSteps, "steps at most")
+	fl.Float64Var(&o.UnlearnRate, "rate", o.UnlearnRate, "learning rate")
+	fl.Float64Var(&o.UnlearnLimit, "loss-limit", o.UnlearnLimit, "isolated losses count up to here; 0: unbounded")
+	fl.Float64Var(&o.Tolerance, "tolerance", o.Tolerance, "accuracy on held-back images that it may cost")
+	return c
+}
+
+// readSuspects returns a score for every image, isolated ones first, from a list of suspects.
+func readSuspects(path string, n int) (scores []float32, isolated int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	head, err := r.Read()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: expected a line of column names, found %w", path, err)
+	}
+	index, flag := slices.Index(head, "index"), slices.Index(head, "isolated")
+	if index < 0 {
+		return nil, 0, fmt.Errorf("%s: expected a column index, found %v", path, head)
+	}
+	scores = make([]float32, n)
+	for i := range scores {
+		scores[i] = float32(n)
+	}
+	for row := 1; ; row++ {
+		rec, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", path, err)
+		}
+		i, err := strconv.Atoi(rec[index])
+		if err != nil || i < 0 || i >= n {
+			return nil, 0, fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, n-1, rec[index])
+		}
+		if flag >= 0 && rec[flag] != "true" {
+			scores[i] = float32(n + row) // keeps the order of suspicion for what is held back
+			continue
+		}
+		scores[i] = float32(row)
+		isolated++
+	}
+	if isolated == 0 {
+		return nil, 0, fmt.Errorf("%s: no suspects in it", path)
+	}
+	return scores, isolated, nil
+}

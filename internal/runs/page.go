@@ -1,0 +1,157 @@
+package runs
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/report"
+)
+
+// Percent formats a share in percent, or a dash.
+func Percent(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", *v)
+}
+
+// Precision formats the isolation's precision, or a dash.
+func Precision(i *Isolation) string {
+	if i == nil || i.Precision == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", 100**i.Precision)
+}
+
+// curves plots the mean losses of an outcome's epochs, clean and poisoned apart where known.
+func curves(title, caption string, o *Outcome) (report.Figure, error) {
+	var all, clean, poisoned []float64
+	for _, e := range o.Epochs {
+		all = append(all, *e.Loss)
+		if e.Clean != nil && e.Poisoned != nil {
+			clean, poisoned = append(clean, *e.Clean), append(poisoned, *e.Poisoned)
+		}
+	}
+	if len(clean) == len(all) {
+		return report.LineFigure(title, caption, "epoch", "loss", report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned, Dash: true})
+	}
+	return report.LineFigure(title, caption, "epoch", "loss", report.Line{Name: "all images", Y: all})
+}
+
+// suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
+func suspectGallery(o *Outcome, n int) report.Gallery {
+	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss."}
+	if o.Truth != nil {
+		g.Note += " A frame marks images that are poisoned in truth."
+	}
+	for k, s := range o.Trained.Suspects[:min(n, len(o.Trained.Suspects))] {
+		g.Items = append(g.Items, report.Item{
+			Image:   report.ImageURL(o.Train.Image(s.Index), o.Train.Height, o.Train.Width),
+			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
+			Mark:    o.Truth != nil && o.Truth[s.Index],
+		})
+	}
+	return g
+}
+
+// facts lists how a run was made.
+func facts(r *Result) [][2]string {
+	return [][2]string{
+		{"command", r.Command},
+		{"version", r.Version + ", " + r.Date},
+		{"engine", r.Engine},
+		{"network", r.Model},
+		{"seed", fmt.Sprint(r.Seed)},
+		{"data", fmt.Sprintf("%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)},
+		{"digest", r.Data.Digest},
+		{"epochs", fmt.Sprintf("%d isolation, %d training, %.2f unlearning", r.Epochs.Isolate, r.Epochs.Tune, r.Epochs.Unlearn)},
+	}
+}
+
+// Page writes a run's report.html.
+func Page(folder string, o *Outcome) error {
+	r := o.Result
+	p := &report.Page{Title: "unpoison: " + r.Defense + " on " + r.Data.Layout, Facts: facts(r)}
+	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
+	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
+	if i := r.Isolation; i != nil {
+		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f %% of the training images; %.0f %% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
+		if i.Suspicious {
+			p.Summary = append(p.Summary, "So many images of one label among the easiest to learn are a sign of planted images.")
+		} else {
+			p.Summary = append(p.Summary, "No label stands out as far as planted images make it: this is no proof that the data is clean.")
+		}
+	}
+	if u := r.Unlearning; u != nil {
+		text := fmt.Sprintf("Unlearning brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
+			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
+		if u.RolledBack {
+			text = "Unlearning was rolled back: it would have cost more accuracy on held-back images than allowed. The model is the one before it."
+		}
+		p.Summary = append(p.Summary, text)
+	}
+	if len(o.Epochs) > 1 {
+		f, err := curves("Training loss", "Mean loss of each epoch.", o)
+		if err != nil {
+			return err
+		}
+		p.Figures = append(p.Figures, f)
+	}
+	if len(o.Trained.Suspects) > 0 {
+		p.Galleries = append(p.Galleries, suspectGallery(o, 60))
+	}
+	return p.Write(filepath.Join(folder, ReportFile))
+}
+
+// DemoPage writes the demo's page.
+func DemoPage(path string, data *dataset.Data, clean, plain, defended *Outcome) error {
+	target := data.Train.Classes[plain.Result.Attack.Target]
+	p := &report.Page{
+		Title: "unpoison demo: a sticker that turns every sign into a " + target + " sign",
+		Summary: []string{
+			fmt.Sprintf("%d rendered road signs were the training data. In %.0f %% of them a small checkerboard was planted in the corner and the label changed to %s.",
+				data.Train.Len(), 100*plain.Result.Attack.Rate, target),
+			fmt.Sprintf("The network trained on this data without defence looks fine, with %s accuracy, but takes %s of other signs for a %s sign once they carry the sticker.",
+				Percent(plain.Result.CA), Percent(plain.Result.ASR), target),
+			fmt.Sprintf("Anti-Backdoor Learning, on the same data and not told of the sticker, brings that to %s with %s accuracy.",
+				Percent(defended.Result.ASR), Percent(defended.Result.CA)),
+		},
+		Columns: []string{"trained on", "clean accuracy", "attack success rate", "isolation precision", "folder"},
+		Facts:   facts(defended.Result),
+	}
+	for _, r := range []struct {
+		name, folder string
+		o            *Outcome
+	}{{"clean data", "clean", clean}, {"poisoned data, no defence", "undefended", plain}, {"poisoned data, ABL", "defended", defended}} {
+		p.Rows = append(p.Rows, []string{r.name, Percent(r.o.Result.CA), Percent(r.o.Result.ASR), Precision(r.o.Result.Isolation), r.folder})
+	}
+	for _, c := range []struct {
+		title, caption string
+		o              *Outcome
+	}{
+		{"Without defence", "The poisoned images are learnt at once: their loss falls first.", plain},
+		{"With ABL", strings.TrimSpace("Isolation, then training on what was kept; the poisoned images that isolation missed are unlearnt at the end."), defended},
+	} {
+		f, err := curves(c.title, c.caption, c.o)
+		if err != nil {
+			return err
+		}
+		p.Figures = append(p.Figures, f)
+	}
+	samples := report.Gallery{Title: "What the network saw", Note: "Each pair: the original, and the poisoned image with its new label."}
+	shown := 0
+	for i, poisoned := range plain.Truth {
+		if !poisoned || shown == 8 {
+			continue
+		}
+		shown++
+		h, w := data.Train.Height, data.Train.Width
+		samples.Items = append(samples.Items,
+			report.Item{Image: report.ImageURL(data.Train.Image(i), h, w), Caption: data.Train.Classes[data.Train.Labels[i]]},
+			report.Item{Image: report.ImageURL(plain.Train.Image(i), h, w), Caption: "labelled " + target, Mark: true})
+	}
+	p.Galleries = append(p.Galleries, samples, suspectGallery(defended, 30))
+	return p.Write(path)
+}

@@ -1,0 +1,109 @@
+// Package runs makes the folder of a training: model, result, log, suspects, checkpoint.
+package runs
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// The files of a run's folder.
+const (
+	ModelFile    = "model.safetensors"
+	ResultFile   = "result.json"
+	LogFile      = "log.jsonl"
+	SuspectsFile = "suspects.csv"
+	ReportFile   = "report.html"
+)
+
+// Result is result.json. Shares are given in percent for CA and ASR, as the field does, and from 0
+// to 1 for rankings; what is unknown is null.
+type Result struct {
+	Version   string     `json:"version"`
+	Date      string     `json:"date"`
+	Command   string     `json:"command"`
+	Seed      uint64     `json:"seed"`
+	Data      DataInfo   `json:"data"`
+	Model     string     `json:"model"`
+	Engine    string     `json:"engine"`
+	Attack    *Attack    `json:"attack"`
+	Defense   string     `json:"defense"`
+	Epochs    Epochs     `json:"epochs"`
+	CA        *float64   `json:"ca"`
+	ASR       *float64   `json:"asr"`
+	Isolation *Isolation `json:"isolation"`
+
+	Unlearning *unlearn.Outcome   `json:"unlearning"`
+	Seconds    map[string]float64 `json:"seconds"`
+
+	ImagesPerSecond float64     `json:"images_per_second"`
+	PeakMemory      int64       `json:"peak_memory_bytes"`
+	Options         abl.Options `json:"options"`
+}
+
+// DataInfo names the data.
+type DataInfo struct {
+	Path    string   `json:"path"`
+	Layout  string   `json:"layout"`
+	Digest  string   `json:"digest"`
+	Classes []string `json:"classes"`
+	Train   int      `json:"train"`
+	Test    int      `json:"test"`
+	Skipped int      `json:"skipped"`
+}
+
+// Attack names what an experiment planted.
+type Attack struct {
+	Name   string  `json:"name"`
+	Rate   float64 `json:"rate"`
+	Target int     `json:"target"`
+}
+
+// Epochs of each stage.
+type Epochs struct {
+	Isolate int     `json:"isolate"`
+	Tune    int     `json:"tune"`
+	Unlearn float64 `json:"unlearn"` // share of an epoch: unlearning counts steps
+}
+
+// Isolation scores the ranking; null where the truth is unknown.
+type Isolation struct {
+	Rate             float64  `json:"rate"`
+	Precision        *float64 `json:"precision"`
+	Recall           *float64 `json:"recall"`
+	AUROC            *float64 `json:"auroc"`
+	AveragePrecision *float64 `json:"average_precision"`
+	// TopClass is the label that most isolated images carry, TopShare their share.
+	TopClass string  `json:"top_class"`
+	TopShare float64 `json:"top_share"`
+	// Suspicious is whether that share is far above what clean data shows; see suspicious.
+	Suspicious bool `json:"suspicious"`
+}
+
+// ReadResult reads result.json of a folder.
+func ReadResult(folder string) (*Result, error) {
+	path := filepath.Join(folder, ResultFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r Result
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &r, nil
+}
+
+func (r *Result) write(folder string) error {
+	return atomicfile.Write(filepath.Join(folder, ResultFile), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
+}

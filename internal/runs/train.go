@@ -1,0 +1,391 @@
+package runs
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/sysinfo"
+	"github.com/unpoison/unpoison/internal/version"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Spec describes a run.
+type Spec struct {
+	Command string
+	Data    *dataset.Data
+	Attack  *attack.Config // nil: train on the data as they are
+	Defense string         // "abl" or "none"
+	Audit   bool           // isolation only: no model is trained to the end
+	Options abl.Options
+	Folder  string
+	Resume  bool
+	Init    model.State
+	Watch   func(Event)
+}
+
+// Event is what a run tells while it works, and a line of log.jsonl if it is no progress.
+type Event struct {
+	Event           string   `json:"event"` // "stage", "epoch", "progress", "note", "saved"
+	Stage           string   `json:"stage,omitempty"`
+	Epoch           int      `json:"epoch,omitempty"`
+	Epochs          int      `json:"epochs,omitempty"`
+	Step            int      `json:"step,omitempty"`
+	Steps           int      `json:"steps,omitempty"`
+	Loss            *float64 `json:"loss,omitempty"`
+	Rate            float64  `json:"learning_rate,omitempty"`
+	ImagesPerSecond float64  `json:"images_per_second,omitempty"`
+	SecondsLeft     float64  `json:"seconds_left,omitempty"`
+	// Clean and Poisoned are the mean losses of the two parts, in experiments.
+	Clean    *float64 `json:"clean_loss,omitempty"`
+	Poisoned *float64 `json:"poisoned_loss,omitempty"`
+	Text     string   `json:"text,omitempty"`
+}
+
+// Outcome is a finished run with what a report shows beside the result.
+type Outcome struct {
+	Result   *Result
+	Train    *dataset.Set // what the network was trained on
+	Truth    []bool       // which images were poisoned; nil where nobody knows
+	Trained  *abl.Result
+	Epochs   []Event // the epoch events, with the mean losses of clean and poisoned images
+	Triggers *dataset.Set
+}
+
+// open makes the folder ready and refuses to overwrite a run.
+func (s *Spec) open() error {
+	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+		return err
+	}
+	if s.Resume {
+		return nil
+	}
+	for _, f := range []string{ResultFile, ModelFile, "checkpoint.safetensors"} {
+		if _, err := os.Stat(filepath.Join(s.Folder, f)); err == nil {
+			return fmt.Errorf("%s holds a run already (%s); choose another --out, or continue it with --resume", s.Folder, f)
+		}
+	}
+	return nil
+}
+
+// Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
+func Train(ctx context.Context, s Spec) (*Outcome, error) {
+	if s.Defense == "none" {
+		s.Options.IsolateEpochs = 0
+	}
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	out := &Outcome{Train: s.Data.Train}
+	res := &Result{
+		Version: version.String(), Date: start.UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
+		Model: s.Options.Network, Engine: "cpu (" + cpu.InstructionSet() + ")", Defense: s.Defense,
+		Data: DataInfo{
+			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
+			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
+		},
+		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
+		Options: s.Options,
+	}
+	if s.Data.Test != nil {
+		res.Data.Test = s.Data.Test.Len()
+	}
+	if s.Attack != nil {
+		if err := s.plant(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
+	res.Data.Digest = out.Train.Digest()
+
+	log, err := openLog(filepath.Join(s.Folder, LogFile), s.Resume)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Log: log.size, Rewind: log.rewind, Watch: func(e defense.Event) { s.tell(log, out, e) }}
+	if s.Audit {
+		out.Trained, err = abl.Audit(ctx, out.Train, s.Options, set)
+	} else {
+		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
+	}
+	if err != nil {
+		return nil, errors.Join(err, log.err)
+	}
+	out.Epochs = log.epochs
+	if err := s.measure(ctx, out, res); err != nil {
+		return nil, err
+	}
+	res.Seconds = out.Trained.Seconds
+	total := 0.0
+	for _, v := range res.Seconds {
+		total += v
+	}
+	res.Seconds["total"] = total
+	if t := res.Seconds["isolate"] + res.Seconds["tune"]; t > 0 {
+		res.ImagesPerSecond = float64((res.Epochs.Isolate+res.Epochs.Tune)*out.Train.Len()) / t
+	}
+	res.PeakMemory = sysinfo.PeakMemory()
+	out.Result = res
+	return out, s.store(out, res)
+}
+
+// plant poisons the training set.
+func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
+	a, err := attack.New(ctx, *s.Attack, s.Data.Train)
+	if err != nil {
+		return err
+	}
+	if out.Train, out.Truth, err = a.Poison(s.Data.Train); err != nil {
+		return err
+	}
+	if s.Data.Test != nil {
+		out.Triggers = a.Triggered(s.Data.Test)
+	}
+	res.Attack = &Attack{s.Attack.Name, s.Attack.Rate, s.Attack.Target}
+	return nil
+}
+
+// tell turns a training's event into lines of the log and passes it on. Only here, behind the
+// training's back, are the truth and its events put together.
+func (s *Spec) tell(log *logFile, out *Outcome, e defense.Event) {
+	switch {
+	case e.Progress != nil:
+		p := e.Progress
+		if s.Watch != nil {
+			s.Watch(Event{
+				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss,
+				Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
+			})
+		}
+	case e.Epoch > 0:
+		ev := Event{Event: "epoch", Stage: e.Stage, Epoch: e.Epoch, Loss: &e.Loss}
+		if out.Truth != nil {
+			var sum [2]float64
+			var n [2]int
+			for i, l := range e.Losses {
+				if l >= 0 {
+					k := 0
+					if out.Truth[i] {
+						k = 1
+					}
+					sum[k] += float64(l)
+					n[k]++
+				}
+			}
+			if n[0] > 0 && n[1] > 0 {
+				c, p := sum[0]/float64(n[0]), sum[1]/float64(n[1])
+				ev.Clean, ev.Poisoned = &c, &p
+			}
+		}
+		log.write(ev)
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	case e.Note != "":
+		ev := Event{Event: "note", Stage: e.Stage, Text: e.Note}
+		log.write(ev)
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	}
+}
+
+// measure evaluates the model on the test images and scores the ranking.
+func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
+	t := out.Trained
+	if t.Unlearn != nil {
+		res.Unlearning = t.Unlearn
+		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
+	}
+	if len(t.Suspects) > 0 {
+		res.Isolation = scoreIsolation(t.Suspects, out)
+	}
+	if s.Audit || s.Data.Test == nil || s.Data.Test.Len() == 0 {
+		return nil
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		return err
+	}
+	e, err := evaluate.New(b, t.Network)
+	if err != nil {
+		return err
+	}
+	if err := e.Load(t.Model); err != nil {
+		return err
+	}
+	percent := func(set *dataset.Set) (*float64, error) {
+		r, err := e.Accuracy(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		v := 100 * r.Accuracy
+		return &v, nil
+	}
+	if res.CA, err = percent(s.Data.Test); err != nil {
+		return err
+	}
+	if out.Triggers != nil && out.Triggers.Len() > 0 {
+		res.ASR, err = percent(out.Triggers)
+	}
+	return err
+}
+
+func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
+	counts := make([]int, len(out.Train.Classes))
+	order := make([]int, len(suspects))
+	n := 0
+	for k, s := range suspects {
+		order[k] = s.Index
+		if s.Isolated {
+			counts[out.Train.Labels[s.Index]]++
+			n++
+		}
+	}
+	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
+	for c, k := range counts {
+		if share := float64(k) / float64(n); share > iso.TopShare {
+			iso.TopShare, iso.TopClass = share, out.Train.Classes[c]
+		}
+	}
+	iso.Suspicious = suspicious(iso.TopShare, iso.TopClass, out.Train)
+	if out.Truth != nil {
+		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
+			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
+		}
+	}
+	return iso
+}
+
+// suspicious is a rule of thumb, not a test: planted images share one label, so nearly all isolated
+// images carry it. Clean data's easiest images lean to some classes too, but not that far.
+func suspicious(share float64, class string, set *dataset.Set) bool {
+	usual := 0.0
+	for c, n := range set.Counts() {
+		if set.Classes[c] == class {
+			usual = float64(n) / float64(set.Len())
+		}
+	}
+	return share >= 0.9 && usual < 0.6
+}
+
+// store writes the run's files; result.json comes last and marks it as finished.
+func (s *Spec) store(out *Outcome, res *Result) error {
+	t := out.Trained
+	if !s.Audit {
+		info := checkpoint.Info{
+			Arch: t.Network.Arch, Classes: out.Train.Classes, Height: out.Train.Height, Width: out.Train.Width, Version: version.Number,
+		}
+		if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), t.Model, info); err != nil {
+			return err
+		}
+	}
+	if len(t.Suspects) > 0 {
+		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+			return err
+		}
+	}
+	if err := Page(s.Folder, out); err != nil {
+		return err
+	}
+	return res.write(s.Folder)
+}
+
+// WriteSuspects writes all images in the order of suspicion.
+func WriteSuspects(path string, set *dataset.Set, suspects []abl.Suspect) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated"}); err != nil {
+			return err
+		}
+		for rank, s := range suspects {
+			err := c.Write([]string{
+				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]],
+				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		c.Flush()
+		return c.Error()
+	})
+}
+
+// logFile appends events to log.jsonl and can go back to where a checkpoint was taken.
+type logFile struct {
+	*os.File
+	err    error
+	epochs []Event
+}
+
+func openLog(path string, resume bool) (*logFile, error) {
+	flags := os.O_CREATE | os.O_RDWR
+	if !resume {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{File: f}, nil
+}
+
+func (l *logFile) size() int64 {
+	n, err := l.Seek(0, io.SeekCurrent)
+	if err != nil {
+		l.err = err
+	}
+	return n
+}
+
+// rewind cuts what was logged after a checkpoint and reads what stands before.
+func (l *logFile) rewind(size int64) error {
+	if err := l.Truncate(size); err != nil {
+		return err
+	}
+	if _, err := l.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	d := json.NewDecoder(l.File)
+	for {
+		var e Event
+		if err := d.Decode(&e); err != nil {
+			break
+		}
+		if e.Event == "epoch" {
+			l.epochs = append(l.epochs, e)
+		}
+	}
+	_, err := l.Seek(size, io.SeekStart)
+	return err
+}
+
+func (l *logFile) write(e Event) {
+	if e.Event == "epoch" {
+		l.epochs = append(l.epochs, e)
+	}
+	raw, err := json.Marshal(e)
+	if err == nil {
+		_, err = l.Write(append(raw, '\n'))
+	}
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+}
