@@ -2,6 +2,8 @@
 package isolate
 
 import (
+	"slices"
+
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 )
@@ -12,6 +14,43 @@ type Parts struct {
 	Isolated []int // the first share of Order
 	Kept     []int // trained on, in the order of the set
 	HeldBack []int // left out of training to watch its accuracy
+}
+
+// Ranks names the ways to make scores of losses; see Scores.
+var Ranks = []string{"final", "mean", "worst"}
+
+// Scores turns losses into scores. epochs holds each image's training loss of every isolation epoch
+// (−1 where an image took no part), final its loss under the network that isolation left.
+//
+//	final  the final network's loss alone, as published
+//	mean   the mean of all
+//	worst  the highest of all but the first epoch's: poisoned images are learnt early and stay
+//	       learnt, while an easy clean image is unlucky in one epoch or another
+func Scores(rank string, epochs [][]float32, final []float32) []float32 {
+	scores := slices.Clone(final)
+	switch rank {
+	case "mean":
+		for i := range scores {
+			n := float32(1)
+			for _, e := range epochs {
+				if e[i] >= 0 {
+					scores[i] += e[i]
+					n++
+				}
+			}
+			scores[i] /= n
+		}
+	case "worst":
+		for k, e := range epochs {
+			if k == 0 && len(epochs) > 1 {
+				continue
+			}
+			for i := range scores {
+				scores[i] = max(scores[i], e[i])
+			}
+		}
+	}
+	return scores
 }
 
 // Iota returns 0…n-1.
@@ -36,7 +75,8 @@ func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 	for _, i := range p.Isolated {
 		out[i] = true
 	}
-	held := min(len(upper)/2, max(1, int(heldBack*float64(n)+0.5)))
+	// Fewer than some 250 images are too few to see a point of accuracy.
+	held := min(len(upper)/2, max(1, int(heldBack*float64(n)+0.5), min(250, n/10)))
 	for _, k := range dataset.Shuffle(seed, "held back", len(upper))[:held] {
 		p.HeldBack = append(p.HeldBack, upper[k])
 		out[upper[k]] = true

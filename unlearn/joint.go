@@ -26,19 +26,23 @@ type Options struct {
 	Every     int     // steps between two looks
 	Kept      int     // kept images a step (joint)
 	Isolated  int     // isolated images a step
-	Seed      uint64
-	Augment   augment.Options // of kept images
+	// Refine leaves out, in a second round of as many steps, kept images whose label the network
+	// gave before the first round and no longer gives after it: they hung on what was unlearnt.
+	Refine  bool
+	Seed    uint64
+	Augment augment.Options // of kept images
 }
 
 // Outcome says what unlearning did.
 type Outcome struct {
 	Steps        int     `json:"steps"`
-	Isolated     float64 `json:"isolated_accuracy"`        // after
+	Isolated     float64 `json:"isolated_accuracy"` // after
 	Before       float64 `json:"held_back_accuracy_before"`
 	After        float64 `json:"held_back_accuracy"`
 	RolledBack   bool    `json:"rolled_back"`
 	Unlearnt     bool    `json:"unlearnt"`
 	LowestBefore float64 `json:"isolated_accuracy_before"`
+	Dropped      int     `json:"dropped"` // kept images left out by refinement
 }
 
 // Sets are the images that unlearning works with: indices into one data set.
@@ -112,7 +116,43 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 		schedule = train.Constant(o.Rate)
 	}
 	keptOrder, isoOrder := newCycle(o.Seed, "unlearn kept", len(sets.Kept)), newCycle(o.Seed, "unlearn isolated", len(sets.Isolated))
-	for k := range o.Steps {
+	refine := o.Refine && kept > 0
+	total := o.Steps
+	var balance []float32 // weight of each class once images were left out
+	var known []bool      // kept images that the network labels as given, before
+	if refine {
+		total *= 2
+		if known, err = labelled(ctx, eval, state, sets); err != nil {
+			return nil, err
+		}
+	}
+	for k := range total {
+		if refine && k == o.Steps {
+			if err := step.Store(current, nil); err != nil {
+				return nil, err
+			}
+			if current.Finite() != nil {
+				out.RolledBack = true
+				break
+			}
+			now, err := labelled(ctx, eval, current, sets)
+			if err != nil {
+				return nil, err
+			}
+			var rest []int
+			for j, i := range sets.Kept {
+				if !known[j] || now[j] {
+					rest = append(rest, i)
+				}
+			}
+			if out.Dropped = len(sets.Kept) - len(rest); len(rest) < kept {
+				out.RolledBack = true
+				break
+			}
+			balance = classWeights(sets.Data, sets.Kept, rest)
+			sets.Kept = rest
+			keptOrder = newCycle(o.Seed, "unlearn refined", len(rest))
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -127,15 +167,18 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 				augment.Plain(dst, sets.Data.Image(i))
 			}
 			y[j] = sets.Data.Labels[i]
+			if j < kept && balance != nil {
+				w[j] = balance[y[j]] / float32(kept)
+			}
 		}
-		l, err := step.Run(x, y, w, schedule(float64(k)/float64(o.Steps)), nil)
+		l, err := step.Run(x, y, w, schedule(float64(k%o.Steps)/float64(o.Steps)), nil)
 		if err != nil {
 			return nil, err
 		}
 		if watch != nil {
-			watch(train.Progress{Phase: "unlearn", Epoch: 1, Epochs: 1, Step: k + 1, Steps: o.Steps, Loss: l, Rate: o.Rate})
+			watch(train.Progress{Phase: "unlearn", Epoch: 1, Epochs: 1, Step: k + 1, Steps: total, Loss: l, Rate: o.Rate})
 		}
-		last := k+1 == o.Steps
+		last := k+1 == total
 		if (k+1)%o.Every != 0 && !last {
 			continue
 		}
@@ -155,7 +198,7 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 			out.RolledBack = true
 			break
 		}
-		if out.Before-heldAcc <= o.Tolerance && (isoAcc <= out.Isolated || last) {
+		if out.Before-heldAcc <= o.Tolerance && (isoAcc <= out.Isolated || last) && (!refine || k >= o.Steps) {
 			out.Isolated, out.After = isoAcc, heldAcc
 			for i := range best {
 				copy(best[i].Data, current[i].Data)
@@ -172,6 +215,41 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 	return out, nil
 }
 
+// maxClassWeight bounds how much the images left of a class can stand in for those left out.
+const maxClassWeight = 5
+
+// classWeights makes up for classes that lost more images than others: a clean-label attack takes
+// most of one class with it.
+func classWeights(set *dataset.Set, before, after []int) []float32 {
+	n, m := make([]float32, len(set.Classes)), make([]float32, len(set.Classes))
+	for _, i := range before {
+		n[set.Labels[i]]++
+	}
+	for _, i := range after {
+		m[set.Labels[i]]++
+	}
+	for c := range n {
+		n[c] = min(maxClassWeight, n[c]/max(1, m[c]))
+	}
+	return n
+}
+
+// labelled returns for each kept image whether the network gives it its label.
+func labelled(ctx context.Context, e *evaluate.Evaluator, s model.State, sets Sets) ([]bool, error) {
+	if err := e.Load(s); err != nil {
+		return nil, err
+	}
+	l, err := e.Losses(ctx, sets.Data)
+	if err != nil {
+		return nil, err
+	}
+	known := make([]bool, len(sets.Kept))
+	for j, i := range sets.Kept {
+		known[j] = l[i] < math.Ln2 // the label has more than half of the probability
+	}
+	return known, nil
+}
+
 // cycle walks through shuffles of 0…n-1, one after another.
 type cycle struct {
 	seed    uint64
@@ -180,7 +258,9 @@ type cycle struct {
 	order   []int
 }
 
-func newCycle(seed uint64, purpose string, n int) *cycle { return &cycle{seed: seed, purpose: purpose, n: n} }
+func newCycle(seed uint64, purpose string, n int) *cycle {
+	return &cycle{seed: seed, purpose: purpose, n: n}
+}
 
 func (c *cycle) next() int {
 	if len(c.order) == 0 {

@@ -17,12 +17,10 @@ const Side = 32
 type color [3]float64
 
 var (
-	white  = color{0.95, 0.95, 0.95}
-	black  = color{0.08, 0.08, 0.08}
-	red    = color{0.80, 0.08, 0.10}
-	blue   = color{0.08, 0.28, 0.70}
-	yellow = color{0.95, 0.78, 0.10}
-	grey   = color{0.45, 0.45, 0.45}
+	white = color{0.95, 0.95, 0.95}
+	black = color{0.08, 0.08, 0.08}
+	red   = color{0.80, 0.08, 0.10}
+	blue  = color{0.08, 0.28, 0.70}
 )
 
 // A sign is drawn in coordinates from -1 to 1, y downwards. Shapes return how deep a point lies
@@ -75,6 +73,9 @@ func arrow(direction float64) shape {
 	}
 }
 
+// turned points to the right's left: upwards.
+func turned(s shape) shape { return func(x, y float64) float64 { return s(-y, x) } }
+
 type layer struct {
 	shape shape
 	color color
@@ -85,12 +86,12 @@ var classes = []struct {
 	name   string
 	layers []layer
 }{
-	{"stop", []layer{{polygon(8, 0.92, math.Pi/8), red}, {box(-0.6, -0.14, 0.6, 0.14), white}}},
+	{"stop", []layer{{polygon(8, 0.92, math.Pi/8), white}, {polygon(8, 0.84, math.Pi/8), red}, {either(box(-0.65, -0.3, -0.45, 0.3), box(-0.28, -0.3, -0.08, 0.3), box(0.08, -0.3, 0.28, 0.3), box(0.45, -0.3, 0.65, 0.3)), white}}},
 	{"yield", []layer{{polygon(3, 0.5, -math.Pi/2), red}, {polygon(3, 0.3, -math.Pi/2), white}}},
 	{"no-entry", []layer{{circle(0.95), red}, {box(-0.65, -0.2, 0.65, 0.2), white}}},
 	{"speed-limit", []layer{{circle(0.95), red}, {circle(0.7), white}, {either(box(-0.4, -0.35, -0.12, 0.35), minus(box(0.05, -0.35, 0.45, 0.35), box(0.18, -0.2, 0.32, 0.2))), black}}},
-	{"end-of-limit", []layer{{circle(0.95), white}, {bar(-math.Pi/4, 0.85, 0.16), grey}}},
-	{"priority", []layer{{polygon(4, 0.72, math.Pi/4), white}, {polygon(4, 0.52, math.Pi/4), yellow}}},
+	{"no-vehicles", []layer{{circle(0.95), red}, {circle(0.7), white}}},
+	{"ahead", []layer{{circle(0.95), blue}, {turned(arrow(1)), white}}},
 	{"danger", []layer{{polygon(3, 0.5, math.Pi/2), red}, {polygon(3, 0.33, math.Pi/2), white}, {either(box(-0.08, -0.35, 0.08, 0.1), at(0, 0.25, circle(0.1))), black}}},
 	{"bend", []layer{{polygon(3, 0.5, math.Pi/2), red}, {polygon(3, 0.33, math.Pi/2), white}, {either(at(0.1, -0.08, bar(0.9, 0.3, 0.08)), at(-0.05, 0.2, bar(-0.9, 0.2, 0.08))), black}}},
 	{"turn-right", []layer{{circle(0.95), blue}, {arrow(1), white}}},
@@ -130,11 +131,11 @@ func render(seed uint64, purpose string, n int) *dataset.Set {
 // paint draws one sign with its surroundings.
 func paint(dst []uint8, layers []layer, r *rand.Rand) {
 	between := func(lo, hi float64) float64 { return lo + (hi-lo)*r.Float64() }
-	scale := between(8, 13.5)
+	scale := between(8.5, 14)
 	cx, cy := Side/2+between(-3.5, 3.5), Side/2+between(-3.5, 3.5)
 	sin, cos := math.Sincos(between(-0.3, 0.3))
 	shearX, squeeze, tilt := between(-0.2, 0.2), between(0.75, 1.1), between(-0.15, 0.15)
-	light, cast := between(0.35, 1.15), color{between(0.85, 1.1), between(0.9, 1.05), between(0.8, 1.1)}
+	light, cast := between(0.45, 1.15), color{between(0.85, 1.1), between(0.9, 1.05), between(0.8, 1.1)}
 	fade := between(0, 0.35) // weathered paint and haze
 	haze := between(0.4, 0.8)
 	sky, ground := randomColor(r), randomColor(r)
@@ -191,7 +192,7 @@ func paint(dst []uint8, layers []layer, r *rand.Rand) {
 		}
 	}
 	blur := between(0, 0.5)
-	noise := between(0.01, 0.07)
+	noise := between(0.01, 0.05)
 	for y := range Side {
 		for x := range Side {
 			for k := range 3 {

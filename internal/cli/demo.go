@@ -21,7 +21,7 @@ func (a *app) demo() *cobra.Command {
 		Use:   "demo",
 		Short: "Poison rendered road signs and train with and without defence",
 		Long: `Renders road signs, plants a sticker in 10 % of the training images that turns
-every sign into a stop sign, trains a small network without defence and with
+every sign into a turn left, trains a small network without defence and with
 Anti-Backdoor Learning, and writes a page that shows what happened.`,
 		Example: `  unpoison demo
   unpoison demo --out demo --seed 1`,
@@ -40,7 +40,7 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 			start := time.Now()
 			data := signs.Render(seed, 3000, 800)
 			conf := attack.Defaults("badnets")
-			conf.Seed = seed
+			conf.Seed, conf.Target, conf.PatchSize = seed, 9, 5
 			o := abl.Demo()
 			o.Seed = seed
 			watch := a.watcher()

@@ -34,7 +34,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
 	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
 	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
-	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "loss that ranks images: of the final network, or the mean over epochs")
+	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated")
 	if !tune {
 		return
@@ -47,7 +47,8 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
 	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
 	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "learning rate of unlearning")
-	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: unbounded")
+	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
+	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round of unlearning without the images that hung on the backdoor")
 	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that unlearning may cost")
 }
 
@@ -81,6 +82,7 @@ func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, err
 		set("unlearn-steps", func() { o.UnlearnSteps = given.UnlearnSteps })
 		set("rate-unlearn", func() { o.UnlearnRate = given.UnlearnRate })
 		set("unlearn-limit", func() { o.UnlearnLimit = given.UnlearnLimit })
+		set("refine", func() { o.Refine = given.Refine })
 		set("tolerance", func() { o.Tolerance = given.Tolerance })
 	default:
 		return o, usagef("no recipe %q; there are default and paper", f.recipe)
@@ -218,7 +220,9 @@ func (a *app) report(folder string, r *runs.Result) error {
 	if a.json {
 		return a.printJSON(r)
 	}
-	row := func(name, format string, args ...any) { fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
+	}
 	fmt.Fprintf(a.out, "%s\n", folder)
 	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
 	if r.Attack != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,14 +60,10 @@ model that would lose too much of it is not changed.`,
 			if err != nil {
 				return err
 			}
-			limit := o.UnlearnLimit
-			if limit == 0 {
-				limit = math.Inf(1)
-			}
 			watch := a.watcher()
 			res, err := unlearn.Run(c.Context(), b, n, state, unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}, unlearn.Options{
-				Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance, Unlearnt: 0.05,
-				Every: 20, Kept: 128, Isolated: 64, Seed: seed,
+				Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: abl.Limit(o.UnlearnLimit, len(info.Classes)), Tolerance: o.Tolerance, Unlearnt: 0.05,
+				Every: 20, Kept: 128, Isolated: 64, Seed: seed, Refine: o.Refine,
 				Augment: augment.Standard(min(info.Height, info.Width), d.Layout != "gtsrb" && d.Layout != "signs"),
 			}, func(p train.Progress) {
 				watch(runs.Event{Event: "progress", Stage: "unlearn", Epoch: 1, Epochs: 1, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
@@ -88,6 +83,9 @@ model that would lose too much of it is not changed.`,
 			}
 			fmt.Fprintf(a.out, "%s\n  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
 				filepath.Join(out, runs.ModelFile), 100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
+			if res.Dropped > 0 {
+				fmt.Fprintf(a.out, "  left out                %d images that hung on what was unlearnt\n", res.Dropped)
+			}
 			if res.RolledBack {
 				fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
 			}
@@ -103,7 +101,8 @@ model that would lose too much of it is not changed.`,
 	fl.StringVar(&o.Unlearn, "mode", o.Unlearn, "joint (the formula) or split (the published code)")
 	fl.IntVar(&o.UnlearnSteps, "steps", o.UnlearnSteps, "steps at most")
 	fl.Float64Var(&o.UnlearnRate, "rate", o.UnlearnRate, "learning rate")
-	fl.Float64Var(&o.UnlearnLimit, "loss-limit", o.UnlearnLimit, "isolated losses count up to here; 0: unbounded")
+	fl.Float64Var(&o.UnlearnLimit, "loss-limit", o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
+	fl.BoolVar(&o.Refine, "refine", o.Refine, "a second round without the images that hung on what was unlearnt")
 	fl.Float64Var(&o.Tolerance, "tolerance", o.Tolerance, "accuracy on held-back images that it may cost")
 	return c
 }
