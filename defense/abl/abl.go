@@ -55,7 +55,7 @@ type Options struct {
 func Default() Options {
 	return Options{
 		Network: "wrn-16-1", Batch: 128,
-		IsolateEpochs: 4, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "final", Isolation: 0.01,
+		IsolateEpochs: 4, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "worst", Isolation: 0.01,
 		TuneEpochs: 20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
 		Unlearn: "joint", UnlearnSteps: 400, UnlearnRate: 1e-2, Tolerance: 0.02, HeldBackShare: 0.02, Refine: true,
 	}

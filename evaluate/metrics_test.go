@@ -1,0 +1,51 @@
+package evaluate
+
+import (
+	"math"
+	"testing"
+)
+
+func TestRankQuality(t *testing.T) {
+	poisoned := []bool{true, false, true, false, false}
+	// Order: poisoned, clean, poisoned, clean, clean.
+	q := RankQuality([]int{0, 1, 2, 3, 4}, 2, poisoned)
+	if q.Precision != 0.5 || q.Recall != 0.5 || q.Rate != 0.4 {
+		t.Errorf("precision %g, recall %g, rate %g", q.Precision, q.Recall, q.Rate)
+	}
+	if want := 5.0 / 6; math.Abs(q.AUROC-want) > 1e-12 { // 5 of 6 pairs in order
+		t.Errorf("AUROC %g, want %g", q.AUROC, want)
+	}
+	if want := (1 + 2.0/3) / 2; math.Abs(q.AveragePrecision-want) > 1e-12 {
+		t.Errorf("average precision %g, want %g", q.AveragePrecision, want)
+	}
+	if best := RankQuality([]int{0, 2, 1, 3, 4}, 2, poisoned); best.AUROC != 1 || best.AveragePrecision != 1 || best.Precision != 1 {
+		t.Errorf("a perfect order scores %+v", best)
+	}
+	if worst := RankQuality([]int{1, 3, 4, 0, 2}, 2, poisoned); worst.AUROC != 0 || worst.Precision != 0 {
+		t.Errorf("the worst order scores %+v", worst)
+	}
+	if RankQuality([]int{0, 1}, 1, []bool{false, false}) != nil {
+		t.Error("without poison there is nothing to score")
+	}
+}
+
+func TestCrossEntropyIsStable(t *testing.T) {
+	if got := crossEntropy([]float32{0, 0, 0, 0}, 1); math.Abs(got-math.Log(4)) > 1e-12 {
+		t.Errorf("a uniform guess costs %g, want ln 4", got)
+	}
+	if got := crossEntropy([]float32{1000, 0}, 0); got != 0 {
+		t.Errorf("certainty costs %g", got)
+	}
+	if got := crossEntropy([]float32{1000, 0}, 1); got != 1000 {
+		t.Errorf("certain error costs %g", got)
+	}
+}
+
+func TestOrderIsStable(t *testing.T) {
+	o := Order([]float32{2, 1, 2, 1, 0})
+	for i, want := range []int{4, 1, 3, 0, 2} {
+		if o[i] != want {
+			t.Fatalf("got %v", o)
+		}
+	}
+}

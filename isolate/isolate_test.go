@@ -1,0 +1,50 @@
+package isolate
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSplitPartitions(t *testing.T) {
+	scores := make([]float32, 1000)
+	for i := range scores {
+		scores[i] = float32((i * 7919) % 1000)
+	}
+	p := Split(scores, 0.01, 0.05, 1)
+	if len(p.Isolated) != 10 || len(p.HeldBack) != 100 || len(p.Isolated)+len(p.HeldBack)+len(p.Kept) != 1000 {
+		t.Fatalf("%d isolated, %d held back, %d kept", len(p.Isolated), len(p.HeldBack), len(p.Kept))
+	}
+	all := slices.Concat(p.Isolated, p.HeldBack, p.Kept)
+	slices.Sort(all)
+	if !slices.Equal(all, Iota(1000)) {
+		t.Error("the parts overlap or miss images")
+	}
+	for _, i := range p.Isolated {
+		if scores[i] >= 10 {
+			t.Errorf("image %d with score %g is isolated", i, scores[i])
+		}
+	}
+	for _, i := range p.HeldBack {
+		if scores[i] < 500 {
+			t.Errorf("image %d with score %g is held back, in the suspicious half", i, scores[i])
+		}
+	}
+}
+
+func TestScores(t *testing.T) {
+	epochs := [][]float32{{9, 1}, {0.1, 2}, {0.3, -1}}
+	final := []float32{0.2, 0.5}
+	if got := Scores("final", epochs, final); !slices.Equal(got, final) {
+		t.Errorf("final: %v", got)
+	}
+	// The first epoch does not count, and an image that took no part in an epoch is not blamed for it.
+	if got := Scores("worst", epochs, final); !slices.Equal(got, []float32{0.3, 2}) {
+		t.Errorf("worst: %v", got)
+	}
+	if got := Scores("mean", epochs, final); got[1] != (1+2+0.5)/3.0 {
+		t.Errorf("mean: %v", got)
+	}
+	if !slices.Equal(final, []float32{0.2, 0.5}) {
+		t.Error("the losses were changed")
+	}
+}
