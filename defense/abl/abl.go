@@ -11,6 +11,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/gomlx/backends"
+
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
@@ -103,6 +105,8 @@ type Settings struct {
 	Resume bool
 	Watch  func(defense.Event)
 	Init   model.State // start from these tensors instead of fresh ones
+	// Backend computes; nil is the cpu engine.
+	Backend backends.Backend
 	// Log and Rewind keep a log in step with the checkpoints; see defense.Run.
 	Log    func() int64
 	Rewind func(size int64) error
@@ -169,9 +173,11 @@ func start(set *dataset.Set, o Options, s Settings) (*defense.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := cpu.New("")
-	if err != nil {
-		return nil, err
+	backend := s.Backend
+	if backend == nil {
+		if backend, err = cpu.New(""); err != nil {
+			return nil, err
+		}
 	}
 	settings, err := json.Marshal(o)
 	if err != nil {

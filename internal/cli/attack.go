@@ -80,8 +80,6 @@ label; images that are of the target class anyway are left out.`,
 			}
 			if d.Test != nil {
 				trig := at.Triggered(d.Test)
-				empty := &dataset.Set{Height: trig.Height, Width: trig.Width, Classes: trig.Classes}
-				_ = empty
 				if err := dataset.Write(d.Layout, filepath.Join(out, "triggered"), &dataset.Data{Train: trig, Test: trig}); err != nil {
 					return err
 				}

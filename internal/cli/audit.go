@@ -20,7 +20,7 @@ func (a *app) audit() *cobra.Command {
 		Long: `Runs the isolation stage alone and ranks all images by suspicion: suspects.csv
 lists them, most suspicious first. The isolated share is always taken, poison or
 not; what counts is whether the isolated images agree on one label (see
-docs/architecture.md, Findings). With --fail-on-findings the exit code is 3 then.`,
+docs/architecture.md, Findings). With --fail-on-findings that exits with 3.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --fail-on-findings --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,7 +35,12 @@ docs/architecture.md, Findings). With --fail-on-findings the exit code is 3 then
 			if err != nil {
 				return err
 			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
 			done, err := runs.Train(c.Context(), runs.Spec{
+				Backend: b,
 				Command: a.command(), Data: d, Defense: "audit", Audit: true, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
 			})
 			a.done()

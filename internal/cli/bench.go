@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/sysinfo"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -41,7 +41,7 @@ func (a *app) bench() *cobra.Command {
 			if err != nil {
 				return &usageError{err}
 			}
-			b, err := cpu.New("")
+			b, err := a.backend()
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func (a *app) bench() *cobra.Command {
 				y[i], w[i] = int32(i%10), 1
 			}
 			limit := time.Duration(seconds) * time.Second
-			res := benchResult{Threads: runtime.GOMAXPROCS(0), Batch: batch, Model: arch, Engine: "cpu (" + cpu.InstructionSet() + ")"}
+			res := benchResult{Threads: runtime.GOMAXPROCS(0), Batch: batch, Model: arch, Engine: engines.Describe(b)}
 			if res.Train, err = speed(limit, batch, func() error {
 				if err := c.Context().Err(); err != nil {
 					return err

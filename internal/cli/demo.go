@@ -37,6 +37,10 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 					}
 				}
 			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
 			start := time.Now()
 			data := signs.Render(seed, 3000, 800)
 			conf := attack.Defaults("badnets")
@@ -50,6 +54,7 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 					"defended": "3/3  on poisoned data, with Anti-Backdoor Learning",
 				}[name])
 				return runs.Train(c.Context(), runs.Spec{
+					Backend: b,
 					Command: a.command(), Data: data, Attack: at, Defense: defense, Options: o, Folder: filepath.Join(out, name), Watch: watch,
 				})
 			}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -28,9 +27,9 @@ func (a *app) eval() *cobra.Command {
 		Use:   "eval",
 		Short: "Measure a model's accuracy, and its attack success rate on triggered images",
 		Long: `Measures a model on the test images of --data (the training images where there
-are no test images). --triggered is a folder that unpoison attack wrote: its test
-images carry the trigger and the target as their label, and leave out images that
-are of the target class anyway, so accuracy on them is the attack success rate.`,
+are no test images). --triggered is a folder that unpoison attack wrote: its
+test images carry the trigger and the target as their label, and leave out
+images of the target class, so accuracy on them is the attack success rate.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -46,7 +45,7 @@ are of the target class anyway, so accuracy on them is the attack success rate.`
 			if err != nil {
 				return err
 			}
-			b, err := cpu.New("")
+			b, err := a.backend()
 			if err != nil {
 				return err
 			}

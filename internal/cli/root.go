@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/version"
 )
 
@@ -45,7 +48,10 @@ type app struct {
 	args     []string
 	json     bool
 	threads  int
+	engine   string
 }
+
+func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine) }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string) int {
@@ -102,6 +108,9 @@ them while it trains and unlearns what they taught.`,
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains(engines.Names, a.engine) {
+				return usagef("no engine %q; there are %v", a.engine, engines.Names)
+			}
 			if a.threads < 0 {
 				return usagef("--threads %d, expected 1 or more", a.threads)
 			}
@@ -112,6 +121,7 @@ them while it trains and unlearns what they taught.`,
 		},
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "events as JSON lines on standard output, the result last")
+	root.PersistentFlags().StringVar(&a.engine, "engine", "cpu", "what computes: cpu, or xla where it is built in")
 	root.PersistentFlags().IntVar(&a.threads, "threads", 0, "processor threads (default all)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{

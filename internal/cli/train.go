@@ -147,7 +147,7 @@ result.json and log.jsonl.
 For experiments --attack plants a backdoor first; the defence is not told.`,
 		Example: `  unpoison train --data DIR --out run
   unpoison train --data DIR --defense none --out plain
-  unpoison train --data cifar10:DIR --attack blend --rate 0.1 --target 0 --out run
+  unpoison train --data cifar10:DIR --attack blend --rate 0.1 --out run
   unpoison train --data DIR --out run --resume`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if out == "" {
@@ -171,7 +171,12 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if err != nil {
 				return err
 			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
 			spec := runs.Spec{
+				Backend: b,
 				Command: a.command(), Data: d, Attack: conf, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
 			}
 			if init != "" {

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/augment"
-	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/runs"
@@ -56,7 +55,7 @@ model that would lose too much of it is not changed.`,
 				return err
 			}
 			parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), o.HeldBackShare, seed)
-			b, err := cpu.New("")
+			b, err := a.backend()
 			if err != nil {
 				return err
 			}

@@ -12,14 +12,16 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gomlx/gomlx/backends"
+
 	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/sysinfo"
 	"github.com/unpoison/unpoison/internal/version"
 	"github.com/unpoison/unpoison/model"
@@ -36,6 +38,7 @@ type Spec struct {
 	Folder  string
 	Resume  bool
 	Init    model.State
+	Backend backends.Backend
 	Watch   func(Event)
 }
 
@@ -95,7 +98,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	out := &Outcome{Train: s.Data.Train}
 	res := &Result{
 		Version: version.String(), Date: start.UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
-		Model: s.Options.Network, Engine: "cpu (" + cpu.InstructionSet() + ")", Defense: s.Defense,
+		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
 		Data: DataInfo{
 			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
 			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
@@ -118,7 +121,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	defer log.Close()
-	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Log: log.size, Rewind: log.rewind, Watch: func(e defense.Event) { s.tell(log, out, e) }}
+	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e defense.Event) { s.tell(log, out, e) }}
 	if s.Audit {
 		out.Trained, err = abl.Audit(ctx, out.Train, s.Options, set)
 	} else {
@@ -219,11 +222,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	if s.Audit || s.Data.Test == nil || s.Data.Test.Len() == 0 {
 		return nil
 	}
-	b, err := cpu.New("")
-	if err != nil {
-		return err
-	}
-	e, err := evaluate.New(b, t.Network)
+	e, err := evaluate.New(s.Backend, t.Network)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,275 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/runs"
+)
+
+// The test binary is the program when this variable is set, so that tests can kill a real process.
+const asProgram = "UNPOISON_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Main(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// call runs the command line in this process.
+func call(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	a := &app{out: &o, err: &e, args: args}
+	code = a.run(context.Background())
+	return code, o.String(), e.String()
+}
+
+func program(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// signFolder writes rendered signs as a folder of classes.
+func signFolder(t *testing.T, train, test int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "signs")
+	if err := dataset.Write("folder", dir, signs.Render(1, train, test)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// tiny are settings under which a training takes about a second.
+func tiny(data, out string, more ...string) []string {
+	return append([]string{
+		"train", "--data", data, "--out", out, "--model", "small-cnn", "--batch", "32", "--attack", "badnets", "--target", "3",
+		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05",
+	}, more...)
+}
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	for _, args := range [][]string{
+		{"train"}, {"train", "--out", "x"}, {"nonsense"}, {"train", "--no-such-flag"}, {"version", "extra"},
+		{"train", "--data", "x", "--out", "y", "--attack", "nope"}, {"train", "--data", "x", "--out", "y", "--defense", "nope"},
+		{"train", "--data", "x", "--out", "y", "--model", "nope"}, {"train", "--data", "x", "--out", "y", "--recipe", "nope"},
+		{"attack"}, {"bench", "--batch", "0"}, {"demo", "--engine", "nope"}, {"eval"}, {"unlearn"}, {"audit"},
+	} {
+		code, _, errs := call(args...)
+		if code != exitUsage {
+			t.Errorf("%v exits with %d: %s", args, code, errs)
+		}
+		if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "unpoison: ") {
+			t.Errorf("%v: expected one line, got %q", args, errs)
+		}
+	}
+	if code, _, errs := call("train", "--data", "no-such-folder", "--out", filepath.Join(t.TempDir(), "x")); code != exitFailed || !strings.Contains(errs, "no-such-folder") {
+		t.Errorf("missing data: %d, %s", code, errs)
+	}
+}
+
+func TestEveryCommandHasHelpWithExamples(t *testing.T) {
+	a := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}
+	for _, c := range a.root().Commands() {
+		if c.Name() == "version" {
+			continue
+		}
+		commands := c.Commands()
+		if len(commands) == 0 {
+			commands = append(commands, c)
+		}
+		for _, c := range commands {
+			if c.Example == "" || c.Short == "" {
+				t.Errorf("%s has no example or no description", c.CommandPath())
+			}
+			for _, line := range strings.Split(c.Long+"\n"+c.Example, "\n") {
+				if len(line) > 80 {
+					t.Errorf("%s: help line of %d characters: %s", c.CommandPath(), len(line), line)
+				}
+			}
+		}
+	}
+}
+
+func TestWholeWay(t *testing.T) {
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	poisoned := filepath.Join(dir, "poisoned")
+	if code, _, errs := call("attack", "badnets", "--data", data, "--out", poisoned, "--target", "3"); code != 0 {
+		t.Fatal(errs)
+	}
+	if code, _, errs := call("attack", "badnets", "--data", data, "--out", poisoned); code != exitFailed || !strings.Contains(errs, "not empty") {
+		t.Errorf("writing over a data set: %d, %s", code, errs)
+	}
+	run := filepath.Join(dir, "run")
+	code, out, errs := call("train", "--data", poisoned, "--out", run, "--model", "small-cnn", "--batch", "32",
+		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05", "--json")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	for _, l := range lines {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("not JSON: %s", l)
+		}
+	}
+	var r runs.Result
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.CA == nil || r.ASR != nil || r.Isolation == nil || r.Isolation.Precision != nil {
+		t.Errorf("the defender was not told of the attack, and yet the result knows it: %+v", r)
+	}
+	for _, f := range []string{runs.ModelFile, runs.ResultFile, runs.LogFile, runs.SuspectsFile, runs.ReportFile} {
+		if _, err := os.Stat(filepath.Join(run, f)); err != nil {
+			t.Error(err)
+		}
+	}
+	model := filepath.Join(run, runs.ModelFile)
+	code, out, errs = call("eval", "--model", model, "--data", poisoned, "--triggered", filepath.Join(poisoned, "triggered"), "--json")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	var e evalResult
+	if err := json.Unmarshal([]byte(out), &e); err != nil || e.ASR == nil || len(e.PerClass) != 10 {
+		t.Errorf("%v: %s", err, out)
+	}
+	if e.CA != *r.CA {
+		t.Errorf("eval finds %g %%, train found %g %%", e.CA, *r.CA)
+	}
+	clean := filepath.Join(dir, "clean")
+	if code, _, errs := call("unlearn", "--model", model, "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned, "--out", clean, "--steps", "8"); code != 0 {
+		t.Fatal(errs)
+	}
+	if code, _, errs := call("train", "--data", poisoned, "--out", run); code != exitFailed || !strings.Contains(errs, "--resume") {
+		t.Errorf("training over a run: %d, %s", code, errs)
+	}
+	if code, _, errs := call("data", "info", poisoned, "--json"); code != 0 {
+		t.Error(errs)
+	}
+	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2")
+	if code != 0 {
+		t.Errorf("audit: %d, %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "audit", runs.ModelFile)); err == nil {
+		t.Error("an audit leaves a model")
+	}
+}
+
+// same fails unless the two runs left the same bytes.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	for _, f := range []string{runs.ModelFile, runs.SuspectsFile, runs.LogFile} {
+		x, err := os.ReadFile(filepath.Join(a, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := os.ReadFile(filepath.Join(b, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s differs between %s and %s", f, filepath.Base(a), filepath.Base(b))
+		}
+	}
+}
+
+// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, 20 times.
+func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole")
+	start := time.Now()
+	if out, err := program(tiny(data, whole)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	took := time.Since(start)
+	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
+	for k := range 20 {
+		out := filepath.Join(dir, "killed"+strconv.Itoa(k))
+		c := program(tiny(data, out, "--resume")...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(took))))
+		_ = c.Process.Kill() // it may have finished
+		_ = c.Wait()
+		if text, err := program(tiny(data, out, "--resume")...).CombinedOutput(); err != nil {
+			t.Fatalf("going on after kill %d: %v: %s", k, err, text)
+		}
+		same(t, whole, out)
+	}
+}
+
+func TestInterruptSavesAndExitsWith130(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no interrupt signal")
+	}
+	data := signFolder(t, 300, 60)
+	out := filepath.Join(t.TempDir(), "run")
+	args := tiny(data, out, "--epochs-tune", "500")
+	c := program(args...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 { // until training has begun
+		time.Sleep(50 * time.Millisecond)
+		if _, err := os.Stat(filepath.Join(out, "checkpoint.safetensors")); err == nil {
+			break
+		}
+	}
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	if !strings.Contains(errs.String(), "--resume") {
+		t.Errorf("not told how to go on: %s", errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(out, runs.ModelFile)); err == nil {
+		t.Error("a half-trained model was left")
+	}
+}
+
+func TestThreadsGiveTheSameBytes(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	for _, n := range []string{"1", "2", "3"} {
+		if code, _, errs := call(tiny(data, filepath.Join(dir, n), "--threads", n)...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "2"))
+	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "3"))
+}
+
+func TestDivergedTrainingIsSaid(t *testing.T) {
+	data := signFolder(t, 200, 40)
+	out := filepath.Join(t.TempDir(), "run")
+	code, _, errs := call(tiny(data, out, "--rate-isolate", "1e9")...)
+	if code != exitFailed || !strings.Contains(errs, "diverged") || !strings.Contains(errs, "epoch") || !strings.Contains(errs, "learning rate") {
+		t.Errorf("%d: %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(out, runs.ModelFile)); err == nil {
+		t.Error("a diverged model was written")
+	}
+}
