@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -111,10 +112,10 @@ func readCIFAR(s *Set, path, name string, labels int, r *reader) error {
 	img := make([]uint8, 3*cifarPixels)
 	for row := 0; ; row++ {
 		n, err := io.ReadFull(f, rec)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err == io.ErrUnexpectedEOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return r.bad(&RecordError{name, row, fmt.Sprintf("a record of %d bytes", size), fmt.Sprintf("%d bytes: the file is cut off", n)})
 		}
 		if err != nil {
@@ -132,11 +133,7 @@ func readCIFAR(s *Set, path, name string, labels int, r *reader) error {
 				img[3*p+c] = rec[labels+c*cifarPixels+p]
 			}
 		}
-		pixels, err := r.fit(img, cifarSide, cifarSide, s)
-		if err != nil {
-			return err
-		}
-		s.add(pixels, int32(label), name, row)
+		s.add(r.fit(img, cifarSide, cifarSide, s), int32(label), name, row)
 	}
 }
 

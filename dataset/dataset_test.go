@@ -219,7 +219,8 @@ func TestLimitIsASeededSubset(t *testing.T) {
 		}
 		return d.Train
 	}
-	if load(1).Digest() != load(1).Digest() || load(1).Digest() == load(2).Digest() || load(1).Len() != 20 {
+	first, again, other := load(1), load(1), load(2)
+	if first.Digest() != again.Digest() || first.Digest() == other.Digest() || first.Len() != 20 {
 		t.Error("the limit is no seeded subset of 20")
 	}
 }

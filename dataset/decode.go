@@ -77,11 +77,11 @@ func rgb(img image.Image) ([]uint8, int, int, error) {
 }
 
 // fit resizes an image to the size of the set, which the first image settles if no size was asked for.
-func (r *reader) fit(pixels []uint8, h, w int, s *Set) ([]uint8, error) {
+func (r *reader) fit(pixels []uint8, h, w int, s *Set) []uint8 {
 	if r.Size > 0 {
 		s.Height, s.Width = r.Size, r.Size
 	}
-	return Resize(pixels, h, w, s.Height, s.Width), nil
+	return Resize(pixels, h, w, s.Height, s.Width)
 }
 
 // Resize scales RGB bytes with a Catmull-Rom filter that widens when it shrinks, so that nothing

@@ -165,10 +165,7 @@ func readInto(s *Set, dir string, f labelled, r *reader) error {
 	if r.Size == 0 && s.Height == 0 {
 		s.Height, s.Width = h, w
 	}
-	if pixels, err = r.fit(pixels, h, w, s); err != nil {
-		return err
-	}
-	s.add(pixels, f.label, f.path, -1)
+	s.add(r.fit(pixels, h, w, s), f.label, f.path, -1)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +92,7 @@ func readGTSRBTable(dir, images, table string, classes int, r *reader) ([]labell
 	var all []labelled
 	for row := 1; ; row++ {
 		rec, err := c.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
@@ -139,7 +140,7 @@ func writeGTSRB(dir string, d *Data) error {
 				if err := atomicfile.WriteBytes(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...)); err != nil {
 					return err
 				}
-				side := func(n int) string { return strconv.Itoa(n) }
+				side := strconv.Itoa
 				if err := c.Write([]string{name, side(s.Width), side(s.Height), "0", "0", side(s.Width - 1), side(s.Height - 1), side(int(l))}); err != nil {
 					return err
 				}

@@ -50,7 +50,6 @@ type Step struct {
 	momentum []int // input index of each weight's momentum
 	x, y, w  int   // input indices of images, labels and sample weights
 	rate     int
-	scratch  []float32
 }
 
 // NewStep compiles a step. loss builds the scalar to minimise from the images' losses [N] and the

@@ -101,10 +101,6 @@ func NewBuffer(shape shapes.Shape) *Buffer {
 // Flat returns the elements: a slice of the type that the shape names.
 func (b *Buffer) Flat() any { return b.flat }
 
-func (b *Buffer) bytes() []byte {
-	return unsafe.Slice((*byte)(b.ptr), b.shape.Size()*int(b.shape.DType.Memory()))
-}
-
 func asBuffer(buffer backends.Buffer) (*Buffer, error) {
 	b, ok := buffer.(*Buffer)
 	if !ok || b == nil || b.flat == nil {

@@ -260,7 +260,7 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 
 func TestMissingOperationIsNamed(t *testing.T) {
 	b := newBackend(t)
-	exec := MustNewExec(b, func(x *Node) *Node { return Clz(x) })
+	exec := MustNewExec(b, Clz)
 	if _, err := exec.Exec([]int32{1, 2}); err == nil || !strings.Contains(err.Error(), "Clz") {
 		t.Errorf("the error does not name the operation: %v", err)
 	}

@@ -64,10 +64,21 @@ func tiny(data, out string, more ...string) []string {
 
 func TestUsageErrorsExitWith2(t *testing.T) {
 	for _, args := range [][]string{
-		{"train"}, {"train", "--out", "x"}, {"nonsense"}, {"train", "--no-such-flag"}, {"version", "extra"},
-		{"train", "--data", "x", "--out", "y", "--attack", "nope"}, {"train", "--data", "x", "--out", "y", "--defense", "nope"},
-		{"train", "--data", "x", "--out", "y", "--model", "nope"}, {"train", "--data", "x", "--out", "y", "--recipe", "nope"},
-		{"attack"}, {"bench", "--batch", "0"}, {"demo", "--engine", "nope"}, {"eval"}, {"unlearn"}, {"audit"},
+		{"train"},
+		{"train", "--out", "x"},
+		{"nonsense"},
+		{"train", "--no-such-flag"},
+		{"version", "extra"},
+		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
+		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
+		{"train", "--data", "x", "--out", "y", "--model", "nope"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
+		{"attack"},
+		{"bench", "--batch", "0"},
+		{"demo", "--engine", "nope"},
+		{"eval"},
+		{"unlearn"},
+		{"audit"},
 	} {
 		code, _, errs := call(args...)
 		if code != exitUsage {

@@ -17,7 +17,6 @@ type Program struct {
 	exec    backends.Executable
 	inputs  []shapes.Shape
 	outputs []shapes.Shape
-	spare   []backends.Buffer
 }
 
 // tap hands GoMLX a backend whose compiled executables it keeps.

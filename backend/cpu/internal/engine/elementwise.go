@@ -127,9 +127,9 @@ func floatUnary[T floating](op Op, row int) (fn, bool) {
 	case OpSign:
 		return mapFn(row, sign[T]), true
 	case OpIsFinite:
-		return mapFn(row, func(x T) bool { return x-x == 0 }), true
+		return mapFn(row, func(x T) bool { return !math.IsInf(float64(x), 0) && !math.IsNaN(float64(x)) }), true
 	case OpIsNaN:
-		return mapFn(row, func(x T) bool { return x != x }), true
+		return mapFn(row, func(x T) bool { return math.IsNaN(float64(x)) }), true
 	}
 	return nil, false
 }

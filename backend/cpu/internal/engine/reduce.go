@@ -170,6 +170,8 @@ func argFn(n *Node) (fn, bool) {
 	return nil, false
 }
 
+func isNaN[T number](v T) bool { return math.IsNaN(float64(v)) }
+
 func argOf[T number](n *Node) (fn, bool) {
 	a, in := n.Attr.(ArgAttr), n.In[0].Shape
 	inner := 1
@@ -195,7 +197,7 @@ func argOf[T number](n *Node) (fn, bool) {
 			best := 0
 			for i := 1; i < count; i++ {
 				v, b := x[base+i*inner], x[base+best*inner]
-				if a.Min && v < b || !a.Min && v > b || v != v && b == b { // NaN wins, as in XLA
+				if a.Min && v < b || !a.Min && v > b || isNaN(v) && !isNaN(b) { // NaN wins, as in XLA
 					best = i
 				}
 			}

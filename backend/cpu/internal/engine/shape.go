@@ -29,8 +29,6 @@ func (t Type) String() string { return typeNames[t] }
 // Size returns the bytes of an element.
 func (t Type) Size() int { return [...]int{1, 1, 1, 4, 8, 4, 8, 4, 8}[t] }
 
-func (t Type) float() bool { return t == Float32 || t == Float64 }
-
 // Shape is an element type and dimensions; a scalar has none.
 type Shape struct {
 	Type Type

@@ -8,29 +8,27 @@ func f32(p unsafe.Pointer, off int) *float32 { return (*float32)(unsafe.Add(p, o
 
 func as[T any](a *byte) *T { return (*T)(unsafe.Pointer(a)) }
 
-func genericConv(blocks, pixels int) raw {
+func genericConv(pixels int) raw {
 	return func(b *byte) {
 		a := as[ConvArgs](b)
 		taps := unsafe.Slice(a.Taps, a.Taps2/2)
 		for p := range pixels {
-			for blk := range blocks {
-				out := (*[16]float32)(unsafe.Add(a.Out, p*a.OutPix+blk*64))
-				var acc [16]float32
-				if a.Accumulate != 0 {
-					acc = *out
-				}
-				for _, t := range taps {
-					in := unsafe.Add(a.In, p*a.InPix+t.In)
-					w := unsafe.Add(a.Weight, t.Weight+blk*64)
-					for c := range a.InChannels {
-						x, row := *f32(in, 4*c), (*[16]float32)(unsafe.Add(w, c*a.WeightRow))
-						for i := range acc {
-							acc[i] += x * row[i]
-						}
+			out := (*[16]float32)(unsafe.Add(a.Out, p*a.OutPix))
+			var acc [16]float32
+			if a.Accumulate != 0 {
+				acc = *out
+			}
+			for _, t := range taps {
+				in := unsafe.Add(a.In, p*a.InPix+t.In)
+				w := unsafe.Add(a.Weight, t.Weight)
+				for c := range a.InChannels {
+					x, row := *f32(in, 4*c), (*[16]float32)(unsafe.Add(w, c*a.WeightRow))
+					for i := range acc {
+						acc[i] += x * row[i]
 					}
 				}
-				*out = acc
 			}
+			*out = acc
 		}
 	}
 }
@@ -94,7 +92,7 @@ func relu(x float32) float32 {
 
 var generic = Set{
 	Name: "generic",
-	conv: [3][]raw{1: {nil, genericConv(1, 1), genericConv(1, 2), genericConv(1, 3), genericConv(1, 4)}},
+	conv: [3][]raw{1: {nil, genericConv(1), genericConv(2), genericConv(3), genericConv(4)}},
 	tile: []Tile{{1, 1, 1, genericWeightGrad(1, 1, 1)}, {3, 2, 1, genericWeightGrad(3, 2, 1)}},
 	affine: genericChannels(func(a *Args, o, i int) {
 		*f32(a.Dst, o) = coef(a, 0, i)**f32(a.Src0, o) + coef(a, 1, i)

@@ -83,51 +83,51 @@ func call(f raw, a *Args) {
 	}
 }
 
-// Affine: dst = c0·src0 + c1.
+// Affine computes dst = c0·src0 + c1.
 func (s *Set) Affine(a *Args) { call(s.affine, a) }
 
-// AffineRelu: dst = max(0, c0·src0 + c1).
+// AffineRelu computes dst = max(0, c0·src0 + c1).
 func (s *Set) AffineRelu(a *Args) { call(s.affineRelu, a) }
 
-// Affine2: dst = c0·src0 + c1·src1 + c2.
+// Affine2 computes dst = c0·src0 + c1·src1 + c2.
 func (s *Set) Affine2(a *Args) { call(s.affine2, a) }
 
-// Affine2Add: dst = c0·src0 + c1·src1 + c2 + src2.
+// Affine2Add computes dst = c0·src0 + c1·src1 + c2 + src2.
 func (s *Set) Affine2Add(a *Args) { call(s.affine2Add, a) }
 
-// AffineMask: dst = src0 where c0·src1 + c1 ≥ 0, else 0.
+// AffineMask computes dst = src0 where c0·src1 + c1 ≥ 0, else 0.
 func (s *Set) AffineMask(a *Args) { call(s.affineMask, a) }
 
-// Sum: sums0 += src0.
+// Sum computes sums0 += src0.
 func (s *Set) Sum(a *Args) { call(s.sum, a) }
 
-// SumSquares: sums0 += (src0 − c0)².
+// SumSquares computes sums0 += (src0 − c0)².
 func (s *Set) SumSquares(a *Args) { call(s.sumSquares, a) }
 
-// GradSums: sums0 += src0, sums1 += src0·(src1 − c0).
+// GradSums computes sums0 += src0, sums1 += src0·(src1 − c0).
 func (s *Set) GradSums(a *Args) { call(s.gradSums, a) }
 
-// Add: dst = src0 + src1; Stride is not used by the flat kernels.
+// Add computes dst = src0 + src1; Stride is not used by the flat kernels.
 func (s *Set) Add(a *Args) { call(s.add, a) }
 
-// Sub: dst = src0 − src1.
+// Sub computes dst = src0 − src1.
 func (s *Set) Sub(a *Args) { call(s.sub, a) }
 
-// Mul: dst = src0 · src1.
+// Mul computes dst = src0 · src1.
 func (s *Set) Mul(a *Args) { call(s.mul, a) }
 
-// AddScalar: dst = src0 + c0.
+// AddScalar computes dst = src0 + c0.
 func (s *Set) AddScalar(a *Args) { call(s.addScalar, a) }
 
-// MulScalar: dst = src0 · c0.
+// MulScalar computes dst = src0 · c0.
 func (s *Set) MulScalar(a *Args) { call(s.mulScalar, a) }
 
-// Relu: dst = max(0, src0).
+// Relu computes dst = max(0, src0).
 func (s *Set) Relu(a *Args) { call(s.relu, a) }
 
-// ReluGrad: dst = src0 where src1 ≥ 0, else 0.
+// ReluGrad computes dst = src0 where src1 ≥ 0, else 0.
 func (s *Set) ReluGrad(a *Args) { call(s.reluGrad, a) }
 
-// SGD: with p, m, g at Src0..2 and coefficients wd, mu, c2, c3 at Coef:
+// SGD computes with p, m, g at Src0..2 and coefficients wd, mu, c2, c3 at Coef:
 // g ← g + wd·p; m' = mu·m + g to Sums; p' = p + c2·g + c3·m' to Dst.
 func (s *Set) SGD(a *Args) { call(s.sgd, a) }
