@@ -104,6 +104,13 @@ func New(ctx context.Context, c Config, train *dataset.Set) (*Attack, error) {
 
 // Poison returns a poisoned copy of the training set and which of its images were changed.
 func (a *Attack) Poison(train *dataset.Set) (poisoned *dataset.Set, truth []bool, err error) {
+	out := train.Clone()
+	truth, err = a.PoisonInPlace(out)
+	return out, truth, err
+}
+
+// PoisonInPlace poisons the training set itself, which spares the memory of a copy.
+func (a *Attack) PoisonInPlace(train *dataset.Set) (truth []bool, err error) {
 	var pool []int
 	for i, l := range train.Labels {
 		if (int(l) == a.Config.Target) == a.Method.CleanLabel {
@@ -116,19 +123,20 @@ func (a *Attack) Poison(train *dataset.Set) (poisoned *dataset.Set, truth []bool
 		if a.Method.CleanLabel {
 			which = "in the target class"
 		}
-		return nil, nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d; try a rate up to %.3f",
+		return nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d; try a rate up to %.3f",
 			a.Config.Name, a.Config.Rate, n, which, len(pool), float64(len(pool))/float64(train.Len()))
 	}
-	out := train.Clone()
 	truth = make([]bool, train.Len())
+	original := make([]uint8, train.ImageBytes())
 	order := dataset.Shuffle(a.Config.Seed, "attack "+a.Config.Name+" choice", len(pool))
 	for _, k := range order[:n] {
 		i := pool[k]
-		a.trigger.Apply(out.Image(i), train.Image(i), false, a.stream("train", i))
-		out.Labels[i] = int32(a.Config.Target)
+		copy(original, train.Image(i))
+		a.trigger.Apply(train.Image(i), original, false, a.stream("train", i))
+		train.Labels[i] = int32(a.Config.Target)
 		truth[i] = true
 	}
-	return out, truth, nil
+	return truth, nil
 }
 
 func (a *Attack) stream(part string, i int) *rand.Rand {

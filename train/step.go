@@ -228,6 +228,9 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 	return float64(r[0]), nil
 }
 
+// Explain describes the compiled step as a table, on engines that can.
+func (s *Step) Explain() (string, error) { return s.program.Explain(s.in) }
+
 // Loss builds the scalar to minimise from each image's cross-entropy and weight, both [N].
 type Loss func(each, weight *Node) *Node
 

@@ -224,6 +224,26 @@ func (e *Executable) ExecuteInto(inputs, outputs []backends.Buffer) error {
 	return e.run(inputs, outputs, e.in, e.out)
 }
 
+// Explain runs the computation a few times on one thread and returns a table of what it does: loops,
+// operations, shapes, bytes, floating-point operations, times.
+func (e *Executable) Explain(inputs []backends.Buffer) (string, error) {
+	if e.program == nil {
+		return "", errors.New("the executable was finalized")
+	}
+	in, out := make([]unsafe.Pointer, len(e.inputs)), make([]unsafe.Pointer, len(e.outputs))
+	outputs := make([]backends.Buffer, len(e.outputs))
+	for i, s := range e.outputs {
+		outputs[i] = NewBuffer(s)
+	}
+	if err := pointers("input", inputs, e.inputs, in); err != nil {
+		return "", err
+	}
+	if err := pointers("output", outputs, e.outputs, out); err != nil {
+		return "", err
+	}
+	return e.program.Explain(in, out, 5)
+}
+
 func (e *Executable) run(inputs, outputs []backends.Buffer, in, out []unsafe.Pointer) error {
 	if e.program == nil {
 		return errors.New("the executable was finalized")

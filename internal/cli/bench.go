@@ -28,6 +28,7 @@ type benchResult struct {
 func (a *app) bench() *cobra.Command {
 	var arch string
 	var batch, size, seconds int
+	var explain bool
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Training and evaluation speed of this machine",
@@ -51,6 +52,11 @@ func (a *app) bench() *cobra.Command {
 			}
 			state := n.Init(0)
 			if err := step.Load(state, nil); err != nil {
+				return err
+			}
+			if explain {
+				text, err := step.Explain()
+				fmt.Fprint(a.out, text)
 				return err
 			}
 			images := &dataset.Set{Height: size, Width: size, Classes: make([]string, 10), Pixels: make([]uint8, 4*evaluate.Batch*size*size*3), Labels: make([]int32, 4*evaluate.Batch)}
@@ -101,6 +107,7 @@ func (a *app) bench() *cobra.Command {
 	c.Flags().IntVar(&batch, "batch", 128, "images a training step")
 	c.Flags().IntVar(&size, "size", 32, "pixels a side")
 	c.Flags().IntVar(&seconds, "seconds", 5, "seconds for each measurement")
+	c.Flags().BoolVar(&explain, "explain", false, "print the compiled training step with the time of each operation")
 	return c
 }
 

@@ -177,7 +177,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			}
 			spec := runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Attack: conf, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+				Command: a.command(), Data: d, Attack: conf, InPlace: true, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
 			}
 			if init != "" {
 				n, s, _, err := checkpoint.Load(init)

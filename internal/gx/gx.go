@@ -89,6 +89,17 @@ func (p *Program) Run(inputs, outputs []backends.Buffer) error {
 	return nil
 }
 
+// Explain describes the compiled program as a table, if the backend can.
+func (p *Program) Explain(inputs []backends.Buffer) (string, error) {
+	e, ok := p.exec.(interface {
+		Explain(inputs []backends.Buffer) (string, error)
+	})
+	if !ok {
+		return "", fmt.Errorf("backend %s does not explain its programs", p.backend.Name())
+	}
+	return e.Explain(inputs)
+}
+
 // NewBuffer returns a buffer of zeros.
 func NewBuffer(b backends.Backend, s shapes.Shape) (backends.Buffer, error) {
 	if b.HasSharedBuffers() {

@@ -32,6 +32,7 @@ type Spec struct {
 	Command string
 	Data    *dataset.Data
 	Attack  *attack.Config // nil: train on the data as they are
+	InPlace bool           // poison Data.Train itself instead of a copy
 	Defense string         // "abl" or "none"
 	Audit   bool           // isolation only: no model is trained to the end
 	Options abl.Options
@@ -154,7 +155,12 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if out.Train, out.Truth, err = a.Poison(s.Data.Train); err != nil {
+	if s.InPlace {
+		out.Truth, err = a.PoisonInPlace(s.Data.Train)
+	} else {
+		out.Train, out.Truth, err = a.Poison(s.Data.Train)
+	}
+	if err != nil {
 		return err
 	}
 	if s.Data.Test != nil {

@@ -97,24 +97,28 @@ func mod(a, b int) int { return ((a % b) + b) % b }
 
 func floorDiv(a, b int) int { return (a - mod(a, b)) / b }
 
-// scratch returns the floats of working memory that a worker needs for the margins and for
-// outputs whose channels are no multiple of 16.
-func (p *convPlan) scratch() int {
-	n := 64
-	if p.copies {
-		n += p.ph * p.pw * p.c
-	}
-	if p.o != p.op {
-		n += p.oh * p.ow * p.op
-	}
-	return n
+// images returns how many images a worker should take at a time, so that weights that are larger
+// than the images are read once for several of them, as far as these fit into the second-level cache.
+func (p *convPlan) images() int {
+	weights, image := p.kh*p.kw*p.c*p.op*4, (p.ph*p.pw*p.c+p.oh*p.ow*p.op)*4
+	return max(1, min(weights/(4*image), cacheBytes/image))
 }
 
-// widen copies an image between zero margins and returns the copy, or the image if no margin is needed.
-func (p *convPlan) widen(x unsafe.Pointer, buf []float32) unsafe.Pointer {
+// widenAll copies images between zero margins and returns the copies, or the images if none is needed.
+func (p *convPlan) widenAll(w *worker, x unsafe.Pointer, images int) unsafe.Pointer {
 	if !p.copies {
 		return x
 	}
+	size := p.ph * p.pw * p.c
+	buf := w.float32s(images * size)
+	for i := range images {
+		p.widen(unsafe.Add(x, i*p.h*p.w*p.c*4), buf[i*size:(i+1)*size])
+	}
+	return unsafe.Pointer(&buf[0])
+}
+
+// widen copies an image between zero margins.
+func (p *convPlan) widen(x unsafe.Pointer, buf []float32) {
 	src := slice[float32](x, p.h*p.w*p.c)
 	rows := min(p.h, p.ph-p.padT)
 	cols := min(p.w, p.pw-p.padL)
@@ -128,7 +132,6 @@ func (p *convPlan) widen(x unsafe.Pointer, buf []float32) unsafe.Pointer {
 		clear(d[left+mid:])
 	}
 	clear(buf[(p.padT+rows)*line : p.ph*line])
-	return unsafe.Pointer(&buf[0])
 }
 
 // imageConv computes whole images: out [rows,OH,OW,O] from x and packed weights [taps,C,OP].
@@ -141,48 +144,48 @@ func imageConv(n *Node) fn {
 			p.run(w, k, out, in[0], in[1], 1, rows*p.oh*p.ow)
 			return
 		}
-		buf := w.float32s(p.scratch())
-		for i := range rows {
-			x := p.widen(unsafe.Add(in[0], i*p.h*p.w*p.c*4), buf)
-			dst := unsafe.Add(out, i*p.oh*p.ow*p.o*4)
-			if p.o == p.op {
-				p.run(w, k, dst, x, in[1], p.oh, p.ow)
-				continue
-			}
-			wide := buf[len(buf)-p.oh*p.ow*p.op:]
-			p.run(w, k, unsafe.Pointer(&wide[0]), x, in[1], p.oh, p.ow)
-			d := slice[float32](dst, p.oh*p.ow*p.o)
-			for q := range p.oh * p.ow {
-				copy(d[q*p.o:(q+1)*p.o], wide[q*p.op:])
-			}
+		images := p.widenAll(w, in[0], rows)
+		if p.o == p.op {
+			p.run(w, k, out, images, in[1], rows, p.ow)
+			return
+		}
+		wide := w.wide(rows * p.oh * p.ow * p.op)
+		p.run(w, k, unsafe.Pointer(&wide[0]), images, in[1], rows, p.ow)
+		d := slice[float32](out, rows*p.oh*p.ow*p.o)
+		for q := range rows * p.oh * p.ow {
+			copy(d[q*p.o:(q+1)*p.o], wide[q*p.op:])
 		}
 	}
 }
 
-// run convolves one image whose margins are in place, writing op channels a pixel.
-func (p *convPlan) run(w *worker, k *kernel.Set, out, x, weights unsafe.Pointer, oh, ow int) {
+// run convolves images whose margins are in place, writing op channels a pixel. A block of output
+// channels goes over all images before the next, so that its weights are read from memory once. A
+// pointwise convolution takes all images as one row of ow pixels.
+func (p *convPlan) run(w *worker, k *kernel.Set, out, x, weights unsafe.Pointer, images, ow int) {
 	a := &w.conv
 	pix, line := p.op*4, p.op*4*p.ow
+	inImage, outImage := p.ph*p.pw*p.c*4, p.oh*line
 	blocks := k.Blocks(p.op)
 	for i := range p.phases {
 		ph := &p.phases[i]
 		ny, nx := ph.ny, ph.nx
-		if oh == 1 && ow > p.ow { // a pointwise convolution over several images at once
+		if ow > p.ow {
 			ny, nx = 1, ow
 		}
 		if len(ph.taps) == 0 {
-			for y := range ny {
+			for y := range images * ny {
+				at := unsafe.Add(out, y/ny*outImage+(ph.y+y%ny*p.outStep[0])*line)
 				for xx := range nx {
-					clear(slice[float32](unsafe.Add(out, (ph.y+y*p.outStep[0])*line+(ph.x+xx*p.outStep[1])*pix), p.op))
+					clear(slice[float32](unsafe.Add(at, (ph.x+xx*p.outStep[1])*pix), p.op))
 				}
 			}
 			continue
 		}
 		for co := 0; co < p.op; co += 16 * blocks {
 			b := min(blocks, (p.op-co)/16)
-			for y := range ny {
-				a.Out = unsafe.Add(out, (ph.y+y*p.outStep[0])*line+ph.x*pix+co*4)
-				a.In = unsafe.Add(x, y*p.inStep[0]*p.pw*p.c*4)
+			for y := range images * ny {
+				a.Out = unsafe.Add(out, y/ny*outImage+(ph.y+y%ny*p.outStep[0])*line+ph.x*pix+co*4)
+				a.In = unsafe.Add(x, y/ny*inImage+y%ny*p.inStep[0]*p.pw*p.c*4)
 				a.Weight = unsafe.Add(weights, co*4)
 				a.Taps, a.Taps2 = &ph.taps[0], 2*len(ph.taps)
 				a.InPix, a.OutPix, a.WeightRow = p.inStep[1]*p.c*4, p.outStep[1]*pix, p.op*4
@@ -238,21 +241,17 @@ func weightGrad(n *Node) *reduction {
 		bytes: size * 4,
 		split: p.kh * p.kw * p.c,
 		add: func(w *worker, part unsafe.Pointer, in []unsafe.Pointer, rows int) {
-			buf := w.float32s(p.scratch())
-			for i := range rows {
-				x := p.widen(unsafe.Add(in[0], i*p.h*p.w*p.c*4), buf)
-				v := unsafe.Add(in[1], i*p.oh*p.ow*p.o*4)
-				if p.o != p.op {
-					wide := buf[len(buf)-p.oh*p.ow*p.op:]
-					src := slice[float32](v, p.oh*p.ow*p.o)
-					for q := range p.oh * p.ow {
-						copy(wide[q*p.op:], src[q*p.o:(q+1)*p.o])
-						clear(wide[q*p.op+p.o : (q+1)*p.op])
-					}
-					v = unsafe.Pointer(&wide[0])
+			v := in[1]
+			if p.o != p.op {
+				wide := w.wide(rows * p.oh * p.ow * p.op)
+				src := slice[float32](v, rows*p.oh*p.ow*p.o)
+				for q := range rows * p.oh * p.ow {
+					copy(wide[q*p.op:], src[q*p.o:(q+1)*p.o])
+					clear(wide[q*p.op+p.o : (q+1)*p.op])
 				}
-				p.addTiles(w, tiles, part, x, v)
+				v = unsafe.Pointer(&wide[0])
 			}
+			p.addTiles(w, tiles, part, p.widenAll(w, in[0], rows), v, rows)
 		},
 		join: func(out, parts unsafe.Pointer, count, lo, hi int) {
 			for r := lo; r < hi; r++ {
@@ -300,14 +299,16 @@ func (p *convPlan) tile(k *kernel.Set) []gradTile {
 	return all
 }
 
-func (p *convPlan) addTiles(w *worker, tiles []gradTile, part, x, v unsafe.Pointer) {
+// addTiles sums over the images tile by tile: a tile's sums stay in the first-level cache meanwhile.
+func (p *convPlan) addTiles(w *worker, tiles []gradTile, part, x, v unsafe.Pointer, images int) {
 	a := &w.grad
-	for i := range tiles {
-		t := &tiles[i]
+	inImage, outImage := p.ph*p.pw*p.c*4, p.oh*p.ow*p.op*4
+	for i := range len(tiles) * images {
+		t, n := &tiles[i/images], i%images
 		*a = kernel.WeightGradArgs{
 			DW: unsafe.Add(part, (((t.ky*p.kw+t.kx)*p.c+t.ci)*p.op+t.co)*4),
-			X:  unsafe.Add(x, (((t.ky*p.rowStep+p.baseY)*p.pw+t.kx*p.colStep+p.baseX)*p.c+t.ci)*4),
-			DY: unsafe.Add(v, t.co*4), Rows: p.oh, Cols: p.ow,
+			X:  unsafe.Add(x, n*inImage+(((t.ky*p.rowStep+p.baseY)*p.pw+t.kx*p.colStep+p.baseX)*p.c+t.ci)*4),
+			DY: unsafe.Add(v, n*outImage+t.co*4), Rows: p.oh, Cols: p.ow,
 			XPix: p.inStep[1] * p.c * 4, XRow: p.inStep[0] * p.pw * p.c * 4,
 			DYPix: p.op * 4, DYRow: p.ow * p.op * 4,
 			XCol: p.colStep * p.c * 4, DWCol: p.c * p.op * 4, DWInput: p.op * 4,

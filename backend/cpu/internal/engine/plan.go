@@ -65,9 +65,10 @@ func packIntervals(items []*interval) int {
 // share evenly. They depend on the shapes alone, never on the number of workers.
 const (
 	maxChunks    = 16
-	maxPartBytes = 64 << 20 // of all parts of one sum together
-	tileBytes    = 64 << 10 // aim for the largest node of a tile
-	serialCost   = 1 << 15  // elements below which a loop is not worth sharing
+	maxPartBytes = 64 << 20  // of all parts of one sum together
+	tileBytes    = 64 << 10  // aim for the largest node of a tile
+	cacheBytes   = 768 << 10 // of a convolution's images in a tile
+	serialCost   = 1 << 15   // elements below which a loop is not worth sharing
 )
 
 // plan places every node and cuts the stages into chunks and tiles.
@@ -164,8 +165,11 @@ func (g *Graph) plan(levels []*level, outputs []*Node) (arena, scratch int) {
 
 // cut chooses chunk and tile of a stage from the shapes of its nodes.
 func (s *stage) cut() {
-	biggest, part, cost := 1, 1, 0
+	biggest, part, cost, images := 1, 1, 0, 1
 	for _, n := range s.nodes {
+		if p, ok := n.Attr.(*convPlan); ok {
+			images = max(images, p.images())
+		}
 		for _, m := range append([]*Node{n}, n.In...) {
 			if m.Shape.Rank() > 0 && m.Shape.Dims[0] == s.extent {
 				biggest = max(biggest, m.Shape.rowSize()*m.Shape.Type.Size())
@@ -183,7 +187,7 @@ func (s *stage) cut() {
 	}
 	s.chunk = max(1, (s.extent+chunks-1)/chunks)
 	s.chunks = (s.extent + s.chunk - 1) / s.chunk
-	s.tile = max(1, min(s.chunk, tileBytes/biggest))
+	s.tile = max(1, min(s.chunk, max(images, tileBytes/biggest)))
 	s.serial = cost < serialCost
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/unpoison/unpoison/backend/cpu/internal/kernel"
@@ -24,7 +25,7 @@ type Program struct {
 	mu      sync.Mutex
 	bufs    [2][]unsafe.Pointer // inputs, outputs of the run in progress
 	workers []*worker
-	Trace   func(n *Node, nanoseconds int64) // if set, called for every node; runs become serial
+	times   map[*Node]time.Duration // if set, runs are serial and add each node's time
 }
 
 // worker holds the memory that one goroutine computes with. Its argument structs live here since
@@ -37,6 +38,7 @@ type worker struct {
 	coef    [3 * kernel.Group]float32
 	sums    [2 * kernel.Group]float32
 	f32     []float32
+	wideBuf []float32
 	f64     []float64
 	scratch []byte
 	in      []unsafe.Pointer
@@ -48,6 +50,14 @@ func (w *worker) float32s(n int) []float32 {
 		w.f32 = make([]float32, n)
 	}
 	return w.f32[:n]
+}
+
+// wide returns n floats of any content, apart from those of float32s.
+func (w *worker) wide(n int) []float32 {
+	if cap(w.wideBuf) < n {
+		w.wideBuf = make([]float32, n)
+	}
+	return w.wideBuf[:n]
 }
 
 // float64s returns n zeros; the next call may return the same memory.
@@ -208,11 +218,29 @@ func (p *Program) whole(n *Node) {
 		rows = n.Shape.Dims[0]
 	}
 	out := ref{kind: n.place.kind, index: n.place.index, offset: n.place.offset}
+	start := p.now()
 	n.fn(w, p.at(&out, w, 0), w.in, rows)
+	p.clock(n, start)
+}
+
+func (p *Program) now() time.Time {
+	if p.times == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (p *Program) clock(n *Node, start time.Time) {
+	if p.times != nil {
+		p.times[n] += time.Since(start)
+	}
 }
 
 func (p *Program) loop(s *stage, threads int) {
 	threads = min(threads, s.chunks)
+	if p.times != nil {
+		threads = 1
+	}
 	if s.serial || threads == 1 {
 		for c := range s.chunks {
 			p.chunk(s, p.workers[0], c)
@@ -253,11 +281,13 @@ func (p *Program) chunk(s *stage, w *worker, c int) {
 			for k := range st.in {
 				w.in = append(w.in, p.at(&st.in[k], w, row))
 			}
+			start := p.now()
 			if st.parts != nil {
 				st.node.red.add(w, unsafe.Add(ptrOf(p.arena), st.parts.offset+c*st.node.red.bytes), w.in, rows)
 			} else {
 				st.node.fn(w, p.at(&st.out, w, row), w.in, rows)
 			}
+			p.clock(st.node, start)
 		}
 	}
 }

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// flops returns the multiplications and additions of a convolution or weight gradient, 0 for others.
+func (n *Node) flops() int {
+	p, ok := n.Attr.(*convPlan)
+	if !ok {
+		return 0
+	}
+	taps := 0 // over all output pixels
+	for _, ph := range p.phases {
+		taps += ph.ny * ph.nx * len(ph.taps)
+	}
+	return 2 * n.extent() * taps * p.c * p.o
+}
+
+// Explain runs the program once to warm up and rounds times on one worker, and describes it as a table: per
+// level the whole nodes and the loops, per node its shape, bytes, floating-point operations, time
+// a run and speed.
+func (p *Program) Explain(inputs, outputs []unsafe.Pointer, rounds int) (string, error) {
+	if err := p.Run(inputs, outputs); err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	p.times = map[*Node]time.Duration{}
+	p.mu.Unlock()
+	for range rounds {
+		if err := p.Run(inputs, outputs); err != nil {
+			return "", err
+		}
+	}
+	p.mu.Lock()
+	times := p.times
+	p.times = nil
+	p.mu.Unlock()
+
+	var b strings.Builder
+	var total time.Duration
+	totalFlops := 0
+	fmt.Fprintf(&b, "%-22s %-24s %9s %9s %9s %8s\n", "node", "shape", "KB", "MFLOP", "ms", "GFLOP/s")
+	line := func(n *Node) {
+		t := times[n] / time.Duration(rounds)
+		f := n.flops()
+		total += t
+		totalFlops += f
+		speed := ""
+		if f > 0 && t > 0 {
+			speed = fmt.Sprintf("%.0f", float64(f)/t.Seconds()/1e9)
+		}
+		fmt.Fprintf(&b, "  %-20s %-24s %9.1f %9.1f %9.3f %8s\n", fmt.Sprintf("%%%d %s", n.ID, n.Op), n.Shape, float64(n.Shape.Bytes())/1024, float64(f)/1e6, t.Seconds()*1e3, speed)
+	}
+	for i, l := range p.levels {
+		fmt.Fprintf(&b, "level %d\n", i)
+		for _, n := range l.whole {
+			line(n)
+		}
+		for _, s := range l.stages {
+			fmt.Fprintf(&b, " loop over %d rows in %d chunks, %d at a time\n", s.extent, s.chunks, s.tile)
+			for _, n := range s.nodes {
+				line(n)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "arena %.1f MB, scratch a worker %.1f MB, %.0f MFLOP, %.1f ms on one worker\n",
+		float64(len(p.arena))/(1<<20), float64(p.scratch)/(1<<20), float64(totalFlops)/1e6, total.Seconds()*1e3)
+	return b.String(), nil
+}
