@@ -1,0 +1,59 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPageIsOneFileAndEscapes(t *testing.T) {
+	f, err := LineFigure("loss", "caption", "epoch", "loss", Line{Name: "clean", Y: []float64{2, 1}}, Line{Name: "poisoned", Y: []float64{2, 0.1}, Dash: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	evil := `<script>alert(1)</script>`
+	p := &Page{
+		Title: evil, Summary: []string{evil}, Columns: []string{evil}, Rows: [][]string{{evil}}, Figures: []Figure{f},
+		Galleries: []Gallery{{Title: evil, Note: evil, Items: []Item{{Image: ImageURL([]uint8{1, 2, 3}, 1, 1), Caption: evil, Mark: true}}}},
+		Facts:     [][2]string{{evil, evil}},
+	}
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := p.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(raw)
+	if strings.Contains(text, "<script") {
+		t.Error("a name from the data became markup")
+	}
+	for _, fetch := range []string{"src=\"http", "href=\"http", "url(http", "@import"} {
+		if strings.Contains(text, fetch) {
+			t.Errorf("the page fetches something: %s", fetch)
+		}
+	}
+	if !strings.Contains(text, "<svg") || !strings.Contains(text, "data:image/png;base64,") {
+		t.Error("the plot or the image is missing")
+	}
+}
+
+func TestImageURLKeepsPixels(t *testing.T) {
+	url := string(ImageURL([]uint8{10, 20, 30, 40, 50, 60}, 1, 2))
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(url, "data:image/png;base64,"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, g, b, _ := img.At(1, 0).RGBA(); r>>8 != 40 || g>>8 != 50 || b>>8 != 60 {
+		t.Errorf("pixel 1 is %d %d %d", r>>8, g>>8, b>>8)
+	}
+}

@@ -1,0 +1,130 @@
+package unlearn
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// trained returns a network trained on poisoned signs, with the isolated images known.
+func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *dataset.Set) {
+	t.Helper()
+	d := signs.Render(5, 1500, 300)
+	c := attack.Defaults("badnets")
+	c.Target, c.PatchSize = 9, 5
+	a, err := attack.New(context.Background(), c, d.Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, truth, err := a.Poison(d.Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := Sets{Data: set}
+	for i, p := range truth {
+		switch {
+		case p && len(sets.Isolated) < 75:
+			sets.Isolated = append(sets.Isolated, i)
+		case !p && len(sets.HeldBack) < 200:
+			sets.HeldBack = append(sets.HeldBack, i)
+		default:
+			sets.Kept = append(sets.Kept, i)
+		}
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := n.Init(1)
+	step, err := train.NewStep(b, n, 64, train.DefaultSGD, train.Mean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := step.Load(state, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := &train.Phase{Name: "test", Data: set, Indices: slices.Concat(sets.Kept, sets.Isolated), Epochs: 14, Schedule: train.OneCycle(0.1, 0.2)}
+	if err := p.Run(context.Background(), step, &train.Position{}, train.Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := step.Store(state, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b, n, state, sets, a.Triggered(d.Test)
+}
+
+func options() Options {
+	return Options{
+		Mode: "joint", Steps: 80, Rate: 1e-2, Limit: math.Log(10), Tolerance: 0.1, Unlearnt: 0.05, Every: 20, Kept: 128, Isolated: 64, Refine: true,
+	}
+}
+
+func TestUnlearnsTheTrigger(t *testing.T) {
+	b, n, state, sets, triggered := trained(t)
+	asr := func() float64 {
+		e, err := evaluate.New(b, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Load(state); err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Accuracy(context.Background(), triggered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Accuracy
+	}
+	if before := asr(); before < 0.9 {
+		t.Fatalf("the backdoor was not learnt: attack success %.2f", before)
+	}
+	untouched := state.Clone()
+
+	// With no tolerance at all the network must come back as it was.
+	strict := options()
+	strict.Tolerance, strict.Steps = -1, 20
+	out, err := Run(context.Background(), b, n, state, sets, strict, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !out.RolledBack {
+		t.Error("not rolled back")
+	}
+	for i := range state {
+		if !slices.Equal(state[i].Data, untouched[i].Data) {
+			t.Fatalf("rolled back, and %s differs", state[i].Name)
+		}
+	}
+
+	out, err = Run(context.Background(), b, n, state, sets, options(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := asr(); after > 0.1 || !out.Unlearnt || out.RolledBack {
+		t.Errorf("attack success %.2f after unlearning, outcome %+v", after, out)
+	}
+	if out.Dropped == 0 {
+		t.Error("refinement found none of the poison that isolation missed")
+	}
+}
+
+func TestWrongSetsAreRefused(t *testing.T) {
+	for _, o := range []Options{{Mode: "nope"}, {Mode: "joint", Isolated: 4, Kept: 4}} {
+		if _, err := Run(context.Background(), nil, nil, nil, Sets{}, o, nil); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+}
