@@ -79,7 +79,7 @@ func Demo() Options {
 	o.Network, o.Batch, o.Augment = "small-cnn", 64, false
 	o.IsolateEpochs, o.TuneEpochs = 6, 20
 	o.Rank, o.Isolation = "worst", 0.05 // 1 % of 3,000 images is too little to unlearn from
-	o.UnlearnSteps, o.Tolerance = 100, 0.05
+	o.UnlearnSteps, o.UnlearnLimit, o.Tolerance = 100, 5, 0.05
 	return o
 }
 
