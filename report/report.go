@@ -86,6 +86,9 @@ func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
 	p.X.Label.Text, p.Y.Label.Text = x, y
 	p.Y.Min = 0
 	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Points(8)
+	p.Legend.ThumbnailWidth = vg.Points(28)
+	p.Legend.Padding = vg.Points(2)
 	p.Add(plotter.NewGrid())
 	for _, l := range lines {
 		xy := make(plotter.XYs, len(l.Y))
@@ -108,7 +111,7 @@ func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
 		p.Legend.Add(l.Name, line, points)
 	}
 	c := vgsvg.New(15*vg.Centimeter, 8*vg.Centimeter)
-	p.Draw(draw.New(c))
+	p.Draw(draw.Crop(draw.New(c), 0, -vg.Points(12), 0, -vg.Points(6))) // room for the last tick's label
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return Figure{}, err

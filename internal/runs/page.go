@@ -14,7 +14,7 @@ func Percent(v *float64) string {
 	if v == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", *v)
+	return fmt.Sprintf("%.1f\u00a0%%", *v)
 }
 
 // Precision formats the isolation's precision, or a dash.
@@ -22,7 +22,7 @@ func Precision(i *Isolation) string {
 	if i == nil || i.Precision == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", 100**i.Precision)
+	return fmt.Sprintf("%.1f\u00a0%%", 100**i.Precision)
 }
 
 // curves plots the mean losses of an outcome's epochs, clean and poisoned apart where known.
