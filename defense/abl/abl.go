@@ -45,6 +45,7 @@ type Options struct {
 
 	Unlearn       string  `json:"unlearn"` // "joint", "split" or "none"
 	UnlearnSteps  int     `json:"unlearn_steps"`
+	UnlearnEpochs float64 `json:"unlearn_epochs,omitempty"` // instead of steps: over the kept images (joint) or the isolated ones (split)
 	UnlearnRate   float64 `json:"unlearn_rate"`
 	UnlearnLimit  float64 `json:"unlearn_limit"` // isolated losses count up to here; 0: ln(classes), negative: unbounded
 	Tolerance     float64 `json:"tolerance"`     // accuracy that unlearning may cost on held-back images
@@ -69,7 +70,7 @@ func Paper() Options {
 		Network: "wrn-16-1", Batch: 64,
 		IsolateEpochs: 20, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "final", Isolation: 0.01,
 		TuneEpochs: 80, TuneRate: 0.1, Schedule: "step", Augment: true, Flip: true,
-		Unlearn: "split", UnlearnSteps: 20 * 8, UnlearnRate: 5e-4, UnlearnLimit: -1, Tolerance: 0.03, HeldBackShare: 0.02,
+		Unlearn: "split", UnlearnEpochs: 20, UnlearnRate: 5e-4, UnlearnLimit: -1, Tolerance: 0.03, HeldBackShare: 0.02,
 	}
 }
 
@@ -237,6 +238,12 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.UnlearnEpochs > 0 {
+		o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(kept)) / unlearnKept))
+		if o.Unlearn == "split" {
+			o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(isolated)) / unlearnIsolated))
+		}
+	}
 	if len(isolated) > 0 && o.Unlearn != "none" && o.UnlearnSteps > 0 {
 		if res.Unlearn, err = doUnlearn(ctx, r, o, unlearn.Sets{Data: r.Data, Kept: kept, Isolated: isolated, HeldBack: heldBack}); err != nil {
 			return nil, err
@@ -283,6 +290,12 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 	return r.Arrays["scores"], err
 }
 
+// Images a step of unlearning.
+const (
+	unlearnKept     = 128
+	unlearnIsolated = 64
+)
+
 // Limit returns the loss up to which isolated images are pushed: a uniform guess's, ln(classes),
 // unless given; +Inf for a negative number.
 func Limit(given float64, classes int) float64 {
@@ -301,7 +314,7 @@ func doUnlearn(ctx context.Context, r *defense.Run, o Options, sets unlearn.Sets
 	err := r.Stage("unlearn", func() error {
 		uo := unlearn.Options{
 			Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance,
-			Unlearnt: 0.05, Every: 20, Kept: 128, Isolated: 64, Seed: o.Seed, Refine: o.Refine,
+			Unlearnt: 0.05, Every: 20, Kept: unlearnKept, Isolated: unlearnIsolated, Seed: o.Seed, Refine: o.Refine,
 		}
 		if o.Unlearn == "split" {
 			uo.Every = 1
