@@ -11,58 +11,68 @@ import (
 // batch norm is cut into its statistics (a sum over the batch), the two coefficients that follow
 // from them, and the affine map that applies them: the map can then join any stage that reads it.
 
-// channelLoop runs a channel-wise kernel over pixels×c floats. coef holds rows of c coefficients;
-// sums, if given, rows of c float64 that are added to. slow does one element (float index i,
-// channel ch) where no whole group of 64 fits.
-func channelLoop(w *worker, c, pixels int, run func(*kernel.Args), dst unsafe.Pointer, src [3]unsafe.Pointer,
-	coef []float32, coefRows int, sums []float64, sumRows int, slow func(i, ch int),
-) {
+// channelLoop is a channel-wise kernel over data of c channels. coef holds coefRows rows of c
+// coefficients; sums, sumRows rows of c float64 that are added to.
+type channelLoop struct {
+	c, pixels         int
+	run               func(*kernel.Args)
+	dst               unsafe.Pointer
+	src               [3]unsafe.Pointer
+	coef              []float32
+	coefRows, sumRows int
+	sums              []float64
+}
+
+// do runs the kernel over whole groups of 64 floats and returns the index of the first float that
+// is left to the caller: all of them where neither the channels divide 64 nor 64 the channels.
+func (l *channelLoop) do(w *worker) (rest int) {
 	const g = kernel.Group
-	at := func(p unsafe.Pointer, floats int) unsafe.Pointer {
-		if p == nil {
-			return nil
-		}
-		return unsafe.Add(p, 4*floats)
-	}
-	block := func(first, count, stride, channel0 int) {
-		if count == 0 {
-			return
-		}
-		for k := range coefRows {
-			row := coef[k*c : (k+1)*c]
-			for i := 0; i < g; i += min(c, g) {
-				copy(w.coef[k*g+i:(k+1)*g], row[channel0:])
-			}
-		}
-		clear(w.sums[:sumRows*g])
-		w.args = kernel.Args{
-			Dst: at(dst, first), Src0: at(src[0], first), Src1: at(src[1], first), Src2: at(src[2], first),
-			Count: count, Stride: stride * 4,
-			Coef: unsafe.Pointer(&w.coef[0]), Sums: unsafe.Pointer(&w.sums[0]),
-		}
-		run(&w.args)
-		for k := range sumRows {
-			for i := range g {
-				sums[k*c+channel0+i%min(c, g)] += float64(w.sums[k*g+i])
-			}
-		}
-	}
 	switch {
-	case c <= g && g%c == 0:
-		per := g / c
-		block(0, pixels/per, g, 0)
-		for i := pixels / per * g; i < pixels*c; i++ {
-			slow(i, i%c)
+	case l.c <= g && g%l.c == 0:
+		per := g / l.c
+		l.block(w, 0, l.pixels/per, g, 0)
+		return l.pixels / per * g
+	case l.c%g == 0:
+		for b := 0; b < l.c; b += g {
+			l.block(w, b, l.pixels, l.c, b)
 		}
-	case c%g == 0:
-		for b := 0; b < c; b += g {
-			block(b, pixels, c, b)
-		}
-	default:
-		for i := range pixels * c {
-			slow(i, i%c)
+		return l.pixels * l.c
+	}
+	return 0
+}
+
+// block runs count groups that lie stride floats apart from float first on, which is of channel0.
+func (l *channelLoop) block(w *worker, first, count, stride, channel0 int) {
+	const g = kernel.Group
+	if count == 0 {
+		return
+	}
+	c := l.c
+	for k := range l.coefRows {
+		row := l.coef[k*c : (k+1)*c]
+		for i := 0; i < g; i += min(c, g) {
+			copy(w.coef[k*g+i:(k+1)*g], row[channel0:])
 		}
 	}
+	clear(w.sums[:l.sumRows*g])
+	w.args = kernel.Args{
+		Dst: floatAt(l.dst, first), Src0: floatAt(l.src[0], first), Src1: floatAt(l.src[1], first), Src2: floatAt(l.src[2], first),
+		Count: count, Stride: stride * 4,
+		Coef: unsafe.Pointer(&w.coef[0]), Sums: unsafe.Pointer(&w.sums[0]),
+	}
+	l.run(&w.args)
+	for k := range l.sumRows {
+		for i := range g {
+			l.sums[k*c+channel0+i%min(c, g)] += float64(w.sums[k*g+i])
+		}
+	}
+}
+
+func floatAt(p unsafe.Pointer, i int) unsafe.Pointer {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Add(p, 4*i)
 }
 
 // affineLike builds OpAffine, OpAffineRelu, OpAffineMask, OpAffine2 and OpAffine2Add.
@@ -88,7 +98,9 @@ func affineLike(n *Node) fn {
 		}
 		total := rows * row
 		o, x := slice[float32](out, total), slice[float32](in[0], total)
-		channelLoop(w, c, total/c, run, out, src, coef, coefRows, nil, 0, func(i, ch int) {
+		l := channelLoop{c: c, pixels: total / c, run: run, dst: out, src: src, coef: coef, coefRows: coefRows}
+		for i := l.do(w); i < total; i++ {
+			ch := i % c
 			switch n.Op {
 			case OpAffine:
 				o[i] = coef[ch]*x[i] + coef[c+ch]
@@ -107,7 +119,7 @@ func affineLike(n *Node) fn {
 				}
 				o[i] = v
 			}
-		})
+		}
 	}
 }
 
@@ -138,6 +150,7 @@ func batchNormStats(n *Node) *reduction {
 		}
 		a[0] = t
 	}
+	sum, squares := kernel.Active.Sum, kernel.Active.SumSquares
 	return &reduction{
 		bytes: 8 * (1 + 2*c),
 		split: 1,
@@ -148,17 +161,20 @@ func batchNormStats(n *Node) *reduction {
 			stat := w.float64s(2 * c)
 			means, dev := stat[:c], stat[c:]
 			src := [3]unsafe.Pointer{p[0]}
-			channelLoop(w, c, pixels, kernel.Active.Sum, nil, src, nil, 0, means, 1,
-				func(i, ch int) { means[ch] += float64(x[i]) })
+			l := channelLoop{c: c, pixels: pixels, run: sum, src: src, sums: means, sumRows: 1}
+			for i := l.do(w); i < total; i++ {
+				means[i%c] += float64(x[i])
+			}
 			m32 := w.float32s(c)
 			for i := range means {
 				means[i] /= float64(pixels)
 				m32[i] = float32(means[i])
 			}
-			channelLoop(w, c, pixels, kernel.Active.SumSquares, nil, src, m32, 1, dev, 1, func(i, ch int) {
-				d := float64(x[i] - m32[ch])
-				dev[ch] += d * d
-			})
+			l = channelLoop{c: c, pixels: pixels, run: squares, src: src, coef: m32, coefRows: 1, sums: dev, sumRows: 1}
+			for i := l.do(w); i < total; i++ {
+				d := float64(x[i] - m32[i%c])
+				dev[i%c] += d * d
+			}
 			for i := range means { // the deviations are from the rounded mean
 				d := means[i] - float64(m32[i])
 				dev[i] -= d * d * float64(pixels)
@@ -189,6 +205,7 @@ func batchNormGradSums(n *Node) *reduction {
 	c := in.Dims[in.Rank()-1]
 	row := in.rowSize()
 	eps := n.Attr.(float64)
+	gradSums := kernel.Active.GradSums
 	return &reduction{
 		bytes: 8 * 2 * c,
 		split: 1,
@@ -196,10 +213,11 @@ func batchNormGradSums(n *Node) *reduction {
 			total := rows * row
 			v, x, mean, variance := slice[float32](p[0], total), slice[float32](p[1], total), slice[float32](p[2], c), slice[float32](p[3], c)
 			sums := w.float64s(2 * c)
-			channelLoop(w, c, total/c, kernel.Active.GradSums, nil, [3]unsafe.Pointer{p[0], p[1]}, mean, 1, sums, 2, func(i, ch int) {
-				sums[ch] += float64(v[i])
-				sums[c+ch] += float64(v[i] * (x[i] - mean[ch]))
-			})
+			l := channelLoop{c: c, pixels: total / c, run: gradSums, src: [3]unsafe.Pointer{p[0], p[1]}, coef: mean, coefRows: 1, sums: sums, sumRows: 2}
+			for i := l.do(w); i < total; i++ {
+				sums[i%c] += float64(v[i])
+				sums[c+i%c] += float64(v[i] * (x[i] - mean[i%c]))
+			}
 			s := slice[float64](part, 2*c)
 			for i := range c {
 				s[i] += sums[i]

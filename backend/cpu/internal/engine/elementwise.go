@@ -379,8 +379,9 @@ func flat(w *worker, out, a, b unsafe.Pointer, n int, body func(*kernel.Args), t
 
 func reluFn(n *Node) fn {
 	row := n.Shape.rowSize()
+	body, tail := kernel.Active.Relu, func(x, _ float32) float32 { return max(x, 0) }
 	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
-		flat(w, out, in[0], in[0], rows*row, kernel.Active.Relu, func(x, _ float32) float32 { return max(x, 0) })
+		flat(w, out, in[0], in[0], rows*row, body, tail)
 	}
 }
 

@@ -217,19 +217,19 @@ func poolOf[T number](n *Node, a *WindowAttr) (fn, bool) {
 	rank := in.Rank()
 	step, base, win, pads := orOnes(a.Strides, rank), orOnes(a.BaseDil, rank), orOnes(a.WinDil, rank), orNoPads(a.Pads, rank)
 	xs := strides(in.Dims)
-	return func(_ *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
+	return func(w *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
 		dims, inDims := n.Shape.Dims, in.Dims
 		if poolKeepsRows(n) {
-			dims, inDims = n.Shape.withRows(rows), in.withRows(rows)
+			dims, inDims = w.dims(0, n.Shape, rows), w.dims(1, in, rows)
 		}
 		x, o := slice[T](p[0], Shape{in.Type, inDims}.Size()), slice[T](out, Shape{n.Shape.Type, dims}.Size())
-		pos, w := make([]int, rank), make([]int, rank)
+		pos, off := make([]int, rank), make([]int, rank)
 		for i := range o {
 			acc := id
 			for {
 				at, inside := 0, true
 				for d := range rank {
-					c := pos[d]*step[d] + w[d]*win[d] - pads[d][0]
+					c := pos[d]*step[d] + off[d]*win[d] - pads[d][0]
 					if c < 0 || c%base[d] != 0 || c/base[d] >= inDims[d] {
 						inside = false
 						break
@@ -239,7 +239,7 @@ func poolOf[T number](n *Node, a *WindowAttr) (fn, bool) {
 				if inside {
 					acc = f(acc, x[at])
 				}
-				if count(w, a.Window) {
+				if count(off, a.Window) {
 					break
 				}
 			}
@@ -274,21 +274,21 @@ func scatterPoolOf[T number](n *Node) fn {
 	rank := in.Rank()
 	step, pads := orOnes(a.Strides, rank), orNoPads(a.Pads, rank)
 	xs := strides(in.Dims)
-	return func(_ *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
+	return func(w *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
 		inDims, srcDims := in.Dims, src.Dims
 		if poolKeepsRows(n) {
-			inDims, srcDims = in.withRows(rows), src.withRows(rows)
+			inDims, srcDims = w.dims(0, in, rows), w.dims(1, src, rows)
 		}
 		x, o := slice[T](p[0], Shape{in.Type, inDims}.Size()), slice[T](out, Shape{in.Type, inDims}.Size())
 		s := slice[T](p[1], Shape{src.Type, srcDims}.Size())
 		clear(o)
-		pos, w := make([]int, rank), make([]int, rank)
+		pos, off := make([]int, rank), make([]int, rank)
 		for i := range s {
 			best := -1
 			for {
 				at, inside := 0, true
 				for d := range rank {
-					c := pos[d]*step[d] + w[d] - pads[d][0]
+					c := pos[d]*step[d] + off[d] - pads[d][0]
 					if c < 0 || c >= inDims[d] {
 						inside = false
 						break
@@ -298,7 +298,7 @@ func scatterPoolOf[T number](n *Node) fn {
 				if inside && (best < 0 || !a.Min && x[at] > x[best] || a.Min && x[at] < x[best]) {
 					best = at
 				}
-				if count(w, a.Window) {
+				if count(off, a.Window) {
 					break
 				}
 			}

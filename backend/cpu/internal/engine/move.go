@@ -23,7 +23,8 @@ func strided[T any](dst, src unsafe.Pointer, dims, dstStrides, srcStrides []int)
 	}
 	last := len(dims) - 1
 	n, ds, ss := dims[last], dstStrides[last]*size, srcStrides[last]*size
-	idx := make([]int, last)
+	var room [maxRank]int
+	idx := indices(&room, last)
 	d, s := 0, 0
 	for {
 		if ds == size && ss == size {
@@ -73,8 +74,8 @@ func broadcastFn(n *Node) fn {
 		}
 	}
 	dst := strides(n.Shape.Dims)
-	return func(_ *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
-		stridedAny(size, out, in[0], n.Shape.withRows(rows), dst, src)
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+		stridedAny(size, out, in[0], w.dims(0, n.Shape, rows), dst, src)
 	}
 }
 
@@ -86,8 +87,8 @@ func transposeFn(n *Node) fn {
 		src[i] = inStrides[a]
 	}
 	dst := strides(n.Shape.Dims)
-	return func(_ *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
-		stridedAny(size, out, in[0], n.Shape.withRows(rows), dst, src)
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+		stridedAny(size, out, in[0], w.dims(0, n.Shape, rows), dst, src)
 	}
 }
 
@@ -98,8 +99,8 @@ func reverseFn(n *Node) fn {
 	for _, a := range axes {
 		src[a] = -src[a]
 	}
-	return func(_ *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
-		dims := n.Shape.withRows(rows)
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+		dims := w.dims(0, n.Shape, rows)
 		base := 0
 		for _, a := range axes {
 			base += (dims[a] - 1) * dst[a]
@@ -121,11 +122,11 @@ func sliceFn(n *Node) fn {
 		src[i] = s * a.Strides[i]
 		base += s * a.Starts[i]
 	}
-	return func(_ *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
 		if n.Shape.Size() == 0 {
 			return
 		}
-		stridedAny(size, out, unsafe.Add(in[0], base*size), n.Shape.withRows(rows), dst, src)
+		stridedAny(size, out, unsafe.Add(in[0], base*size), w.dims(0, n.Shape, rows), dst, src)
 	}
 }
 
@@ -200,13 +201,13 @@ func padKeepsRows(n *Node) bool {
 func concatFn(n *Node) fn {
 	size, axis := n.Shape.Type.Size(), n.Attr.(int)
 	dst := strides(n.Shape.Dims)
-	return func(_ *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
 		at := 0
 		for i, p := range in {
 			s := n.In[i].Shape
 			dims := s.Dims
 			if axis != 0 {
-				dims = s.withRows(rows)
+				dims = w.dims(0, s, rows)
 			}
 			if s.Size() > 0 {
 				stridedAny(size, unsafe.Add(out, at*dst[axis]*size), p, dims, dst, strides(s.Dims))

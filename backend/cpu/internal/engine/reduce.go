@@ -106,10 +106,10 @@ func reduceWith[T any](n *Node, id T, f func(a, b T) T) fn {
 	}
 	row := n.Shape.rowSize()
 	rowwise := !slices.Contains(axes, 0) && in.Rank() > 0
-	return func(_ *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
+	return func(w *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
 		total, dims := n.Shape.Size(), in.Dims
 		if rowwise {
-			total, dims = rows*row, in.withRows(rows)
+			total, dims = rows*row, w.dims(0, in, rows)
 		}
 		o := slice[T](out, total)
 		for i := range o {
@@ -125,7 +125,8 @@ func reduceWith[T any](n *Node, id T, f func(a, b T) T) fn {
 		last := len(dims) - 1
 		size := Shape{in.Type, dims}.Size()
 		x := slice[T](p[0], size)
-		idx := make([]int, last)
+		var room [maxRank]int
+		idx := indices(&room, last)
 		at := 0
 		for start := 0; start < size; start += dims[last] {
 			vs := x[start : start+dims[last]]

@@ -25,6 +25,7 @@ type Program struct {
 	mu      sync.Mutex
 	bufs    [2][]unsafe.Pointer // inputs, outputs of the run in progress
 	workers []*worker
+	job     job
 	times   map[*Node]time.Duration // if set, runs are serial and add each node's time
 }
 
@@ -41,6 +42,7 @@ type worker struct {
 	wideBuf []float32
 	f64     []float64
 	scratch []byte
+	dimsBuf [2][]int
 	in      []unsafe.Pointer
 }
 
@@ -88,6 +90,7 @@ type ref struct {
 // Compile rewrites, schedules and plans the graph, which must not be used afterwards.
 func (g *Graph) Compile(outputs []*Node) (*Program, error) {
 	p := &Program{graph: g}
+	p.job = job{program: p, done: make(chan struct{}, 1)}
 	for _, n := range g.params {
 		p.Inputs = append(p.Inputs, n.Shape)
 		p.Names = append(p.Names, n.Name)
@@ -246,7 +249,8 @@ func (p *Program) loop(s *stage, threads int) {
 			p.chunk(s, p.workers[0], c)
 		}
 	} else {
-		share(threads, s.chunks, func(w, c int) { p.chunk(s, p.workers[w], c) })
+		p.job.stage, p.job.join = s, nil
+		p.job.share(threads, s.chunks)
 	}
 	for i := range s.steps {
 		st := &s.steps[i]
@@ -254,14 +258,18 @@ func (p *Program) loop(s *stage, threads int) {
 			continue
 		}
 		red := st.node.red
-		out, parts := p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset)
 		if red.split == 1 || s.chunks*red.bytes < 1<<18 || threads == 1 {
-			red.join(out, parts, s.chunks, 0, red.split)
+			p.joinParts(s, st, 0, red.split)
 			continue
 		}
-		n := red.split
-		share(threads, threads, func(_, c int) { red.join(out, parts, s.chunks, c*n/threads, (c+1)*n/threads) })
+		p.job.stage, p.job.join, p.job.shares = s, st, threads
+		p.job.share(threads, threads)
 	}
+}
+
+// joinParts makes elements [lo,hi) of a sum's split axis from the parts of a stage's chunks.
+func (p *Program) joinParts(s *stage, st *step, lo, hi int) {
+	st.node.red.join(p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset), s.chunks, lo, hi)
 }
 
 // chunk runs all steps of a stage on the rows of chunk c, a tile at a time.
@@ -292,12 +300,26 @@ func (p *Program) chunk(s *stage, w *worker, c int) {
 	}
 }
 
-// job is a loop over tasks that several goroutines share.
+// job is a loop over tasks that several goroutines share. It is reused from loop to loop.
 type job struct {
 	next, left atomic.Int64
 	tasks      int
-	run        func(worker, task int)
 	done       chan struct{}
+
+	// What a task is: chunk of a stage, or a part of joining a step's sums.
+	program *Program
+	stage   *stage
+	join    *step
+	shares  int
+}
+
+func (j *job) run(w, task int) {
+	if j.join == nil {
+		j.program.chunk(j.stage, j.program.workers[w], task)
+		return
+	}
+	n := j.join.node.red.split
+	j.program.joinParts(j.stage, j.join, task*n/j.shares, (task+1)*n/j.shares)
 }
 
 var helpers struct {
@@ -311,9 +333,9 @@ type helperCall struct {
 	worker int
 }
 
-// share runs tasks 0…n-1 on this goroutine and threads-1 helpers. Which helper takes which task is
-// left to chance; results may not depend on it.
-func share(threads, n int, run func(worker, task int)) {
+// share runs the job's tasks on this goroutine and threads-1 helpers. Which helper takes which task
+// is left to chance; results may not depend on it.
+func (j *job) share(threads, tasks int) {
 	helpers.Lock()
 	if helpers.work == nil {
 		helpers.work = make(chan helperCall, 256)
@@ -323,7 +345,8 @@ func share(threads, n int, run func(worker, task int)) {
 		go help(helpers.work)
 	}
 	helpers.Unlock()
-	j := &job{tasks: n, run: run, done: make(chan struct{}, 1)}
+	j.tasks = tasks
+	j.next.Store(0)
 	j.left.Store(int64(threads))
 	for t := 1; t < threads; t++ {
 		helpers.work <- helperCall{j, t}

@@ -71,13 +71,25 @@ func (s Shape) rowSize() int {
 	return Shape{s.Type, s.Dims[1:]}.Size()
 }
 
-// withRows returns the shape with its first dimension replaced; a scalar stays.
-func (s Shape) withRows(n int) []int {
-	if len(s.Dims) == 0 {
-		return nil
+// maxRank is up to how many axes need no allocation at run time.
+const maxRank = 8
+
+// indices returns n zeros, in room if they fit.
+func indices(room *[maxRank]int, n int) []int {
+	if n > maxRank {
+		return make([]int, n)
 	}
-	d := slices.Clone(s.Dims)
-	d[0] = n
+	return room[:n]
+}
+
+// dims returns the dimensions with the first replaced; a scalar has none. The slice is the worker's,
+// one for each k of 0 and 1.
+func (w *worker) dims(k int, s Shape, rows int) []int {
+	d := append(w.dimsBuf[k][:0], s.Dims...)
+	if len(d) > 0 {
+		d[0] = rows
+	}
+	w.dimsBuf[k] = d
 	return d
 }
 
