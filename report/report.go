@@ -108,7 +108,7 @@ func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
 			points.Shape = draw.TriangleGlyph{}
 		}
 		p.Add(line, points)
-		p.Legend.Add(l.Name, line, points)
+		p.Legend.Add(l.Name+"   ", line, points) // the names touch the lines otherwise
 	}
 	c := vgsvg.New(15*vg.Centimeter, 8*vg.Centimeter)
 	p.Draw(draw.Crop(draw.New(c), 0, -vg.Points(12), 0, -vg.Points(6))) // room for the last tick's label
