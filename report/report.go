@@ -80,6 +80,20 @@ type Line struct {
 	Dash bool
 }
 
+// epochTicks puts at most ten whole numbers along the axis.
+func epochTicks(lines []Line) plot.ConstantTicks {
+	most := 0
+	for _, l := range lines {
+		most = max(most, len(l.Y))
+	}
+	var ticks plot.ConstantTicks
+	step := (most + 9) / 10
+	for e := step; e <= most; e += step {
+		ticks = append(ticks, plot.Tick{Value: float64(e), Label: fmt.Sprint(e)})
+	}
+	return ticks
+}
+
 // LineFigure plots series over epochs.
 func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
 	p := plot.New()
@@ -89,6 +103,7 @@ func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
 	p.Legend.XOffs = -vg.Points(8)
 	p.Legend.ThumbnailWidth = vg.Points(28)
 	p.Legend.Padding = vg.Points(2)
+	p.X.Tick.Marker = epochTicks(lines)
 	p.Add(plotter.NewGrid())
 	for _, l := range lines {
 		xy := make(plotter.XYs, len(l.Y))
