@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -107,8 +108,10 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 			if c.Example == "" || c.Short == "" {
 				t.Errorf("%s has no example or no description", c.CommandPath())
 			}
-			for _, line := range strings.Split(c.Long+"\n"+c.Example, "\n") {
-				if len(line) > 80 {
+			words := strings.Fields(c.CommandPath())[1:]
+			_, help, _ := call(append(words, "--help")...)
+			for line := range strings.SplitSeq(help, "\n") {
+				if utf8.RuneCountInString(line) > 80 {
 					t.Errorf("%s: help line of %d characters: %s", c.CommandPath(), len(line), line)
 				}
 			}

@@ -127,6 +127,7 @@ them while it trains and unlearns what they taught.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "events as JSON lines on standard output, the result last")
 	root.PersistentFlags().StringVar(&a.engine, "engine", "cpu", "what computes: cpu, or xla where it is built in")
 	root.PersistentFlags().IntVar(&a.threads, "threads", 0, "processor threads (default all)")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{
 		a.demo, a.audit, a.train, a.eval, a.unlearn, a.attack, a.data, a.bench, a.version,

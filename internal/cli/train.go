@@ -144,7 +144,7 @@ func (a *app) train() *cobra.Command {
 		Long: `Trains with Anti-Backdoor Learning: some epochs isolate the most suspicious
 images, the network is trained on the rest, and what the isolated ones taught is
 unlearnt. The folder --out then holds model.safetensors, suspects.csv,
-result.json and log.jsonl.
+report.html, result.json and log.jsonl.
 
 For experiments --attack plants a backdoor first; the defence is not told.`,
 		Example: `  unpoison train --data DIR --out run
