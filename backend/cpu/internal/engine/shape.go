@@ -85,12 +85,11 @@ func indices(room *[maxRank]int, n int) []int {
 // dims returns the dimensions with the first replaced; a scalar has none. The slice is the worker's,
 // one for each k of 0 and 1.
 func (w *worker) dims(k int, s Shape, rows int) []int {
-	d := append(w.dimsBuf[k][:0], s.Dims...)
-	if len(d) > 0 {
-		d[0] = rows
+	w.dimsBuf[k] = append(w.dimsBuf[k][:0], s.Dims...)
+	if len(s.Dims) > 0 {
+		w.dimsBuf[k][0] = rows
 	}
-	w.dimsBuf[k] = d
-	return d
+	return w.dimsBuf[k]
 }
 
 // strides returns the row-major strides of dims, in elements.
