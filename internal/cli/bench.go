@@ -27,7 +27,8 @@ type benchResult struct {
 
 func (a *app) bench() *cobra.Command {
 	var arch string
-	var batch, size, seconds int
+	var batch, size int
+	var seconds float64
 	var explain bool
 	c := &cobra.Command{
 		Use:   "bench",
@@ -35,8 +36,8 @@ func (a *app) bench() *cobra.Command {
 		Example: `  unpoison bench
   unpoison bench --model preact-resnet-18 --seconds 20 --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if batch < 2 || seconds < 1 {
-				return usagef("--batch %d and --seconds %d, expected at least 2 and 1", batch, seconds)
+			if batch < 2 || seconds <= 0 {
+				return usagef("--batch %d and --seconds %g, expected at least 2 and more than 0", batch, seconds)
 			}
 			n, err := model.New(arch, 10, size, size)
 			if err != nil {
@@ -71,7 +72,7 @@ func (a *app) bench() *cobra.Command {
 			for i := range y {
 				y[i], w[i] = int32(i%10), 1
 			}
-			limit := time.Duration(seconds) * time.Second
+			limit := time.Duration(seconds * float64(time.Second))
 			res := benchResult{Threads: runtime.GOMAXPROCS(0), Batch: batch, Model: arch, Engine: engines.Describe(b)}
 			if res.Train, err = speed(limit, batch, func() error {
 				if err := c.Context().Err(); err != nil {
@@ -106,7 +107,7 @@ func (a *app) bench() *cobra.Command {
 	c.Flags().StringVar(&arch, "model", "wrn-16-1", "network")
 	c.Flags().IntVar(&batch, "batch", 128, "images a training step")
 	c.Flags().IntVar(&size, "size", 32, "pixels a side")
-	c.Flags().IntVar(&seconds, "seconds", 5, "seconds for each measurement")
+	c.Flags().Float64Var(&seconds, "seconds", 5, "seconds for each measurement")
 	c.Flags().BoolVar(&explain, "explain", false, "print the compiled training step with the time of each operation")
 	return c
 }
