@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -188,5 +187,3 @@ func writeCIFARFile(path string, s *Set, lo, hi, labels int) error {
 		return nil
 	})
 }
-
-func indexOf(names []string, name string) int { return slices.Index(names, name) }

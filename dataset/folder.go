@@ -85,7 +85,7 @@ func loadFolder(ctx context.Context, dir string, r *reader) (*Data, error) {
 		return nil, err
 	}
 	if test != "" {
-		if extra := slices.DeleteFunc(subfolders(test), func(c string) bool { return indexOf(classes, c) >= 0 }); len(extra) > 0 {
+		if extra := slices.DeleteFunc(subfolders(test), func(c string) bool { return slices.Index(classes, c) >= 0 }); len(extra) > 0 {
 			return nil, fmt.Errorf("%s: expected only classes of %s, found %q", test, root, extra[0])
 		}
 		files, err := listFolder(dir, test, classes)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/unpoison/unpoison/internal/atomicfile"
@@ -85,7 +86,7 @@ func readGTSRBTable(dir, images, table string, classes int, r *reader) ([]labell
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a line of column names, found %w", table, err)
 	}
-	name, class := indexOf(head, "Filename"), indexOf(head, "ClassId")
+	name, class := slices.Index(head, "Filename"), slices.Index(head, "ClassId")
 	if name < 0 || class < 0 {
 		return nil, fmt.Errorf("%s: expected the columns Filename and ClassId, found %v", table, head)
 	}

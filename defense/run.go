@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
@@ -114,7 +115,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		r.momenta = append(r.momenta, a.Data)
 	}
 	for name, a := range arrays {
-		if rest, ok := cutPrefix(name, "array."); ok {
+		if rest, ok := strings.CutPrefix(name, "array."); ok {
 			r.Arrays[rest] = a.Data
 		}
 	}
@@ -129,13 +130,6 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return true, r.Rewind(s.Log)
 	}
 	return true, nil
-}
-
-func cutPrefix(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
-		return s, false
-	}
-	return s[len(prefix):], true
 }
 
 func (r *Run) save() error {

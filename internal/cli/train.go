@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
@@ -55,40 +56,24 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 
 // options applies the recipe under the flags that were given.
 func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, error) {
-	o := f.o
 	switch f.recipe {
 	case "default":
-	case "paper":
-		given := f.o
-		o = abl.Paper()
-		set := func(name string, apply func()) {
-			if c.Flags().Changed(name) {
-				apply()
+	case "paper": // its settings, and over them once more what was given
+		given := map[*pflag.Flag]string{}
+		c.Flags().Visit(func(fl *pflag.Flag) { given[fl] = fl.Value.String() })
+		f.o = abl.Paper()
+		for fl, v := range given {
+			if err := fl.Value.Set(v); err != nil {
+				return f.o, err
 			}
 		}
-		o.Network, o.Seed = given.Network, given.Seed
-		set("batch", func() { o.Batch = given.Batch })
-		set("epochs-isolate", func() { o.IsolateEpochs = given.IsolateEpochs })
-		set("rate-isolate", func() { o.IsolateRate = given.IsolateRate })
-		set("loss", func() { o.Loss = given.Loss })
-		set("gamma", func() { o.Gamma = given.Gamma })
-		set("lga-sign", func() { o.Sign = given.Sign })
-		set("rank-by", func() { o.Rank = given.Rank })
-		set("isolation", func() { o.Isolation = given.Isolation })
-		set("epochs-tune", func() { o.TuneEpochs = given.TuneEpochs })
-		set("rate-tune", func() { o.TuneRate = given.TuneRate })
-		set("schedule", func() { o.Schedule = given.Schedule })
-		set("augment", func() { o.Augment = given.Augment })
-		set("unlearn", func() { o.Unlearn = given.Unlearn })
-		set("unlearn-steps", func() { o.UnlearnSteps, o.UnlearnEpochs = given.UnlearnSteps, 0 })
-		set("epochs-unlearn", func() { o.UnlearnEpochs = given.UnlearnEpochs })
-		set("rate-unlearn", func() { o.UnlearnRate = given.UnlearnRate })
-		set("unlearn-limit", func() { o.UnlearnLimit = given.UnlearnLimit })
-		set("refine", func() { o.Refine = given.Refine })
-		set("tolerance", func() { o.Tolerance = given.Tolerance })
+		if c.Flags().Changed("unlearn-steps") {
+			f.o.UnlearnEpochs = 0
+		}
 	default:
-		return o, usagef("no recipe %q; there are default and paper", f.recipe)
+		return f.o, usagef("no recipe %q; there are default and paper", f.recipe)
 	}
+	o := f.o
 	if !slices.Contains(model.Names(), o.Network) {
 		return o, usagef("no network %q; there are %s", o.Network, strings.Join(model.Names(), ", "))
 	}
