@@ -60,7 +60,11 @@ func (a *app) bench() *cobra.Command {
 				fmt.Fprint(a.out, text)
 				return err
 			}
-			images := &dataset.Set{Height: size, Width: size, Classes: make([]string, 10), Pixels: make([]uint8, 4*evaluate.Batch*size*size*3), Labels: make([]int32, 4*evaluate.Batch)}
+			count := evaluate.Batch
+			if size <= 64 {
+				count *= 4
+			}
+			images := &dataset.Set{Height: size, Width: size, Classes: make([]string, 10), Pixels: make([]uint8, count*size*size*3), Labels: make([]int32, count)}
 			r := dataset.Stream(0, "bench")
 			for i := range images.Pixels {
 				images.Pixels[i] = uint8(r.IntN(256))

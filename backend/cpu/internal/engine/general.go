@@ -195,6 +195,11 @@ func dotOf[T number](n *Node) fn {
 
 func poolFn(n *Node) (fn, bool) {
 	a := n.Attr.(*WindowAttr)
+	if p, ok := imagePoolOf(a, n.In[0].Shape, n.Shape); ok {
+		if f, ok := imagePoolFn(p, a.Reduce); ok {
+			return f, true
+		}
+	}
 	switch n.Shape.Type {
 	case Float32:
 		return poolOf[float32](n, a)
@@ -259,6 +264,10 @@ func poolKeepsRows(n *Node) bool {
 // scatterPoolFn adds each source element to the first extreme element of its window (the gradient
 // of max and min pooling).
 func scatterPoolFn(n *Node) (fn, bool) {
+	a := n.Attr.(*WindowAttr)
+	if p, ok := imagePoolOf(a, n.In[0].Shape, n.In[1].Shape); ok {
+		return imageScatterFn(p, a.Min), true
+	}
 	switch n.Shape.Type {
 	case Float32:
 		return scatterPoolOf[float32](n), true

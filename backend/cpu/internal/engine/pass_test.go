@@ -183,3 +183,19 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+func TestPassFlattenWeights(t *testing.T) {
+	g := NewGraph()
+	p, m := g.Param("p", Make(Float32, 3, 3, 64, 64)), g.Param("m", Make(Float32, 3, 3, 64, 64))
+	sum := g.Add(OpAdd, p.Shape, nil, g.Add(OpMul, p.Shape, nil, m, scalar(g, 0.9)), p)
+	out := expect(t, g, sum, "Mul Add", "View Mul View View View Add View")
+	if b, _ := base(out); b.Shape.Dims[0] != 36 || !out.Shape.Equal(p.Shape) {
+		t.Errorf("the sum is %s in rows of %s", out.Shape, b.Shape)
+	}
+	// Images stay images: their loops are shared with the convolutions.
+	g = NewGraph()
+	x := g.Param("x", Make(Float32, 4, 32, 32, 16))
+	k := g.Param("k", Make(Float32, 3, 3, 16, 16))
+	attr := &ConvAttr{InChannel: 3, InSpatial: []int{1, 2}, KernelIn: 2, KernelOut: 3, KernelSpatial: []int{0, 1}, OutChannel: 3, OutSpatial: []int{1, 2}, Pads: [][2]int{{1, 1}, {1, 1}}}
+	expect(t, g, g.Add(OpAbs, x.Shape, nil, g.Add(OpConv, x.Shape, attr, x, k)), "Conv Abs", "View ImageConv Abs")
+}

@@ -185,10 +185,13 @@ func (s *stage) cut() {
 	if s.extent > maxChunks*8 && part == 1 {
 		chunks = s.extent / 8
 	}
+	s.serial = cost < serialCost
+	if s.serial && part == 1 {
+		chunks = 1
+	}
 	s.chunk = max(1, (s.extent+chunks-1)/chunks)
 	s.chunks = (s.extent + s.chunk - 1) / s.chunk
 	s.tile = max(1, min(s.chunk, max(images, tileBytes/biggest)))
-	s.serial = cost < serialCost
 }
 
 func ptrOf(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

@@ -18,6 +18,7 @@ var passes = []pass{
 	{"linear", dotToConv},
 	{"conv", recogniseConv},
 	{"batchnorm", foldBatchNorm},
+	{"flatten", flattenWeights},
 }
 
 func (g *Graph) rewrite(outputs []*Node) []*Node {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -140,13 +139,23 @@ func (g *Graph) ownOutputs(outputs []*Node) []*Node {
 	return out
 }
 
+const hugePage = 2 << 20
+
 func aligned(n int) []byte {
 	if n == 0 {
 		return nil
 	}
-	b := make([]byte, n+align)
-	skip := int(-uintptr(ptrOf(b)) & (align - 1))
-	return b[skip : skip+n]
+	to := align
+	if n >= 4*hugePage {
+		to = hugePage
+	}
+	b := make([]byte, n+to)
+	skip := int(-uintptr(ptrOf(b)) & uintptr(to-1))
+	b = b[skip : skip+n]
+	if to == hugePage {
+		hugePages(b[:n&^(hugePage-1)])
+	}
+	return b
 }
 
 func (s *step) find(n *Node) {
@@ -196,12 +205,12 @@ func (p *Program) Run(inputs, outputs []unsafe.Pointer) (err error) {
 	for len(p.workers) < threads {
 		p.workers = append(p.workers, &worker{scratch: aligned(p.scratch)})
 	}
-	for _, l := range p.levels {
+	for i, l := range p.levels {
 		for _, n := range l.whole {
 			p.whole(n)
 		}
 		for _, s := range l.stages {
-			p.loop(s, threads)
+			p.loop(s, threads, i%2 == 1)
 		}
 	}
 	return nil
@@ -239,17 +248,20 @@ func (p *Program) clock(n *Node, start time.Time) {
 	}
 }
 
-func (p *Program) loop(s *stage, threads int) {
+// loop runs a stage. Every other one goes from the last chunk to the first: what the one before
+// wrote last is then still in the cache.
+func (p *Program) loop(s *stage, threads int, backwards bool) {
 	threads = min(threads, s.chunks)
 	if p.times != nil {
 		threads = 1
 	}
 	if s.serial || threads == 1 {
+		p.job.stage, p.job.join, p.job.backwards, p.job.tasks = s, nil, backwards, s.chunks
 		for c := range s.chunks {
-			p.chunk(s, p.workers[0], c)
+			p.job.run(0, c)
 		}
 	} else {
-		p.job.stage, p.job.join = s, nil
+		p.job.stage, p.job.join, p.job.backwards = s, nil, backwards
 		p.job.share(threads, s.chunks)
 	}
 	for i := range s.steps {
@@ -297,79 +309,5 @@ func (p *Program) chunk(s *stage, w *worker, c int) {
 			}
 			p.clock(st.node, start)
 		}
-	}
-}
-
-// job is a loop over tasks that several goroutines share. It is reused from loop to loop.
-type job struct {
-	next, left atomic.Int64
-	tasks      int
-	done       chan struct{}
-
-	// What a task is: chunk of a stage, or a part of joining a step's sums.
-	program *Program
-	stage   *stage
-	join    *step
-	shares  int
-}
-
-func (j *job) run(w, task int) {
-	if j.join == nil {
-		j.program.chunk(j.stage, j.program.workers[w], task)
-		return
-	}
-	n := j.join.node.red.split
-	j.program.joinParts(j.stage, j.join, task*n/j.shares, (task+1)*n/j.shares)
-}
-
-var helpers struct {
-	sync.Mutex
-	work  chan helperCall
-	count int
-}
-
-type helperCall struct {
-	j      *job
-	worker int
-}
-
-// share runs the job's tasks on this goroutine and threads-1 helpers. Which helper takes which task
-// is left to chance; results may not depend on it.
-func (j *job) share(threads, tasks int) {
-	helpers.Lock()
-	if helpers.work == nil {
-		helpers.work = make(chan helperCall, 256)
-	}
-	for helpers.count < threads-1 {
-		helpers.count++
-		go help(helpers.work)
-	}
-	helpers.Unlock()
-	j.tasks = tasks
-	j.next.Store(0)
-	j.left.Store(int64(threads))
-	for t := 1; t < threads; t++ {
-		helpers.work <- helperCall{j, t}
-	}
-	j.take(0)
-	<-j.done
-}
-
-func help(work chan helperCall) {
-	for c := range work {
-		c.j.take(c.worker)
-	}
-}
-
-func (j *job) take(worker int) {
-	for {
-		t := int(j.next.Add(1)) - 1
-		if t >= j.tasks {
-			break
-		}
-		j.run(worker, t)
-	}
-	if j.left.Add(-1) == 0 {
-		j.done <- struct{}{}
 	}
 }

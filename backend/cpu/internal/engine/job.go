@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// job is a loop over tasks that several goroutines share. It is reused from loop to loop.
+type job struct {
+	next, left atomic.Int64
+	tasks      int
+	done       chan struct{}
+
+	// What a task is: chunk of a stage, or a part of joining a step's sums.
+	program   *Program
+	stage     *stage
+	backwards bool
+	join      *step
+	shares    int
+}
+
+func (j *job) run(w, task int) {
+	if j.join == nil {
+		if j.backwards {
+			task = j.tasks - 1 - task
+		}
+		j.program.chunk(j.stage, j.program.workers[w], task)
+		return
+	}
+	n := j.join.node.red.split
+	j.program.joinParts(j.stage, j.join, task*n/j.shares, (task+1)*n/j.shares)
+}
+
+// take does tasks until none is left and reports whether it did the last.
+func (j *job) take(worker int) (last bool) {
+	for {
+		t := int(j.next.Add(1)) - 1
+		if t >= j.tasks {
+			return j.left.Add(-1) == 0
+		}
+		j.run(worker, t)
+	}
+}
+
+// helpers are the goroutines that share jobs, for all programs. Whoever holds the lock has them.
+var helpers struct {
+	sync.Mutex
+	all []*helper
+}
+
+// helper waits for the next job: for a moment awake, since a step's loops follow each other within
+// microseconds and waking a goroutine takes longer, then asleep.
+type helper struct {
+	state  atomic.Int32
+	wake   chan struct{}
+	job    *job
+	worker int
+}
+
+const (
+	awake int32 = iota
+	asleep
+	called
+)
+
+// spins is how often a helper looks for work before it falls asleep: some 50 µs.
+const spins = 1 << 14
+
+// share runs the job's tasks on this goroutine and threads-1 helpers, or alone where another program
+// has the helpers. Which of them does which task is left to chance; results may not depend on it.
+func (j *job) share(threads, tasks int) {
+	j.tasks = tasks
+	j.next.Store(0)
+	if !helpers.TryLock() {
+		j.left.Store(1)
+		j.take(0)
+		return
+	}
+	defer helpers.Unlock()
+	for len(helpers.all) < threads-1 {
+		h := &helper{wake: make(chan struct{}, 1)}
+		helpers.all = append(helpers.all, h)
+		go h.loop()
+	}
+	j.left.Store(int64(threads))
+	for t, h := range helpers.all[:threads-1] {
+		h.job, h.worker = j, t+1
+		if h.state.Swap(called) == asleep {
+			h.wake <- struct{}{}
+		}
+	}
+	if j.take(0) {
+		return
+	}
+	<-j.done
+}
+
+func (h *helper) loop() {
+	for {
+		for i := 0; h.state.Load() != called; i++ {
+			if i >= spins && h.state.CompareAndSwap(awake, asleep) {
+				<-h.wake
+				break
+			}
+		}
+		j, worker := h.job, h.worker
+		h.state.Store(awake)
+		if j.take(worker) {
+			j.done <- struct{}{}
+		}
+	}
+}
