@@ -136,11 +136,4 @@ var generic = Set{
 		}
 		*f32(a.Dst, o) = r
 	}),
-	sgd: genericFlat(func(a *Args, o int) {
-		p, m := *f32(a.Src0, o), *f32(a.Src1, o)
-		g := *f32(a.Src2, o) + *f32(a.Coef, 0)*p
-		m = *f32(a.Coef, 4)*m + g
-		*f32(a.Sums, o) = m
-		*f32(a.Dst, o) = p + *f32(a.Coef, 8)*g + *f32(a.Coef, 12)*m
-	}),
 }

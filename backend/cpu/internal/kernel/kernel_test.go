@@ -112,7 +112,6 @@ func TestLoopsAgreeWithGeneric(t *testing.T) {
 		{"mulScalar", func(s *Set) raw { return s.mulScalar }, true},
 		{"relu", func(s *Set) raw { return s.relu }, true},
 		{"reluGrad", func(s *Set) raw { return s.reluGrad }, true},
-		{"sgd", func(s *Set) raw { return s.sgd }, true},
 	}
 	for _, s := range Sets() {
 		r := rand.New(rand.NewPCG(5, 6))

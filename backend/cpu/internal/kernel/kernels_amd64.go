@@ -161,9 +161,6 @@ func reluAVX512(a *byte)
 func reluGradAVX512(a *byte)
 
 //go:noescape
-func sgdAVX512(a *byte)
-
-//go:noescape
 func convAVX2B1P1(a *byte)
 
 //go:noescape
@@ -237,6 +234,3 @@ func reluAVX2(a *byte)
 
 //go:noescape
 func reluGradAVX2(a *byte)
-
-//go:noescape
-func sgdAVX2(a *byte)

@@ -46,7 +46,6 @@ var avx512Set = Set{
 	mulScalar:  mulScalarAVX512,
 	relu:       reluAVX512,
 	reluGrad:   reluGradAVX512,
-	sgd:        sgdAVX512,
 }
 
 var avx2Set = Set{
@@ -75,5 +74,4 @@ var avx2Set = Set{
 	mulScalar:  mulScalarAVX2,
 	relu:       reluAVX2,
 	reluGrad:   reluGradAVX2,
-	sgd:        sgdAVX2,
 }

@@ -17,7 +17,6 @@ type Set struct {
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
 	add, sub, mul, addScalar, mulScalar, relu, reluGrad raw
-	sgd                                                 raw
 }
 
 // Tile is a weight-gradient kernel: Cols kernel columns × Channels input channels × 16·Blocks
@@ -127,7 +126,3 @@ func (s *Set) Relu(a *Args) { call(s.relu, a) }
 
 // ReluGrad computes dst = src0 where src1 ≥ 0, else 0.
 func (s *Set) ReluGrad(a *Args) { call(s.reluGrad, a) }
-
-// SGD computes with p, m, g at Src0..2 and coefficients wd, mu, c2, c3 at Coef:
-// g ← g + wd·p; m' = mu·m + g to Sums; p' = p + c2·g + c3·m' to Dst.
-func (s *Set) SGD(a *Args) { call(s.sgd, a) }
