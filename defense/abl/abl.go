@@ -352,16 +352,16 @@ func outcomeArray(o *unlearn.Outcome) []float32 {
 	}
 	return []float32{
 		float32(o.Steps), float32(o.Isolated), float32(o.Before), float32(o.After),
-		b(o.RolledBack), b(o.Unlearnt), float32(o.LowestBefore),
+		b(o.RolledBack), b(o.Unlearnt), float32(o.LowestBefore), float32(o.Dropped),
 	}
 }
 
 func outcomeOf(a []float32) *unlearn.Outcome {
-	if len(a) != 7 {
+	if len(a) != 8 {
 		return nil
 	}
 	return &unlearn.Outcome{
 		Steps: int(a[0]), Isolated: float64(a[1]), Before: float64(a[2]), After: float64(a[3]),
-		RolledBack: a[4] == 1, Unlearnt: a[5] == 1, LowestBefore: float64(a[6]),
+		RolledBack: a[4] == 1, Unlearnt: a[5] == 1, LowestBefore: float64(a[6]), Dropped: int(a[7]),
 	}
 }

@@ -63,12 +63,12 @@ type Event struct {
 
 // Outcome is a finished run with what a report shows beside the result.
 type Outcome struct {
-	Result   *Result
-	Train    *dataset.Set // what the network was trained on
-	Truth    []bool       // which images were poisoned; nil where nobody knows
-	Trained  *abl.Result
-	Epochs   []Event // the epoch events, with the mean losses of clean and poisoned images
-	Triggers *dataset.Set
+	Result  *Result
+	Train   *dataset.Set // what the network was trained on
+	Truth   []bool       // which images were poisoned; nil where nobody knows
+	Trained *abl.Result
+	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
+	Attack  *attack.Attack // nil without one
 }
 
 // open makes the folder ready and refuses to overwrite a run.
@@ -163,9 +163,7 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if s.Data.Test != nil {
-		out.Triggers = a.Triggered(s.Data.Test)
-	}
+	out.Attack = a
 	res.Attack = &Attack{s.Attack.Name, s.Attack.Rate, s.Attack.Target}
 	return nil
 }
@@ -246,8 +244,11 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	if res.CA, err = percent(s.Data.Test); err != nil {
 		return err
 	}
-	if out.Triggers != nil && out.Triggers.Len() > 0 {
-		res.ASR, err = percent(out.Triggers)
+	if out.Attack == nil {
+		return nil
+	}
+	if triggered := out.Attack.Triggered(s.Data.Test); triggered.Len() > 0 {
+		res.ASR, err = percent(triggered)
 	}
 	return err
 }

@@ -104,6 +104,7 @@ func (h *helper) loop() {
 			}
 		}
 		j, worker := h.job, h.worker
+		h.job = nil // a program that nobody needs must not hang on its last helper
 		h.state.Store(awake)
 		if j.take(worker) {
 			j.done <- struct{}{}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unsafe"
@@ -105,6 +106,9 @@ func (g *Graph) Compile(outputs []*Node) (*Program, error) {
 	}
 	var arena int
 	arena, p.scratch = g.plan(p.levels, outputs)
+	if arena >= 4*hugePage {
+		debug.FreeOSMemory() // an earlier program's arena may be garbage by now: two need not be there at once
+	}
 	p.arena = aligned(arena)
 	for _, n := range g.nodes {
 		if n.Op == OpConst {
