@@ -12,36 +12,47 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
-// Config is what every attack takes. Zero values are not defaults: start from Defaults.
-type Config struct {
-	Name   string  `json:"name"`
-	Rate   float64 `json:"rate"`   // share of all training images that are poisoned, 0 < Rate < 1
-	Target int     `json:"target"` // class that triggered images shall be taken for
-	Seed   uint64  `json:"seed"`
-
-	PatchSize int     `json:"patch_size,omitempty"` // pixels at a side of 32; scales with the image
-	Alpha     float64 `json:"alpha,omitempty"`      // opacity of a blended pattern
-	Delta     float64 `json:"delta,omitempty"`      // amplitude of SIG's wave, of 255
-	Frequency float64 `json:"frequency,omitempty"`  // waves across the image
-}
-
-// Defaults returns the paper's settings for an attack: target 0, rate 10 %, or 8 % of the whole set
-// for SIG, which only takes images of the target class.
-func Defaults(name string) Config {
-	c := Config{Name: name, Rate: 0.1, PatchSize: 3, Alpha: 0.2, Delta: 20, Frequency: 6}
-	if m := method(name); m != nil && m.CleanLabel {
-		c.Rate = 0.08
-	}
-	return c
-}
-
 // Trigger is an attack made ready for images of one size.
 type Trigger interface {
-	// Prepare learns what the trigger needs from the clean training set; most need nothing.
-	Prepare(ctx context.Context, train *dataset.Set) error
-	// Apply writes the triggered image. test tells whether it is for a test image, where clean-label
-	// attacks may use full strength; r is the image's own stream.
-	Apply(dst, src []uint8, test bool, r *rand.Rand)
+	// Apply writes the trigger into the images of b, in place.
+	Apply(ctx context.Context, b *Batch) error
+}
+
+// Batch is images that a trigger changes in place.
+type Batch struct {
+	Set *dataset.Set
+	At  []int // their indices in Set
+	// Test tells test images, where clean-label attacks use full strength, from training images.
+	Test bool
+	// Changed marks images of Set that were changed already; nil for none.
+	Changed []bool
+	// Stream returns image i's own random stream.
+	Stream func(i int) *rand.Rand
+}
+
+// Coverer is a trigger that also changes images whose labels stay as they are, so that the part of
+// it that they show gives nothing away: another image's pattern, a mix within a class.
+type Coverer interface {
+	Cover(ctx context.Context, b *Batch) error
+}
+
+// Composer is a trigger whose test images are not test images with something added.
+type Composer interface {
+	// Compose returns triggered test images, whose labels the caller sets.
+	Compose(test *dataset.Set, seed uint64) (*dataset.Set, error)
+}
+
+// pixels is a trigger that changes each image by itself: dst receives what becomes of src.
+type pixels func(dst, src []uint8, test bool, r *rand.Rand)
+
+// Apply implements Trigger.
+func (f pixels) Apply(ctx context.Context, b *Batch) error {
+	original := make([]uint8, b.Set.ImageBytes())
+	for _, i := range b.At {
+		copy(original, b.Set.Image(i))
+		f(b.Set.Image(i), original, b.Test, b.Stream(i))
+	}
+	return ctx.Err()
 }
 
 // Method is an attack's entry in the table.
@@ -50,11 +61,12 @@ type Method struct {
 	About      string
 	Paper      string
 	CleanLabel bool // poisons images of the target class and leaves their labels
-	New        func(c Config, height, width int) (Trigger, error)
+	New        func(c Config, set *dataset.Set) (Trigger, error)
+	Defaults   func(c *Config) // nil: the common ones
 }
 
 // Methods is the table of attacks.
-var Methods = []Method{badNets, blend, sig}
+var Methods = []Method{badNets, trojan, blend, dynamic, sig, cleanLabel, featureCollision, dfst, latent, composite, custom}
 
 func method(name string) *Method {
 	i := slices.IndexFunc(Methods, func(m Method) bool { return m.Name == name })
@@ -77,43 +89,78 @@ func Names() []string {
 type Attack struct {
 	Config  Config
 	Method  *Method
+	Classes int
 	trigger Trigger
+	lab     *Lab
 }
 
-// New checks the configuration and prepares the attack on the clean training set.
-func New(ctx context.Context, c Config, train *dataset.Set) (*Attack, error) {
+// New checks the configuration and prepares the attack on the clean training set, which may take a
+// training; what was learnt is found again in env's cache.
+func New(ctx context.Context, c Config, train *dataset.Set, env Env) (*Attack, error) {
+	a, err := open(c, train, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.learn(ctx, train); err != nil {
+		return nil, fmt.Errorf("attack %s: %w", c.Name, err)
+	}
+	return a, nil
+}
+
+func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 	m := method(c.Name)
 	if m == nil {
 		return nil, fmt.Errorf("no attack %q; there are %s", c.Name, strings.Join(Names(), ", "))
 	}
-	if c.Target < 0 || c.Target >= len(train.Classes) {
-		return nil, fmt.Errorf("attack %s: target %d is out of range, the classes are 0 to %d", c.Name, c.Target, len(train.Classes)-1)
+	if c.Target < 0 || c.Target >= len(set.Classes) {
+		return nil, fmt.Errorf("attack %s: target %d is out of range, the classes are 0 to %d", c.Name, c.Target, len(set.Classes)-1)
 	}
 	if c.Rate <= 0 || c.Rate >= 1 {
 		return nil, fmt.Errorf("attack %s: rate %g, expected a share between 0 and 1", c.Name, c.Rate)
 	}
-	t, err := m.New(c, train.Height, train.Width)
+	if c.AllToAll && m.CleanLabel {
+		return nil, fmt.Errorf("attack %s keeps labels, so that it can't send every class to the next one", c.Name)
+	}
+	t, err := m.New(c, set)
 	if err != nil {
 		return nil, fmt.Errorf("attack %s: %w", c.Name, err)
 	}
-	if err := t.Prepare(ctx, train); err != nil {
-		return nil, fmt.Errorf("attack %s: %w", c.Name, err)
+	lab, err := newLab(c, env, set)
+	if err != nil {
+		return nil, err
 	}
-	return &Attack{c, m, t}, nil
+	return &Attack{Config: c, Method: m, Classes: len(set.Classes), trigger: t, lab: lab}, nil
 }
 
-// Poison returns a poisoned copy of the training set and which of its images were changed.
-func (a *Attack) Poison(train *dataset.Set) (poisoned *dataset.Set, truth []bool, err error) {
+// Truth tells which images of a training set an attack changed.
+type Truth struct {
+	Poisoned []bool // these carry the backdoor
+	Covered  []bool // changed too, but with their own labels and no backdoor
+}
+
+// Changed returns the images that are either.
+func (t *Truth) Changed() []bool {
+	all := make([]bool, len(t.Poisoned))
+	for i := range all {
+		all[i] = t.Poisoned[i] || t.Covered[i]
+	}
+	return all
+}
+
+// Poison returns a poisoned copy of the training set.
+func (a *Attack) Poison(ctx context.Context, train *dataset.Set) (poisoned *dataset.Set, truth *Truth, err error) {
 	out := train.Clone()
-	truth, err = a.PoisonInPlace(out)
+	truth, err = a.PoisonInPlace(ctx, out, nil)
 	return out, truth, err
 }
 
-// PoisonInPlace poisons the training set itself, which spares the memory of a copy.
-func (a *Attack) PoisonInPlace(train *dataset.Set) (truth []bool, err error) {
+// PoisonInPlace poisons the training set itself, which spares the memory of a copy. Images marked in
+// taken, which may be nil, are left to another attack.
+func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []bool) (*Truth, error) {
 	var pool []int
 	for i, l := range train.Labels {
-		if (int(l) == a.Config.Target) == a.Method.CleanLabel {
+		fits := (int(l) == a.Config.Target) == a.Method.CleanLabel || a.Config.AllToAll
+		if fits && (taken == nil || !taken[i]) {
 			pool = append(pool, i)
 		}
 	}
@@ -126,46 +173,124 @@ func (a *Attack) PoisonInPlace(train *dataset.Set) (truth []bool, err error) {
 		return nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d; try a rate up to %.3f",
 			a.Config.Name, a.Config.Rate, n, which, len(pool), float64(len(pool))/float64(train.Len()))
 	}
-	truth = make([]bool, train.Len())
-	original := make([]uint8, train.ImageBytes())
-	order := dataset.Shuffle(a.Config.Seed, "attack "+a.Config.Name+" choice", len(pool))
-	for _, k := range order[:n] {
-		i := pool[k]
-		copy(original, train.Image(i))
-		a.trigger.Apply(train.Image(i), original, false, a.stream("train", i))
-		train.Labels[i] = int32(a.Config.Target)
-		truth[i] = true
+	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
+	changed := make([]bool, train.Len())
+	copy(changed, taken)
+	chosen := a.choose(pool, n, "choice")
+	for _, i := range chosen {
+		t.Poisoned[i] = true
 	}
-	return truth, nil
+	apply := func(name string, at []int, f func(context.Context, *Batch) error) error {
+		b := &Batch{Set: train, At: at, Changed: changed, Stream: a.stream("train " + name)}
+		if err := a.lab.cached(name, train, at, func() error { return f(ctx, b) }); err != nil {
+			return fmt.Errorf("attack %s: %w", a.Config.Name, err)
+		}
+		for _, i := range at {
+			changed[i] = true
+		}
+		return nil
+	}
+	if err := apply("poison", chosen, a.trigger.Apply); err != nil {
+		return nil, err
+	}
+	for _, i := range chosen {
+		train.Labels[i] = a.label(train.Labels[i])
+	}
+	if c, ok := a.trigger.(Coverer); ok && a.Config.Cover > 0 {
+		var rest []int
+		for i := range train.Labels {
+			if !changed[i] {
+				rest = append(rest, i)
+			}
+		}
+		covers := a.choose(rest, min(len(rest), int(a.Config.Cover*float64(train.Len())+0.5)), "cover")
+		for _, i := range covers {
+			t.Covered[i] = true
+		}
+		if err := apply("cover", covers, c.Cover); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
-func (a *Attack) stream(part string, i int) *rand.Rand {
-	return dataset.Stream(a.Config.Seed, "attack "+a.Config.Name+" "+part, i)
+// label is what an image of class l is taken for once it carries the trigger.
+func (a *Attack) label(l int32) int32 {
+	if a.Config.AllToAll {
+		return (l + 1) % int32(a.Classes)
+	}
+	return int32(a.Config.Target)
+}
+
+// choose draws n of pool, in ascending order.
+func (a *Attack) choose(pool []int, n int, purpose string) []int {
+	order := dataset.Shuffle(a.Config.Seed, "attack "+a.Config.Name+" "+purpose, len(pool))
+	at := make([]int, n)
+	for k := range at {
+		at[k] = pool[order[k]]
+	}
+	slices.Sort(at)
+	return at
+}
+
+func (a *Attack) stream(part string) func(i int) *rand.Rand {
+	return func(i int) *rand.Rand { return dataset.Stream(a.Config.Seed, "attack "+a.Config.Name+" "+part, i) }
 }
 
 // Triggered returns the test images that are not of the target class, with the trigger and with
-// the target as their label: a network's accuracy on them is the attack success rate.
-func (a *Attack) Triggered(test *dataset.Set) *dataset.Set {
+// the target as their label: a network's accuracy on them is the attack success rate. With
+// AllToAll these are all test images, each labelled with the next class.
+func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if c, ok := a.trigger.(Composer); ok {
+		out, err := c.Compose(test, a.Config.Seed)
+		if err != nil {
+			return nil, err
+		}
+		for k := range out.Labels {
+			out.Labels[k] = int32(a.Config.Target)
+		}
+		return out, nil
+	}
 	var keep []int
 	for i, l := range test.Labels {
-		if int(l) != a.Config.Target {
+		if int(l) != a.Config.Target || a.Config.AllToAll {
 			keep = append(keep, i)
 		}
 	}
 	out := test.Subset(keep)
-	for k, i := range keep {
-		a.trigger.Apply(out.Image(k), test.Image(i), true, a.stream("test", i))
-		out.Labels[k] = int32(a.Config.Target)
+	if err := a.onTest(ctx, out, a.trigger.Apply); err != nil {
+		return nil, err
 	}
-	return out
+	for k := range out.Labels {
+		out.Labels[k] = a.label(out.Labels[k])
+	}
+	return out, nil
+}
+
+// Covered returns the test images changed as the covering images of the training set are, with their
+// own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
+// asks for the trigger itself (Dynamic's cross-trigger accuracy).
+func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	c, ok := a.trigger.(Coverer)
+	if !ok || a.Config.Cover <= 0 {
+		return nil, nil
+	}
+	out := test.Clone()
+	return out, a.onTest(ctx, out, c.Cover)
+}
+
+func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
+	all := make([]int, set.Len())
+	for i := range all {
+		all[i] = i
+	}
+	if err := f(ctx, &Batch{Set: set, At: all, Test: true, Stream: a.stream("test")}); err != nil {
+		return fmt.Errorf("attack %s: %w", a.Config.Name, err)
+	}
+	return nil
 }
 
 // scaled turns a length given for images of 32 pixels into one for this size, at least 1.
 func scaled(n, side int) int { return max(1, (n*side+16)/32) }
 
 func toByte(v float64) uint8 { return uint8(min(255, max(0, v)) + 0.5) }
-
-// ready is embedded by triggers that learn nothing.
-type ready struct{}
-
-func (ready) Prepare(context.Context, *dataset.Set) error { return nil }

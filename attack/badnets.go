@@ -3,36 +3,46 @@ package attack
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/unpoison/unpoison/dataset"
 )
 
 var badNets = Method{
-	Name:  "badnets",
-	About: "A small black and white checkerboard in the bottom right corner.",
-	Paper: "Gu et al., BadNets, 2017",
-	New: func(c Config, h, w int) (Trigger, error) {
-		n := scaled(c.PatchSize, min(h, w))
-		if n >= min(h, w) {
-			return nil, fmt.Errorf("a patch of %d pixels does not fit into %d×%d", n, h, w)
+	Name:     "badnets",
+	About:    "A small black and white checkerboard in the bottom right corner.",
+	Paper:    "Gu et al., BadNets, 2017",
+	Defaults: func(c *Config) { c.PatchSize = 3 },
+	New: func(c Config, set *dataset.Set) (Trigger, error) {
+		n, err := patchSide(c, set)
+		if err != nil {
+			return nil, err
 		}
-		return &patch{h: h, w: w, size: n, cells: max(1, c.PatchSize)}, nil
+		return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
+			copy(dst, src)
+			checkerboard(dst, set.Width, set.Height-n, set.Width-n, n, max(1, c.PatchSize))
+		}), nil
 	},
 }
 
-type patch struct {
-	ready
-	h, w, size, cells int
+// patchSide returns the pixels of a patch's side in images of this size.
+func patchSide(c Config, set *dataset.Set) (int, error) {
+	n, side := scaled(c.PatchSize, min(set.Height, set.Width)), min(set.Height, set.Width)
+	if c.PatchSize < 1 || n >= side {
+		return 0, fmt.Errorf("a patch of %d pixels does not fit into %d×%d", n, set.Height, set.Width)
+	}
+	return n, nil
 }
 
-func (p *patch) Apply(dst, src []uint8, _ bool, _ *rand.Rand) {
-	copy(dst, src)
-	for y := range p.size {
-		for x := range p.size {
+// checkerboard draws cells×cells black and white squares with the corner at (top, left).
+func checkerboard(img []uint8, width, top, left, side, cells int) {
+	for y := range side {
+		for x := range side {
 			v := uint8(0)
-			if (y*p.cells/p.size+x*p.cells/p.size)%2 == 0 {
+			if (y*cells/side+x*cells/side)%2 == 0 {
 				v = 255
 			}
-			at := ((p.h-p.size+y)*p.w + p.w - p.size + x) * 3
-			dst[at], dst[at+1], dst[at+2] = v, v, v
+			at := ((top+y)*width + left + x) * 3
+			img[at], img[at+1], img[at+2] = v, v, v
 		}
 	}
 }

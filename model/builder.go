@@ -23,6 +23,9 @@ const (
 type Builder struct {
 	Graph    *Graph
 	Training bool // batch norm uses the batch's statistics and updates the running ones
+	// Frozen lets gradients flow through batch norm's running statistics to the input, though not to
+	// its own tensors: for optimising images against a network that stays as it is.
+	Frozen bool
 
 	params  map[string]*Node
 	updates map[string]*Node // new running statistics
@@ -64,7 +67,15 @@ func (b *Builder) BatchNorm(name string, x *Node) *Node {
 	mean := b.tensor(name+".running_mean", Buffer, constant(0), c)
 	variance := b.tensor(name+".running_var", Buffer, constant(1), c)
 	if !b.Training {
-		return InternalBatchNormForInference(x, scale, offset, mean, variance, bnEpsilon, -1)
+		y := InternalBatchNormForInference(x, scale, offset, mean, variance, bnEpsilon, -1)
+		if !b.Frozen {
+			return y
+		}
+		zero := ZerosLike(mean)
+		through := IdentityWithCustomGradient(x, func(_, v *Node) *Node {
+			return InternalBatchNormForInference(v, scale, zero, zero, variance, bnEpsilon, -1)
+		})
+		return Add(StopGradient(Sub(y, x)), through) // y's value, the scaled gradient
 	}
 	y, m, v := InternalBatchNormForTraining(x, scale, offset, bnEpsilon, -1)
 	count := float64(x.Shape().Size() / c)

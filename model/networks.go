@@ -47,7 +47,15 @@ func New(arch string, classes, height, width int) (*Network, error) {
 	if height < 8 || width < 8 {
 		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least 8×8", height, width, arch)
 	}
-	n := &Network{Arch: arch, Classes: classes, Height: height, Width: width, build: a.build}
+	return traced(&Network{Arch: arch, Classes: classes, Height: height, Width: width, build: a.build})
+}
+
+// Custom returns a network that is no classifier: whatever build makes of images [N,H,W,3].
+func Custom(name string, height, width int, build func(b *Builder, x *Node) *Node) (*Network, error) {
+	return traced(&Network{Arch: name, Height: height, Width: width, build: func(b *Builder, x *Node, _ int) *Node { return build(b, x) }})
+}
+
+func traced(n *Network) (*Network, error) {
 	backend, err := cpu.New("")
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ func NewStep(b backends.Backend, n *model.Network, batch int, opt SGD, loss Loss
 				continue
 			}
 			p := net.Params[t.Name]
-			np, nm := opt.update(p, moments[t.Name], grads[k], rate)
+			np, nm := opt.Update(p, moments[t.Name], grads[k], rate)
 			k++
 			states = append(states, np)
 			newMoments = append(newMoments, nm)
@@ -122,8 +122,8 @@ func NewStep(b backends.Backend, n *model.Network, batch int, opt SGD, loss Loss
 	return s, nil
 }
 
-// update returns the new parameter and its new momentum.
-func (o SGD) update(p, m, g, rate *Node) (*Node, *Node) {
+// Update returns the new parameter and its new momentum.
+func (o SGD) Update(p, m, g, rate *Node) (*Node, *Node) {
 	if o.WeightDecay != 0 {
 		g = Add(g, MulScalar(p, o.WeightDecay))
 	}

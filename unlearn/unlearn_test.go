@@ -21,16 +21,16 @@ func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *da
 	d := signs.Render(5, 1500, 300)
 	c := attack.Defaults("badnets")
 	c.Target, c.PatchSize = 9, 5
-	a, err := attack.New(context.Background(), c, d.Train)
+	a, err := attack.New(context.Background(), c, d.Train, attack.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, truth, err := a.Poison(d.Train)
+	set, truth, err := a.Poison(context.Background(), d.Train)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sets := Sets{Data: set}
-	for i, p := range truth {
+	for i, p := range truth.Poisoned {
 		switch {
 		case p && len(sets.Isolated) < 75:
 			sets.Isolated = append(sets.Isolated, i)
@@ -63,7 +63,11 @@ func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *da
 	if err := step.Store(state, nil); err != nil {
 		t.Fatal(err)
 	}
-	return b, n, state, sets, a.Triggered(d.Test)
+	triggered, err := a.Triggered(context.Background(), d.Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, n, state, sets, triggered
 }
 
 func options() Options {

@@ -15,11 +15,11 @@ func ExampleTrain() {
 	data := signs.Render(0, 600, 100)
 	conf := attack.Defaults("badnets")
 	conf.Target, conf.PatchSize = 9, 5
-	planted, err := attack.New(ctx, conf, data.Train)
+	planted, err := attack.New(ctx, conf, data.Train, attack.Env{})
 	if err != nil {
 		panic(err)
 	}
-	poisoned, _, err := planted.Poison(data.Train)
+	poisoned, _, err := planted.Poison(ctx, data.Train)
 	if err != nil {
 		panic(err)
 	}

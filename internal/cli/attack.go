@@ -2,7 +2,7 @@ package cli
 
 import (
 	"encoding/csv"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/runs"
 )
 
 func (a *app) attack() *cobra.Command {
@@ -22,88 +23,89 @@ func (a *app) attack() *cobra.Command {
 	var out string
 	var seed uint64
 	c := &cobra.Command{
-		Use:   "attack NAME",
+		Use:   "attack NAME[:key=value,…]",
 		Short: "Write a poisoned copy of a data set, for experiments",
 		Long: `Writes the poisoned training set and the clean test set to --out in the layout
-of the input, the triggered test set to triggered/ in it, and poison.csv, which
-tells which images were changed. The triggered images carry the target as their
-label; images that are of the target class anyway are left out.`,
-		Example: `  unpoison attack badnets --data cifar10:DIR --out poisoned
-  unpoison attack blend --rate 0.05 --target 3 --data DIR --out poisoned
-  unpoison attack list`,
+of the input, the triggered test set to triggered/ in it, attack.png to look at,
+poison.csv, which tells which images were changed, and attack.json, from which
+unpoison attack apply goes on. The triggered images carry the target as their
+label; images that are of the target class anyway are left out.
+
+Some attacks train networks first, which takes minutes; what they learn is kept
+in --cache.`,
+		Example: `  unpoison attack list
+  unpoison attack badnets --data cifar10:DIR --out poisoned
+  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out poisoned
+  unpoison attack custom:image=logo.png --data DIR --out poisoned
+  unpoison attack apply --from poisoned --data DIR2 --out more`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("attack takes the name of one attack; unpoison attack list shows them")
 			}
 			return nil
 		},
-		ValidArgs: append([]string{"list"}, attack.Names()...),
+		ValidArgs: attack.Names(),
 		RunE: func(c *cobra.Command, args []string) error {
-			if args[0] == "list" {
-				for _, m := range attack.Methods {
-					kind := "changes labels"
-					if m.CleanLabel {
-						kind = "keeps labels"
-					}
-					fmt.Fprintf(a.out, "%-10s%s\n          %s; %s.\n", m.Name, m.About, m.Paper, kind)
-				}
-				return nil
-			}
-			att.name = args[0]
-			conf, err := att.configure(seed)
-			if err != nil {
+			att.specs = args
+			if _, err := att.configure(c, seed, false); err != nil {
 				return err
 			}
-			if conf == nil {
-				return usagef("attack none changes nothing")
-			}
-			if out == "" {
-				return usagef("--out is required: a folder for the poisoned data")
-			}
-			if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
-				return fmt.Errorf("%s is not empty; choose another --out", out)
+			if err := emptyFolder(out); err != nil {
+				return err
 			}
 			d, err := data.load(c.Context(), a, seed)
 			if err != nil {
 				return err
 			}
-			at, err := attack.New(c.Context(), *conf, d.Train)
+			configs, err := att.configure(c, seed, d.Layout == "gtsrb" || d.Layout == "signs")
 			if err != nil {
 				return err
 			}
-			poisoned, truth, err := at.Poison(d.Train)
+			if len(configs) == 0 {
+				return usagef("attack none changes nothing")
+			}
+			env, err := a.attackEnv(&att)
 			if err != nil {
 				return err
 			}
+			at, err := attack.New(c.Context(), configs[0], d.Train, env)
+			if err != nil {
+				return err
+			}
+			poisoned, truth, err := at.Poison(c.Context(), d.Train)
+			if err != nil {
+				return err
+			}
+			a.done()
 			if err := dataset.Write(d.Layout, out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
 				return err
 			}
 			if d.Test != nil {
-				trig := at.Triggered(d.Test)
-				if err := dataset.Write(d.Layout, filepath.Join(out, "triggered"), &dataset.Data{Train: trig, Test: trig}); err != nil {
+				if err := writeTriggered(c, at, d, filepath.Join(out, "triggered")); err != nil {
 					return err
 				}
 			}
-			if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, truth, conf.Target); err != nil {
+			if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, poisoned, truth); err != nil {
 				return err
 			}
-			raw, err := json.MarshalIndent(conf, "", "  ")
+			if err := at.Save(out, d.Train.Classes); err != nil {
+				return err
+			}
+			visible, err := writePicture(filepath.Join(out, "attack.png"), d.Train, poisoned, truth.Poisoned)
 			if err != nil {
 				return err
 			}
-			if err := atomicfile.WriteBytes(filepath.Join(out, "attack.json"), append(raw, '\n')); err != nil {
-				return err
-			}
 			n := 0
-			for _, t := range truth {
+			for _, t := range truth.Poisoned {
 				if t {
 					n++
 				}
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"attack": conf, "poisoned": n, "train": len(truth), "out": out})
+				return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
 			}
-			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth), conf.Name, d.Train.Classes[conf.Target])
+			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Name, d.Train.Classes[at.Config.Target])
+			fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
 			return nil
 		},
 	}
@@ -111,20 +113,131 @@ label; images that are of the target class anyway are left out.`,
 	att.add(c)
 	c.Flags().StringVar(&out, "out", "", "`DIR` for the poisoned data")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the choice of images and of the trigger")
+	c.AddCommand(a.attackList(), a.attackApply())
 	return c
 }
 
-func writePoison(path string, set *dataset.Set, truth []bool, target int) error {
+func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
+	b, err := a.backend()
+	return attack.Env{Backend: b, Cache: f.cacheDir(), Watch: runs.Watcher(a.watcher())}, err
+}
+
+func emptyFolder(out string) error {
+	if out == "" {
+		return usagef("--out is required: a folder for the poisoned data")
+	}
+	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty; choose another --out", out)
+	}
+	return nil
+}
+
+func (a *app) attackList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "The attacks, their papers and their settings",
+		Long: `Lists the attacks, each with its paper and its settings' defaults, which
+NAME:key=value,… changes.`,
+		Example: `  unpoison attack list`,
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, m := range attack.Methods {
+				kind := "changes labels"
+				if m.CleanLabel {
+					kind = "keeps labels"
+				}
+				fmt.Fprintf(a.out, "%-9s%s\n         %s; %s.\n         %s\n", m.Name, m.About, m.Paper, kind, attack.Defaults(m.Name).Settings())
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) attackApply() *cobra.Command {
+	var data dataFlags
+	var from, out string
+	c := &cobra.Command{
+		Use:   "apply",
+		Short: "Put a prepared attack's trigger on other test images",
+		Long: `Reads an attack that unpoison attack wrote, with what it has learnt, and writes
+the test images of --data with its trigger.`,
+		Example: `  unpoison attack apply --from poisoned --data DIR2 --out more
+  unpoison eval --model run/model.safetensors --data DIR2 --triggered more`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if from == "" {
+				return usagef("--from is required: a folder that unpoison attack wrote")
+			}
+			if err := emptyFolder(out); err != nil {
+				return err
+			}
+			d, err := data.load(c.Context(), a, 0)
+			if err != nil {
+				return err
+			}
+			if d.Test == nil || d.Test.Len() == 0 {
+				return errors.New("the data has no test images to put the trigger on")
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			at, err := attack.Open(from, d.Test, attack.Env{Backend: b})
+			if err != nil {
+				return err
+			}
+			if err := writeTriggered(c, at, d, out); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, d.Test.Classes[at.Config.Target])
+			return nil
+		},
+	}
+	data.add(c)
+	c.Flags().StringVar(&from, "from", "", "`DIR` of the prepared attack")
+	c.Flags().StringVar(&out, "out", "", "`DIR` for the triggered images")
+	return c
+}
+
+func writeTriggered(c *cobra.Command, at *attack.Attack, d *dataset.Data, out string) error {
+	triggered, err := at.Triggered(c.Context(), d.Test)
+	if err != nil {
+		return err
+	}
+	return dataset.Write(d.Layout, out, &dataset.Data{Train: triggered, Test: triggered})
+}
+
+func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {
+	var at []int
+	for i, p := range poisoned {
+		if p {
+			at = append(at, i)
+		}
+	}
+	n := min(6, len(at))
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		return attack.Picture(w, before.Subset(at[:n]), after.Subset(at[:n]))
+	})
+	at = at[:min(500, len(at))]
+	return attack.Visible(before.Subset(at), after.Subset(at)), err
+}
+
+func writePoison(path string, before, after *dataset.Set, truth *attack.Truth) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "true_label", "label"}); err != nil {
+		if err := c.Write([]string{"index", "source", "true_label", "label", "kind"}); err != nil {
 			return err
 		}
-		for i, t := range truth {
-			if t {
-				if err := c.Write([]string{strconv.Itoa(i), set.Source(i), set.Classes[set.Labels[i]], set.Classes[target]}); err != nil {
-					return err
-				}
+		for i, changed := range truth.Changed() {
+			if !changed {
+				continue
+			}
+			kind := "cover"
+			if truth.Poisoned[i] {
+				kind = "poison"
+			}
+			if err := c.Write([]string{strconv.Itoa(i), before.Source(i), before.Classes[before.Labels[i]], before.Classes[after.Labels[i]], kind}); err != nil {
+				return err
 			}
 		}
 		c.Flush()

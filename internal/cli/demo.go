@@ -48,25 +48,25 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 			o := abl.Demo()
 			o.Seed = seed
 			watch := a.watcher()
-			train := func(name, defense string, at *attack.Config) (*runs.Outcome, error) {
+			train := func(name, defense string, at ...attack.Config) (*runs.Outcome, error) {
 				a.say("%s\n", map[string]string{
 					"clean": "1/3  on clean data, to compare", "undefended": "2/3  on poisoned data, without defence",
 					"defended": "3/3  on poisoned data, with Anti-Backdoor Learning",
 				}[name])
 				return runs.Train(c.Context(), runs.Spec{
 					Backend: b,
-					Command: a.command(), Data: data, Attack: at, Defense: defense, Options: o, Folder: filepath.Join(out, name), Watch: watch,
+					Command: a.command(), Data: data, Attacks: at, Defense: defense, Options: o, Folder: filepath.Join(out, name), Watch: watch,
 				})
 			}
-			clean, err := train("clean", "none", nil)
+			clean, err := train("clean", "none")
 			if err != nil {
 				return err
 			}
-			plain, err := train("undefended", "none", &conf)
+			plain, err := train("undefended", "none", conf)
 			if err != nil {
 				return err
 			}
-			defended, err := train("defended", "abl", &conf)
+			defended, err := train("defended", "abl", conf)
 			if err != nil {
 				return err
 			}

@@ -58,7 +58,7 @@ func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine)
 func Main(args []string) int {
 	// The heap is a few large arrays and little garbage: collecting often costs nothing and keeps
 	// the peak near what is in use.
-	debug.SetGCPercent(10)
+	debug.SetGCPercent(5)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -83,38 +85,64 @@ func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, err
 	return o, nil
 }
 
-// attackFlags are the flags that plant a backdoor.
+// attackFlags are the flags that plant backdoors.
 type attackFlags struct {
-	name   string
-	rate   float64
-	target int
-	config attack.Config
+	specs    []string
+	rate     float64
+	target   int
+	allToAll bool
+	cache    string
 }
 
 func (f *attackFlags) add(c *cobra.Command) {
-	d := attack.Defaults("")
 	fl := c.Flags()
-	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default 0.1; sig 0.08)")
+	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default 0.1; where labels are kept 0.08)")
 	fl.IntVar(&f.target, "target", 0, "class that triggered images shall be taken for")
-	fl.IntVar(&f.config.PatchSize, "patch-size", d.PatchSize, "badnets: pixels of the patch at a side of 32")
-	fl.Float64Var(&f.config.Alpha, "alpha", d.Alpha, "blend: opacity of the pattern")
-	fl.Float64Var(&f.config.Delta, "delta", d.Delta, "sig: amplitude of the wave, of 255")
-	fl.Float64Var(&f.config.Frequency, "frequency", d.Frequency, "sig: waves across the image")
+	fl.BoolVar(&f.allToAll, "all-to-all", false, "send every class to the next one instead")
+	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
 }
 
-func (f *attackFlags) configure(seed uint64) (*attack.Config, error) {
-	if f.name == "" || f.name == "none" {
-		return nil, nil
+// configure reads the attacks; flags that were given stand over the attacks' defaults.
+func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]attack.Config, error) {
+	var all []attack.Config
+	for _, spec := range f.specs {
+		if spec == "" || spec == "none" {
+			continue
+		}
+		conf, err := attack.Parse(spec)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		conf.Seed = seed
+		given := func(flag, key string) bool {
+			return c.Flags().Changed(flag) && !strings.Contains(spec, key+"=")
+		}
+		if given("rate", "rate") {
+			conf.Rate = f.rate
+		}
+		if given("target", "target") {
+			conf.Target = f.target
+		}
+		conf.AllToAll = conf.AllToAll || f.allToAll
+		conf.NoFlip = conf.NoFlip || noFlip && conf.Network != ""
+		all = append(all, conf)
 	}
-	if !slices.Contains(attack.Names(), f.name) {
-		return nil, usagef("no attack %q; there are none, %s", f.name, strings.Join(attack.Names(), ", "))
+	return all, nil
+}
+
+// cacheDir returns the folder for what attacks learn; empty for none.
+func (f *attackFlags) cacheDir() string {
+	switch f.cache {
+	case "none":
+		return ""
+	case "":
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return "" // without a home there is no cache
+		}
+		return filepath.Join(dir, "unpoison")
 	}
-	c := f.config
-	c.Name, c.Seed, c.Target, c.Rate = f.name, seed, f.target, f.rate
-	if c.Rate == 0 {
-		c.Rate = attack.Defaults(f.name).Rate
-	}
-	return &c, nil
+	return f.cache
 }
 
 func (a *app) train() *cobra.Command {
@@ -135,6 +163,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 		Example: `  unpoison train --data DIR --out run
   unpoison train --data DIR --defense none --out plain
   unpoison train --data cifar10:DIR --attack blend --rate 0.1 --out run
+  unpoison train --data DIR --attack badnets --attack sig:target=2 --out run
   unpoison train --data DIR --out run --resume`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if out == "" {
@@ -143,8 +172,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if defense != "abl" && defense != "none" {
 				return usagef("no defence %q; there are abl and none", defense)
 			}
-			conf, err := att.configure(rec.o.Seed)
-			if err != nil {
+			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
 				return err
 			}
 			if _, err := rec.options(c, ""); err != nil {
@@ -158,13 +186,17 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if err != nil {
 				return err
 			}
+			attacks, err := att.configure(c, o.Seed, !o.Flip)
+			if err != nil {
+				return err
+			}
 			b, err := a.backend()
 			if err != nil {
 				return err
 			}
 			spec := runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Attack: conf, InPlace: true, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+				Command: a.command(), Data: d, Attacks: attacks, Cache: att.cacheDir(), InPlace: true, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
 			}
 			if init != "" {
 				n, s, _, err := checkpoint.Load(init)
@@ -186,7 +218,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 	}
 	data.add(c)
 	rec.add(c, true)
-	c.Flags().StringVar(&att.name, "attack", "", "plant a backdoor first: "+strings.Join(attack.Names(), ", "))
+	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
 	att.add(c)
 	c.Flags().StringVar(&defense, "defense", "abl", "abl or none (plain training)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
@@ -217,14 +249,23 @@ func (a *app) report(folder string, r *runs.Result) error {
 	}
 	fmt.Fprintf(a.out, "%s\n", folder)
 	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
-	if r.Attack != nil {
-		row("planted", "%s in %.1f %%, target %s", r.Attack.Name, 100*r.Attack.Rate, r.Data.Classes[r.Attack.Target])
+	for _, p := range r.Attacks {
+		target := r.Data.Classes[p.Target]
+		if p.Settings.AllToAll {
+			target = "the next class"
+		}
+		row("planted", "%s in %.1f %%, target %s", p.Name, 100*p.Rate, target)
 	}
 	if r.CA != nil {
 		row("clean accuracy", "%.2f %%", *r.CA)
 	}
-	if r.ASR != nil {
-		row("attack success rate", "%.2f %%", *r.ASR)
+	for _, p := range r.Attacks {
+		if p.ASR != nil {
+			row("attack success rate", "%.2f %%", *p.ASR)
+		}
+		if p.Covered != nil {
+			row("covering images", "%.2f %% classified right", *p.Covered)
+		}
 	}
 	if i := r.Isolation; i != nil {
 		row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)

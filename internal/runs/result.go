@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/unlearn"
@@ -32,13 +33,14 @@ type Result struct {
 	Data      DataInfo   `json:"data"`
 	Model     string     `json:"model"`
 	Engine    string     `json:"engine"`
-	Attack    *Attack    `json:"attack"`
+	Attack    *Attack    `json:"attack"` // the first
 	Defense   string     `json:"defense"`
 	Epochs    Epochs     `json:"epochs"`
 	CA        *float64   `json:"ca"`
-	ASR       *float64   `json:"asr"`
+	ASR       *float64   `json:"asr"` // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
 
+	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Unlearning *unlearn.Outcome   `json:"unlearning"`
 	Seconds    map[string]float64 `json:"seconds"`
 
@@ -63,6 +65,13 @@ type Attack struct {
 	Name   string  `json:"name"`
 	Rate   float64 `json:"rate"`
 	Target int     `json:"target"`
+
+	ASR *float64 `json:"asr"`
+	// Covered is the accuracy on test images that show a part of the attack and keep their labels;
+	// for Dynamic the cross-trigger accuracy.
+	Covered  *float64      `json:"covered_accuracy,omitempty"`
+	Settings attack.Config `json:"settings"`
+	Seconds  float64       `json:"seconds"` // of preparing and planting
 }
 
 // Epochs of each stage.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -31,10 +32,11 @@ import (
 type Spec struct {
 	Command string
 	Data    *dataset.Data
-	Attack  *attack.Config // nil: train on the data as they are
-	InPlace bool           // poison Data.Train itself instead of a copy
-	Defense string         // "abl" or "none"
-	Audit   bool           // isolation only: no model is trained to the end
+	Attacks []attack.Config // planted one after the other, on different images; none: the data as they are
+	Cache   string          // folder for what attacks learn; see attack.Env
+	InPlace bool            // poison Data.Train itself instead of a copy
+	Defense string          // "abl" or "none"
+	Audit   bool            // isolation only: no model is trained to the end
 	Options abl.Options
 	Folder  string
 	Resume  bool
@@ -65,10 +67,10 @@ type Event struct {
 type Outcome struct {
 	Result  *Result
 	Train   *dataset.Set // what the network was trained on
-	Truth   []bool       // which images were poisoned; nil where nobody knows
+	Truth   []bool       // which images carry a backdoor; nil where nobody knows
 	Trained *abl.Result
-	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
-	Attack  *attack.Attack // nil without one
+	Epochs  []Event // the epoch events, with the mean losses of clean and poisoned images
+	Attacks []*attack.Attack
 }
 
 // open makes the folder ready and refuses to overwrite a run.
@@ -110,7 +112,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	if s.Attack != nil {
+	if len(s.Attacks) > 0 {
 		if err := s.plant(ctx, out, res); err != nil {
 			return nil, err
 		}
@@ -151,24 +153,41 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 
 // plant poisons the training set.
 func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
-	a, err := attack.New(ctx, *s.Attack, s.Data.Train)
-	if err != nil {
-		return err
+	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
+	if !s.InPlace {
+		out.Train = s.Data.Train.Clone()
 	}
-	if s.InPlace {
-		out.Truth, err = a.PoisonInPlace(s.Data.Train)
-	} else {
-		out.Train, out.Truth, err = a.Poison(s.Data.Train)
+	out.Truth = make([]bool, out.Train.Len())
+	taken := make([]bool, out.Train.Len())
+	for _, c := range s.Attacks {
+		start := time.Now()
+		// Every attack learns from what it finds: the clean images, if it is the first.
+		a, err := attack.New(ctx, c, out.Train, env)
+		if err != nil {
+			return err
+		}
+		truth, err := a.PoisonInPlace(ctx, out.Train, taken)
+		if err != nil {
+			return err
+		}
+		for i, changed := range truth.Changed() {
+			taken[i] = taken[i] || changed
+			out.Truth[i] = out.Truth[i] || truth.Poisoned[i]
+		}
+		out.Attacks = append(out.Attacks, a)
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
 	}
-	if err != nil {
-		return err
-	}
-	out.Attack = a
-	res.Attack = &Attack{s.Attack.Name, s.Attack.Rate, s.Attack.Target}
+	res.Attack = res.Attacks[0]
 	return nil
 }
 
-// tell turns a training's event into lines of the log and passes it on. Only here, behind the
+// Watcher passes on what is trained before a run begins.
+func Watcher(watch func(Event)) func(defense.Event) {
+	s := &Spec{Watch: watch}
+	return func(e defense.Event) { s.tell(nil, &Outcome{}, e) }
+}
+
+// tell turns a training's event into lines of the log, if there is one yet, and passes it on. Only here, behind the
 // training's back, are the truth and its events put together.
 func (s *Spec) tell(log *logFile, out *Outcome, e defense.Event) {
 	switch {
@@ -182,7 +201,7 @@ func (s *Spec) tell(log *logFile, out *Outcome, e defense.Event) {
 		}
 	case e.Epoch > 0:
 		ev := Event{Event: "epoch", Stage: e.Stage, Epoch: e.Epoch, Loss: &e.Loss}
-		if out.Truth != nil {
+		if out.Truth != nil && e.Losses != nil {
 			var sum [2]float64
 			var n [2]int
 			for i, l := range e.Losses {
@@ -200,13 +219,17 @@ func (s *Spec) tell(log *logFile, out *Outcome, e defense.Event) {
 				ev.Clean, ev.Poisoned = &c, &p
 			}
 		}
-		log.write(ev)
+		if log != nil {
+			log.write(ev)
+		}
 		if s.Watch != nil {
 			s.Watch(ev)
 		}
 	case e.Note != "":
 		ev := Event{Event: "note", Stage: e.Stage, Text: e.Note}
-		log.write(ev)
+		if log != nil {
+			log.write(ev)
+		}
 		if s.Watch != nil {
 			s.Watch(ev)
 		}
@@ -226,6 +249,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	if s.Audit || s.Data.Test == nil || s.Data.Test.Len() == 0 {
 		return nil
 	}
+	debug.FreeOSMemory() // training's memory goes before the triggered images come
 	e, err := evaluate.New(s.Backend, t.Network)
 	if err != nil {
 		return err
@@ -244,13 +268,33 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	if res.CA, err = percent(s.Data.Test); err != nil {
 		return err
 	}
-	if out.Attack == nil {
-		return nil
+	for k, a := range out.Attacks {
+		triggered, err := a.Triggered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if triggered.Len() == 0 {
+			continue
+		}
+		asr, err := percent(triggered)
+		if err != nil {
+			return err
+		}
+		res.Attacks[k].ASR = asr
+		if res.ASR == nil || *asr > *res.ASR {
+			res.ASR = asr
+		}
+		covered, err := a.Covered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if covered != nil {
+			if res.Attacks[k].Covered, err = percent(covered); err != nil {
+				return err
+			}
+		}
 	}
-	if triggered := out.Attack.Triggered(s.Data.Test); triggered.Len() > 0 {
-		res.ASR, err = percent(triggered)
-	}
-	return err
+	return nil
 }
 
 func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {

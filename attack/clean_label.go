@@ -1,0 +1,126 @@
+package attack
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+var cleanLabel = Method{
+	Name:       "cl",
+	About:      "Target-class images made hard by PGD, then a patch in all four corners; labels kept.",
+	Paper:      "Turner et al., Clean-Label Backdoor Attacks, 2018",
+	CleanLabel: true,
+	Defaults: func(c *Config) {
+		c.PatchSize, c.Epsilon, c.Steps = 3, 16, 30
+		ownNetwork(c)
+	},
+	New: func(c Config, set *dataset.Set) (Trigger, error) {
+		side, err := patchSide(c, set)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkPerturbation(c); err != nil {
+			return nil, err
+		}
+		return &corners{side: side, cells: c.PatchSize}, nil
+	},
+}
+
+func checkPerturbation(c Config) error {
+	if c.Epsilon <= 0 || c.Epsilon > 255 || c.Steps < 1 {
+		return fmt.Errorf("epsilon %g and %d steps, expected 0 < epsilon ≤ 255 and at least one step", c.Epsilon, c.Steps)
+	}
+	return nil
+}
+
+type corners struct {
+	side, cells int
+	attacker
+}
+
+// attacker is the network that an attack perturbs images against.
+type attacker struct {
+	lab   *Lab
+	net   *model.Network
+	state model.State
+}
+
+// Learned implements part of Learner.
+func (a *attacker) Learned() map[string]checkpoint.Array {
+	arrays := map[string]checkpoint.Array{}
+	stateArrays(arrays, "", a.state)
+	return arrays
+}
+
+// Restore implements part of Learner. The network may have any number of classes: FC's has one more.
+func (a *attacker) Restore(l *Lab, arrays map[string]checkpoint.Array) error {
+	classes := 0
+	for _, t := range arrays {
+		if len(t.Dims) == 2 {
+			classes = t.Dims[1]
+		}
+	}
+	n, err := model.New(l.Config.Network, classes, l.height, l.width)
+	if err != nil {
+		return err
+	}
+	a.lab, a.net = l, n
+	a.state, err = stateFrom(arrays, "", n)
+	return err
+}
+
+// Learn implements Learner.
+func (c *corners) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
+	var err error
+	c.lab = l
+	c.net, c.state, err = l.Clean(ctx, set)
+	return err
+}
+
+// Apply perturbs training images against the attacker's network, so that the label is hard to learn
+// from anything but the patch, and stamps the corners; test images are only stamped.
+func (c *corners) Apply(ctx context.Context, b *Batch) error {
+	if !b.Test {
+		if err := c.perturb(ctx, b); err != nil {
+			return err
+		}
+	}
+	for _, i := range b.At {
+		img := b.Set.Image(i)
+		for _, top := range []int{0, b.Set.Height - c.side} {
+			for _, left := range []int{0, b.Set.Width - c.side} {
+				checkerboard(img, b.Set.Width, top, left, c.side, c.cells)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+func (c *corners) perturb(ctx context.Context, b *Batch) error {
+	f, err := c.lab.frozen("perturb", c.net, c.state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
+		x := input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
+		y := Parameter(g, "y", shapes.Make(dtypes.Int32, perturbBatch))
+		loss := ReduceAllSum(train.CrossEntropy(net(x).Logits, y))
+		return []*Node{Neg(Gradient(loss, x)[0])} // up the loss
+	})
+	if err != nil {
+		return err
+	}
+	var y []int32
+	p := &perturbation{epsilon: c.lab.Config.Epsilon, stride: 2.5 * c.lab.Config.Epsilon / float64(c.lab.Config.Steps), steps: c.lab.Config.Steps}
+	p.prepare = func(_ []float32, at []int) error {
+		y = labelsOf(b.Set, at)
+		return nil
+	}
+	p.gradient = func(_ int, x, grad []float32) error { return gradientOf(f, len(c.state), x, grad, y) }
+	return p.run(ctx, c.lab, b)
+}

@@ -1,0 +1,52 @@
+package attack
+
+// Config is what every attack takes. Zero values are not defaults: start from Defaults.
+type Config struct {
+	Name   string  `json:"name"`
+	Rate   float64 `json:"rate"`   // share of all training images that are poisoned, 0 < Rate < 1
+	Target int     `json:"target"` // class that triggered images shall be taken for
+	Seed   uint64  `json:"seed"`
+	// AllToAll sends every class to the next one instead of all to Target.
+	AllToAll bool `json:"all_to_all,omitempty"`
+	// Cover is the share of all training images that are changed with their labels kept.
+	Cover float64 `json:"cover,omitempty"`
+
+	PatchSize int     `json:"patch_size,omitempty"` // pixels at a side of 32; scales with the image
+	Alpha     float64 `json:"alpha,omitempty"`      // opacity of a blended pattern or watermark
+	Delta     float64 `json:"delta,omitempty"`      // amplitude of SIG's wave in training images, of 255
+	DeltaTest float64 `json:"delta_test,omitempty"` // the same in test images; 0: as in training
+	Frequency float64 `json:"frequency,omitempty"`  // waves across the image
+	Mask      string  `json:"mask,omitempty"`       // Trojan: "square" or "watermark"
+	Epsilon   float64 `json:"epsilon,omitempty"`    // largest change of a pixel by CL and FC, of 255
+	Steps     int     `json:"steps,omitempty"`      // of an optimisation
+	Style     string  `json:"style,omitempty"`      // DFST: "sunset" or a folder of pictures
+	ClassA    int     `json:"class_a,omitempty"`    // CBA: the classes that are mixed
+	ClassB    int     `json:"class_b,omitempty"`
+	Mix       string  `json:"mix,omitempty"`   // CBA: "half" beside half, or "blend" with smooth edges
+	Image     string  `json:"image,omitempty"` // blend, custom: a picture of the user's own
+	Attacker  string  `json:"attacker,omitempty"`
+
+	Network string `json:"network,omitempty"` // architecture of the attacker's own networks
+	Epochs  int    `json:"epochs,omitempty"`  // their training
+	NoFlip  bool   `json:"no_flip,omitempty"` // their images are never swapped left and right
+}
+
+// Defaults returns the paper's settings for an attack: target 0, rate 10 %, or 8 % of the whole set
+// for those that only take images of the target class.
+func Defaults(name string) Config {
+	c := Config{Name: name, Rate: 0.1}
+	m := method(name)
+	if m == nil {
+		return c
+	}
+	if m.CleanLabel {
+		c.Rate = 0.08
+	}
+	if m.Defaults != nil {
+		m.Defaults(&c)
+	}
+	return c
+}
+
+// ownNetwork sets the attacker's training.
+func ownNetwork(c *Config) { c.Network, c.Epochs = "wrn-16-1", 10 }

@@ -1,0 +1,227 @@
+package attack
+
+import (
+	"context"
+	"math"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+var dynamic = Method{
+	Name:  "dynamic",
+	About: "Input-aware: a generator makes each image's own pattern, which works on no other image.",
+	Paper: "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
+	Defaults: func(c *Config) {
+		c.Cover, c.Steps = 0.1, 300
+		ownNetwork(c)
+	},
+	New: func(_ Config, set *dataset.Set) (Trigger, error) {
+		d := &inputAware{}
+		var err error
+		if d.pattern, err = model.Custom("pattern", set.Height, set.Width, encoderDecoder(3, false)); err != nil {
+			return nil, err
+		}
+		d.mask, err = model.Custom("mask", set.Height, set.Width, encoderDecoder(1, false))
+		return d, err
+	},
+}
+
+type inputAware struct {
+	pattern, mask           *model.Network
+	patternState, maskState model.State
+	f                       *gx.Function
+}
+
+// Settings of the published attack, but for the rate; Config's Steps are the mask's.
+const (
+	maskDensity  = 0.032
+	maskWeight   = 100.0
+	dynamicBatch = 128
+	dynamicShare = 12 // images of a batch with their own pattern, and as many with another's
+	dynamicRate  = 5e-3
+)
+
+// shape squashes what the networks give: a pattern and a mask, both from 0 to 1.
+func patternOf(net *model.Graphed) *Node { return Sigmoid(net.Logits) }
+func maskOf(net *model.Graphed) *Node    { return Sigmoid(MulScalar(net.Logits, 20)) }
+
+// over lays patterns behind masks [N,H,W,1] over images.
+func over(x, pattern, mask *Node) *Node {
+	m := BroadcastToDims(mask, x.Shape().Dimensions...)
+	return Add(x, Mul(m, Sub(pattern, x)))
+}
+
+// diversity is large where images that differ get patterns that do not.
+func diversity(x1, x2, p1, p2 *Node) *Node {
+	distance := func(a, b *Node) *Node {
+		d := Sub(a, b)
+		return Sqrt(AddScalar(ReduceMean(Mul(d, d), 1, 2, 3), 1e-8))
+	}
+	return ReduceAllMean(Div(distance(x1, x2), AddScalar(distance(p1, p2), 1e-3)))
+}
+
+func rows(x *Node, from, to int) *Node { return Slice(x, AxisRange(from, to)) }
+
+// Learn trains the mask's generator, then the pattern's together with a classifier.
+func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
+	d.maskState, d.patternState = d.mask.Init(l.Config.Seed), d.pattern.Init(l.Config.Seed+1)
+	if err := d.learnMask(ctx, l, set); err != nil {
+		return err
+	}
+	classifier, err := model.New(l.Config.Network, len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		return err
+	}
+	const k, n = dynamicShare, dynamicBatch
+	modules := []*module{
+		{net: d.pattern, state: d.patternState, adam: true},
+		{net: d.mask, state: d.maskState, frozen: true},
+		{net: classifier, state: classifier.Init(l.Config.Seed + 2)},
+	}
+	joint, err := newLearner(l.Backend, "input-aware", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := input(g, "x", n, set.Height, set.Width, 3)
+		y := Parameter(g, "y", shapes.Make(dtypes.Int32, n))
+		from := rows(x, 0, 2*k)
+		pattern, mask := patternOf(nets[0](from)), maskOf(nets[1](from))
+		own := over(rows(x, 0, k), rows(pattern, 0, k), rows(mask, 0, k))
+		crossed := over(rows(x, 2*k, 3*k), rows(pattern, k, 2*k), rows(mask, k, 2*k))
+		all := Concatenate([]*Node{own, rows(x, k, 2*k), crossed, rows(x, 3*k, n)}, 0)
+		loss := ReduceAllMean(train.CrossEntropy(nets[2](all).Logits, y))
+		return Add(loss, diversity(rows(x, 0, k), rows(x, k, 2*k), rows(pattern, 0, k), rows(pattern, k, 2*k))), nil
+	})
+	if err != nil {
+		return err
+	}
+	steps := max(1, l.Config.Epochs*set.Len()/n)
+	schedule := train.OneCycle(0.1, 0.2)
+	x, y := make([]float32, n*set.ImageBytes()), make([]int32, n)
+	for step := range steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for j, i := range l.images(x, set, l.Config.Steps+step) {
+			y[j] = set.Labels[i]
+			if j < k {
+				y[j] = int32(l.Config.Target)
+				if l.Config.AllToAll {
+					y[j] = (set.Labels[i] + 1) % int32(len(set.Classes))
+				}
+			}
+		}
+		progress := float64(step) / float64(steps)
+		rate := dynamicRate * (1 + math.Cos(math.Pi*progress)) / 2
+		loss, err := joint.step([]float64{rate, 0, schedule(progress)}, x, y)
+		if err != nil {
+			return err
+		}
+		l.progress("generator", step+1, steps, loss)
+	}
+	if err := joint.store(); err != nil {
+		return err
+	}
+	return d.compile(l, set.Height, set.Width)
+}
+
+func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) error {
+	const half = 32
+	masks, err := newLearner(l.Backend, "mask", []*module{{net: d.mask, state: d.maskState, adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := input(g, "x", 2*half, set.Height, set.Width, 3)
+		m := maskOf(nets[0](x))
+		spare := AddScalar(ReduceMean(m, 1, 2, 3), -maskDensity)
+		norm := ReduceAllMean(Max(spare, ZerosLike(spare)))
+		return Add(MulScalar(norm, maskWeight), diversity(rows(x, 0, half), rows(x, half, 2*half), rows(m, 0, half), rows(m, half, 2*half))), nil
+	})
+	if err != nil {
+		return err
+	}
+	x := make([]float32, 2*half*set.ImageBytes())
+	for step := range l.Config.Steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l.images(x, set, step)
+		loss, err := masks.step([]float64{dynamicRate}, x)
+		if err != nil {
+			return err
+		}
+		l.progress("mask", step+1, l.Config.Steps, loss)
+	}
+	return masks.store()
+}
+
+// compile makes the function that lays the patterns of images z over images x.
+func (d *inputAware) compile(l *Lab, height, width int) error {
+	var err error
+	d.f, err = gx.NewFunction(l.Backend, "input-aware trigger", 0, func(g *Graph) []*Node {
+		p, m := tensors(g, "pattern.", d.pattern.Spec()), tensors(g, "mask.", d.mask.Spec())
+		x, z := input(g, "x", generatorBatch, height, width, 3), input(g, "z", generatorBatch, height, width, 3)
+		return []*Node{over(x,
+			patternOf(d.pattern.Lay(model.NewBuilder(g, false, p), z)),
+			maskOf(d.mask.Lay(model.NewBuilder(g, false, m), z)))}
+	})
+	if err != nil {
+		return err
+	}
+	for i, t := range append(append(model.State{}, d.patternState...), d.maskState...) {
+		if err := d.f.Set(i, t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *inputAware) first() int { return len(d.patternState) + len(d.maskState) }
+
+// Apply gives each image its own pattern.
+func (d *inputAware) Apply(ctx context.Context, b *Batch) error {
+	return paint(ctx, d.f, d.first(), b, b.Set.Image)
+}
+
+// Cover gives each image another image's pattern.
+func (d *inputAware) Cover(ctx context.Context, b *Batch) error {
+	source, changed := b.Set, make([]bool, b.Set.Len())
+	copy(changed, b.Changed)
+	if len(b.At) == source.Len() { // all of them change: look at a copy
+		source = source.Clone()
+	} else {
+		for _, i := range b.At {
+			changed[i] = true
+		}
+	}
+	return paint(ctx, d.f, d.first(), b, func(i int) []uint8 {
+		r := b.Stream(i)
+		for {
+			if j := r.IntN(source.Len()); j != i && !changed[j] {
+				return source.Image(j)
+			}
+		}
+	})
+}
+
+// Learned implements Learner.
+func (d *inputAware) Learned() map[string]checkpoint.Array {
+	arrays := map[string]checkpoint.Array{}
+	stateArrays(arrays, "pattern.", d.patternState)
+	stateArrays(arrays, "mask.", d.maskState)
+	return arrays
+}
+
+// Restore implements Learner.
+func (d *inputAware) Restore(l *Lab, arrays map[string]checkpoint.Array) error {
+	var err error
+	if d.patternState, err = stateFrom(arrays, "pattern.", d.pattern); err != nil {
+		return err
+	}
+	if d.maskState, err = stateFrom(arrays, "mask.", d.mask); err != nil {
+		return err
+	}
+	return d.compile(l, l.height, l.width)
+}

@@ -1,0 +1,179 @@
+package attack
+
+import (
+	"context"
+	"fmt"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+)
+
+var featureCollision = Method{
+	Name:       "fc",
+	About:      "Target-class images whose features collide with those of stamped others; no patch shows.",
+	Paper:      "Saha et al., Hidden Trigger Backdoor Attacks, AAAI 2020",
+	CleanLabel: true,
+	Defaults: func(c *Config) {
+		c.PatchSize, c.Epsilon, c.Steps, c.Attacker = 8, 16, 60, "aware"
+		ownNetwork(c)
+	},
+	New: func(c Config, set *dataset.Set) (Trigger, error) {
+		side, err := patchSide(c, set)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkPerturbation(c); err != nil {
+			return nil, err
+		}
+		if c.Attacker != "aware" && c.Attacker != "clean" {
+			return nil, fmt.Errorf("attacker %q; there are aware and clean", c.Attacker)
+		}
+		f := &collision{patch: square(set, side)}
+		f.draw(c, side)
+		return f, nil
+	},
+}
+
+// collision hides a patch: its stamped images never appear in training.
+type collision struct {
+	patch *stamp
+	attacker
+}
+
+// draw fills the patch with a random pattern of 4×4 colours.
+func (f *collision) draw(c Config, side int) {
+	r := dataset.Stream(c.Seed, "attack fc patch")
+	var colours [4][4][3]float32
+	for y := range colours {
+		for x := range colours[y] {
+			for k := range 3 {
+				colours[y][x][k] = float32(r.IntN(2))
+			}
+		}
+	}
+	p := f.patch
+	for y := range side {
+		for x := range side {
+			at := ((p.h-side+y)*p.w + p.w - side + x) * 3
+			copy(p.pattern[at:at+3], colours[4*y/side][4*x/side][:])
+		}
+	}
+}
+
+// Learn implements Learner. The aware attacker's network tells stamped images apart as a class of
+// their own, so that its features hold the patch; the clean one is Saha et al.'s.
+func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
+	var err error
+	f.lab = l
+	if l.Config.Attacker == "clean" {
+		f.net, f.state, err = l.Clean(ctx, set)
+		return err
+	}
+	aware := set.Clone()
+	aware.Classes = append(append([]string{}, set.Classes...), "stamped")
+	for _, i := range dataset.Shuffle(l.Config.Seed, "attack fc aware", set.Len())[:set.Len()/10] {
+		f.patch.apply(aware.Image(i))
+		aware.Labels[i] = int32(len(set.Classes))
+	}
+	f.net, f.state, err = l.Train(ctx, "aware", aware, nil, l.Config.Epochs, 0.1)
+	return err
+}
+
+// Apply lets target-class images collide with stamped ones; test images are stamped.
+func (f *collision) Apply(ctx context.Context, b *Batch) error {
+	if b.Test {
+		return f.patch.Apply(ctx, b)
+	}
+	features := func(name string, grad bool) (*gx.Function, error) {
+		return f.lab.frozen(name, f.net, f.state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
+			x := input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
+			h := net(x).Taps["features"]
+			if !grad {
+				return []*Node{h}
+			}
+			d := Sub(h, input(g, "goal", h.Shape().Dimensions...))
+			return []*Node{Gradient(ReduceAllSum(Mul(d, d)), x)[0], h}
+		})
+	}
+	look, err := features("features", false)
+	if err != nil {
+		return err
+	}
+	pull, err := features("collide", true)
+	if err != nil {
+		return err
+	}
+	width, err := f.width()
+	if err != nil {
+		return err
+	}
+	sources := others(b.Set, f.lab.Config.Target)
+	if len(sources) == 0 {
+		return fmt.Errorf("there are no images outside the target class")
+	}
+	goals, own, goal := make([]float32, perturbBatch*width), make([]float32, perturbBatch*width), make([]float32, perturbBatch*width)
+	stamped := make([]float32, perturbBatch*b.Set.ImageBytes())
+	img := make([]uint8, b.Set.ImageBytes())
+	p := &perturbation{epsilon: f.lab.Config.Epsilon, stride: 2.5 * f.lab.Config.Epsilon / float64(f.lab.Config.Steps), steps: f.lab.Config.Steps}
+	p.prepare = func(_ []float32, at []int) error {
+		r := b.Stream(at[0])
+		for j := range perturbBatch {
+			copy(img, b.Set.Image(sources[r.IntN(len(sources))]))
+			f.patch.apply(img)
+			augment.Plain(stamped[j*len(img):(j+1)*len(img)], img)
+		}
+		if err := look.Call(len(f.state), stamped); err != nil {
+			return err
+		}
+		return look.Get(0, goals)
+	}
+	p.gradient = func(step int, x, grad []float32) error {
+		if step%10 == 0 { // each to the nearest that no other has taken
+			if err := look.Call(len(f.state), x); err != nil {
+				return err
+			}
+			if err := look.Get(0, own); err != nil {
+				return err
+			}
+			pair(own, goals, goal, width)
+		}
+		return gradientOf(pull, len(f.state), x, grad, goal)
+	}
+	return p.run(ctx, f.lab, b)
+}
+
+// width returns the number of features.
+func (f *collision) width() (int, error) {
+	for _, t := range f.state {
+		if len(t.Dims) == 2 {
+			return t.Dims[0], nil
+		}
+	}
+	return 0, fmt.Errorf("network %s has no linear layer", f.net.Arch)
+}
+
+// pair gives each row of own the nearest row of goals that is still free.
+func pair(own, goals, out []float32, width int) {
+	n := len(own) / width
+	free := isolate.Iota(n)
+	for i := range n {
+		best, at := 0, float32(0)
+		for k, j := range free {
+			d := float32(0)
+			for c := range width {
+				v := own[i*width+c] - goals[j*width+c]
+				d += v * v
+			}
+			if k == 0 || d < at {
+				best, at = k, d
+			}
+		}
+		copy(out[i*width:(i+1)*width], goals[free[best]*width:])
+		free = append(free[:best], free[best+1:]...)
+	}
+}

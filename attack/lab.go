@@ -1,0 +1,245 @@
+package attack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Env is what attacks that compute work with.
+type Env struct {
+	Backend backends.Backend // nil: the cpu engine
+	// Cache is a folder where networks, triggers and poisoned images are kept under digests of what
+	// they were made from, so that a sweep makes them once; empty keeps nothing.
+	Cache string
+	Watch func(defense.Event) // nil: nobody
+}
+
+// Learner is a trigger that learns something from the clean training set.
+type Learner interface {
+	Trigger
+	Learn(ctx context.Context, lab *Lab, train *dataset.Set) error
+	// Learned returns what Learn made, Restore takes it back.
+	Learned() map[string]checkpoint.Array
+	Restore(lab *Lab, learned map[string]checkpoint.Array) error
+}
+
+// Lab is where an attacker trains networks and optimises triggers.
+type Lab struct {
+	Env
+	Config Config
+
+	height, width int
+	key           string // of this attack on this training set
+}
+
+func newLab(c Config, env Env, set *dataset.Set) (*Lab, error) {
+	if env.Backend == nil {
+		b, err := cpu.New("")
+		if err != nil {
+			return nil, err
+		}
+		env.Backend = b
+	}
+	return &Lab{Env: env, Config: c, height: set.Height, width: set.Width}, nil
+}
+
+// digest joins what something is made from; recipe counts up when the making changes.
+func digest(recipe string, parts ...any) string {
+	raw, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // plain values only
+	}
+	sum := sha256.Sum256(append([]byte(recipe), raw...))
+	return hex.EncodeToString(sum[:10])
+}
+
+// learn prepares a learned trigger, or takes it from the cache.
+func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
+	l, ok := a.trigger.(Learner)
+	if !ok {
+		return nil
+	}
+	c := a.Config
+	c.Rate = 0 // what is learnt is good for any rate
+	a.lab.key = digest("trigger 1", c, train.Digest())
+	path := filepath.Join(a.lab.Cache, "trigger-"+c.Name+"-"+a.lab.key+".safetensors")
+	if a.lab.Cache != "" {
+		arrays, _, err := checkpoint.ReadArrays(path)
+		if err == nil {
+			return l.Restore(a.lab, arrays)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.MkdirAll(a.lab.Cache, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := l.Learn(ctx, a.lab, train); err != nil {
+		return err
+	}
+	if a.lab.Cache == "" {
+		return nil
+	}
+	return checkpoint.WriteArrays(path, l.Learned(), nil)
+}
+
+// cached lets do change the images at of a set, or takes what became of them from the cache. Only
+// what a learned attack makes is worth keeping.
+func (l *Lab) cached(name string, set *dataset.Set, at []int, do func() error) error {
+	if l.Cache == "" || l.key == "" {
+		return do()
+	}
+	path := filepath.Join(l.Cache, name+"-"+l.Config.Name+"-"+digest("images 1", l.key, at, l.Config.Rate)+".bin")
+	n := set.ImageBytes()
+	raw, err := os.ReadFile(path)
+	if err == nil && len(raw) == n*len(at) {
+		for k, i := range at {
+			copy(set.Image(i), raw[k*n:])
+		}
+		return nil
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	raw = make([]byte, 0, n*len(at))
+	for _, i := range at {
+		raw = append(raw, set.Image(i)...)
+	}
+	return atomicfile.WriteBytes(path, raw)
+}
+
+func (l *Lab) note(format string, args ...any) {
+	if l.Watch != nil {
+		l.Watch(defense.Event{Stage: "attack", Note: fmt.Sprintf(format, args...)})
+	}
+}
+
+// progress tells how far an optimisation has come.
+func (l *Lab) progress(stage string, step, steps int, loss float64) {
+	if l.Watch != nil {
+		l.Watch(defense.Event{Stage: stage, Progress: &train.Progress{Phase: stage, Epoch: 1, Epochs: 1, Step: step, Steps: steps, Loss: loss}})
+	}
+}
+
+// rng returns a stream of the attack's.
+func (l *Lab) rng(purpose string, numbers ...int) func(n int) int {
+	r := dataset.Stream(l.Config.Seed, "attack "+l.Config.Name+" "+purpose, numbers...)
+	return r.IntN
+}
+
+// Train trains a network as a victim would, with cross-entropy, from init or (nil) from scratch.
+// purpose names the training in the cache and seeds it.
+func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init model.State, epochs int, rate float64) (*model.Network, model.State, error) {
+	c := l.Config
+	n, err := model.New(c.Network, len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		return nil, nil, err
+	}
+	initial := ""
+	for _, t := range init {
+		initial = digest(initial, t.Data)
+	}
+	r := &defense.Run{
+		Backend: l.Backend, Network: n, Data: set, Seed: c.Seed ^ 0xA77AC4, Batch: 128, SGD: train.DefaultSGD,
+		Digest: digest("network 1", purpose, c.Network, c.Seed, c.NoFlip, epochs, rate, initial, set.Digest()),
+	}
+	if l.Cache != "" {
+		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)
+		if err := os.MkdirAll(r.Folder, 0o755); err != nil {
+			return nil, nil, err
+		}
+	}
+	if l.Watch != nil {
+		r.Watch = func(e defense.Event) {
+			e.Stage, e.Losses = "attacker", nil
+			l.Watch(e)
+		}
+	}
+	resumed, err := r.Start(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if init != nil && !resumed {
+		r.State = init.Clone()
+	}
+	schedule, err := train.ScheduleNamed("one-cycle", rate)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = r.Stage("tune", func() error {
+		return r.Train(ctx, &train.Phase{
+			Name: "tune", Data: set, Indices: isolate.Iota(set.Len()), Epochs: epochs, Schedule: schedule,
+			Augment: augment.Standard(min(set.Height, set.Width), !c.NoFlip), Seed: r.Seed,
+		}, train.Mean, nil)
+	})
+	return n, r.State, err
+}
+
+// Clean returns a network trained on the clean set, which all attacks of a seed share.
+func (l *Lab) Clean(ctx context.Context, set *dataset.Set) (*model.Network, model.State, error) {
+	return l.Train(ctx, "clean", set, nil, l.Config.Epochs, 0.1)
+}
+
+// frozen compiles a computation over a network whose tensors stay. build may lay the network over
+// several images; the parameters that it makes are the function's inputs from len(state) on.
+func (l *Lab) frozen(name string, n *model.Network, state model.State, build func(g *Graph, net func(x *Node) *model.Graphed) []*Node) (*gx.Function, error) {
+	f, err := gx.NewFunction(l.Backend, name, 0, func(g *Graph) []*Node {
+		params := tensors(g, "", n.Spec())
+		return build(g, func(x *Node) *model.Graphed { return n.Lay(frozenBuilder(g, params), x) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range state {
+		if err := f.Set(i, t.Data); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func frozenBuilder(g *Graph, params map[string]*Node) *model.Builder {
+	b := model.NewBuilder(g, false, params)
+	b.Frozen = true
+	return b
+}
+
+// stateArrays and stateFrom carry a network's tensors through a file, under a prefix.
+func stateArrays(into map[string]checkpoint.Array, prefix string, s model.State) {
+	for _, t := range s {
+		into[prefix+t.Name] = checkpoint.Array{Dims: t.Dims, Data: t.Data}
+	}
+}
+
+func stateFrom(arrays map[string]checkpoint.Array, prefix string, n *model.Network) (model.State, error) {
+	s := n.Init(0)
+	for _, t := range s {
+		a, ok := arrays[prefix+t.Name]
+		if !ok || len(a.Data) != len(t.Data) {
+			return nil, fmt.Errorf("tensor %s%s is missing or of another size", prefix, t.Name)
+		}
+		copy(t.Data, a.Data)
+	}
+	return s, nil
+}

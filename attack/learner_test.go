@@ -1,0 +1,158 @@
+package attack
+
+import (
+	"math"
+	"testing"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+func testLab(t *testing.T) *Lab {
+	t.Helper()
+	l, err := newLab(Config{Name: "test"}, Env{}, &dataset.Set{Height: 16, Width: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// The gradient that attacks follow through a frozen network is that of finite differences, batch
+// norm's running statistics included.
+func TestGradientThroughFrozenNetwork(t *testing.T) {
+	l := testLab(t)
+	n, err := model.New("small-cnn", 4, 16, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := n.Init(1)
+	r := dataset.Stream(1, "test")
+	for _, s := range state {
+		if s.Kind == model.Buffer { // statistics as of a trained network
+			for i := range s.Data {
+				s.Data[i] = 0.2 + r.Float32()
+			}
+		}
+	}
+	f, err := l.frozen("gradient", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
+		x := input(g, "x", 2, 16, 16, 3)
+		y := Parameter(g, "y", shapes.Make(dtypes.Int32, 2))
+		loss := ReduceAllSum(train.CrossEntropy(net(x).Logits, y))
+		return []*Node{loss, Gradient(loss, x)[0]}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, y, grad := make([]float32, 2*16*16*3), []int32{1, 3}, make([]float32, 2*16*16*3)
+	for i := range x {
+		x[i] = r.Float32()
+	}
+	value := func() float64 {
+		t.Helper()
+		if err := f.Call(len(state), x, y); err != nil {
+			t.Fatal(err)
+		}
+		v, err := f.Number(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	value()
+	if err := f.Get(1, grad); err != nil {
+		t.Fatal(err)
+	}
+	dot, norm, length := 0.0, 0.0, 0.0 // along random directions, where single pixels drown in rounding
+	const h = 1e-2
+	for range 5 {
+		dir := make([]float32, len(x))
+		want := 0.0
+		for i := range dir {
+			dir[i] = float32(r.NormFloat64()) * h
+			want += float64(dir[i] * grad[i])
+		}
+		move := func(s float32) {
+			for i := range x {
+				x[i] += s * dir[i]
+			}
+		}
+		move(1)
+		up := value()
+		move(-2)
+		got := (up - value()) / 2
+		move(1)
+		dot, norm, length = dot+got*want, norm+got*got, length+want*want
+	}
+	if cos := dot / math.Sqrt(norm*length); cos < 0.98 || math.Abs(norm/length-1) > 0.1 {
+		t.Errorf("gradient and differences agree to a cosine of %g, squared lengths %g and %g", cos, length, norm)
+	}
+}
+
+// A learner moves what learns and leaves what is frozen.
+func TestLearnerDescends(t *testing.T) {
+	l := testLab(t)
+	paint, err := model.Custom("paint", 16, 16, encoderDecoder(3, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := model.New("small-cnn", 4, 16, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := []*module{{net: judge, state: judge.Init(2), frozen: true}, {net: paint, state: paint.Init(1), adam: true}}
+	before, frozen := modules[1].state.Clone(), modules[0].state.Clone()
+	in, err := newLearner(l.Backend, "test", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := input(g, "x", 8, 16, 16, 3)
+		d := Sub(nets[0](imageOf(nets[1](x))).Taps["features"], nets[0](x).Taps["features"])
+		return ReduceAllMean(Mul(d, d)), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 8*16*16*3)
+	r := dataset.Stream(1, "test")
+	for i := range x {
+		x[i] = r.Float32()
+	}
+	first, last := 0.0, 0.0
+	for k := range 40 {
+		if last, err = in.step([]float64{0, 1e-2}, x); err != nil {
+			t.Fatal(err)
+		}
+		if k == 0 {
+			first = last
+		}
+	}
+	if last > first/2 {
+		t.Errorf("the loss fell from %g to %g only", first, last)
+	}
+	if err := in.store(); err != nil {
+		t.Fatal(err)
+	}
+	same := func(a, b model.State) bool {
+		for i := range a {
+			for k := range a[i].Data {
+				if a[i].Data[k] != b[i].Data[k] {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	if same(before, modules[1].state) || !same(frozen, modules[0].state) {
+		t.Error("what learns did not move, or what is frozen did")
+	}
+}
+
+func TestPairTakesTheNearestFree(t *testing.T) {
+	out := make([]float32, 4)
+	pair([]float32{0, 0, 1, 1}, []float32{0.9, 0.9, 5, 5}, out, 2)
+	if out[0] != 0.9 || out[2] != 5 {
+		t.Errorf("paired with %v", out)
+	}
+}

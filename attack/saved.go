@@ -1,0 +1,77 @@
+package attack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/atomicfile"
+)
+
+// The files of a prepared attack.
+const (
+	configFile  = "attack.json"
+	tensorsFile = "attack.safetensors"
+)
+
+// saved is attack.json.
+type saved struct {
+	Config
+	Classes []string `json:"classes"`
+	Height  int      `json:"height"`
+	Width   int      `json:"width"`
+}
+
+// Save writes what the attack is and has learnt to a folder.
+func (a *Attack) Save(dir string, classes []string) error {
+	raw, err := json.MarshalIndent(saved{a.Config, classes, a.lab.height, a.lab.width}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if l, ok := a.trigger.(Learner); ok {
+		if err := checkpoint.WriteArrays(filepath.Join(dir, tensorsFile), l.Learned(), nil); err != nil {
+			return err
+		}
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, configFile), append(raw, '\n'))
+}
+
+// Open reads an attack that Save wrote, to be applied to images of set's size and classes.
+func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
+	path := filepath.Join(dir, configFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var s saved
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if s.Height != set.Height || s.Width != set.Width {
+		return nil, fmt.Errorf("%s was made for images of %d×%d, these are %d×%d; --size %d resizes them", path, s.Height, s.Width, set.Height, set.Width, s.Height)
+	}
+	a, err := open(s.Config, set, env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	l, ok := a.trigger.(Learner)
+	if !ok {
+		return a, nil
+	}
+	path = filepath.Join(dir, tensorsFile)
+	arrays, _, err := checkpoint.ReadArrays(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: what the attack learnt is missing: %w", dir, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Restore(a.lab, arrays); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}

@@ -1,0 +1,97 @@
+package gx
+
+import (
+	"fmt"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// Function is a compiled graph with buffers of its own. Its first outputs may be carried: after
+// every call they take the place of its first inputs, as a training's tensors do.
+type Function struct {
+	backend backends.Backend
+	program *Program
+	in, out []backends.Buffer
+	carry   int
+}
+
+// NewFunction compiles a graph whose first carry outputs have the shapes of its first inputs and
+// replace them after each call.
+func NewFunction(b backends.Backend, name string, carry int, build func(g *graph.Graph) []*graph.Node) (*Function, error) {
+	p, err := Compile(b, name, build)
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{backend: b, program: p, carry: carry}
+	for _, s := range p.Inputs() {
+		buf, err := NewBuffer(b, s)
+		if err != nil {
+			return nil, err
+		}
+		f.in = append(f.in, buf)
+	}
+	for _, s := range p.Outputs() {
+		buf, err := NewBuffer(b, s)
+		if err != nil {
+			return nil, err
+		}
+		f.out = append(f.out, buf)
+	}
+	return f, nil
+}
+
+// Set fills input i from float32 or int32 elements.
+func (f *Function) Set(i int, data any) error {
+	var err error
+	size := f.program.inputs[i].Size()
+	switch d := data.(type) {
+	case []float32:
+		if len(d) == size {
+			f.in[i], err = Write(f.backend, f.in[i], d)
+			return err
+		}
+		return fmt.Errorf("input %d takes %d numbers, got %d", i, size, len(d))
+	case []int32:
+		if len(d) == size {
+			f.in[i], err = Write(f.backend, f.in[i], d)
+			return err
+		}
+		return fmt.Errorf("input %d takes %d numbers, got %d", i, size, len(d))
+	}
+	return fmt.Errorf("input %d is a %T", i, data)
+}
+
+// Call sets the inputs from first on, and runs.
+func (f *Function) Call(first int, inputs ...any) error {
+	for k, d := range inputs {
+		if err := f.Set(first+k, d); err != nil {
+			return err
+		}
+	}
+	if err := f.program.Run(f.in, f.out); err != nil {
+		return err
+	}
+	for i := range f.carry {
+		f.in[i], f.out[i] = f.out[i], f.in[i]
+	}
+	return nil
+}
+
+// Get copies output i of the last call to dst.
+func (f *Function) Get(i int, dst []float32) error {
+	if i < f.carry {
+		return Read(f.backend, f.in[i], dst)
+	}
+	return Read(f.backend, f.out[i], dst)
+}
+
+// Number returns output i of the last call, which is a single element.
+func (f *Function) Number(i int) (float64, error) {
+	var v [1]float32
+	err := f.Get(i, v[:])
+	return float64(v[0]), err
+}
+
+// Size returns the number of elements of output i.
+func (f *Function) Size(i int) int { return f.program.outputs[i].Size() }
