@@ -210,3 +210,51 @@ func BenchmarkKernels(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLoops times the channel-wise and flat kernels on arrays that lie in the second-level cache
+// together, and copying as what memory allows.
+func BenchmarkLoops(b *testing.B) {
+	const groups = 512 // 128 KB an array
+	r := rand.New(rand.NewPCG(9, 10))
+	arrays := [4][]float32{floats(r, groups*Group), floats(r, groups*Group), floats(r, groups*Group), floats(r, groups*Group)}
+	coef, sums := floats(r, 3*Group), make([]float32, 2*Group)
+	report := func(b *testing.B, streams int) {
+		b.ReportMetric(float64(streams*groups*Group*4)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+	}
+	b.Run("copy", func(b *testing.B) {
+		for b.Loop() {
+			copy(arrays[0], arrays[1])
+		}
+		report(b, 2)
+	})
+	for _, s := range Sets() {
+		for _, l := range []struct {
+			name    string
+			run     raw
+			streams int // arrays read and written
+		}{
+			{"affine", s.affine, 2},
+			{"affineRelu", s.affineRelu, 2},
+			{"affine2", s.affine2, 3},
+			{"affine2Add", s.affine2Add, 4},
+			{"affineMask", s.affineMask, 3},
+			{"sum", s.sum, 1},
+			{"sumSquares", s.sumSquares, 1},
+			{"gradSums", s.gradSums, 2},
+			{"add", s.add, 3},
+			{"mulScalar", s.mulScalar, 2},
+			{"relu", s.relu, 2},
+			{"reluGrad", s.reluGrad, 3},
+		} {
+			b.Run(s.Name+"/"+l.name, func(b *testing.B) {
+				for b.Loop() {
+					a := Args{
+						ptr(arrays[0], 0), ptr(arrays[1], 0), ptr(arrays[2], 0), ptr(arrays[3], 0), groups, Group * 4, ptr(coef, 0), ptr(sums, 0),
+					}
+					l.run((*byte)(unsafe.Pointer(&a)))
+				}
+				report(b, l.streams)
+			})
+		}
+	}
+}
