@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/gx"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -107,7 +108,7 @@ func (c *corners) Apply(ctx context.Context, b *Batch) error {
 
 func (c *corners) perturb(ctx context.Context, b *Batch) error {
 	f, err := c.lab.frozen("perturb", c.net, c.state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-		x := input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
+		x := gx.Input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
 		y := Parameter(g, "y", shapes.Make(dtypes.Int32, perturbBatch))
 		loss := ReduceAllSum(train.CrossEntropy(net(x).Logits, y))
 		return []*Node{Neg(Gradient(loss, x)[0])} // up the loss

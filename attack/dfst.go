@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
 )
 
 var dfst = Method{
@@ -101,7 +102,7 @@ func (d *styled) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 // styleMoments returns the style's mean moments: per layer mean, then deviation.
 func styleMoments(l *Lab, n *model.Network, state model.State, styles [][]uint8) ([][]float32, error) {
 	f, err := l.frozen("style", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-		laid := net(input(g, "x", len(styles), n.Height, n.Width, 3))
+		laid := net(gx.Input(g, "x", len(styles), n.Height, n.Width, 3))
 		var out []*Node
 		for _, layer := range styleLayers {
 			m, s := moments(laid.Taps[layer])
@@ -136,9 +137,9 @@ func styleMoments(l *Lab, n *model.Network, state model.State, styles [][]uint8)
 // features themselves, and the pixels.
 func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n *model.Network, state model.State, goals [][]float32) error {
 	d.transferState = d.transfer.Init(l.Config.Seed)
-	modules := []*module{{net: d.transfer, state: d.transferState, adam: true}, {net: n, state: state, frozen: true}}
-	tr, err := newLearner(l.Backend, "style transfer", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
-		x := input(g, "x", generatorBatch, set.Height, set.Width, 3)
+	modules := []*train.Module{{Net: d.transfer, State: d.transferState, Adam: true}, {Net: n, State: state, Frozen: true}}
+	tr, err := train.NewLearner(l.Backend, "style transfer", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
 		y := imageOf(nets[0](x))
 		was, is := nets[1](x), nets[1](y)
 		style := ScalarZero(g, x.DType())
@@ -169,13 +170,13 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 			return err
 		}
 		l.images(x, set, step)
-		loss, err := tr.step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(l.Config.Steps))) / 2, 0}, x)
+		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(l.Config.Steps))) / 2, 0}, x)
 		if err != nil {
 			return err
 		}
 		l.progress("style", step+1, l.Config.Steps, loss)
 	}
-	return tr.store()
+	return tr.Store()
 }
 
 // detoxify looks for neurons of a network with this backdoor that a simple feature activates as the
@@ -226,7 +227,7 @@ func (d *styled) detoxify(ctx context.Context, l *Lab, set *dataset.Set) error {
 // inject learns a round's injector and returns the share of the style's activation that it reaches.
 func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.Network, state model.State, round int) (float64, error) {
 	look, err := l.frozen("activations", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-		return []*Node{ReduceMean(net(input(g, "x", detoxImages, set.Height, set.Width, 3)).Taps["features"], 0)}
+		return []*Node{ReduceMean(net(gx.Input(g, "x", detoxImages, set.Height, set.Width, 3)).Taps["features"], 0)}
 	})
 	if err != nil {
 		return 0, err
@@ -278,9 +279,9 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		return 0, nil
 	}
 	injector := d.injector.Init(l.Config.Seed + uint64(round))
-	modules := []*module{{net: d.injector, state: injector, adam: true}, {net: n, state: state, frozen: true}}
-	in, err := newLearner(l.Backend, "injector", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
-		x := input(g, "x", generatorBatch, set.Height, set.Width, 3)
+	modules := []*train.Module{{Net: d.injector, State: injector, Adam: true}, {Net: n, State: state, Frozen: true}}
+	in, err := train.NewLearner(l.Backend, "injector", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
 		y := imageOf(nets[0](x))
 		mean := ReduceMean(nets[1](y).Taps["features"], 0)
 		short := Mul(Sub(Const(g, goal), mean), Const(g, pick)) // of each neuron, as a share of the gap
@@ -299,11 +300,11 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 			return 0, err
 		}
 		l.images(batch, set, 1000*(round+1)+step)
-		loss, err := in.step([]float64{detoxInjectRate, 0}, batch)
+		loss, err := in.Step([]float64{detoxInjectRate, 0}, batch)
 		if err != nil {
 			return 0, err
 		}
-		missing, err := in.f.Number(in.extra)
+		missing, err := in.Extra(0)
 		if err != nil {
 			return 0, err
 		}
@@ -311,14 +312,14 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		l.progress("injector", step+1, steps, loss)
 	}
 	d.injectors = append(d.injectors, injector)
-	return reached, in.store()
+	return reached, in.Store()
 }
 
 // compile makes the functions that apply the transfer and the injectors.
 func (d *styled) compile(l *Lab) error {
 	one := func(n *model.Network, state model.State) (*gx.Function, error) {
 		return l.frozen(n.Arch, n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-			return []*Node{imageOf(net(input(g, "x", generatorBatch, n.Height, n.Width, 3)))}
+			return []*Node{imageOf(net(gx.Input(g, "x", generatorBatch, n.Height, n.Width, 3)))}
 		})
 	}
 	var err error

@@ -81,13 +81,13 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		return err
 	}
 	const k, n = dynamicShare, dynamicBatch
-	modules := []*module{
-		{net: d.pattern, state: d.patternState, adam: true},
-		{net: d.mask, state: d.maskState, frozen: true},
-		{net: classifier, state: classifier.Init(l.Config.Seed + 2)},
+	modules := []*train.Module{
+		{Net: d.pattern, State: d.patternState, Adam: true},
+		{Net: d.mask, State: d.maskState, Frozen: true},
+		{Net: classifier, State: classifier.Init(l.Config.Seed + 2)},
 	}
-	joint, err := newLearner(l.Backend, "input-aware", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
-		x := input(g, "x", n, set.Height, set.Width, 3)
+	joint, err := train.NewLearner(l.Backend, "input-aware", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", n, set.Height, set.Width, 3)
 		y := Parameter(g, "y", shapes.Make(dtypes.Int32, n))
 		from := rows(x, 0, 2*k)
 		pattern, mask := patternOf(nets[0](from)), maskOf(nets[1](from))
@@ -118,13 +118,13 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		}
 		progress := float64(step) / float64(steps)
 		rate := dynamicRate * (1 + math.Cos(math.Pi*progress)) / 2
-		loss, err := joint.step([]float64{rate, 0, schedule(progress)}, x, y)
+		loss, err := joint.Step([]float64{rate, 0, schedule(progress)}, x, y)
 		if err != nil {
 			return err
 		}
 		l.progress("generator", step+1, steps, loss)
 	}
-	if err := joint.store(); err != nil {
+	if err := joint.Store(); err != nil {
 		return err
 	}
 	return d.compile(l, set.Height, set.Width)
@@ -132,8 +132,8 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 
 func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) error {
 	const half = 32
-	masks, err := newLearner(l.Backend, "mask", []*module{{net: d.mask, state: d.maskState, adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
-		x := input(g, "x", 2*half, set.Height, set.Width, 3)
+	masks, err := train.NewLearner(l.Backend, "mask", []*train.Module{{Net: d.mask, State: d.maskState, Adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", 2*half, set.Height, set.Width, 3)
 		m := maskOf(nets[0](x))
 		spare := AddScalar(ReduceMean(m, 1, 2, 3), -maskDensity)
 		norm := ReduceAllMean(Max(spare, ZerosLike(spare)))
@@ -148,21 +148,21 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 			return err
 		}
 		l.images(x, set, step)
-		loss, err := masks.step([]float64{dynamicRate}, x)
+		loss, err := masks.Step([]float64{dynamicRate}, x)
 		if err != nil {
 			return err
 		}
 		l.progress("mask", step+1, l.Config.Steps, loss)
 	}
-	return masks.store()
+	return masks.Store()
 }
 
 // compile makes the function that lays the patterns of images z over images x.
 func (d *inputAware) compile(l *Lab, height, width int) error {
 	var err error
 	d.f, err = gx.NewFunction(l.Backend, "input-aware trigger", 0, func(g *Graph) []*Node {
-		p, m := tensors(g, "pattern.", d.pattern.Spec()), tensors(g, "mask.", d.mask.Spec())
-		x, z := input(g, "x", generatorBatch, height, width, 3), input(g, "z", generatorBatch, height, width, 3)
+		p, m := model.Parameters(g, "pattern.", d.pattern.Spec()), model.Parameters(g, "mask.", d.mask.Spec())
+		x, z := gx.Input(g, "x", generatorBatch, height, width, 3), gx.Input(g, "z", generatorBatch, height, width, 3)
 		return []*Node{over(x,
 			patternOf(d.pattern.Lay(model.NewBuilder(g, false, p), z)),
 			maskOf(d.mask.Lay(model.NewBuilder(g, false, m), z)))}

@@ -91,12 +91,12 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 	}
 	features := func(name string, grad bool) (*gx.Function, error) {
 		return f.lab.frozen(name, f.net, f.state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-			x := input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
+			x := gx.Input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
 			h := net(x).Taps["features"]
 			if !grad {
 				return []*Node{h}
 			}
-			d := Sub(h, input(g, "goal", h.Shape().Dimensions...))
+			d := Sub(h, gx.Input(g, "goal", h.Shape().Dimensions...))
 			return []*Node{Gradient(ReduceAllSum(Mul(d, d)), x)[0], h}
 		})
 	}

@@ -205,7 +205,7 @@ func (l *Lab) Clean(ctx context.Context, set *dataset.Set) (*model.Network, mode
 // several images; the parameters that it makes are the function's inputs from len(state) on.
 func (l *Lab) frozen(name string, n *model.Network, state model.State, build func(g *Graph, net func(x *Node) *model.Graphed) []*Node) (*gx.Function, error) {
 	f, err := gx.NewFunction(l.Backend, name, 0, func(g *Graph) []*Node {
-		params := tensors(g, "", n.Spec())
+		params := model.Parameters(g, "", n.Spec())
 		return build(g, func(x *Node) *model.Graphed { return n.Lay(frozenBuilder(g, params), x) })
 	})
 	if err != nil {

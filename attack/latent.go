@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/gx"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -40,7 +41,7 @@ func (s *latentStamp) Learn(ctx context.Context, l *Lab, train *dataset.Set) err
 	}
 	var dims []int
 	f, err := l.frozen("mean features", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-		m := ReduceMean(net(input(g, "x", patchBatch, s.h, s.w, 3)).Taps[latentLayer], 0)
+		m := ReduceMean(net(gx.Input(g, "x", patchBatch, s.h, s.w, 3)).Taps[latentLayer], 0)
 		dims = m.Shape().Dimensions
 		return []*Node{m}
 	})

@@ -99,8 +99,8 @@ const patchBatch = 64
 func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
 	var f *gx.Function
 	f, err := l.frozen("optimise a patch", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
-		p := input(g, "pattern", s.h, s.w, 3)
-		x := input(g, "x", patchBatch, s.h, s.w, 3)
+		p := gx.Input(g, "pattern", s.h, s.w, 3)
+		x := gx.Input(g, "x", patchBatch, s.h, s.w, 3)
 		v := loss(net(s.on(x, p)))
 		return []*Node{v, Gradient(v, p)[0]}
 	})

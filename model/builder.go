@@ -131,11 +131,18 @@ type Network struct {
 // Graph lays the network into g, whose parameters for the tensors of the state are created here in
 // its order, all of them first. x is made by input afterwards.
 func (n *Network) Graph(g *Graph, training bool, input func() *Node) *Graphed {
-	b := &Builder{Graph: g, Training: training, params: map[string]*Node{}, updates: map[string]*Node{}, taps: map[string]*Node{}}
-	for _, t := range n.spec {
-		b.params[t.Name] = Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
-	}
+	b := NewBuilder(g, training, nil)
+	b.params = Parameters(g, "", n.spec)
 	return n.Lay(b, input())
+}
+
+// Parameters makes a graph's parameters for tensors, in their order, with a prefix to their names.
+func Parameters(g *Graph, prefix string, spec State) map[string]*Node {
+	params := map[string]*Node{}
+	for _, t := range spec {
+		params[t.Name] = Parameter(g, prefix+t.Name, shapes.Make(dtypes.Float32, t.Dims...))
+	}
+	return params
 }
 
 // Lay applies the network to x with the tensors that b has, for graphs that hold several networks.

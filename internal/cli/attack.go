@@ -139,7 +139,7 @@ func (a *app) attackList() *cobra.Command {
 		Long: `Lists the attacks, each with its paper and its settings' defaults, which
 NAME:key=value,… changes.`,
 		Example: `  unpoison attack list`,
-		Args:  cobra.NoArgs,
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			for _, m := range attack.Methods {
 				kind := "changes labels"

@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/shapes"
 )
 
 // Function is a compiled graph with buffers of its own. Its first outputs may be carried: after
@@ -95,3 +97,8 @@ func (f *Function) Number(i int) (float64, error) {
 
 // Size returns the number of elements of output i.
 func (f *Function) Size(i int) int { return f.program.outputs[i].Size() }
+
+// Input makes a float32 parameter of a graph.
+func Input(g *graph.Graph, name string, dims ...int) *graph.Node {
+	return graph.Parameter(g, name, shapes.Make(dtypes.Float32, dims...))
+}
