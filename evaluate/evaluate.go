@@ -123,7 +123,7 @@ func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, erro
 	err := e.Logits(ctx, s, func(i int, z []float32) {
 		label := int(s.Labels[i])
 		r.Loss += crossEntropy(z, label)
-		if argMax(z) == label {
+		if TopClass(z) == label {
 			hits++
 			r.PerClass[label]++
 		}

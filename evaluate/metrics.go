@@ -5,7 +5,8 @@ import (
 	"sort"
 )
 
-func argMax(z []float32) int {
+// TopClass returns the index of the largest number: the class that logits speak for.
+func TopClass(z []float32) int {
 	best := 0
 	for i, v := range z {
 		if v > z[best] {
@@ -17,7 +18,7 @@ func argMax(z []float32) int {
 
 // crossEntropy is −log softmax(z)[label].
 func crossEntropy(z []float32, label int) float64 {
-	top := float64(z[argMax(z)])
+	top := float64(z[TopClass(z)])
 	sum := 0.0
 	for _, v := range z {
 		sum += math.Exp(float64(v) - top)

@@ -31,6 +31,7 @@ type Builder struct {
 	updates map[string]*Node // new running statistics
 	taps    map[string]*Node
 	declare func(t *Tensor, init initializer) *Node
+	mask    []float32
 }
 
 // tensor returns the graph's node for a tensor.
@@ -104,6 +105,9 @@ func (b *Builder) GlobalPool(x *Node) *Node { return ReduceMean(x, 1, 2) }
 
 // Tap names an inner result that attacks and defences look at.
 func (b *Builder) Tap(name string, x *Node) *Node {
+	if name == "features" && b.mask != nil {
+		x = Mul(x, ExpandAndBroadcast(Const(b.Graph, b.mask), x.Shape().Dimensions, []int{0}))
+	}
 	b.taps[name] = x
 	return x
 }
@@ -124,6 +128,7 @@ type Network struct {
 	Width   int
 
 	build func(b *Builder, x *Node, classes int) *Node
+	mask  []float32
 	spec  State
 	inits []initializer
 }
@@ -147,6 +152,7 @@ func Parameters(g *Graph, prefix string, spec State) map[string]*Node {
 
 // Lay applies the network to x with the tensors that b has, for graphs that hold several networks.
 func (n *Network) Lay(b *Builder, x *Node) *Graphed {
+	b.mask = n.mask
 	logits := n.build(b, x, n.Classes)
 	return &Graphed{logits, b.params, b.updates, b.taps}
 }
@@ -154,6 +160,13 @@ func (n *Network) Lay(b *Builder, x *Node) *Graphed {
 // NewBuilder returns a builder over parameters made elsewhere.
 func NewBuilder(g *Graph, training bool, params map[string]*Node) *Builder {
 	return &Builder{Graph: g, Training: training, params: params, updates: map[string]*Node{}, taps: map[string]*Node{}}
+}
+
+// Masked returns the network with its penultimate features multiplied by mask: a pruned channel has 0.
+func (n *Network) Masked(mask []float32) *Network {
+	m := *n
+	m.mask = mask
+	return &m
 }
 
 // trace runs the network's code once to learn its tensors.

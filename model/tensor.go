@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Kind says what a tensor is for.
@@ -38,6 +39,17 @@ func (s State) Get(name string) *Tensor {
 		return nil
 	}
 	return s[i]
+}
+
+// Classifier returns the last layer's weights [features, classes] and bias, or nil.
+func (s State) Classifier() (weight, bias *Tensor) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if t := s[i]; len(t.Dims) == 2 {
+			name, _ := strings.CutSuffix(t.Name, ".weight")
+			return t, s.Get(name + ".bias")
+		}
+	}
+	return nil, nil
 }
 
 // Clone returns a copy that shares no memory.

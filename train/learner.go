@@ -17,6 +17,8 @@ type Module struct {
 	State  model.State // Store writes here what was learnt
 	Frozen bool
 	Adam   bool // else SGD with momentum, DefaultSGD
+	// Fixed, unless nil, names weights that stay; batch norm then keeps its running statistics.
+	Fixed func(name string) bool
 	// Weight, unless nil, gives what the network computes with in place of a tensor.
 	Weight func(g *Graph, name string, w *Node) *Node
 }
@@ -103,8 +105,8 @@ func NewLearner(b backends.Backend, name string, modules []*Module, build func(g
 						p[name] = m.Weight(g, name, w)
 					}
 				}
-				b := model.NewBuilder(g, !m.Frozen, p)
-				b.Frozen = m.Frozen
+				b := model.NewBuilder(g, !m.Frozen && m.Fixed == nil, p)
+				b.Frozen = !b.Training
 				laid[k] = m.Net.Lay(b, x)
 				return laid[k]
 			}
@@ -126,11 +128,20 @@ func NewLearner(b backends.Backend, name string, modules []*Module, build func(g
 			}
 			var states, kept []*Node
 			for _, t := range m.State {
+				p := params[k][t.Name]
 				if t.Kind == model.Buffer {
-					states = append(states, laid[k].Updates[t.Name])
+					if u := laid[k].Updates[t.Name]; u != nil {
+						p = u
+					}
+					states = append(states, p)
 					continue
 				}
-				p, ms := m.update(params[k][t.Name], moments[k][t.Name], grads[0], rates[k])
+				if m.Fixed != nil && m.Fixed(t.Name) {
+					states, kept = append(states, p), append(kept, moments[k][t.Name]...)
+					grads = grads[1:]
+					continue
+				}
+				p, ms := m.update(p, moments[k][t.Name], grads[0], rates[k])
 				grads = grads[1:]
 				states, kept = append(states, p), append(kept, ms...)
 			}

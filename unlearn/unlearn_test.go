@@ -132,3 +132,58 @@ func TestWrongSetsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// Each method gives a network of its own and leaves the one that it was given.
+func TestMethodsOfThePaper(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains networks")
+	}
+	b, n, state, sets, triggered := trained(t)
+	before := state.Clone()
+	o := DefaultTune()
+	o.Batch, o.Epochs, o.Scratch, o.Pretrained = 64, 1, 2, n.Init(7)
+	task := &Task{Backend: b, Network: n, State: state, Sets: sets, Options: o}
+	e, err := evaluate.New(b, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weight, bias := state.Classifier()
+	asr := map[string]float64{}
+	for _, name := range MethodNames() {
+		s, err := RunMethod(context.Background(), name, task)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i := range state {
+			if !slices.Equal(before[i].Data, state[i].Data) {
+				t.Fatalf("%s changed the network that it was given", name)
+			}
+			same := slices.Equal(before[i].Data, s[i].Data)
+			if name == "ft-last" && same == (s[i].Name == weight.Name || s[i].Name == bias.Name) {
+				t.Errorf("ft-last: tensor %s changed: %v", s[i].Name, !same)
+			}
+		}
+		if err := e.Load(s); err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Accuracy(context.Background(), triggered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asr[name] = r.Accuracy
+	}
+	t.Log(asr)
+	if asr["label-smooth"] < 0.5 {
+		t.Errorf("smoothed labels took the backdoor out: %v", asr)
+	}
+	if asr["label-shuffle"] > asr["label-smooth"] {
+		t.Errorf("shuffled labels unlearn less than smoothed ones: %v", asr)
+	}
+	if _, err := RunMethod(context.Background(), "magic", task); err == nil {
+		t.Error("an unknown method ran")
+	}
+	task.Options.Pretrained = nil
+	if _, err := RunMethod(context.Background(), "ft-pretrained", task); err == nil {
+		t.Error("ft-pretrained ran without a network")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -168,6 +169,28 @@ func TestWholeWay(t *testing.T) {
 	clean := filepath.Join(dir, "clean")
 	if code, _, errs := call("unlearn", "--model", model, "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned, "--out", clean, "--steps", "8"); code != 0 {
 		t.Fatal(errs)
+	}
+	for name, args := range map[string][]string{
+		"tuned":    {"unlearn", "--method", "ft-last", "--tune-epochs", "1", "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned},
+		"repaired": {"repair", "--method", "fp", "--epochs", "1", "--clean", data, "--share", "0.5"},
+	} {
+		to := filepath.Join(dir, name)
+		if code, _, errs := call(append(args, "--model", model, "--out", to)...); code != 0 {
+			t.Fatal(errs)
+		}
+		if code, _, errs := call("eval", "--model", filepath.Join(to, runs.ModelFile), "--data", data); code != 0 {
+			t.Error(errs)
+		}
+	}
+	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
+		t.Errorf("an unknown method: %d, %s", code, errs)
+	}
+	again := filepath.Join(dir, "again")
+	if code, _, errs := call("attack", "apply", "--from", poisoned, "--data", data, "--out", again); code != 0 {
+		t.Error(errs)
+	}
+	if code, out, errs := call("eval", "--model", model, "--data", poisoned, "--triggered", again, "--json"); code != 0 || !strings.Contains(out, fmt.Sprint(*e.ASR)) {
+		t.Errorf("the trigger applied again gives another attack success: %s%s", out, errs)
 	}
 	if code, _, errs := call("train", "--data", poisoned, "--out", run); code != exitFailed || !strings.Contains(errs, "--resume") {
 		t.Errorf("training over a run: %d, %s", code, errs)

@@ -2,6 +2,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ them while it trains and unlearns what they taught.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{
-		a.demo, a.audit, a.train, a.eval, a.unlearn, a.attack, a.data, a.bench, a.version,
+		a.demo, a.audit, a.train, a.eval, a.unlearn, a.repair, a.attack, a.data, a.bench, a.version,
 	} {
 		root.AddCommand(c())
 	}
@@ -161,12 +162,14 @@ func (a *app) version() *cobra.Command {
 
 // dataFlags are the flags of commands that read data.
 type dataFlags struct {
+	flag string // what the data is called; "data" if empty
 	spec string
 	opts dataset.Options
 }
 
 func (f *dataFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.spec, "data", "", "`DIR` with images, or layout:DIR; see unpoison data --help")
+	f.flag = cmp.Or(f.flag, "data")
+	c.Flags().StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR; see unpoison data --help")
 	c.Flags().IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
 	c.Flags().BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
 	c.Flags().IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
@@ -174,7 +177,7 @@ func (f *dataFlags) add(c *cobra.Command) {
 
 func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
 	if f.spec == "" {
-		return nil, usagef("--data is required: a folder with images")
+		return nil, usagef("--%s is required: a folder with images", f.flag)
 	}
 	f.opts.Seed = seed
 	d, err := dataset.Load(ctx, f.spec, f.opts)

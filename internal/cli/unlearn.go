@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,14 +18,16 @@ import (
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
 func (a *app) unlearn() *cobra.Command {
 	var data dataFlags
-	var file, suspects, out string
+	var file, suspects, out, method, pretrained string
 	var seed uint64
+	tune := unlearn.DefaultTune()
 	o := abl.Default()
 	c := &cobra.Command{
 		Use:   "unlearn",
@@ -32,12 +35,21 @@ func (a *app) unlearn() *cobra.Command {
 		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
 and train write it: the column index, and isolated where only some count), and
 writes a cleaned model. Accuracy on images that are no suspects is watched; a
-model that would lose too much of it is not changed.`,
+model that would lose too much of it is not changed.
+
+--method abl is gradient ascent. The others are those that the paper compares it
+with; they watch nothing:
+
+` + methodTable(),
 		Example: `  unpoison unlearn --model run/model.safetensors --suspects run/suspects.csv \
-      --data DIR --out clean`,
+      --data DIR --out clean
+  unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" || suspects == "" || out == "" {
 				return usagef("--model, --suspects and --out are required")
+			}
+			if method != "abl" && !slices.Contains(unlearn.MethodNames(), method) {
+				return usagef("--method %q; there are abl, %s", method, strings.Join(unlearn.MethodNames(), ", "))
 			}
 			n, state, info, err := checkpoint.Load(file)
 			if err != nil {
@@ -60,22 +72,44 @@ model that would lose too much of it is not changed.`,
 			if err != nil {
 				return err
 			}
+			sets := unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}
 			watch := a.watcher()
-			res, err := unlearn.Run(c.Context(), b, n, state, unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}, unlearn.Options{
+			progress := func(p train.Progress) {
+				watch(runs.Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			}
+			flips := augment.Standard(min(info.Height, info.Width), d.Layout != "gtsrb" && d.Layout != "signs")
+			if method != "abl" {
+				tune.Seed, tune.Augment = seed, flips
+				if pretrained != "" {
+					if _, tune.Pretrained, _, err = checkpoint.Load(pretrained); err != nil {
+						return err
+					}
+				}
+				state, err := unlearn.RunMethod(c.Context(), method, &unlearn.Task{Backend: b, Network: n, State: state, Sets: sets, Options: tune, Watch: progress})
+				a.done()
+				if err != nil {
+					return err
+				}
+				path := filepath.Join(out, runs.ModelFile)
+				if err := saveModel(path, state, info); err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(map[string]any{"model": path, "method": method, "isolated": len(parts.Isolated), "options": tune})
+				}
+				fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, method, len(parts.Isolated), len(parts.Kept))
+				return nil
+			}
+			res, err := unlearn.Run(c.Context(), b, n, state, sets, unlearn.Options{
 				Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: abl.Limit(o.UnlearnLimit, len(info.Classes)), Tolerance: o.Tolerance, Unlearnt: 0.05,
 				Every: 20, Kept: 128, Isolated: 64, Seed: seed, Refine: o.Refine,
-				Augment: augment.Standard(min(info.Height, info.Width), d.Layout != "gtsrb" && d.Layout != "signs"),
-			}, func(p train.Progress) {
-				watch(runs.Event{Event: "progress", Stage: "unlearn", Epoch: 1, Epochs: 1, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
-			})
+				Augment: flips,
+			}, progress)
 			a.done()
 			if err != nil {
 				return err
 			}
-			if err := os.MkdirAll(out, 0o755); err != nil {
-				return err
-			}
-			if err := checkpoint.Save(filepath.Join(out, runs.ModelFile), state, *info); err != nil {
+			if err := saveModel(filepath.Join(out, runs.ModelFile), state, info); err != nil {
 				return err
 			}
 			if a.json {
@@ -101,10 +135,31 @@ model that would lose too much of it is not changed.`,
 	fl.StringVar(&o.Unlearn, "mode", o.Unlearn, "joint (the formula) or split (the published code)")
 	fl.IntVar(&o.UnlearnSteps, "steps", o.UnlearnSteps, "steps at most")
 	fl.Float64Var(&o.UnlearnRate, "rate", o.UnlearnRate, "learning rate")
+	fl.StringVar(&method, "method", "abl", "how: abl or one of the above")
+	fl.IntVar(&tune.Epochs, "tune-epochs", tune.Epochs, "the other methods: epochs of fine-tuning")
+	fl.Float64Var(&tune.Rate, "tune-rate", tune.Rate, "the other methods: learning rate at the start")
+	fl.IntVar(&tune.Scratch, "scratch-epochs", tune.Scratch, "retrain, self-learning: epochs of the fresh network")
+	fl.StringVar(&pretrained, "pretrained", "", "ft-pretrained: model `FILE` trained on other data")
 	fl.Float64Var(&o.UnlearnLimit, "loss-limit", o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
 	fl.BoolVar(&o.Refine, "refine", o.Refine, "a second round without the images that hung on what was unlearnt")
 	fl.Float64Var(&o.Tolerance, "tolerance", o.Tolerance, "accuracy on held-back images that it may cost")
 	return c
+}
+
+// methodTable lists the methods for the help.
+func methodTable() string {
+	var b strings.Builder
+	for _, m := range unlearn.Methods {
+		fmt.Fprintf(&b, "  %-14s%s\n", m.Name, m.About)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func saveModel(path string, state model.State, info *checkpoint.Info) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return checkpoint.Save(path, state, *info)
 }
 
 // readSuspects returns a score for every image, isolated ones first, from a list of suspects.

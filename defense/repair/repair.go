@@ -1,0 +1,167 @@
+// Package repair takes a backdoor out of a trained network with a little clean data: fine-pruning,
+// mode connectivity repair, neural attention distillation. One file a method, a table of them.
+package repair
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Options of all methods; start from Defaults.
+type Options struct {
+	Seed   uint64  `json:"seed"`
+	Batch  int     `json:"batch"`
+	Epochs int     `json:"epochs"` // over the clean data, of each training that a method does
+	Rate   float64 `json:"rate"`   // learning rate at the start, falling along a cosine
+	Flip   bool    `json:"flip"`   // flip left and right; wrong for road signs and text
+	// Tolerance is the accuracy on the clean data that fine-pruning may cost before it tunes.
+	Tolerance float64 `json:"tolerance,omitempty"`
+	// Beta weighs NAD's attention loss of each residual group.
+	Beta float64 `json:"beta,omitempty"`
+}
+
+// Defaults returns the settings that docs/results.md uses for a method.
+func Defaults(method string) Options {
+	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
+	switch method {
+	case "fp":
+		o.Tolerance = 0.04
+	case "mcr":
+		o.Epochs = 40
+	case "nad":
+		o.Beta, o.Rate = 1000, 0.05
+	}
+	return o
+}
+
+// Job is a network to repair and what to repair it with.
+type Job struct {
+	Backend backends.Backend
+	Network *model.Network
+	State   model.State  // not changed
+	Clean   *dataset.Set // clean images with their labels
+	Options Options
+	Watch   func(train.Progress) // nil: nobody
+}
+
+// Outcome is a repaired network, and what the method chose on the way.
+type Outcome struct {
+	State model.State
+	Chose map[string]float64 // "pruned" channels, path position "t", …
+}
+
+// Method is an entry in the table.
+type Method struct {
+	Name  string
+	About string
+	Paper string
+	Run   func(ctx context.Context, j *Job) (*Outcome, error)
+}
+
+// Methods is the table.
+var Methods = []Method{finePruning, modeConnectivity, attentionDistillation}
+
+// Names lists the methods.
+func Names() []string {
+	n := make([]string, len(Methods))
+	for i, m := range Methods {
+		n[i] = m.Name
+	}
+	return n
+}
+
+// Run repairs a network. It sees the clean images and nothing else.
+func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
+	i := slices.Index(Names(), method)
+	if i < 0 {
+		return nil, fmt.Errorf("no method %q; there are %s", method, strings.Join(Names(), ", "))
+	}
+	if n := j.Clean.Len(); n < j.Options.Batch || j.Options.Batch < 2 {
+		return nil, fmt.Errorf("%d clean images do not make a batch of %d; give more images or a smaller batch", n, j.Options.Batch)
+	}
+	if len(j.Clean.Classes) != j.Network.Classes {
+		return nil, fmt.Errorf("the clean data has %d classes, the network %d", len(j.Clean.Classes), j.Network.Classes)
+	}
+	return Methods[i].Run(ctx, j)
+}
+
+// tuning returns a training on the clean data.
+func (j *Job) tuning(name string) *train.Tuning {
+	all := make([]int, j.Clean.Len())
+	for i := range all {
+		all[i] = i
+	}
+	return &train.Tuning{
+		Name: name, Data: j.Clean, Indices: all, Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
+		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed, Watch: j.Watch,
+	}
+}
+
+// fineTuned returns a copy of the network, fine-tuned on the clean data.
+func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
+	s := j.State.Clone()
+	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s})
+}
+
+// features returns the penultimate features of the clean images, [N, features].
+func (j *Job) features(ctx context.Context, s model.State) ([]float32, error) {
+	var width int
+	f, err := gx.NewFunction(j.Backend, "features", 0, func(g *Graph) []*Node {
+		net := j.Network.Graph(g, false, func() *Node {
+			return gx.Input(g, "x", evaluate.Batch, j.Network.Height, j.Network.Width, 3)
+		})
+		h := net.Taps["features"]
+		width = h.Shape().Dimensions[1]
+		return []*Node{h}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range s {
+		if err := f.Set(i, t.Data); err != nil {
+			return nil, err
+		}
+	}
+	size := j.Clean.ImageBytes()
+	x, h := make([]float32, evaluate.Batch*size), make([]float32, evaluate.Batch*width)
+	var all []float32
+	for lo := 0; lo < j.Clean.Len(); lo += evaluate.Batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(evaluate.Batch, j.Clean.Len()-lo)
+		for k := range n {
+			augment.Plain(x[k*size:(k+1)*size], j.Clean.Image(lo+k))
+		}
+		if err := f.Call(len(s), x); err != nil {
+			return nil, err
+		}
+		if err := f.Get(0, h); err != nil {
+			return nil, err
+		}
+		all = append(all, h[:n*width]...)
+	}
+	return all, nil
+}
+
+// Draw returns a share of a clean set, drawn by seed: the paper gives these defences 5 %.
+func Draw(set *dataset.Set, share float64, seed uint64) *dataset.Set {
+	if share >= 1 {
+		return set
+	}
+	at := dataset.Shuffle(seed, "repair clean", set.Len())[:int(share*float64(set.Len()))]
+	slices.Sort(at)
+	return set.Subset(at)
+}

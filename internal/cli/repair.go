@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/defense/repair"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/train"
+)
+
+func (a *app) repair() *cobra.Command {
+	data := dataFlags{flag: "clean"}
+	var method, file, out string
+	var share float64
+	var o repair.Options
+	var noFlip bool
+	c := &cobra.Command{
+		Use:   "repair",
+		Short: "Take a backdoor out of a trained model with some clean data",
+		Long: `Repairs a model by fine-pruning (fp), mode connectivity repair (mcr) or neural
+attention distillation (nad), with clean images that you trust: the training
+images of --clean, or a share of them.`,
+		Example: `  unpoison repair --method nad --model run/model.safetensors --clean DIR --out O
+  unpoison repair --method fp --model M --clean cifar10:DIR --share 0.05 --out O`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" || out == "" {
+				return usagef("--model, --clean and --out are required")
+			}
+			if !slices.Contains(repair.Names(), method) {
+				return usagef("--method %q; there are %s", method, strings.Join(repair.Names(), ", "))
+			}
+			if share <= 0 || share > 1 {
+				return usagef("--share %g, expected more than 0 and up to 1", share)
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			data.opts.Size = info.Height
+			d, err := data.load(c.Context(), a, o.Seed)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(d.Train.Classes, info.Classes) {
+				return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, d.Train.Classes)
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			settings := repair.Defaults(method)
+			for flag, set := range map[string]func(){
+				"epochs": func() { settings.Epochs = o.Epochs }, "batch": func() { settings.Batch = o.Batch }, "rate": func() { settings.Rate = o.Rate },
+				"tolerance": func() { settings.Tolerance = o.Tolerance }, "beta": func() { settings.Beta = o.Beta },
+			} {
+				if c.Flags().Changed(flag) {
+					set()
+				}
+			}
+			settings.Seed, settings.Flip = o.Seed, !noFlip && d.Layout != "gtsrb" && d.Layout != "signs"
+			watch := a.watcher()
+			res, err := repair.Run(c.Context(), method, &repair.Job{
+				Backend: b, Network: n, State: state, Clean: repair.Draw(d.Train, share, o.Seed), Options: settings, Watch: func(p train.Progress) {
+					watch(runs.Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+				},
+			})
+			a.done()
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(out, runs.ModelFile)
+			if err := saveModel(path, res.State, info); err != nil {
+				return err
+			}
+			images := int(share * float64(d.Train.Len()))
+			if a.json {
+				return a.printJSON(map[string]any{"model": path, "method": method, "clean_images": images, "options": settings, "chose": res.Chose})
+			}
+			fmt.Fprintf(a.out, "%s\n  repaired by %s with %d clean images\n", path, method, images)
+			for _, k := range slices.Sorted(maps.Keys(res.Chose)) {
+				fmt.Fprintf(a.out, "  %-20s%g\n", k, res.Chose[k])
+			}
+			return nil
+		},
+	}
+	data.add(c)
+	fl := c.Flags()
+	fl.StringVar(&method, "method", "", "fp, mcr or nad")
+	fl.StringVar(&file, "model", "", "model `FILE`")
+	fl.StringVar(&out, "out", "", "`DIR` for the repaired model")
+	fl.Float64Var(&share, "share", 1, "share of the clean images that is used, drawn by --seed")
+	fl.Uint64Var(&o.Seed, "seed", 0, "seed of everything random")
+	fl.IntVar(&o.Epochs, "epochs", 0, "epochs of each training (default 10; mcr 40)")
+	fl.IntVar(&o.Batch, "batch", 0, "images a step (default 64)")
+	fl.Float64Var(&o.Rate, "rate", 0, "learning rate at the start (default 0.01; nad 0.05)")
+	fl.Float64Var(&o.Tolerance, "tolerance", 0, "fp: accuracy on the clean images that pruning may cost (default 0.04)")
+	fl.Float64Var(&o.Beta, "beta", 0, "nad: weight of the attention loss (default 1000)")
+	fl.BoolVar(&noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	return c
+}

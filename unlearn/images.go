@@ -1,0 +1,106 @@
+package unlearn
+
+import (
+	"context"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// The methods that change the isolated images.
+
+// changed fine-tunes on a copy of the data in which change has rewritten the isolated images, given
+// as numbers from 0 to 1.
+func (t *Task) changed(ctx context.Context, change func(k, i int, x []float32)) (model.State, error) {
+	set := t.Sets.Data.Clone()
+	x := make([]float32, set.ImageBytes())
+	for k, i := range t.Sets.Isolated {
+		img := set.Image(i)
+		augment.Plain(x, img)
+		change(k, i, x)
+		for p, v := range x {
+			img[p] = uint8(min(1, max(0, v))*255 + 0.5)
+		}
+	}
+	return t.tune(ctx, t.State, set, t.all(), nil, nil)
+}
+
+func pixelNoise(ctx context.Context, t *Task) (model.State, error) {
+	return t.changed(ctx, func(_, i int, x []float32) {
+		r := dataset.Stream(t.Options.Seed, "unlearn noise", i)
+		for p := range x {
+			x[p] += float32(r.NormFloat64() * t.Options.Noise / 255)
+		}
+	})
+}
+
+func gradNoise(ctx context.Context, t *Task) (model.State, error) {
+	const batch = 64
+	set, iso := t.Sets.Data, t.Sets.Isolated
+	n := t.Network
+	f, err := gx.NewFunction(t.Backend, "image gradient", 0, func(g *Graph) []*Node {
+		params := model.Parameters(g, "", n.Spec())
+		b := model.NewBuilder(g, false, params)
+		b.Frozen = true
+		x := gx.Input(g, "x", batch, n.Height, n.Width, 3)
+		y := Parameter(g, "y", shapes.Make(dtypes.Int32, batch))
+		return Gradient(ReduceAllSum(train.CrossEntropy(n.Lay(b, x).Logits, y)), x)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range t.State {
+		if err := f.Set(i, s.Data); err != nil {
+			return nil, err
+		}
+	}
+	size := set.ImageBytes()
+	grads := make([]float32, (len(iso)+batch)*size)
+	x, y := make([]float32, batch*size), make([]int32, batch)
+	for lo := 0; lo < len(iso); lo += batch {
+		for j := range batch {
+			i := iso[(lo+j)%len(iso)]
+			augment.Plain(x[j*size:(j+1)*size], set.Image(i))
+			y[j] = set.Labels[i]
+		}
+		if err := f.Call(len(t.State), x, y); err != nil {
+			return nil, err
+		}
+		if err := f.Get(0, grads[lo*size:(lo+batch)*size]); err != nil {
+			return nil, err
+		}
+	}
+	step := float32(t.Options.Noise / 255)
+	return t.changed(ctx, func(k, _ int, x []float32) {
+		for p, g := range grads[k*size : (k+1)*size] {
+			switch {
+			case g > 0:
+				x[p] += step
+			case g < 0:
+				x[p] -= step
+			}
+		}
+	})
+}
+
+// guess returns the class that a network gives each of some images.
+func (t *Task) guess(ctx context.Context, s model.State, indices []int) (map[int]int, error) {
+	e, err := evaluate.New(t.Backend, t.Network)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Load(s); err != nil {
+		return nil, err
+	}
+	g := make(map[int]int, len(indices))
+	err = e.Logits(ctx, t.Sets.Data.Subset(indices), func(k int, z []float32) { g[indices[k]] = evaluate.TopClass(z) })
+	return g, err
+}
