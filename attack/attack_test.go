@@ -320,7 +320,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		}
 	}
 	for spec, want := range map[string]string{
-		"nope": "badnets", "blend:alpha": "key=value", "blend:alhpa=1": "key=value", "blend:alpha=x": "numbers",
+		"nope": "badnets", "blend:alpha": "key=value", "blend:alhpa=1": "key=value", "blend:alpha=x": "does not take",
 	} {
 		if _, err := Parse(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, expected something about %q", spec, err, want)

@@ -11,12 +11,6 @@ import (
 	"io"
 	"path/filepath"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
-
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 )
@@ -32,15 +26,17 @@ type Page struct {
 	Summary   []string // sentences
 	Columns   []string
 	Rows      [][]string
+	Tables    []Table // more of them, each under a title
 	Figures   []Figure
 	Galleries []Gallery
 	Facts     [][2]string // settings and versions
 }
 
-// Figure is a plot with a caption.
-type Figure struct {
-	Title, Caption string
-	SVG            template.HTML
+// Table is a table with a title and a note.
+type Table struct {
+	Title, Note string
+	Columns     []string
+	Rows        [][]string
 }
 
 // Gallery is a list of images.
@@ -71,69 +67,4 @@ func ImageURL(pixels []uint8, h, w int) template.URL {
 		return ""
 	}
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
-}
-
-// Line is a series of a plot. Dash tells lines apart in grey.
-type Line struct {
-	Name string
-	Y    []float64 // at x = 1, 2, …
-	Dash bool
-}
-
-// epochTicks puts at most ten whole numbers along the axis.
-func epochTicks(lines []Line) plot.ConstantTicks {
-	most := 0
-	for _, l := range lines {
-		most = max(most, len(l.Y))
-	}
-	var ticks plot.ConstantTicks
-	step := (most + 9) / 10
-	for e := step; e <= most; e += step {
-		ticks = append(ticks, plot.Tick{Value: float64(e), Label: fmt.Sprint(e)})
-	}
-	return ticks
-}
-
-// LineFigure plots series over epochs.
-func LineFigure(title, caption, x, y string, lines ...Line) (Figure, error) {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = x, y
-	p.Y.Min = 0
-	p.Legend.Top = true
-	p.Legend.XOffs = -vg.Points(8)
-	p.Legend.ThumbnailWidth = vg.Points(28)
-	p.Legend.Padding = vg.Points(2)
-	p.X.Tick.Marker = epochTicks(lines)
-	p.Add(plotter.NewGrid())
-	for _, l := range lines {
-		xy := make(plotter.XYs, len(l.Y))
-		for i, v := range l.Y {
-			xy[i] = plotter.XY{X: float64(i + 1), Y: v}
-		}
-		line, points, err := plotter.NewLinePoints(xy)
-		if err != nil {
-			return Figure{}, err
-		}
-		line.Width = vg.Points(1.6)
-		line.Color, points.Color = blue, blue
-		points.Shape = draw.CircleGlyph{}
-		if l.Dash {
-			line.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
-			line.Color, points.Color = orange, orange
-			points.Shape = draw.TriangleGlyph{}
-		}
-		p.Add(line, points)
-		p.Legend.Add(l.Name+"   ", line, points) // the names touch the lines otherwise
-	}
-	c := vgsvg.New(15*vg.Centimeter, 8*vg.Centimeter)
-	p.Draw(draw.Crop(draw.New(c), 0, -vg.Points(12), 0, -vg.Points(6))) // room for the last tick's label
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
-		return Figure{}, err
-	}
-	svg := b.Bytes()
-	if i := bytes.Index(svg, []byte("<svg")); i > 0 { // without the XML prologue
-		svg = svg[i:]
-	}
-	return Figure{title, caption, template.HTML(svg)}, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPageIsOneFileAndEscapes(t *testing.T) {
-	f, err := LineFigure("loss", "caption", "epoch", "loss", Line{Name: "clean", Y: []float64{2, 1}}, Line{Name: "poisoned", Y: []float64{2, 0.1}, Dash: true})
+	f, err := LineFigure("loss", "caption", Axes{X: "epoch", Y: "loss"}, Line{Name: "clean", Y: []float64{2, 1}}, Line{Name: "poisoned", Y: []float64{2, 0.1}, Dash: true})
 	if err != nil {
 		t.Fatal(err)
 	}

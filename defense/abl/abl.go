@@ -296,32 +296,33 @@ const (
 	unlearnIsolated = 64
 )
 
-// Limit returns the loss up to which isolated images are pushed: a uniform guess's, ln(classes),
-// unless given; +Inf for a negative number.
-func Limit(given float64, classes int) float64 {
+// Unlearning returns the recipe's settings of gradient ascent. Isolated images are pushed to a uniform
+// guess's loss, ln(classes), unless a limit is given; a negative one means none.
+func (o Options) Unlearning(n *model.Network) unlearn.Options {
+	limit := o.UnlearnLimit
 	switch {
-	case given == 0:
-		return math.Log(float64(classes))
-	case given < 0:
-		return math.Inf(1)
+	case limit == 0:
+		limit = math.Log(float64(n.Classes))
+	case limit < 0:
+		limit = math.Inf(1)
 	}
-	return given
+	u := unlearn.Options{
+		Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance,
+		Unlearnt: 0.05, Every: 20, Kept: unlearnKept, Isolated: unlearnIsolated, Seed: o.Seed, Refine: o.Refine,
+	}
+	if o.Unlearn == "split" {
+		u.Every = 1
+	}
+	if o.Augment {
+		u.Augment = augment.Standard(min(n.Height, n.Width), o.Flip)
+	}
+	return u
 }
 
 func doUnlearn(ctx context.Context, r *defense.Run, o Options, sets unlearn.Sets) (*unlearn.Outcome, error) {
 	var out *unlearn.Outcome
-	limit := Limit(o.UnlearnLimit, r.Network.Classes)
 	err := r.Stage("unlearn", func() error {
-		uo := unlearn.Options{
-			Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: limit, Tolerance: o.Tolerance,
-			Unlearnt: 0.05, Every: 20, Kept: unlearnKept, Isolated: unlearnIsolated, Seed: o.Seed, Refine: o.Refine,
-		}
-		if o.Unlearn == "split" {
-			uo.Every = 1
-		}
-		if o.Augment {
-			uo.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
-		}
+		uo := o.Unlearning(r.Network)
 		var err error
 		out, err = unlearn.Run(ctx, r.Backend, r.Network, r.State, sets, uo, func(p train.Progress) {
 			if r.Watch != nil {

@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,7 +59,7 @@ with; they watch nothing:
 			if !slices.Equal(d.Train.Classes, info.Classes) {
 				return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, d.Train.Classes)
 			}
-			scores, isolated, err := readSuspects(suspects, d.Train.Len())
+			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())
 			if err != nil {
 				return err
 			}
@@ -77,9 +73,9 @@ with; they watch nothing:
 			progress := func(p train.Progress) {
 				watch(runs.Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
 			}
-			flips := augment.Standard(min(info.Height, info.Width), d.Layout != "gtsrb" && d.Layout != "signs")
+			flip := d.Layout != "gtsrb" && d.Layout != "signs"
 			if method != "abl" {
-				tune.Seed, tune.Augment = seed, flips
+				tune.Seed, tune.Augment = seed, augment.Standard(min(info.Height, info.Width), flip)
 				if pretrained != "" {
 					if _, tune.Pretrained, _, err = checkpoint.Load(pretrained); err != nil {
 						return err
@@ -100,11 +96,8 @@ with; they watch nothing:
 				fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, method, len(parts.Isolated), len(parts.Kept))
 				return nil
 			}
-			res, err := unlearn.Run(c.Context(), b, n, state, sets, unlearn.Options{
-				Mode: o.Unlearn, Steps: o.UnlearnSteps, Rate: o.UnlearnRate, Limit: abl.Limit(o.UnlearnLimit, len(info.Classes)), Tolerance: o.Tolerance, Unlearnt: 0.05,
-				Every: 20, Kept: 128, Isolated: 64, Seed: seed, Refine: o.Refine,
-				Augment: flips,
-			}, progress)
+			o.Seed, o.Flip = seed, flip
+			res, err := unlearn.Run(c.Context(), b, n, state, sets, o.Unlearning(n), progress)
 			a.done()
 			if err != nil {
 				return err
@@ -160,49 +153,4 @@ func saveModel(path string, state model.State, info *checkpoint.Info) error {
 		return err
 	}
 	return checkpoint.Save(path, state, *info)
-}
-
-// readSuspects returns a score for every image, isolated ones first, from a list of suspects.
-func readSuspects(path string, n int) (scores []float32, isolated int, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	head, err := r.Read()
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: expected a line of column names, found %w", path, err)
-	}
-	index, flag := slices.Index(head, "index"), slices.Index(head, "isolated")
-	if index < 0 {
-		return nil, 0, fmt.Errorf("%s: expected a column index, found %v", path, head)
-	}
-	scores = make([]float32, n)
-	for i := range scores {
-		scores[i] = float32(n)
-	}
-	for row := 1; ; row++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", path, err)
-		}
-		i, err := strconv.Atoi(rec[index])
-		if err != nil || i < 0 || i >= n {
-			return nil, 0, fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, n-1, rec[index])
-		}
-		if flag >= 0 && rec[flag] != "true" {
-			scores[i] = float32(n + row) // keeps the order of suspicion for what is held back
-			continue
-		}
-		scores[i] = float32(row)
-		isolated++
-	}
-	if isolated == 0 {
-		return nil, 0, fmt.Errorf("%s: no suspects in it", path)
-	}
-	return scores, isolated, nil
 }

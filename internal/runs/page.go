@@ -35,9 +35,9 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 		}
 	}
 	if len(clean) == len(all) {
-		return report.LineFigure(title, caption, "epoch", "loss", report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned, Dash: true})
+		return report.LineFigure(title, caption, report.Axes{X: "epoch", Y: "loss"}, report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned, Dash: true})
 	}
-	return report.LineFigure(title, caption, "epoch", "loss", report.Line{Name: "all images", Y: all})
+	return report.LineFigure(title, caption, report.Axes{X: "epoch", Y: "loss"}, report.Line{Name: "all images", Y: all})
 }
 
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.

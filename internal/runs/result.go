@@ -42,6 +42,7 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Unlearning *unlearn.Outcome   `json:"unlearning"`
+	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`
 
 	ImagesPerSecond float64     `json:"images_per_second"`
@@ -72,6 +73,15 @@ type Attack struct {
 	Covered  *float64      `json:"covered_accuracy,omitempty"`
 	Settings attack.Config `json:"settings"`
 	Seconds  float64       `json:"seconds"` // of preparing and planting
+}
+
+// Repair says what a defence did to a model that was trained before.
+type Repair struct {
+	Base    string             `json:"base"`               // the run whose model it was
+	Clean   int                `json:"clean_images"`       // that the defence was given
+	Isolate string             `json:"suspects,omitempty"` // the run whose isolated images were unlearnt
+	Options any                `json:"options"`
+	Chose   map[string]float64 `json:"chose,omitempty"`
 }
 
 // Epochs of each stage.

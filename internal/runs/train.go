@@ -2,15 +2,10 @@ package runs
 
 import (
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
@@ -20,8 +15,6 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
-	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/sysinfo"
 	"github.com/unpoison/unpoison/internal/version"
@@ -97,21 +90,8 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	start := time.Now()
 	out := &Outcome{Train: s.Data.Train}
-	res := &Result{
-		Version: version.String(), Date: start.UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
-		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
-		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
-			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
-		},
-		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
-		Options: s.Options,
-	}
-	if s.Data.Test != nil {
-		res.Data.Test = s.Data.Test.Len()
-	}
+	res := s.newResult()
 	if len(s.Attacks) > 0 {
 		if err := s.plant(ctx, out, res); err != nil {
 			return nil, err
@@ -149,6 +129,24 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	res.PeakMemory = sysinfo.PeakMemory()
 	out.Result = res
 	return out, s.store(out, res)
+}
+
+// newResult returns a result with what is known beforehand.
+func (s *Spec) newResult() *Result {
+	res := &Result{
+		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
+		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
+		Data: DataInfo{
+			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
+			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
+		},
+		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
+		Options: s.Options,
+	}
+	if s.Data.Test != nil {
+		res.Data.Test = s.Data.Test.Len()
+	}
+	return res
 }
 
 // plant poisons the training set.
@@ -236,105 +234,6 @@ func (s *Spec) tell(log *logFile, out *Outcome, e defense.Event) {
 	}
 }
 
-// measure evaluates the model on the test images and scores the ranking.
-func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
-	t := out.Trained
-	if t.Unlearn != nil {
-		res.Unlearning = t.Unlearn
-		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
-	}
-	if len(t.Suspects) > 0 {
-		res.Isolation = scoreIsolation(t.Suspects, out)
-	}
-	if s.Audit || s.Data.Test == nil || s.Data.Test.Len() == 0 {
-		return nil
-	}
-	debug.FreeOSMemory() // training's memory goes before the triggered images come
-	e, err := evaluate.New(s.Backend, t.Network)
-	if err != nil {
-		return err
-	}
-	if err := e.Load(t.Model); err != nil {
-		return err
-	}
-	percent := func(set *dataset.Set) (*float64, error) {
-		r, err := e.Accuracy(ctx, set)
-		if err != nil {
-			return nil, err
-		}
-		v := 100 * r.Accuracy
-		return &v, nil
-	}
-	if res.CA, err = percent(s.Data.Test); err != nil {
-		return err
-	}
-	for k, a := range out.Attacks {
-		triggered, err := a.Triggered(ctx, s.Data.Test)
-		if err != nil {
-			return err
-		}
-		if triggered.Len() == 0 {
-			continue
-		}
-		asr, err := percent(triggered)
-		if err != nil {
-			return err
-		}
-		res.Attacks[k].ASR = asr
-		if res.ASR == nil || *asr > *res.ASR {
-			res.ASR = asr
-		}
-		covered, err := a.Covered(ctx, s.Data.Test)
-		if err != nil {
-			return err
-		}
-		if covered != nil {
-			if res.Attacks[k].Covered, err = percent(covered); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
-	counts := make([]int, len(out.Train.Classes))
-	order := make([]int, len(suspects))
-	n := 0
-	for k, s := range suspects {
-		order[k] = s.Index
-		if s.Isolated {
-			counts[out.Train.Labels[s.Index]]++
-			n++
-		}
-	}
-	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
-	for c, k := range counts {
-		if share := float64(k) / float64(n); share > iso.TopShare {
-			iso.TopShare, iso.TopClass = share, out.Train.Classes[c]
-		}
-	}
-	iso.Suspicious = suspicious(iso.TopShare, iso.TopClass, out.Train)
-	if out.Truth != nil {
-		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
-			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
-		}
-	}
-	return iso
-}
-
-// suspicious is a rule of thumb, not a test: planted images share one label, so nearly all isolated
-// images carry it. Clean data's easiest images lean to some classes too, but not that far.
-func suspicious(share float64, class string, set *dataset.Set) bool {
-	usual := 0.0
-	for c, n := range set.Counts() {
-		if set.Classes[c] == class {
-			usual = float64(n) / float64(set.Len())
-		}
-	}
-	return share >= 0.9 && usual < 0.6
-}
-
 // store writes the run's files; result.json comes last and marks it as finished.
 func (s *Spec) store(out *Outcome, res *Result) error {
 	t := out.Trained
@@ -355,87 +254,4 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 		return err
 	}
 	return res.write(s.Folder)
-}
-
-// WriteSuspects writes all images in the order of suspicion.
-func WriteSuspects(path string, set *dataset.Set, suspects []abl.Suspect) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated"}); err != nil {
-			return err
-		}
-		for rank, s := range suspects {
-			err := c.Write([]string{
-				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]],
-				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
-			})
-			if err != nil {
-				return err
-			}
-		}
-		c.Flush()
-		return c.Error()
-	})
-}
-
-// logFile appends events to log.jsonl and can go back to where a checkpoint was taken.
-type logFile struct {
-	*os.File
-	err    error
-	epochs []Event
-}
-
-func openLog(path string, resume bool) (*logFile, error) {
-	flags := os.O_CREATE | os.O_RDWR
-	if !resume {
-		flags |= os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, flags, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return &logFile{File: f}, nil
-}
-
-func (l *logFile) size() int64 {
-	n, err := l.Seek(0, io.SeekCurrent)
-	if err != nil {
-		l.err = err
-	}
-	return n
-}
-
-// rewind cuts what was logged after a checkpoint and reads what stands before.
-func (l *logFile) rewind(size int64) error {
-	if err := l.Truncate(size); err != nil {
-		return err
-	}
-	if _, err := l.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	d := json.NewDecoder(l.File)
-	for {
-		var e Event
-		if err := d.Decode(&e); err != nil {
-			break
-		}
-		if e.Event == "epoch" {
-			l.epochs = append(l.epochs, e)
-		}
-	}
-	_, err := l.Seek(size, io.SeekStart)
-	return err
-}
-
-func (l *logFile) write(e Event) {
-	if e.Event == "epoch" {
-		l.epochs = append(l.epochs, e)
-	}
-	raw, err := json.Marshal(e)
-	if err == nil {
-		_, err = l.Write(append(raw, '\n'))
-	}
-	if err != nil && l.err == nil {
-		l.err = err
-	}
 }

@@ -1,0 +1,188 @@
+// Package experiment runs grids of attacks and defences: it shares what cells have in common, goes on
+// after a kill, and makes tables and plots of what came out.
+package experiment
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/settings"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Grid is attacks × defences × seeds on one data set. As a file it is YAML with these keys.
+type Grid struct {
+	Name  string `yaml:"name"`
+	Title string `yaml:"title,omitempty"`
+	Data  string `yaml:"data"` // DIR or layout:DIR; "signs" renders road signs
+	Limit int    `yaml:"limit,omitempty"`
+	Size  int    `yaml:"size,omitempty"`
+	Test  int    `yaml:"test,omitempty"` // at most so many test images; 0: all
+	Model string `yaml:"model,omitempty"`
+	// Attacks as --attack takes them, NAME:key=value,…; "none" is the data as they are.
+	Attacks []string `yaml:"attacks"`
+	// Defenses are none, abl:key=value,… with the recipe's settings, fp, mcr, nad, and
+	// unlearn:METHOD.
+	Defenses []string `yaml:"defenses"`
+	Seeds    []uint64 `yaml:"seeds"`
+	// Settings change the recipe of all trainings, Plain that of the networks without defence.
+	Settings string `yaml:"settings,omitempty"`
+	Plain    string `yaml:"plain,omitempty"`
+	// Clean is the share of clean images that fp, mcr and nad are given.
+	Clean float64 `yaml:"clean,omitempty"`
+	// Pretrain is the other data that unlearn:ft-pretrained starts from: a model file (.safetensors),
+	// DIR or layout:DIR, or "signs", the default.
+	Pretrain string `yaml:"pretrain,omitempty"`
+	// Quick says that the grid is cut down; tables then say so too.
+	Quick bool `yaml:"quick,omitempty"`
+	// Plots names what is drawn beside the table: "curves", "separation", "sweep".
+	Plots []string `yaml:"plots,omitempty"`
+}
+
+// Read reads a grid from a YAML file.
+func Read(path string) (*Grid, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	g := &Grid{}
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	d.KnownFields(true)
+	if err := d.Decode(g); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := g.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, nil
+}
+
+// Check fills in defaults and reports what is wrong.
+func (g *Grid) Check() error {
+	if g.Name == "" || strings.ContainsAny(g.Name, `/\ `) {
+		return fmt.Errorf("name %q, expected a word for the folder", g.Name)
+	}
+	if g.Data == "" || len(g.Attacks) == 0 || len(g.Defenses) == 0 {
+		return errors.New("data, attacks and defenses are needed")
+	}
+	if len(g.Seeds) == 0 {
+		g.Seeds = []uint64{0}
+	}
+	if g.Model == "" {
+		g.Model = abl.Default().Network
+	}
+	if !slices.Contains(model.Names(), g.Model) {
+		return fmt.Errorf("no network %q; there are %s", g.Model, strings.Join(model.Names(), ", "))
+	}
+	if g.Clean == 0 {
+		g.Clean = 0.05
+	}
+	if g.Clean < 0 || g.Clean > 1 {
+		return fmt.Errorf("clean: %g, expected a share of the images", g.Clean)
+	}
+	for _, a := range g.Attacks {
+		if _, err := g.attack(a, 0); err != nil {
+			return err
+		}
+	}
+	for _, d := range g.Defenses {
+		name, _, _ := strings.Cut(d, ":")
+		if name != "none" && name != "abl" && !runs.IsRepair(d) {
+			return fmt.Errorf("no defence %q; there are none, abl, fp, mcr, nad, unlearn:METHOD", d)
+		}
+		if _, err := g.options(d, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
+	if spec == "none" {
+		return nil, nil
+	}
+	c, err := attack.Parse(spec)
+	c.Seed = seed
+	if c.Network != "" && !strings.Contains(spec, "network=") {
+		c.Network = g.Model
+	}
+	return []attack.Config{c}, err
+}
+
+// options returns the recipe of a cell.
+func (g *Grid) options(defense string, seed uint64) (abl.Options, error) {
+	o := abl.Default()
+	o.Network, o.Seed = g.Model, seed
+	if err := settings.Set(g.Settings, &o); err != nil {
+		return o, err
+	}
+	name, list, _ := strings.Cut(defense, ":")
+	switch name {
+	case "none":
+		if err := settings.Set(g.Plain, &o); err != nil {
+			return o, err
+		}
+	case "abl":
+	default:
+		return o, nil
+	}
+	return o, settings.Set(list, &o)
+}
+
+// Cell is one run of a grid.
+type Cell struct {
+	Attack, Defense string
+	Seed            uint64
+}
+
+// Name is the cell's folder.
+func (c Cell) Name() string {
+	clean := strings.NewReplacer(":", "-", "=", "", ",", "-", "/", "-")
+	return fmt.Sprintf("%s.%s.%d", clean.Replace(c.Attack), clean.Replace(c.Defense), c.Seed)
+}
+
+// needs returns the cells whose results this one builds on.
+func (c Cell) needs() []Cell {
+	if !runs.IsRepair(c.Defense) {
+		return nil
+	}
+	n := []Cell{{c.Attack, "none", c.Seed}}
+	if strings.HasPrefix(c.Defense, runs.Unlearning) {
+		n = append(n, Cell{c.Attack, "abl", c.Seed})
+	}
+	return n
+}
+
+// Cells lists the grid's runs in an order in which what a cell needs comes before it.
+func (g *Grid) Cells() []Cell {
+	var all []Cell
+	add := func(c Cell) {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	for _, s := range g.Seeds {
+		for _, a := range g.Attacks {
+			for _, d := range g.Defenses {
+				if a == "none" && strings.HasPrefix(d, runs.Unlearning) {
+					continue // there is nothing to unlearn
+				}
+				c := Cell{a, d, s}
+				for _, n := range c.needs() {
+					add(n)
+				}
+				add(c)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,201 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// figures are a paper's ASR and CA in percent.
+type pairOf struct{ asr, ca float64 }
+
+// The defences in the order of the paper's tables.
+var paperDefenses = []string{"none", "fp", "mcr", "nad", "abl"}
+
+// published are the figures of Li et al. 2021, by data, attack and defence in paperDefenses' order.
+var published = map[string]map[string][5]pairOf{
+	"cifar10": {
+		"none":    {{0, 89.12}, {0, 85.14}, {0, 87.49}, {0, 88.18}, {0, 88.41}},
+		"badnets": {{100, 85.43}, {99.98, 82.14}, {3.32, 78.49}, {3.56, 82.18}, {3.04, 86.11}},
+		"trojan":  {{100, 82.14}, {66.93, 80.17}, {23.88, 76.47}, {18.16, 80.23}, {3.81, 87.46}},
+		"blend":   {{100, 84.51}, {85.62, 81.33}, {31.85, 76.53}, {4.56, 82.04}, {16.23, 84.06}},
+		"dynamic": {{100, 83.88}, {87.18, 80.37}, {26.86, 70.36}, {22.50, 74.95}, {18.46, 85.34}},
+		"sig":     {{99.46, 84.16}, {76.32, 81.12}, {0.14, 78.65}, {1.92, 82.01}, {0.09, 88.27}},
+		"cl":      {{99.83, 83.43}, {54.95, 81.53}, {19.86, 77.36}, {16.11, 80.73}, {0, 89.03}},
+		"fc":      {{88.52, 83.32}, {69.89, 80.51}, {44.43, 77.57}, {58.68, 81.23}, {0.08, 82.36}},
+		"dfst":    {{99.76, 82.50}, {78.11, 80.23}, {39.22, 75.34}, {35.21, 78.40}, {5.33, 79.78}},
+		"lba":     {{99.13, 81.37}, {54.43, 79.67}, {15.52, 78.51}, {10.16, 79.52}, {0.06, 80.52}},
+		"cba":     {{90.63, 84.72}, {77.33, 79.15}, {38.76, 76.36}, {33.11, 82.40}, {29.81, 84.66}},
+	},
+	"gtsrb": {
+		"none":    {{0, 97.87}, {0, 90.14}, {0, 95.49}, {0, 95.18}, {0, 96.41}},
+		"badnets": {{100, 97.38}, {99.57, 88.61}, {1.00, 93.45}, {0.19, 89.52}, {0.03, 96.01}},
+		"trojan":  {{99.80, 96.27}, {93.54, 84.22}, {2.76, 92.98}, {0.37, 90.02}, {0.36, 94.95}},
+		"blend":   {{100, 95.97}, {99.50, 86.67}, {6.83, 92.91}, {8.10, 89.37}, {24.59, 93.14}},
+		"dynamic": {{100, 97.27}, {99.84, 88.38}, {64.82, 43.91}, {68.71, 76.93}, {6.24, 95.80}},
+		"sig":     {{97.13, 97.13}, {79.28, 90.50}, {33.98, 91.83}, {4.64, 89.36}, {5.13, 96.33}},
+	},
+	"photos": {
+		"none":    {{0, 89.93}, {0, 83.14}, {0, 85.49}, {0, 88.18}, {0, 88.31}},
+		"badnets": {{100, 84.41}, {97.70, 82.81}, {28.59, 78.52}, {6.32, 81.26}, {0.94, 87.76}},
+		"trojan":  {{100, 85.56}, {96.39, 80.34}, {6.67, 76.87}, {15.48, 80.52}, {1.47, 88.19}},
+		"blend":   {{99.93, 86.15}, {99.34, 81.33}, {19.23, 75.83}, {26.47, 82.39}, {21.42, 85.12}},
+		"sig":     {{98.60, 86.02}, {78.82, 85.72}, {25.14, 78.87}, {5.15, 83.01}, {0.18, 86.42}},
+	},
+}
+
+// publishedUnlearning are the figures of the unlearning methods on BadNets, CIFAR-10.
+var publishedUnlearning = map[string]pairOf{
+	"pixel-noise": {57.54, 82.33}, "grad-noise": {47.65, 82.62}, "label-shuffle": {30.23, 83.76}, "label-uniform": {75.12, 83.47},
+	"label-smooth": {99.80, 83.17}, "self-learning": {21.26, 84.38}, "ft-all": {99.12, 83.64}, "ft-last": {22.33, 77.65},
+	"ft-pretrained": {12.18, 75.10}, "retrain": {11.21, 86.02}, "abl": {3.04, 86.11},
+}
+
+// publishedRate are no defence's and ABL's at high poisoning rates, CIFAR-10.
+var publishedRate = map[string]map[string]pairOf{
+	"0.5": {
+		"badnets": {4.98, 70.52}, "trojan": {16.11, 68.56}, "blend": {27.28, 64.19}, "dynamic": {25.74, 61.32},
+	},
+	"0.7": {
+		"badnets": {5.02, 70.11}, "trojan": {29.29, 68.79}, "blend": {62.28, 64.43}, "dynamic": {69.36, 62.09},
+	},
+}
+
+// publishedTurning are ABL's by turning epoch of 100, CIFAR-10.
+var publishedTurning = map[int]map[string]pairOf{
+	10: {"badnets": {1.12, 85.30}, "trojan": {5.04, 85.12}, "blend": {16.34, 84.22}, "dynamic": {25.33, 84.12}},
+	20: {"badnets": {3.04, 86.11}, "trojan": {3.66, 87.46}, "blend": {16.23, 84.06}, "dynamic": {18.46, 85.34}},
+	30: {"badnets": {3.22, 85.60}, "trojan": {3.81, 87.25}, "blend": {19.87, 83.83}, "dynamic": {20.56, 85.23}},
+	40: {"badnets": {4.05, 84.28}, "trojan": {4.96, 85.14}, "blend": {18.78, 81.53}, "dynamic": {19.15, 83.44}},
+}
+
+// turningEpochs scales the paper's turning epochs of 100 to the default recipe's 24.
+var turningEpochs = map[int]int{10: 2, 20: 4, 30: 6, 40: 8}
+
+// paper returns the published figures that belong to a cell, if there are any.
+func (g *Grid) paper(c Cell) (pairOf, bool) {
+	name, list, _ := strings.Cut(c.Attack, ":")
+	if method, ok := strings.CutPrefix(c.Defense, "unlearn:"); ok {
+		f, ok := publishedUnlearning[method]
+		return f, ok && name == "badnets" && list == ""
+	}
+	if rate, ok := strings.CutPrefix(list, "rate="); ok {
+		f, ok := publishedRate[rate][name]
+		return f, ok && c.Defense == "abl"
+	}
+	if list != "" {
+		return pairOf{}, false
+	}
+	for paper, ours := range turningEpochs {
+		if c.Defense == fmt.Sprintf("abl:isolate_epochs=%d", ours) {
+			f, ok := publishedTurning[paper][name]
+			return f, ok
+		}
+	}
+	row, ok := published[g.Name][name]
+	i := slices.Index(paperDefenses, c.Defense)
+	if !ok || i < 0 {
+		return pairOf{}, false
+	}
+	return row[i], true
+}
+
+// PaperNames lists the paper's experiments.
+var PaperNames = []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
+
+// Data names where the paper's data lie; an empty one renders road signs instead.
+type Data struct{ CIFAR10, GTSRB, Photos string }
+
+// Paper returns one of the paper's experiments. quick cuts it down to what shows that it works.
+func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
+	ten := []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
+	four := []string{"badnets", "trojan", "blend", "dynamic"}
+	g := &Grid{Name: name, Data: data.CIFAR10, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=10"}
+	switch name {
+	case "curves":
+		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", ten[:9], []string{"none"}, []string{"curves"}
+	case "cifar10":
+		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, ten...), paperDefenses
+	case "gtsrb":
+		g.Title, g.Data = "Five attacks and five defences on GTSRB", data.GTSRB
+		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "dynamic", "sig:rate=0.02"}, paperDefenses
+	case "photos":
+		g.Title, g.Data, g.Model = "Four attacks and five defences on photographs of 224 px", data.Photos, "resnet-34"
+		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperDefenses
+		g.Settings = "batch=32"
+	case "isolation-rate":
+		g.Title, g.Attacks, g.Plots = "ABL by isolation rate", []string{"badnets", "blend"}, []string{"sweep"}
+		for _, p := range []string{"0.001", "0.005", "0.01", "0.05", "0.1", "0.2"} {
+			g.Defenses = append(g.Defenses, "abl:isolation="+p)
+		}
+	case "gamma":
+		g.Title, g.Attacks, g.Plots = "ABL by γ", []string{"badnets"}, []string{"sweep", "curves", "separation"}
+		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {
+			g.Defenses = append(g.Defenses, "abl:gamma="+p)
+		}
+	case "turning-epoch":
+		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", four, []string{"sweep"}
+		for _, p := range []int{10, 20, 30, 40} {
+			g.Defenses = append(g.Defenses, fmt.Sprintf("abl:isolate_epochs=%d", turningEpochs[p]))
+		}
+	case "poisoning-rate":
+		g.Title, g.Defenses = "High poisoning rates", []string{"none", "abl"}
+		for _, rate := range []string{"0.5", "0.7"} {
+			for _, a := range four {
+				g.Attacks = append(g.Attacks, a+":rate="+rate)
+			}
+		}
+	case "unlearning":
+		g.Title, g.Attacks, g.Defenses = "Unlearning methods on BadNets", []string{"badnets"}, []string{"none"}
+		for _, m := range unlearn.MethodNames() {
+			g.Defenses = append(g.Defenses, "unlearn:"+m)
+		}
+		g.Defenses = append(g.Defenses, "unlearn:abl")
+		g.Pretrain = data.GTSRB
+	default:
+		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(PaperNames, ", "))
+	}
+	if quick {
+		g.cutDown()
+	}
+	if g.Data == "" {
+		g.Data = "signs"
+	}
+	return g, g.Check()
+}
+
+// cutDown leaves every path of an experiment and little of its work.
+func (g *Grid) cutDown() {
+	g.Quick, g.Model = true, "small-cnn"
+	if g.Data == "" || g.Data == "signs" {
+		g.Limit, g.Test = 300, 100
+	} else {
+		g.Limit, g.Test = 1000, 500
+	}
+	g.Clean = 0.3
+	g.Settings, g.Plain = "batch=32,isolate_epochs=2,tune_epochs=2,unlearn_steps=20,isolation=0.03", ""
+	for i, a := range g.Attacks {
+		name, list, _ := strings.Cut(a, ":")
+		short := map[string]string{
+			"trojan": "epochs=1,steps=5", "lba": "epochs=1,steps=5", "cl": "epochs=1,steps=3", "fc": "epochs=1,steps=3",
+			"dynamic": "epochs=1,steps=5", "dfst": "epochs=1,steps=8",
+		}[name]
+		if list = strings.Trim(list+","+short, ","); list != "" {
+			g.Attacks[i] = name + ":" + list
+		}
+	}
+	for i, d := range g.Defenses { // the network above trains for fewer epochs than some would isolate
+		if strings.HasPrefix(d, "abl:isolate_epochs=") {
+			g.Defenses[i] = fmt.Sprintf("abl:isolate_epochs=%d", 1+i%2)
+		}
+	}
+	var once []string
+	for _, d := range g.Defenses {
+		if !slices.Contains(once, d) {
+			once = append(once, d)
+		}
+	}
+	g.Defenses = once
+}

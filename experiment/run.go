@@ -1,0 +1,286 @@
+package experiment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/defense/repair"
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// Runner carries a grid out in a folder: cells/NAME for each run, then tables and plots.
+type Runner struct {
+	Grid    *Grid
+	Folder  string
+	Backend backends.Backend
+	Cache   string        // of what attacks learn; see attack.Env
+	Jobs    int           // cells at a time; 0 is 1
+	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
+	Only    string        // the name of the only cell to run; empty: all
+	Watch   func(Cell, runs.Event)
+	Say     func(format string, args ...any) // a line for each cell
+
+	mu    sync.Mutex
+	data  *dataset.Data
+	spent map[string]time.Duration // by defence, of the cells that were run
+	count map[string]int
+}
+
+var errBudget = errors.New("the budget is spent; the same command goes on from here")
+
+func (r *Runner) folder(c Cell) string { return filepath.Join(r.Folder, "cells", c.Name()) }
+
+// Done reports whether a cell is finished.
+func (r *Runner) Done(c Cell) bool {
+	_, err := os.Stat(filepath.Join(r.folder(c), runs.ResultFile))
+	return err == nil
+}
+
+// Run runs the cells that are missing. Finished ones are never computed again.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.Grid.Check(); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if r.Budget > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, r.Budget, errBudget)
+		defer stop()
+	}
+	r.spent, r.count = map[string]time.Duration{}, map[string]int{}
+	var missing []Cell
+	all := r.Grid.Cells()
+	for _, c := range all {
+		if r.Only != "" && c.Name() != r.Only {
+			continue
+		}
+		if !r.Done(c) {
+			missing = append(missing, c)
+		}
+	}
+	if r.Only != "" && len(missing) == 0 {
+		for _, c := range all {
+			if c.Name() == r.Only {
+				return nil // finished
+			}
+		}
+		return fmt.Errorf("the grid has no cell %q", r.Only)
+	}
+	r.Say("%s: %d of %d cells are finished", r.Grid.Name, len(all)-len(missing), len(all))
+	return r.work(ctx, missing)
+}
+
+// work runs cells in their order, some at a time, each when what it needs is there.
+func (r *Runner) work(ctx context.Context, cells []Cell) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	finished := map[Cell]chan struct{}{}
+	for _, c := range cells {
+		finished[c] = make(chan struct{})
+	}
+	queue := make(chan int)
+	go func() {
+		defer close(queue)
+		for i := range cells {
+			select {
+			case queue <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var group sync.WaitGroup
+	for range max(1, r.Jobs) {
+		group.Go(func() {
+			for i := range queue {
+				c := cells[i]
+				for _, n := range c.needs() {
+					if f := finished[n]; f != nil {
+						select {
+						case <-f:
+						case <-ctx.Done():
+							return
+						}
+					}
+				}
+				start := time.Now()
+				if err := r.cell(ctx, c); err != nil {
+					stop(fmt.Errorf("cell %s: %w", c.Name(), err))
+					return
+				}
+				r.tell(c, time.Since(start), cells[i+1:])
+				close(finished[c])
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// tell says that a cell is finished, and what the rest will take by what its like took.
+func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kind := func(c Cell) string {
+		k, _, _ := strings.Cut(c.Defense, ":")
+		return k
+	}
+	r.spent[kind(c)] += took
+	r.count[kind(c)]++
+	var total time.Duration
+	n := 0
+	for k, d := range r.spent {
+		total += d
+		n += r.count[k]
+	}
+	var left time.Duration
+	for _, o := range rest {
+		if k := kind(o); r.count[k] > 0 {
+			left += r.spent[k] / time.Duration(r.count[k])
+		} else {
+			left += total / time.Duration(n)
+		}
+	}
+	left /= time.Duration(max(1, r.Jobs))
+	line := fmt.Sprintf("%-40s %6s", c.Name(), took.Round(time.Second))
+	if res, err := runs.ReadResult(r.folder(c)); err == nil {
+		line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
+	}
+	if len(rest) > 0 {
+		line += fmt.Sprintf("  %d cells, some %s left", len(rest), left.Round(time.Second))
+	}
+	r.Say("%s", line)
+}
+
+func percent(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", *v)
+}
+
+// open reads the data and keeps the grid beside the results.
+func (r *Runner) open(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
+		return err
+	}
+	g := r.Grid
+	raw, err := yaml.Marshal(g)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.Folder, "grid.yaml")
+	if old, err := os.ReadFile(path); err == nil && string(old) != string(raw) {
+		return fmt.Errorf("%s holds another grid's results; choose another --out, or give that folder's grid.yaml", r.Folder)
+	}
+	if err := atomicfile.WriteBytes(path, raw); err != nil {
+		return err
+	}
+	if r.data, err = g.load(ctx, g.Data, 0); err != nil {
+		return err
+	}
+	if t := r.data.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
+		at := dataset.Shuffle(0, "experiment test", t.Len())[:g.Test]
+		r.data.Test = t.Subset(at)
+	}
+	return nil
+}
+
+// load reads data, or renders signs by seed.
+func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Data, error) {
+	if spec != "signs" {
+		return dataset.Load(ctx, spec, dataset.Options{Limit: g.Limit, Size: g.Size})
+	}
+	return signs.Render(seed, cmp.Or(g.Limit, 3000), cmp.Or(g.Test, 800)), nil
+}
+
+// pretrained returns a network that was trained on other data, in the folder cells/pretrained.SEED.
+func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, error) {
+	path := r.Grid.Pretrain
+	if filepath.Ext(path) != ".safetensors" {
+		s.Folder = filepath.Join(r.Folder, "cells", fmt.Sprintf("pretrained.%d", s.Options.Seed))
+		path = filepath.Join(s.Folder, runs.ModelFile)
+		if _, err := os.Stat(filepath.Join(s.Folder, runs.ResultFile)); err != nil {
+			d, err := r.Grid.load(ctx, cmp.Or(r.Grid.Pretrain, "signs"), 1)
+			if err != nil {
+				return nil, err
+			}
+			if d.Train.Height != r.data.Train.Height || d.Train.Width != r.data.Train.Width {
+				return nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
+			}
+			s.Data, s.Attacks, s.Defense = d, nil, "none"
+			if _, err := runs.Train(ctx, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	_, state, _, err := checkpoint.Load(path)
+	return state, err
+}
+
+// cell runs one cell, or goes on with it.
+func (r *Runner) cell(ctx context.Context, c Cell) error {
+	g := r.Grid
+	o, err := g.options(c.Defense, c.Seed)
+	if err != nil {
+		return err
+	}
+	attacks, err := g.attack(c.Attack, c.Seed)
+	if err != nil {
+		return err
+	}
+	if r.data.Layout == "gtsrb" || r.data.Layout == "signs" {
+		o.Flip = false
+		for i := range attacks {
+			attacks[i].NoFlip = attacks[i].Network != ""
+		}
+	}
+	spec := runs.Spec{
+		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, "grid.yaml"), r.Folder, c.Name()),
+		Data:    r.data, Attacks: attacks, Cache: r.Cache, Options: o, Folder: r.folder(c), Backend: r.Backend, Resume: true,
+		Watch: func(e runs.Event) {
+			if r.Watch != nil {
+				r.Watch(c, e)
+			}
+		},
+	}
+	if !runs.IsRepair(c.Defense) {
+		spec.Defense, _, _ = strings.Cut(c.Defense, ":")
+		_, err := runs.Train(ctx, spec)
+		return err
+	}
+	spec.Defense = c.Defense
+	rep := runs.RepairSpec{
+		Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Repair: repair.Defaults(c.Defense), Tune: unlearn.DefaultTune(),
+	}
+	rep.Repair.Seed, rep.Repair.Flip = c.Seed, o.Flip
+	rep.Tune.Scratch = o.TuneEpochs
+	if n := c.needs(); len(n) > 1 {
+		rep.Suspects = r.folder(n[1])
+	}
+	if c.Defense == runs.Unlearning+"ft-pretrained" {
+		if rep.Pretrained, err = r.pretrained(ctx, spec); err != nil {
+			return err
+		}
+	}
+	_, err = runs.RunRepair(ctx, rep)
+	return err
+}

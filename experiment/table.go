@@ -1,0 +1,231 @@
+package experiment
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/report"
+)
+
+// Row is a line of a table: an attack under a defence, over all seeds.
+type Row struct {
+	Attack    string   `json:"attack"`
+	Defense   string   `json:"defense"`
+	Seeds     int      `json:"seeds"` // that are finished
+	ASR       *float64 `json:"asr"`
+	ASRDev    *float64 `json:"asr_deviation"` // of the sample; null with one seed
+	CA        *float64 `json:"ca"`
+	CADev     *float64 `json:"ca_deviation"`
+	Precision *float64 `json:"isolation_precision"`
+	PaperASR  *float64 `json:"paper_asr"`
+	PaperCA   *float64 `json:"paper_ca"`
+}
+
+// spread returns mean and deviation of the values that are there.
+func spread(values []*float64) (mean, dev *float64) {
+	sum, n := 0.0, 0
+	for _, v := range values {
+		if v != nil {
+			sum += *v
+			n++
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	m := sum / float64(n)
+	if n > 1 {
+		d := 0.0
+		for _, v := range values {
+			if v != nil {
+				d += (*v - m) * (*v - m)
+			}
+		}
+		d = math.Sqrt(d / float64(n-1))
+		dev = &d
+	}
+	return &m, dev
+}
+
+// Rows collects what is finished.
+func (r *Runner) Rows() []Row {
+	var rows []Row
+	for _, a := range r.Grid.Attacks {
+		for _, d := range r.Grid.Defenses {
+			row := Row{Attack: a, Defense: d}
+			var asr, ca, precision []*float64
+			for _, s := range r.Grid.Seeds {
+				res, err := runs.ReadResult(r.folder(Cell{a, d, s}))
+				if err != nil {
+					continue
+				}
+				row.Seeds++
+				asr, ca = append(asr, res.ASR), append(ca, res.CA)
+				if res.Isolation != nil {
+					precision = append(precision, res.Isolation.Precision)
+				}
+			}
+			row.ASR, row.ASRDev = spread(asr)
+			row.CA, row.CADev = spread(ca)
+			row.Precision, _ = spread(precision)
+			if f, ok := r.Grid.paper(Cell{Attack: a, Defense: d}); ok {
+				row.PaperCA = &f.ca
+				if a != "none" {
+					row.PaperASR = &f.asr
+				}
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// number formats a figure with its deviation, or a dash.
+func number(v, dev *float64) string {
+	switch {
+	case v == nil:
+		return "–"
+	case dev != nil:
+		return fmt.Sprintf("%.2f ± %.2f", *v, *dev)
+	}
+	return fmt.Sprintf("%.2f", *v)
+}
+
+// pair is "ASR / CA" with the paper's in brackets.
+func (row *Row) pair() string {
+	if row.Seeds == 0 {
+		return "–"
+	}
+	s := number(row.ASR, row.ASRDev) + " / " + number(row.CA, row.CADev)
+	if row.PaperCA != nil {
+		s += " (" + number(row.PaperASR, nil) + " / " + number(row.PaperCA, nil) + ")"
+	}
+	return s
+}
+
+// Table lays the rows out: attacks by defences where they are few, else a line each.
+func (r *Runner) Table() report.Table {
+	g, rows := r.Grid, r.Rows()
+	t := report.Table{Title: g.Title, Note: "ASR / CA in percent, the paper's in brackets; several seeds: mean ± standard deviation."}
+	if g.Title == "" {
+		t.Title = g.Name
+	}
+	if g.Quick {
+		t.Title += " (quick)"
+		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
+	}
+	n := len(g.Defenses)
+	if n > 6 || len(g.Attacks) == 1 {
+		t.Columns = []string{"attack", "defence", "ASR", "CA", "isolation precision", "paper's ASR", "paper's CA"}
+		for _, row := range rows {
+			precision := "–"
+			if row.Precision != nil {
+				precision = fmt.Sprintf("%.3f", *row.Precision)
+			}
+			t.Rows = append(t.Rows, []string{
+				row.Attack, row.Defense, number(row.ASR, row.ASRDev), number(row.CA, row.CADev), precision, number(row.PaperASR, nil), number(row.PaperCA, nil),
+			})
+		}
+		return t
+	}
+	t.Columns = append([]string{"attack"}, g.Defenses...)
+	for i, a := range g.Attacks {
+		line := []string{a}
+		for k := range n {
+			line = append(line, rows[i*n+k].pair())
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	if len(g.Attacks) > 2 {
+		line := []string{"average of the attacks"}
+		for k := range n {
+			var asr, ca, pASR, pCA []*float64
+			for i, a := range g.Attacks {
+				if row := rows[i*n+k]; a != "none" && row.Seeds > 0 {
+					asr, ca, pASR, pCA = append(asr, row.ASR), append(ca, row.CA), append(pASR, row.PaperASR), append(pCA, row.PaperCA)
+				}
+			}
+			mean := Row{Seeds: len(asr)}
+			mean.ASR, _ = spread(asr)
+			mean.CA, _ = spread(ca)
+			mean.PaperASR, _ = spread(pASR)
+			mean.PaperCA, _ = spread(pCA)
+			line = append(line, mean.pair())
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+// Markdown writes a table.
+func Markdown(w io.Writer, t report.Table, commands ...string) error {
+	cell := strings.NewReplacer("|", "\\|", "\n", " ")
+	line := func(cells []string) string {
+		var b strings.Builder
+		for _, c := range cells {
+			b.WriteString("| " + cell.Replace(c) + " ")
+		}
+		return b.String() + "|\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.Title, t.Note)
+	b.WriteString(line(t.Columns))
+	b.WriteString(strings.Repeat("|---", len(t.Columns)) + "|\n")
+	for _, r := range t.Rows {
+		b.WriteString(line(r))
+	}
+	for _, c := range commands {
+		fmt.Fprintf(&b, "\n    %s\n", c)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Write makes the tables, the plots and the page of what is finished. The same results give the same
+// bytes.
+func (r *Runner) Write(command string) error {
+	t, rows := r.Table(), r.Rows()
+	if err := atomicfile.Write(filepath.Join(r.Folder, "table.md"), func(w io.Writer) error { return Markdown(w, t, command) }); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteBytes(filepath.Join(r.Folder, "table.json"), append(raw, '\n')); err != nil {
+		return err
+	}
+	err = atomicfile.Write(filepath.Join(r.Folder, "table.csv"), func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		lines := [][]string{{"attack", "defense", "seeds", "asr", "asr_deviation", "ca", "ca_deviation", "isolation_precision", "paper_asr", "paper_ca"}}
+		text := func(v *float64) string {
+			if v == nil {
+				return ""
+			}
+			return strconv.FormatFloat(*v, 'f', 4, 64)
+		}
+		for _, r := range rows {
+			lines = append(lines, []string{
+				r.Attack, r.Defense, strconv.Itoa(r.Seeds), text(r.ASR), text(r.ASRDev), text(r.CA), text(r.CADev), text(r.Precision), text(r.PaperASR), text(r.PaperCA),
+			})
+		}
+		return c.WriteAll(lines)
+	})
+	if err != nil {
+		return err
+	}
+	figures, err := r.Figures()
+	if err != nil {
+		return err
+	}
+	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: []report.Table{t}, Figures: figures, Facts: [][2]string{{"command", command}}}
+	return p.Write(filepath.Join(r.Folder, "index.html"))
+}

@@ -1,0 +1,69 @@
+package runs
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+)
+
+// logFile appends events to log.jsonl and can go back to where a checkpoint was taken.
+type logFile struct {
+	*os.File
+	err    error
+	epochs []Event
+}
+
+func openLog(path string, resume bool) (*logFile, error) {
+	flags := os.O_CREATE | os.O_RDWR
+	if !resume {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{File: f}, nil
+}
+
+func (l *logFile) size() int64 {
+	n, err := l.Seek(0, io.SeekCurrent)
+	if err != nil {
+		l.err = err
+	}
+	return n
+}
+
+// rewind cuts what was logged after a checkpoint and reads what stands before.
+func (l *logFile) rewind(size int64) error {
+	if err := l.Truncate(size); err != nil {
+		return err
+	}
+	if _, err := l.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	d := json.NewDecoder(l.File)
+	for {
+		var e Event
+		if err := d.Decode(&e); err != nil {
+			break
+		}
+		if e.Event == "epoch" {
+			l.epochs = append(l.epochs, e)
+		}
+	}
+	_, err := l.Seek(size, io.SeekStart)
+	return err
+}
+
+func (l *logFile) write(e Event) {
+	if e.Event == "epoch" {
+		l.epochs = append(l.epochs, e)
+	}
+	raw, err := json.Marshal(e)
+	if err == nil {
+		_, err = l.Write(append(raw, '\n'))
+	}
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+}

@@ -1,0 +1,118 @@
+package runs
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+)
+
+// measure evaluates what was trained and scores the ranking.
+func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
+	t := out.Trained
+	if t.Unlearn != nil {
+		res.Unlearning = t.Unlearn
+		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
+	}
+	if len(t.Suspects) > 0 {
+		res.Isolation = scoreIsolation(t.Suspects, out)
+	}
+	if s.Audit {
+		return nil
+	}
+	return s.measureModel(ctx, t.Network, t.Model, out, res)
+}
+
+// measureModel evaluates a model on the test images, clean and triggered.
+func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) error {
+	if s.Data.Test == nil || s.Data.Test.Len() == 0 {
+		return nil
+	}
+	debug.FreeOSMemory() // training's memory goes before the triggered images come
+	e, err := evaluate.New(s.Backend, n)
+	if err != nil {
+		return err
+	}
+	if err := e.Load(state); err != nil {
+		return err
+	}
+	percent := func(set *dataset.Set) (*float64, error) {
+		r, err := e.Accuracy(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		v := 100 * r.Accuracy
+		return &v, nil
+	}
+	if res.CA, err = percent(s.Data.Test); err != nil {
+		return err
+	}
+	for k, a := range out.Attacks {
+		triggered, err := a.Triggered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if triggered.Len() == 0 {
+			continue
+		}
+		asr, err := percent(triggered)
+		if err != nil {
+			return err
+		}
+		res.Attacks[k].ASR = asr
+		if res.ASR == nil || *asr > *res.ASR {
+			res.ASR = asr
+		}
+		covered, err := a.Covered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if covered != nil {
+			if res.Attacks[k].Covered, err = percent(covered); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
+	counts := make([]int, len(out.Train.Classes))
+	order := make([]int, len(suspects))
+	n := 0
+	for k, s := range suspects {
+		order[k] = s.Index
+		if s.Isolated {
+			counts[out.Train.Labels[s.Index]]++
+			n++
+		}
+	}
+	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
+	for c, k := range counts {
+		if share := float64(k) / float64(n); share > iso.TopShare {
+			iso.TopShare, iso.TopClass = share, out.Train.Classes[c]
+		}
+	}
+	iso.Suspicious = suspicious(iso.TopShare, iso.TopClass, out.Train)
+	if out.Truth != nil {
+		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
+			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
+		}
+	}
+	return iso
+}
+
+// suspicious is a rule of thumb, not a test: planted images share one label, so nearly all isolated
+// images carry it. Clean data's easiest images lean to some classes too, but not that far.
+func suspicious(share float64, class string, set *dataset.Set) bool {
+	usual := 0.0
+	for c, n := range set.Counts() {
+		if set.Classes[c] == class {
+			usual = float64(n) / float64(set.Len())
+		}
+	}
+	return share >= 0.9 && usual < 0.6
+}

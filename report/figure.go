@@ -1,0 +1,193 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"image/color"
+	"io"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/unpoison/unpoison/internal/atomicfile"
+)
+
+// Figure is a plot with a caption.
+type Figure struct {
+	Title, Caption string
+	SVG            template.HTML
+
+	plot *plot.Plot
+}
+
+// Line is a series of a plot.
+type Line struct {
+	Name string
+	X    []float64 // nil: 1, 2, …
+	Y    []float64
+	Dash bool // the second style
+}
+
+// Axes names a plot's axes.
+type Axes struct {
+	X, Y string
+	LogX bool
+}
+
+// styles tell lines apart in colour, in grey and by most colour-blind readers.
+var styles = []struct {
+	color color.Color
+	dash  []vg.Length
+	glyph draw.GlyphDrawer
+}{
+	{blue, nil, draw.CircleGlyph{}},
+	{orange, []vg.Length{vg.Points(5), vg.Points(3)}, draw.TriangleGlyph{}},
+	{color.RGBA{0x2a, 0x8f, 0x6b, 0xff}, []vg.Length{vg.Points(1.5), vg.Points(2.5)}, draw.SquareGlyph{}},
+	{color.RGBA{0x8a, 0x4f, 0xa3, 0xff}, []vg.Length{vg.Points(8), vg.Points(3), vg.Points(1.5), vg.Points(3)}, draw.PyramidGlyph{}},
+	{color.RGBA{0x40, 0x40, 0x40, 0xff}, []vg.Length{vg.Points(3), vg.Points(1.5)}, draw.PlusGlyph{}},
+	{color.RGBA{0xb0, 0x30, 0x40, 0xff}, []vg.Length{vg.Points(10), vg.Points(2)}, draw.CrossGlyph{}},
+}
+
+// epochTicks puts at most ten whole numbers along the axis.
+func epochTicks(lines []Line) plot.ConstantTicks {
+	most := 0
+	for _, l := range lines {
+		most = max(most, len(l.Y))
+	}
+	var ticks plot.ConstantTicks
+	step := (most + 9) / 10
+	for e := step; e <= most; e += step {
+		ticks = append(ticks, plot.Tick{Value: float64(e), Label: fmt.Sprint(e)})
+	}
+	return ticks
+}
+
+// valueTicks marks the values that lines have.
+func valueTicks(lines []Line) plot.ConstantTicks {
+	seen := map[float64]bool{}
+	var ticks plot.ConstantTicks
+	for _, l := range lines {
+		for _, x := range l.X {
+			if !seen[x] {
+				seen[x] = true
+				ticks = append(ticks, plot.Tick{Value: x, Label: fmt.Sprintf("%g", x)})
+			}
+		}
+	}
+	return ticks
+}
+
+// empty returns a plot with axes and a grid.
+func empty(a Axes) *plot.Plot {
+	p := plot.New()
+	p.X.Label.Text, p.Y.Label.Text = a.X, a.Y
+	p.Y.Min = 0
+	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Points(8)
+	p.Legend.ThumbnailWidth = vg.Points(28)
+	p.Legend.Padding = vg.Points(2)
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// LineFigure plots series.
+func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
+	p := empty(a)
+	p.X.Tick.Marker = epochTicks(lines)
+	for k, l := range lines {
+		xy := make(plotter.XYs, len(l.Y))
+		for i, v := range l.Y {
+			xy[i] = plotter.XY{X: float64(i + 1), Y: v}
+			if l.X != nil {
+				xy[i].X = l.X[i]
+			}
+		}
+		line, points, err := plotter.NewLinePoints(xy)
+		if err != nil {
+			return Figure{}, err
+		}
+		style := styles[k%len(styles)]
+		if l.Dash {
+			style = styles[1]
+		}
+		line.Width = vg.Points(1.6)
+		line.Color, points.Color, line.Dashes, points.Shape = style.color, style.color, style.dash, style.glyph
+		p.Add(line, points)
+		p.Legend.Add(l.Name+"   ", line, points) // the names touch the lines otherwise
+		if l.X != nil {
+			p.X.Tick.Marker = valueTicks(lines)
+		}
+	}
+	if a.LogX {
+		p.X.Scale = plot.LogScale{}
+	}
+	return figure(title, caption, p)
+}
+
+// HistogramFigure plots how two groups of values are spread, each as a share of its own. Values above
+// top are counted at it.
+func HistogramFigure(title, caption string, a Axes, top float64, names [2]string, values [2][]float32) (Figure, error) {
+	const bins = 40
+	p := empty(a)
+	for k, group := range values {
+		if len(group) == 0 {
+			continue
+		}
+		xy := make(plotter.XYs, 0, 2*bins)
+		counts := make([]float64, bins)
+		for _, v := range group {
+			counts[min(bins-1, max(0, int(float64(v)/top*bins)))] += 1 / float64(len(group))
+		}
+		for b, c := range counts {
+			xy = append(xy, plotter.XY{X: top * float64(b) / bins, Y: c}, plotter.XY{X: top * float64(b+1) / bins, Y: c})
+		}
+		line, err := plotter.NewLine(xy)
+		if err != nil {
+			return Figure{}, err
+		}
+		line.Width, line.Color, line.Dashes = vg.Points(1.6), styles[k].color, styles[k].dash
+		p.Add(line)
+		p.Legend.Add(names[k]+"   ", line)
+	}
+	p.X.Max = math.Max(p.X.Max, top)
+	return figure(title, caption, p)
+}
+
+// The size of a figure.
+const figureWidth, figureHeight = 15 * vg.Centimeter, 8 * vg.Centimeter
+
+// inset leaves room for the last tick's label.
+func inset(c draw.Canvas) draw.Canvas { return draw.Crop(c, 0, -vg.Points(12), 0, -vg.Points(6)) }
+
+func figure(title, caption string, p *plot.Plot) (Figure, error) {
+	c := vgsvg.New(figureWidth, figureHeight)
+	p.Draw(inset(draw.New(c)))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return Figure{}, err
+	}
+	svg := b.Bytes()
+	if i := bytes.Index(svg, []byte("<svg")); i > 0 { // without the XML prologue
+		svg = svg[i:]
+	}
+	return Figure{title, caption, template.HTML(svg), p}, nil
+}
+
+// Save writes the figure as path.svg and path.png.
+func (f Figure) Save(path string) error {
+	if err := atomicfile.WriteBytes(path+".svg", []byte(f.SVG)); err != nil {
+		return err
+	}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(figureWidth, figureHeight), vgimg.UseDPI(144))}
+	f.plot.Draw(inset(draw.New(c)))
+	return atomicfile.Write(path+".png", func(w io.Writer) error {
+		_, err := c.WriteTo(w)
+		return err
+	})
+}
