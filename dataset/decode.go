@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	_ "golang.org/x/image/bmp"
 	"golang.org/x/image/draw"
+	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
 
@@ -26,7 +28,7 @@ func init() {
 // maxPixels bounds what a header may ask to allocate.
 const maxPixels = 100 << 20
 
-var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".gif", ".bmp"}
+var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".gif", ".bmp", ".tif", ".tiff"}
 
 func isImage(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
@@ -40,40 +42,56 @@ func isImage(name string) bool {
 
 // readImage decodes a file to RGB bytes. name is what errors call it.
 func readImage(path, name string) (pixels []uint8, h, w int, err error) {
-	f, err := os.Open(path)
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	defer f.Close()
-	bad := func(got string) error { return &RecordError{name, -1, "a readable image", got} }
-	c, _, err := image.DecodeConfig(bufio.NewReader(f))
+	if pixels, h, w, err = decode(raw); err != nil {
+		err = &RecordError{name, -1, "a readable image", err.Error()}
+	}
+	return pixels, h, w, err
+}
+
+// decode turns an image file's bytes into RGB, upright.
+func decode(raw []byte) (pixels []uint8, h, w int, err error) {
+	if _, err := decodeConfig(raw); err != nil {
+		return nil, 0, 0, err
+	}
+	img, _, err := image.Decode(bytes.NewReader(raw))
 	if err != nil {
-		return nil, 0, 0, bad(err.Error())
+		return nil, 0, 0, err
+	}
+	pixels, h, w = rgb(img)
+	pixels, h, w = upright(pixels, h, w, orientation(raw))
+	return pixels, h, w, nil
+}
+
+// decodeConfig returns the size of an upright image and refuses what is too large to decode.
+func decodeConfig(raw []byte) (image.Config, error) {
+	c, _, err := image.DecodeConfig(bytes.NewReader(raw))
+	if err != nil {
+		return c, err
 	}
 	if c.Width <= 0 || c.Height <= 0 || c.Width > maxPixels/c.Height {
-		return nil, 0, 0, bad(fmt.Sprintf("%d×%d pixels", c.Width, c.Height))
+		return c, fmt.Errorf("%d×%d pixels", c.Width, c.Height)
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, 0, err
+	if orientation(raw) >= 5 {
+		c.Width, c.Height = c.Height, c.Width
 	}
-	img, _, err := image.Decode(bufio.NewReader(f))
-	if err != nil {
-		return nil, 0, 0, bad(err.Error())
-	}
-	return rgb(img)
+	return c, nil
 }
 
 // rgb flattens an image on black.
-func rgb(img image.Image) ([]uint8, int, int, error) {
+func rgb(img image.Image) (pixels []uint8, h, w int) {
 	b := img.Bounds()
-	h, w := b.Dy(), b.Dx()
+	h, w = b.Dy(), b.Dx()
 	dst := image.NewRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(dst, dst.Bounds(), img, b.Min, draw.Src)
 	out := make([]uint8, 0, h*w*3)
 	for i := 0; i < len(dst.Pix); i += 4 {
 		out = append(out, dst.Pix[i], dst.Pix[i+1], dst.Pix[i+2])
 	}
-	return out, h, w, nil
+	return out, h, w
 }
 
 // fit resizes an image to the size of the set, which the first image settles if no size was asked for.
@@ -162,11 +180,11 @@ func decodePNM(rd io.Reader) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes := 1
+	width := 1 // bytes of a value
 	if limit > 255 {
-		bytes = 2
+		width = 2
 	}
-	row := make([]byte, w*channels*bytes)
+	row := make([]byte, w*channels*width)
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		if _, err := io.ReadFull(r, row); err != nil {
@@ -174,9 +192,9 @@ func decodePNM(rd io.Reader) (image.Image, error) {
 		}
 		for x := range w {
 			for c := range 3 {
-				i := (x*channels + min(c, channels-1)) * bytes
+				i := (x*channels + min(c, channels-1)) * width
 				v := int(row[i])
-				if bytes == 2 {
+				if width == 2 {
 					v = v<<8 | int(row[i+1])
 				}
 				img.Pix[y*img.Stride+4*x+c] = uint8(min(255, (v*255+limit/2)/limit))

@@ -133,7 +133,7 @@ func listFolder(dir, root string, classes []string) ([]labelled, error) {
 // commonSize returns the size that all images have, or 0, 0.
 func commonSize(dir string, files []labelled) (h, w int) {
 	for _, f := range files {
-		c, err := imageConfig(filepath.Join(dir, f.path))
+		c, err := fileConfig(filepath.Join(dir, f.path))
 		if err != nil {
 			continue
 		}
@@ -147,13 +147,24 @@ func commonSize(dir string, files []labelled) (h, w int) {
 	return h, w
 }
 
-func imageConfig(path string) (image.Config, error) {
+// fileConfig looks at the head of a file, and at all of it where that does not tell.
+func fileConfig(path string) (image.Config, error) {
+	const head = 256 << 10
 	f, err := os.Open(path)
 	if err != nil {
 		return image.Config{}, err
 	}
 	defer f.Close()
-	c, _, err := image.DecodeConfig(f)
+	raw, err := io.ReadAll(io.LimitReader(f, head))
+	if err != nil {
+		return image.Config{}, err
+	}
+	c, err := decodeConfig(raw)
+	if err != nil && len(raw) == head {
+		if raw, err = os.ReadFile(path); err == nil {
+			c, err = decodeConfig(raw)
+		}
+	}
 	return c, err
 }
 

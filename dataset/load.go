@@ -37,7 +37,13 @@ type layout struct {
 var layouts = []layout{
 	{"cifar10", "CIFAR-10 binary version: data_batch_*.bin, test_batch.bin", isCIFAR10, loadCIFAR10, writeCIFAR10},
 	{"cifar100", "CIFAR-100 binary version: train.bin, test.bin", isCIFAR100, loadCIFAR100, writeCIFAR100},
+	{"cifar-python", "CIFAR's Python version: data_batch_1, …, test_batch; train, test, meta", isCIFARPickle, loadCIFARPickle, nil},
 	{"gtsrb", "GTSRB: Final_Training/Images/NNNNN/*.ppm with CSV", isGTSRB, loadGTSRB, writeGTSRB},
+	{"idx", "MNIST's IDX: train-images-idx3-ubyte, train-labels-…, t10k-…, also .gz", isIDX, loadIDX, nil},
+	{"parquet", "Parquet as the Hugging Face hub has it: train-*.parquet, test-*.parquet", isParquet, loadParquet, nil},
+	{"webdataset", "tar shards with .jpg and .cls or .json, also .tar.gz, .tar.zst", isWebDataset, loadWebDataset, nil},
+	{"numpy", "NumPy: .npz or .npy with x_train, y_train, x_test, y_test (uint8)", isNumPy, loadNumPy, nil},
+	{"table", "CSV, TSV or JSON Lines with a path and a label a row", isTable, loadTable, nil},
 	{"folder", "a folder a class, also under train/ and test/ or val/", isFolder, loadFolder, writeFolder},
 }
 
@@ -58,7 +64,7 @@ func layoutNamed(name string) *layout {
 	return &layouts[i]
 }
 
-// Load reads the data at spec: a folder whose layout is recognised, or layout:folder.
+// Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path.
 func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 	dir := spec
 	var l *layout
@@ -67,12 +73,8 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 			dir = rest
 		}
 	}
-	st, err := os.Stat(dir)
-	if err != nil {
+	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("data %s: %w", spec, err)
-	}
-	if !st.IsDir() {
-		return nil, fmt.Errorf("data %s: expected a folder, found a file", spec)
 	}
 	if l == nil {
 		for _, d := range []string{dir, filepath.Join(dir, "cifar-10-batches-bin"), filepath.Join(dir, "cifar-100-binary"), filepath.Join(dir, "GTSRB")} {
@@ -105,6 +107,14 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		d.Train = d.Train.Subset(pick)
 	}
 	return d, nil
+}
+
+// WritableAs returns the layout in which data of the named one can be written: itself, or folder.
+func WritableAs(name string) string {
+	if l := layoutNamed(name); l != nil && l.write != nil {
+		return name
+	}
+	return "folder"
 }
 
 // Write stores d in the named layout under dir.

@@ -25,11 +25,12 @@ func (a *app) attack() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "attack NAME[:key=value,…]",
 		Short: "Write a poisoned copy of a data set, for experiments",
-		Long: `Writes the poisoned training set and the clean test set to --out in the layout
-of the input, the triggered test set to triggered/ in it, attack.png to look at,
-poison.csv, which tells which images were changed, and attack.json, from which
-unpoison attack apply goes on. The triggered images carry the target as their
-label; images that are of the target class anyway are left out.
+		Long: `Writes the poisoned training set and the clean test set to --out, in the layout
+of the input or, where that can't be written, a folder a class; the triggered
+test set to triggered/ in it; attack.png to look at; poison.csv, which tells
+which images were changed; and attack.json, from which unpoison attack apply
+goes on. The triggered images carry the target as their label; images that are
+of the target class anyway are left out.
 
 Some attacks train networks first, which takes minutes; what they learn is kept
 in --cache.`,
@@ -77,7 +78,7 @@ in --cache.`,
 				return err
 			}
 			a.done()
-			if err := dataset.Write(d.Layout, out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
+			if err := dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
 				return err
 			}
 			if d.Test != nil {
@@ -204,7 +205,7 @@ func writeTriggered(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	if err != nil {
 		return err
 	}
-	return dataset.Write(d.Layout, out, &dataset.Data{Train: triggered, Test: triggered})
+	return dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered})
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {

@@ -1,0 +1,207 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// The files in testdata were written by other programs: NumPy, Python's pickle, Pillow, GNU tar, gzip,
+// zstd; see make.py there. All hold the same twelve images.
+
+func load(t *testing.T, spec string) *Data {
+	t.Helper()
+	d, err := Load(context.Background(), spec, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestFormatsHoldTheSame(t *testing.T) {
+	want := load(t, "testdata/folder")
+	if want.Train.Len() != 8 || want.Test.Len() != 4 || want.Train.Height != 32 {
+		t.Fatalf("the folder holds %d and %d images", want.Train.Len(), want.Test.Len())
+	}
+	parquetDir := t.TempDir()
+	writeParquet(t, filepath.Join(parquetDir, "data", "train-00000-of-00001.parquet"), want.Train)
+	writeParquet(t, filepath.Join(parquetDir, "data", "test-00000-of-00001.parquet"), want.Test)
+	for spec, layout := range map[string]string{
+		"testdata/table": "table", "testdata/cifar-python": "cifar-python", "testdata/cifar100-python": "cifar-python",
+		"testdata/numpy": "numpy", "testdata/numpy/all.npz": "numpy", "testdata/webdataset": "webdataset", parquetDir: "parquet",
+		"testdata/table/tabs.tsv": "table", "testdata/table/lines.jsonl": "table", "testdata/numpy/planar": "numpy",
+	} {
+		t.Run(filepath.Base(spec), func(t *testing.T) {
+			d := load(t, spec)
+			if d.Layout != layout {
+				t.Errorf("taken for %s", d.Layout)
+			}
+			if d.Train.Digest() != want.Train.Digest() {
+				t.Error("other training images or labels than in the folder")
+			}
+			if d.Test != nil && d.Test.Digest() != want.Test.Digest() {
+				t.Error("other test images or labels than in the folder")
+			}
+			if layout == "parquet" || spec == "testdata/cifar-python" || layout == "table" {
+				if fmt.Sprint(d.Train.Classes) != "[cat dog]" {
+					t.Errorf("classes %v", d.Train.Classes)
+				}
+			}
+		})
+	}
+	grey := load(t, "testdata/idx")
+	for i := range 8 {
+		for p := range 32 * 32 {
+			v := want.Train.Image(i)[3*p]
+			if g := grey.Train.Image(i)[3*p : 3*p+3]; g[0] != v || g[1] != v || g[2] != v {
+				t.Fatalf("IDX image %d, pixel %d: %v, expected %d", i, p, g, v)
+			}
+		}
+	}
+	if grey.Test.Len() != 4 || grey.Test.Labels[3] != 1 {
+		t.Errorf("IDX: %d test images, labels %v", grey.Test.Len(), grey.Test.Labels)
+	}
+}
+
+type parquetRow struct {
+	Image struct {
+		Bytes []byte `parquet:"bytes"`
+		Path  string `parquet:"path,optional"`
+	} `parquet:"image"`
+	Label int64 `parquet:"label"`
+}
+
+func writeParquet(t *testing.T, path string, s *Set) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var rows []parquetRow
+	for i := range s.Len() {
+		var r parquetRow
+		png := filepath.Join(t.TempDir(), "x.png")
+		if err := WritePNG(png, s.Image(i), s.Height, s.Width); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(png)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Image.Bytes, r.Label = raw, int64(s.Labels[i])
+		rows = append(rows, r)
+	}
+	meta := parquet.KeyValueMetadata("huggingface", `{"info":{"features":{"image":{"_type":"Image"},"label":{"names":["cat","dog"],"_type":"ClassLabel"}}}}`)
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[parquetRow](&b, meta)
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOddImageFiles(t *testing.T) {
+	want, h, w, err := readImage("testdata/odd/plain.png", "plain.png")
+	if err != nil || h != 16 || w != 24 || want[0] != 255 || want[2] != 0 {
+		t.Fatalf("%d×%d: %v", h, w, err)
+	}
+	entries, err := os.ReadDir("testdata/odd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		got, gh, gw, err := readImage(filepath.Join("testdata/odd", e.Name()), e.Name())
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if gh != 16 || gw != 24 {
+			t.Errorf("%s is %d×%d, expected it upright, 16×24", e.Name(), gh, gw)
+			continue
+		}
+		worst := 0
+		for _, p := range []int{3*24*2 + 3*2, 3*24*2 + 3*20, 3*24*13 + 3*2, 3*24*13 + 3*20} { // inside the quarters
+			for c := range 3 {
+				v := want[p+c]
+				if strings.HasPrefix(e.Name(), "grey") {
+					v = want[p] // red alone was stored
+				}
+				worst = max(worst, int(max(got[p+c], v)-min(got[p+c], v)))
+			}
+		}
+		if limit := map[string]int{".jpg": 12}[filepath.Ext(e.Name())]; worst > limit {
+			t.Errorf("%s differs by up to %d", e.Name(), worst)
+		}
+	}
+}
+
+// Damaged files end in an error that names the file, or are read; nothing panics.
+func TestDamagedFormats(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	parquetDir := t.TempDir()
+	writeParquet(t, filepath.Join(parquetDir, "train.parquet"), load(t, "testdata/folder").Train)
+	for _, dir := range []string{"testdata/cifar-python", "testdata/idx", "testdata/numpy", "testdata/webdataset", "testdata/table", parquetDir} {
+		var files []string
+		err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && !strings.Contains(p, "planar") && filepath.Ext(p) != ".png" {
+				files = append(files, p)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range 200 {
+			file := files[k%len(files)]
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k < 100 {
+				raw = raw[:r.IntN(len(raw))]
+			} else {
+				raw[r.IntN(len(raw))] ^= byte(1 + r.IntN(255))
+			}
+			broken := t.TempDir()
+			if err := os.CopyFS(broken, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			rel, err := filepath.Rel(dir, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(broken, rel), raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Load(context.Background(), broken, Options{SkipBad: k%2 == 0})
+			if err == nil && d.Train.Len() > 16 {
+				t.Errorf("%s, damage %d: %d images out of 8", file, k, d.Train.Len())
+			}
+		}
+	}
+}
+
+func TestTablesStayInTheirFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, p := range []string{"../secret.png", "/etc/passwd", "a/../../secret.png"} {
+		if err := os.WriteFile(filepath.Join(dir, "train.csv"), []byte("path,label\n"+p+",a\nx.png,b\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(context.Background(), dir, Options{})
+		if err == nil || !strings.Contains(err.Error(), "below the table's folder") || !strings.Contains(err.Error(), "row 1") {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+}

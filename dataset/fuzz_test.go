@@ -1,0 +1,93 @@
+package dataset
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func seedFrom(f *testing.F, pattern string) {
+	f.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		f.Fatalf("%s: no files: %v", pattern, err)
+	}
+	for _, p := range files {
+		raw, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+}
+
+func FuzzImage(f *testing.F) {
+	seedFrom(f, "testdata/odd/*")
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if c, err := decodeConfig(raw); err != nil || c.Width*c.Height > 1<<20 {
+			return
+		}
+		if pixels, h, w, err := decode(raw); err == nil && len(pixels) != h*w*3 {
+			t.Errorf("%d bytes for %d×%d", len(pixels), h, w)
+		}
+	})
+}
+
+func FuzzNPY(f *testing.F) {
+	seedFrom(f, "testdata/numpy/planar/*.npy")
+	f.Fuzz(func(_ *testing.T, raw []byte) {
+		if a, err := parseNPY(bytes.NewReader(raw)); err == nil {
+			_, _ = a.integers()
+		}
+	})
+}
+
+func FuzzIDX(f *testing.F) {
+	seedFrom(f, "testdata/idx/*ubyte")
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		dims, body, err := parseIDX(bytes.NewReader(raw))
+		n := 1
+		for _, d := range dims {
+			n *= d
+		}
+		if err == nil && len(body) != n {
+			t.Errorf("%d bytes for %v", len(body), dims)
+		}
+	})
+}
+
+func FuzzTar(f *testing.F) {
+	seedFrom(f, "testdata/webdataset/*.tar")
+	f.Fuzz(func(_ *testing.T, raw []byte) {
+		_ = readTar(tar.NewReader(bytes.NewReader(raw)), "shard", func(c record) error {
+			if c.read != nil {
+				_, _ = c.read()
+			}
+			return nil
+		})
+	})
+}
+
+// FuzzFiles writes what it is given as one of the formats that are read from files.
+func FuzzFiles(f *testing.F) {
+	for _, p := range []string{"testdata/cifar-python/data_batch_2", "testdata/table/train.csv", "testdata/table/lines.jsonl", "testdata/numpy/all.npz"} {
+		raw, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for k := range 5 {
+			f.Add(raw, byte(k))
+		}
+	}
+	names := []string{"data_batch_1", "train.csv", "train.jsonl", "all.npz", "train.parquet"}
+	f.Fuzz(func(t *testing.T, raw []byte, kind byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, names[int(kind)%len(names)]), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = Load(context.Background(), dir, Options{SkipBad: true})
+	})
+}
