@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strconv"
 
@@ -39,15 +41,25 @@ func Save(path string, s model.State, info Info) error {
 	})
 }
 
-// Load reads a model file and its network.
+// Load reads a model file and its network: what Save wrote, safetensors of other programs, or a PyTorch
+// checkpoint. Only Save's files name the classes; of others Info.Classes is empty.
 func Load(path string) (*model.Network, model.State, *Info, error) {
-	arrays, meta, err := ReadArrays(path)
+	arrays, meta, err := readAny(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	info := &Info{Arch: meta["architecture"], Version: meta["unpoison"]}
 	if info.Arch == "" {
-		return nil, nil, nil, fmt.Errorf("%s: expected metadata that names the architecture, found %v", path, meta)
+		n, err := recognise(arrays)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
+		s, err := fill(n, arrays)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return n, s, info, nil
 	}
 	if err := json.Unmarshal([]byte(meta["classes"]), &info.Classes); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: expected a list of class names, found %q", path, meta["classes"])
@@ -66,6 +78,22 @@ func Load(path string) (*model.Network, model.State, *Info, error) {
 		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, s, info, nil
+}
+
+// readAny tells PyTorch's files from safetensors by their first bytes.
+func readAny(path string) (map[string]Array, map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var head [8]byte
+	n, _ := io.ReadFull(f, head[:])
+	f.Close()
+	if n == 8 && (string(head[:4]) == "PK\x03\x04" || head[0] == 0x80 && head[1] <= 5) && !(head[7] == 0 && head[6] == 0 && head[5] == 0) {
+		arrays, err := ReadPyTorch(path)
+		return arrays, nil, err
+	}
+	return ReadArrays(path)
 }
 
 // fill copies arrays in PyTorch's layout into a state of the network.

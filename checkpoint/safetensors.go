@@ -137,9 +137,9 @@ func readArrays(r io.Reader, size int64) (map[string]Array, map[string]string, e
 }
 
 func (e entry) decode(body []byte) (Array, error) {
-	width := map[string]int{"F32": 4, "F64": 8, "F16": 2, "BF16": 2, "I64": 8}[e.DType]
+	width := widths[e.DType]
 	if width == 0 {
-		return Array{}, fmt.Errorf("expected the type F32, F64, F16, BF16 or I64, found %q", e.DType)
+		return Array{}, fmt.Errorf("expected the type F32, F64, F16, BF16 or an integer, found %q", e.DType)
 	}
 	lo, hi := e.Offsets[0], e.Offsets[1]
 	if lo < 0 || hi < lo || hi > len(body) {
@@ -156,22 +156,36 @@ func (e entry) decode(body []byte) (Array, error) {
 		return Array{}, fmt.Errorf("shape %v needs %d bytes, found %d", e.Shape, n*width, hi-lo)
 	}
 	data := make([]float32, n)
-	raw := body[lo:hi]
 	for i := range data {
-		switch e.DType {
-		case "F32":
-			data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		case "F64":
-			data[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])))
-		case "I64":
-			data[i] = float32(int64(binary.LittleEndian.Uint64(raw[8*i:])))
-		case "BF16":
-			data[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
-		default:
-			data[i] = half(binary.LittleEndian.Uint16(raw[2*i:]))
-		}
+		data[i] = widen(e.DType, body[lo+i*width:])
 	}
 	return Array{e.Shape, data}, nil
+}
+
+// widths are the bytes of a type's elements.
+var widths = map[string]int{"F32": 4, "F64": 8, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
+
+// widen reads the first element of raw.
+func widen(kind string, raw []byte) float32 {
+	switch kind {
+	case "F32":
+		return math.Float32frombits(binary.LittleEndian.Uint32(raw))
+	case "F64":
+		return float32(math.Float64frombits(binary.LittleEndian.Uint64(raw)))
+	case "BF16":
+		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw)) << 16)
+	case "F16":
+		return half(binary.LittleEndian.Uint16(raw))
+	case "I64":
+		return float32(int64(binary.LittleEndian.Uint64(raw)))
+	case "I32":
+		return float32(int32(binary.LittleEndian.Uint32(raw)))
+	case "I16":
+		return float32(int16(binary.LittleEndian.Uint16(raw)))
+	case "I8":
+		return float32(int8(raw[0]))
+	}
+	return float32(raw[0])
 }
 
 // half widens an IEEE 754 binary16.

@@ -52,6 +52,15 @@ func readImage(path, name string) (pixels []uint8, h, w int, err error) {
 	return pixels, h, w, err
 }
 
+// ReadImage reads an image file as RGB bytes of height × width.
+func ReadImage(path string, height, width int) ([]uint8, error) {
+	pixels, h, w, err := readImage(path, path)
+	if err != nil {
+		return nil, err
+	}
+	return Resize(pixels, h, w, height, width), nil
+}
+
 // decode turns an image file's bytes into RGB, upright.
 func decode(raw []byte) (pixels []uint8, h, w int, err error) {
 	if _, err := decodeConfig(raw); err != nil {

@@ -13,15 +13,25 @@ func permutation(rank int) []int {
 	return nil
 }
 
-// PyTorch returns the tensor's shape and elements in PyTorch's layout.
-func (t *Tensor) PyTorch() (dims []int, data []float32) {
+// PyTorchDims returns the tensor's shape in PyTorch's layout.
+func (t *Tensor) PyTorchDims() []int {
 	perm := permutation(len(t.Dims))
 	if perm == nil {
-		return t.Dims, t.Data
+		return t.Dims
 	}
-	dims = make([]int, len(perm))
+	dims := make([]int, len(perm))
 	for i, a := range perm {
 		dims[i] = t.Dims[a]
+	}
+	return dims
+}
+
+// PyTorch returns the tensor's shape and elements in PyTorch's layout.
+func (t *Tensor) PyTorch() (dims []int, data []float32) {
+	dims = t.PyTorchDims()
+	perm := permutation(len(t.Dims))
+	if perm == nil {
+		return dims, t.Data
 	}
 	data = make([]float32, len(t.Data))
 	t.walk(perm, dims, func(torch, ours int) { data[torch] = t.Data[ours] })
@@ -35,11 +45,7 @@ func (t *Tensor) SetPyTorch(data []float32) {
 		copy(t.Data, data)
 		return
 	}
-	dims := make([]int, len(perm))
-	for i, a := range perm {
-		dims[i] = t.Dims[a]
-	}
-	t.walk(perm, dims, func(torch, ours int) { t.Data[ours] = data[torch] })
+	t.walk(perm, t.PyTorchDims(), func(torch, ours int) { t.Data[ours] = data[torch] })
 }
 
 // walk visits all elements in PyTorch's order with both indices.

@@ -185,6 +185,13 @@ func TestWholeWay(t *testing.T) {
 	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
 		t.Errorf("an unknown method: %d, %s", code, errs)
 	}
+	image := filepath.Join("..", "..", "dataset", "testdata", "odd", "exif6.jpg")
+	if code, out, errs := call("predict", "--model", model, image, "--json"); code != 0 || strings.Count(out, "probability") != 3 {
+		t.Errorf("predict: %d, %s%s", code, out, errs)
+	}
+	if code, _, errs := call("predict", "--model", model, "nothing.png"); code != exitFailed || !strings.Contains(errs, "nothing.png") {
+		t.Errorf("predict without the file: %d, %s", code, errs)
+	}
 	again := filepath.Join(dir, "again")
 	if code, _, errs := call("attack", "apply", "--from", poisoned, "--data", data, "--out", again); code != 0 {
 		t.Error(errs)

@@ -3,13 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 )
 
 // evalResult is what eval prints with --json.
@@ -56,7 +56,7 @@ images of the target class, so accuracy on them is the attack success rate.`,
 			if err := e.Load(state); err != nil {
 				return err
 			}
-			clean, err := measure(c.Context(), e, d, info)
+			clean, err := measure(c.Context(), e, n, d, info)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ images of the target class, so accuracy on them is the attack success rate.`,
 				if err != nil {
 					return err
 				}
-				hit, err := measure(c.Context(), e, t, info)
+				hit, err := measure(c.Context(), e, n, t, info)
 				if err != nil {
 					return err
 				}
@@ -96,13 +96,13 @@ images of the target class, so accuracy on them is the attack success rate.`,
 }
 
 // measure evaluates on the test images, or the training images where there are none.
-func measure(ctx context.Context, e *evaluate.Evaluator, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
+func measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
 	set := d.Test
 	if set == nil || set.Len() == 0 {
 		set = d.Train
 	}
-	if !slices.Equal(set.Classes, info.Classes) {
-		return nil, fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, set.Classes)
+	if err := sameClasses(info, n, set, d.Path); err != nil {
+		return nil, err
 	}
 	return e.Accuracy(ctx, set)
 }

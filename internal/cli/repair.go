@@ -48,8 +48,8 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Equal(d.Train.Classes, info.Classes) {
-				return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, d.Train.Classes)
+			if err := sameClasses(info, n, d.Train, d.Path); err != nil {
+				return err
 			}
 			b, err := a.backend()
 			if err != nil {

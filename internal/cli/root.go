@@ -18,9 +18,11 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/version"
+	"github.com/unpoison/unpoison/model"
 )
 
 // Exit codes.
@@ -131,7 +133,7 @@ them while it trains and unlearns what they taught.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{
-		a.demo, a.audit, a.train, a.eval, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
+		a.demo, a.audit, a.train, a.eval, a.predict, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
 	} {
 		root.AddCommand(c())
 	}
@@ -188,4 +190,19 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		fmt.Fprintf(a.err, "skipped %d bad records; the first: %v\n", n, d.Skipped[0])
 	}
 	return d, nil
+}
+
+// sameClasses reports data of other classes than the model's. Models made elsewhere have no names: they
+// take the data's, if there are as many.
+func sameClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
+	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
+		info.Classes = set.Classes
+	}
+	if len(info.Classes) == 0 {
+		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
+	}
+	if !slices.Equal(set.Classes, info.Classes) {
+		return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, path, set.Classes)
+	}
+	return nil
 }

@@ -56,8 +56,8 @@ with; they watch nothing:
 			if err != nil {
 				return err
 			}
-			if !slices.Equal(d.Train.Classes, info.Classes) {
-				return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, d.Path, d.Train.Classes)
+			if err := sameClasses(info, n, d.Train, d.Path); err != nil {
+				return err
 			}
 			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())
 			if err != nil {

@@ -1,0 +1,89 @@
+package checkpoint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/unpoison/unpoison/model"
+)
+
+// probes are the networks for two classes, made once.
+var probes = sync.OnceValues(func() ([]*model.Network, error) {
+	var all []*model.Network
+	for _, arch := range model.Names() {
+		n, err := usual(arch, 2)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
+})
+
+// usual returns a network for its usual input size.
+func usual(arch string, classes int) (*model.Network, error) {
+	size := 32
+	if arch == "resnet-34" {
+		size = 224
+	}
+	return model.New(arch, classes, size, size)
+}
+
+// recognise finds the network that tensors belong to by their names and shapes. Files of other programs
+// do not say classes and input size: the classes are counted, the size is the network's usual one.
+func recognise(arrays map[string]Array) (*model.Network, error) {
+	all, err := probes()
+	if err != nil {
+		return nil, err
+	}
+	var best *model.Network
+	var wrong []string
+	for _, n := range all {
+		if w := misfits(n, arrays); best == nil || len(w) < len(wrong) {
+			best, wrong = n, w
+		}
+	}
+	// The classifier's shape depends on the classes.
+	weight, _ := best.Spec().Classifier()
+	if a := arrays[weight.Name]; len(a.Dims) == 2 && a.Dims[0] >= 2 && a.Dims[0] < 1<<16 {
+		if best, err = usual(best.Arch, a.Dims[0]); err != nil {
+			return nil, err
+		}
+		wrong = misfits(best, arrays)
+	}
+	if len(wrong) == 0 {
+		return best, nil
+	}
+	if len(wrong) > 8 {
+		wrong = append(wrong[:8], fmt.Sprintf("and %d more", len(wrong)-8))
+	}
+	return nil, fmt.Errorf("the tensors are of no network that is known (%s); the closest is %s, but for\n  %s",
+		strings.Join(model.Names(), ", "), best.Arch, strings.Join(wrong, "\n  "))
+}
+
+// misfits lists the tensors that a network lacks, has in another shape, or does not know.
+func misfits(n *model.Network, arrays map[string]Array) []string {
+	var wrong []string
+	known := map[string]bool{}
+	for _, t := range n.Spec() {
+		known[t.Name] = true
+		dims := t.PyTorchDims()
+		a, ok := arrays[t.Name]
+		switch {
+		case !ok:
+			wrong = append(wrong, t.Name+" is missing")
+		case !slices.Equal(dims, a.Dims):
+			wrong = append(wrong, fmt.Sprintf("%s has the shape %v, expected %v", t.Name, a.Dims, dims))
+		}
+	}
+	var extra []string
+	for name := range arrays {
+		if !known[name] && !strings.HasSuffix(name, "num_batches_tracked") {
+			extra = append(extra, name+" is not known")
+		}
+	}
+	slices.Sort(extra)
+	return append(wrong, extra...)
+}

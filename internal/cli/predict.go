@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// prediction is a line of predict --json.
+type prediction struct {
+	File    string  `json:"file"`
+	Classes []guess `json:"classes"` // most probable first
+}
+
+type guess struct {
+	Class       string  `json:"class"`
+	Probability float64 `json:"probability"`
+}
+
+func (a *app) predict() *cobra.Command {
+	var file string
+	var top int
+	c := &cobra.Command{
+		Use:   "predict FILE…",
+		Short: "Classify image files with a model",
+		Long: `Prints the most probable classes of each image file. The model is one of
+unpoison's or a PyTorch checkpoint of a network that unpoison knows; such a one
+names no classes, and their numbers are printed.`,
+		Example: `  unpoison predict --model run/model.safetensors photo.jpg
+  unpoison predict --model net.pth --top 5 --json *.png`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("predict takes image files")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, files []string) error {
+			if file == "" {
+				return usagef("--model is required: a model.safetensors")
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			for i := len(info.Classes); i < n.Classes; i++ {
+				info.Classes = append(info.Classes, strconv.Itoa(i))
+			}
+			set := &dataset.Set{Height: n.Height, Width: n.Width, Classes: info.Classes, Labels: make([]int32, len(files))}
+			for _, f := range files {
+				pixels, err := dataset.ReadImage(f, n.Height, n.Width)
+				if err != nil {
+					return err
+				}
+				set.Pixels = append(set.Pixels, pixels...)
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			e, err := evaluate.New(b, n)
+			if err != nil {
+				return err
+			}
+			if err := e.Load(state); err != nil {
+				return err
+			}
+			var failed error
+			err = e.Logits(c.Context(), set, func(i int, z []float32) {
+				p := prediction{File: files[i], Classes: ranked(z, info.Classes)[:min(max(1, top), n.Classes)]}
+				if a.json {
+					failed = cmp.Or(failed, a.printJSON(p))
+					return
+				}
+				fmt.Fprintf(a.out, "%s\n", p.File)
+				for _, g := range p.Classes {
+					fmt.Fprintf(a.out, "  %-24s%5.1f %%\n", g.Class, 100*g.Probability)
+				}
+			})
+			return cmp.Or(err, failed)
+		},
+	}
+	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	c.Flags().IntVar(&top, "top", 3, "how many classes to print")
+	return c
+}
+
+// ranked returns the classes by their softmax.
+func ranked(logits []float32, classes []string) []guess {
+	all := make([]guess, len(logits))
+	sum, most := 0.0, float64(slices.Max(logits))
+	for i, z := range logits {
+		all[i] = guess{classes[i], math.Exp(float64(z) - most)}
+		sum += all[i].Probability
+	}
+	for i := range all {
+		all[i].Probability /= sum
+	}
+	slices.SortStableFunc(all, func(x, y guess) int { return cmp.Compare(y.Probability, x.Probability) })
+	return all
+}
