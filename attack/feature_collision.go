@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"math"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
@@ -66,7 +67,7 @@ func (f *collision) draw(c Config, side int) {
 }
 
 // Learn implements Learner. The aware attacker's network tells stamped images apart as a class of
-// their own, so that its features hold the patch; the clean one is Saha et al.'s.
+// their own, however faint the patch, so that its features hold it; the clean one is Saha et al.'s.
 func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	var err error
 	f.lab = l
@@ -76,9 +77,19 @@ func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	}
 	aware := set.Clone()
 	aware.Classes = append(append([]string{}, set.Classes...), "stamped")
-	for _, i := range dataset.Shuffle(l.Config.Seed, "attack fc aware", set.Len())[:set.Len()/10] {
-		f.patch.apply(aware.Image(i))
-		aware.Labels[i] = int32(len(set.Classes))
+	order := dataset.Shuffle(l.Config.Seed, "attack fc aware", set.Len())
+	tenth := set.Len() / 10
+	for k, i := range order[:3*tenth] {
+		r := dataset.Stream(l.Config.Seed, "attack fc faint", i)
+		img := aware.Image(i)
+		if k < 2*tenth { // of any opacity, so that the faintest patch counts
+			f.patch.blend(img, math.Exp(-3*r.Float64()))
+			aware.Labels[i] = int32(len(set.Classes))
+			continue
+		}
+		for p := range img { // and noise of the same size that means nothing
+			img[p] = toByte(float64(img[p]) + l.Config.Epsilon*(2*r.Float64()-1))
+		}
 	}
 	f.net, f.state, err = l.Train(ctx, "aware", aware, nil, l.Config.Epochs, 0.1)
 	return err

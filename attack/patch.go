@@ -49,10 +49,13 @@ func watermark(set *dataset.Set, alpha float64) *stamp {
 	return s
 }
 
-func (s *stamp) apply(img []uint8) {
+func (s *stamp) apply(img []uint8) { s.blend(img, 1) }
+
+// blend lays the stamp over an image with an opacity beside its mask's.
+func (s *stamp) blend(img []uint8, opacity float64) {
 	for i, m := range s.mask {
-		if m > 0 {
-			img[i] = toByte(float64(img[i])*float64(1-m) + 255*float64(s.pattern[i]*m))
+		if a := opacity * float64(m); a > 0 {
+			img[i] = toByte(float64(img[i])*(1-a) + 255*float64(s.pattern[i])*a)
 		}
 	}
 }

@@ -100,7 +100,13 @@ func Page(folder string, o *Outcome) error {
 		p.Figures = append(p.Figures, f)
 	}
 	if len(o.Trained.Suspects) > 0 {
-		p.Galleries = append(p.Galleries, suspectGallery(o, 60))
+		f, err := scoreFigure(o)
+		if err != nil {
+			return err
+		}
+		p.Figures = append(p.Figures, f)
+		p.Tables = append(p.Tables, classTable(o))
+		p.Galleries = append(p.Galleries, commonGallery(o), suspectGallery(o, 60))
 	}
 	return p.Write(filepath.Join(folder, ReportFile))
 }
