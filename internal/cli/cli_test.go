@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -185,6 +186,23 @@ func TestWholeWay(t *testing.T) {
 	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
 		t.Errorf("an unknown method: %d, %s", code, errs)
 	}
+	decisions := filepath.Join(dir, "decisions.csv")
+	if err := os.WriteFile(decisions, []byte("index,decision\n0,drop\n1,keep\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	filtered := filepath.Join(dir, "filtered")
+	if code, _, errs := call("data", "filter", "--data", poisoned, "--suspects", filepath.Join(run, runs.SuspectsFile), "--decisions", decisions, "--out", filtered, "--list", filepath.Join(dir, "kept.csv")); code != 0 {
+		t.Fatal(errs)
+	}
+	before, after := files(t, filepath.Join(poisoned, "train")), files(t, filepath.Join(filtered, "train"))
+	if want := len(before) - 15; len(after) < want-1 || len(after) > want+1 { // 5 % of 300, and two decisions
+		t.Errorf("%d of %d files are left", len(after), len(before))
+	}
+	for name, raw := range after {
+		if !bytes.Equal(raw, before[name]) {
+			t.Errorf("%s was changed", name)
+		}
+	}
 	image := filepath.Join("..", "..", "dataset", "testdata", "odd", "exif6.jpg")
 	if code, out, errs := call("predict", "--model", model, image, "--json"); code != 0 || strings.Count(out, "probability") != 3 {
 		t.Errorf("predict: %d, %s%s", code, out, errs)
@@ -212,6 +230,27 @@ func TestWholeWay(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "audit", runs.ModelFile)); err == nil {
 		t.Error("an audit leaves a model")
 	}
+}
+
+// files reads all files below a folder.
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		all[rel], err = os.ReadFile(p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // same fails unless the two runs left the same bytes.

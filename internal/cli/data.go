@@ -33,10 +33,10 @@ func (a *app) data() *cobra.Command {
 	}
 	f.add(info)
 	info.Flags().Lookup("data").Hidden = true
-	c.AddCommand(info)
+	c.AddCommand(info, a.dataFilter())
 	c.Long = "The layouts that --data DIR recognises, or that layout:DIR names:\n\n"
 	for _, l := range dataset.Layouts() {
-		c.Long += fmt.Sprintf("  %-10s%s\n", l[0], l[1])
+		c.Long += fmt.Sprintf("  %-13s%s\n", l[0], l[1])
 	}
 	return c
 }
