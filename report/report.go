@@ -39,17 +39,21 @@ type Table struct {
 	Rows        [][]string
 }
 
-// Gallery is a list of images.
+// Gallery is a list of images. With Decide each can be marked to be kept or dropped, and the decisions
+// saved as the CSV that unpoison data filter takes.
 type Gallery struct {
 	Title, Note string
 	Items       []Item
+	Decide      bool
 }
 
-// Item is an image with text; Mark frames it.
+// Item is an image with text; Mark frames it. Index and Drop are for Decide.
 type Item struct {
 	Image   template.URL
 	Caption string
 	Mark    bool
+	Index   int
+	Drop    bool
 }
 
 // Write stores the page at path.
@@ -60,8 +64,15 @@ func (p *Page) Write(path string) error {
 	return nil
 }
 
-// ImageURL returns RGB bytes as a PNG in a data URL.
+// thumbnail is the most pixels a side that a page shows of an image.
+const thumbnail = 96
+
+// ImageURL returns RGB bytes as a PNG in a data URL, made smaller if it is large.
 func ImageURL(pixels []uint8, h, w int) template.URL {
+	if side := max(h, w); side > thumbnail {
+		th, tw := max(1, h*thumbnail/side), max(1, w*thumbnail/side)
+		pixels, h, w = dataset.Resize(pixels, h, w, th, tw), th, tw
+	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, dataset.ToImage(pixels, h, w)); err != nil {
 		return ""

@@ -33,6 +33,17 @@ func TestPageIsOneFileAndEscapes(t *testing.T) {
 	if strings.Contains(text, "<script") {
 		t.Error("a name from the data became markup")
 	}
+	p.Galleries[0].Decide = true // its own script comes, and no other
+	if err := p.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	text = string(raw)
+	if strings.Count(text, "<script") != 1 || !strings.Contains(text, `data-index="0"`) {
+		t.Error("the gallery to decide on has not one script and its boxes")
+	}
 	for _, fetch := range []string{"src=\"http", "href=\"http", "url(http", "@import"} {
 		if strings.Contains(text, fetch) {
 			t.Errorf("the page fetches something: %s", fetch)

@@ -51,9 +51,23 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 			Image:   report.ImageURL(o.Train.Image(s.Index), o.Train.Height, o.Train.Width),
 			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
 			Mark:    o.Truth != nil && o.Truth[s.Index],
+			Index:   s.Index, Drop: s.Isolated,
 		})
 	}
 	return g
+}
+
+// shown is how many suspects a page shows: all that are isolated, as far as it stays small, and some
+// more to compare.
+func shown(o *Outcome) int {
+	const few, most = 60, 500
+	n := 0
+	for _, s := range o.Trained.Suspects {
+		if s.Isolated {
+			n++
+		}
+	}
+	return min(most, max(few, n+n/5))
 }
 
 // facts lists how a run was made.
@@ -106,7 +120,10 @@ func Page(folder string, o *Outcome) error {
 		}
 		p.Figures = append(p.Figures, f)
 		p.Tables = append(p.Tables, classTable(o))
-		p.Galleries = append(p.Galleries, commonGallery(o), suspectGallery(o, 60))
+		suspects := suspectGallery(o, shown(o))
+		suspects.Decide = true
+		suspects.Note += " unpoison data filter --decisions takes what you save."
+		p.Galleries = append(p.Galleries, commonGallery(o), suspects)
 	}
 	return p.Write(filepath.Join(folder, ReportFile))
 }
