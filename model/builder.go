@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/unpoison/unpoison/backend/cpu"
 )
 
 // Batch norm's constants are PyTorch's.
@@ -32,6 +34,32 @@ type Builder struct {
 	taps    map[string]*Node
 	declare func(t *Tensor, init initializer) *Node
 	mask    []float32
+	layers  *[]Layer
+	outputs map[*Node]int // of layers, by what they made
+}
+
+// Layer is one step of a network, as exports see it. Its inputs and its output are numbers of values;
+// value 0 is the image.
+type Layer struct {
+	Kind                string // conv, batchnorm, relu, add, maxpool, globalpool, linear
+	Name                string // prefix of its tensors' names
+	Kernel, Stride, Pad int
+	In                  []int
+	Out                 int
+}
+
+// did notes a layer, if the network is being listed.
+func (b *Builder) did(l Layer, y *Node, in ...*Node) *Node {
+	if b.layers == nil {
+		return y
+	}
+	for _, x := range in {
+		l.In = append(l.In, b.outputs[x])
+	}
+	l.Out = len(*b.layers) + 1
+	b.outputs[y] = l.Out
+	*b.layers = append(*b.layers, l)
+	return y
 }
 
 // tensor returns the graph's node for a tensor.
@@ -57,7 +85,8 @@ func (b *Builder) Conv(name string, x *Node, out, k, stride int) *Node {
 	// He initialisation over the outputs, as wide residual networks start.
 	w := b.tensor(name+".weight", Weight, normal(math.Sqrt(2/float64(k*k*out))), k, k, in, out)
 	p := (k - 1) / 2
-	return Convolve(x, w).Strides(stride).PaddingPerDim([][2]int{{p, p}, {p, p}}).Done()
+	y := Convolve(x, w).Strides(stride).PaddingPerDim([][2]int{{p, p}, {p, p}}).Done()
+	return b.did(Layer{Kind: "conv", Name: name, Kernel: k, Stride: stride, Pad: p}, y, x)
 }
 
 // BatchNorm normalises over all but the last axis.
@@ -70,7 +99,7 @@ func (b *Builder) BatchNorm(name string, x *Node) *Node {
 	if !b.Training {
 		y := InternalBatchNormForInference(x, scale, offset, mean, variance, bnEpsilon, -1)
 		if !b.Frozen {
-			return y
+			return b.did(Layer{Kind: "batchnorm", Name: name}, y, x)
 		}
 		zero := ZerosLike(mean)
 		through := IdentityWithCustomGradient(x, func(_, v *Node) *Node {
@@ -90,18 +119,32 @@ func (b *Builder) BatchNorm(name string, x *Node) *Node {
 }
 
 // Relu is max(x, 0).
-func (b *Builder) Relu(x *Node) *Node { return Max(x, ScalarZero(x.Graph(), x.DType())) }
+func (b *Builder) Relu(x *Node) *Node {
+	return b.did(Layer{Kind: "relu"}, Max(x, ScalarZero(x.Graph(), x.DType())), x)
+}
+
+// Add is the sum of a block and what goes past it.
+func (b *Builder) Add(x, y *Node) *Node { return b.did(Layer{Kind: "add"}, Add(x, y), x, y) }
+
+// MaxPool takes the largest of k×k pixels.
+func (b *Builder) MaxPool(x *Node, k, stride, pad int) *Node {
+	y := MaxPool(x).Window(k).Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+	return b.did(Layer{Kind: "maxpool", Kernel: k, Stride: stride, Pad: pad}, y, x)
+}
 
 // Linear is x·W + bias over [N,in].
 func (b *Builder) Linear(name string, x *Node, out int) *Node {
 	in := x.Shape().Dimensions[1]
 	w := b.tensor(name+".weight", Weight, uniform(in), in, out)
 	bias := b.tensor(name+".bias", Weight, uniform(in), out)
-	return Add(Dot(x, w), ExpandAndBroadcast(bias, []int{x.Shape().Dimensions[0], out}, []int{0}))
+	y := Add(Dot(x, w), ExpandAndBroadcast(bias, []int{x.Shape().Dimensions[0], out}, []int{0}))
+	return b.did(Layer{Kind: "linear", Name: name}, y, x)
 }
 
 // GlobalPool averages over height and width.
-func (b *Builder) GlobalPool(x *Node) *Node { return ReduceMean(x, 1, 2) }
+func (b *Builder) GlobalPool(x *Node) *Node {
+	return b.did(Layer{Kind: "globalpool"}, ReduceMean(x, 1, 2), x)
+}
 
 // Tap names an inner result that attacks and defences look at.
 func (b *Builder) Tap(name string, x *Node) *Node {
@@ -179,6 +222,21 @@ func (n *Network) trace(backend backends.Backend) {
 		return Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
 	}
 	n.build(b, Parameter(g, "x", shapes.Make(dtypes.Float32, 2, n.Height, n.Width, 3)), n.Classes)
+}
+
+// Layers lists what the network computes in evaluation, in order; the last one's output is the logits.
+func (n *Network) Layers() ([]Layer, error) {
+	backend, err := cpu.New("")
+	if err != nil {
+		return nil, err
+	}
+	var all []Layer
+	g := NewGraph(backend, "list "+n.Arch)
+	b := NewBuilder(g, false, Parameters(g, "", n.spec))
+	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, n.Height, n.Width, 3))
+	b.layers, b.outputs = &all, map[*Node]int{x: 0}
+	n.build(b, x, n.Classes)
+	return all, nil
 }
 
 // Spec lists the network's tensors without data.

@@ -95,7 +95,7 @@ func wideBlock(b *Builder, name string, x *Node, out, stride int) *Node {
 	if x.Shape().Dimensions[3] != out { // the activated input is projected
 		x = b.Conv(name+".convShortcut", h, out, 1, stride)
 	}
-	return Add(x, y)
+	return b.Add(x, y)
 }
 
 // preActResNet18 is He et al.'s (2016b) for 32×32, with tensors named as in BackdoorBench.
@@ -115,7 +115,7 @@ func preActResNet18(b *Builder, x *Node, classes int) *Node {
 			}
 			y := b.Conv(name+".conv1", h, channels, 3, stride)
 			y = b.Conv(name+".conv2", b.Relu(b.BatchNorm(name+".bn2", y)), channels, 3, 1)
-			x = Add(y, shortcut)
+			x = b.Add(y, shortcut)
 		}
 		b.Tap(fmt.Sprintf("group%d", g+1), x)
 	}
@@ -127,7 +127,7 @@ func preActResNet18(b *Builder, x *Node, classes int) *Node {
 // resNet34 is He et al.'s (2016a), with tensors named as in torchvision.
 func resNet34(b *Builder, x *Node, classes int) *Node {
 	x = b.Relu(b.BatchNorm("bn1", b.Conv("conv1", x, 64, 7, 2)))
-	x = MaxPool(x).Window(3).Strides(2).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
+	x = b.MaxPool(x, 3, 2, 1)
 	for g, blocks := range []int{3, 4, 6, 3} {
 		channels := 64 << g
 		for i := range blocks {
@@ -142,7 +142,7 @@ func resNet34(b *Builder, x *Node, classes int) *Node {
 			if stride != 1 || x.Shape().Dimensions[3] != channels {
 				shortcut = b.BatchNorm(name+".downsample.1", b.Conv(name+".downsample.0", x, channels, 1, stride))
 			}
-			x = b.Relu(Add(y, shortcut))
+			x = b.Relu(b.Add(y, shortcut))
 		}
 		b.Tap(fmt.Sprintf("group%d", g+1), x)
 	}

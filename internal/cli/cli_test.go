@@ -207,6 +207,9 @@ func TestWholeWay(t *testing.T) {
 	if code, out, errs := call("predict", "--model", model, image, "--json"); code != 0 || strings.Count(out, "probability") != 3 {
 		t.Errorf("predict: %d, %s%s", code, out, errs)
 	}
+	if code, _, errs := call("export", "--model", model, "--out", filepath.Join(dir, "model.onnx")); code != 0 {
+		t.Error(errs)
+	}
 	if code, _, errs := call("predict", "--model", model, "nothing.png"); code != exitFailed || !strings.Contains(errs, "nothing.png") {
 		t.Errorf("predict without the file: %d, %s", code, errs)
 	}
