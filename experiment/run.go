@@ -160,12 +160,12 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 		}
 	}
 	left /= time.Duration(max(1, r.Jobs))
-	line := fmt.Sprintf("%-40s %6s", c.Name(), took.Round(time.Second))
+	line := fmt.Sprintf("%-32s %6s", c.Name(), took.Round(time.Second))
 	if res, err := runs.ReadResult(r.folder(c)); err == nil {
 		line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
 	}
 	if len(rest) > 0 {
-		line += fmt.Sprintf("  %d cells, some %s left", len(rest), left.Round(time.Second))
+		line += fmt.Sprintf("  %d left, %s", len(rest), left.Round(time.Second))
 	}
 	r.Say("%s", line)
 }
