@@ -25,7 +25,7 @@ func (a *app) eval() *cobra.Command {
 	var file, triggered string
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure a model's accuracy, and its attack success rate on triggered images",
+		Short: "Measure a model: accuracy, and attack success on triggered images",
 		Long: `Measures a model on the test images of --data (the training images where there
 are no test images). --triggered is a folder that unpoison attack wrote: its
 test images carry the trigger and the target as their label, and leave out

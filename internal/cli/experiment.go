@@ -38,7 +38,7 @@ func (f *gridFlags) add(c *cobra.Command) {
 func (a *app) experiment() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "experiment",
-		Short: "Run grids of attacks and defences, and the paper's tables and figures",
+		Short: "Run grids of experiments, and the paper's tables and figures",
 		Long: `Runs every cell of a grid (attacks × defences × seeds) that is missing in --out,
 shares what cells have in common, and writes table.md, table.csv, table.json,
 plots and index.html. After a kill the same command goes on.`,
