@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // Trigger is an attack made ready for images of one size.
@@ -280,11 +281,7 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 }
 
 func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
-	all := make([]int, set.Len())
-	for i := range all {
-		all[i] = i
-	}
-	if err := f(ctx, &Batch{Set: set, At: all, Test: true, Stream: a.stream("test")}); err != nil {
+	if err := f(ctx, &Batch{Set: set, At: isolate.Iota(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
 		return fmt.Errorf("attack %s: %w", a.Config.Name, err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -13,8 +12,8 @@ var blend = Method{
 	Paper:    "Chen et al., Targeted Backdoor Attacks Using Data Poisoning, 2017",
 	Defaults: func(c *Config) { c.Alpha = 0.2 },
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		if c.Alpha <= 0 || c.Alpha > 1 {
-			return nil, fmt.Errorf("alpha %g, expected more than 0 and up to 1", c.Alpha)
+		if err := c.checkAlpha(); err != nil {
+			return nil, err
 		}
 		h, w := set.Height, set.Width
 		pattern := make([]uint8, h*w*3)

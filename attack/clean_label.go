@@ -2,7 +2,6 @@ package attack
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
@@ -34,13 +33,6 @@ var cleanLabel = Method{
 		}
 		return &corners{side: side, cells: c.PatchSize}, nil
 	},
-}
-
-func checkPerturbation(c Config) error {
-	if c.Epsilon <= 0 || c.Epsilon > 255 || c.Steps < 1 {
-		return fmt.Errorf("epsilon %g and %d steps, expected 0 < epsilon ≤ 255 and at least one step", c.Epsilon, c.Steps)
-	}
-	return nil
 }
 
 type corners struct {
@@ -117,7 +109,7 @@ func (c *corners) perturb(ctx context.Context, b *Batch) error {
 		return err
 	}
 	var y []int32
-	p := &perturbation{epsilon: c.lab.Config.Epsilon, stride: 2.5 * c.lab.Config.Epsilon / float64(c.lab.Config.Steps), steps: c.lab.Config.Steps}
+	p := newPerturbation(c.lab.Config)
 	p.prepare = func(_ []float32, at []int) error {
 		y = labelsOf(b.Set, at)
 		return nil

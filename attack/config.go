@@ -1,5 +1,7 @@
 package attack
 
+import "fmt"
+
 // Config is what every attack takes. Zero values are not defaults: start from Defaults.
 type Config struct {
 	Name   string  `json:"name"`
@@ -46,6 +48,13 @@ func Defaults(name string) Config {
 		m.Defaults(&c)
 	}
 	return c
+}
+
+func (c Config) checkAlpha() error {
+	if c.Alpha <= 0 || c.Alpha > 1 {
+		return fmt.Errorf("alpha %g, expected more than 0 and up to 1", c.Alpha)
+	}
+	return nil
 }
 
 // ownNetwork sets the attacker's training.

@@ -23,8 +23,8 @@ var custom = Method{
 		if c.Image == "" {
 			return nil, errors.New("a picture is needed: --image FILE.png")
 		}
-		if c.Alpha <= 0 || c.Alpha > 1 {
-			return nil, fmt.Errorf("alpha %g, expected more than 0 and up to 1", c.Alpha)
+		if err := c.checkAlpha(); err != nil {
+			return nil, err
 		}
 		p, err := loadPicture(c.Image, set.Height, set.Width)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -248,11 +249,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if err != nil {
 		return 0, err
 	}
-	all := make([]int, plain.Len())
-	for i := range all {
-		all[i] = i
-	}
-	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: all}, nil); err != nil {
+	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: isolate.Iota(plain.Len())}, nil); err != nil {
 		return 0, err
 	}
 	styledMean, err := activations()
@@ -260,10 +257,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		return 0, err
 	}
 	// The neurons that the style moves up most.
-	order := make([]int, len(before))
-	for j := range order {
-		order[j] = j
-	}
+	order := isolate.Iota(len(before))
 	gap := func(j int) float32 { return styledMean[j] - before[j] }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
 	pick, goal := make([]float32, len(before)), make([]float32, len(before))

@@ -130,7 +130,7 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 	goals, own, goal := make([]float32, perturbBatch*width), make([]float32, perturbBatch*width), make([]float32, perturbBatch*width)
 	stamped := make([]float32, perturbBatch*b.Set.ImageBytes())
 	img := make([]uint8, b.Set.ImageBytes())
-	p := &perturbation{epsilon: f.lab.Config.Epsilon, stride: 2.5 * f.lab.Config.Epsilon / float64(f.lab.Config.Steps), steps: f.lab.Config.Steps}
+	p := newPerturbation(f.lab.Config)
 	p.prepare = func(_ []float32, at []int) error {
 		r := b.Stream(at[0])
 		for j := range perturbBatch {

@@ -201,28 +201,9 @@ func (l *Lab) Clean(ctx context.Context, set *dataset.Set) (*model.Network, mode
 	return l.Train(ctx, "clean", set, nil, l.Config.Epochs, 0.1)
 }
 
-// frozen compiles a computation over a network whose tensors stay. build may lay the network over
-// several images; the parameters that it makes are the function's inputs from len(state) on.
+// frozen compiles a computation over a network whose tensors stay; see train.Frozen.
 func (l *Lab) frozen(name string, n *model.Network, state model.State, build func(g *Graph, net func(x *Node) *model.Graphed) []*Node) (*gx.Function, error) {
-	f, err := gx.NewFunction(l.Backend, name, 0, func(g *Graph) []*Node {
-		params := model.Parameters(g, "", n.Spec())
-		return build(g, func(x *Node) *model.Graphed { return n.Lay(frozenBuilder(g, params), x) })
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, t := range state {
-		if err := f.Set(i, t.Data); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-func frozenBuilder(g *Graph, params map[string]*Node) *model.Builder {
-	b := model.NewBuilder(g, false, params)
-	b.Frozen = true
-	return b
+	return train.Frozen(l.Backend, name, n, state, build)
 }
 
 // stateArrays and stateFrom carry a network's tensors through a file, under a prefix.

@@ -30,8 +30,8 @@ var trojan = Method{
 			}
 			return &trojanStamp{*square(set, side)}, nil
 		case "watermark":
-			if c.Alpha <= 0 || c.Alpha > 1 {
-				return nil, fmt.Errorf("alpha %g, expected more than 0 and up to 1", c.Alpha)
+			if err := c.checkAlpha(); err != nil {
+				return nil, err
 			}
 			return &trojanStamp{*watermark(set, c.Alpha)}, nil
 		}

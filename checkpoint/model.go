@@ -20,6 +20,13 @@ type Info struct {
 	Version string // of unpoison
 }
 
+// NumberClasses names the classes of a model made elsewhere, which has no names, by their numbers.
+func (i *Info) NumberClasses(n *model.Network) {
+	for c := len(i.Classes); c < n.Classes; c++ {
+		i.Classes = append(i.Classes, strconv.Itoa(c))
+	}
+}
+
 // Save stores a network's tensors under PyTorch's names and in its layout, with Info as metadata.
 // A state with a NaN or an infinity is refused, so that it can't replace a good model.
 func Save(path string, s model.State, info Info) error {

@@ -13,27 +13,23 @@ import (
 	"github.com/unpoison/unpoison/internal/atomicfile"
 )
 
-// Filter writes the data without some training images to the folder out, in its own layout and with its
+// Filter writes the data without the training images marked in drop to the folder out, in its own layout and with its
 // own bytes: files are copied, records written as they were. d must be as Load returned it, at the
 // images' own size.
-func Filter(d *Data, drop []int, out string) error {
-	gone := make([]bool, d.Train.Len())
-	for _, i := range drop {
-		gone[i] = true
-	}
+func Filter(d *Data, drop []bool, out string) error {
 	switch d.Layout {
 	case "cifar10", "cifar100":
 		var keep []int
-		for i := range gone {
-			if !gone[i] {
+		for i := range drop {
+			if !drop[i] {
 				keep = append(keep, i)
 			}
 		}
 		return Write(d.Layout, out, &Data{Train: d.Train.Subset(keep), Test: d.Test})
 	case "folder", "gtsrb", "table":
 		files := map[string]bool{}
-		for i := range gone {
-			if gone[i] {
+		for i := range drop {
+			if drop[i] {
 				files[filepath.ToSlash(d.Train.Source(i))] = true
 			}
 		}

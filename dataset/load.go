@@ -109,6 +109,10 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 	return d, nil
 }
 
+// Flips reports whether images of a layout may be swapped left and right in training: road signs may
+// not.
+func Flips(name string) bool { return name != "gtsrb" && name != "signs" }
+
 // WritableAs returns the layout in which data of the named one can be written: itself, or folder.
 func WritableAs(name string) string {
 	if l := layoutNamed(name); l != nil && l.write != nil {

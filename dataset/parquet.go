@@ -34,20 +34,7 @@ func loadParquet(ctx context.Context, dir string, r *reader) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := func(files []string) records {
-		return func(yield func(record) error) error {
-			for _, f := range files {
-				if err := readParquet(f, yield); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	if len(test) == 0 {
-		return r.fromRecords(ctx, classes, part(train), nil)
-	}
-	return r.fromRecords(ctx, classes, part(train), part(test))
+	return r.fromFiles(ctx, classes, train, test, readParquet)
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.

@@ -21,6 +21,24 @@ type record struct {
 // records calls yield for each record of a part in order. Errors of yield end it.
 type records func(yield func(record) error) error
 
+// fromFiles reads parts that hold encoded images, whose files read goes through.
+func (r *reader) fromFiles(ctx context.Context, classes, train, test []string, read func(file string, yield func(record) error) error) (*Data, error) {
+	part := func(files []string) records {
+		return func(yield func(record) error) error {
+			for _, f := range files {
+				if err := read(f, yield); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	if len(test) == 0 {
+		return r.fromRecords(ctx, classes, part(train), nil)
+	}
+	return r.fromRecords(ctx, classes, part(train), part(test))
+}
+
 // fromRecords reads parts that hold encoded images. classes are the classes' names in order, if the
 // format has them; else they are what the training part's labels say, sorted. It goes through each part
 // twice, first for the labels and sizes, so that only the images as they are kept lie in memory.

@@ -83,20 +83,7 @@ func loadTable(ctx context.Context, dir string, r *reader) (*Data, error) {
 	if len(train) == 0 {
 		return nil, fmt.Errorf("%s: expected a table, *.csv, *.tsv or *.jsonl", dir)
 	}
-	part := func(files []string) records {
-		return func(yield func(record) error) error {
-			for _, f := range files {
-				if err := readTable(f, yield); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	if len(test) == 0 {
-		return r.fromRecords(ctx, nil, part(train), nil)
-	}
-	return r.fromRecords(ctx, nil, part(train), part(test))
+	return r.fromFiles(ctx, nil, train, test, readTable)
 }
 
 func readTable(path string, yield func(record) error) error {

@@ -40,20 +40,7 @@ func loadWebDataset(ctx context.Context, dir string, r *reader) (*Data, error) {
 	if len(train) == 0 {
 		return nil, fmt.Errorf("%s: expected tar shards", dir)
 	}
-	part := func(files []string) records {
-		return func(yield func(record) error) error {
-			for _, f := range files {
-				if err := readShard(f, yield); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	if len(test) == 0 {
-		return r.fromRecords(ctx, nil, part(train), nil)
-	}
-	return r.fromRecords(ctx, nil, part(train), part(test))
+	return r.fromFiles(ctx, nil, train, test, readShard)
 }
 
 // bounded counts what comes out of a decompressor and stops a bomb.

@@ -60,6 +60,15 @@ func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
 	return e, nil
 }
 
+// Of compiles the network for evaluation with the tensors of a state.
+func Of(b backends.Backend, n *model.Network, s model.State) (*Evaluator, error) {
+	e, err := New(b, n)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Load(s)
+}
+
 // Load sets the network's tensors.
 func (e *Evaluator) Load(s model.State) error {
 	if len(s) != len(e.in)-1 {

@@ -16,32 +16,38 @@ import (
 	"github.com/unpoison/unpoison/report"
 )
 
-// Figures draws the grid's plots from what is finished and stores each as SVG and PNG.
-func (r *Runner) Figures() ([]report.Figure, error) {
-	var all []report.Figure
+// drawn is a figure with the name of its files.
+type drawn struct {
+	name string
+	report.Figure
+}
+
+// draw makes the grid's plots from what is finished and stores each as SVG and PNG.
+func (r *Runner) draw() error {
+	r.Figures = nil
 	for _, kind := range r.Grid.Plots {
-		draw := map[string]func() (map[string]report.Figure, []string, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[kind]
-		if draw == nil {
+		plot := map[string]func() ([]drawn, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[kind]
+		if plot == nil {
 			continue
 		}
-		made, names, err := draw()
+		made, err := plot()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, n := range names {
-			if err := made[n].Save(filepath.Join(r.Folder, n)); err != nil {
-				return nil, err
+		for _, f := range made {
+			if err := f.Save(filepath.Join(r.Folder, f.name)); err != nil {
+				return err
 			}
-			all = append(all, made[n])
+			r.Figures = append(r.Figures, f.Figure)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // curves plots the losses of clean and poisoned images over the epochs, a figure for each cell of the
 // first seed.
-func (r *Runner) curves() (map[string]report.Figure, []string, error) {
-	made, names := map[string]report.Figure{}, []string(nil)
+func (r *Runner) curves() ([]drawn, error) {
+	var made []drawn
 	for _, a := range r.Grid.Attacks {
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0]}
@@ -50,18 +56,17 @@ func (r *Runner) curves() (map[string]report.Figure, []string, error) {
 				continue
 			}
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			f, err := report.LineFigure(a+", "+d, "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
 				report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned})
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			n := "curve-" + c.Name()
-			made[n], names = f, append(names, n)
+			made = append(made, drawn{"curve-" + c.Name(), f})
 		}
 	}
-	return made, names, nil
+	return made, nil
 }
 
 // epochLosses reads a run's log.
@@ -81,7 +86,7 @@ func epochLosses(path string) (clean, poisoned []float64, err error) {
 }
 
 // sweep plots ASR and CA over the one setting in which the defences differ.
-func (r *Runner) sweep() (map[string]report.Figure, []string, error) {
+func (r *Runner) sweep() ([]drawn, error) {
 	rows := r.Rows()
 	var lines [2][]report.Line
 	key := ""
@@ -103,7 +108,7 @@ func (r *Runner) sweep() (map[string]report.Figure, []string, error) {
 			lines[0], lines[1] = append(lines[0], asr), append(lines[1], ca)
 		}
 	}
-	made, names := map[string]report.Figure{}, []string(nil)
+	var made []drawn
 	for i, what := range []string{"ASR", "CA"} {
 		if len(lines[i]) == 0 {
 			continue
@@ -111,17 +116,16 @@ func (r *Runner) sweep() (map[string]report.Figure, []string, error) {
 		axes := report.Axes{X: strings.ReplaceAll(key, "_", " "), Y: what + " in percent", LogX: key == "isolation"}
 		f, err := report.LineFigure(what+" by "+axes.X, "One point a setting, mean over the seeds.", axes, lines[i]...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		n := "sweep-" + strings.ToLower(what)
-		made[n], names = f, append(names, n)
+		made = append(made, drawn{"sweep-" + strings.ToLower(what), f})
 	}
-	return made, names, nil
+	return made, nil
 }
 
 // separation plots how far isolation's scores of clean and of poisoned images lie apart.
-func (r *Runner) separation() (map[string]report.Figure, []string, error) {
-	made, names := map[string]report.Figure{}, []string(nil)
+func (r *Runner) separation() ([]drawn, error) {
+	var made []drawn
 	for _, a := range r.Grid.Attacks {
 		configs, err := r.Grid.attack(a, r.Grid.Seeds[0])
 		if err != nil || len(configs) == 0 {
@@ -137,15 +141,15 @@ func (r *Runner) separation() (map[string]report.Figure, []string, error) {
 			if truth == nil { // only now: it may take a while
 				at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
 				if err != nil {
-					return nil, nil, err
+					return nil, err
 				}
 				if _, truth, err = at.Poison(context.Background(), r.data.Train); err != nil {
-					return nil, nil, err
+					return nil, err
 				}
 			}
 			losses, err := runs.ReadLosses(path, r.data.Train.Len())
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			var groups [2][]float32
 			for i, l := range losses {
@@ -160,11 +164,10 @@ func (r *Runner) separation() (map[string]report.Figure, []string, error) {
 			f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
 				report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"clean images", "poisoned images"}, groups)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			n := "separation-" + c.Name()
-			made[n], names = f, append(names, n)
+			made = append(made, drawn{"separation-" + c.Name(), f})
 		}
 	}
-	return made, names, nil
+	return made, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/report"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
@@ -35,6 +36,7 @@ type Runner struct {
 	Only    string        // the name of the only cell to run; empty: all
 	Watch   func(Cell, runs.Event)
 	Say     func(format string, args ...any) // a line for each cell
+	Figures []report.Figure                  // what Write drew
 
 	mu    sync.Mutex
 	data  *dataset.Data
@@ -247,7 +249,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	if err != nil {
 		return err
 	}
-	if r.data.Layout == "gtsrb" || r.data.Layout == "signs" {
+	if !dataset.Flips(r.data.Layout) {
 		o.Flip = false
 		for i := range attacks {
 			attacks[i].NoFlip = attacks[i].Network != ""

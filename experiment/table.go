@@ -222,10 +222,9 @@ func (r *Runner) Write(command string) error {
 	if err != nil {
 		return err
 	}
-	figures, err := r.Figures()
-	if err != nil {
+	if err := r.draw(); err != nil {
 		return err
 	}
-	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: []report.Table{t}, Figures: figures, Facts: [][2]string{{"command", command}}}
+	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: []report.Table{t}, Figures: r.Figures, Facts: [][2]string{{"command", command}}}
 	return p.Write(filepath.Join(r.Folder, "index.html"))
 }

@@ -46,21 +46,13 @@ func gradNoise(ctx context.Context, t *Task) (model.State, error) {
 	const batch = 64
 	set, iso := t.Sets.Data, t.Sets.Isolated
 	n := t.Network
-	f, err := gx.NewFunction(t.Backend, "image gradient", 0, func(g *Graph) []*Node {
-		params := model.Parameters(g, "", n.Spec())
-		b := model.NewBuilder(g, false, params)
-		b.Frozen = true
+	f, err := train.Frozen(t.Backend, "image gradient", n, t.State, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 		x := gx.Input(g, "x", batch, n.Height, n.Width, 3)
 		y := Parameter(g, "y", shapes.Make(dtypes.Int32, batch))
-		return Gradient(ReduceAllSum(train.CrossEntropy(n.Lay(b, x).Logits, y)), x)
+		return Gradient(ReduceAllSum(train.CrossEntropy(net(x).Logits, y)), x)
 	})
 	if err != nil {
 		return nil, err
-	}
-	for i, s := range t.State {
-		if err := f.Set(i, s.Data); err != nil {
-			return nil, err
-		}
 	}
 	size := set.ImageBytes()
 	grads := make([]float32, (len(iso)+batch)*size)
@@ -93,11 +85,8 @@ func gradNoise(ctx context.Context, t *Task) (model.State, error) {
 
 // guess returns the class that a network gives each of some images.
 func (t *Task) guess(ctx context.Context, s model.State, indices []int) (map[int]int, error) {
-	e, err := evaluate.New(t.Backend, t.Network)
+	e, err := evaluate.Of(t.Backend, t.Network, s)
 	if err != nil {
-		return nil, err
-	}
-	if err := e.Load(s); err != nil {
 		return nil, err
 	}
 	g := make(map[int]int, len(indices))

@@ -29,7 +29,7 @@ type TuneOptions struct {
 	Pretrained model.State     `json:"-"` // the pre-trained method's network
 }
 
-// DefaultTune is what docs/results.md uses.
+// DefaultTune is a starting point: nothing on real data chose it yet.
 func DefaultTune() TuneOptions {
 	return TuneOptions{Batch: 128, Epochs: 5, Rate: 0.01, Scratch: 20, Noise: 16, Smooth: 0.1}
 }

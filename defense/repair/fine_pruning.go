@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -48,11 +50,8 @@ func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, toleranc
 	for i, v := range h {
 		mean[i%channels] += float64(v)
 	}
-	order := make([]int, channels)
-	mask = make([]float32, channels)
-	for c := range order {
-		order[c], mask[c] = c, 1
-	}
+	order := isolate.Iota(channels)
+	mask = slices.Repeat([]float32{1}, channels)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
 	// The logits of every image, from which one channel after the other is taken away.
 	n := clean.Len()
@@ -70,7 +69,7 @@ func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, toleranc
 		hits := 0
 		for i := range n {
 			row := logits[i*classes : (i+1)*classes]
-			if int32(slices.Index(row, slices.Max(row))) == clean.Labels[i] {
+			if int32(evaluate.TopClass(row)) == clean.Labels[i] {
 				hits++
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -32,7 +33,7 @@ type Options struct {
 	Beta float64 `json:"beta,omitempty"`
 }
 
-// Defaults returns the settings that docs/results.md uses for a method.
+// Defaults returns a method's settings. They are starting points: nothing on real data chose them yet.
 func Defaults(method string) Options {
 	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
 	switch method {
@@ -99,12 +100,8 @@ func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
 
 // tuning returns a training on the clean data.
 func (j *Job) tuning(name string) *train.Tuning {
-	all := make([]int, j.Clean.Len())
-	for i := range all {
-		all[i] = i
-	}
 	return &train.Tuning{
-		Name: name, Data: j.Clean, Indices: all, Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
+		Name: name, Data: j.Clean, Indices: isolate.Iota(j.Clean.Len()), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
 		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed, Watch: j.Watch,
 	}
 }

@@ -58,7 +58,7 @@ in --cache.`,
 			if err != nil {
 				return err
 			}
-			configs, err := att.configure(c, seed, d.Layout == "gtsrb" || d.Layout == "signs")
+			configs, err := att.configure(c, seed, !dataset.Flips(d.Layout))
 			if err != nil {
 				return err
 			}

@@ -49,11 +49,8 @@ images of the target class, so accuracy on them is the attack success rate.`,
 			if err != nil {
 				return err
 			}
-			e, err := evaluate.New(b, n)
+			e, err := evaluate.Of(b, n, state)
 			if err != nil {
-				return err
-			}
-			if err := e.Load(state); err != nil {
 				return err
 			}
 			clean, err := measure(c.Context(), e, n, d, info)

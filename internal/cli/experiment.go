@@ -205,11 +205,7 @@ func writeResults(out string, all []*experiment.Runner) error {
 		return err
 	}
 	for _, r := range all {
-		figures, err := r.Figures()
-		if err != nil {
-			return err
-		}
-		p.Tables, p.Figures = append(p.Tables, r.Table()), append(p.Figures, figures...)
+		p.Tables, p.Figures = append(p.Tables, r.Table()), append(p.Figures, r.Figures...)
 	}
 	return p.Write(filepath.Join(out, "index.html"))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -34,9 +33,7 @@ names stand in the metadata.`,
 			if err != nil {
 				return err
 			}
-			for i := len(info.Classes); i < n.Classes; i++ {
-				info.Classes = append(info.Classes, strconv.Itoa(i))
-			}
+			info.NumberClasses(n)
 			info.Version = version.Number
 			if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 				return err

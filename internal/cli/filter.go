@@ -2,12 +2,10 @@ package cli
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -56,10 +54,10 @@ and decision (keep or drop), which stand over the suspects'.`,
 					return err
 				}
 			}
-			var at []int
-			for i := range drop {
-				if drop[i] {
-					at = append(at, i)
+			dropped := 0
+			for _, gone := range drop {
+				if gone {
+					dropped++
 				}
 			}
 			if list != "" {
@@ -68,14 +66,14 @@ and decision (keep or drop), which stand over the suspects'.`,
 				}
 			}
 			if out != "" {
-				if err := dataset.Filter(d, at, out); err != nil {
+				if err := dataset.Filter(d, drop, out); err != nil {
 					return err
 				}
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"kept": len(drop) - len(at), "dropped": len(at), "out": out, "list": list})
+				return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "out": out, "list": list})
 			}
-			fmt.Fprintf(a.out, "%d of %d training images kept, %d dropped\n", len(drop)-len(at), len(drop), len(at))
+			fmt.Fprintf(a.out, "%d of %d training images kept, %d dropped\n", len(drop)-dropped, len(drop), dropped)
 			return nil
 		},
 	}
@@ -93,41 +91,14 @@ and decision (keep or drop), which stand over the suspects'.`,
 
 // readDecisions changes drop as a table says.
 func readDecisions(path string, drop []bool) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	head, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("%s: expected a line of column names: %w", path, err)
-	}
-	index, decision := slices.Index(head, "index"), slices.Index(head, "decision")
-	if index < 0 || decision < 0 {
-		return fmt.Errorf("%s: expected the columns index and decision, found %v", path, head)
-	}
-	for row := 1; ; row++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
+	return runs.ReadIndexed(path, len(drop), []string{"decision"}, func(_, i int, cell func(string) (string, bool)) error {
+		d, _ := cell("decision")
+		if d != "keep" && d != "drop" {
+			return fmt.Errorf("expected keep or drop, found %q", d)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		i, err := strconv.Atoi(rec[index])
-		if err != nil || i < 0 || i >= len(drop) {
-			return fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, len(drop)-1, rec[index])
-		}
-		switch rec[decision] {
-		case "keep":
-			drop[i] = false
-		case "drop":
-			drop[i] = true
-		default:
-			return fmt.Errorf("%s, row %d: expected keep or drop, found %q", path, row, rec[decision])
-		}
-	}
+		drop[i] = d == "drop"
+		return nil
+	})
 }
 
 func writeKept(path string, set *dataset.Set, drop []bool) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -50,9 +49,7 @@ names no classes, and their numbers are printed.`,
 			if err != nil {
 				return err
 			}
-			for i := len(info.Classes); i < n.Classes; i++ {
-				info.Classes = append(info.Classes, strconv.Itoa(i))
-			}
+			info.NumberClasses(n)
 			set := &dataset.Set{Height: n.Height, Width: n.Width, Classes: info.Classes, Labels: make([]int32, len(files))}
 			for _, f := range files {
 				pixels, err := dataset.ReadImage(f, n.Height, n.Width)
@@ -65,11 +62,8 @@ names no classes, and their numbers are printed.`,
 			if err != nil {
 				return err
 			}
-			e, err := evaluate.New(b, n)
+			e, err := evaluate.Of(b, n, state)
 			if err != nil {
-				return err
-			}
-			if err := e.Load(state); err != nil {
 				return err
 			}
 			var failed error

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/runs"
-	"github.com/unpoison/unpoison/train"
 )
 
 func (a *app) repair() *cobra.Command {
@@ -64,12 +64,9 @@ images of --clean, or a share of them.`,
 					set()
 				}
 			}
-			settings.Seed, settings.Flip = o.Seed, !noFlip && d.Layout != "gtsrb" && d.Layout != "signs"
-			watch := a.watcher()
+			settings.Seed, settings.Flip = o.Seed, !noFlip && dataset.Flips(d.Layout)
 			res, err := repair.Run(c.Context(), method, &repair.Job{
-				Backend: b, Network: n, State: state, Clean: repair.Draw(d.Train, share, o.Seed), Options: settings, Watch: func(p train.Progress) {
-					watch(runs.Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
-				},
+				Backend: b, Network: n, State: state, Clean: repair.Draw(d.Train, share, o.Seed), Options: settings, Watch: runs.Progress(a.watcher()),
 			})
 			a.done()
 			if err != nil {

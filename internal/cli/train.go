@@ -12,6 +12,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
@@ -79,7 +80,7 @@ func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, err
 	if !slices.Contains(model.Names(), o.Network) {
 		return o, usagef("no network %q; there are %s", o.Network, strings.Join(model.Names(), ", "))
 	}
-	if f.noFlip || layout == "gtsrb" || layout == "signs" {
+	if f.noFlip || !dataset.Flips(layout) {
 		o.Flip = false
 	}
 	return o, nil

@@ -11,11 +11,11 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/train"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
@@ -69,11 +69,8 @@ with; they watch nothing:
 				return err
 			}
 			sets := unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}
-			watch := a.watcher()
-			progress := func(p train.Progress) {
-				watch(runs.Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
-			}
-			flip := d.Layout != "gtsrb" && d.Layout != "signs"
+			progress := runs.Progress(a.watcher())
+			flip := dataset.Flips(d.Layout)
 			if method != "abl" {
 				tune.Seed, tune.Augment = seed, augment.Standard(min(info.Height, info.Width), flip)
 				if pretrained != "" {

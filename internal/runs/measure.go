@@ -32,11 +32,8 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		return nil
 	}
 	debug.FreeOSMemory() // training's memory goes before the triggered images come
-	e, err := evaluate.New(s.Backend, n)
+	e, err := evaluate.Of(s.Backend, n, state)
 	if err != nil {
-		return err
-	}
-	if err := e.Load(state); err != nil {
 		return err
 	}
 	percent := func(set *dataset.Set) (*float64, error) {

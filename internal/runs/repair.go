@@ -76,9 +76,12 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 	return res, res.write(s.Folder)
 }
 
-func (s *RepairSpec) progress(p train.Progress) {
-	if s.Watch != nil {
-		s.Watch(Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+// Progress passes on how far a training outside a run has come; watch may be nil.
+func Progress(watch func(Event)) func(train.Progress) {
+	return func(p train.Progress) {
+		if watch != nil {
+			watch(Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+		}
 	}
 }
 
@@ -95,7 +98,7 @@ func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.S
 		res.Attack = res.Attacks[0]
 	}
 	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)
-	done, err := repair.Run(ctx, s.Defense, &repair.Job{Backend: s.Backend, Network: n, State: state, Clean: clean, Options: s.Repair, Watch: s.progress})
+	done, err := repair.Run(ctx, s.Defense, &repair.Job{Backend: s.Backend, Network: n, State: state, Clean: clean, Options: s.Repair, Watch: Progress(s.Watch)})
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +120,13 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	if method == "abl" {
 		o := s.Options.Unlearning(n)
 		res.Repair.Options = s.Options
-		res.Unlearning, err = unlearn.Run(ctx, s.Backend, n, state, sets, o, s.progress)
+		res.Unlearning, err = unlearn.Run(ctx, s.Backend, n, state, sets, o, Progress(s.Watch))
 		return state, err
 	}
 	t := s.Tune
 	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
 	res.Repair.Options = t
-	return unlearn.RunMethod(ctx, method, &unlearn.Task{Backend: s.Backend, Network: n, State: state, Sets: sets, Options: t, Watch: s.progress})
+	return unlearn.RunMethod(ctx, method, &unlearn.Task{Backend: s.Backend, Network: n, State: state, Sets: sets, Options: t, Watch: Progress(s.Watch)})
 }
 
 // IsRepair reports whether a defence works on a model that was trained before.

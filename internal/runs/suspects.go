@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
@@ -35,77 +36,76 @@ func WriteSuspects(path string, set *dataset.Set, suspects []abl.Suspect) error 
 	})
 }
 
-// ReadSuspects returns a score for every image, isolated ones first, from a list of suspects.
-func ReadSuspects(path string, n int) (scores []float32, isolated int, err error) {
+// ReadIndexed reads a CSV with the column index, from 0 to n−1, and others that it needs. visit receives
+// the row's number, from 1, its index, and its cell of a column, if the table has it.
+func ReadIndexed(path string, n int, needs []string, visit func(row, index int, cell func(column string) (string, bool)) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer f.Close()
 	r := csv.NewReader(f)
 	head, err := r.Read()
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: expected a line of column names, found %w", path, err)
+		return fmt.Errorf("%s: expected a line of column names, found %w", path, err)
 	}
-	index, flag := slices.Index(head, "index"), slices.Index(head, "isolated")
-	if index < 0 {
-		return nil, 0, fmt.Errorf("%s: expected a column index, found %v", path, head)
-	}
-	scores = make([]float32, n)
-	for i := range scores {
-		scores[i] = float32(n)
+	needs = append([]string{"index"}, needs...)
+	for _, c := range needs {
+		if !slices.Contains(head, c) {
+			return fmt.Errorf("%s: expected a column %s, found %v", path, strings.Join(needs, " and one "), head)
+		}
 	}
 	for row := 1; ; row++ {
 		rec, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		i, err := strconv.Atoi(rec[index])
+		cell := func(column string) (string, bool) {
+			if k := slices.Index(head, column); k >= 0 {
+				return rec[k], true
+			}
+			return "", false
+		}
+		index, _ := cell("index")
+		i, err := strconv.Atoi(index)
 		if err != nil || i < 0 || i >= n {
-			return nil, 0, fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, n-1, rec[index])
+			return fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, n-1, index)
 		}
-		if flag >= 0 && rec[flag] != "true" {
+		if err := visit(row, i, cell); err != nil {
+			return fmt.Errorf("%s, row %d: %w", path, row, err)
+		}
+	}
+}
+
+// ReadSuspects returns a score for every image, isolated ones first, from a list of suspects. Without
+// the column isolated all that are listed count.
+func ReadSuspects(path string, n int) (scores []float32, isolated int, err error) {
+	scores = slices.Repeat([]float32{float32(n)}, n)
+	err = ReadIndexed(path, n, nil, func(row, i int, cell func(string) (string, bool)) error {
+		if flag, ok := cell("isolated"); ok && flag != "true" {
 			scores[i] = float32(n + row) // keeps the order of suspicion for what is held back
-			continue
+			return nil
 		}
 		scores[i] = float32(row)
 		isolated++
+		return nil
+	})
+	if err == nil && isolated == 0 {
+		err = fmt.Errorf("%s: no suspects in it", path)
 	}
-	if isolated == 0 {
-		return nil, 0, fmt.Errorf("%s: no suspects in it", path)
-	}
-	return scores, isolated, nil
+	return scores, isolated, err
 }
 
 // ReadLosses returns every image's loss from a list of suspects.
 func ReadLosses(path string, n int) ([]float32, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	lines, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(lines) == 0 || !slices.Contains(lines[0], "index") || !slices.Contains(lines[0], "loss") {
-		return nil, fmt.Errorf("%s: expected the columns index and loss", path)
-	}
-	index, loss := slices.Index(lines[0], "index"), slices.Index(lines[0], "loss")
 	losses := make([]float32, n)
-	for row, rec := range lines[1:] {
-		i, err := strconv.Atoi(rec[index])
-		if err != nil || i < 0 || i >= n {
-			return nil, fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row+1, n-1, rec[index])
-		}
-		v, err := strconv.ParseFloat(rec[loss], 32)
-		if err != nil {
-			return nil, fmt.Errorf("%s, row %d: expected a loss, found %q", path, row+1, rec[loss])
-		}
+	return losses, ReadIndexed(path, n, []string{"loss"}, func(_, i int, cell func(string) (string, bool)) error {
+		loss, _ := cell("loss")
+		v, err := strconv.ParseFloat(loss, 32)
 		losses[i] = float32(v)
-	}
-	return losses, nil
+		return err
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -36,10 +37,7 @@ func classTable(o *Outcome) report.Table {
 			isolated[o.Train.Labels[s.Index]]++
 		}
 	}
-	order := make([]int, len(total))
-	for c := range order {
-		order[c] = c
-	}
+	order := isolate.Iota(len(total))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(isolated[b], isolated[a]) })
 	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", "isolated", "share of the class"}}
 	const most = 12
