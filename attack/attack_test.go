@@ -301,7 +301,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"A = B":       {"cba", func(c *Config) { c.ClassA, c.ClassB = 4, 4 }, "three different"},
 		"mask":        {"trojan", func(c *Config) { c.Mask = "star" }, "watermark"},
 		"epsilon":     {"cl", func(c *Config) { c.Epsilon = 0 }, "epsilon"},
-		"no picture":  {"custom", func(*Config) {}, "--image"},
+		"no picture":  {"custom", func(*Config) {}, "custom:image=FILE.png"},
 		"all-to-all":  {"sig", func(c *Config) { c.AllToAll = true }, "keeps labels"},
 		"no style":    {"dfst", func(c *Config) { c.Style = "nowhere" }, "sunset or a folder"},
 		"no attacker": {"fc", func(c *Config) { c.Attacker = "odd" }, "aware and clean"},

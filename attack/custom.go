@@ -16,12 +16,12 @@ import (
 
 var custom = Method{
 	Name:     "custom",
-	About:    "A picture of your own with transparency (--image), laid over the whole image.",
+	About:    "A picture of your own with transparency (image=FILE), laid over the whole image.",
 	Paper:    "the picture's alpha channel stamps where it is opaque and blends where it is not",
 	Defaults: func(c *Config) { c.Alpha = 1 },
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
 		if c.Image == "" {
-			return nil, errors.New("a picture is needed: --image FILE.png")
+			return nil, errors.New("a picture is needed: custom:image=FILE.png")
 		}
 		if err := c.checkAlpha(); err != nil {
 			return nil, err

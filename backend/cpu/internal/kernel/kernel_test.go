@@ -1,9 +1,11 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"unsafe"
 )
@@ -256,5 +258,26 @@ func BenchmarkLoops(b *testing.B) {
 				report(b, l.streams)
 			})
 		}
+	}
+}
+
+// BenchmarkMemory copies arrays that no cache holds, on one core and on two at once.
+func BenchmarkMemory(b *testing.B) {
+	const size = 64 << 20
+	for _, cores := range []int{1, 2} {
+		b.Run(fmt.Sprint(cores), func(b *testing.B) {
+			from, to := make([][]byte, cores), make([][]byte, cores)
+			for c := range cores {
+				from[c], to[c] = bytes.Repeat([]byte{1}, size), make([]byte, size)
+			}
+			for b.Loop() {
+				var group sync.WaitGroup
+				for c := range cores {
+					group.Go(func() { copy(to[c], from[c]) })
+				}
+				group.Wait()
+			}
+			b.ReportMetric(float64(cores*size)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
 	}
 }
