@@ -62,6 +62,7 @@ type Method struct {
 	About      string
 	Paper      string
 	CleanLabel bool // poisons images of the target class and leaves their labels
+	Recipe     int  // counts up when what it learns from the same settings changes; see Env.Cache
 	New        func(c Config, set *dataset.Set) (Trigger, error)
 	Defaults   func(c *Config) // nil: the common ones
 }

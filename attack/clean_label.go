@@ -47,6 +47,8 @@ type attacker struct {
 	state model.State
 }
 
+func (a *attacker) network() (*model.Network, model.State) { return a.net, a.state }
+
 // Learned implements part of Learner.
 func (a *attacker) Learned() map[string]checkpoint.Array {
 	arrays := map[string]checkpoint.Array{}

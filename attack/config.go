@@ -24,9 +24,10 @@ type Config struct {
 	Style     string  `json:"style,omitempty"`      // DFST: "sunset" or a folder of pictures
 	ClassA    int     `json:"class_a,omitempty"`    // CBA: the classes that are mixed
 	ClassB    int     `json:"class_b,omitempty"`
-	Mix       string  `json:"mix,omitempty"`   // CBA: "half" beside half, or "blend" with smooth edges
-	Image     string  `json:"image,omitempty"` // blend, custom: a picture of the user's own
-	Attacker  string  `json:"attacker,omitempty"`
+	Mix       string  `json:"mix,omitempty"`      // CBA: "half" beside half, or "blend" with smooth edges
+	Image     string  `json:"image,omitempty"`    // blend, custom: a picture of the user's own
+	Attacker  string  `json:"attacker,omitempty"` // FC: "aware" or "clean", what the attacker's network has learnt
+	Place     string  `json:"place,omitempty"`    // FC: what is perturbed, the whole "image" or where the "patch" goes
 
 	Network string `json:"network,omitempty"` // architecture of the attacker's own networks
 	Epochs  int    `json:"epochs,omitempty"`  // their training

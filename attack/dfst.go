@@ -170,7 +170,7 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step)
+		l.images(x, set, step, l.crop())
 		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(l.Config.Steps))) / 2, 0}, x)
 		if err != nil {
 			return err
@@ -293,7 +293,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		l.images(batch, set, 1000*(round+1)+step)
+		l.images(batch, set, 1000*(round+1)+step, l.crop())
 		loss, err := in.Step([]float64{detoxInjectRate, 0}, batch)
 		if err != nil {
 			return 0, err

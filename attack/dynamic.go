@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/gx"
@@ -16,9 +17,10 @@ import (
 )
 
 var dynamic = Method{
-	Name:  "dynamic",
-	About: "Input-aware: a generator makes each image's own pattern, which works on no other image.",
-	Paper: "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
+	Name:   "dynamic",
+	About:  "Input-aware: a generator makes each image's own pattern, which works on no other image.",
+	Recipe: 3,
+	Paper:  "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
 	Defaults: func(c *Config) {
 		c.Cover, c.Steps = 0.1, 300
 		ownNetwork(c)
@@ -45,7 +47,7 @@ const (
 	maskDensity  = 0.032
 	maskWeight   = 100.0
 	dynamicBatch = 128
-	dynamicShare = 12 // images of a batch with their own pattern, and as many with another's
+	dynamicShare = 24 // images of a batch with their own pattern, and as many with another's: twice the published share, for a tenth of the epochs
 	dynamicRate  = 5e-3
 )
 
@@ -94,6 +96,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		own := over(rows(x, 0, k), rows(pattern, 0, k), rows(mask, 0, k))
 		crossed := over(rows(x, 2*k, 3*k), rows(pattern, k, 2*k), rows(mask, k, 2*k))
 		all := Concatenate([]*Node{own, rows(x, k, 2*k), crossed, rows(x, 3*k, n)}, 0)
+		all = moved(all, gx.Input(g, "move rows", set.Height, set.Height), gx.Input(g, "move columns", set.Width, set.Width))
 		loss := ReduceAllMean(train.CrossEntropy(nets[2](all).Logits, y))
 		return Add(loss, diversity(rows(x, 0, k), rows(x, k, 2*k), rows(pattern, 0, k), rows(pattern, k, 2*k))), nil
 	})
@@ -102,12 +105,17 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 	}
 	steps := max(1, l.Config.Epochs*set.Len()/n)
 	schedule := train.OneCycle(0.1, 0.2)
+	crop := l.crop()
+	down, across := make([]float32, set.Height*set.Height), make([]float32, set.Width*set.Width)
 	x, y := make([]float32, n*set.ImageBytes()), make([]int32, n)
 	for step := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for j, i := range l.images(x, set, l.Config.Steps+step) {
+		draw := l.rng("move", step)
+		shift(down, set.Height, draw(2*crop.Pad+1)-crop.Pad, false)
+		shift(across, set.Width, draw(2*crop.Pad+1)-crop.Pad, crop.Flip && draw(2) == 1)
+		for j, i := range l.images(x, set, l.Config.Steps+step, augment.Options{}) {
 			y[j] = set.Labels[i]
 			if j < k {
 				y[j] = int32(l.Config.Target)
@@ -118,7 +126,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		}
 		progress := float64(step) / float64(steps)
 		rate := dynamicRate * (1 + math.Cos(math.Pi*progress)) / 2
-		loss, err := joint.Step([]float64{rate, 0, schedule(progress)}, x, y)
+		loss, err := joint.Step([]float64{rate, 0, schedule(progress)}, x, y, down, across)
 		if err != nil {
 			return err
 		}
@@ -128,6 +136,32 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		return err
 	}
 	return d.compile(l, set.Height, set.Width)
+}
+
+// moved mixes the rows and then the columns of images [N,H,W,C] by matrices [H,H] and [W,W]. A victim crops
+// and flips poisoned images; a pattern has to survive that.
+func moved(x, down, across *Node) *Node {
+	mix := func(x, by *Node) *Node { // along the last axis
+		d := x.Shape().Dimensions
+		return Reshape(Dot(Reshape(x, -1, d[3]), by), d...)
+	}
+	x = mix(TransposeAllAxes(x, 0, 2, 3, 1), down)   // [N,W,C,H]
+	x = mix(TransposeAllAxes(x, 0, 3, 2, 1), across) // [N,H,C,W]
+	return TransposeAllAxes(x, 0, 1, 3, 2)
+}
+
+// shift fills a matrix [n,n] that moves columns by some places, zeros coming in, or flips them first.
+func shift(m []float32, n, by int, flip bool) {
+	clear(m)
+	for to := range n {
+		from := to + by
+		if flip {
+			from = n - 1 - to + by
+		}
+		if from >= 0 && from < n {
+			m[from*n+to] = 1
+		}
+	}
 }
 
 func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) error {
@@ -147,7 +181,7 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step)
+		l.images(x, set, step, augment.Options{})
 		loss, err := masks.Step([]float64{dynamicRate}, x)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ var featureCollision = Method{
 	CleanLabel: true,
 	Defaults: func(c *Config) {
 		c.PatchSize, c.Epsilon, c.Steps, c.Attacker = 8, 16, 60, "aware"
+		c.Place = "patch"
 		ownNetwork(c)
 	},
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
@@ -33,6 +34,9 @@ var featureCollision = Method{
 		}
 		if c.Attacker != "aware" && c.Attacker != "clean" {
 			return nil, fmt.Errorf("attacker %q; there are aware and clean", c.Attacker)
+		}
+		if c.Place != "image" && c.Place != "patch" {
+			return nil, fmt.Errorf("place %q; there are image and patch", c.Place)
 		}
 		f := &collision{patch: square(set, side)}
 		f.draw(c, side)
@@ -131,6 +135,9 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 	stamped := make([]float32, perturbBatch*b.Set.ImageBytes())
 	img := make([]uint8, b.Set.ImageBytes())
 	p := newPerturbation(f.lab.Config)
+	if f.lab.Config.Place == "patch" {
+		p.mask = f.patch.mask
+	}
 	p.prepare = func(_ []float32, at []int) error {
 		r := b.Stream(at[0])
 		for j := range perturbBatch {

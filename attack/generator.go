@@ -85,13 +85,18 @@ func paint(ctx context.Context, f *gx.Function, first int, b *Batch, partner fun
 	return nil
 }
 
-// images fills x with augmented images drawn from the whole set and returns which they are.
-func (l *Lab) images(x []float32, set *dataset.Set, step int) []int {
+// crop returns the augmentation of the attacker's own images: a victim's, without cutout.
+func (l *Lab) crop() augment.Options {
+	o := augment.Standard(min(l.height, l.width), !l.Config.NoFlip)
+	o.Cutout = 0
+	return o
+}
+
+// images fills x with images drawn from the whole set, augmented, and returns which they are.
+func (l *Lab) images(x []float32, set *dataset.Set, step int, o augment.Options) []int {
 	size := set.ImageBytes()
 	n := len(x) / size
 	draw := l.rng("batch", step)
-	o := augment.Standard(min(set.Height, set.Width), !l.Config.NoFlip)
-	o.Cutout = 0
 	at := make([]int, n)
 	for j := range at {
 		at[j] = draw(set.Len())

@@ -81,7 +81,11 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	}
 	c := a.Config
 	c.Rate = 0 // what is learnt is good for any rate
-	a.lab.key = digest("trigger 1", c, train.Digest())
+	recipe := "trigger 1"
+	if a.Method.Recipe > 0 {
+		recipe = fmt.Sprintf("%s.%d", recipe, a.Method.Recipe)
+	}
+	a.lab.key = digest(recipe, c, train.Digest())
 	path := filepath.Join(a.lab.Cache, "trigger-"+c.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)

@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/gx"
 	"github.com/unpoison/unpoison/model"
@@ -99,5 +100,47 @@ func TestPairTakesTheNearestFree(t *testing.T) {
 	pair([]float32{0, 0, 1, 1}, []float32{0.9, 0.9, 5, 5}, out, 2)
 	if out[0] != 0.9 || out[2] != 5 {
 		t.Errorf("paired with %v", out)
+	}
+}
+
+// What moves images in the generator's graph is what augmentation does to a victim's images.
+func TestMovedAgreesWithAugmentation(t *testing.T) {
+	const n, side = 3, 8
+	l := testLab(t)
+	f, err := gx.NewFunction(l.Backend, "move", 0, func(g *Graph) []*Node {
+		return []*Node{moved(gx.Input(g, "x", n, side, side, 3), gx.Input(g, "down", side, side), gx.Input(g, "across", side, side))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := dataset.Stream(1, "test")
+	src := make([]uint8, n*side*side*3)
+	for i := range src {
+		src[i] = uint8(r.IntN(256))
+	}
+	o := augment.Options{Pad: 2, Flip: true}
+	x, got, want := make([]float32, len(src)), make([]float32, len(src)), make([]float32, len(src))
+	augment.Plain(x, src)
+	down, across := make([]float32, side*side), make([]float32, side*side)
+	for seed := range uint64(20) {
+		size := side * side * 3
+		for j := range n {
+			o.Apply(want[j*size:(j+1)*size], src[j*size:(j+1)*size], side, side, dataset.Stream(seed, "move"))
+		}
+		same := dataset.Stream(seed, "move")
+		shift(down, side, same.IntN(2*o.Pad+1)-o.Pad, false)
+		dx := same.IntN(2*o.Pad+1) - o.Pad
+		shift(across, side, dx, same.IntN(2) == 1)
+		if err := f.Call(0, x, down, across); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Get(0, got); err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if math.Abs(float64(got[i]-want[i])) > 1e-6 {
+				t.Fatalf("seed %d: value %d is %g, expected %g", seed, i, got[i], want[i])
+			}
+		}
 	}
 }

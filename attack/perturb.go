@@ -16,6 +16,7 @@ const perturbBatch = 128
 type perturbation struct {
 	epsilon, stride float64 // of 255
 	steps           int
+	mask            []float32 // where it may move pixels; nil: everywhere
 	// prepare is called for each batch with the images' indices, before its first step.
 	prepare func(x []float32, at []int) error
 	// gradient computes where to descend, from the images as they are.
@@ -40,15 +41,22 @@ func newPerturbation(c Config) *perturbation {
 func (p *perturbation) run(ctx context.Context, l *Lab, b *Batch) error {
 	size := b.Set.ImageBytes()
 	x, start, grad := make([]float32, perturbBatch*size), make([]float32, perturbBatch*size), make([]float32, perturbBatch*size)
-	eps, stride := float32(p.epsilon/255), float32(p.stride/255)
+	stride := float32(p.stride / 255)
+	eps := make([]float32, size) // of each pixel
+	for k := range eps {
+		if p.mask == nil || p.mask[k] > 0 {
+			eps[k] = float32(p.epsilon / 255)
+		}
+	}
 	for lo := 0; lo < len(b.At); lo += perturbBatch {
 		at := b.At[lo:min(lo+perturbBatch, len(b.At))]
 		for j := range perturbBatch { // a last, short batch is filled up
 			i := at[j%len(at)]
 			augment.Plain(start[j*size:(j+1)*size], b.Set.Image(i))
 			r := b.Stream(i)
-			for k := j * size; k < (j+1)*size; k++ {
-				x[k] = min(1, max(0, start[k]+eps*(2*r.Float32()-1)))
+			for k := range size {
+				o := j*size + k
+				x[o] = min(1, max(0, start[o]+eps[k]*(2*r.Float32()-1)))
 			}
 		}
 		if err := p.prepare(x, at); err != nil {
@@ -68,7 +76,8 @@ func (p *perturbation) run(ctx context.Context, l *Lab, b *Batch) error {
 				} else if g < 0 {
 					v += stride
 				}
-				x[k] = min(1, max(0, min(start[k]+eps, max(start[k]-eps, v))))
+				e := eps[k%size]
+				x[k] = min(1, max(0, min(start[k]+e, max(start[k]-e, v))))
 			}
 		}
 		for j, i := range at {

@@ -10,12 +10,16 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/version"
+	"github.com/unpoison/unpoison/model"
 )
 
 // The files of a prepared attack.
 const (
 	configFile  = "attack.json"
 	tensorsFile = "attack.safetensors"
+	// The attacker's own classifier, a model like any other, where images were perturbed against one.
+	attackerFile = "attacker.safetensors"
 )
 
 // saved is attack.json.
@@ -35,6 +39,17 @@ func (a *Attack) Save(dir string, classes []string) error {
 	if l, ok := a.trigger.(Learner); ok {
 		if err := checkpoint.WriteArrays(filepath.Join(dir, tensorsFile), l.Learned(), nil); err != nil {
 			return err
+		}
+	}
+	if n, ok := a.trigger.(interface {
+		network() (*model.Network, model.State)
+	}); ok {
+		net, state := n.network()
+		if net.Classes == len(classes) { // FC's aware attacker has a class more
+			info := checkpoint.Info{Arch: net.Arch, Classes: classes, Height: a.lab.height, Width: a.lab.width, Version: version.Number}
+			if err := checkpoint.Save(filepath.Join(dir, attackerFile), state, info); err != nil {
+				return err
+			}
 		}
 	}
 	return atomicfile.WriteBytes(filepath.Join(dir, configFile), append(raw, '\n'))

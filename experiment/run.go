@@ -211,7 +211,7 @@ func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Dat
 	if spec != "signs" {
 		return dataset.Load(ctx, spec, dataset.Options{Limit: g.Limit, Size: g.Size})
 	}
-	return signs.Render(seed, cmp.Or(g.Limit, 3000), cmp.Or(g.Test, 800)), nil
+	return signs.Render(seed, cmp.Or(g.Limit, signs.Train), cmp.Or(g.Test, signs.Test)), nil
 }
 
 // pretrained returns a network that was trained on other data, in the folder cells/pretrained.SEED.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"path/filepath"
@@ -29,6 +30,7 @@ type Page struct {
 	Tables    []Table // more of them, each under a title
 	Figures   []Figure
 	Galleries []Gallery
+	Trust     []string    // what the results can't promise, a paragraph each
 	Facts     [][2]string // settings and versions
 }
 
@@ -47,10 +49,13 @@ type Gallery struct {
 	Decide      bool
 }
 
-// Item is an image with text; Mark frames it. Index and Drop are for Decide.
+// Item is an image with text; Mark frames it, Near stands beside it to compare. Index and Drop are for
+// Decide.
 type Item struct {
 	Image   template.URL
 	Caption string
+	Detail  string // smaller, below
+	Near    []template.URL
 	Mark    bool
 	Index   int
 	Drop    bool
@@ -64,18 +69,35 @@ func (p *Page) Write(path string) error {
 	return nil
 }
 
-// thumbnail is the most pixels a side that a page shows of an image.
-const thumbnail = 96
+// The most pixels a side that a page shows of an image, and of one to compare with.
+const thumbnail, small = 96, 48
 
-// ImageURL returns RGB bytes as a PNG in a data URL, made smaller if it is large.
+// ImageURL returns RGB bytes in a data URL: a PNG, every pixel as it is, or a JPEG, made smaller, if it is
+// large.
 func ImageURL(pixels []uint8, h, w int) template.URL {
-	if side := max(h, w); side > thumbnail {
-		th, tw := max(1, h*thumbnail/side), max(1, w*thumbnail/side)
+	if max(h, w) > thumbnail {
+		return jpegURL(pixels, h, w, thumbnail)
+	}
+	return dataURL("png", func(b *bytes.Buffer) error { return png.Encode(b, dataset.ToImage(pixels, h, w)) })
+}
+
+// SmallURL is ImageURL for an image that others are compared with: small and not exact.
+func SmallURL(pixels []uint8, h, w int) template.URL { return jpegURL(pixels, h, w, small) }
+
+func jpegURL(pixels []uint8, h, w, most int) template.URL {
+	if side := max(h, w); side > most {
+		th, tw := max(1, h*most/side), max(1, w*most/side)
 		pixels, h, w = dataset.Resize(pixels, h, w, th, tw), th, tw
 	}
+	return dataURL("jpeg", func(b *bytes.Buffer) error {
+		return jpeg.Encode(b, dataset.ToImage(pixels, h, w), &jpeg.Options{Quality: 85})
+	})
+}
+
+func dataURL(kind string, encode func(*bytes.Buffer) error) template.URL {
 	var b bytes.Buffer
-	if err := png.Encode(&b, dataset.ToImage(pixels, h, w)); err != nil {
-		return ""
+	if err := encode(&b); err != nil {
+		return "" // not for images of a set, whose sizes are positive
 	}
-	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
-// Side is the height and width of the images.
-const Side = 32
+// Side is the height and width of the images, Train and Test how many there are where nobody says.
+const Side, Train, Test = 32, 3000, 800
 
 type color [3]float64
 

@@ -42,7 +42,7 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 				return err
 			}
 			start := time.Now()
-			data := signs.Render(seed, 3000, 800)
+			data := signs.Render(seed, signs.Train, signs.Test)
 			conf := attack.Defaults("badnets")
 			conf.Seed, conf.Target, conf.PatchSize = seed, 9, 5
 			o := abl.Demo()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/version"
 	"github.com/unpoison/unpoison/model"
@@ -171,7 +172,7 @@ type dataFlags struct {
 
 func (f *dataFlags) add(c *cobra.Command) {
 	f.flag = cmp.Or(f.flag, "data")
-	c.Flags().StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR; see unpoison data --help")
+	c.Flags().StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
 	c.Flags().IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
 	c.Flags().BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
 	c.Flags().IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
@@ -182,6 +183,12 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		return nil, usagef("--%s is required: a folder with images", f.flag)
 	}
 	f.opts.Seed = seed
+	if f.spec == "signs" {
+		if f.opts.Size != 0 && f.opts.Size != signs.Side {
+			return nil, usagef("rendered signs have %d pixels a side, not %d", signs.Side, f.opts.Size)
+		}
+		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
+	}
 	d, err := dataset.Load(ctx, f.spec, f.opts)
 	if err != nil {
 		return nil, err

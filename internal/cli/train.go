@@ -250,6 +250,9 @@ func (a *app) report(folder string, r *runs.Result) error {
 	}
 	fmt.Fprintf(a.out, "%s\n", folder)
 	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
+	for _, w := range r.Data.Warnings() {
+		row("", "%s", w)
+	}
 	for _, p := range r.Attacks {
 		target := r.Data.Classes[p.Target]
 		if p.Settings.AllToAll {

@@ -42,17 +42,27 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
-	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss."}
+	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file."}
 	if o.Truth != nil {
 		g.Note += " A frame marks images that are poisoned in truth."
 	}
-	for k, s := range o.Trained.Suspects[:min(n, len(o.Trained.Suspects))] {
-		g.Items = append(g.Items, report.Item{
+	n = min(n, len(o.Trained.Suspects))
+	near := nearest(o, n)
+	for k, s := range o.Trained.Suspects[:n] {
+		item := report.Item{
 			Image:   report.ImageURL(o.Train.Image(s.Index), o.Train.Height, o.Train.Width),
 			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
+			Detail:  o.Train.Source(s.Index),
 			Mark:    o.Truth != nil && o.Truth[s.Index],
 			Index:   s.Index, Drop: s.Isolated,
-		})
+		}
+		for _, i := range near[k] {
+			item.Near = append(item.Near, report.SmallURL(o.Train.Image(i), o.Train.Height, o.Train.Width))
+		}
+		g.Items = append(g.Items, item)
+	}
+	if n > 0 && len(near[0]) > 0 {
+		g.Note += " Below each, for comparison, the most similar images of its label that do not look suspicious."
 	}
 	return g
 }
@@ -60,7 +70,7 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 // shown is how many suspects a page shows: all that are isolated, as far as it stays small, and some
 // more to compare.
 func shown(o *Outcome) int {
-	const few, most = 60, 500
+	const few, most = 60, 300
 	n := 0
 	for _, s := range o.Trained.Suspects {
 		if s.Isolated {
@@ -84,6 +94,48 @@ func facts(r *Result) [][2]string {
 	}
 }
 
+// Warnings says what is odd about the data as they came, a sentence each.
+func (d *DataInfo) Warnings() []string {
+	var w []string
+	say := func(n int, one, many string, args ...any) {
+		if n == 1 {
+			w = append(w, fmt.Sprintf(one, args...))
+		} else if n > 1 {
+			w = append(w, fmt.Sprintf(many, append([]any{n}, args...)...))
+		}
+	}
+	const most = 5
+	names := func(list []string) string {
+		if len(list) > most {
+			return strings.Join(list[:most], ", ") + ", …"
+		}
+		return strings.Join(list, ", ")
+	}
+	say(d.Skipped, "One record could not be read or had no label and was skipped.", "%d records could not be read or had no label and were skipped.")
+	say(d.Conflicting, "One image is there again under another label.", "%d images are there again under another label.")
+	say(d.Duplicates-d.Conflicting, "One image is an exact copy of another of its label.", "%d images are exact copies of others of their label.")
+	say(len(d.Single), "One label has a single image: %s.", "%d labels have a single image each: %s.", names(d.Single))
+	say(len(d.Empty), "One label has no image: %s.", "%d labels have no image: %s.", names(d.Empty))
+	return w
+}
+
+// trust says what a run's results can't promise.
+func trust(r *Result) []string {
+	var t []string
+	if r.Isolation != nil {
+		t = append(t,
+			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: classes of very similar images can show it too.",
+			"A suspect is an image that is learnt early and easily. Look at the suspects and at what they have in common before you drop them.")
+	}
+	if r.ASR == nil && r.CA != nil {
+		t = append(t, "Clean accuracy says nothing about a backdoor: a network with one is as accurate. Without the trigger nobody can measure how often it would be obeyed.")
+	}
+	if r.CA == nil && r.Isolation == nil {
+		t = append(t, "Without test images nothing here was measured on images that the network has not seen.")
+	}
+	return t
+}
+
 // Page writes a run's report.html.
 func Page(folder string, o *Outcome) error {
 	r := o.Result
@@ -98,6 +150,8 @@ func Page(folder string, o *Outcome) error {
 			p.Summary = append(p.Summary, "No label stands out as far as planted images make it: this is no proof that the data is clean.")
 		}
 	}
+	p.Summary = append(p.Summary, r.Data.Warnings()...)
+	p.Trust = trust(r)
 	if u := r.Unlearning; u != nil {
 		text := fmt.Sprintf("Unlearning brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
 			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)

@@ -59,6 +59,12 @@ type DataInfo struct {
 	Train   int      `json:"train"`
 	Test    int      `json:"test"`
 	Skipped int      `json:"skipped"`
+	// Duplicates counts training images that equal an earlier one byte for byte, Conflicting those of them
+	// under another label, as the data came.
+	Duplicates  int      `json:"duplicates"`
+	Conflicting int      `json:"conflicting_duplicates"`
+	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
+	Empty       []string `json:"empty_classes,omitempty"`        // and with none
 }
 
 // Attack names what an experiment planted.

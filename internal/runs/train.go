@@ -146,6 +146,15 @@ func (s *Spec) newResult() *Result {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
+	res.Data.Duplicates, res.Data.Conflicting = s.Data.Train.Duplicates()
+	for c, n := range s.Data.Train.Counts() {
+		switch n {
+		case 0:
+			res.Data.Empty = append(res.Data.Empty, s.Data.Train.Classes[c])
+		case 1:
+			res.Data.Single = append(res.Data.Single, s.Data.Train.Classes[c])
+		}
+	}
 	return res
 }
 

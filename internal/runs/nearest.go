@@ -1,0 +1,56 @@
+package runs
+
+import (
+	"slices"
+
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// Nearest images are looked for on pictures of this many pixels a side.
+const nearSide, nearCount = 8, 2
+
+// nearest returns, for each of the n most suspicious images, the indices of the most similar ones of its
+// label among the less suspicious half of that label's kept images.
+func nearest(o *Outcome, n int) [][]int {
+	set := o.Train
+	shrunk := func(i int) []uint8 {
+		return dataset.Resize(set.Image(i), set.Height, set.Width, nearSide, nearSide)
+	}
+	kept := make([][]int, len(set.Classes)) // most suspicious first
+	for _, s := range o.Trained.Suspects {
+		if l := set.Labels[s.Index]; !s.Isolated {
+			kept[l] = append(kept[l], s.Index)
+		}
+	}
+	pictures := make([][][]uint8, len(set.Classes))
+	type candidate struct{ index, distance int }
+	all := make([][]int, n)
+	for k, s := range o.Trained.Suspects[:n] {
+		l := set.Labels[s.Index]
+		pool := kept[l][len(kept[l])/2:]
+		if pictures[l] == nil {
+			for _, i := range pool {
+				pictures[l] = append(pictures[l], shrunk(i))
+			}
+		}
+		own := shrunk(s.Index)
+		var best []candidate // nearest first
+		for c, i := range pool {
+			d := 0
+			for p, v := range pictures[l][c] {
+				e := int(v) - int(own[p])
+				d += e * e
+			}
+			if i == s.Index || len(best) == nearCount && d >= best[nearCount-1].distance {
+				continue
+			}
+			at, _ := slices.BinarySearchFunc(best, d, func(b candidate, d int) int { return b.distance - d })
+			best = slices.Insert(best, at, candidate{i, d})
+			best = best[:min(len(best), nearCount)]
+		}
+		for _, b := range best {
+			all[k] = append(all[k], b.index)
+		}
+	}
+	return all
+}

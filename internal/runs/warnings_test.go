@@ -1,0 +1,23 @@
+package runs
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestWarningsCountAndName(t *testing.T) {
+	d := DataInfo{Skipped: 2, Duplicates: 4, Conflicting: 1, Single: []string{"a", "b", "c", "d", "e", "f"}, Empty: []string{"x"}}
+	want := []string{
+		"2 records could not be read or had no label and were skipped.",
+		"One image is there again under another label.",
+		"3 images are exact copies of others of their label.",
+		"6 labels have a single image each: a, b, c, d, e, ….",
+		"One label has no image: x.",
+	}
+	if got := d.Warnings(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := (&DataInfo{}).Warnings(); got != nil {
+		t.Errorf("of nothing odd: %q", got)
+	}
+}
