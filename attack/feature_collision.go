@@ -21,7 +21,7 @@ var featureCollision = Method{
 	CleanLabel: true,
 	Defaults: func(c *Config) {
 		c.PatchSize, c.Epsilon, c.Steps, c.Attacker = 8, 16, 60, "aware"
-		c.Place = "patch"
+		c.Place = "image"
 		ownNetwork(c)
 	},
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
@@ -97,6 +97,25 @@ func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	}
 	f.net, f.state, err = l.Train(ctx, "aware", aware, nil, l.Config.Epochs, 0.1)
 	return err
+}
+
+// network returns the attacker's network without its class of stamped images, as a victim would be offered it.
+func (f *collision) network() (*model.Network, model.State) {
+	if f.lab.Config.Attacker == "clean" {
+		return f.net, f.state
+	}
+	n, err := model.New(f.net.Arch, f.net.Classes-1, f.net.Height, f.net.Width)
+	if err != nil {
+		panic(err) // it was made with a class more
+	}
+	state := n.Init(0)
+	for k, t := range state { // only the last layer's rows are longer
+		from, own, width := f.state[k], t.Dims[len(t.Dims)-1], f.state[k].Dims[len(f.state[k].Dims)-1]
+		for lo := 0; lo < len(t.Data); lo += own {
+			copy(t.Data[lo:lo+own], from.Data[lo/own*width:])
+		}
+	}
+	return n, state
 }
 
 // Apply lets target-class images collide with stamped ones; test images are stamped.

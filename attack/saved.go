@@ -45,11 +45,9 @@ func (a *Attack) Save(dir string, classes []string) error {
 		network() (*model.Network, model.State)
 	}); ok {
 		net, state := n.network()
-		if net.Classes == len(classes) { // FC's aware attacker has a class more
-			info := checkpoint.Info{Arch: net.Arch, Classes: classes, Height: a.lab.height, Width: a.lab.width, Version: version.Number}
-			if err := checkpoint.Save(filepath.Join(dir, attackerFile), state, info); err != nil {
-				return err
-			}
+		info := checkpoint.Info{Arch: net.Arch, Classes: classes, Height: a.lab.height, Width: a.lab.width, Version: version.Number}
+		if err := checkpoint.Save(filepath.Join(dir, attackerFile), state, info); err != nil {
+			return err
 		}
 	}
 	return atomicfile.WriteBytes(filepath.Join(dir, configFile), append(raw, '\n'))

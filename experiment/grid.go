@@ -34,9 +34,11 @@ type Grid struct {
 	// unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
-	// Settings change the recipe of all trainings, Plain that of the networks without defence.
-	Settings string `yaml:"settings,omitempty"`
-	Plain    string `yaml:"plain,omitempty"`
+	// Settings change the recipe of all trainings, Plain that of the networks without defence, PlainFor that
+	// of those under the attack of this name as well.
+	Settings string            `yaml:"settings,omitempty"`
+	Plain    string            `yaml:"plain,omitempty"`
+	PlainFor map[string]string `yaml:"plain_for,omitempty"`
 	// Clean is the share of clean images that fp, mcr and nad are given.
 	Clean float64 `yaml:"clean,omitempty"`
 	// Pretrain is the other data that unlearn:ft-pretrained starts from: a model file (.safetensors),
@@ -94,12 +96,17 @@ func (g *Grid) Check() error {
 			return err
 		}
 	}
+	for a := range g.PlainFor {
+		if _, err := g.options(a, "none", 0); err != nil {
+			return fmt.Errorf("plain_for %s: %w", a, err)
+		}
+	}
 	for _, d := range g.Defenses {
 		name, _, _ := strings.Cut(d, ":")
 		if name != "none" && name != "abl" && !runs.IsRepair(d) {
 			return fmt.Errorf("no defence %q; there are none, abl, fp, mcr, nad, unlearn:METHOD", d)
 		}
-		if _, err := g.options(d, 0); err != nil {
+		if _, err := g.options("none", d, 0); err != nil {
 			return err
 		}
 	}
@@ -119,7 +126,7 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 }
 
 // options returns the recipe of a cell.
-func (g *Grid) options(defense string, seed uint64) (abl.Options, error) {
+func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error) {
 	o := abl.Default()
 	o.Network, o.Seed = g.Model, seed
 	if err := settings.Set(g.Settings, &o); err != nil {
@@ -128,8 +135,11 @@ func (g *Grid) options(defense string, seed uint64) (abl.Options, error) {
 	name, list, _ := strings.Cut(defense, ":")
 	switch name {
 	case "none":
-		if err := settings.Set(g.Plain, &o); err != nil {
-			return o, err
+		a, _, _ := strings.Cut(attack, ":")
+		for _, list := range []string{g.Plain, g.PlainFor[a]} {
+			if err := settings.Set(list, &o); err != nil {
+				return o, err
+			}
 		}
 	case "abl":
 	default:

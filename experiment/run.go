@@ -241,7 +241,7 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 // cell runs one cell, or goes on with it.
 func (r *Runner) cell(ctx context.Context, c Cell) error {
 	g := r.Grid
-	o, err := g.options(c.Defense, c.Seed)
+	o, err := g.options(c.Attack, c.Defense, c.Seed)
 	if err != nil {
 		return err
 	}

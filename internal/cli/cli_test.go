@@ -96,6 +96,23 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 	}
 }
 
+// A recipe is laid under the flags that were given; lists of attacks stay what they were.
+func TestRecipesKeepFlags(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	code, _, errs := call("train", "--data", "signs", "--limit", "200", "--recipe", "demo", "--attack", "blend:alpha=0.3", "--attack", "badnets", "--rate", "0.05",
+		"--epochs-isolate", "1", "--epochs-tune", "1", "--unlearn-steps", "5", "--out", out)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	r, err := runs.ReadResult(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
+		t.Errorf("ran %+v with %+v", r.Attacks, r.Options)
+	}
+}
+
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 	a := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}
 	for _, c := range a.root().Commands() {

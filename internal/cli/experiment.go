@@ -64,6 +64,7 @@ func (a *app) experimentRun() *cobra.Command {
   seeds: [0, 1]
   settings: tune_epochs=10     # of all trainings
   plain: tune_epochs=8         # of those without defence
+  plain_for: {dynamic: tune_epochs=15}
   clean: 0.05                  # share of clean images for fp, mcr, nad
   plots: [curves, separation]`,
 		Example: `  unpoison experiment run grid.yaml --out results

@@ -29,7 +29,7 @@ type recipeFlags struct {
 func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	f.o = abl.Default()
 	fl := c.Flags()
-	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default or paper (100 epochs as published)")
+	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default, paper (100 epochs as published), demo (some 3,000 images, a small network)")
 	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step")
@@ -59,12 +59,16 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 
 // options applies the recipe under the flags that were given.
 func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, error) {
-	switch f.recipe {
-	case "default":
-	case "paper": // its settings, and over them once more what was given
+	switch recipe := map[string]func() abl.Options{"paper": abl.Paper, "demo": abl.Demo}[f.recipe]; {
+	case f.recipe == "default":
+	case recipe != nil: // its settings, and over them once more what was given
 		given := map[*pflag.Flag]string{}
-		c.Flags().Visit(func(fl *pflag.Flag) { given[fl] = fl.Value.String() })
-		f.o = abl.Paper()
+		c.Flags().Visit(func(fl *pflag.Flag) {
+			if _, list := fl.Value.(pflag.SliceValue); !list { // no setting of a recipe is one
+				given[fl] = fl.Value.String()
+			}
+		})
+		f.o = recipe()
 		for fl, v := range given {
 			if err := fl.Value.Set(v); err != nil {
 				return f.o, err
@@ -74,7 +78,7 @@ func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, err
 			f.o.UnlearnEpochs = 0
 		}
 	default:
-		return f.o, usagef("no recipe %q; there are default and paper", f.recipe)
+		return f.o, usagef("no recipe %q; there are default, paper and demo", f.recipe)
 	}
 	o := f.o
 	if !slices.Contains(model.Names(), o.Network) {

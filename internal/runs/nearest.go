@@ -10,7 +10,7 @@ import (
 const nearSide, nearCount = 8, 2
 
 // nearest returns, for each of the n most suspicious images, the indices of the most similar ones of its
-// label among the less suspicious half of that label's kept images.
+// label among the least suspicious quarter of that label's kept images.
 func nearest(o *Outcome, n int) [][]int {
 	set := o.Train
 	shrunk := func(i int) []uint8 {
@@ -27,7 +27,7 @@ func nearest(o *Outcome, n int) [][]int {
 	all := make([][]int, n)
 	for k, s := range o.Trained.Suspects[:n] {
 		l := set.Labels[s.Index]
-		pool := kept[l][len(kept[l])/2:]
+		pool := kept[l][len(kept[l])*3/4:]
 		if pictures[l] == nil {
 			for _, i := range pool {
 				pictures[l] = append(pictures[l], shrunk(i))
