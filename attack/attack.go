@@ -63,8 +63,10 @@ type Method struct {
 	Paper      string
 	CleanLabel bool // poisons images of the target class and leaves their labels
 	Recipe     int  // counts up when what it learns from the same settings changes; see Env.Cache
-	New        func(c Config, set *dataset.Set) (Trigger, error)
-	Defaults   func(c *Config) // nil: the common ones
+	// Unlearnt clears the settings that what is learnt does not depend on, beside the rate; nil: none.
+	Unlearnt func(c *Config)
+	New      func(c Config, set *dataset.Set) (Trigger, error)
+	Defaults func(c *Config) // nil: the common ones
 }
 
 // Methods is the table of attacks.

@@ -17,10 +17,11 @@ import (
 )
 
 var dynamic = Method{
-	Name:   "dynamic",
-	About:  "Input-aware: a generator makes each image's own pattern, which works on no other image.",
-	Recipe: 3,
-	Paper:  "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
+	Name:     "dynamic",
+	About:    "Input-aware: a generator makes each image's own pattern, which works on no other image.",
+	Recipe:   3,
+	Unlearnt: func(c *Config) { c.Cover = 0 },
+	Paper:    "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
 	Defaults: func(c *Config) {
 		c.Cover, c.Steps = 0.1, 300
 		ownNetwork(c)

@@ -81,6 +81,9 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	}
 	c := a.Config
 	c.Rate = 0 // what is learnt is good for any rate
+	if a.Method.Unlearnt != nil {
+		a.Method.Unlearnt(&c)
+	}
 	recipe := "trigger 1"
 	if a.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, a.Method.Recipe)

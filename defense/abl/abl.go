@@ -74,6 +74,24 @@ func Paper() Options {
 	}
 }
 
+// What isolation needs of a set of any size: so many steps to learn what is easy, so many in an epoch, and
+// so many isolated images, a batch of unlearning.
+const isolationSteps, epochSteps, leastIsolated = 300, 75, unlearnIsolated
+
+// Fit returns the recipe for a number of training images: small sets get smaller batches, more epochs of
+// isolation and a larger isolated share. From 9,600 images on nothing changes.
+func (o Options) Fit(images int) Options {
+	for o.Batch > 32 && images/o.Batch < epochSteps {
+		o.Batch /= 2
+	}
+	steps := max(1, images/max(1, o.Batch))
+	if o.IsolateEpochs > 0 {
+		o.IsolateEpochs = max(o.IsolateEpochs, (isolationSteps+steps-1)/steps)
+	}
+	o.Isolation = max(o.Isolation, min(0.05, leastIsolated/float64(max(1, images))))
+	return o
+}
+
 // Demo is the recipe of the demo's few images and small network.
 func Demo() Options {
 	o := Default()

@@ -31,7 +31,7 @@ docs/architecture.md, Findings). With --fail-on-findings that exits with 3.`,
 			if err != nil {
 				return err
 			}
-			o, err := rec.options(c, d.Layout)
+			o, err := rec.options(c, d)
 			if err != nil {
 				return err
 			}

@@ -32,14 +32,14 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default, paper (100 epochs as published), demo (some 3,000 images, a small network)")
 	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
-	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step")
-	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch")
+	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
+	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
 	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
 	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
 	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
 	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
-	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated")
+	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
 	if !tune {
 		return
 	}
@@ -58,7 +58,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 }
 
 // options applies the recipe under the flags that were given.
-func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, error) {
+func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, error) {
 	switch recipe := map[string]func() abl.Options{"paper": abl.Paper, "demo": abl.Demo}[f.recipe]; {
 	case f.recipe == "default":
 	case recipe != nil: // its settings, and over them once more what was given
@@ -84,7 +84,22 @@ func (f *recipeFlags) options(c *cobra.Command, layout string) (abl.Options, err
 	if !slices.Contains(model.Names(), o.Network) {
 		return o, usagef("no network %q; there are %s", o.Network, strings.Join(model.Names(), ", "))
 	}
-	if f.noFlip || !dataset.Flips(layout) {
+	if d == nil { // the flags are checked before the data are read
+		return o, nil
+	}
+	if f.recipe == "default" {
+		fit := o.Fit(d.Train.Len())
+		for flag, set := range map[string]func(){
+			"batch":          func() { o.Batch = fit.Batch },
+			"epochs-isolate": func() { o.IsolateEpochs = fit.IsolateEpochs },
+			"isolation":      func() { o.Isolation = fit.Isolation },
+		} {
+			if !c.Flags().Changed(flag) {
+				set()
+			}
+		}
+	}
+	if f.noFlip || !dataset.Flips(d.Layout) {
 		o.Flip = false
 	}
 	return o, nil
@@ -180,14 +195,14 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
 				return err
 			}
-			if _, err := rec.options(c, ""); err != nil {
+			if _, err := rec.options(c, nil); err != nil {
 				return err
 			}
 			d, err := data.load(c.Context(), a, rec.o.Seed)
 			if err != nil {
 				return err
 			}
-			o, err := rec.options(c, d.Layout)
+			o, err := rec.options(c, d)
 			if err != nil {
 				return err
 			}

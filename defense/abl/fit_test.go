@@ -1,0 +1,21 @@
+package abl
+
+import "testing"
+
+func TestFit(t *testing.T) {
+	o := Default()
+	for _, c := range []struct {
+		images, batch, epochs int
+		isolated              float64
+	}{
+		{50_000, 128, 4, 500}, {9_802, 128, 4, 98.02}, {5_000, 64, 4, 64}, {3_000, 32, 4, 64}, {1_200, 32, 9, 60}, {100, 32, 100, 5},
+	} {
+		f := o.Fit(c.images)
+		if f.Batch != c.batch || f.IsolateEpochs != c.epochs || int(f.Isolation*float64(c.images)+0.5) != int(c.isolated+0.5) {
+			t.Errorf("%d images: batch %d, %d epochs of isolation, %g isolated; expected %+v", c.images, f.Batch, f.IsolateEpochs, f.Isolation*float64(c.images), c)
+		}
+	}
+	if plain := (Options{Batch: 128}).Fit(1_000); plain.IsolateEpochs != 0 {
+		t.Errorf("no isolation became %d epochs", plain.IsolateEpochs)
+	}
+}
