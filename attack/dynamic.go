@@ -23,8 +23,9 @@ var dynamic = Method{
 	Unlearnt: func(c *Config) { c.Cover = 0 },
 	Paper:    "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
 	Defaults: func(c *Config) {
-		c.Cover, c.Steps = 0.1, 300
+		c.Cover, c.Steps = 0.08, 300
 		ownNetwork(c)
+		c.Epochs = 15
 	},
 	New: func(_ Config, set *dataset.Set) (Trigger, error) {
 		d := &inputAware{}
