@@ -154,6 +154,9 @@ func build(n *Node) error {
 	case op == OpPack:
 		n.fn = packFn(n)
 		rows()
+	case op == OpTransform:
+		n.fn = transformWeights(n)
+		rows()
 	case op == OpImageConv:
 		n.fn = imageConv(n)
 		rows(0)

@@ -25,6 +25,7 @@ type convPlan struct {
 	baseY, baseX int // where the first kernel row and column lie in the widened input
 	colStep      int // input columns from one kernel column to the next (weight gradient)
 	rowStep      int
+	wino         bool // see winograd.go
 }
 
 type phase struct {
@@ -90,6 +91,7 @@ func newConvPlan(in, out [3]int, kh, kw int, stride, inDil, kerDil, pads [2]int,
 			})
 		}
 	}
+	p.wino = p.byWinograd()
 	return p
 }
 
@@ -100,6 +102,9 @@ func floorDiv(a, b int) int { return (a - mod(a, b)) / b }
 // images returns how many images a worker should take at a time, so that weights that are larger
 // than the images are read once for several of them, as far as these fit into the second-level cache.
 func (p *convPlan) images() int {
+	if p.wino {
+		return max(1, 64/(p.oh/2*p.ow/2)) // so many tiles share the weights
+	}
 	weights, image := p.kh*p.kw*p.c*p.op*4, (p.ph*p.pw*p.c+p.oh*p.ow*p.op)*4
 	return max(1, min(weights/(4*image), cacheBytes/image))
 }
@@ -145,6 +150,10 @@ func imageConv(n *Node) fn {
 			return
 		}
 		images := p.widenAll(w, in[0], rows)
+		if p.wino {
+			p.runWinograd(w, k, out, images, in[1], rows)
+			return
+		}
 		if p.o == p.op {
 			p.run(w, k, out, images, in[1], rows, p.ow)
 			return
@@ -235,6 +244,9 @@ func packFn(n *Node) fn {
 // weightGrad sums x ⊗ v over pixels and images: x [N,H,W,C], v [N,OH,OW,O] → [KH,KW,C,O].
 func weightGrad(n *Node) *reduction {
 	p := n.Attr.(*convPlan)
+	if p.wino {
+		return winogradWeightGrad(p)
+	}
 	tiles := p.tile(kernel.Active)
 	size := p.kh * p.kw * p.c * p.op
 	return &reduction{

@@ -104,6 +104,7 @@ const (
 	OpAffineMask // v, x, coef: v where c0·x+c1 ≥ 0
 	OpAffine2Add // v, x, coef, r: c0·v+c1·x+c2+r
 	OpPack       // a kernel → [taps, in, out padded to 16]; Attr: *packAttr
+	OpTransform  // packed weights [9,C,O] → [16,C,O] at Winograd's positions
 	OpImageConv  // x [N,H,W,C], packed → [N,OH,OW,O]; Attr: *convPlan
 	OpWeightGrad // x, v → [KH,KW,C,O]; Attr: *convPlan
 	opLast

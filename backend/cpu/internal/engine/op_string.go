@@ -89,14 +89,15 @@ func _() {
 	_ = x[OpAffineMask-78]
 	_ = x[OpAffine2Add-79]
 	_ = x[OpPack-80]
-	_ = x[OpImageConv-81]
-	_ = x[OpWeightGrad-82]
-	_ = x[opLast-83]
+	_ = x[OpTransform-81]
+	_ = x[OpImageConv-82]
+	_ = x[OpWeightGrad-83]
+	_ = x[opLast-84]
 }
 
-const _Op_name = "InvalidParamConstViewAbsNegExpExpm1LogLog1pSqrtRsqrtSinCosTanhLogisticErfSignFloorCeilRoundNotIsFiniteIsNaNConvertAddSubMulDivMaxMinPowRemAndOrXorShiftLeftShiftRightEqualNotEqualLessLessEqualGreaterGreaterEqualWhereBroadcastReduceSumReduceMaxReduceMinReduceProdReduceAndReduceOrArgMinMaxTransposeReverseSlicePadConcatDotConvPoolScatterPoolGatherScatterDynamicSliceDynamicUpdateRandomBitsCopyBatchNormStatsBatchNormCoefAffineBatchNormGradSumsBatchNormGradCoefAffine2opFusedReluReluGradAffineReluAffineMaskAffine2AddPackImageConvWeightGradopLast"
+const _Op_name = "InvalidParamConstViewAbsNegExpExpm1LogLog1pSqrtRsqrtSinCosTanhLogisticErfSignFloorCeilRoundNotIsFiniteIsNaNConvertAddSubMulDivMaxMinPowRemAndOrXorShiftLeftShiftRightEqualNotEqualLessLessEqualGreaterGreaterEqualWhereBroadcastReduceSumReduceMaxReduceMinReduceProdReduceAndReduceOrArgMinMaxTransposeReverseSlicePadConcatDotConvPoolScatterPoolGatherScatterDynamicSliceDynamicUpdateRandomBitsCopyBatchNormStatsBatchNormCoefAffineBatchNormGradSumsBatchNormGradCoefAffine2opFusedReluReluGradAffineReluAffineMaskAffine2AddPackTransformImageConvWeightGradopLast"
 
-var _Op_index = [...]uint16{0, 7, 12, 17, 21, 24, 27, 30, 35, 38, 43, 47, 52, 55, 58, 62, 70, 73, 77, 82, 86, 91, 94, 102, 107, 114, 117, 120, 123, 126, 129, 132, 135, 138, 141, 143, 146, 155, 165, 170, 178, 182, 191, 198, 210, 215, 224, 233, 242, 251, 261, 270, 278, 287, 296, 303, 308, 311, 317, 320, 324, 328, 339, 345, 352, 364, 377, 387, 391, 405, 418, 424, 441, 458, 465, 472, 476, 484, 494, 504, 514, 518, 527, 537, 543}
+var _Op_index = [...]uint16{0, 7, 12, 17, 21, 24, 27, 30, 35, 38, 43, 47, 52, 55, 58, 62, 70, 73, 77, 82, 86, 91, 94, 102, 107, 114, 117, 120, 123, 126, 129, 132, 135, 138, 141, 143, 146, 155, 165, 170, 178, 182, 191, 198, 210, 215, 224, 233, 242, 251, 261, 270, 278, 287, 296, 303, 308, 311, 317, 320, 324, 328, 339, 345, 352, 364, 377, 387, 391, 405, 418, 424, 441, 458, 465, 472, 476, 484, 494, 504, 514, 518, 527, 536, 546, 552}
 
 func (i Op) String() string {
 	idx := int(i) - 0

@@ -42,6 +42,9 @@ func recogniseConv(_ *Graph, n *Node, _ map[*Node]int, emit emitter) *Node {
 	cin, cout := k.Shape.Dims[a.KernelIn], k.Shape.Dims[a.KernelOut]
 	p := newConvPlan([3]int{in[0], in[1], cin}, [3]int{out[0], out[1], cout}, kd[0], kd[1], two(step), two(inDil), two(kerDil), padStart(pads), false)
 	packed := pack(emit, k, a, p, reverse)
+	if p.wino {
+		packed = emit(OpTransform, Make(Float32, positions, p.c, p.op), nil, packed)
+	}
 	batch := x.Shape.Dims[0]
 	canonical := slices.Concat([]int{batch}, pick(n.Shape.Dims, a.OutSpatial), []int{cout})
 	y := emit(OpImageConv, Make(Float32, canonical...), p, x, packed)

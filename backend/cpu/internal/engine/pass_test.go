@@ -71,7 +71,16 @@ func TestPassLinear(t *testing.T) {
 	expect(t, g, g.Add(OpDot, Make(Float32, 32, 16), &DotAttr{LContract: []int{0}, RContract: []int{0}}, x, v), "Dot", "WeightGrad")
 }
 
+// useWinograd sets for a test whether convolutions take that way.
+func useWinograd(t *testing.T, on bool) {
+	t.Helper()
+	before := winograd
+	winograd = on
+	t.Cleanup(func() { winograd = before })
+}
+
 func TestPassConv(t *testing.T) {
+	useWinograd(t, false)
 	pads := [][2]int{{1, 1}, {1, 1}}
 	g := NewGraph()
 	x, k := g.Param("x", Make(Float32, 2, 8, 8, 16)), g.Param("k", Make(Float32, 3, 3, 16, 32))
@@ -91,6 +100,15 @@ func TestPassConv(t *testing.T) {
 	x, v = g.Param("x", Make(Float32, 2, 8, 8, 16)), g.Param("v", Make(Float32, 2, 8, 8, 32))
 	grad := &ConvAttr{InBatch: 3, InSpatial: []int{1, 2}, KernelOut: 3, KernelSpatial: []int{1, 2}, OutBatch: 2, OutChannel: 3, OutSpatial: []int{0, 1}, Pads: pads}
 	expect(t, g, g.Add(OpConv, Make(Float32, 3, 3, 16, 32), grad, x, v), "Conv", "WeightGrad")
+
+	// Even images of many channels go through Winograd's positions, those of odd sides do not.
+	useWinograd(t, true)
+	g = NewGraph()
+	x, k = g.Param("x", Make(Float32, 2, 8, 8, 16)), g.Param("k", Make(Float32, 3, 3, 16, 32))
+	expect(t, g, g.Add(OpConv, Make(Float32, 2, 8, 8, 32), attr, x, k), "Conv", "View Transform ImageConv")
+	g = NewGraph()
+	x, k = g.Param("x", Make(Float32, 2, 7, 8, 16)), g.Param("k", Make(Float32, 3, 3, 16, 32))
+	expect(t, g, g.Add(OpConv, Make(Float32, 2, 7, 8, 32), attr, x, k), "Conv", "View ImageConv")
 
 	// Groups stay general.
 	g = NewGraph()
@@ -193,6 +211,7 @@ func TestPassFlattenWeights(t *testing.T) {
 		t.Errorf("the sum is %s in rows of %s", out.Shape, b.Shape)
 	}
 	// Images stay images: their loops are shared with the convolutions.
+	useWinograd(t, false)
 	g = NewGraph()
 	x := g.Param("x", Make(Float32, 4, 32, 32, 16))
 	k := g.Param("k", Make(Float32, 3, 3, 16, 16))

@@ -32,9 +32,14 @@ type Program struct {
 // worker holds the memory that one goroutine computes with. Its argument structs live here since
 // the kernels are called through function values.
 type worker struct {
-	row     int // first row of the call in progress
-	conv    kernel.ConvArgs
-	grad    kernel.WeightGradArgs
+	row  int // first row of the call in progress
+	conv kernel.ConvArgs
+	grad kernel.WeightGradArgs
+
+	transform kernel.WinogradArgs
+	product   kernel.ProductArgs
+	positions []float32
+
 	args    kernel.Args
 	coef    [3 * kernel.Group]float32
 	sums    [2 * kernel.Group]float32
@@ -60,6 +65,14 @@ func (w *worker) wide(n int) []float32 {
 		w.wideBuf = make([]float32, n)
 	}
 	return w.wideBuf[:n]
+}
+
+// atPositions returns n floats of any content for Winograd's positions.
+func (w *worker) atPositions(n int) []float32 {
+	if cap(w.positions) < n {
+		w.positions = make([]float32, n)
+	}
+	return w.positions[:n]
 }
 
 // float64s returns n zeros; the next call may return the same memory.

@@ -27,6 +27,29 @@ type WeightGradArgs struct {
 	DWCol, DWInput int // from one kernel column, one input channel to the next, in the gradient
 }
 
+// WinogradArgs describes a transform between the pixels of tiles, in an image of 16·Groups channels, and
+// their 16 positions of Winograd's F(2×2, 3×3). The input's transform sees 4×4 pixels a tile, the others 2×2.
+// All strides are in bytes.
+type WinogradArgs struct {
+	Dst, Src                  unsafe.Pointer
+	Tiles, Groups             int
+	PixelsNext, PositionsNext int // from a tile to the next, less the 64·Groups bytes of its channels
+	Pixel, Row                int // from a pixel, a row of pixels to the next
+	Position                  int // from a position to the next
+}
+
+// ProductArgs describes, for each of some positions, rows of inputs times a matrix of weights, In [rows,
+// Channels] and Weight [Channels, 16·blocks]. The weights of all positions follow one another. Strides are in
+// bytes.
+type ProductArgs struct {
+	Out, In, Weight unsafe.Pointer
+	Positions       int
+	InRow, OutRow   int
+	WeightRow       int
+	Channels        int
+	InNext, OutNext int // from where a position's rows end to the next one's
+}
+
 // Group is the number of floats that a channel-wise or flat kernel handles at a time.
 const Group = 64
 

@@ -91,9 +91,11 @@ func relu(x float32) float32 {
 }
 
 var generic = Set{
-	Name: "generic",
-	conv: [3][]raw{1: {nil, genericConv(1), genericConv(2), genericConv(3), genericConv(4)}},
-	tile: []Tile{{1, 1, 1, genericWeightGrad(1, 1, 1)}, {3, 2, 1, genericWeightGrad(3, 2, 1)}},
+	Name:          "generic",
+	conv:          [3][]raw{1: {nil, genericConv(1), genericConv(2), genericConv(3), genericConv(4)}},
+	tile:          []Tile{{1, 1, 1, genericWeightGrad(1, 1, 1)}, {3, 2, 1, genericWeightGrad(3, 2, 1)}},
+	product:       [3][]raw{1: {nil, genericProduct(1), genericProduct(2), genericProduct(3), genericProduct(4)}},
+	winogradInput: genericWinograd(4, winogradIn), winogradGrad: genericWinograd(2, winogradSpread), winogradOutput: genericWinogradOutput,
 	affine: genericChannels(func(a *Args, o, i int) {
 		*f32(a.Dst, o) = coef(a, 0, i)**f32(a.Src0, o) + coef(a, 1, i)
 	}),

@@ -95,6 +95,105 @@ func convAVX512B2P13(a *byte)
 func convAVX512B2P14(a *byte)
 
 //go:noescape
+func productAVX512B1R1(a *byte)
+
+//go:noescape
+func productAVX512B1R2(a *byte)
+
+//go:noescape
+func productAVX512B1R3(a *byte)
+
+//go:noescape
+func productAVX512B1R4(a *byte)
+
+//go:noescape
+func productAVX512B1R5(a *byte)
+
+//go:noescape
+func productAVX512B1R6(a *byte)
+
+//go:noescape
+func productAVX512B1R7(a *byte)
+
+//go:noescape
+func productAVX512B1R8(a *byte)
+
+//go:noescape
+func productAVX512B1R9(a *byte)
+
+//go:noescape
+func productAVX512B1R10(a *byte)
+
+//go:noescape
+func productAVX512B1R11(a *byte)
+
+//go:noescape
+func productAVX512B1R12(a *byte)
+
+//go:noescape
+func productAVX512B1R13(a *byte)
+
+//go:noescape
+func productAVX512B1R14(a *byte)
+
+//go:noescape
+func productAVX512B1R15(a *byte)
+
+//go:noescape
+func productAVX512B1R16(a *byte)
+
+//go:noescape
+func productAVX512B2R1(a *byte)
+
+//go:noescape
+func productAVX512B2R2(a *byte)
+
+//go:noescape
+func productAVX512B2R3(a *byte)
+
+//go:noescape
+func productAVX512B2R4(a *byte)
+
+//go:noescape
+func productAVX512B2R5(a *byte)
+
+//go:noescape
+func productAVX512B2R6(a *byte)
+
+//go:noescape
+func productAVX512B2R7(a *byte)
+
+//go:noescape
+func productAVX512B2R8(a *byte)
+
+//go:noescape
+func productAVX512B2R9(a *byte)
+
+//go:noescape
+func productAVX512B2R10(a *byte)
+
+//go:noescape
+func productAVX512B2R11(a *byte)
+
+//go:noescape
+func productAVX512B2R12(a *byte)
+
+//go:noescape
+func productAVX512B2R13(a *byte)
+
+//go:noescape
+func productAVX512B2R14(a *byte)
+
+//go:noescape
+func winogradInputAVX512(a *byte)
+
+//go:noescape
+func winogradGradAVX512(a *byte)
+
+//go:noescape
+func winogradOutputAVX512(a *byte)
+
+//go:noescape
 func weightGradAVX512K3C8B1(a *byte)
 
 //go:noescape
@@ -177,6 +276,33 @@ func convAVX2B1P5(a *byte)
 
 //go:noescape
 func convAVX2B1P6(a *byte)
+
+//go:noescape
+func productAVX2B1R1(a *byte)
+
+//go:noescape
+func productAVX2B1R2(a *byte)
+
+//go:noescape
+func productAVX2B1R3(a *byte)
+
+//go:noescape
+func productAVX2B1R4(a *byte)
+
+//go:noescape
+func productAVX2B1R5(a *byte)
+
+//go:noescape
+func productAVX2B1R6(a *byte)
+
+//go:noescape
+func winogradInputAVX2(a *byte)
+
+//go:noescape
+func winogradGradAVX2(a *byte)
+
+//go:noescape
+func winogradOutputAVX2(a *byte)
 
 //go:noescape
 func weightGradAVX2K3C2B1(a *byte)

@@ -3309,6 +3309,2579 @@ channel:
 	VZEROUPPER
 	RET
 
+// func productAVX512B1R1(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R1(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), SI
+	MOVQ 48(AX), SI
+	MOVQ 24(AX), DI
+
+position:
+	VPXORD Z0, Z0, Z0
+	MOVQ   56(AX), R8
+
+channel:
+	VMOVUPS          (BX), Z1
+	VFMADD231PS.BCST (DX), Z1, Z0
+	ADDQ             $0x04, DX
+	ADDQ             SI, BX
+	DECQ             R8
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             DI
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R2(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS          (BX), Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z2, Z1
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R10
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R9
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R3(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R3(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS          (BX), Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z3, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z3, Z2
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R10
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R9
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R4(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R4(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS          (BX), Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z4, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z4, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z4, Z3
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R11
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R10
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R5(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R5(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS          (BX), Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z5, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z5, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z5, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z5, Z4
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R11
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R10
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R6(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R6(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ 24(AX), R11
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   56(AX), R12
+
+channel:
+	VMOVUPS          (BX), Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z6, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z6, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z6, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z6, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z6, Z5
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R12
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R11
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R7(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R7(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ 24(AX), R11
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   56(AX), R12
+
+channel:
+	VMOVUPS          (BX), Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z7, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z7, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z7, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z7, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z7, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z7, Z6
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R12
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R11
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R8(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R8(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   56(AX), R13
+
+channel:
+	VMOVUPS          (BX), Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z8, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z8, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z8, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z8, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z8, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z8, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z8, Z7
+	ADDQ             $0x04, DX
+	ADDQ             R8, BX
+	DECQ             R13
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R9(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R9(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z9, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z9, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z9, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z9, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z9, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z9, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z9, Z7
+	VFMADD231PS.BCST (R13), Z9, Z8
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R10(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R10(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z10, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z10, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z10, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z10, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z10, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z10, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z10, Z7
+	VFMADD231PS.BCST (R13), Z10, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z10, Z9
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R11(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R11(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z11, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z11, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z11, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z11, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z11, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z11, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z11, Z7
+	VFMADD231PS.BCST (R13), Z11, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z11, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z11, Z10
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R12(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R12(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z12, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z12, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z12, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z12, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z12, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z12, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z12, Z7
+	VFMADD231PS.BCST (R13), Z12, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z12, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z12, Z10
+	VFMADD231PS.BCST (R13)(R9*1), Z12, Z11
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z11, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R13(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R13(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z13, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z13, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z13, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z13, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z13, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z13, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z13, Z7
+	VFMADD231PS.BCST (R13), Z13, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z13, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z13, Z10
+	VFMADD231PS.BCST (R13)(R9*1), Z13, Z11
+	VFMADD231PS.BCST (R13)(SI*4), Z13, Z12
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z11, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z12, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R14(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R14(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z14, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z14, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z14, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z14, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z14, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z14, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z14, Z7
+	VFMADD231PS.BCST (R13), Z14, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z14, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z14, Z10
+	VFMADD231PS.BCST (R13)(R9*1), Z14, Z11
+	VFMADD231PS.BCST (R13)(SI*4), Z14, Z12
+	VFMADD231PS.BCST (R13)(R10*1), Z14, Z13
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z11, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z12, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z13, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R15(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R15(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z15
+	VFMADD231PS.BCST (DX), Z15, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z15, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z15, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z15, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z15, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z15, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z15, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z15, Z7
+	VFMADD231PS.BCST (R13), Z15, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z15, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z15, Z10
+	VFMADD231PS.BCST (R13)(R9*1), Z15, Z11
+	VFMADD231PS.BCST (R13)(SI*4), Z15, Z12
+	VFMADD231PS.BCST (R13)(R10*1), Z15, Z13
+	VFMADD231PS.BCST (R13)(R9*2), Z15, Z14
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z11, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z12, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z13, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z14, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B1R16(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B1R16(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS          (BX), Z16
+	VFMADD231PS.BCST (DX), Z16, Z0
+	VFMADD231PS.BCST (DX)(SI*1), Z16, Z1
+	VFMADD231PS.BCST (DX)(SI*2), Z16, Z2
+	VFMADD231PS.BCST (DX)(R9*1), Z16, Z3
+	VFMADD231PS.BCST (DX)(SI*4), Z16, Z4
+	VFMADD231PS.BCST (DX)(R10*1), Z16, Z5
+	VFMADD231PS.BCST (DX)(R9*2), Z16, Z6
+	VFMADD231PS.BCST (DX)(R11*1), Z16, Z7
+	VFMADD231PS.BCST (R13), Z16, Z8
+	VFMADD231PS.BCST (R13)(SI*1), Z16, Z9
+	VFMADD231PS.BCST (R13)(SI*2), Z16, Z10
+	VFMADD231PS.BCST (R13)(R9*1), Z16, Z11
+	VFMADD231PS.BCST (R13)(SI*4), Z16, Z12
+	VFMADD231PS.BCST (R13)(R10*1), Z16, Z13
+	VFMADD231PS.BCST (R13)(R9*2), Z16, Z14
+	VFMADD231PS.BCST (R13)(R11*1), Z16, Z15
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R13
+	ADDQ             R8, BX
+	DECQ             R14
+	JNE              channel
+	VMOVUPS          Z0, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z1, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z3, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z4, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z5, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z6, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z7, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z8, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z9, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z10, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z11, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z12, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z13, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z14, (CX)
+	ADDQ             DI, CX
+	VMOVUPS          Z15, (CX)
+	ADDQ             64(AX), DX
+	ADDQ             72(AX), CX
+	DECQ             R12
+	JNE              position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R1(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R1(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), SI
+	MOVQ 48(AX), SI
+	MOVQ 24(AX), DI
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   56(AX), R8
+
+channel:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VBROADCASTSS (DX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         DI
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R2(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VBROADCASTSS (DX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (DX)(SI*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R10
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R9
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R3(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R3(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	VBROADCASTSS (DX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (DX)(SI*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (DX)(SI*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R10
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R9
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R4(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R4(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	VBROADCASTSS (DX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DX)(SI*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (DX)(SI*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (DX)(R9*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R11
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R10
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R5(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R5(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      64(BX), Z11
+	VBROADCASTSS (DX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (DX)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (DX)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (DX)(R9*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (DX)(SI*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R11
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R10
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R6(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R6(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ 24(AX), R11
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   56(AX), R12
+
+channel:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      64(BX), Z13
+	VBROADCASTSS (DX), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (DX)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (DX)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (DX)(R9*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (DX)(SI*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (DX)(R10*1), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R12
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R11
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R7(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R7(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ 24(AX), R11
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   56(AX), R12
+
+channel:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      64(BX), Z15
+	VBROADCASTSS (DX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (DX)(SI*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (DX)(SI*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (DX)(R9*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (DX)(SI*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (DX)(R10*1), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (DX)(R9*2), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R12
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R11
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R8(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R8(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   56(AX), R13
+
+channel:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      64(BX), Z17
+	VBROADCASTSS (DX), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (DX)(SI*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (DX)(SI*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (DX)(R9*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (DX)(SI*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (DX)(R10*1), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (DX)(R9*2), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (DX)(R11*1), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R13
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R9(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R9(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      64(BX), Z19
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (DX)(SI*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (DX)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (DX)(R9*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (DX)(SI*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (DX)(R10*1), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (DX)(R9*2), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (DX)(R11*1), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R10(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R10(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z20
+	VMOVUPS      64(BX), Z21
+	VBROADCASTSS (DX), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (DX)(SI*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (DX)(SI*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (DX)(R9*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (DX)(SI*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (DX)(R10*1), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (DX)(R9*2), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (DX)(R11*1), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R13)(SI*1), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R11(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R11(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z22
+	VMOVUPS      64(BX), Z23
+	VBROADCASTSS (DX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (DX)(SI*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (DX)(SI*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (DX)(R9*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (DX)(SI*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (DX)(R10*1), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (DX)(R9*2), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (DX)(R11*1), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R13)(SI*1), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (R13)(SI*2), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R12(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R12(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (DX), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (DX)(SI*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (DX)(SI*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (DX)(R9*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (DX)(SI*4), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (DX)(R10*1), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (DX)(R9*2), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (DX)(R11*1), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R13)(SI*1), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (R13)(SI*2), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (R13)(R9*1), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R13(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R13(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z26
+	VMOVUPS      64(BX), Z27
+	VBROADCASTSS (DX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (DX)(SI*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (DX)(SI*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (DX)(R9*1), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (DX)(SI*4), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (DX)(R10*1), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (DX)(R9*2), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (DX)(R11*1), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (R13), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (R13)(SI*1), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (R13)(SI*2), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (R13)(R9*1), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (R13)(SI*4), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z24, (CX)
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX512B2R14(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·productAVX512B2R14(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ SI, R11
+	SHLQ $0x03, R11
+	SUBQ SI, R11
+	MOVQ 24(AX), R12
+
+position:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	LEAQ   (DX)(SI*8), R13
+	MOVQ   56(AX), R14
+
+channel:
+	VMOVUPS      (BX), Z28
+	VMOVUPS      64(BX), Z29
+	VBROADCASTSS (DX), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS (DX)(SI*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS (DX)(SI*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS (DX)(R9*1), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS (DX)(SI*4), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS (DX)(R10*1), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS (DX)(R9*2), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS (DX)(R11*1), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS (R13), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS (R13)(SI*1), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS (R13)(SI*2), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS (R13)(R9*1), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS (R13)(SI*4), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS (R13)(R10*1), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R13
+	ADDQ         R8, BX
+	DECQ         R14
+	JNE          channel
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z24, (CX)
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Z26, (CX)
+	VMOVUPS      Z27, 64(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R12
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func winogradInputAVX512(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (CX)(DI*1), R8
+	LEAQ (R8)(DI*1), R9
+	LEAQ (R9)(DI*1), DI
+	LEAQ (BX)(BX*2), R10
+	LEAQ (SI)(SI*2), R11
+	MOVQ 16(AX), R12
+
+tile:
+	MOVQ 24(AX), R13
+
+group:
+	MOVQ    DX, R14
+	VMOVUPS (CX), Z0
+	VSUBPS  (R9), Z0, Z0
+	VMOVUPS (CX)(BX*1), Z1
+	VSUBPS  (R9)(BX*1), Z1, Z1
+	VMOVUPS (CX)(BX*2), Z2
+	VSUBPS  (R9)(BX*2), Z2, Z2
+	VMOVUPS (CX)(R10*1), Z3
+	VSUBPS  (R9)(R10*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	VMOVUPS Z0, (R14)
+	VMOVUPS Z4, (R14)(SI*1)
+	VMOVUPS Z2, (R14)(SI*2)
+	VMOVUPS Z1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (R8), Z0
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS (R8)(BX*1), Z1
+	VADDPS  (R9)(BX*1), Z1, Z1
+	VMOVUPS (R8)(BX*2), Z2
+	VADDPS  (R9)(BX*2), Z2, Z2
+	VMOVUPS (R8)(R10*1), Z3
+	VADDPS  (R9)(R10*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	VMOVUPS Z0, (R14)
+	VMOVUPS Z4, (R14)(SI*1)
+	VMOVUPS Z2, (R14)(SI*2)
+	VMOVUPS Z1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (R9), Z0
+	VSUBPS  (R8), Z0, Z0
+	VMOVUPS (R9)(BX*1), Z1
+	VSUBPS  (R8)(BX*1), Z1, Z1
+	VMOVUPS (R9)(BX*2), Z2
+	VSUBPS  (R8)(BX*2), Z2, Z2
+	VMOVUPS (R9)(R10*1), Z3
+	VSUBPS  (R8)(R10*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	VMOVUPS Z0, (R14)
+	VMOVUPS Z4, (R14)(SI*1)
+	VMOVUPS Z2, (R14)(SI*2)
+	VMOVUPS Z1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (DI), Z0
+	VSUBPS  (R8), Z0, Z0
+	VMOVUPS (DI)(BX*1), Z1
+	VSUBPS  (R8)(BX*1), Z1, Z1
+	VMOVUPS (DI)(BX*2), Z2
+	VSUBPS  (R8)(BX*2), Z2, Z2
+	VMOVUPS (DI)(R10*1), Z3
+	VSUBPS  (R8)(R10*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	VMOVUPS Z0, (R14)
+	VMOVUPS Z4, (R14)(SI*1)
+	VMOVUPS Z2, (R14)(SI*2)
+	VMOVUPS Z1, (R14)(R11*1)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, DX
+	DECQ    R13
+	JNE     group
+	ADDQ    32(AX), CX
+	ADDQ    32(AX), R8
+	ADDQ    32(AX), R9
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), DX
+	DECQ    R12
+	JNE     tile
+	VZEROUPPER
+	RET
+
+// func winogradGradAVX512(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winogradGradAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (CX)(DI*1), DI
+	LEAQ (SI)(SI*2), R8
+	MOVQ 16(AX), R9
+
+tile:
+	MOVQ 24(AX), R10
+
+group:
+	MOVQ    DX, R11
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(BX*1), Z1
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(BX*1), Z3
+	VADDPS  Z1, Z0, Z4
+	VSUBPS  Z1, Z0, Z5
+	VMOVUPS Z0, (R11)
+	VMOVUPS Z4, (R11)(SI*1)
+	VMOVUPS Z5, (R11)(SI*2)
+	VMOVUPS Z1, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Z2, Z0, Z4
+	VADDPS  Z3, Z1, Z5
+	VADDPS  Z5, Z4, Z6
+	VSUBPS  Z5, Z4, Z7
+	VMOVUPS Z4, (R11)
+	VMOVUPS Z6, (R11)(SI*1)
+	VMOVUPS Z7, (R11)(SI*2)
+	VMOVUPS Z5, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VSUBPS  Z2, Z0, Z0
+	VSUBPS  Z3, Z1, Z1
+	VADDPS  Z1, Z0, Z4
+	VSUBPS  Z1, Z0, Z5
+	VMOVUPS Z0, (R11)
+	VMOVUPS Z4, (R11)(SI*1)
+	VMOVUPS Z5, (R11)(SI*2)
+	VMOVUPS Z1, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Z3, Z2, Z0
+	VSUBPS  Z3, Z2, Z1
+	VMOVUPS Z2, (R11)
+	VMOVUPS Z0, (R11)(SI*1)
+	VMOVUPS Z1, (R11)(SI*2)
+	VMOVUPS Z3, (R11)(R8*1)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, DX
+	DECQ    R10
+	JNE     group
+	ADDQ    32(AX), CX
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), DX
+	DECQ    R9
+	JNE     tile
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX512(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winogradOutputAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (DX)(DI*1), DI
+	LEAQ (SI)(SI*2), R8
+	MOVQ 16(AX), R9
+
+tile:
+	MOVQ 24(AX), R10
+
+group:
+	MOVQ    CX, R11
+	VMOVUPS (R11), Z0
+	VMOVUPS (R11)(SI*1), Z1
+	VMOVUPS (R11)(SI*2), Z2
+	VMOVUPS (R11)(R8*1), Z3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS (R11), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (R11)(SI*1), Z5
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS (R11)(SI*2), Z6
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS (R11)(R8*1), Z7
+	VADDPS  Z7, Z3, Z3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS (R11), Z8
+	VADDPS  Z8, Z0, Z0
+	VSUBPS  Z8, Z4, Z4
+	VMOVUPS (R11)(SI*1), Z8
+	VADDPS  Z8, Z1, Z1
+	VSUBPS  Z8, Z5, Z5
+	VMOVUPS (R11)(SI*2), Z8
+	VADDPS  Z8, Z2, Z2
+	VSUBPS  Z8, Z6, Z6
+	VMOVUPS (R11)(R8*1), Z8
+	VADDPS  Z8, Z3, Z3
+	VSUBPS  Z8, Z7, Z7
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  (R11), Z4, Z4
+	VADDPS  (R11)(SI*1), Z5, Z5
+	VADDPS  (R11)(SI*2), Z6, Z6
+	VADDPS  (R11)(R8*1), Z7, Z7
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VSUBPS  Z2, Z1, Z0
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS Z0, (DX)(BX*1)
+	VADDPS  Z5, Z4, Z0
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS Z0, (DI)
+	VSUBPS  Z6, Z5, Z0
+	VADDPS  Z7, Z0, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, CX
+	DECQ    R10
+	JNE     group
+	ADDQ    32(AX), DX
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), CX
+	DECQ    R9
+	JNE     tile
+	VZEROUPPER
+	RET
+
 // func weightGradAVX512K3C8B1(a *byte)
 // Requires: AVX, AVX512F
 TEXT ·weightGradAVX512K3C8B1(SB), NOSPLIT, $0-8
@@ -5076,6 +7649,739 @@ channel:
 	ADDQ         DX, CX
 	VMOVUPS      Y10, (CX)
 	VMOVUPS      Y11, 32(CX)
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R1(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R1(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), SI
+	MOVQ 48(AX), SI
+	MOVQ 24(AX), DI
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   56(AX), R8
+
+channel:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (DX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         $0x04, DX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         DI
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R2(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DX)(SI*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R10
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R9
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R3(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R3(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 24(AX), R9
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   56(AX), R10
+
+channel:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (DX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DX)(SI*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DX)(SI*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R10
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R9
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R4(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R4(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DX)(SI*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (DX)(SI*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (DX)(R9*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R11
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R10
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R5(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R5(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	MOVQ 24(AX), R10
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   56(AX), R11
+
+channel:
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (DX)(SI*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (DX)(SI*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DX)(R9*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DX)(SI*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R11
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R10
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func productAVX2B1R6(a *byte)
+// Requires: AVX, FMA3
+TEXT ·productAVX2B1R6(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 48(AX), R8
+	LEAQ (SI)(SI*2), R9
+	LEAQ (SI)(SI*4), R10
+	MOVQ 24(AX), R11
+
+position:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   56(AX), R12
+
+channel:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (DX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (DX)(SI*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (DX)(SI*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (DX)(R9*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DX)(SI*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DX)(R10*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x04, DX
+	ADDQ         R8, BX
+	DECQ         R12
+	JNE          channel
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         DI, CX
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         64(AX), DX
+	ADDQ         72(AX), CX
+	DECQ         R11
+	JNE          position
+	VZEROUPPER
+	RET
+
+// func winogradInputAVX2(a *byte)
+// Requires: AVX
+TEXT ·winogradInputAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (CX)(DI*1), R8
+	LEAQ (R8)(DI*1), R9
+	LEAQ (R9)(DI*1), DI
+	LEAQ (BX)(BX*2), R10
+	LEAQ (SI)(SI*2), R11
+	MOVQ 16(AX), R12
+
+tile:
+	MOVQ 24(AX), R13
+
+group:
+	MOVQ    DX, R14
+	VMOVUPS (CX), Y0
+	VSUBPS  (R9), Y0, Y0
+	VMOVUPS (CX)(BX*1), Y1
+	VSUBPS  (R9)(BX*1), Y1, Y1
+	VMOVUPS (CX)(BX*2), Y2
+	VSUBPS  (R9)(BX*2), Y2, Y2
+	VMOVUPS (CX)(R10*1), Y3
+	VSUBPS  (R9)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (R14)
+	VMOVUPS Y4, (R14)(SI*1)
+	VMOVUPS Y2, (R14)(SI*2)
+	VMOVUPS Y1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (R8), Y0
+	VADDPS  (R9), Y0, Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VADDPS  (R9)(BX*1), Y1, Y1
+	VMOVUPS (R8)(BX*2), Y2
+	VADDPS  (R9)(BX*2), Y2, Y2
+	VMOVUPS (R8)(R10*1), Y3
+	VADDPS  (R9)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (R14)
+	VMOVUPS Y4, (R14)(SI*1)
+	VMOVUPS Y2, (R14)(SI*2)
+	VMOVUPS Y1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (R9), Y0
+	VSUBPS  (R8), Y0, Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VSUBPS  (R8)(BX*1), Y1, Y1
+	VMOVUPS (R9)(BX*2), Y2
+	VSUBPS  (R8)(BX*2), Y2, Y2
+	VMOVUPS (R9)(R10*1), Y3
+	VSUBPS  (R8)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (R14)
+	VMOVUPS Y4, (R14)(SI*1)
+	VMOVUPS Y2, (R14)(SI*2)
+	VMOVUPS Y1, (R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS (DI), Y0
+	VSUBPS  (R8), Y0, Y0
+	VMOVUPS (DI)(BX*1), Y1
+	VSUBPS  (R8)(BX*1), Y1, Y1
+	VMOVUPS (DI)(BX*2), Y2
+	VSUBPS  (R8)(BX*2), Y2, Y2
+	VMOVUPS (DI)(R10*1), Y3
+	VSUBPS  (R8)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (R14)
+	VMOVUPS Y4, (R14)(SI*1)
+	VMOVUPS Y2, (R14)(SI*2)
+	VMOVUPS Y1, (R14)(R11*1)
+	MOVQ    DX, R14
+	VMOVUPS 32(CX), Y0
+	VSUBPS  32(R9), Y0, Y0
+	VMOVUPS 32(CX)(BX*1), Y1
+	VSUBPS  32(R9)(BX*1), Y1, Y1
+	VMOVUPS 32(CX)(BX*2), Y2
+	VSUBPS  32(R9)(BX*2), Y2, Y2
+	VMOVUPS 32(CX)(R10*1), Y3
+	VSUBPS  32(R9)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, 32(R14)
+	VMOVUPS Y4, 32(R14)(SI*1)
+	VMOVUPS Y2, 32(R14)(SI*2)
+	VMOVUPS Y1, 32(R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS 32(R8), Y0
+	VADDPS  32(R9), Y0, Y0
+	VMOVUPS 32(R8)(BX*1), Y1
+	VADDPS  32(R9)(BX*1), Y1, Y1
+	VMOVUPS 32(R8)(BX*2), Y2
+	VADDPS  32(R9)(BX*2), Y2, Y2
+	VMOVUPS 32(R8)(R10*1), Y3
+	VADDPS  32(R9)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, 32(R14)
+	VMOVUPS Y4, 32(R14)(SI*1)
+	VMOVUPS Y2, 32(R14)(SI*2)
+	VMOVUPS Y1, 32(R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS 32(R9), Y0
+	VSUBPS  32(R8), Y0, Y0
+	VMOVUPS 32(R9)(BX*1), Y1
+	VSUBPS  32(R8)(BX*1), Y1, Y1
+	VMOVUPS 32(R9)(BX*2), Y2
+	VSUBPS  32(R8)(BX*2), Y2, Y2
+	VMOVUPS 32(R9)(R10*1), Y3
+	VSUBPS  32(R8)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, 32(R14)
+	VMOVUPS Y4, 32(R14)(SI*1)
+	VMOVUPS Y2, 32(R14)(SI*2)
+	VMOVUPS Y1, 32(R14)(R11*1)
+	LEAQ    (R14)(SI*4), R14
+	VMOVUPS 32(DI), Y0
+	VSUBPS  32(R8), Y0, Y0
+	VMOVUPS 32(DI)(BX*1), Y1
+	VSUBPS  32(R8)(BX*1), Y1, Y1
+	VMOVUPS 32(DI)(BX*2), Y2
+	VSUBPS  32(R8)(BX*2), Y2, Y2
+	VMOVUPS 32(DI)(R10*1), Y3
+	VSUBPS  32(R8)(R10*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y1, Y2, Y2
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, 32(R14)
+	VMOVUPS Y4, 32(R14)(SI*1)
+	VMOVUPS Y2, 32(R14)(SI*2)
+	VMOVUPS Y1, 32(R14)(R11*1)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, DX
+	DECQ    R13
+	JNE     group
+	ADDQ    32(AX), CX
+	ADDQ    32(AX), R8
+	ADDQ    32(AX), R9
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), DX
+	DECQ    R12
+	JNE     tile
+	VZEROUPPER
+	RET
+
+// func winogradGradAVX2(a *byte)
+// Requires: AVX
+TEXT ·winogradGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (CX)(DI*1), DI
+	LEAQ (SI)(SI*2), R8
+	MOVQ 16(AX), R9
+
+tile:
+	MOVQ 24(AX), R10
+
+group:
+	MOVQ    DX, R11
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(BX*1), Y1
+	VMOVUPS (DI), Y2
+	VMOVUPS (DI)(BX*1), Y3
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VMOVUPS Y0, (R11)
+	VMOVUPS Y4, (R11)(SI*1)
+	VMOVUPS Y5, (R11)(SI*2)
+	VMOVUPS Y1, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VADDPS  Y5, Y4, Y6
+	VSUBPS  Y5, Y4, Y7
+	VMOVUPS Y4, (R11)
+	VMOVUPS Y6, (R11)(SI*1)
+	VMOVUPS Y7, (R11)(SI*2)
+	VMOVUPS Y5, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VMOVUPS Y0, (R11)
+	VMOVUPS Y4, (R11)(SI*1)
+	VMOVUPS Y5, (R11)(SI*2)
+	VMOVUPS Y1, (R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Y3, Y2, Y0
+	VSUBPS  Y3, Y2, Y1
+	VMOVUPS Y2, (R11)
+	VMOVUPS Y0, (R11)(SI*1)
+	VMOVUPS Y1, (R11)(SI*2)
+	VMOVUPS Y3, (R11)(R8*1)
+	MOVQ    DX, R11
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(CX)(BX*1), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS 32(DI)(BX*1), Y3
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VMOVUPS Y0, 32(R11)
+	VMOVUPS Y4, 32(R11)(SI*1)
+	VMOVUPS Y5, 32(R11)(SI*2)
+	VMOVUPS Y1, 32(R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VADDPS  Y5, Y4, Y6
+	VSUBPS  Y5, Y4, Y7
+	VMOVUPS Y4, 32(R11)
+	VMOVUPS Y6, 32(R11)(SI*1)
+	VMOVUPS Y7, 32(R11)(SI*2)
+	VMOVUPS Y5, 32(R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VMOVUPS Y0, 32(R11)
+	VMOVUPS Y4, 32(R11)(SI*1)
+	VMOVUPS Y5, 32(R11)(SI*2)
+	VMOVUPS Y1, 32(R11)(R8*1)
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  Y3, Y2, Y0
+	VSUBPS  Y3, Y2, Y1
+	VMOVUPS Y2, 32(R11)
+	VMOVUPS Y0, 32(R11)(SI*1)
+	VMOVUPS Y1, 32(R11)(SI*2)
+	VMOVUPS Y3, 32(R11)(R8*1)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, DX
+	DECQ    R10
+	JNE     group
+	ADDQ    32(AX), CX
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), DX
+	DECQ    R9
+	JNE     tile
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX2(a *byte)
+// Requires: AVX
+TEXT ·winogradOutputAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ (AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 64(AX), SI
+	MOVQ 56(AX), DI
+	LEAQ (DX)(DI*1), DI
+	LEAQ (SI)(SI*2), R8
+	MOVQ 16(AX), R9
+
+tile:
+	MOVQ 24(AX), R10
+
+group:
+	MOVQ    CX, R11
+	VMOVUPS (R11), Y0
+	VMOVUPS (R11)(SI*1), Y1
+	VMOVUPS (R11)(SI*2), Y2
+	VMOVUPS (R11)(R8*1), Y3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS (R11), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS (R11)(SI*1), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (R11)(SI*2), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS (R11)(R8*1), Y7
+	VADDPS  Y7, Y3, Y3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS (R11), Y8
+	VADDPS  Y8, Y0, Y0
+	VSUBPS  Y8, Y4, Y4
+	VMOVUPS (R11)(SI*1), Y8
+	VADDPS  Y8, Y1, Y1
+	VSUBPS  Y8, Y5, Y5
+	VMOVUPS (R11)(SI*2), Y8
+	VADDPS  Y8, Y2, Y2
+	VSUBPS  Y8, Y6, Y6
+	VMOVUPS (R11)(R8*1), Y8
+	VADDPS  Y8, Y3, Y3
+	VSUBPS  Y8, Y7, Y7
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  (R11), Y4, Y4
+	VADDPS  (R11)(SI*1), Y5, Y5
+	VADDPS  (R11)(SI*2), Y6, Y6
+	VADDPS  (R11)(R8*1), Y7, Y7
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (DX)
+	VSUBPS  Y2, Y1, Y0
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, (DX)(BX*1)
+	VADDPS  Y5, Y4, Y0
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS Y0, (DI)
+	VSUBPS  Y6, Y5, Y0
+	VADDPS  Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	MOVQ    CX, R11
+	VMOVUPS 32(R11), Y0
+	VMOVUPS 32(R11)(SI*1), Y1
+	VMOVUPS 32(R11)(SI*2), Y2
+	VMOVUPS 32(R11)(R8*1), Y3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS 32(R11), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(R11)(SI*1), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 32(R11)(SI*2), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 32(R11)(R8*1), Y7
+	VADDPS  Y7, Y3, Y3
+	LEAQ    (R11)(SI*4), R11
+	VMOVUPS 32(R11), Y8
+	VADDPS  Y8, Y0, Y0
+	VSUBPS  Y8, Y4, Y4
+	VMOVUPS 32(R11)(SI*1), Y8
+	VADDPS  Y8, Y1, Y1
+	VSUBPS  Y8, Y5, Y5
+	VMOVUPS 32(R11)(SI*2), Y8
+	VADDPS  Y8, Y2, Y2
+	VSUBPS  Y8, Y6, Y6
+	VMOVUPS 32(R11)(R8*1), Y8
+	VADDPS  Y8, Y3, Y3
+	VSUBPS  Y8, Y7, Y7
+	LEAQ    (R11)(SI*4), R11
+	VADDPS  32(R11), Y4, Y4
+	VADDPS  32(R11)(SI*1), Y5, Y5
+	VADDPS  32(R11)(SI*2), Y6, Y6
+	VADDPS  32(R11)(R8*1), Y7, Y7
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, 32(DX)
+	VSUBPS  Y2, Y1, Y0
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS Y0, 32(DX)(BX*1)
+	VADDPS  Y5, Y4, Y0
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS Y0, 32(DI)
+	VSUBPS  Y6, Y5, Y0
+	VADDPS  Y7, Y0, Y0
+	VMOVUPS Y0, 32(DI)(BX*1)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, CX
+	DECQ    R10
+	JNE     group
+	ADDQ    32(AX), DX
+	ADDQ    32(AX), DI
+	ADDQ    40(AX), CX
+	DECQ    R9
+	JNE     tile
 	VZEROUPPER
 	RET
 

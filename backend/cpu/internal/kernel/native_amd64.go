@@ -31,6 +31,13 @@ var avx512Set = Set{
 		{1, 1, 1, weightGradAVX512K1C1B1},
 		{1, 4, 1, weightGradAVX512K1C4B1},
 	},
+	product: [3][]raw{
+		1: {nil, productAVX512B1R1, productAVX512B1R2, productAVX512B1R3, productAVX512B1R4, productAVX512B1R5, productAVX512B1R6, productAVX512B1R7, productAVX512B1R8, productAVX512B1R9, productAVX512B1R10, productAVX512B1R11, productAVX512B1R12, productAVX512B1R13, productAVX512B1R14, productAVX512B1R15, productAVX512B1R16},
+		2: {nil, productAVX512B2R1, productAVX512B2R2, productAVX512B2R3, productAVX512B2R4, productAVX512B2R5, productAVX512B2R6, productAVX512B2R7, productAVX512B2R8, productAVX512B2R9, productAVX512B2R10, productAVX512B2R11, productAVX512B2R12, productAVX512B2R13, productAVX512B2R14},
+	},
+	Winograd:      true,
+	winogradInput: winogradInputAVX512, winogradGrad: winogradGradAVX512, winogradOutput: winogradOutputAVX512,
+
 	affine:     affineAVX512,
 	affineRelu: affineReluAVX512,
 	affine2:    affine2AVX512,
@@ -59,6 +66,12 @@ var avx2Set = Set{
 		{1, 4, 1, weightGradAVX2K1C4B1},
 		{1, 1, 1, weightGradAVX2K1C1B1},
 	},
+	product: [3][]raw{
+		1: {nil, productAVX2B1R1, productAVX2B1R2, productAVX2B1R3, productAVX2B1R4, productAVX2B1R5, productAVX2B1R6},
+	},
+	Winograd:      true,
+	winogradInput: winogradInputAVX2, winogradGrad: winogradGradAVX2, winogradOutput: winogradOutputAVX2,
+
 	affine:     affineAVX2,
 	affineRelu: affineReluAVX2,
 	affine2:    affine2AVX2,

@@ -13,6 +13,12 @@ type Set struct {
 	// conv[b][p] computes p pixels of 16·b channels.
 	conv [3][]raw
 	tile []Tile
+	// product[b][r] multiplies r rows with 16·b columns.
+	product [3][]raw
+
+	// Winograd says whether convolutions are faster through the transforms and Product.
+	Winograd                                    bool
+	winogradInput, winogradGrad, winogradOutput raw
 
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
@@ -64,6 +70,33 @@ func (s *Set) Conv(a *ConvArgs, blocks, pixels int) {
 		a.In = unsafe.Add(a.In, p*a.InPix)
 	}
 }
+
+// Product multiplies rows of a's inputs, 16·blocks columns; rows may exceed what one kernel does. a.InNext and
+// a.OutNext count from the last of the rows of one kernel: Product sets them from the distances of the positions.
+func (s *Set) Product(a *ProductArgs, blocks, rows, inPosition, outPosition int) {
+	ks := s.product[blocks]
+	most := len(ks) - 1
+	out, in, w := a.Out, a.In, a.Weight
+	for first := 0; first < rows; {
+		r := min(most, rows-first)
+		if left := rows - first; left > most && left < 2*most { // two even parts rather than a full and a thin one
+			r = (left + 1) / 2
+		}
+		a.Out, a.In, a.Weight = unsafe.Add(out, first*a.OutRow), unsafe.Add(in, first*a.InRow), w
+		a.InNext, a.OutNext = inPosition-4*a.Channels, outPosition-(r-1)*a.OutRow
+		ks[r]((*byte)(unsafe.Pointer(a)))
+		first += r
+	}
+}
+
+// WinogradInput transforms 4×4 pixels a tile to positions.
+func (s *Set) WinogradInput(a *WinogradArgs) { s.winogradInput((*byte)(unsafe.Pointer(a))) }
+
+// WinogradGrad transforms 2×2 gradients of outputs to positions.
+func (s *Set) WinogradGrad(a *WinogradArgs) { s.winogradGrad((*byte)(unsafe.Pointer(a))) }
+
+// WinogradOutput transforms positions to 2×2 pixels.
+func (s *Set) WinogradOutput(a *WinogradArgs) { s.winogradOutput((*byte)(unsafe.Pointer(a))) }
 
 // Blocks returns the widest channel block (in units of 16 channels) for channels, a multiple of 16.
 func (s *Set) Blocks(channels int) int {

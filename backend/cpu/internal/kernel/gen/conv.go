@@ -69,20 +69,7 @@ func conv(s isa, blocks, pixels int) {
 	Label("taps")
 	taps, ntaps := field(a, 24), field(a, 32)
 	pix, wRow := field(a, 40), field(a, 56)
-	odd := map[int]Register{1: pix}
-	for _, m := range []int{3, 5, 7} {
-		if pixels > m {
-			r := GP64()
-			if m == 7 {
-				MOVQ(pix, r)
-				SHLQ(U8(3), r)
-				SUBQ(pix, r)
-			} else {
-				LEAQ(Mem{Base: pix, Index: pix, Scale: uint8(m - 1)}, r)
-			}
-			odd[m] = r
-		}
-	}
+	odd := multiples(pix, pixels)
 	tap := GP64()
 	XORQ(tap, tap)
 	Label("tap")
@@ -96,20 +83,6 @@ func conv(s isa, blocks, pixels int) {
 	if pixels > 8 {
 		LEAQ(Mem{Base: in, Index: pix, Scale: 8}, in8)
 	}
-	at := func(p int) Mem {
-		base := Register(in)
-		if p >= 8 {
-			base, p = in8, p-8
-		}
-		if p == 0 {
-			return Mem{Base: base}
-		}
-		scale := 1
-		for p%2 == 0 {
-			p, scale = p/2, scale*2
-		}
-		return Mem{Base: base, Index: odd[p], Scale: uint8(scale)}
-	}
 	c := field(a, 72)
 	Label("channel")
 	wv := s.vecs(n)
@@ -122,10 +95,10 @@ func conv(s isa, blocks, pixels int) {
 	}
 	for p := range acc {
 		if s.wide && n == 1 {
-			VFMADD231PS_BCST(at(p), wv[0], acc[p][0])
+			VFMADD231PS_BCST(rowAt(in, in8, odd, p), wv[0], acc[p][0])
 			continue
 		}
-		VBROADCASTSS(at(p), x)
+		VBROADCASTSS(rowAt(in, in8, odd, p), x)
 		for i := range wv {
 			VFMADD231PS(wv[i], x, acc[p][i])
 		}
@@ -150,6 +123,41 @@ func conv(s isa, blocks, pixels int) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// multiples returns registers with the odd multiples of a distance that rowAt needs for so many rows.
+func multiples(pix Register, rows int) map[int]Register {
+	odd := map[int]Register{1: pix}
+	for _, m := range []int{3, 5, 7} {
+		if rows > m {
+			r := GP64()
+			if m == 7 {
+				MOVQ(pix, r)
+				SHLQ(U8(3), r)
+				SUBQ(pix, r)
+			} else {
+				LEAQ(Mem{Base: pix, Index: pix, Scale: uint8(m - 1)}, r)
+			}
+			odd[m] = r
+		}
+	}
+	return odd
+}
+
+// rowAt addresses row p of up to 16; in8 points to row 8.
+func rowAt(in, in8 Register, odd map[int]Register, p int) Mem {
+	base := in
+	if p >= 8 {
+		base, p = in8, p-8
+	}
+	if p == 0 {
+		return Mem{Base: base}
+	}
+	scale := 1
+	for p%2 == 0 {
+		p, scale = p/2, scale*2
+	}
+	return Mem{Base: base, Index: odd[p], Scale: uint8(scale)}
 }
 
 // weightGradTiles lists {kernel columns, input channels, blocks of 16 output channels} of the tiles.

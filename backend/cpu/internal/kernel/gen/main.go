@@ -73,6 +73,12 @@ func main() {
 		for _, p := range convPixels(s, 2) {
 			conv(s, 2, p)
 		}
+		for blocks := 1; blocks <= 2; blocks++ {
+			for _, p := range convPixels(s, blocks) {
+				product(s, blocks, p)
+			}
+		}
+		winograd(s)
 		for _, t := range weightGradTiles(s) {
 			weightGrad(s, t[0], t[1], t[2])
 		}

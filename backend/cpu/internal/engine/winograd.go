@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"os"
+	"unsafe"
+
+	"github.com/unpoison/unpoison/backend/cpu/internal/kernel"
+)
+
+// Winograd's F(2×2, 3×3) (Lavin and Gray, CVPR 2016): a 3×3 convolution with 16 instead of 36 multiplications for
+// every 2×2 pixels. Tiles of pixels and kernels are transformed to 16 positions, at each of which the
+// convolution is a matrix product over channels; results are transformed back. A strip of tiles stays in the
+// cache meanwhile.
+
+const positions = 16
+
+// winograd says whether convolutions take this way where they can: the plain Go kernels are faster without, and
+// UNPOISON_CONV=direct is for comparisons.
+var winograd = kernel.Active.Winograd && os.Getenv("UNPOISON_CONV") != "direct"
+
+// byWinograd reports whether a plan's convolution takes this way.
+func (p *convPlan) byWinograd() bool {
+	one := [2]int{1, 1}
+	return winograd && p.kh == 3 && p.kw == 3 && p.inStep == one && p.outStep == one && p.rowStep == 1 && p.colStep == 1 &&
+		p.c%16 == 0 && p.o%16 == 0 && p.oh%2 == 0 && p.ow%2 == 0 && len(p.phases) == 1 && len(p.phases[0].taps) == 9
+}
+
+// apart returns the floats from one position to the next of so many tiles: a cache line more than they hold, since
+// positions a multiple of 4 KB apart would drive each other out of the first-level cache.
+func apart(tiles, channels int) int { return tiles*channels + 16 }
+
+// strip returns how many rows of tiles make a strip of about so many tiles.
+func (p *convPlan) strip(tiles int) int { return max(1, tiles/(p.ow/2)) }
+
+// pixelArgs fills a with the geometry of a row of tiles: y counts the rows of all images.
+func (p *convPlan) pixelArgs(a *kernel.WinogradArgs, pixels, at unsafe.Pointer, row, y, channels, line, image, tiles int) (src, dst unsafe.Pointer) {
+	th, c := p.oh/2, channels*4
+	*a = kernel.WinogradArgs{Tiles: p.ow / 2, Groups: channels / 16, PixelsNext: c, Pixel: c, Row: line, Position: apart(tiles, channels) * 4}
+	return unsafe.Add(pixels, y/th*image+2*(y%th)*line), unsafe.Add(at, row*p.ow/2*c)
+}
+
+// toPositions transforms rows of tiles, from the first on, of widened images.
+func (p *convPlan) toPositions(w *worker, k *kernel.Set, x, to unsafe.Pointer, first, rows int) {
+	line := p.pw * p.c * 4
+	x = unsafe.Add(x, p.phases[0].taps[0].In)
+	for r := range rows {
+		a := &w.transform
+		a.Src, a.Dst = p.pixelArgs(a, x, to, r, first+r, p.c, line, p.ph*line, rows*p.ow/2)
+		k.WinogradInput(a)
+	}
+}
+
+// runWinograd convolves images whose margins are in place with transformed weights [16,C,O].
+func (p *convPlan) runWinograd(w *worker, k *kernel.Set, out, x, weights unsafe.Pointer, images int) {
+	most := 16
+	if p.c*p.op >= 64*64 { // the weights are read once a strip
+		most = 32
+	}
+	rows, strip := images*p.oh/2, p.strip(most)
+	size := strip * p.ow / 2
+	buf := w.atPositions(positions * (apart(size, p.c) + apart(size, p.op)))
+	v, m := unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[positions*apart(size, p.c)])
+	line, blocks := p.ow*p.op*4, k.Blocks(p.op)
+	for first := 0; first < rows; first += strip {
+		n := min(strip, rows-first)
+		tiles := n * p.ow / 2
+		p.toPositions(w, k, x, v, first, n)
+		for co := 0; co < p.op; co += 16 * blocks {
+			g := &w.product
+			*g = kernel.ProductArgs{
+				Out: unsafe.Add(m, co*4), In: v, Weight: unsafe.Add(weights, co*4), Positions: positions,
+				InRow: p.c * 4, OutRow: p.op * 4, WeightRow: p.op * 4, Channels: p.c,
+			}
+			k.Product(g, min(blocks, (p.op-co)/16), tiles, 4*apart(tiles, p.c), 4*apart(tiles, p.op))
+		}
+		for r := range n {
+			a := &w.transform
+			a.Dst, a.Src = p.pixelArgs(a, out, m, r, first+r, p.op, line, p.oh*line, tiles)
+			k.WinogradOutput(a)
+		}
+	}
+}
+
+// transformWeights makes [16,C,O] of weights [9,C,O], a row a position: G g Gᵀ, where a sum of some taps with
+// signs is halved once for each direction that it sums over.
+func transformWeights(n *Node) fn {
+	size := n.Shape.rowSize()
+	k := kernel.Active
+	g := [4][3]int{{0: 1}, {1, 1, 1}, {1, -1, 1}, {2: 1}} // twice G in the inner rows
+	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
+		tap := func(t int) unsafe.Pointer { return unsafe.Add(in[0], t*size*4) }
+		for r := range rows {
+			i, j := (w.row+r)/4, (w.row+r)%4
+			a := &w.args
+			*a = kernel.Args{Dst: unsafe.Add(out, r*size*4), Count: size / kernel.Group}
+			count := 0
+			for _, ky := range []int{0, 2, 1} { // the first is there with a plus
+				for _, kx := range []int{0, 2, 1} {
+					sign := g[i][ky] * g[j][kx]
+					if sign == 0 {
+						continue
+					}
+					a.Src1 = tap(3*ky + kx)
+					switch {
+					case count == 0:
+						a.Src0 = a.Src1
+					case sign > 0:
+						k.Add(a)
+						a.Src0 = a.Dst
+					default:
+						k.Sub(a)
+						a.Src0 = a.Dst
+					}
+					count++
+				}
+			}
+			w.coef[0] = [...]float32{1: 1, 3: 0.5, 9: 0.25}[count]
+			a.Coef = unsafe.Pointer(&w.coef[0])
+			k.MulScalar(a)
+		}
+	}
+}
+
+// winogradWeightGrad sums a weight gradient at the positions, Σ (Bᵀ x B)ᵀ · (A v Aᵀ) over tiles and images, and
+// transforms the sum: Gᵀ · G.
+func winogradWeightGrad(p *convPlan) *reduction {
+	k := kernel.Active
+	var cells []gradTile
+	cover(func(t gradTile) { cells = append(cells, t) }, k.Tiles(), 0, 0, 1, 0, p.c, 0, p.op/16)
+	matrix := p.c * p.op
+	return &reduction{
+		bytes: positions * matrix * 4,
+		split: p.c,
+		add: func(w *worker, part unsafe.Pointer, in []unsafe.Pointer, images int) {
+			x := p.widenAll(w, in[0], images)
+			rows, strip := images*p.oh/2, p.strip(64)
+			size := strip * p.ow / 2
+			buf := w.atPositions(positions * (apart(size, p.c) + apart(size, p.op)))
+			v, e := unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[positions*apart(size, p.c)])
+			line := p.ow * p.op * 4
+			for first := 0; first < rows; first += strip {
+				n := min(strip, rows-first)
+				tiles := n * p.ow / 2
+				p.toPositions(w, k, x, v, first, n)
+				for r := range n {
+					a := &w.transform
+					a.Src, a.Dst = p.pixelArgs(a, in[1], e, r, first+r, p.op, line, p.oh*line, tiles)
+					k.WinogradGrad(a)
+				}
+				for pos := range positions {
+					for i := range cells {
+						t, a := &cells[i], &w.grad
+						*a = kernel.WeightGradArgs{
+							DW: unsafe.Add(part, (pos*matrix+t.ci*p.op+t.co)*4),
+							X:  unsafe.Add(v, (pos*apart(tiles, p.c)+t.ci)*4), DY: unsafe.Add(e, (pos*apart(tiles, p.op)+t.co)*4),
+							Rows: 1, Cols: tiles, XPix: p.c * 4, DYPix: p.op * 4, DWInput: p.op * 4,
+						}
+						t.Run(a)
+					}
+				}
+			}
+		},
+		join: func(out, parts unsafe.Pointer, count, lo, hi int) {
+			for ci := lo; ci < hi; ci++ {
+				for co := 0; co < p.op; co += 16 {
+					var m [positions][16]float32
+					for c := range count {
+						for pos := range positions {
+							row := (*[16]float32)(unsafe.Add(parts, ((c*positions+pos)*matrix+ci*p.op+co)*4))
+							for i, v := range row {
+								m[pos][i] += v
+							}
+						}
+					}
+					p.untransform(&m, unsafe.Add(out, (ci*p.o+co)*4))
+				}
+			}
+		},
+	}
+}
+
+// untransform writes Gᵀ m G, 3×3 taps of 16 outputs each.
+func (p *convPlan) untransform(m *[positions][16]float32, out unsafe.Pointer) {
+	var t [3][4][16]float32
+	for j := range 4 {
+		for i := range 16 {
+			sum, diff := (m[4+j][i]+m[8+j][i])/2, (m[4+j][i]-m[8+j][i])/2
+			t[0][j][i], t[1][j][i], t[2][j][i] = m[j][i]+sum, diff, sum+m[12+j][i]
+		}
+	}
+	for ky := range 3 {
+		rows := [3]*[16]float32{}
+		for kx := range rows {
+			rows[kx] = (*[16]float32)(unsafe.Add(out, (3*ky+kx)*p.c*p.o*4))
+		}
+		for i := range 16 {
+			sum, diff := (t[ky][1][i]+t[ky][2][i])/2, (t[ky][1][i]-t[ky][2][i])/2
+			rows[0][i], rows[1][i], rows[2][i] = t[ky][0][i]+sum, diff, sum+t[ky][3][i]
+		}
+	}
+}
