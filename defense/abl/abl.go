@@ -107,10 +107,13 @@ type Suspect struct {
 	Index    int
 	Score    float32 // its loss; low is suspicious
 	Isolated bool
+	// Probability of being poisoned, where a defence estimates one.
+	Probability float32
 }
 
 // Result is a finished training.
 type Result struct {
+	Verdict  *defense.Verdict // of package auto; nil for ABL, which has none
 	Network  *model.Network
 	Model    model.State
 	Suspects []Suspect        // all images, most suspicious first; empty without isolation
@@ -167,7 +170,7 @@ func (o Options) loss() (train.Loss, error) {
 // Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training.
 // When ctx ends, the folder's checkpoint is where Resume goes on.
 func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
-	r, err := start(set, o, s)
+	r, err := Start(set, o, s, "")
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +187,9 @@ func Audit(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Resul
 	return Train(ctx, set, o, s)
 }
 
-func start(set *dataset.Set, o Options, s Settings) (*defense.Run, error) {
+// Start checks the recipe and returns a run with a fresh network, or that of a checkpoint. more is what a checkpoint
+// must agree on beside the recipe.
+func Start(set *dataset.Set, o Options, s Settings, more string) (*defense.Run, error) {
 	if err := o.check(set); err != nil {
 		return nil, err
 	}
@@ -204,7 +209,7 @@ func start(set *dataset.Set, o Options, s Settings) (*defense.Run, error) {
 	}
 	r := &defense.Run{
 		Backend: backend, Network: n, Data: set, Seed: o.Seed, Batch: o.Batch, SGD: train.DefaultSGD,
-		Folder: s.Folder, Digest: set.Digest() + string(settings), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
+		Folder: s.Folder, Digest: set.Digest() + string(settings) + more, Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
 	}
 	resumed, err := r.Start(s.Resume)
 	if err != nil {
@@ -236,7 +241,7 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 		split := isolate.Split(scores, o.Isolation, o.HeldBackShare, o.Seed)
 		kept, isolated, heldBack = split.Kept, split.Isolated, split.HeldBack
 		for k, i := range split.Order {
-			res.Suspects = append(res.Suspects, Suspect{i, scores[i], k < len(isolated)})
+			res.Suspects = append(res.Suspects, Suspect{Index: i, Score: scores[i], Isolated: k < len(isolated)})
 		}
 	}
 	err := r.Stage("tune", func() error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/runs"
 )
 
@@ -17,10 +18,13 @@ func (a *app) audit() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "What is suspicious in this data?",
-		Long: `Runs the isolation stage alone and ranks all images by suspicion: suspects.csv
-lists them, most suspicious first. The isolated share is always taken, poison or
-not; what counts is whether the isolated images agree on one label (see
-docs/architecture.md, Findings). With --fail-on-findings that exits with 3.`,
+		Long: `Looks for planted images and says what it found: poisoned, no evidence of
+poison, or can't tell. suspects.csv lists all images, those that look poisoned
+first, with their probability of being so; report.html shows them. No model is
+trained.
+
+What a verdict can and can't promise stands in docs/auto.md. With
+--fail-on-findings the verdict "poisoned" exits with 3.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --fail-on-findings --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -41,7 +45,7 @@ docs/architecture.md, Findings). With --fail-on-findings that exits with 3.`,
 			}
 			done, err := runs.Train(c.Context(), runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Defense: "audit", Audit: true, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+				Command: a.command(), Data: d, Defense: "audit", Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(),
 			})
 			a.done()
 			if err != nil {
@@ -50,13 +54,11 @@ docs/architecture.md, Findings). With --fail-on-findings that exits with 3.`,
 			if err := a.report(out, done.Result); err != nil {
 				return err
 			}
-			iso := done.Result.Isolation
-			if !iso.Suspicious {
-				a.say("no class stands out among the isolated images\n")
+			v := done.Result.Verdict
+			if v.Says != defense.Poisoned {
 				return nil
 			}
-			text := fmt.Sprintf("suspicious: %.0f %% of the isolated images are labelled %s; see %s",
-				100*iso.TopShare, iso.TopClass, filepath.Join(out, runs.SuspectsFile))
+			text := fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(out, runs.SuspectsFile))
 			if fail {
 				return &findingsError{text}
 			}

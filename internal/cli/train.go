@@ -13,7 +13,9 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
 )
@@ -21,6 +23,7 @@ import (
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
 	recipe string
+	auto   auto.Options
 	o      abl.Options
 	noFlip bool
 }
@@ -33,6 +36,10 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
+	f.auto = auto.Default()
+	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
+	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most")
+	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
 	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
 	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
@@ -189,8 +196,8 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if out == "" {
 				return usagef("--out is required: a folder for the run")
 			}
-			if defense != "abl" && defense != "none" {
-				return usagef("no defence %q; there are abl and none", defense)
+			if !slices.Contains([]string{"auto", "abl", "none"}, defense) {
+				return usagef("no defence %q; there are auto, abl and none", defense)
 			}
 			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
 				return err
@@ -216,7 +223,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			}
 			spec := runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Attacks: attacks, Cache: att.cacheDir(), InPlace: true, Defense: defense, Options: o, Folder: out, Resume: resume, Watch: a.watcher(),
+				Command: a.command(), Data: d, Attacks: attacks, Cache: att.cacheDir(), InPlace: true, Defense: defense, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(),
 			}
 			if init != "" {
 				n, s, _, err := checkpoint.Load(init)
@@ -240,7 +247,7 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 	rec.add(c, true)
 	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
 	att.add(c)
-	c.Flags().StringVar(&defense, "defense", "abl", "abl or none (plain training)")
+	c.Flags().StringVar(&defense, "defense", "abl", "auto (finds what is planted and leaves it out), abl, or none (plain training)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
 	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
@@ -288,6 +295,17 @@ func (a *app) report(folder string, r *runs.Result) error {
 		}
 		if p.Covered != nil {
 			row("covering images", "%.2f %% classified right", *p.Covered)
+		}
+	}
+	if v := r.Verdict; v != nil {
+		row("verdict", "%s", v.Says)
+		for _, t := range v.Targets {
+			if t.Says != defense.NoEvidence {
+				row("", "%s under %s: %d of %d images", t.Says, t.Class, t.Flagged, t.Images)
+			}
+		}
+		if v.Remaining != nil {
+			row("still obeyed", "%.2f %% of the removed images keep their label", 100**v.Remaining)
 		}
 	}
 	if i := r.Isolation; i != nil {

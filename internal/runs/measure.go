@@ -17,6 +17,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
 	}
+	res.Verdict = t.Verdict
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
 	}
@@ -87,6 +88,9 @@ func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
 			n++
 		}
 	}
+	if n == 0 { // nothing was removed
+		return nil
+	}
 	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
 	for c, k := range counts {
 		if share := float64(k) / float64(n); share > iso.TopShare {
@@ -97,6 +101,14 @@ func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
 	if out.Truth != nil {
 		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
 			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
+			clean := 0
+			for _, p := range out.Truth {
+				if !p {
+					clean++
+				}
+			}
+			fpr := (1 - q.Precision) * float64(n) / float64(max(1, clean))
+			iso.FPR = &fpr
 		}
 	}
 	return iso

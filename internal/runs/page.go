@@ -122,7 +122,12 @@ func (d *DataInfo) Warnings() []string {
 // trust says what a run's results can't promise.
 func trust(r *Result) []string {
 	var t []string
-	if r.Isolation != nil {
+	if r.Verdict != nil {
+		t = append(t,
+			"The verdict rests on a network that learnt to tell the first suspects from everything else. Where a trigger was planted it finds it under one label and nowhere else; where none was, it recognises easy images of the class, under other labels too.",
+			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
+			"Look at the suspects and at what they have in common before you drop them.")
+	} else if r.Isolation != nil {
 		t = append(t,
 			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: classes of very similar images can show it too.",
 			"A suspect is an image that is learnt early and easily. Look at the suspects and at what they have in common before you drop them.")
@@ -130,7 +135,7 @@ func trust(r *Result) []string {
 	if r.ASR == nil && r.CA != nil {
 		t = append(t, "Clean accuracy says nothing about a backdoor: a network with one is as accurate. Without the trigger nobody can measure how often it would be obeyed.")
 	}
-	if r.CA == nil && r.Isolation == nil {
+	if r.CA == nil && r.Isolation == nil && r.Verdict == nil {
 		t = append(t, "Without test images nothing here was measured on images that the network has not seen.")
 	}
 	return t
@@ -142,7 +147,10 @@ func Page(folder string, o *Outcome) error {
 	p := &report.Page{Title: "unpoison: " + r.Defense + " on " + r.Data.Layout, Facts: facts(r)}
 	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
 	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
-	if i := r.Isolation; i != nil {
+	if v := r.Verdict; v != nil {
+		p.Title = "unpoison: " + v.Says
+		p.Summary = append(p.Summary, verdictSentences(r)...)
+	} else if i := r.Isolation; i != nil {
 		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f %% of the training images; %.0f %% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
 		if i.Suspicious {
 			p.Summary = append(p.Summary, "So many images of one label among the easiest to learn are a sign of planted images.")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/unlearn"
@@ -41,6 +42,7 @@ type Result struct {
 	Isolation *Isolation `json:"isolation"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
+	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
 	Unlearning *unlearn.Outcome   `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`
@@ -101,7 +103,8 @@ type Epochs struct {
 type Isolation struct {
 	Rate             float64  `json:"rate"`
 	Precision        *float64 `json:"precision"`
-	Recall           *float64 `json:"recall"`
+	Recall           *float64 `json:"recall"` // of a filter: TPR
+	FPR              *float64 `json:"fpr"`    // share of the clean images that are among the isolated ones
 	AUROC            *float64 `json:"auroc"`
 	AveragePrecision *float64 `json:"average_precision"`
 	// TopClass is the label that most isolated images carry, TopShare their share.

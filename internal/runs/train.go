@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/sysinfo"
 	"github.com/unpoison/unpoison/internal/version"
@@ -28,8 +29,9 @@ type Spec struct {
 	Attacks []attack.Config // planted one after the other, on different images; none: the data as they are
 	Cache   string          // folder for what attacks learn; see attack.Env
 	InPlace bool            // poison Data.Train itself instead of a copy
-	Defense string          // "abl" or "none"
-	Audit   bool            // isolation only: no model is trained to the end
+	Defense string          // "auto", "abl" or "none"
+	Audit   bool            // looks for poison only: no model is trained
+	Auto    auto.Options    // how "auto" and audits look for it
 	Options abl.Options
 	Folder  string
 	Resume  bool
@@ -87,6 +89,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if s.Defense == "none" {
 		s.Options.IsolateEpochs = 0
 	}
+	s.Audit = s.Audit || s.Defense == "auto" && s.Options.TuneEpochs == 0 // there is no model to speak of
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -105,9 +108,12 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	}
 	defer log.Close()
 	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e defense.Event) { s.tell(log, out, e) }}
-	if s.Audit {
-		out.Trained, err = abl.Audit(ctx, out.Train, s.Options, set)
-	} else {
+	switch {
+	case s.Audit:
+		out.Trained, err = auto.Audit(ctx, out.Train, s.Options, s.Auto, set)
+	case s.Defense == "auto":
+		out.Trained, err = auto.Train(ctx, out.Train, s.Options, s.Auto, set)
+	default:
 		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
 	}
 	if err != nil {

@@ -1,0 +1,153 @@
+// Package auto trains a clean network on data that may be poisoned without being told anything: whether it is, how
+// much of it, and towards which class.
+//
+// ABL's isolation ranks the images; where the first of them agree on a label, a biased network learns to tell them
+// from everything else, in rounds, and finds the rest of what carries the trigger, if there is one. What it is sure
+// of is removed and the network is trained on the rest from scratch; nothing is unlearnt.
+package auto
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Options of the search for a trigger; isolation and training follow ABL's.
+type Options struct {
+	Network string  `json:"network"` // of the biased network
+	Epochs  int     `json:"epochs"`  // of each of its rounds
+	Rounds  int     `json:"rounds"`  // at most; 1 is the first suspects alone
+	Share   float64 `json:"share"`   // of the isolated images that a label needs to be looked into
+}
+
+// Default returns the settings that docs/auto.md measures.
+func Default() Options { return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15} }
+
+func (a Options) check() error {
+	if a.Epochs < 1 || a.Rounds < 1 || a.Share <= 0 || a.Share > 1 {
+		return fmt.Errorf("%d rounds of %d epochs for labels with a share of %g, expected at least one each and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+	}
+	return nil
+}
+
+// Train looks for poison and trains a network on the rest. The result's Verdict says what was found; its Suspects
+// are all images, removed ones first.
+func Train(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings) (*abl.Result, error) {
+	return run(ctx, set, o, a, s, true)
+}
+
+// Audit looks for poison only.
+func Audit(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings) (*abl.Result, error) {
+	return run(ctx, set, o, a, s, false)
+}
+
+func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings, model bool) (*abl.Result, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	if o.IsolateEpochs < 1 {
+		return nil, fmt.Errorf("looking for poison needs at least one epoch of isolation")
+	}
+	settings, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	r, err := abl.Start(set, o, s, string(settings))
+	if err != nil {
+		return nil, err
+	}
+	scores, err := abl.Isolate(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	err = r.Stage("detect", func() error {
+		d := &detector{r: r, o: o, a: a, order: evaluate.Order(scores), scores: scores}
+		probability, targets, err := d.find(ctx)
+		if err != nil {
+			return err
+		}
+		r.Arrays["probability"], r.Arrays["targets"] = probability, encode(targets)
+		r.State = r.Network.Init(o.Seed) // the isolated one knows the trigger
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	probability := r.Arrays["probability"]
+	res := &abl.Result{Network: r.Network, Verdict: verdict(decode(r.Arrays["targets"], set.Classes))}
+	var kept, removed []int
+	for i, p := range probability {
+		if p > flagged {
+			removed = append(removed, i)
+		} else {
+			kept = append(kept, i)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("all images look poisoned: nothing is left to train on")
+	}
+	res.Verdict.Removed, res.Verdict.Rate = len(removed), float64(len(removed))/float64(set.Len())
+	res.Suspects = suspects(scores, probability)
+	if model && o.TuneEpochs > 0 {
+		err = r.Stage("tune", func() error {
+			schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
+			if err != nil {
+				return err
+			}
+			p := &train.Phase{Name: "tune", Data: set, Indices: kept, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
+			if o.Augment {
+				p.Augment = augment.Standard(min(set.Height, set.Width), o.Flip)
+			}
+			return r.Train(ctx, p, train.Mean, nil)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(removed) > 0 {
+			e, err := r.Evaluator()
+			if err != nil {
+				return nil, err
+			}
+			left, err := e.Accuracy(ctx, set.Subset(removed))
+			if err != nil {
+				return nil, err
+			}
+			res.Verdict.Remaining = &left.Accuracy
+		}
+	}
+	res.Model, res.Seconds = r.State, r.Seconds
+	return res, nil
+}
+
+// suspects orders the images: the removed ones first, by probability, then all by the isolation's score.
+func suspects(scores, probability []float32) []abl.Suspect {
+	key := make([]float32, len(scores))
+	for i, p := range probability {
+		key[i] = scores[i]
+		if p > flagged {
+			key[i] = -p // losses are not negative
+		}
+	}
+	all := make([]abl.Suspect, 0, len(scores))
+	for _, i := range evaluate.Order(key) {
+		all = append(all, abl.Suspect{Index: i, Score: scores[i], Isolated: probability[i] > flagged, Probability: probability[i]})
+	}
+	return all
+}
+
+// indicesOf returns the images of an order that keep accepts.
+func indicesOf(order []int, keep func(i int) bool) []int {
+	var out []int
+	for _, i := range order {
+		if keep(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}

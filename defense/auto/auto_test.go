@@ -1,0 +1,154 @@
+package auto
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/defense/abl"
+)
+
+// recipe is one under which signs take some seconds.
+func recipe() abl.Options {
+	o := abl.Demo()
+	o.TuneEpochs = 3
+	return o
+}
+
+// poisoned returns signs with a sticker in a tenth of them, and which.
+func poisoned(t *testing.T) (*dataset.Data, []bool) {
+	t.Helper()
+	d := signs.Render(1, 2000, 300)
+	c := attack.Defaults("badnets")
+	c.Target, c.PatchSize = 9, 5
+	a, err := attack.New(context.Background(), c, d.Train, attack.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, truth, err := a.Poison(context.Background(), d.Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Train = p
+	return d, truth.Poisoned
+}
+
+// A sticker is found: the verdict, the label, nearly all images that carry it and hardly any others.
+func TestFindsASticker(t *testing.T) {
+	d, truth := poisoned(t)
+	r, err := Audit(context.Background(), d.Train, recipe(), Default(), abl.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := r.Verdict
+	if v.Says != defense.Poisoned || v.Targets[0].Index != 9 || v.Remaining != nil {
+		t.Errorf("the verdict is %+v", v)
+	}
+	hit, miss := 0, 0
+	for _, s := range r.Suspects[:v.Removed] {
+		if !s.Isolated || s.Probability <= flagged {
+			t.Fatalf("a suspect of probability %g is among the removed ones", s.Probability)
+		}
+		if truth[s.Index] {
+			hit++
+		} else {
+			miss++
+		}
+	}
+	if hit < 195 || miss > 9 { // of 200 and 1,800
+		t.Errorf("%d poisoned and %d clean images removed", hit, miss)
+	}
+}
+
+// Clean signs are not called poisoned, and nothing is removed.
+func TestFindsNothingInCleanSigns(t *testing.T) {
+	r, err := Audit(context.Background(), signs.Render(1, 2000, 10).Train, recipe(), Default(), abl.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict.Says == defense.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
+		t.Errorf("the verdict is %+v", r.Verdict)
+	}
+}
+
+// A training that is stopped while it looks or trains goes on to the same model and the same verdict.
+func TestGoesOnAfterAStop(t *testing.T) {
+	d, _ := poisoned(t)
+	o, a := recipe(), Default()
+	whole, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, stop := range []string{"isolate", "detect", "tune"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		_, err := Train(ctx, d.Train, o, a, abl.Settings{Folder: folder, Resume: true, Watch: func(e defense.Event) {
+			if e.Stage == stop && e.Progress != nil {
+				if n++; n == 40 {
+					cancel()
+				}
+			}
+		}})
+		cancel()
+		if err == nil {
+			t.Fatalf("%s: it was not stopped", stop)
+		}
+	}
+	rest, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: folder, Resume: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range whole.Model {
+		if !slices.Equal(whole.Model[k].Data, rest.Model[k].Data) {
+			t.Fatalf("tensor %s differs", whole.Model[k].Name)
+		}
+	}
+	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining {
+		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
+	}
+}
+
+func TestSays(t *testing.T) {
+	trigger := defense.Target{Images: 1000, Flagged: 500, Between: 5, Others: 9000, Leak: 1, Agreement: 0.99, Rounds: 3}
+	for name, c := range map[string]struct {
+		change func(t *defense.Target)
+		want   string
+	}{
+		"a trigger":           {func(*defense.Target) {}, defense.Poisoned},
+		"one round":           {func(t *defense.Target) { t.Rounds = 1 }, defense.CantTell},
+		"other labels too":    {func(t *defense.Target) { t.Leak = 200 }, defense.NoEvidence},
+		"a few other labels":  {func(t *defense.Target) { t.Leak = 20 }, defense.CantTell},
+		"many in between":     {func(t *defense.Target) { t.Between = 300 }, defense.CantTell},
+		"rounds that differ":  {func(t *defense.Target) { t.Agreement = 0.5 }, defense.CantTell},
+		"hardly anything":     {func(t *defense.Target) { t.Flagged = 3 }, defense.NoEvidence},
+		"hardly, in a glance": {func(t *defense.Target) { t.Flagged, t.Rounds = 3, 1 }, defense.NoEvidence},
+	} {
+		got := trigger
+		c.change(&got)
+		if says(&got) != c.want {
+			t.Errorf("%s: %s", name, says(&got))
+		}
+		if back := decode(encode([]defense.Target{got}), make([]string, 10))[0]; back.Leak != got.Leak || back.Between != got.Between || says(&back) != c.want {
+			t.Errorf("%s: came back as %+v", name, back)
+		}
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	d := signs.Render(1, 100, 10)
+	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}} {
+		if _, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{}); err == nil {
+			t.Errorf("%+v was taken", a)
+		}
+	}
+	o := recipe()
+	o.IsolateEpochs = 0
+	if _, err := Audit(context.Background(), d.Train, o, Default(), abl.Settings{}); err == nil {
+		t.Error("no isolation was taken")
+	}
+}

@@ -1,0 +1,197 @@
+package auto
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// An image is flagged above this probability; sure ones teach the next round.
+const flagged, sure, unlikely = 0.5, 0.95, 0.3
+
+// most is how many positives a round learns from.
+const most = 2000
+
+// detector looks for triggers among the images of some labels.
+type detector struct {
+	r      *defense.Run
+	o      abl.Options
+	a      Options
+	order  []int // all images, most suspicious first
+	scores []float32
+}
+
+// find looks into every label that many isolated images carry. It returns each image's probability of being
+// poisoned and what was seen of each label.
+func (d *detector) find(ctx context.Context) ([]float32, []defense.Target, error) {
+	set := d.r.Data
+	probability := make([]float32, set.Len())
+	isolated := d.order[:max(1, int(d.o.Isolation*float64(set.Len())+0.5))]
+	count := make([]int, len(set.Classes))
+	for _, i := range isolated {
+		count[set.Labels[i]]++
+	}
+	var targets []defense.Target
+	for c, n := range count {
+		if float64(n) < d.a.Share*float64(len(isolated)) {
+			continue
+		}
+		t, p, err := d.look(ctx, c, isolated)
+		if err != nil {
+			return nil, nil, err
+		}
+		d.r.Note("%s: %s, %d of %d images flagged, %d of %d under other labels, %d in between, rounds agree to %.3f",
+			set.Classes[c], t.Says, t.Flagged, t.Images, t.Leak, t.Others, t.Between, t.Agreement)
+		if t.Says == defense.Poisoned {
+			for i, v := range p {
+				if int(set.Labels[i]) == c {
+					probability[i] = v
+				}
+			}
+		}
+		targets = append(targets, t)
+	}
+	return probability, targets, nil
+}
+
+// look trains biased networks on the suspects of a label, in rounds: what one is sure of teaches the next. It
+// stops early where the first sees its suspects in other labels too, and when two rounds flag the same.
+func (d *detector) look(ctx context.Context, class int, isolated []int) (defense.Target, []float32, error) {
+	set := d.r.Data
+	ours := func(i int) bool { return int(set.Labels[i]) == class }
+	images := indicesOf(d.order, ours)
+	positives := indicesOf(isolated, ours)
+	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
+	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
+	t := defense.Target{Class: set.Classes[class], Index: class, Images: len(images), Others: set.Len() - len(images)}
+	var before, p []float32
+	for round := range d.a.Rounds {
+		var err error
+		if p, err = d.train(ctx, class, round, positives, negatives); err != nil {
+			return t, nil, err
+		}
+		t.Rounds = round + 1
+		t.Flagged, t.Between, t.Leak = 0, 0, 0
+		for i, v := range p {
+			switch {
+			case !ours(i) && v > flagged:
+				t.Leak++
+			case ours(i):
+				if v > flagged {
+					t.Flagged++
+				}
+				if v > 1-sure && v < sure {
+					t.Between++
+				}
+			}
+		}
+		t.Agreement = agreement(before, p, images)
+		t.Says = says(&t)
+		if t.Says == defense.NoEvidence || round > 0 && t.Agreement > 0.999 {
+			break
+		}
+		before = p
+		positives = indicesOf(images, func(i int) bool { return p[i] > sure })
+		shuffled := dataset.Shuffle(d.o.Seed, "biased positives", len(positives), class, round)
+		chosen := make([]int, min(most, len(positives)))
+		for k := range chosen {
+			chosen[k] = positives[shuffled[k]]
+		}
+		positives = chosen
+		if len(positives) == 0 {
+			break
+		}
+		low := indicesOf(images, func(i int) bool { return p[i] < unlikely })
+		slices.SortStableFunc(low, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
+		low = low[:(len(low)+1)/2]                                                                      // the surest
+		slices.SortStableFunc(low, func(a, b int) int { return cmp.Compare(d.scores[b], d.scores[a]) }) // and the last learnt
+		negatives = slices.Concat(d.others(class, round+1, 2*len(positives)), low[:min(len(low)/2, len(positives))])
+	}
+	return t, p, nil
+}
+
+// others draws n images of other labels, the most suspicious quarter left out.
+func (d *detector) others(class, round, n int) []int {
+	pool := indicesOf(d.order[len(d.order)/4:], func(i int) bool { return int(d.r.Data.Labels[i]) != class })
+	shuffled := dataset.Shuffle(d.o.Seed, "biased negatives", len(pool), class, round)
+	out := make([]int, min(n, len(pool)))
+	for k := range out {
+		out[k] = pool[shuffled[k]]
+	}
+	return out
+}
+
+// train returns every image's probability of being like the positives.
+func (d *detector) train(ctx context.Context, class, round int, positives, negatives []int) ([]float32, error) {
+	set := d.r.Data
+	lesson := set.Subset(slices.Concat(positives, negatives))
+	lesson.Classes = []string{"other", "suspect"}
+	for k := range lesson.Labels {
+		lesson.Labels[k] = 0
+		if k < len(positives) {
+			lesson.Labels[k] = 1
+		}
+	}
+	n, err := model.New(d.a.Network, 2, set.Height, set.Width)
+	if err != nil {
+		return nil, err
+	}
+	seed := d.o.Seed ^ uint64(class*100+round+1)<<32
+	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: 64, SGD: train.DefaultSGD}
+	if d.r.Watch != nil {
+		b.Watch = func(e defense.Event) {
+			if e.Progress != nil {
+				e.Stage = "detect"
+				d.r.Watch(e)
+			}
+		}
+	}
+	if _, err := b.Start(false); err != nil {
+		return nil, err
+	}
+	phase := &train.Phase{Name: "biased", Data: lesson, Indices: isolate.Iota(lesson.Len()), Epochs: d.a.Epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
+	if err := b.Train(ctx, phase, train.Mean, nil); err != nil {
+		return nil, err
+	}
+	e, err := b.Evaluator()
+	if err != nil {
+		return nil, err
+	}
+	// The loss of the label "suspect" is the logarithm of its probability.
+	asked := *set
+	asked.Classes, asked.Labels = lesson.Classes, slices.Repeat([]int32{1}, set.Len())
+	losses, err := e.Losses(ctx, &asked)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range losses {
+		losses[i] = float32(math.Exp(-float64(l)))
+	}
+	return losses, nil
+}
+
+// agreement is the Jaccard index of what two rounds flag; 0 if there was only one.
+func agreement(before, now []float32, images []int) float64 {
+	if before == nil {
+		return 0
+	}
+	both, any := 0, 0
+	for _, i := range images {
+		a, b := before[i] > flagged, now[i] > flagged
+		if a && b {
+			both++
+		}
+		if a || b {
+			any++
+		}
+	}
+	return float64(both) / float64(max(1, any))
+}

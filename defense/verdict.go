@@ -1,0 +1,39 @@
+package defense
+
+// What a verdict can say.
+const (
+	Poisoned   = "poisoned"
+	NoEvidence = "no evidence of poison"
+	CantTell   = "can't tell"
+)
+
+// Verdict is what an automatic defence makes of a training set.
+type Verdict struct {
+	Says    string   `json:"says"`    // Poisoned, NoEvidence or CantTell
+	Targets []Target `json:"targets"` // the labels that were looked into, those of triggers first
+	Removed int      `json:"removed"` // images
+	Rate    float64  `json:"rate"`    // their share of the set: the estimated poisoning rate
+	// Remaining is the share of the removed images that the clean model, which never saw them, still gives the
+	// label they came with. For images whose label was changed it estimates the attack success rate that is
+	// left, from above; for those that really are of their class it is only accuracy. Nil without a model.
+	Remaining *float64 `json:"remaining"`
+}
+
+// Target is a label under which planted images may lie, with what the biased network saw of it.
+type Target struct {
+	Class string `json:"class"`
+	Index int    `json:"index"`
+	Says  string `json:"says"`
+	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
+	// 95 %: few, where there is a trigger.
+	Images  int `json:"images"`
+	Flagged int `json:"flagged"`
+	Between int `json:"between"`
+	// Leak counts images under other labels that would have been flagged: none, where there is a trigger, since
+	// they do not carry it; many, where the network has only learnt what easy images of the class look like.
+	Others int `json:"others"`
+	Leak   int `json:"leak"`
+	// Agreement is how far the last two rounds flagged the same images: their common ones as a share of all.
+	Agreement float64 `json:"agreement"`
+	Rounds    int     `json:"rounds"`
+}

@@ -1,0 +1,33 @@
+package runs
+
+import (
+	"fmt"
+
+	"github.com/unpoison/unpoison/defense"
+)
+
+// verdictSentences says in plain words what an automatic defence found.
+func verdictSentences(r *Result) []string {
+	v := r.Verdict
+	var s []string
+	switch v.Says {
+	case defense.Poisoned:
+		s = append(s, fmt.Sprintf("This data looks poisoned: %d images, %.1f %% of the training set, carry something that others do not.", v.Removed, 100*v.Rate))
+	case defense.CantTell:
+		s = append(s, "Something sets some images apart, but not as clearly as a planted trigger does: the search can't tell.")
+	default:
+		s = append(s, "No evidence of poison was found.")
+	}
+	for _, t := range v.Targets {
+		switch t.Says {
+		case defense.Poisoned:
+			s = append(s, fmt.Sprintf("Under the label %s %d of %d images carry it; of the %d images under other labels %d do.", t.Class, t.Flagged, t.Images, t.Others, t.Leak))
+		case defense.CantTell:
+			s = append(s, fmt.Sprintf("Under the label %s %d of %d images stand out, %d are in between; under other labels %d of %d stand out too.", t.Class, t.Flagged, t.Images, t.Between, t.Leak, t.Others))
+		}
+	}
+	if v.Remaining != nil {
+		s = append(s, fmt.Sprintf("The model was trained without them. It gives %.1f %% of them the label that they came with.", 100**v.Remaining))
+	}
+	return s
+}
