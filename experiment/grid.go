@@ -30,7 +30,7 @@ type Grid struct {
 	Model string `yaml:"model,omitempty"`
 	// Attacks as --attack takes them, NAME:key=value,…; "none" is the data as they are.
 	Attacks []string `yaml:"attacks"`
-	// Defenses are none, abl:key=value,… with the recipe's settings, fp, mcr, nad, and
+	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, fp, mcr, nad, and
 	// unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
@@ -103,8 +103,8 @@ func (g *Grid) Check() error {
 	}
 	for _, d := range g.Defenses {
 		name, _, _ := strings.Cut(d, ":")
-		if name != "none" && name != "abl" && !runs.IsRepair(d) {
-			return fmt.Errorf("no defence %q; there are none, abl, fp, mcr, nad, unlearn:METHOD", d)
+		if name != "none" && name != "abl" && name != "auto" && !runs.IsRepair(d) {
+			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}
 		if _, err := g.options("none", d, 0); err != nil {
 			return err
@@ -133,6 +133,9 @@ func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error)
 		return o, err
 	}
 	name, list, _ := strings.Cut(defense, ":")
+	if strings.Contains(g.Settings+list, "isolate_epochs=") { // as many as were asked for
+		o.IsolateMost = 0
+	}
 	switch name {
 	case "none":
 		a, _, _ := strings.Cut(attack, ":")
@@ -141,7 +144,7 @@ func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error)
 				return o, err
 			}
 		}
-	case "abl":
+	case "abl", "auto":
 	default:
 		return o, nil
 	}

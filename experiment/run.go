@@ -17,6 +17,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
@@ -257,7 +258,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	}
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, "grid.yaml"), r.Folder, c.Name()),
-		Data:    r.data, Attacks: attacks, Cache: r.Cache, Options: o, Folder: r.folder(c), Backend: r.Backend, Resume: true,
+		Data:    r.data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: auto.Default(), Folder: r.folder(c), Backend: r.Backend, Resume: true,
 		Watch: func(e runs.Event) {
 			if r.Watch != nil {
 				r.Watch(c, e)

@@ -31,11 +31,14 @@ type Options struct {
 
 	IsolateEpochs int     `json:"isolate_epochs"` // the turning epoch T_te; 0: no isolation, plain training
 	IsolateRate   float64 `json:"isolate_rate"`   // learning rate meanwhile
-	Loss          string  `json:"loss"`           // "lga", "flooding" or "ce"
-	Gamma         float64 `json:"gamma"`          // LGA's threshold, flooding's level
-	Sign          string  `json:"sign"`           // LGA's sign: "sample" (the formula) or "batch" (the published code)
-	Rank          string  `json:"rank"`           // by the "final" network's losses or their "mean" over the isolation epochs
-	Isolation     float64 `json:"isolation"`      // isolation rate p: share of images isolated
+	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
+	// γ + 0.1: what is easy has been learnt then, however many or few images there are.
+	IsolateMost int     `json:"isolate_most,omitempty"`
+	Loss        string  `json:"loss"`      // "lga", "flooding" or "ce"
+	Gamma       float64 `json:"gamma"`     // LGA's threshold, flooding's level
+	Sign        string  `json:"sign"`      // LGA's sign: "sample" (the formula) or "batch" (the published code)
+	Rank        string  `json:"rank"`      // by the "final" network's losses or their "mean" over the isolation epochs
+	Isolation   float64 `json:"isolation"` // isolation rate p: share of images isolated
 
 	TuneEpochs int     `json:"tune_epochs"`
 	TuneRate   float64 `json:"tune_rate"`
@@ -59,7 +62,8 @@ func Default() Options {
 	return Options{
 		Network: "wrn-16-1", Batch: 128,
 		IsolateEpochs: 4, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "worst", Isolation: 0.01,
-		TuneEpochs: 20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
+		IsolateMost: 30,
+		TuneEpochs:  20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
 		Unlearn: "joint", UnlearnSteps: 400, UnlearnRate: 1e-2, Tolerance: 0.02, HeldBackShare: 0.02, Refine: true,
 	}
 }
@@ -96,7 +100,7 @@ func (o Options) Fit(images int) Options {
 func Demo() Options {
 	o := Default()
 	o.Network, o.Batch, o.Augment = "small-cnn", 64, false
-	o.IsolateEpochs, o.TuneEpochs = 6, 20
+	o.IsolateEpochs, o.IsolateMost, o.TuneEpochs = 6, 0, 20
 	o.Rank, o.Isolation = "worst", 0.05 // 1 % of 3,000 images is too little to unlearn from
 	o.UnlearnSteps, o.UnlearnLimit, o.Tolerance = 100, 5, 0.05
 	return o
@@ -119,6 +123,7 @@ type Result struct {
 	Suspects []Suspect        // all images, most suspicious first; empty without isolation
 	Unlearn  *unlearn.Outcome // nil if there was no unlearning
 	Seconds  map[string]float64
+	Isolated int // epochs of isolation
 }
 
 // Settings of a run beside the recipe.
@@ -272,8 +277,16 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	res.Model, res.Seconds = r.State, r.Seconds
+	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, IsolationEpochs(r)
 	return res, nil
+}
+
+// IsolationEpochs returns how many epochs the isolation of a run took.
+func IsolationEpochs(r *defense.Run) int {
+	if n := r.Arrays["epochs"]; len(n) == 1 {
+		return int(n[0])
+	}
+	return 0
 }
 
 // Isolate runs stage 1 on r: it trains with the isolation loss and returns each image's score, low
@@ -284,11 +297,21 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 		return nil, err
 	}
 	err = r.Stage("isolate", func() error {
-		p := &train.Phase{Name: "isolate", Data: r.Data, Indices: isolate.Iota(r.Data.Len()), Epochs: o.IsolateEpochs, Schedule: train.Constant(o.IsolateRate), Seed: o.Seed}
-		return r.Train(ctx, p, loss, func(losses []float32) error {
+		p := &train.Phase{Name: "isolate", Data: r.Data, Indices: isolate.Iota(r.Data.Len()), Schedule: train.Constant(o.IsolateRate), Seed: o.Seed}
+		keep := func(losses []float32) error {
 			r.Arrays[fmt.Sprintf("epoch.%d", len(r.Arrays))] = slices.Clone(losses)
 			return nil
-		})
+		}
+		for p.Epochs = o.IsolateEpochs; ; p.Epochs++ {
+			if done := len(r.Arrays); done < p.Epochs { // an earlier run may have come further
+				if err := r.Train(ctx, p, loss, keep); err != nil {
+					return err
+				}
+			}
+			if p.Epochs >= o.IsolateMost || mean(r.Arrays[fmt.Sprintf("epoch.%d", p.Epochs-1)]) < o.Gamma+0.1 {
+				return nil
+			}
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -308,9 +331,21 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 		}
 		clear(r.Arrays)
 		r.Arrays["scores"] = isolate.Scores(o.Rank, epochs, final)
+		r.Arrays["epochs"] = []float32{float32(len(epochs))}
 		return nil
 	})
 	return r.Arrays["scores"], err
+}
+
+// mean returns the mean of an epoch's losses; images that took no part have −1.
+func mean(losses []float32) float64 {
+	sum, n := 0.0, 0
+	for _, l := range losses {
+		if l >= 0 {
+			sum, n = sum+float64(l), n+1
+		}
+	}
+	return sum / float64(max(1, n))
 }
 
 // Images a step of unlearning.

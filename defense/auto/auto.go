@@ -21,7 +21,7 @@ import (
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
 	Network string  `json:"network"` // of the biased network
-	Epochs  int     `json:"epochs"`  // of each of its rounds
+	Epochs  int     `json:"epochs"`  // of each of its rounds; more where images are few
 	Rounds  int     `json:"rounds"`  // at most; 1 is the first suspects alone
 	Share   float64 `json:"share"`   // of the isolated images that a label needs to be looked into
 }
@@ -121,7 +121,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 			res.Verdict.Remaining = &left.Accuracy
 		}
 	}
-	res.Model, res.Seconds = r.State, r.Seconds
+	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, abl.IsolationEpochs(r)
 	return res, nil
 }
 

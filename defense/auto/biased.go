@@ -17,6 +17,9 @@ import (
 // An image is flagged above this probability; sure ones teach the next round.
 const flagged, sure, unlikely = 0.5, 0.95, 0.3
 
+// A round takes this many steps at least: few images would else teach it nothing.
+const leastSteps, biasedBatch = 300, 64
+
 // most is how many positives a round learns from.
 const most = 2000
 
@@ -95,7 +98,7 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 		}
 		t.Agreement = agreement(before, p, images)
 		t.Says = says(&t)
-		if t.Says == defense.NoEvidence || round > 0 && t.Agreement > 0.999 {
+		if t.Says == defense.NoEvidence && round == 0 || t.Agreement > 0.999 {
 			break
 		}
 		before = p
@@ -145,7 +148,7 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 		return nil, err
 	}
 	seed := d.o.Seed ^ uint64(class*100+round+1)<<32
-	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: 64, SGD: train.DefaultSGD}
+	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: biasedBatch, SGD: train.DefaultSGD}
 	if d.r.Watch != nil {
 		b.Watch = func(e defense.Event) {
 			if e.Progress != nil {
@@ -157,7 +160,8 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 	if _, err := b.Start(false); err != nil {
 		return nil, err
 	}
-	phase := &train.Phase{Name: "biased", Data: lesson, Indices: isolate.Iota(lesson.Len()), Epochs: d.a.Epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
+	epochs := max(d.a.Epochs, leastSteps*biasedBatch/lesson.Len())
+	phase := &train.Phase{Name: "biased", Data: lesson, Indices: isolate.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
 	if err := b.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
 	}

@@ -11,8 +11,10 @@ import (
 const (
 	leakTrigger = 0.001 // of the images under other labels: a trigger is not there
 	leakClass   = 0.004 // above: what was learnt is the class
-	between     = 0.10  // of the label's images: a trigger is there or not
-	agree       = 0.90  // of two rounds' flagged images
+	leakSurely  = 0.02  // above: no further round will change that
+	blurred     = 0.10  // of the label's images in between: a trigger is there or not
+	between     = 0.05  // few enough
+	agree       = 0.95  // of two rounds' flagged images
 	fewest      = 10    // flagged images that a verdict rests on
 )
 
@@ -20,10 +22,12 @@ const (
 func says(t *defense.Target) string {
 	leak := float64(t.Leak) / float64(max(1, t.Others))
 	switch {
-	case leak > leakClass || t.Flagged < fewest:
+	case leak > leakSurely || t.Flagged < fewest:
 		return defense.NoEvidence
 	case t.Rounds < 2:
 		return defense.CantTell
+	case leak > leakClass || leak > leakTrigger && float64(t.Between) > blurred*float64(t.Images):
+		return defense.NoEvidence
 	case leak <= leakTrigger && float64(t.Between) <= between*float64(t.Images) && t.Agreement >= agree:
 		return defense.Poisoned
 	}

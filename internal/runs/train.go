@@ -123,7 +123,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if err := s.measure(ctx, out, res); err != nil {
 		return nil, err
 	}
-	res.Seconds = out.Trained.Seconds
+	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
 	total := 0.0
 	for _, v := range res.Seconds {
 		total += v
@@ -148,6 +148,9 @@ func (s *Spec) newResult() *Result {
 		},
 		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
 		Options: s.Options,
+	}
+	if s.Audit {
+		res.Epochs.Tune = 0
 	}
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
