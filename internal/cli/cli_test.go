@@ -113,6 +113,35 @@ func TestRecipesKeepFlags(t *testing.T) {
 	}
 }
 
+// The automatic defence through the command line: a verdict in the result, a probability for every image, a page
+// that says it in words, and an exit code for pipelines.
+func TestAutoSaysWhatItFound(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	code, text, errs := call("train", "--data", "signs", "--limit", "2000", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
+		"--defense", "auto", "--epochs-tune", "2", "--out", out)
+	if code != 0 || !strings.Contains(text, "poisoned under turn-left: 200 of") {
+		t.Fatalf("%d: %s\n%s", code, text, errs)
+	}
+	r, err := runs.ReadResult(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict == nil || r.Verdict.Removed < 195 || *r.Isolation.Recall < 0.97 || *r.Isolation.FPR > 0.005 || r.CA == nil {
+		t.Errorf("the result is %+v, %+v", r.Verdict, r.Isolation)
+	}
+	raw, err := os.ReadFile(filepath.Join(out, runs.SuspectsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(string(raw), "\n"); !strings.HasSuffix(lines[0], ",probability") || !strings.Contains(lines[1], ",true,") || strings.HasSuffix(lines[1], ",0") {
+		t.Errorf("suspects begin with %q", lines[:2])
+	}
+	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
+	if err != nil || !strings.Contains(string(page), "This data looks poisoned") {
+		t.Errorf("the page does not say so: %v", err)
+	}
+}
+
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 	a := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}
 	for _, c := range a.root().Commands() {

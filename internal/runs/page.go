@@ -169,7 +169,11 @@ func Page(folder string, o *Outcome) error {
 		p.Summary = append(p.Summary, text)
 	}
 	if len(o.Epochs) > 1 {
-		f, err := curves("Training loss", "Mean loss of each epoch.", o)
+		caption := "Mean loss of each epoch."
+		if r.Verdict != nil && r.CA != nil {
+			caption = "Mean loss of each epoch: the search for suspects, then training from scratch on what was kept."
+		}
+		f, err := curves("Training loss", caption, o)
 		if err != nil {
 			return err
 		}
@@ -181,11 +185,14 @@ func Page(folder string, o *Outcome) error {
 			return err
 		}
 		p.Figures = append(p.Figures, f)
-		p.Tables = append(p.Tables, classTable(o))
+		if r.Isolation != nil {
+			p.Tables = append(p.Tables, classTable(o))
+			p.Galleries = append(p.Galleries, commonGallery(o))
+		}
 		suspects := suspectGallery(o, shown(o))
 		suspects.Decide = true
 		suspects.Note += " unpoison data filter --decisions takes what you save."
-		p.Galleries = append(p.Galleries, commonGallery(o), suspects)
+		p.Galleries = append(p.Galleries, suspects)
 	}
 	return p.Write(filepath.Join(folder, ReportFile))
 }
