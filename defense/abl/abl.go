@@ -32,7 +32,7 @@ type Options struct {
 	IsolateEpochs int     `json:"isolate_epochs"` // the turning epoch T_te; 0: no isolation, plain training
 	IsolateRate   float64 `json:"isolate_rate"`   // learning rate meanwhile
 	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
-	// γ + 0.1: what is easy has been learnt then, however many or few images there are.
+	// γ + 0.25: what is easy has been learnt then, however many or few images there are.
 	IsolateMost int     `json:"isolate_most,omitempty"`
 	Loss        string  `json:"loss"`      // "lga", "flooding" or "ce"
 	Gamma       float64 `json:"gamma"`     // LGA's threshold, flooding's level
@@ -308,7 +308,7 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 					return err
 				}
 			}
-			if p.Epochs >= o.IsolateMost || mean(r.Arrays[fmt.Sprintf("epoch.%d", p.Epochs-1)]) < o.Gamma+0.1 {
+			if p.Epochs >= o.IsolateMost || mean(r.Arrays[fmt.Sprintf("epoch.%d", p.Epochs-1)]) < o.Gamma+isolatedBelow {
 				return nil
 			}
 		}
@@ -336,6 +336,9 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 	})
 	return r.Arrays["scores"], err
 }
+
+// isolatedBelow is how far above γ an epoch's mean loss may be at the end of isolation.
+const isolatedBelow = 0.25
 
 // mean returns the mean of an epoch's losses; images that took no part have −1.
 func mean(losses []float32) float64 {

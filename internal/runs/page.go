@@ -43,6 +43,10 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
 	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file."}
+	said := o.Trained.Verdict != nil
+	if said {
+		g.Note = "In the order of their probability of being poisoned, then of their loss: rank, label, probability, file."
+	}
 	if o.Truth != nil {
 		g.Note += " A frame marks images that are poisoned in truth."
 	}
@@ -55,6 +59,9 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 			Detail:  o.Train.Source(s.Index),
 			Mark:    o.Truth != nil && o.Truth[s.Index],
 			Index:   s.Index, Drop: s.Isolated,
+		}
+		if said {
+			item.Caption = fmt.Sprintf("%d %s %.0f\u00a0%%", k+1, o.Train.Classes[o.Train.Labels[s.Index]], 100*s.Probability)
 		}
 		for _, i := range near[k] {
 			item.Near = append(item.Near, report.SmallURL(o.Train.Image(i), o.Train.Height, o.Train.Width))
