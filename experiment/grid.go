@@ -133,8 +133,8 @@ func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error)
 		return o, err
 	}
 	name, list, _ := strings.Cut(defense, ":")
-	if strings.Contains(g.Settings+list, "isolate_epochs=") { // as many as were asked for
-		o.IsolateMost = 0
+	if all := g.Settings + "," + list; strings.Contains(all, "isolate_epochs=") || strings.Contains(all, "gamma=") {
+		o.IsolateMost = 0 // as many as were asked for
 	}
 	switch name {
 	case "none":

@@ -19,3 +19,9 @@ func TestFit(t *testing.T) {
 		t.Errorf("no isolation became %d epochs", plain.IsolateEpochs)
 	}
 }
+
+func TestMeanLeavesOutWhatTookNoPart(t *testing.T) {
+	if got := mean([]float32{1, -1, 2, -1}); got != 1.5 {
+		t.Errorf("mean %g, expected 1.5", got)
+	}
+}

@@ -106,7 +106,7 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 			}
 		}
 	}
-	if c.Flags().Changed("epochs-isolate") { // as many as were asked for
+	if c.Flags().Changed("epochs-isolate") || c.Flags().Changed("gamma") { // as many as were asked for
 		o.IsolateMost = 0
 	}
 	if f.noFlip || !dataset.Flips(d.Layout) {

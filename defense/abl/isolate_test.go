@@ -1,0 +1,30 @@
+package abl
+
+import (
+	"context"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset/signs"
+)
+
+// Isolation goes on until what is easy has been learnt, and no further than it may.
+func TestIsolationGoesOnUntilTheEasyIsLearnt(t *testing.T) {
+	set := signs.Render(1, 1000, 1).Train
+	o := Demo()
+	o.IsolateEpochs, o.IsolateMost = 1, 12
+	long, err := Audit(context.Background(), set, o, Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if long.Isolated <= 1 || long.Isolated >= 12 {
+		t.Errorf("isolation took %d epochs, expected more than 1 and fewer than 12", long.Isolated)
+	}
+	o.IsolateMost = 2
+	if short, err := Audit(context.Background(), set, o, Settings{}); err != nil || short.Isolated != 2 {
+		t.Errorf("isolation took %d epochs of 2: %v", short.Isolated, err)
+	}
+	o.IsolateEpochs, o.IsolateMost = 3, 0
+	if exact, err := Audit(context.Background(), set, o, Settings{}); err != nil || exact.Isolated != 3 {
+		t.Errorf("isolation took %d epochs, expected 3: %v", exact.Isolated, err)
+	}
+}
