@@ -9,26 +9,25 @@ import (
 
 // The limits of the verdict; docs/auto.md has the measurements that they lie between.
 const (
-	leakTrigger = 0.001 // of the images under other labels: a trigger is not there
-	leakClass   = 0.004 // above: what was learnt is the class
-	leakSurely  = 0.02  // above: no further round will change that
-	blurred     = 0.10  // of the label's images in between: a trigger is there or not
-	between     = 0.05  // few enough
-	agree       = 0.95  // of two rounds' flagged images
-	fewest      = 10    // flagged images that a verdict rests on
+	leakSurely = 0.10 // of the images under other labels: no further round will change that
+	leakClass  = 0.01 // what was learnt is the class
+	blurred    = 0.10 // of the label's images in between: what was learnt is a matter of degree
+	sharp      = 0.05 // a trigger is there or not
+	agree      = 0.95 // of two rounds' flagged images
+	fewest     = 10   // flagged images that a verdict rests on
 )
 
 // says judges a label by its last round.
 func says(t *defense.Target) string {
-	leak := float64(t.Leak) / float64(max(1, t.Others))
+	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
 	switch {
 	case leak > leakSurely || t.Flagged < fewest:
 		return defense.NoEvidence
 	case t.Rounds < 2:
 		return defense.CantTell
-	case leak > leakClass || leak > leakTrigger && float64(t.Between) > blurred*float64(t.Images):
+	case leak > leakClass || between > blurred:
 		return defense.NoEvidence
-	case leak <= leakTrigger && float64(t.Between) <= between*float64(t.Images) && t.Agreement >= agree:
+	case between <= sharp && t.Agreement >= agree:
 		return defense.Poisoned
 	}
 	return defense.CantTell

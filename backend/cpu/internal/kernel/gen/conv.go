@@ -85,24 +85,7 @@ func conv(s isa, blocks, pixels int) {
 	}
 	c := field(a, 72)
 	Label("channel")
-	wv := s.vecs(n)
-	for i := range wv {
-		VMOVUPS(Mem{Base: w, Disp: i * s.bytes()}, wv[i])
-	}
-	var x VecVirtual
-	if !s.wide || n > 1 {
-		x = s.vec()
-	}
-	for p := range acc {
-		if s.wide && n == 1 {
-			VFMADD231PS_BCST(rowAt(in, in8, odd, p), wv[0], acc[p][0])
-			continue
-		}
-		VBROADCASTSS(rowAt(in, in8, odd, p), x)
-		for i := range wv {
-			VFMADD231PS(wv[i], x, acc[p][i])
-		}
-	}
+	s.multiply(acc, w, in, in8, odd)
 	ADDQ(Imm(4), in)
 	if pixels > 8 {
 		ADDQ(Imm(4), in8)
@@ -123,6 +106,29 @@ func conv(s isa, blocks, pixels int) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// multiply adds to each row of acc its input, at rowAt, times the weights at w.
+func (s isa) multiply(acc [][]VecVirtual, w, in, in8 Register, odd map[int]Register) {
+	wv := s.vecs(len(acc[0]))
+	for i := range wv {
+		VMOVUPS(Mem{Base: w, Disp: i * s.bytes()}, wv[i])
+	}
+	var x VecVirtual
+	if !s.wide || len(wv) > 1 {
+		x = s.vec()
+	}
+	for p := range acc {
+		m := rowAt(in, in8, odd, p)
+		if s.wide && len(wv) == 1 {
+			VFMADD231PS_BCST(m, wv[0], acc[p][0])
+			continue
+		}
+		VBROADCASTSS(m, x)
+		for i := range wv {
+			VFMADD231PS(wv[i], x, acc[p][i])
+		}
+	}
 }
 
 // multiples returns registers with the odd multiples of a distance that rowAt needs for so many rows.

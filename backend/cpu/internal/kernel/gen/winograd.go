@@ -203,25 +203,7 @@ func product(s isa, blocks, rows int) {
 	}
 	c := field(a, 56)
 	Label("channel")
-	wv := s.vecs(n)
-	for i := range wv {
-		VMOVUPS(Mem{Base: w, Disp: i * s.bytes()}, wv[i])
-	}
-	var x VecVirtual
-	if !s.wide || n > 1 {
-		x = s.vec()
-	}
-	for p := range acc {
-		m := rowAt(in, in8, odd, p)
-		if s.wide && n == 1 {
-			VFMADD231PS_BCST(m, wv[0], acc[p][0])
-			continue
-		}
-		VBROADCASTSS(m, x)
-		for i := range wv {
-			VFMADD231PS(wv[i], x, acc[p][i])
-		}
-	}
+	s.multiply(acc, w, in, in8, odd)
 	ADDQ(Imm(4), in)
 	if rows > 8 {
 		ADDQ(Imm(4), in8)
