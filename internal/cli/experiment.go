@@ -60,7 +60,7 @@ func (a *app) experimentRun() *cobra.Command {
   name: small
   data: cifar10:DIR            # or signs, which are rendered
   attacks: [none, badnets, "blend:alpha=0.1"]
-  defenses: [none, nad, abl, "abl:gamma=1", "unlearn:retrain"]
+  defenses: [none, nad, abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
   settings: tune_epochs=10     # of all trainings
   plain: tune_epochs=8         # of those without defence
