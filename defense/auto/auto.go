@@ -10,11 +10,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -31,7 +34,10 @@ func Default() Options { return Options{Network: "small-cnn", Epochs: 20, Rounds
 
 func (a Options) check() error {
 	if a.Epochs < 1 || a.Rounds < 1 || a.Share <= 0 || a.Share > 1 {
-		return fmt.Errorf("%d rounds of %d epochs for labels with a share of %g, expected at least one each and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one each and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+	}
+	if !slices.Contains(model.Names(), a.Network) {
+		return fmt.Errorf("auto: no network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
 	}
 	return nil
 }
@@ -47,7 +53,7 @@ func Audit(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s ab
 	return run(ctx, set, o, a, s, false)
 }
 
-func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings, model bool) (*abl.Result, error) {
+func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings, full bool) (*abl.Result, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
@@ -74,6 +80,9 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 		}
 		r.Arrays["probability"], r.Arrays["targets"] = probability, encode(targets)
 		r.State = r.Network.Init(o.Seed) // the isolated one knows the trigger
+		if s.Init != nil {
+			r.State = s.Init.Clone()
+		}
 		return nil
 	})
 	if err != nil {
@@ -94,7 +103,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	}
 	res.Verdict.Removed, res.Verdict.Rate = len(removed), float64(len(removed))/float64(set.Len())
 	res.Suspects = suspects(scores, probability)
-	if model && o.TuneEpochs > 0 {
+	if full && o.TuneEpochs > 0 {
 		err = r.Stage("tune", func() error {
 			schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
 			if err != nil {

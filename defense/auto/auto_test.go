@@ -143,7 +143,7 @@ func TestSays(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	d := signs.Render(1, 100, 10)
-	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}} {
+	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}} {
 		if _, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{}); err == nil {
 			t.Errorf("%+v was taken", a)
 		}
