@@ -24,8 +24,8 @@ var Ranks = []string{"final", "mean", "worst"}
 //
 //	final  the final network's loss alone, as published
 //	mean   the mean of all
-//	worst  the highest of the last three epochs', never the first, and the final: once poisoned images are
-//	       learnt they stay learnt, while an easy clean image is unlucky in one epoch or another
+//	worst  the highest of all but the first epoch's: poisoned images are learnt early and stay
+//	       learnt, while an easy clean image is unlucky in one epoch or another
 func Scores(rank string, epochs [][]float32, final []float32) []float32 {
 	scores := slices.Clone(final)
 	switch rank {
@@ -41,8 +41,10 @@ func Scores(rank string, epochs [][]float32, final []float32) []float32 {
 			scores[i] /= n
 		}
 	case "worst":
-		first := max(len(epochs)-3, min(1, len(epochs)-1))
-		for _, e := range epochs[max(0, first):] {
+		for k, e := range epochs {
+			if k == 0 && len(epochs) > 1 {
+				continue
+			}
 			for i := range scores {
 				scores[i] = max(scores[i], e[i])
 			}

@@ -330,8 +330,11 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 			epochs = append(epochs, r.Arrays[fmt.Sprintf("epoch.%d", k)])
 		}
 		clear(r.Arrays)
-		r.Arrays["scores"] = isolate.Scores(o.Rank, epochs, final)
 		r.Arrays["epochs"] = []float32{float32(len(epochs))}
+		if more := len(epochs) - o.IsolateEpochs; more > 0 {
+			epochs = epochs[more:] // it went on since what is easy was not learnt in the first ones
+		}
+		r.Arrays["scores"] = isolate.Scores(o.Rank, epochs, final)
 		return nil
 	})
 	return r.Arrays["scores"], err
