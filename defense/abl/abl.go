@@ -249,7 +249,29 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 			res.Suspects = append(res.Suspects, Suspect{Index: i, Score: scores[i], Isolated: k < len(isolated)})
 		}
 	}
-	err := r.Stage("tune", func() error {
+	if err := Tune(ctx, r, o, kept); err != nil {
+		return nil, err
+	}
+	if o.UnlearnEpochs > 0 {
+		o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(kept)) / unlearnKept))
+		if o.Unlearn == "split" {
+			o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(isolated)) / unlearnIsolated))
+		}
+	}
+	if len(isolated) > 0 && o.Unlearn != "none" && o.UnlearnSteps > 0 {
+		var err error
+		res.Unlearn, err = doUnlearn(ctx, r, o, unlearn.Sets{Data: r.Data, Kept: kept, Isolated: isolated, HeldBack: heldBack})
+		if err != nil {
+			return nil, err
+		}
+	}
+	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, IsolationEpochs(r)
+	return res, nil
+}
+
+// Tune runs the training on what was kept.
+func Tune(ctx context.Context, r *defense.Run, o Options, kept []int) error {
+	return r.Stage("tune", func() error {
 		schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
 		if err != nil {
 			return err
@@ -263,22 +285,6 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 		}
 		return r.Train(ctx, p, train.Mean, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	if o.UnlearnEpochs > 0 {
-		o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(kept)) / unlearnKept))
-		if o.Unlearn == "split" {
-			o.UnlearnSteps = int(math.Ceil(o.UnlearnEpochs * float64(len(isolated)) / unlearnIsolated))
-		}
-	}
-	if len(isolated) > 0 && o.Unlearn != "none" && o.UnlearnSteps > 0 {
-		if res.Unlearn, err = doUnlearn(ctx, r, o, unlearn.Sets{Data: r.Data, Kept: kept, Isolated: isolated, HeldBack: heldBack}); err != nil {
-			return nil, err
-		}
-	}
-	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, IsolationEpochs(r)
-	return res, nil
 }
 
 // IsolationEpochs returns how many epochs the isolation of a run took.

@@ -13,12 +13,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/train"
 )
 
 // Options of the search for a trigger; isolation and training follow ABL's.
@@ -104,18 +102,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	res.Verdict.Removed, res.Verdict.Rate = len(removed), float64(len(removed))/float64(set.Len())
 	res.Suspects = suspects(scores, probability)
 	if full && o.TuneEpochs > 0 {
-		err = r.Stage("tune", func() error {
-			schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
-			if err != nil {
-				return err
-			}
-			p := &train.Phase{Name: "tune", Data: set, Indices: kept, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
-			if o.Augment {
-				p.Augment = augment.Standard(min(set.Height, set.Width), o.Flip)
-			}
-			return r.Train(ctx, p, train.Mean, nil)
-		})
-		if err != nil {
+		if err := abl.Tune(ctx, r, o, kept); err != nil {
 			return nil, err
 		}
 		if len(removed) > 0 {
