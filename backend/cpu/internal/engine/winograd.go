@@ -33,10 +33,18 @@ func apart(tiles, channels int) int { return tiles*channels + 16 }
 func (p *convPlan) strip(tiles int) int { return max(1, tiles/(p.ow/2)) }
 
 // pixelArgs fills a with the geometry of a row of tiles: y counts the rows of all images.
-func (p *convPlan) pixelArgs(a *kernel.WinogradArgs, pixels, at unsafe.Pointer, row, y, channels, line, image, tiles int) (src, dst unsafe.Pointer) {
+func (p *convPlan) pixelArgs(a *kernel.WinogradArgs, pixels, at unsafe.Pointer, row, y, channels, line, image, tiles int) (tile, position unsafe.Pointer) {
 	th, c := p.oh/2, channels*4
 	*a = kernel.WinogradArgs{Tiles: p.ow / 2, Groups: channels / 16, PixelsNext: c, Pixel: c, Row: line, Position: apart(tiles, channels) * 4}
 	return unsafe.Add(pixels, y/th*image+2*(y%th)*line), unsafe.Add(at, row*p.ow/2*c)
+}
+
+// buffers returns room for a strip of tiles at the positions, with the input's channels and with the output's.
+func (p *convPlan) buffers(w *worker, strip int) (in, out unsafe.Pointer) {
+	size := strip * p.ow / 2
+	first := positions * apart(size, p.c)
+	buf := w.atPositions(first + positions*apart(size, p.op))
+	return unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[first])
 }
 
 // toPositions transforms rows of tiles, from the first on, of widened images.
@@ -57,9 +65,7 @@ func (p *convPlan) runWinograd(w *worker, k *kernel.Set, out, x, weights unsafe.
 		most = 32
 	}
 	rows, strip := images*p.oh/2, p.strip(most)
-	size := strip * p.ow / 2
-	buf := w.atPositions(positions * (apart(size, p.c) + apart(size, p.op)))
-	v, m := unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[positions*apart(size, p.c)])
+	v, m := p.buffers(w, strip)
 	line, blocks := p.ow*p.op*4, k.Blocks(p.op)
 	for first := 0; first < rows; first += strip {
 		n := min(strip, rows-first)
@@ -134,9 +140,7 @@ func winogradWeightGrad(p *convPlan) *reduction {
 		add: func(w *worker, part unsafe.Pointer, in []unsafe.Pointer, images int) {
 			x := p.widenAll(w, in[0], images)
 			rows, strip := images*p.oh/2, p.strip(64)
-			size := strip * p.ow / 2
-			buf := w.atPositions(positions * (apart(size, p.c) + apart(size, p.op)))
-			v, e := unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[positions*apart(size, p.c)])
+			v, e := p.buffers(w, strip)
 			line := p.ow * p.op * 4
 			for first := 0; first < rows; first += strip {
 				n := min(strip, rows-first)

@@ -51,17 +51,19 @@ func choose(name string) *Set {
 	return sets[0]
 }
 
+// part returns how many of those left one kernel does, of which it can do most.
+func part(left, most int) int {
+	if left > most && left < 2*most { // two even parts rather than a full and a thin one
+		return (left + 1) / 2
+	}
+	return min(left, most)
+}
+
 // Conv computes pixels output pixels of 16·blocks channels; pixels may exceed what one kernel does.
 func (s *Set) Conv(a *ConvArgs, blocks, pixels int) {
 	ks := s.conv[blocks]
 	for pixels > 0 {
-		p := len(ks) - 1
-		if pixels < 2*p { // two even parts rather than a full and a thin one
-			p = min(p, (pixels+1)/2)
-			if pixels <= len(ks)-1 {
-				p = pixels
-			}
-		}
+		p := part(pixels, len(ks)-1)
 		ks[p]((*byte)(unsafe.Pointer(a)))
 		if pixels -= p; pixels == 0 {
 			return // a pointer past the end must not outlive the call: the collector would follow it
@@ -78,10 +80,7 @@ func (s *Set) Product(a *ProductArgs, blocks, rows, inPosition, outPosition int)
 	most := len(ks) - 1
 	out, in, w := a.Out, a.In, a.Weight
 	for first := 0; first < rows; {
-		r := min(most, rows-first)
-		if left := rows - first; left > most && left < 2*most { // two even parts rather than a full and a thin one
-			r = (left + 1) / 2
-		}
+		r := part(rows-first, most)
 		a.Out, a.In, a.Weight = unsafe.Add(out, first*a.OutRow), unsafe.Add(in, first*a.InRow), w
 		a.InNext, a.OutNext = inPosition-4*a.Channels, outPosition-(r-1)*a.OutRow
 		ks[r]((*byte)(unsafe.Pointer(a)))
