@@ -18,7 +18,7 @@ import (
 )
 
 // Batch is the number of images evaluated at a time. An image's result does not depend on it.
-const Batch = 256
+const Batch = 128
 
 // Evaluator runs a network on images without changing it. It is not for concurrent use.
 type Evaluator struct {
