@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -10,12 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // The files in testdata were written by other programs: NumPy, Python's pickle, Pillow, GNU tar, gzip,
-// zstd; see make.py there. All hold the same twelve images.
+// zstd, DuckDB; see make.py and make-parquet.cjs there. All hold the same twelve images.
 
 func load(t *testing.T, spec string) *Data {
 	t.Helper()
@@ -31,12 +28,9 @@ func TestFormatsHoldTheSame(t *testing.T) {
 	if want.Train.Len() != 8 || want.Test.Len() != 4 || want.Train.Height != 32 {
 		t.Fatalf("the folder holds %d and %d images", want.Train.Len(), want.Test.Len())
 	}
-	parquetDir := t.TempDir()
-	writeParquet(t, filepath.Join(parquetDir, "data", "train-00000-of-00001.parquet"), want.Train)
-	writeParquet(t, filepath.Join(parquetDir, "data", "test-00000-of-00001.parquet"), want.Test)
 	for spec, layout := range map[string]string{
 		"testdata/table": "table", "testdata/cifar-python": "cifar-python", "testdata/cifar100-python": "cifar-python",
-		"testdata/numpy": "numpy", "testdata/numpy/all.npz": "numpy", "testdata/webdataset": "webdataset", parquetDir: "parquet",
+		"testdata/numpy": "numpy", "testdata/numpy/all.npz": "numpy", "testdata/webdataset": "webdataset", "testdata/parquet": "parquet",
 		"testdata/table/tabs.tsv": "table", "testdata/table/lines.jsonl": "table", "testdata/numpy/planar": "numpy",
 	} {
 		t.Run(filepath.Base(spec), func(t *testing.T) {
@@ -68,47 +62,6 @@ func TestFormatsHoldTheSame(t *testing.T) {
 	}
 	if grey.Test.Len() != 4 || grey.Test.Labels[3] != 1 {
 		t.Errorf("IDX: %d test images, labels %v", grey.Test.Len(), grey.Test.Labels)
-	}
-}
-
-type parquetRow struct {
-	Image struct {
-		Bytes []byte `parquet:"bytes"`
-		Path  string `parquet:"path,optional"`
-	} `parquet:"image"`
-	Label int64 `parquet:"label"`
-}
-
-func writeParquet(t *testing.T, path string, s *Set) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	var rows []parquetRow
-	for i := range s.Len() {
-		var r parquetRow
-		png := filepath.Join(t.TempDir(), "x.png")
-		if err := WritePNG(png, s.Image(i), s.Height, s.Width); err != nil {
-			t.Fatal(err)
-		}
-		raw, err := os.ReadFile(png)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Image.Bytes, r.Label = raw, int64(s.Labels[i])
-		rows = append(rows, r)
-	}
-	meta := parquet.KeyValueMetadata("huggingface", `{"info":{"features":{"image":{"_type":"Image"},"label":{"names":["cat","dog"],"_type":"ClassLabel"}}}}`)
-	var b bytes.Buffer
-	w := parquet.NewGenericWriter[parquetRow](&b, meta)
-	if _, err := w.Write(rows); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -150,9 +103,7 @@ func TestOddImageFiles(t *testing.T) {
 // Damaged files end in an error that names the file, or are read; nothing panics.
 func TestDamagedFormats(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	parquetDir := t.TempDir()
-	writeParquet(t, filepath.Join(parquetDir, "train.parquet"), load(t, "testdata/folder").Train)
-	for _, dir := range []string{"testdata/cifar-python", "testdata/idx", "testdata/numpy", "testdata/webdataset", "testdata/table", parquetDir} {
+	for _, dir := range []string{"testdata/cifar-python", "testdata/idx", "testdata/numpy", "testdata/webdataset", "testdata/table", "testdata/parquet"} {
 		var files []string
 		err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
 			if err == nil && !e.IsDir() && !strings.Contains(p, "planar") && filepath.Ext(p) != ".png" {
