@@ -156,3 +156,35 @@ func TestTablesStayInTheirFolder(t *testing.T) {
 		}
 	}
 }
+
+func TestPartsOfADataSet(t *testing.T) {
+	for _, c := range []struct{ files, train, test string }{
+		{"train-00000-of-00001.parquet test-00000-of-00001.parquet", "train-00000-of-00001.parquet", "test-00000-of-00001.parquet"},
+		{"data/train-0.parquet data/validation-0.parquet", "data/train-0.parquet", "data/validation-0.parquet"},
+		{"cifar-train-000.parquet cifar-train-001.parquet cifar-test-000.parquet", "cifar-train-000.parquet cifar-train-001.parquet", "cifar-test-000.parquet"},
+		{"train/0.parquet train/1.parquet test/0.parquet val/0.parquet", "train/0.parquet train/1.parquet", "test/0.parquet"},
+		{"train/0.parquet val/0.parquet", "train/0.parquet", "val/0.parquet"},
+		{"train.parquet extra.parquet val.parquet", "train.parquet", "val.parquet"},
+		{"latest.parquet", "latest.parquet", ""},
+		{"a.parquet b.parquet .c.parquet d.csv", "a.parquet b.parquet", ""},
+	} {
+		dir := t.TempDir()
+		for _, f := range strings.Fields(c.files) {
+			if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		train, test := partFiles(dir, parquetSuffixes)
+		for want, got := range map[string][]string{c.train: train, c.test: test} {
+			for i := range got {
+				got[i] = strings.TrimPrefix(filepath.ToSlash(got[i]), filepath.ToSlash(dir)+"/")
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("of %s: %v, expected %s", c.files, got, want)
+			}
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Tables: CSV, TSV or JSON Lines with a column that names image files, relative to the table, and one
@@ -34,8 +35,8 @@ func isTable(dir string) bool {
 	return errors.Is(readTable(train[0], func(record) error { return stop }), stop)
 }
 
-// partFiles finds a layout's files in a folder, those of training and those of testing by their
-// names; or takes dir itself, where it is a file.
+// partFiles finds a layout's files in a folder, in its data folder, or in those of its parts (train/, test/
+// and so on), those of training and those of testing by their names; or takes dir itself, where it is a file.
 func partFiles(dir string, suffixes []string) (train, test []string) {
 	fits := func(name string) bool {
 		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(name), s) })
@@ -46,36 +47,48 @@ func partFiles(dir string, suffixes []string) (train, test []string) {
 		}
 		return nil, nil
 	}
-	for _, sub := range []string{"", "data"} {
+	files := map[string][]string{} // by what partOf says
+	for _, sub := range []string{"", "data", "train", "test", "val", "valid", "validation"} {
 		entries, _ := os.ReadDir(filepath.Join(dir, sub))
 		for _, e := range entries {
-			name := strings.ToLower(e.Name())
-			if e.IsDir() || !fits(name) || strings.HasPrefix(name, ".") {
+			if e.IsDir() || !fits(e.Name()) || strings.HasPrefix(e.Name(), ".") {
 				continue
 			}
-			path := filepath.Join(dir, sub, e.Name())
-			switch {
-			case strings.HasPrefix(name, "test"), strings.HasPrefix(name, "val"):
-				test = append(test, path)
-			default:
-				train = append(train, path)
+			part := partOf(sub)
+			if part == "" {
+				part = partOf(e.Name())
 			}
+			files[part] = append(files[part], filepath.Join(dir, sub, e.Name()))
 		}
-		if len(train) > 0 {
+		if partOf(sub) == "" && len(files["train"])+len(files[""]) > 0 {
 			break
 		}
 	}
-	return preferred(train, "train"), preferred(test, "test")
+	// What lies beside training data is none, and validation data beside test data is neither.
+	train, test = files["train"], files["test"]
+	if len(train) == 0 {
+		train = files[""]
+	}
+	if len(test) == 0 {
+		test = files["val"]
+	}
+	return train, test
 }
 
-// preferred keeps the files whose names begin with a word, if there are any: what lies beside train-*
-// is no training data, and validation data beside test data is neither.
-func preferred(files []string, word string) []string {
-	other := func(p string) bool { return !strings.HasPrefix(strings.ToLower(filepath.Base(p)), word) }
-	if kept := slices.DeleteFunc(slices.Clone(files), other); len(kept) > 0 {
-		return kept
+// partOf returns the part of the data set that a word of the name names: train, test, val or "".
+func partOf(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) })
+	for _, w := range words {
+		switch w {
+		case "train", "training":
+			return "train"
+		case "test", "testing":
+			return "test"
+		case "val", "valid", "validation":
+			return "val"
+		}
 	}
-	return files
+	return ""
 }
 
 func loadTable(ctx context.Context, dir string, r *reader) (*Data, error) {
