@@ -38,7 +38,7 @@ func loadParquet(ctx context.Context, dir string, r *reader) (*Data, error) {
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.
-func withParquet(path string, do func(f *parquet.File) error) (err error) {
+func withParquet(path string, do func(p *parquet.File, f io.ReaderAt) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: damaged: %v", path, p)
@@ -53,11 +53,14 @@ func withParquet(path string, do func(f *parquet.File) error) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := parquet.OpenFile(f, st.Size())
+	if err := checkFooter(f, st.Size()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	p, err := parquet.OpenFile(f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if err := do(p); err != nil {
+	if err := do(p, f); err != nil {
 		var bad *RecordError
 		if errors.As(err, &bad) || strings.Contains(err.Error(), path) {
 			return err
@@ -83,7 +86,7 @@ var parquetLabels = []string{"label", "fine_label", "labels", "class", "target"}
 
 // parquetClasses returns the class names that the hub's metadata gives, or nil.
 func parquetClasses(path string) (classes []string, err error) {
-	err = withParquet(path, func(f *parquet.File) error {
+	err = withParquet(path, func(f *parquet.File, _ io.ReaderAt) error {
 		text, ok := f.Lookup("huggingface")
 		if !ok {
 			return nil
@@ -120,18 +123,23 @@ func parquetClasses(path string) (classes []string, err error) {
 }
 
 func readParquet(path string, yield func(record) error) error {
-	return withParquet(path, func(f *parquet.File) error {
-		image := leaf(f, "image.bytes", "img.bytes", "image", "img")
-		label := leaf(f, parquetLabels...)
+	return withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
+		image := leaf(p, "image.bytes", "img.bytes", "image", "img")
+		label := leaf(p, parquetLabels...)
 		if image < 0 || label < 0 {
 			var names []string
-			for _, c := range f.Schema().Columns() {
+			for _, c := range p.Schema().Columns() {
 				names = append(names, strings.Join(c, "."))
 			}
 			return fmt.Errorf("expected the columns image.bytes and label, found %s", strings.Join(names, ", "))
 		}
 		row := 0
-		for _, g := range f.RowGroups() {
+		for i, g := range p.RowGroups() {
+			for _, column := range []int{label, image} {
+				if err := checkColumn(f, p.Size(), &p.Metadata().RowGroups[i], column); err != nil {
+					return fmt.Errorf("row group %d: %w", i, err)
+				}
+			}
 			if err := readGroup(g, filepath.Base(path), image, label, &row, yield); err != nil {
 				return err
 			}
@@ -140,37 +148,68 @@ func readParquet(path string, yield func(record) error) error {
 	})
 }
 
+// readGroup yields the rows of a row group; row counts on.
 func readGroup(g parquet.RowGroup, file string, image, label int, row *int, yield func(record) error) error {
-	rows := g.Rows()
-	defer rows.Close()
-	buf := make([]parquet.Row, 16)
-	for {
-		n, err := rows.ReadRows(buf)
-		for _, values := range buf[:n] {
-			c := record{source: file, row: *row}
-			for _, v := range values {
-				switch {
-				case v.IsNull():
-				case v.Column() == label:
-					c.label = v.String()
-				case v.Column() == image:
-					data := slices.Clone(v.ByteArray())
-					c.read = func() ([]byte, error) { return data, nil }
-				}
-			}
-			*row++
-			if err := yield(c); err != nil {
-				return err
-			}
+	var labels []string
+	err := eachValue(g.ColumnChunks()[label], func(v parquet.Value) error {
+		text := ""
+		if !v.IsNull() {
+			text = v.String()
 		}
+		labels = append(labels, text)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	k := 0
+	err = eachValue(g.ColumnChunks()[image], func(v parquet.Value) error {
+		if k == len(labels) {
+			return fmt.Errorf("row %d: more images than labels", *row)
+		}
+		c := record{source: file, row: *row, label: labels[k]}
+		if !v.IsNull() {
+			data := slices.Clone(v.ByteArray())
+			c.read = func() ([]byte, error) { return data, nil }
+		}
+		k++
+		*row++
+		return yield(c)
+	})
+	if err == nil && k < len(labels) {
+		err = fmt.Errorf("row %d: more labels than images", *row)
+	}
+	return err
+}
+
+// eachValue visits the values of a column in one row group.
+func eachValue(c parquet.ColumnChunk, visit func(parquet.Value) error) error {
+	pages := c.Pages()
+	defer pages.Close()
+	buf := make([]parquet.Value, 16)
+	for {
+		p, err := pages.ReadPage()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return fmt.Errorf("row %d: nothing comes", *row)
+		for values := p.Values(); !errors.Is(err, io.EOF); {
+			var n int
+			n, err = values.ReadValues(buf)
+			for _, v := range buf[:n] {
+				if err := visit(v); err != nil {
+					return err
+				}
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if n == 0 && err == nil {
+				return errors.New("a page whose values do not come")
+			}
 		}
+		parquet.Release(p)
 	}
 }
