@@ -95,9 +95,18 @@ func TestGridGoesOnAfterAStop(t *testing.T) {
 	if after, err := os.Stat(done); err != nil || after.ModTime() != before.ModTime() {
 		t.Error("a finished cell was computed again")
 	}
+	fewer := small()
+	fewer.Seeds = fewer.Seeds[:1]
+	r = runner(t, fewer, broken)
+	if err := r.Run(context.Background()); err != nil {
+		t.Errorf("fewer seeds in the same folder: %v", err)
+	}
+	if after, err := os.Stat(done); err != nil || after.ModTime() != before.ModTime() {
+		t.Error("a finished cell was computed again for fewer seeds")
+	}
 	other := small()
 	other.Limit = 200
-	if err := runner(t, other, broken).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "another grid") {
+	if err := runner(t, other, broken).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "other data or settings") {
 		t.Errorf("another grid in the same folder: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -111,6 +112,16 @@ func (g *Grid) Check() error {
 		}
 	}
 	return nil
+}
+
+// extends reports whether cells of the other grid are cells of this one where their names agree: attacks,
+// defences and seeds may be more or fewer, all else is the same.
+func (g *Grid) extends(old *Grid) bool {
+	a, b := *g, *old
+	for _, x := range []*Grid{&a, &b} {
+		x.Name, x.Title, x.Attacks, x.Defenses, x.Seeds, x.Plots = "", "", nil, nil, nil, nil
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {

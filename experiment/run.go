@@ -186,13 +186,15 @@ func (r *Runner) open(ctx context.Context) error {
 		return err
 	}
 	g := r.Grid
+	path := filepath.Join(r.Folder, "grid.yaml")
+	if old, err := Read(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	} else if err == nil && !g.extends(old) {
+		return fmt.Errorf("%s holds the results of a grid with other data or settings; choose another --out, or give that folder's grid.yaml", r.Folder)
+	}
 	raw, err := yaml.Marshal(g)
 	if err != nil {
 		return err
-	}
-	path := filepath.Join(r.Folder, "grid.yaml")
-	if old, err := os.ReadFile(path); err == nil && string(old) != string(raw) {
-		return fmt.Errorf("%s holds another grid's results; choose another --out, or give that folder's grid.yaml", r.Folder)
 	}
 	if err := atomicfile.WriteBytes(path, raw); err != nil {
 		return err
