@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/internal/settings"
@@ -28,7 +29,10 @@ type Grid struct {
 	Limit int    `yaml:"limit,omitempty"`
 	Size  int    `yaml:"size,omitempty"`
 	Test  int    `yaml:"test,omitempty"` // at most so many test images; 0: all
-	Model string `yaml:"model,omitempty"`
+	// Vary makes several data sets of it, each by the settings of a dataset.Variation and the seed; "" is the
+	// data as they are, and all there is by default.
+	Vary  []string `yaml:"vary,omitempty"`
+	Model string   `yaml:"model,omitempty"`
 	// Attacks as --attack takes them, NAME:key=value,…; "none" is the data as they are.
 	Attacks []string `yaml:"attacks"`
 	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, fp, mcr, nad, and
@@ -80,6 +84,11 @@ func (g *Grid) Check() error {
 	if len(g.Seeds) == 0 {
 		g.Seeds = []uint64{0}
 	}
+	for _, list := range g.Vary {
+		if _, err := variation(list); err != nil {
+			return fmt.Errorf("vary: %w", err)
+		}
+	}
 	if g.Model == "" {
 		g.Model = abl.Default().Network
 	}
@@ -115,13 +124,29 @@ func (g *Grid) Check() error {
 }
 
 // extends reports whether cells of the other grid are cells of this one where their names agree: attacks,
-// defences and seeds may be more or fewer, all else is the same.
+// defences, seeds and variations may be more or fewer, all else is the same.
 func (g *Grid) extends(old *Grid) bool {
 	a, b := *g, *old
 	for _, x := range []*Grid{&a, &b} {
-		x.Name, x.Title, x.Attacks, x.Defenses, x.Seeds, x.Plots = "", "", nil, nil, nil, nil
+		x.Name, x.Title, x.Vary, x.Attacks, x.Defenses, x.Seeds, x.Plots = "", "", nil, nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)
+}
+
+// sets lists the variations of the data.
+func (g *Grid) sets() []string {
+	if len(g.Vary) == 0 {
+		return []string{""}
+	}
+	return g.Vary
+}
+
+// variation reads one of Vary's lists.
+func variation(list string) (v dataset.Variation, err error) {
+	if err = settings.Set(list, &v); err == nil {
+		err = v.Check()
+	}
+	return v, err
 }
 
 func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
@@ -166,12 +191,17 @@ func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error)
 type Cell struct {
 	Attack, Defense string
 	Seed            uint64
+	Vary            string // of the data; empty: as they are
 }
 
 // Name is the cell's folder.
 func (c Cell) Name() string {
 	clean := strings.NewReplacer(":", "-", "=", "", ",", "-", "/", "-")
-	return fmt.Sprintf("%s.%s.%d", clean.Replace(c.Attack), clean.Replace(c.Defense), c.Seed)
+	name := fmt.Sprintf("%s.%s.%d", clean.Replace(c.Attack), clean.Replace(c.Defense), c.Seed)
+	if c.Vary != "" {
+		name = clean.Replace(c.Vary) + "." + name
+	}
+	return name
 }
 
 // needs returns the cells whose results this one builds on.
@@ -179,9 +209,9 @@ func (c Cell) needs() []Cell {
 	if !runs.IsRepair(c.Defense) {
 		return nil
 	}
-	n := []Cell{{c.Attack, "none", c.Seed}}
+	n := []Cell{{c.Attack, "none", c.Seed, c.Vary}}
 	if strings.HasPrefix(c.Defense, runs.Unlearning) {
-		n = append(n, Cell{c.Attack, "abl", c.Seed})
+		n = append(n, Cell{c.Attack, "abl", c.Seed, c.Vary})
 	}
 	return n
 }
@@ -195,16 +225,18 @@ func (g *Grid) Cells() []Cell {
 		}
 	}
 	for _, s := range g.Seeds {
-		for _, a := range g.Attacks {
-			for _, d := range g.Defenses {
-				if a == "none" && strings.HasPrefix(d, runs.Unlearning) {
-					continue // there is nothing to unlearn
+		for _, v := range g.sets() {
+			for _, a := range g.Attacks {
+				for _, d := range g.Defenses {
+					if a == "none" && strings.HasPrefix(d, runs.Unlearning) {
+						continue // there is nothing to unlearn
+					}
+					c := Cell{a, d, s, v}
+					for _, n := range c.needs() {
+						add(n)
+					}
+					add(c)
 				}
-				c := Cell{a, d, s}
-				for _, n := range c.needs() {
-					add(n)
-				}
-				add(c)
 			}
 		}
 	}

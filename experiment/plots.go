@@ -50,7 +50,7 @@ func (r *Runner) curves() ([]drawn, error) {
 	var made []drawn
 	for _, a := range r.Grid.Attacks {
 		for _, d := range r.Grid.Defenses {
-			c := Cell{a, d, r.Grid.Seeds[0]}
+			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
 			clean, poisoned, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
 			if errors.Is(err, os.ErrNotExist) || err == nil && len(clean) == 0 {
 				continue
@@ -133,7 +133,7 @@ func (r *Runner) separation() ([]drawn, error) {
 		}
 		var truth *attack.Truth
 		for _, d := range r.Grid.Defenses {
-			c := Cell{a, d, r.Grid.Seeds[0]}
+			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
 			path := filepath.Join(r.folder(c), runs.SuspectsFile)
 			if _, err := os.Stat(path); err != nil || r.data == nil {
 				continue

@@ -165,7 +165,12 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	left /= time.Duration(max(1, r.Jobs))
 	line := fmt.Sprintf("%-32s %6s", c.Name(), took.Round(time.Second))
 	if res, err := runs.ReadResult(r.folder(c)); err == nil {
-		line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
+		if res.Verdict != nil {
+			line += "  " + res.Verdict.Says
+		}
+		if res.CA != nil {
+			line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
+		}
 	}
 	if len(rest) > 0 {
 		line += fmt.Sprintf("  %d left, %s", len(rest), left.Round(time.Second))
@@ -258,9 +263,19 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 			attacks[i].NoFlip = attacks[i].Network != ""
 		}
 	}
+	data := r.data
+	if c.Vary != "" {
+		v, err := variation(c.Vary)
+		if err != nil {
+			return err
+		}
+		if data, err = data.Vary(v, c.Seed); err != nil {
+			return err
+		}
+	}
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, "grid.yaml"), r.Folder, c.Name()),
-		Data:    r.data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: auto.Default(), Folder: r.folder(c), Backend: r.Backend, Resume: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: auto.Default(), Folder: r.folder(c), Backend: r.Backend, Resume: true,
 		Watch: func(e runs.Event) {
 			if r.Watch != nil {
 				r.Watch(c, e)

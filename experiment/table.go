@@ -17,6 +17,7 @@ import (
 
 // Row is a line of a table: an attack under a defence, over all seeds.
 type Row struct {
+	Vary      string   `json:"vary,omitempty"` // of the data
 	Attack    string   `json:"attack"`
 	Defense   string   `json:"defense"`
 	Seeds     int      `json:"seeds"` // that are finished
@@ -58,34 +59,40 @@ func spread(values []*float64) (mean, dev *float64) {
 // Rows collects what is finished.
 func (r *Runner) Rows() []Row {
 	var rows []Row
-	for _, a := range r.Grid.Attacks {
-		for _, d := range r.Grid.Defenses {
-			row := Row{Attack: a, Defense: d}
-			var asr, ca, precision []*float64
-			for _, s := range r.Grid.Seeds {
-				res, err := runs.ReadResult(r.folder(Cell{a, d, s}))
-				if err != nil {
-					continue
-				}
-				row.Seeds++
-				asr, ca = append(asr, res.ASR), append(ca, res.CA)
-				if res.Isolation != nil {
-					precision = append(precision, res.Isolation.Precision)
-				}
+	for _, v := range r.Grid.sets() {
+		for _, a := range r.Grid.Attacks {
+			for _, d := range r.Grid.Defenses {
+				rows = append(rows, r.row(v, a, d))
 			}
-			row.ASR, row.ASRDev = spread(asr)
-			row.CA, row.CADev = spread(ca)
-			row.Precision, _ = spread(precision)
-			if f, ok := r.Grid.paper(Cell{Attack: a, Defense: d}); ok {
-				row.PaperCA = &f.ca
-				if a != "none" {
-					row.PaperASR = &f.asr
-				}
-			}
-			rows = append(rows, row)
 		}
 	}
 	return rows
+}
+
+func (r *Runner) row(vary, attack, defense string) Row {
+	row := Row{Vary: vary, Attack: attack, Defense: defense}
+	var asr, ca, precision []*float64
+	for _, s := range r.Grid.Seeds {
+		res, err := runs.ReadResult(r.folder(Cell{attack, defense, s, vary}))
+		if err != nil {
+			continue
+		}
+		row.Seeds++
+		asr, ca = append(asr, res.ASR), append(ca, res.CA)
+		if res.Isolation != nil {
+			precision = append(precision, res.Isolation.Precision)
+		}
+	}
+	row.ASR, row.ASRDev = spread(asr)
+	row.CA, row.CADev = spread(ca)
+	row.Precision, _ = spread(precision)
+	if f, ok := r.Grid.paper(Cell{Attack: attack, Defense: defense}); ok && vary == "" {
+		row.PaperCA = &f.ca
+		if attack != "none" {
+			row.PaperASR = &f.asr
+		}
+	}
+	return row
 }
 
 // number formats a figure with its deviation, or a dash.
@@ -123,7 +130,7 @@ func (r *Runner) Table() report.Table {
 		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
 	}
 	n := len(g.Defenses)
-	if n > 6 || len(g.Attacks) == 1 {
+	if n > 6 || len(g.Attacks) == 1 || len(g.Vary) > 0 {
 		t.Columns = []string{"attack", "defence", "ASR", "CA", "isolation precision", "paper's ASR", "paper's CA"}
 		for _, row := range rows {
 			precision := "–"
@@ -131,7 +138,7 @@ func (r *Runner) Table() report.Table {
 				precision = fmt.Sprintf("%.3f", *row.Precision)
 			}
 			t.Rows = append(t.Rows, []string{
-				row.Attack, row.Defense, number(row.ASR, row.ASRDev), number(row.CA, row.CADev), precision, number(row.PaperASR, nil), number(row.PaperCA, nil),
+				strings.TrimSpace(row.Vary + " " + row.Attack), row.Defense, number(row.ASR, row.ASRDev), number(row.CA, row.CADev), precision, number(row.PaperASR, nil), number(row.PaperCA, nil),
 			})
 		}
 		return t
@@ -165,6 +172,21 @@ func (r *Runner) Table() report.Table {
 	return t
 }
 
+// Tables are what a grid's results fill: Table, if networks were trained, and the verdicts, if there are any.
+func (r *Runner) Tables() []report.Table {
+	verdicts := r.Verdicts()
+	if len(verdicts) == 0 {
+		return []report.Table{r.Table()}
+	}
+	judged := verdictTable(r.Table().Title, verdicts)
+	for _, row := range r.Rows() {
+		if row.CA != nil {
+			return []report.Table{r.Table(), judged}
+		}
+	}
+	return []report.Table{judged}
+}
+
 // Markdown writes a table.
 func Markdown(w io.Writer, t report.Table, commands ...string) error {
 	cell := strings.NewReplacer("|", "\\|", "\n", " ")
@@ -192,9 +214,30 @@ func Markdown(w io.Writer, t report.Table, commands ...string) error {
 // Write makes the tables, the plots and the page of what is finished. The same results give the same
 // bytes.
 func (r *Runner) Write(command string) error {
-	t, rows := r.Table(), r.Rows()
-	if err := atomicfile.Write(filepath.Join(r.Folder, "table.md"), func(w io.Writer) error { return Markdown(w, t, command) }); err != nil {
+	tables, rows, verdicts := r.Tables(), r.Rows(), r.Verdicts()
+	err := atomicfile.Write(filepath.Join(r.Folder, "table.md"), func(w io.Writer) error {
+		for i, t := range tables {
+			var commands []string
+			if i == len(tables)-1 {
+				commands = []string{command}
+			}
+			if err := Markdown(w, t, commands...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return err
+	}
+	if len(verdicts) > 0 {
+		raw, err := json.MarshalIndent(verdicts, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := atomicfile.WriteBytes(filepath.Join(r.Folder, "verdicts.json"), append(raw, '\n')); err != nil {
+			return err
+		}
 	}
 	raw, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
@@ -205,7 +248,7 @@ func (r *Runner) Write(command string) error {
 	}
 	err = atomicfile.Write(filepath.Join(r.Folder, "table.csv"), func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		lines := [][]string{{"attack", "defense", "seeds", "asr", "asr_deviation", "ca", "ca_deviation", "isolation_precision", "paper_asr", "paper_ca"}}
+		lines := [][]string{{"vary", "attack", "defense", "seeds", "asr", "asr_deviation", "ca", "ca_deviation", "isolation_precision", "paper_asr", "paper_ca"}}
 		text := func(v *float64) string {
 			if v == nil {
 				return ""
@@ -214,7 +257,7 @@ func (r *Runner) Write(command string) error {
 		}
 		for _, r := range rows {
 			lines = append(lines, []string{
-				r.Attack, r.Defense, strconv.Itoa(r.Seeds), text(r.ASR), text(r.ASRDev), text(r.CA), text(r.CADev), text(r.Precision), text(r.PaperASR), text(r.PaperCA),
+				r.Vary, r.Attack, r.Defense, strconv.Itoa(r.Seeds), text(r.ASR), text(r.ASRDev), text(r.CA), text(r.CADev), text(r.Precision), text(r.PaperASR), text(r.PaperCA),
 			})
 		}
 		return c.WriteAll(lines)
@@ -225,6 +268,6 @@ func (r *Runner) Write(command string) error {
 	if err := r.draw(); err != nil {
 		return err
 	}
-	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: []report.Table{t}, Figures: r.Figures, Facts: [][2]string{{"command", command}}}
+	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: tables, Figures: r.Figures, Facts: [][2]string{{"command", command}}}
 	return p.Write(filepath.Join(r.Folder, "index.html"))
 }

@@ -46,7 +46,7 @@ plots and index.html. After a kill the same command goes on.`,
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
 	}
-	c.AddCommand(a.experimentRun(), a.experimentPaper())
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentVerdict())
 	return c
 }
 
@@ -59,6 +59,7 @@ func (a *app) experimentRun() *cobra.Command {
 
   name: small
   data: cifar10:DIR            # or signs, which are rendered
+  vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
   attacks: [none, badnets, "blend:alpha=0.1"]
   defenses: [none, nad, abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
@@ -66,7 +67,11 @@ func (a *app) experimentRun() *cobra.Command {
   plain: tune_epochs=8         # of those without defence
   plain_for: {dynamic: tune_epochs=15}
   clean: 0.05                  # share of clean images for fp, mcr, nad
-  plots: [curves, separation]`,
+  plots: [curves, separation]
+
+Variations take limit (images), classes (so many), and as shares from 0 to 1
+imbalance (the rarest class to the most frequent), duplicates (near ones) and
+noise (wrong labels).`,
 		Example: `  unpoison experiment run grid.yaml --out results
   unpoison experiment run grid.yaml --out results --cell badnets.abl.0`,
 		Args: oneArgument("experiment run takes the file of one grid"),
@@ -88,9 +93,7 @@ func (a *app) experimentRun() *cobra.Command {
 
 func (a *app) experimentPaper() *cobra.Command {
 	var f gridFlags
-	var data experiment.Data
-	var scale string
-	var seeds []uint
+	var d setFlags
 	c := &cobra.Command{
 		Use:   "paper NAME",
 		Short: "Repeat an experiment of the paper, or all",
@@ -103,12 +106,6 @@ that every path works. Without data, road signs are rendered.`,
 		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
 		ValidArgs: append([]string{"all"}, experiment.PaperNames...),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.out == "" {
-				return usagef("--out is required: a folder for the results")
-			}
-			if scale != "quick" && scale != "full" {
-				return usagef("--scale %q; there are quick and full", scale)
-			}
 			names := experiment.PaperNames
 			if args[0] != "all" {
 				if !slices.Contains(names, args[0]) {
@@ -116,37 +113,97 @@ that every path works. Without data, road signs are rendered.`,
 				}
 				names = args[:1]
 			}
-			var list []uint64
-			for _, s := range seeds {
-				list = append(list, uint64(s))
-			}
-			start := time.Now()
-			var pages []*experiment.Runner
-			for _, n := range names {
-				g, err := experiment.Paper(n, data, scale == "quick", list)
-				if err != nil {
-					return err
+			return a.runSet(c.Context(), "unpoison: the paper's experiments", &f, &d, func() (all []*experiment.Grid, err error) {
+				for _, n := range names {
+					g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
+					if err != nil {
+						return nil, err
+					}
+					all = append(all, g)
 				}
-				if f.budget > 0 {
-					f.budget = max(time.Second, f.budget-time.Since(start))
-				}
-				r, err := a.runGrid(c.Context(), g, filepath.Join(f.out, n), &f)
-				if err != nil {
-					return err
-				}
-				pages = append(pages, r)
-			}
-			return writeResults(f.out, pages)
+				return all, nil
+			})
 		},
 	}
 	f.add(c)
-	fl := c.Flags()
-	fl.StringVar(&data.CIFAR10, "data", "", "CIFAR-10, `DIR` or layout:DIR (default: rendered signs)")
-	fl.StringVar(&data.GTSRB, "gtsrb", "", "the same for GTSRB")
-	fl.StringVar(&data.Photos, "photos", "", "the same for photographs of 224 px")
-	fl.StringVar(&scale, "scale", "full", "quick or full")
-	fl.UintSliceVar(&seeds, "seeds", []uint{0}, "seeds of all runs")
+	d.add(c, []uint{0})
+	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
 	return c
+}
+
+func (a *app) experimentVerdict() *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	c := &cobra.Command{
+		Use:   "verdict",
+		Short: "Measure how often the verdict of --defense auto is right",
+		Long: `Asks for the verdict on many data sets, clean ones and some with poison: subsets,
+few classes, unbalanced classes, 5 and 20 % wrong labels, near-duplicates; of the
+data that are given, and of rendered signs. The table begins with the rates of
+false alarms and of missed poison, and their upper bounds. No network is trained
+on what is kept.`,
+		Example: `  unpoison experiment verdict --scale quick --out try
+  unpoison experiment verdict --data cifar10:DIR --gtsrb gtsrb:DIR --photos DIR --out verdicts`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.runSet(c.Context(), "unpoison: how often the verdict is right", &f, &d, func() ([]*experiment.Grid, error) {
+				return experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
+			})
+		},
+	}
+	f.add(c)
+	d.add(c, []uint{1, 2})
+	return c
+}
+
+// setFlags are the flags of what runs several grids on several data sets.
+type setFlags struct {
+	experiment.Data
+	scale string
+	seeds []uint
+}
+
+func (d *setFlags) add(c *cobra.Command, seeds []uint) {
+	fl := c.Flags()
+	fl.StringVar(&d.CIFAR10, "data", "", "CIFAR-10, `DIR` or layout:DIR")
+	fl.StringVar(&d.GTSRB, "gtsrb", "", "GTSRB, `DIR` or layout:DIR")
+	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
+	fl.StringVar(&d.scale, "scale", "full", "quick or full")
+	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
+}
+
+func (d *setFlags) list() (all []uint64) {
+	for _, s := range d.seeds {
+		all = append(all, uint64(s))
+	}
+	return all
+}
+
+// runSet runs grids one after the other, each in the folder of its name, and joins their tables.
+func (a *app) runSet(ctx context.Context, title string, f *gridFlags, d *setFlags, grids func() ([]*experiment.Grid, error)) error {
+	if f.out == "" {
+		return usagef("--out is required: a folder for the results")
+	}
+	if d.scale != "quick" && d.scale != "full" {
+		return usagef("--scale %q; there are quick and full", d.scale)
+	}
+	all, err := grids()
+	if err != nil {
+		return err
+	}
+	start, budget := time.Now(), f.budget
+	var pages []*experiment.Runner
+	for _, g := range all {
+		if budget > 0 {
+			f.budget = max(time.Second, budget-time.Since(start))
+		}
+		r, err := a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
+		if err != nil {
+			return err
+		}
+		pages = append(pages, r)
+	}
+	return writeResults(f.out, title, pages)
 }
 
 func oneArgument(what string) cobra.PositionalArgs {
@@ -184,13 +241,30 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	if a.json {
 		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
 	}
-	return r, experiment.Markdown(a.out, r.Table())
+	for _, t := range r.Tables() {
+		if err := experiment.Markdown(a.out, t); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // writeResults joins the tables of several grids in results.md and index.html.
-func writeResults(out string, all []*experiment.Runner) error {
-	p := &report.Page{Title: "unpoison: the paper's experiments"}
+func writeResults(out, title string, all []*experiment.Runner) error {
+	p := &report.Page{Title: title}
+	var verdicts []experiment.Verdict
+	for _, r := range all {
+		verdicts = append(verdicts, r.Verdicts()...)
+	}
+	if len(verdicts) > 0 {
+		p.Summary = []string{experiment.Rates(verdicts)}
+	}
 	err := atomicfile.Write(filepath.Join(out, "results.md"), func(w io.Writer) error {
+		for _, line := range p.Summary {
+			if _, err := fmt.Fprintf(w, "%s\n\n", line); err != nil {
+				return err
+			}
+		}
 		for _, r := range all {
 			raw, err := os.ReadFile(filepath.Join(r.Folder, "table.md"))
 			if err != nil {
@@ -206,7 +280,7 @@ func writeResults(out string, all []*experiment.Runner) error {
 		return err
 	}
 	for _, r := range all {
-		p.Tables, p.Figures = append(p.Tables, r.Table()), append(p.Figures, r.Figures...)
+		p.Tables, p.Figures = append(p.Tables, r.Tables()...), append(p.Figures, r.Figures...)
 	}
 	return p.Write(filepath.Join(out, "index.html"))
 }

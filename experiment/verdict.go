@@ -1,0 +1,177 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/report"
+)
+
+// Verdict is what defense/auto said of one data set, beside the truth.
+type Verdict struct {
+	Data    string   `json:"data"`
+	Vary    string   `json:"vary,omitempty"`
+	Attack  string   `json:"attack"`
+	Seed    uint64   `json:"seed"`
+	Images  int      `json:"images"`
+	Says    string   `json:"says"`
+	Classes []string `json:"classes"` // that are said to be targets
+	Right   bool     `json:"right"`   // no false alarm; poison found, under its target
+	Removed int      `json:"removed"`
+	TPR     *float64 `json:"tpr"` // null where nothing was planted, or nothing removed
+	FPR     *float64 `json:"fpr"`
+	Seconds float64  `json:"seconds"`
+}
+
+// Verdicts lists those of the finished cells.
+func (r *Runner) Verdicts() []Verdict {
+	var all []Verdict
+	for _, c := range r.Grid.Cells() {
+		res, err := runs.ReadResult(r.folder(c))
+		if err != nil || res.Verdict == nil {
+			continue
+		}
+		v := Verdict{
+			Data: r.Grid.Name, Vary: c.Vary, Attack: c.Attack, Seed: c.Seed, Images: res.Data.Train,
+			Says: res.Verdict.Says, Removed: res.Verdict.Removed, Classes: []string{}, Seconds: math.Round(res.Seconds["total"]),
+		}
+		found := 0
+		for _, t := range res.Verdict.Targets {
+			if t.Says != defense.Poisoned {
+				continue
+			}
+			v.Classes = append(v.Classes, t.Class)
+			if slices.ContainsFunc(res.Attacks, func(a *runs.Attack) bool { return a.Target == t.Index }) {
+				found++
+			}
+		}
+		if c.Attack == "none" {
+			v.Right = v.Says != defense.Poisoned
+		} else {
+			v.Right = v.Says == defense.Poisoned && found == len(v.Classes)
+		}
+		if res.Isolation != nil {
+			v.TPR, v.FPR = res.Isolation.Recall, res.Isolation.FPR
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// verdictTable has a line a verdict and the rates of errors above it.
+func verdictTable(title string, all []Verdict) report.Table {
+	t := report.Table{Title: title, Note: Rates(all), Columns: []string{"data", "images", "planted", "seed", "verdict", "right", "targets", "removed", "TPR %", "FPR %", "seconds"}}
+	percent := func(v *float64) string {
+		if v == nil {
+			return "–"
+		}
+		return fmt.Sprintf("%.2f", 100**v)
+	}
+	for _, v := range all {
+		right := "no"
+		if v.Right {
+			right = "yes"
+		}
+		t.Rows = append(t.Rows, []string{
+			strings.TrimSpace(v.Data + " " + v.Vary), fmt.Sprint(v.Images), v.Attack, fmt.Sprint(v.Seed), v.Says, right,
+			strings.Join(v.Classes, ", "), fmt.Sprint(v.Removed), percent(v.TPR), percent(v.FPR), fmt.Sprintf("%.0f", v.Seconds),
+		})
+	}
+	return t
+}
+
+// Rates says how often verdicts are right: on clean data, how many call it poisoned; on poisoned data, how many say
+// so and name the target. With each goes the rate of errors that lies above the true one with 95 % confidence
+// (Clopper and Pearson, Biometrika 1934, one-sided).
+func Rates(all []Verdict) string {
+	var parts []string
+	for _, kind := range []string{"clean", "poisoned"} {
+		n, wrong, unsure := 0, 0, 0
+		for _, v := range all {
+			if (v.Attack == "none") != (kind == "clean") {
+				continue
+			}
+			n++
+			if !v.Right {
+				wrong++
+			}
+			if v.Says == defense.CantTell {
+				unsure++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		what := "false alarms"
+		if kind == "poisoned" {
+			what = "missed or under another label"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s sets: %d %s (at most %.1f %% with 95 %% confidence); of %d it could not tell.",
+			n, kind, wrong, what, 100*upperBound(wrong, n), unsure))
+	}
+	return strings.Join(parts, " ")
+}
+
+// upperBound is the largest rate under which k errors or fewer in n come with a probability of 5 %.
+func upperBound(k, n int) float64 {
+	if k >= n {
+		return 1
+	}
+	return distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(0.95)
+}
+
+// VerdictGrids returns the experiment that measures the verdict's rates of errors, on data sets of many kinds that
+// no setting was chosen on: clean ones, and some with poison. quick leaves what shows that it works.
+func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
+	dirty := []string{"imbalance=0.1", "noise=0.05", "noise=0.2", "duplicates=0.2"}
+	sources := []struct {
+		name, spec  string
+		size, limit int
+		clean       []string // variations beside the dirty ones
+	}{
+		{"cifar10", data.CIFAR10, 0, 5000, []string{"limit=3000", "limit=8000", "classes=2", "classes=4"}},
+		{"gtsrb", data.GTSRB, 0, 5000, []string{"limit=3000", "classes=5", "classes=20"}},
+		{"photos", data.Photos, 32, 0, []string{"classes=3", "classes=6"}},
+		{"signs", "signs", 0, 0, []string{"limit=1500", "classes=3", "classes=6"}},
+	}
+	attacks := []string{"badnets", "blend"}
+	if quick {
+		dirty, attacks = dirty[1:2], attacks[:1]
+	}
+	var all []*Grid
+	for _, s := range sources {
+		if s.spec == "" {
+			continue
+		}
+		var vary []string
+		for _, v := range append(slices.Clone(s.clean), dirty...) {
+			if s.limit > 0 && !strings.Contains(v, "limit=") {
+				v += fmt.Sprintf(",limit=%d", s.limit)
+			}
+			vary = append(vary, v)
+		}
+		for _, kind := range []string{"clean", "poisoned"} {
+			g := &Grid{
+				Name: s.name + "-" + kind, Title: "Verdicts on " + kind + " data: " + s.name, Data: s.spec, Size: s.size, Vary: vary, Seeds: seeds,
+				Attacks: []string{"none"}, Defenses: []string{"auto:tune_epochs=0"}, Quick: quick,
+			}
+			if kind == "poisoned" {
+				g.Attacks = attacks
+			}
+			if quick {
+				g.Limit, g.Test, g.Model, g.Vary = 300, 100, "small-cnn", vary[len(vary)-1:]
+			}
+			if err := g.Check(); err != nil {
+				return nil, err
+			}
+			all = append(all, g)
+		}
+	}
+	return all, nil
+}
