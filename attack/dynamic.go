@@ -1,7 +1,9 @@
 package attack
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -27,7 +29,10 @@ var dynamic = Method{
 		ownNetwork(c)
 		c.Epochs = 15
 	},
-	New: func(_ Config, set *dataset.Set) (Trigger, error) {
+	New: func(c Config, set *dataset.Set) (Trigger, error) {
+		if !(c.Density >= 0 && c.Density < 1) {
+			return nil, fmt.Errorf("density %g, expected a share of the image under 1, or 0 for the published one", c.Density)
+		}
 		d := &inputAware{}
 		var err error
 		if d.pattern, err = model.Custom("pattern", set.Height, set.Width, encoderDecoder(3, false)); err != nil {
@@ -46,7 +51,7 @@ type inputAware struct {
 
 // Settings of the published attack, but for the rate; Config's Steps are the mask's.
 const (
-	maskDensity  = 0.032
+	maskDensity  = 0.032 // unless Config says another
 	maskWeight   = 100.0
 	dynamicBatch = 128
 	dynamicShare = 24 // images of a batch with their own pattern, and as many with another's: twice the published share, for a tenth of the epochs
@@ -171,7 +176,7 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 	masks, err := train.NewLearner(l.Backend, "mask", []*train.Module{{Net: d.mask, State: d.maskState, Adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", 2*half, set.Height, set.Width, 3)
 		m := maskOf(nets[0](x))
-		spare := AddScalar(ReduceMean(m, 1, 2, 3), -maskDensity)
+		spare := AddScalar(ReduceMean(m, 1, 2, 3), -cmp.Or(l.Config.Density, maskDensity))
 		norm := ReduceAllMean(Max(spare, ZerosLike(spare)))
 		return Add(MulScalar(norm, maskWeight), diversity(rows(x, 0, half), rows(x, half, 2*half), rows(m, 0, half), rows(m, half, 2*half))), nil
 	})

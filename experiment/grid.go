@@ -107,7 +107,7 @@ func (g *Grid) Check() error {
 		}
 	}
 	for a := range g.PlainFor {
-		if _, err := g.options(a, "none", 0); err != nil {
+		if _, err := g.options(a, "none", 0, 0); err != nil {
 			return fmt.Errorf("plain_for %s: %w", a, err)
 		}
 	}
@@ -116,7 +116,7 @@ func (g *Grid) Check() error {
 		if name != "none" && name != "abl" && name != "auto" && !runs.IsRepair(d) {
 			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}
-		if _, err := g.options("none", d, 0); err != nil {
+		if _, err := g.options("none", d, 0, 0); err != nil {
 			return err
 		}
 	}
@@ -161,30 +161,35 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 	return []attack.Config{c}, err
 }
 
-// options returns the recipe of a cell.
-func (g *Grid) options(attack, defense string, seed uint64) (abl.Options, error) {
-	o := abl.Default()
-	o.Network, o.Seed = g.Model, seed
-	if err := settings.Set(g.Settings, &o); err != nil {
-		return o, err
-	}
+// recipe returns the settings that the grid gives to a cell's training, in order.
+func (g *Grid) recipe(attack, defense string) []string {
+	lists := []string{g.Settings}
 	name, list, _ := strings.Cut(defense, ":")
-	if all := g.Settings + "," + list; strings.Contains(all, "isolate_epochs=") || strings.Contains(all, "gamma=") {
-		o.IsolateMost = 0 // as many as were asked for
-	}
 	switch name {
 	case "none":
 		a, _, _ := strings.Cut(attack, ":")
-		for _, list := range []string{g.Plain, g.PlainFor[a]} {
-			if err := settings.Set(list, &o); err != nil {
-				return o, err
-			}
-		}
+		lists = append(lists, g.Plain, g.PlainFor[a])
 	case "abl", "auto":
-	default:
-		return o, nil
+		lists = append(lists, list)
 	}
-	return o, settings.Set(list, &o)
+	return lists
+}
+
+// options returns the recipe of a cell for a number of training images.
+func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Options, error) {
+	o := abl.Default()
+	o.Network, o.Seed = g.Model, seed
+	given := map[string]bool{}
+	for _, list := range g.recipe(attack, defense) {
+		if err := settings.Set(list, &o); err != nil {
+			return o, err
+		}
+		for _, item := range strings.Split(list, ",") {
+			key, _, _ := strings.Cut(item, "=")
+			given[strings.ReplaceAll(strings.TrimSpace(key), "-", "_")] = true
+		}
+	}
+	return o.FitTo(images, func(key string) bool { return given[key] }), nil
 }
 
 // Cell is one run of a grid.

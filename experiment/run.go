@@ -249,7 +249,17 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 // cell runs one cell, or goes on with it.
 func (r *Runner) cell(ctx context.Context, c Cell) error {
 	g := r.Grid
-	o, err := g.options(c.Attack, c.Defense, c.Seed)
+	data := r.data
+	if c.Vary != "" {
+		v, err := variation(c.Vary)
+		if err != nil {
+			return err
+		}
+		if data, err = data.Vary(v, c.Seed); err != nil {
+			return err
+		}
+	}
+	o, err := g.options(c.Attack, c.Defense, c.Seed, data.Train.Len())
 	if err != nil {
 		return err
 	}
@@ -261,16 +271,6 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		o.Flip = false
 		for i := range attacks {
 			attacks[i].NoFlip = attacks[i].Network != ""
-		}
-	}
-	data := r.data
-	if c.Vary != "" {
-		v, err := variation(c.Vary)
-		if err != nil {
-			return err
-		}
-		if data, err = data.Vary(v, c.Seed); err != nil {
-			return err
 		}
 	}
 	spec := runs.Spec{

@@ -96,6 +96,25 @@ func (o Options) Fit(images int) Options {
 	return o
 }
 
+// FitTo is Fit for a recipe of which some settings were given, named as in JSON: those stay as they are. Where the
+// epochs of isolation or γ were given, isolation does not go on beyond its epochs.
+func (o Options) FitTo(images int, given func(setting string) bool) Options {
+	fit := o.Fit(images)
+	if !given("batch") {
+		o.Batch = fit.Batch
+	}
+	if !given("isolate_epochs") {
+		o.IsolateEpochs = fit.IsolateEpochs
+	}
+	if !given("isolation") {
+		o.Isolation = fit.Isolation
+	}
+	if given("isolate_epochs") || given("gamma") {
+		o.IsolateMost = 0
+	}
+	return o
+}
+
 // Demo is the recipe of the demo's few images and small network.
 func Demo() Options {
 	o := Default()

@@ -25,3 +25,28 @@ func TestMeanLeavesOutWhatTookNoPart(t *testing.T) {
 		t.Errorf("mean %g, expected 1.5", got)
 	}
 }
+
+// What was given stays, and isolation ends when it was told to.
+func TestFitToKeepsWhatWasGiven(t *testing.T) {
+	o := Default()
+	o.Batch, o.Gamma = 64, 0.2
+	for _, c := range []struct {
+		given string
+		want  func(o *Options)
+	}{
+		{"", func(*Options) {}},
+		{"batch", func(f *Options) { f.Batch = 64 }},
+		{"gamma", func(f *Options) { f.IsolateMost = 0 }},
+		{"isolate_epochs", func(f *Options) { f.IsolateEpochs, f.IsolateMost = 4, 0 }},
+		{"isolation", func(f *Options) { f.Isolation = 0.01 }},
+	} {
+		want := o.Fit(1_000)
+		if want.Batch == 64 || want.IsolateEpochs == 4 || want.Isolation == 0.01 {
+			t.Fatal("a set so small needs other settings")
+		}
+		c.want(&want)
+		if got := o.FitTo(1_000, func(s string) bool { return s == c.given }); got != want {
+			t.Errorf("with %q given: %+v, expected %+v", c.given, got, want)
+		}
+	}
+}

@@ -95,19 +95,8 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 		return o, nil
 	}
 	if f.recipe == "default" {
-		fit := o.Fit(d.Train.Len())
-		for flag, set := range map[string]func(){
-			"batch":          func() { o.Batch = fit.Batch },
-			"epochs-isolate": func() { o.IsolateEpochs = fit.IsolateEpochs },
-			"isolation":      func() { o.Isolation = fit.Isolation },
-		} {
-			if !c.Flags().Changed(flag) {
-				set()
-			}
-		}
-	}
-	if c.Flags().Changed("epochs-isolate") || c.Flags().Changed("gamma") { // as many as were asked for
-		o.IsolateMost = 0
+		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}
+		o = o.FitTo(d.Train.Len(), func(setting string) bool { return c.Flags().Changed(flags[setting]) })
 	}
 	if f.noFlip || !dataset.Flips(d.Layout) {
 		o.Flip = false
