@@ -9,6 +9,7 @@ import (
 type job struct {
 	next, left atomic.Int64
 	tasks      int
+	state      atomic.Int32 // awake while it runs, asleep once share waits on done, called when all is done
 	done       chan struct{}
 
 	// What a task is: chunk of a stage, or a part of joining a step's sums.
@@ -63,7 +64,7 @@ const (
 	called
 )
 
-// spins is how often a helper looks for work before it falls asleep: some 50 µs.
+// spins is how often a helper looks for work, and share for the end of it, before falling asleep: some 50 µs.
 const spins = 1 << 14
 
 // share runs the job's tasks on this goroutine and threads-1 helpers, or alone where another program
@@ -83,6 +84,7 @@ func (j *job) share(threads, tasks int) {
 		go h.loop()
 	}
 	j.left.Store(int64(threads))
+	j.state.Store(awake)
 	for t, h := range helpers.all[:threads-1] {
 		h.job, h.worker = j, t+1
 		if h.state.Swap(called) == asleep {
@@ -92,7 +94,14 @@ func (j *job) share(threads, tasks int) {
 	if j.take(0) {
 		return
 	}
-	<-j.done
+	for range spins {
+		if j.state.Load() == called {
+			return
+		}
+	}
+	if j.state.CompareAndSwap(awake, asleep) {
+		<-j.done
+	}
 }
 
 func (h *helper) loop() {
@@ -106,7 +115,7 @@ func (h *helper) loop() {
 		j, worker := h.job, h.worker
 		h.job = nil // a program that nobody needs must not hang on its last helper
 		h.state.Store(awake)
-		if j.take(worker) {
+		if j.take(worker) && j.state.Swap(called) == asleep {
 			j.done <- struct{}{}
 		}
 	}
