@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -140,6 +141,45 @@ func TestDamagedFormats(t *testing.T) {
 			if err == nil && d.Train.Len() > 16 {
 				t.Errorf("%s, damage %d: %d images out of 8", file, k, d.Train.Len())
 			}
+		}
+	}
+}
+
+// A damaged image file ends in an error that names it, or is read to some image; nothing panics.
+func TestDamagedImages(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	entries, err := os.ReadDir("testdata/odd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		whole, err := os.ReadFile(filepath.Join("testdata/odd", e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), e.Name())
+		failed := 0
+		for k := range 200 {
+			raw := whole[:len(whole)*(k%100)/100]
+			if k >= 100 {
+				raw = bytes.Clone(whole)
+				raw[r.IntN(len(raw))] ^= byte(1 + r.IntN(255))
+			}
+			if err := os.WriteFile(path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			pixels, h, w, err := readImage(path, e.Name())
+			switch {
+			case err == nil && len(pixels) != 3*h*w:
+				t.Errorf("%s, damage %d: %d bytes for %d×%d", e.Name(), k, len(pixels), h, w)
+			case err != nil && !strings.Contains(err.Error(), e.Name()):
+				t.Errorf("%s, damage %d: the error does not name it: %v", e.Name(), k, err)
+			case err != nil:
+				failed++
+			}
+		}
+		if failed < 50 {
+			t.Errorf("%s: %d of 200 damaged files were refused", e.Name(), failed)
 		}
 	}
 }
