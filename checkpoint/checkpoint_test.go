@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/unpoison/unpoison/internal/corpus"
+
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -131,6 +133,7 @@ func TestHalfPrecision(t *testing.T) {
 }
 
 func FuzzReadArrays(f *testing.F) {
+	corpus.Add(f)
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Add([]byte("\x40\x00\x00\x00\x00\x00\x00\x00{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}         abcd"))
 	f.Fuzz(func(t *testing.T, raw []byte) {

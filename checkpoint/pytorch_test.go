@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/internal/corpus"
+
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -114,6 +116,7 @@ func TestWhatDoesNotFitIsListed(t *testing.T) {
 }
 
 func FuzzPyTorch(f *testing.F) {
+	corpus.Add(f)
 	for _, p := range []string{"testdata/half.pt", "testdata/legacy.pth"} {
 		raw, err := os.ReadFile(p)
 		if err != nil {

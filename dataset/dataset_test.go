@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/internal/corpus"
+
 	"golang.org/x/image/bmp"
 )
 
@@ -254,6 +256,7 @@ func TestResizeKeepsConstantsAndAverages(t *testing.T) {
 }
 
 func FuzzPNM(f *testing.F) {
+	corpus.Add(f)
 	f.Add([]byte("P6\n2 1\n255\nabcdef"))
 	f.Add([]byte("P5 #c\n1 1 65535 ab"))
 	f.Add([]byte("P6 99999999 99999999 255 "))

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/corpus"
 )
 
 func seedFrom(f *testing.F, pattern string) {
@@ -25,6 +27,7 @@ func seedFrom(f *testing.F, pattern string) {
 }
 
 func FuzzImage(f *testing.F) {
+	corpus.Add(f)
 	seedFrom(f, "testdata/odd/*")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if c, err := decodeConfig(raw); err != nil || c.Width*c.Height > 1<<20 {
@@ -37,6 +40,7 @@ func FuzzImage(f *testing.F) {
 }
 
 func FuzzNPY(f *testing.F) {
+	corpus.Add(f)
 	seedFrom(f, "testdata/numpy/planar/*.npy")
 	f.Fuzz(func(_ *testing.T, raw []byte) {
 		if a, err := parseNPY(bytes.NewReader(raw)); err == nil {
@@ -46,6 +50,7 @@ func FuzzNPY(f *testing.F) {
 }
 
 func FuzzIDX(f *testing.F) {
+	corpus.Add(f)
 	seedFrom(f, "testdata/idx/*ubyte")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		dims, body, err := parseIDX(bytes.NewReader(raw))
@@ -60,6 +65,7 @@ func FuzzIDX(f *testing.F) {
 }
 
 func FuzzTar(f *testing.F) {
+	corpus.Add(f)
 	seedFrom(f, "testdata/webdataset/*.tar")
 	f.Fuzz(func(_ *testing.T, raw []byte) {
 		_ = readTar(tar.NewReader(bytes.NewReader(raw)), "shard", func(c record) error {
@@ -73,6 +79,7 @@ func FuzzTar(f *testing.F) {
 
 // FuzzFiles writes what it is given as one of the formats that are read from files.
 func FuzzFiles(f *testing.F) {
+	corpus.Add(f)
 	for k, p := range []string{"testdata/cifar-python/data_batch_2", "testdata/table/train.csv", "testdata/table/lines.jsonl", "testdata/numpy/all.npz"} {
 		raw, err := os.ReadFile(p)
 		if err != nil {
@@ -87,6 +94,7 @@ func FuzzFiles(f *testing.F) {
 }
 
 func FuzzParquet(f *testing.F) {
+	corpus.Add(f)
 	seedFrom(f, "testdata/parquet/data/*")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		loadFile(t, "train.parquet", raw)

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/corpus"
 )
 
 func decode(s string) (any, error) { return Decode(bufio.NewReader(strings.NewReader(s))) }
@@ -62,6 +64,7 @@ func TestDamageIsSaid(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	corpus.Add(f)
 	files, err := filepath.Glob("../../dataset/testdata/cifar*-python/*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no seeds")
