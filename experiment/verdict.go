@@ -135,16 +135,16 @@ func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
 		size, limit int
 		clean       []string // variations beside the dirty ones
 	}{
-		{"cifar10", data.CIFAR10, 0, 5000, []string{"limit=3000", "limit=8000", "classes=2", "classes=4"}},
-		{"gtsrb", data.GTSRB, 0, 5000, []string{"limit=3000", "classes=5", "classes=20"}},
-		{"photos", data.Photos, 32, 0, []string{"classes=3", "classes=6"}},
-		{"signs", "signs", 0, 0, []string{"limit=1500", "classes=3", "classes=6"}},
+		{"cifar10", data.CIFAR10, 0, 5000, []string{"limit=2000", "limit=3000", "limit=8000", "classes=2", "classes=4"}},
+		{"gtsrb", data.GTSRB, 0, 5000, []string{"limit=2000", "limit=3000", "classes=5", "classes=20"}},
+		{"photos", data.Photos, 32, 0, []string{"limit=600", "classes=3", "classes=6"}},
+		{"signs", "signs", 0, 0, []string{"limit=800", "limit=1500", "classes=3", "classes=6"}},
 	}
 	attacks := []string{"badnets", "blend"}
 	if quick {
 		dirty, attacks = dirty[1:2], attacks[:1]
 	}
-	var all []*Grid
+	var clean, poisoned []*Grid
 	for _, s := range sources {
 		if s.spec == "" {
 			continue
@@ -170,8 +170,12 @@ func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
 			if err := g.Check(); err != nil {
 				return nil, err
 			}
-			all = append(all, g)
+			if kind == "clean" {
+				clean = append(clean, g)
+			} else {
+				poisoned = append(poisoned, g)
+			}
 		}
 	}
-	return all, nil
+	return append(clean, poisoned...), nil
 }

@@ -197,13 +197,13 @@ func (a *app) runSet(ctx context.Context, title string, f *gridFlags, d *setFlag
 		if budget > 0 {
 			f.budget = max(time.Second, budget-time.Since(start))
 		}
-		r, err := a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
-		if err != nil {
-			return err
+		var r *experiment.Runner
+		if r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f); err != nil {
+			break
 		}
 		pages = append(pages, r)
 	}
-	return writeResults(f.out, title, pages)
+	return errors.Join(err, writeResults(f.out, title, pages))
 }
 
 func oneArgument(what string) cobra.PositionalArgs {
