@@ -129,6 +129,13 @@ func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attack %s: %w", c.Name, err)
 	}
+	if !(c.Cover >= 0 && c.Cover < 1) {
+		return nil, fmt.Errorf("attack %s: cover %g, expected a share of all images, from 0 to 1", c.Name, c.Cover)
+	}
+	_, partly := t.(Coverer)
+	if _, plain := t.(pixels); c.Cover > 0 && m.CleanLabel && !partly && !plain {
+		return nil, fmt.Errorf("attack %s takes no covering images: it shows its trigger in test images alone", c.Name)
+	}
 	lab, err := newLab(c, env, set)
 	if err != nil {
 		return nil, err
@@ -200,10 +207,11 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	for _, i := range chosen {
 		train.Labels[i] = a.label(train.Labels[i])
 	}
-	if c, ok := a.trigger.(Coverer); ok && a.Config.Cover > 0 {
+	if cover := a.cover(); cover != nil {
+		_, partly := a.trigger.(Coverer)
 		var rest []int
-		for i := range train.Labels {
-			if !changed[i] {
+		for i, l := range train.Labels {
+			if !changed[i] && (partly || int(l) != a.Config.Target || a.Config.AllToAll) {
 				rest = append(rest, i)
 			}
 		}
@@ -211,11 +219,25 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		for _, i := range covers {
 			t.Covered[i] = true
 		}
-		if err := apply("cover", covers, c.Cover); err != nil {
+		if err := apply("cover", covers, cover); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// cover returns what changes covering images, or nil where there are none. A trigger that does not know a part of it
+// that gives nothing away is laid whole over images that keep their labels: a regularised attack, which costs some
+// success and makes what is planted harder to tell (Qi et al., Revisiting the Assumption of Latent Separability for
+// Backdoor Defenses, ICLR 2023).
+func (a *Attack) cover() func(context.Context, *Batch) error {
+	if a.Config.Cover == 0 {
+		return nil
+	}
+	if c, ok := a.trigger.(Coverer); ok {
+		return c.Cover
+	}
+	return a.trigger.Apply
 }
 
 // label is what an image of class l is taken for once it carries the trigger.

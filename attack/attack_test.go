@@ -444,3 +444,43 @@ func TestVisibility(t *testing.T) {
 		t.Errorf("ten levels apart: %+v", v)
 	}
 }
+
+// A regularised attack lays its trigger over images that keep their labels, none of them of the target class.
+func TestTheTriggerItselfCovers(t *testing.T) {
+	d := images()
+	for _, name := range []string{"badnets", "sig"} {
+		c := quick(t, name)
+		c.Cover = 0.1
+		a, err := New(ctx, c, d.Train, Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, truth, err := a.Poison(ctx, d.Train)
+		if err != nil {
+			t.Fatal(err)
+		}
+		covered := 0
+		for i, is := range truth.Covered {
+			if !is {
+				continue
+			}
+			covered++
+			if l := p.Labels[i]; l != d.Train.Labels[i] || l == 3 || bytes.Equal(p.Image(i), d.Train.Image(i)) {
+				t.Errorf("%s: covering image %d has label %d, was %d, or is unchanged", name, i, l, d.Train.Labels[i])
+			}
+		}
+		if covered != 40 {
+			t.Errorf("%s: %d images cover, expected 40", name, covered)
+		}
+		if test, err := a.Covered(ctx, d.Test); err != nil || test != nil {
+			t.Errorf("%s: covered test images are triggered ones, %v", name, err)
+		}
+	}
+	for name, cover := range map[string]float64{"cl": 0.1, "fc": 0.1, "blend": 1, "trojan": -1} {
+		c := quick(t, name)
+		c.Cover = cover
+		if _, err := New(ctx, c, d.Train, Env{}); err == nil {
+			t.Errorf("%s with a covering share of %g was taken", name, cover)
+		}
+	}
+}

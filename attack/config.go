@@ -10,7 +10,8 @@ type Config struct {
 	Seed   uint64  `json:"seed"`
 	// AllToAll sends every class to the next one instead of all to Target.
 	AllToAll bool `json:"all_to_all,omitempty"`
-	// Cover is the share of all training images that are changed with their labels kept.
+	// Cover is the share of all training images that are changed with their labels kept: by what Dynamic, DFST and CBA
+	// have for that, by the trigger itself of the others.
 	Cover float64 `json:"cover,omitempty"`
 
 	PatchSize int     `json:"patch_size,omitempty"` // pixels at a side of 32; scales with the image

@@ -84,6 +84,9 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if a.Method.Unlearnt != nil {
 		a.Method.Unlearnt(&c)
 	}
+	if _, ok := a.trigger.(Coverer); !ok {
+		c.Cover = 0 // these are covered by the trigger itself
+	}
 	recipe := "trigger 1"
 	if a.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, a.Method.Recipe)
