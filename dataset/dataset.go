@@ -46,6 +46,14 @@ func (s *Set) Source(i int) string {
 	return fmt.Sprintf("%s:%d", name, s.row[i])
 }
 
+// mostReserved bounds what a file's claims about its length can reserve.
+const mostReserved = 1 << 20
+
+// reserve makes room for n images in an empty set: a slice that grows needs more than twice its memory while it moves.
+func (s *Set) reserve(n int) {
+	s.Pixels = make([]uint8, 0, min(n, mostReserved)*s.ImageBytes())
+}
+
 // add appends an image that came from row (or -1) of a file.
 func (s *Set) add(pixels []uint8, label int32, file string, row int) {
 	k := len(s.Files) - 1

@@ -70,6 +70,7 @@ func loadFolder(ctx context.Context, dir string, r *reader) (*Data, error) {
 	}
 	read := func(files []labelled) (*Set, error) {
 		s := &Set{Height: h, Width: w, Classes: classes}
+		s.reserve(len(files))
 		for _, f := range files {
 			if err := ctx.Err(); err != nil {
 				return nil, err

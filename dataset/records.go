@@ -45,10 +45,12 @@ func (r *reader) fromFiles(ctx context.Context, classes, train, test []string, r
 func (r *reader) fromRecords(ctx context.Context, classes []string, train, test records) (*Data, error) {
 	labels := map[string]bool{}
 	h, w, mixed := 0, 0, false
+	count := 0
 	err := train(func(c record) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		count++
 		if c.label != "" {
 			labels[c.label] = true
 		}
@@ -92,8 +94,9 @@ func (r *reader) fromRecords(ctx context.Context, classes []string, train, test 
 	if len(classes) < 2 {
 		return nil, fmt.Errorf("expected labels of at least two classes, found %d", len(classes))
 	}
-	read := func(part records) (*Set, error) {
+	read := func(part records, count int) (*Set, error) {
 		s := &Set{Height: h, Width: w, Classes: classes}
+		s.reserve(count)
 		err := part(func(c record) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -127,11 +130,11 @@ func (r *reader) fromRecords(ctx context.Context, classes []string, train, test 
 		return s, err
 	}
 	d := &Data{}
-	if d.Train, err = read(train); err != nil {
+	if d.Train, err = read(train, count); err != nil {
 		return nil, err
 	}
 	if test != nil {
-		if d.Test, err = read(test); err != nil {
+		if d.Test, err = read(test, 0); err != nil {
 			return nil, err
 		}
 	}
