@@ -137,13 +137,13 @@ func (a *app) experimentVerdict() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verdict",
 		Short: "Measure how often the verdict of --defense auto is right",
-		Long: `Asks for the verdict on many data sets, clean ones and some with poison: subsets,
-few classes, unbalanced classes, 5 and 20 % wrong labels, near-duplicates; of the
-data that are given, and of rendered signs. The table begins with the rates of
-false alarms and of missed poison, and their upper bounds. No network is trained
-on what is kept.`,
+		Long: `Asks for the verdict on many data sets, clean ones first and then some with
+poison: subsets, few classes, unbalanced classes, 5 and 20 % wrong labels,
+near-duplicates; of the data that are given, and of rendered signs. The results
+begin with the rates of false alarms and of missed poison, and their upper
+bounds. No network is trained on what is kept.`,
 		Example: `  unpoison experiment verdict --scale quick --out try
-  unpoison experiment verdict --data cifar10:DIR --gtsrb gtsrb:DIR --photos DIR --out verdicts`,
+  unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.runSet(c.Context(), "unpoison: how often the verdict is right", &f, &d, func() ([]*experiment.Grid, error) {
@@ -190,6 +190,14 @@ func (a *app) runSet(ctx context.Context, title string, f *gridFlags, d *setFlag
 	all, err := grids()
 	if err != nil {
 		return err
+	}
+	if f.cell != "" {
+		all = slices.DeleteFunc(all, func(g *experiment.Grid) bool {
+			return !slices.ContainsFunc(g.Cells(), func(c experiment.Cell) bool { return c.Name() == f.cell })
+		})
+		if len(all) == 0 {
+			return usagef("no cell %q", f.cell)
+		}
 	}
 	start, budget := time.Now(), f.budget
 	var pages []*experiment.Runner
