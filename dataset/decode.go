@@ -25,8 +25,8 @@ func init() {
 	image.RegisterFormat("pgm", "P5", decodePNM, decodePNMConfig)
 }
 
-// maxPixels bounds what a header may ask to allocate.
-const maxPixels = 100 << 20
+// maxPixels bounds what a header may ask to allocate: with 8 bytes a pixel, and 3 for what comes of it, 740 MB.
+const maxPixels = 64 << 20
 
 var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".gif", ".bmp", ".tif", ".tiff"}
 
@@ -94,11 +94,13 @@ func decodeConfig(raw []byte) (image.Config, error) {
 func rgb(img image.Image) (pixels []uint8, h, w int) {
 	b := img.Bounds()
 	h, w = b.Dy(), b.Dx()
-	dst := image.NewRGBA(image.Rect(0, 0, w, h))
-	draw.Draw(dst, dst.Bounds(), img, b.Min, draw.Src)
+	line := image.NewRGBA(image.Rect(0, 0, w, 1)) // a copy of the whole would take more than the image
 	out := make([]uint8, 0, h*w*3)
-	for i := 0; i < len(dst.Pix); i += 4 {
-		out = append(out, dst.Pix[i], dst.Pix[i+1], dst.Pix[i+2])
+	for y := range h {
+		draw.Draw(line, line.Bounds(), img, image.Pt(b.Min.X, b.Min.Y+y), draw.Src)
+		for i := 0; i < len(line.Pix); i += 4 {
+			out = append(out, line.Pix[i], line.Pix[i+1], line.Pix[i+2])
+		}
 	}
 	return out, h, w
 }
@@ -193,12 +195,17 @@ func decodePNM(rd io.Reader) (image.Image, error) {
 	if limit > 255 {
 		width = 2
 	}
-	row := make([]byte, w*channels*width)
+	line := w * channels * width
+	body, err := io.ReadAll(io.LimitReader(r, int64(line)*int64(h)))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) < line*h {
+		return nil, fmt.Errorf("image data that ends in line %d of %d", len(body)/line, h)
+	}
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
-		if _, err := io.ReadFull(r, row); err != nil {
-			return nil, fmt.Errorf("image data that ends in line %d of %d", y, h)
-		}
+		row := body[y*line:]
 		for x := range w {
 			for c := range 3 {
 				i := (x*channels + min(c, channels-1)) * width
