@@ -82,7 +82,10 @@ func (r *thriftReader) fields() (map[int]thriftValue, error) {
 			}
 			id = int(int16(zigzag(v)))
 		}
-		if kind := head & 15; kind > 2 { // booleans have their value in the type
+		switch kind := head & 15; kind {
+		case 1, 2: // a boolean, true or false: the type is the value
+			fields[id] = thriftValue{number: int64(2 - kind)}
+		default:
 			if fields[id], err = r.value(kind); err != nil {
 				return nil, err
 			}
@@ -195,6 +198,7 @@ type page struct {
 	compressed, uncompressed int64
 	values, entries          int64 // of a data page, of a dictionary
 	levels                   int64 // bytes of levels before the compressed ones
+	plain                    bool  // not compressed, whatever the column is
 }
 
 func pageHeader(f io.ReaderAt, at, end int64) (p page, err error) {
@@ -212,7 +216,9 @@ func pageHeader(f io.ReaderAt, at, end int64) (p page, err error) {
 			return p, err
 		}
 		v2 := fields[8].fields
+		compressed, said := v2[7]
 		return page{
+			plain:        said && compressed.number == 0,
 			body:         at + int64(len(raw)-len(r.b)),
 			uncompressed: fields[2].number, compressed: fields[3].number,
 			values:  max(fields[5].fields[1].number, v2[1].number),
@@ -234,6 +240,9 @@ func (p page) check(f io.ReaderAt, codec format.CompressionCodec, end, rows int6
 		return fmt.Errorf("%d dictionary entries in %d bytes", p.entries, p.uncompressed)
 	case p.levels < 0 || p.levels > p.compressed:
 		return fmt.Errorf("levels of %d bytes in %d", p.levels, p.compressed)
+	}
+	if p.plain {
+		return nil
 	}
 	return checkGrowth(io.NewSectionReader(f, p.body+p.levels, p.compressed-p.levels), codec, p.uncompressed-p.levels)
 }
