@@ -206,6 +206,8 @@ func TestPartsOfADataSet(t *testing.T) {
 		{"train/0.parquet val/0.parquet", "train/0.parquet", "val/0.parquet"},
 		{"train.parquet extra.parquet val.parquet", "train.parquet", "val.parquet"},
 		{"latest.parquet", "latest.parquet", ""},
+		{"a.parquet testset.parquet", "a.parquet", "testset.parquet"},
+		{"trainset.parquet a.parquet", "trainset.parquet", ""},
 		{"a.parquet b.parquet .c.parquet d.csv", "a.parquet b.parquet", ""},
 	} {
 		dir := t.TempDir()

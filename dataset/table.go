@@ -75,16 +75,22 @@ func partFiles(dir string, suffixes []string) (train, test []string) {
 	return train, test
 }
 
-// partOf returns the part of the data set that a word of the name names: train, test, val or "".
+// partOf returns the part of the data set that a word of the name names, or its first word begins with: train, test,
+// val or "".
 func partOf(name string) string {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) })
-	for _, w := range words {
+	for i, w := range words {
+		for _, part := range []string{"train", "test", "val"} {
+			if w == part || i == 0 && strings.HasPrefix(w, part) {
+				return part
+			}
+		}
 		switch w {
-		case "train", "training":
+		case "training":
 			return "train"
-		case "test", "testing":
+		case "testing":
 			return "test"
-		case "val", "valid", "validation":
+		case "valid", "validation":
 			return "val"
 		}
 	}
