@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -118,15 +119,19 @@ func (row *Row) pair() string {
 	return s
 }
 
+func (g *Grid) title() string {
+	title := cmp.Or(g.Title, g.Name)
+	if g.Quick {
+		title += " (quick)"
+	}
+	return title
+}
+
 // Table lays the rows out: attacks by defences where they are few, else a line each.
 func (r *Runner) Table() report.Table {
 	g, rows := r.Grid, r.Rows()
-	t := report.Table{Title: g.Title, Note: "ASR / CA in percent, the paper's in brackets; several seeds: mean ± standard deviation."}
-	if g.Title == "" {
-		t.Title = g.Name
-	}
+	t := report.Table{Title: g.title(), Note: "ASR / CA in percent, the paper's in brackets; several seeds: mean ± standard deviation."}
 	if g.Quick {
-		t.Title += " (quick)"
 		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
 	}
 	n := len(g.Defenses)
@@ -178,7 +183,7 @@ func (r *Runner) Tables() []report.Table {
 	if len(verdicts) == 0 {
 		return []report.Table{r.Table()}
 	}
-	judged := verdictTable(r.Table().Title, verdicts)
+	judged := verdictTable(r.Grid.title(), verdicts)
 	for _, row := range r.Rows() {
 		if row.CA != nil {
 			return []report.Table{r.Table(), judged}
