@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +205,72 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		}
 		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "grid.yaml") {
 			t.Errorf("%q: got %v, expected the file and something about %q", text, err, want)
+		}
+	}
+}
+
+// Grids side by side train what they have in common once, and only that; what was taken over gives the same table.
+func TestGridsShareTrainings(t *testing.T) {
+	set := t.TempDir()
+	first := small()
+	first.Defenses, first.Seeds = []string{"none", "abl:gamma=0.5"}, []uint64{0}
+	r := runner(t, first, filepath.Join(set, "first"))
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	second := small()
+	second.Name, second.Defenses, second.Seeds = "second", []string{"abl", "abl:gamma=1"}, []uint64{0}
+	var ran []string
+	s := runner(t, second, filepath.Join(set, "second"))
+	s.Watch = func(c Cell, _ runs.Event) {
+		if !slices.Contains(ran, c.Name()) {
+			ran = append(ran, c.Name())
+		}
+	}
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"none.abl-gamma1.0", "badnets-patch_size5-target9.abl-gamma1.0"}; !slices.Equal(ran, want) {
+		t.Errorf("ran %v, expected %v", ran, want)
+	}
+	alone := runner(t, second, filepath.Join(t.TempDir(), "second"))
+	if err := alone.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Rows(), alone.Rows(); !reflect.DeepEqual(got, want) {
+		t.Errorf("with shared runs %v, alone %v", got, want)
+	}
+	other := small()
+	other.Limit, other.Defenses, other.Seeds = 200, []string{"none"}, []uint64{0}
+	o := runner(t, other, filepath.Join(set, "other"))
+	o.Budget = time.Nanosecond
+	if err := o.Run(context.Background()); !errors.Is(err, errBudget) || o.Done(o.Grid.Cells()[0]) {
+		t.Errorf("another number of images took a run over (%v)", err)
+	}
+
+	file := filepath.Join(t.TempDir(), "results.md")
+	saved, err := Saved(r.Folder, r.Backend, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write("command"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Results(set, file, "Title", []*Runner{saved, s}, (*Grid).PaperCommand); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range regexp.MustCompile(`\]\((.*?)\)`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(file), link[1])); err != nil {
+			t.Errorf("the plot %s is missing", link[1])
+		}
+	}
+	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --out DIR"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("results.md lacks %q", want)
 		}
 	}
 }

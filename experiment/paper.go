@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,6 +166,25 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Data = "signs"
 	}
 	return g, g.Check()
+}
+
+// PaperCommand returns the command line that repeats one of the paper's experiments.
+func (g *Grid) PaperCommand() string {
+	command := "unpoison experiment paper " + g.Name
+	flag := map[string]string{"gtsrb": "--gtsrb", "photos": "--photos"}[g.Name]
+	if g.Data != "signs" {
+		command += " " + cmp.Or(flag, "--data") + " " + g.Data
+	}
+	if g.Pretrain != "" {
+		command += " --gtsrb " + g.Pretrain
+	}
+	if g.Quick {
+		command += " --scale quick"
+	}
+	if !slices.Equal(g.Seeds, []uint64{0}) {
+		command += " --seeds " + strings.Trim(strings.ReplaceAll(fmt.Sprint(g.Seeds), " ", ","), "[]")
+	}
+	return command + " --out DIR"
 }
 
 // cutDown leaves every path of an experiment and little of its work.

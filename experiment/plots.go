@@ -24,7 +24,7 @@ type drawn struct {
 
 // draw makes the grid's plots from what is finished and stores each as SVG and PNG.
 func (r *Runner) draw() error {
-	r.Figures = nil
+	r.drawn = nil
 	for _, kind := range r.Grid.Plots {
 		plot := map[string]func() ([]drawn, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[kind]
 		if plot == nil {
@@ -38,7 +38,7 @@ func (r *Runner) draw() error {
 			if err := f.Save(filepath.Join(r.Folder, f.name)); err != nil {
 				return err
 			}
-			r.Figures = append(r.Figures, f.Figure)
+			r.drawn = append(r.drawn, f)
 		}
 	}
 	return nil
@@ -135,10 +135,15 @@ func (r *Runner) separation() ([]drawn, error) {
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
 			path := filepath.Join(r.folder(c), runs.SuspectsFile)
-			if _, err := os.Stat(path); err != nil || r.data == nil {
+			if _, err := os.Stat(path); err != nil {
 				continue
 			}
 			if truth == nil { // only now: it may take a while
+				if r.data == nil {
+					if r.data, err = r.Grid.load(context.Background(), r.Grid.Data, 0); err != nil {
+						return nil, err
+					}
+				}
 				at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
 				if err != nil {
 					return nil, err

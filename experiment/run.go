@@ -22,7 +22,6 @@ import (
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/report"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
@@ -37,13 +36,17 @@ type Runner struct {
 	Only    string        // the name of the only cell to run; empty: all
 	Watch   func(Cell, runs.Event)
 	Say     func(format string, args ...any) // a line for each cell
-	Figures []report.Figure                  // what Write drew
 
 	mu    sync.Mutex
 	data  *dataset.Data
+	read  map[Cell]*runs.Result    // of finished cells
+	drawn []drawn                  // by Write
 	spent map[string]time.Duration // by defence, of the cells that were run
 	count map[string]int
 }
+
+// gridFile keeps the grid in its folder.
+const gridFile = "grid.yaml"
 
 var errBudget = errors.New("the budget is spent; the same command goes on from here")
 
@@ -55,7 +58,30 @@ func (r *Runner) Done(c Cell) bool {
 	return err == nil
 }
 
-// Run runs the cells that are missing. Finished ones are never computed again.
+// result returns the result of a finished cell, or nil.
+func (r *Runner) result(c Cell) *runs.Result {
+	if res := r.read[c]; res != nil {
+		return res
+	}
+	res, err := runs.ReadResult(r.folder(c))
+	if err != nil {
+		return nil
+	}
+	if r.read == nil {
+		r.read = map[Cell]*runs.Result{}
+	}
+	r.read[c] = res
+	return res
+}
+
+// kind is a defence without its settings.
+func kind(defense string) string {
+	k, _, _ := strings.Cut(defense, ":")
+	return k
+}
+
+// Run runs the cells that are missing. Finished ones are never computed again, nor are those that another
+// grid in a folder beside this one's has finished.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.Grid.Check(); err != nil {
 		return err
@@ -69,6 +95,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		defer stop()
 	}
 	r.spent, r.count = map[string]time.Duration{}, map[string]int{}
+	if err := r.adopt(); err != nil {
+		return err
+	}
 	var missing []Cell
 	all := r.Grid.Cells()
 	for _, c := range all {
@@ -142,12 +171,8 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	kind := func(c Cell) string {
-		k, _, _ := strings.Cut(c.Defense, ":")
-		return k
-	}
-	r.spent[kind(c)] += took
-	r.count[kind(c)]++
+	r.spent[kind(c.Defense)] += took
+	r.count[kind(c.Defense)]++
 	var total time.Duration
 	n := 0
 	for k, d := range r.spent {
@@ -156,7 +181,7 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	}
 	var left time.Duration
 	for _, o := range rest {
-		if k := kind(o); r.count[k] > 0 {
+		if k := kind(o.Defense); r.count[k] > 0 {
 			left += r.spent[k] / time.Duration(r.count[k])
 		} else {
 			left += total / time.Duration(n)
@@ -164,7 +189,7 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	}
 	left /= time.Duration(max(1, r.Jobs))
 	line := fmt.Sprintf("%-32s %6s", c.Name(), took.Round(time.Second))
-	if res, err := runs.ReadResult(r.folder(c)); err == nil {
+	if res := r.result(c); res != nil {
 		if res.Verdict != nil {
 			line += "  " + res.Verdict.Says
 		}
@@ -191,7 +216,7 @@ func (r *Runner) open(ctx context.Context) error {
 		return err
 	}
 	g := r.Grid
-	path := filepath.Join(r.Folder, "grid.yaml")
+	path := filepath.Join(r.Folder, gridFile)
 	if old, err := Read(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	} else if err == nil && !g.extends(old) {
@@ -274,7 +299,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		}
 	}
 	spec := runs.Spec{
-		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, "grid.yaml"), r.Folder, c.Name()),
+		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
 		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: auto.Default(), Folder: r.folder(c), Backend: r.Backend, Resume: true,
 		Watch: func(e runs.Event) {
 			if r.Watch != nil {
@@ -283,7 +308,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		},
 	}
 	if !runs.IsRepair(c.Defense) {
-		spec.Defense, _, _ = strings.Cut(c.Defense, ":")
+		spec.Defense = kind(c.Defense)
 		_, err := runs.Train(ctx, spec)
 		return err
 	}

@@ -8,11 +8,11 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/atomicfile"
-	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -74,8 +74,8 @@ func (r *Runner) row(vary, attack, defense string) Row {
 	row := Row{Vary: vary, Attack: attack, Defense: defense}
 	var asr, ca, precision []*float64
 	for _, s := range r.Grid.Seeds {
-		res, err := runs.ReadResult(r.folder(Cell{attack, defense, s, vary}))
-		if err != nil {
+		res := r.result(Cell{attack, defense, s, vary})
+		if res == nil {
 			continue
 		}
 		row.Seeds++
@@ -159,37 +159,93 @@ func (r *Runner) Table() report.Table {
 	if len(g.Attacks) > 2 {
 		line := []string{"average of the attacks"}
 		for k := range n {
-			var asr, ca, pASR, pCA []*float64
-			for i, a := range g.Attacks {
-				if row := rows[i*n+k]; a != "none" && row.Seeds > 0 {
-					asr, ca, pASR, pCA = append(asr, row.ASR), append(ca, row.CA), append(pASR, row.PaperASR), append(pCA, row.PaperCA)
-				}
-			}
-			mean := Row{Seeds: len(asr)}
-			mean.ASR, _ = spread(asr)
-			mean.CA, _ = spread(ca)
-			mean.PaperASR, _ = spread(pASR)
-			mean.PaperCA, _ = spread(pCA)
-			line = append(line, mean.pair())
+			line = append(line, average(rows, k, n))
 		}
 		t.Rows = append(t.Rows, line)
 	}
 	return t
 }
 
-// Tables are what a grid's results fill: Table, if networks were trained, and the verdicts, if there are any.
-func (r *Runner) Tables() []report.Table {
-	verdicts := r.Verdicts()
-	if len(verdicts) == 0 {
-		return []report.Table{r.Table()}
-	}
-	judged := verdictTable(r.Grid.title(), verdicts)
-	for _, row := range r.Rows() {
-		if row.CA != nil {
-			return []report.Table{r.Table(), judged}
+// average is the pair of means over the attacks of defence k of n, and says of how many if some are missing.
+func average(rows []Row, k, n int) string {
+	var asr, ca, pASR, pCA []*float64
+	all := 0
+	for i := k; i < len(rows); i += n {
+		row := rows[i]
+		if row.Attack == "none" {
+			continue
+		}
+		if all++; row.Seeds > 0 {
+			asr, ca, pASR, pCA = append(asr, row.ASR), append(ca, row.CA), append(pASR, row.PaperASR), append(pCA, row.PaperCA)
 		}
 	}
-	return []report.Table{judged}
+	mean := Row{Seeds: len(asr)}
+	mean.ASR, _ = spread(asr)
+	mean.CA, _ = spread(ca)
+	mean.PaperASR, _ = spread(pASR)
+	mean.PaperCA, _ = spread(pCA)
+	text := mean.pair()
+	if len(asr) > 0 && len(asr) < all {
+		text += fmt.Sprintf(", of %d", len(asr))
+	}
+	return text
+}
+
+// spentTable says what each defence was given and used: not all of them train alike.
+func (r *Runner) spentTable() report.Table {
+	t := report.Table{
+		Title: "What each defence used", Note: "Of the finished runs. fp, mcr and nad start from the network without defence, whose training comes on top.",
+		Columns: []string{"defence", "epochs over all images", "clean images given", "epochs over those"},
+	}
+	for _, d := range r.Grid.Defenses {
+		var epochs, clean, own []int
+		for _, c := range r.Grid.Cells() {
+			res := r.result(c)
+			if c.Defense != d || res == nil {
+				continue
+			}
+			if res.Repair == nil {
+				epochs = append(epochs, res.Epochs.Isolate+res.Epochs.Tune+int(math.Round(res.Epochs.Unlearn)))
+				continue
+			}
+			clean = append(clean, res.Repair.Clean)
+			if o, ok := res.Repair.Options.(map[string]any); ok {
+				if n, ok := o["epochs"].(float64); ok {
+					own = append(own, int(n))
+				}
+			}
+		}
+		t.Rows = append(t.Rows, []string{d, span(epochs), span(clean), span(own)})
+	}
+	return t
+}
+
+// span writes the range of some numbers.
+func span(all []int) string {
+	switch {
+	case len(all) == 0:
+		return "–"
+	case slices.Min(all) == slices.Max(all):
+		return strconv.Itoa(all[0])
+	}
+	return fmt.Sprintf("%d to %d", slices.Min(all), slices.Max(all))
+}
+
+// Tables are what a grid's results fill: Table, if networks were trained, and the verdicts, if there are any.
+func (r *Runner) Tables() []report.Table {
+	var all []report.Table
+	verdicts := r.Verdicts()
+	trained := slices.ContainsFunc(r.Rows(), func(row Row) bool { return row.CA != nil })
+	if trained || len(verdicts) == 0 {
+		all = append(all, r.Table())
+	}
+	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return d == "fp" || d == "mcr" || d == "nad" }) {
+		all = append(all, r.spentTable())
+	}
+	if len(verdicts) > 0 {
+		all = append(all, verdictTable(r.Grid.title(), verdicts))
+	}
+	return all
 }
 
 // Markdown writes a table.
@@ -273,6 +329,9 @@ func (r *Runner) Write(command string) error {
 	if err := r.draw(); err != nil {
 		return err
 	}
-	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: tables, Figures: r.Figures, Facts: [][2]string{{"command", command}}}
+	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: tables, Facts: [][2]string{{"command", command}}}
+	for _, f := range r.drawn {
+		p.Figures = append(p.Figures, f.Figure)
+	}
 	return p.Write(filepath.Join(r.Folder, "index.html"))
 }

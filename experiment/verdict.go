@@ -33,8 +33,8 @@ type Verdict struct {
 func (r *Runner) Verdicts() []Verdict {
 	var all []Verdict
 	for _, c := range r.Grid.Cells() {
-		res, err := runs.ReadResult(r.folder(c))
-		if err != nil || res.Verdict == nil {
+		res := r.result(c)
+		if res == nil || res.Verdict == nil {
 			continue
 		}
 		v := Verdict{

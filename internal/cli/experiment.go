@@ -1,10 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,9 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/experiment"
-	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
-	"github.com/unpoison/unpoison/report"
 )
 
 // gridFlags are the flags of everything that runs grids.
@@ -35,13 +32,16 @@ func (f *gridFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
 }
 
+func (f *gridFlags) cacheDir() string { return (&attackFlags{cache: f.cache}).cacheDir() }
+
 func (a *app) experiment() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "experiment",
 		Short: "Run grids of experiments, and the paper's tables and figures",
 		Long: `Runs every cell of a grid (attacks × defences × seeds) that is missing in --out,
 shares what cells have in common, and writes table.md, table.csv, table.json,
-plots and index.html. After a kill the same command goes on.`,
+plots and index.html. Trainings that a grid in a folder beside --out has finished
+are copied from there. After a kill the same command goes on.`,
 		Example: `  unpoison experiment paper unlearning --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
@@ -113,16 +113,19 @@ that every path works. Without data, road signs are rendered.`,
 				}
 				names = args[:1]
 			}
-			return a.runSet(c.Context(), "unpoison: the paper's experiments", &f, &d, func() (all []*experiment.Grid, err error) {
-				for _, n := range names {
-					g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
-					if err != nil {
-						return nil, err
+			return a.runSet(c.Context(), set{
+				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated", names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
+				grids: func() (all []*experiment.Grid, err error) {
+					for _, n := range names {
+						g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
+						if err != nil {
+							return nil, err
+						}
+						all = append(all, g)
 					}
-					all = append(all, g)
-				}
-				return all, nil
-			})
+					return all, nil
+				},
+			}, &f, &d)
 		},
 	}
 	f.add(c)
@@ -146,9 +149,18 @@ bounds. No network is trained on what is kept.`,
   unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.runSet(c.Context(), "unpoison: how often the verdict is right", &f, &d, func() ([]*experiment.Grid, error) {
-				return experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
-			})
+			grids, err := experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
+			if err != nil {
+				return err
+			}
+			s := set{
+				title: "How often the verdict is right", command: func(*experiment.Grid) string { return a.command() },
+				grids: func() ([]*experiment.Grid, error) { return grids, nil },
+			}
+			for _, g := range grids {
+				s.names = append(s.names, g.Name)
+			}
+			return a.runSet(c.Context(), s, &f, &d)
 		},
 	}
 	f.add(c)
@@ -156,11 +168,20 @@ bounds. No network is trained on what is kept.`,
 	return c
 }
 
+// set is several grids that make one document.
+type set struct {
+	title   string
+	names   []string                           // of all of them, in the document's order
+	grids   func() ([]*experiment.Grid, error) // to be run now
+	command func(*experiment.Grid) string      // that repeats one
+}
+
 // setFlags are the flags of what runs several grids on several data sets.
 type setFlags struct {
 	experiment.Data
-	scale string
-	seeds []uint
+	scale    string
+	seeds    []uint
+	markdown string
 }
 
 func (d *setFlags) add(c *cobra.Command, seeds []uint) {
@@ -170,6 +191,7 @@ func (d *setFlags) add(c *cobra.Command, seeds []uint) {
 	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
 	fl.StringVar(&d.scale, "scale", "full", "quick or full")
 	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
+	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
 }
 
 func (d *setFlags) list() (all []uint64) {
@@ -179,15 +201,16 @@ func (d *setFlags) list() (all []uint64) {
 	return all
 }
 
-// runSet runs grids one after the other, each in the folder of its name, and joins their tables.
-func (a *app) runSet(ctx context.Context, title string, f *gridFlags, d *setFlags, grids func() ([]*experiment.Grid, error)) error {
+// runSet runs some grids of a set, one after the other, each in the folder of its name, and joins the tables of
+// all that are there.
+func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) error {
 	if f.out == "" {
 		return usagef("--out is required: a folder for the results")
 	}
 	if d.scale != "quick" && d.scale != "full" {
 		return usagef("--scale %q; there are quick and full", d.scale)
 	}
-	all, err := grids()
+	all, err := s.grids()
 	if err != nil {
 		return err
 	}
@@ -200,18 +223,42 @@ func (a *app) runSet(ctx context.Context, title string, f *gridFlags, d *setFlag
 		}
 	}
 	start, budget := time.Now(), f.budget
-	var pages []*experiment.Runner
+	ran := map[string]*experiment.Runner{}
 	for _, g := range all {
 		if budget > 0 {
 			f.budget = max(time.Second, budget-time.Since(start))
 		}
 		var r *experiment.Runner
-		if r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f); err != nil {
+		r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
+		if r != nil {
+			ran[g.Name] = r
+		}
+		if err != nil {
 			break
+		}
+	}
+	return errors.Join(err, a.writeSet(s, f, d, ran))
+}
+
+// writeSet joins the tables of what was run now and of what is there from before.
+func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experiment.Runner) error {
+	b, err := a.backend()
+	if err != nil {
+		return err
+	}
+	var pages []*experiment.Runner
+	for _, n := range s.names {
+		r := ran[n]
+		if r == nil {
+			if r, err = experiment.Saved(filepath.Join(f.out, n), b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
+				continue
+			} else if err != nil {
+				return err
+			}
 		}
 		pages = append(pages, r)
 	}
-	return errors.Join(err, writeResults(f.out, title, pages))
+	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.command)
 }
 
 func oneArgument(what string) cobra.PositionalArgs {
@@ -231,7 +278,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	}
 	watch := a.watcher()
 	r := &experiment.Runner{
-		Grid: g, Folder: out, Backend: b, Cache: (&attackFlags{cache: f.cache}).cacheDir(), Jobs: f.jobs, Budget: f.budget, Only: f.cell,
+		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Jobs: f.jobs, Budget: f.budget, Only: f.cell,
 		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
 		Say: func(format string, args ...any) {
 			a.done()
@@ -240,11 +287,11 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	}
 	err = r.Run(ctx)
 	a.done()
-	if _, missing := os.Stat(filepath.Join(out, "grid.yaml")); missing == nil {
-		err = errors.Join(err, r.Write(a.command()))
-	}
-	if err != nil {
+	if _, missing := os.Stat(filepath.Join(out, "grid.yaml")); missing != nil {
 		return nil, err
+	}
+	if err = errors.Join(err, r.Write(a.command())); err != nil {
+		return r, err
 	}
 	if a.json {
 		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
@@ -255,40 +302,4 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 		}
 	}
 	return r, nil
-}
-
-// writeResults joins the tables of several grids in results.md and index.html.
-func writeResults(out, title string, all []*experiment.Runner) error {
-	p := &report.Page{Title: title}
-	var verdicts []experiment.Verdict
-	for _, r := range all {
-		verdicts = append(verdicts, r.Verdicts()...)
-	}
-	if len(verdicts) > 0 {
-		p.Summary = []string{experiment.Rates(verdicts)}
-	}
-	err := atomicfile.Write(filepath.Join(out, "results.md"), func(w io.Writer) error {
-		for _, line := range p.Summary {
-			if _, err := fmt.Fprintf(w, "%s\n\n", line); err != nil {
-				return err
-			}
-		}
-		for _, r := range all {
-			raw, err := os.ReadFile(filepath.Join(r.Folder, "table.md"))
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range all {
-		p.Tables, p.Figures = append(p.Tables, r.Tables()...), append(p.Figures, r.Figures...)
-	}
-	return p.Write(filepath.Join(out, "index.html"))
 }

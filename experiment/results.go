@@ -1,0 +1,120 @@
+package experiment
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/report"
+)
+
+// Results joins what the grids of a set have finished in one Markdown file, with the plots in a folder of its name
+// beside it, and in index.html in folder. command gives the line that repeats a grid.
+func Results(folder, markdown, title string, all []*Runner, command func(*Grid) string) error {
+	p := &report.Page{Title: title}
+	var verdicts []Verdict
+	for _, r := range all {
+		verdicts = append(verdicts, r.Verdicts()...)
+	}
+	if len(verdicts) > 0 {
+		p.Summary = []string{Rates(verdicts)}
+	}
+	plots := strings.TrimSuffix(markdown, filepath.Ext(markdown))
+	if err := os.MkdirAll(filepath.Dir(markdown), 0o755); err != nil {
+		return err
+	}
+	err := atomicfile.Write(markdown, func(w io.Writer) error {
+		head := "# " + title + "\n\n"
+		for _, line := range p.Summary {
+			head += line + "\n\n"
+		}
+		if _, err := io.WriteString(w, head); err != nil {
+			return err
+		}
+		for _, r := range all {
+			for i, t := range r.Tables() {
+				if i > 0 {
+					t.Title = r.Grid.title() + ": " + strings.ToLower(t.Title[:1]) + t.Title[1:]
+				}
+				if err := Markdown(w, t); err != nil {
+					return err
+				}
+				if _, err := io.WriteString(w, "\n"); err != nil {
+					return err
+				}
+			}
+			text := ""
+			for _, f := range r.drawn {
+				name := r.Grid.Name + "-" + f.name + ".svg"
+				if err := os.MkdirAll(plots, 0o755); err != nil {
+					return err
+				}
+				if err := atomicfile.WriteBytes(filepath.Join(plots, name), []byte(f.SVG)); err != nil {
+					return err
+				}
+				text += fmt.Sprintf("![%s](%s)\n", f.Title, filepath.ToSlash(filepath.Join(filepath.Base(plots), name)))
+			}
+			if text != "" {
+				text += "\n"
+			}
+			if _, err := fmt.Fprintf(w, "%s%s\n    %s\n\n", text, r.made(), command(r.Grid)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		p.Tables = append(p.Tables, r.Tables()...)
+		for _, f := range r.drawn {
+			p.Figures = append(p.Figures, f.Figure)
+		}
+	}
+	return p.Write(filepath.Join(folder, "index.html"))
+}
+
+// made says when and with what the finished runs were made.
+func (r *Runner) made() string {
+	var dates, with []string
+	finished := 0
+	all := r.Grid.Cells()
+	for _, c := range all {
+		if res := r.result(c); res != nil {
+			finished++
+			dates = append(dates, res.Date)
+			with = append(with, fmt.Sprintf("%s, %s, unpoison %s", res.Model, res.Engine, res.Version))
+		}
+	}
+	if finished == 0 {
+		return "No run is finished.\n"
+	}
+	seeds := make([]string, len(r.Grid.Seeds))
+	for i, s := range r.Grid.Seeds {
+		seeds[i] = fmt.Sprint(s)
+	}
+	when := slices.Min(dates)
+	if last := slices.Max(dates); last != when {
+		when += " to " + last
+	}
+	slices.Sort(with)
+	return fmt.Sprintf("%d of %d runs finished, %s; seeds %s; %s.\n", finished, len(all), when, strings.Join(seeds, ", "), strings.Join(slices.Compact(with), "; "))
+}
+
+// Saved returns the grid that a folder holds with what is finished of it and its plots, to be read only. If the
+// folder holds none, the error is os.ErrNotExist.
+func Saved(folder string, b backends.Backend, cache string) (*Runner, error) {
+	g, err := Read(filepath.Join(folder, gridFile))
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{Grid: g, Folder: folder, Backend: b, Cache: cache}
+	return r, r.draw()
+}

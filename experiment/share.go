@@ -1,0 +1,93 @@
+package experiment
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/runs"
+)
+
+// training is all that a cell's training depends on: cells of several grids that agree in it are one run.
+type training struct {
+	Data              string
+	Limit, Size, Test int
+	Attacks           []attack.Config
+	Defense           string
+	Options           abl.Options
+}
+
+// training returns what a cell depends on, as text; it is empty for cells that build on others and for
+// those of varied data, which are not shared.
+func (g *Grid) training(c Cell, images int) string {
+	if c.Vary != "" || runs.IsRepair(c.Defense) {
+		return ""
+	}
+	t := training{Data: g.Data, Limit: g.Limit, Size: g.Size, Test: g.Test, Defense: kind(c.Defense)}
+	var err error
+	if t.Options, err = g.options(c.Attack, c.Defense, c.Seed, images); err != nil {
+		return ""
+	}
+	if t.Attacks, err = g.attack(c.Attack, c.Seed); err != nil {
+		return ""
+	}
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
+// adopt copies what is missing from the grids in the folders beside this one's, where a finished cell is the
+// same training: the paper's experiments have some twenty in common.
+func (r *Runner) adopt() error {
+	wanted := map[string]Cell{}
+	for _, c := range r.Grid.Cells() {
+		if key := r.Grid.training(c, r.data.Train.Len()); key != "" && (r.Only == "" || r.Only == c.Name()) {
+			if _, err := os.Stat(r.folder(c)); os.IsNotExist(err) {
+				wanted[key] = c
+			}
+		}
+	}
+	beside, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(r.Folder)), "*", gridFile))
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Sorted(slices.Values(beside)) {
+		g, err := Read(path)
+		if err != nil || filepath.Dir(path) == filepath.Clean(r.Folder) {
+			continue // not ours to judge
+		}
+		other := &Runner{Grid: g, Folder: filepath.Dir(path)}
+		for _, theirs := range g.Cells() {
+			key := g.training(theirs, r.data.Train.Len())
+			ours, ok := wanted[key]
+			if !ok || !other.Done(theirs) {
+				continue
+			}
+			if err := copyFolder(other.folder(theirs), r.folder(ours)); err != nil {
+				return err
+			}
+			r.Say("%-32s is %s", ours.Name(), other.folder(theirs))
+			delete(wanted, key)
+		}
+	}
+	return nil
+}
+
+// copyFolder makes a copy that appears whole or not at all.
+func copyFolder(from, to string) error {
+	temporary, err := os.MkdirTemp(filepath.Dir(to), ".copy-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	whole := filepath.Join(temporary, filepath.Base(to))
+	if err := os.CopyFS(whole, os.DirFS(from)); err != nil {
+		return err
+	}
+	return os.Rename(whole, to)
+}
