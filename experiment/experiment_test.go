@@ -20,7 +20,7 @@ import (
 func small() *Grid {
 	return &Grid{
 		Name: "small", Data: "signs", Limit: 300, Test: 100, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
-		Defenses: []string{"fp", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
+		Defenses: []string{"fp:epochs=2", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
 		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=8,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
 	}
 }
@@ -37,7 +37,8 @@ func runner(t *testing.T, g *Grid, folder string) *Runner {
 // A grid that is stopped twice in the middle of a cell, with two cells at a time, ends in the same
 // tables to the byte; and nothing that was finished is computed again.
 func TestGridGoesOnAfterAStop(t *testing.T) {
-	whole, broken := t.TempDir(), t.TempDir()
+	// Side by side they would share runs.
+	whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
 	r := runner(t, small(), whole)
 	if err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -191,6 +192,7 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		"name: a\ndata: signs\nattacks: [magic]\ndefenses: [none]\n":                                  "magic",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [magic]\n":                                  "magic",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gama=1\"]\n":                         "gamma",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:gamma=1\"]\n":                        "beta",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolour: red\n":                      "colour",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nmodel: big\n":                       "wrn-16-1",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=many\"\n":         "does not take",

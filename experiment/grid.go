@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/internal/settings"
 	"github.com/unpoison/unpoison/model"
@@ -35,8 +36,8 @@ type Grid struct {
 	Model string   `yaml:"model,omitempty"`
 	// Attacks as --attack takes them, NAME:key=value,…; "none" is the data as they are.
 	Attacks []string `yaml:"attacks"`
-	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, fp, mcr, nad, and
-	// unlearn:METHOD.
+	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, fp, mcr and nad with
+	// settings of their own (nad:beta=500), and unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
 	// Settings change the recipe of all trainings, Plain that of the networks without defence, PlainFor that
@@ -119,6 +120,9 @@ func (g *Grid) Check() error {
 		if _, err := g.options("none", d, 0, 0); err != nil {
 			return err
 		}
+		if _, _, err := repairOptions(d); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -190,6 +194,16 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 		}
 	}
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil
+}
+
+// repairOptions splits a defence on a trained model into its name and its settings.
+func repairOptions(defense string) (name string, o repair.Options, err error) {
+	name, list, _ := strings.Cut(defense, ":")
+	if !slices.Contains(repair.Names(), name) {
+		return defense, o, nil
+	}
+	o = repair.Defaults(name)
+	return name, o, settings.Set(list, &o)
 }
 
 // Cell is one run of a grid.

@@ -18,7 +18,6 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense/auto"
-	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
@@ -312,9 +311,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		_, err := runs.Train(ctx, spec)
 		return err
 	}
-	spec.Defense = c.Defense
-	rep := runs.RepairSpec{
-		Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Repair: repair.Defaults(c.Defense), Tune: unlearn.DefaultTune(),
+	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: unlearn.DefaultTune()}
+	if rep.Defense, rep.Repair, err = repairOptions(c.Defense); err != nil {
+		return err
 	}
 	rep.Repair.Seed, rep.Repair.Flip = c.Seed, o.Flip
 	rep.Tune.Scratch = o.TuneEpochs

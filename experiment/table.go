@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/report"
 )
@@ -239,7 +240,7 @@ func (r *Runner) Tables() []report.Table {
 	if trained || len(verdicts) == 0 {
 		all = append(all, r.Table())
 	}
-	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return d == "fp" || d == "mcr" || d == "nad" }) {
+	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return slices.Contains(repair.Names(), kind(d)) }) {
 		all = append(all, r.spentTable())
 	}
 	if len(verdicts) > 0 {

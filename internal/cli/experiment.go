@@ -61,7 +61,7 @@ func (a *app) experimentRun() *cobra.Command {
   data: cifar10:DIR            # or signs, which are rendered
   vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
   attacks: [none, badnets, "blend:alpha=0.1"]
-  defenses: [none, nad, abl, "abl:gamma=1", auto, "unlearn:retrain"]
+  defenses: [none, nad, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
   settings: tune_epochs=10     # of all trainings
   plain: tune_epochs=8         # of those without defence

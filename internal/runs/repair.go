@@ -129,7 +129,8 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	return unlearn.RunMethod(ctx, method, &unlearn.Task{Backend: s.Backend, Network: n, State: state, Sets: sets, Options: t, Watch: Progress(s.Watch)})
 }
 
-// IsRepair reports whether a defence works on a model that was trained before.
+// IsRepair reports whether a defence, with settings or without, works on a model that was trained before.
 func IsRepair(defense string) bool {
-	return slices.Contains(repair.Names(), defense) || strings.HasPrefix(defense, Unlearning)
+	name, _, _ := strings.Cut(defense, ":")
+	return slices.Contains(repair.Names(), name) || strings.HasPrefix(defense, Unlearning)
 }
