@@ -120,7 +120,7 @@ func (g *Grid) Check() error {
 		if _, err := g.options("none", d, 0, 0); err != nil {
 			return err
 		}
-		if _, _, err := repairOptions(d); err != nil {
+		if _, _, err := repairOptions(d, 0); err != nil {
 			return err
 		}
 	}
@@ -196,13 +196,13 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil
 }
 
-// repairOptions splits a defence on a trained model into its name and its settings.
-func repairOptions(defense string) (name string, o repair.Options, err error) {
+// repairOptions splits a defence on a trained model into its name and its settings for a number of clean images.
+func repairOptions(defense string, images int) (name string, o repair.Options, err error) {
 	name, list, _ := strings.Cut(defense, ":")
 	if !slices.Contains(repair.Names(), name) {
 		return defense, o, nil
 	}
-	o = repair.Defaults(name)
+	o = repair.Defaults(name, images)
 	return name, o, settings.Set(list, &o)
 }
 

@@ -312,7 +312,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		return err
 	}
 	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: unlearn.DefaultTune()}
-	if rep.Defense, rep.Repair, err = repairOptions(c.Defense); err != nil {
+	if rep.Defense, rep.Repair, err = repairOptions(c.Defense, int(g.Clean*float64(data.Train.Len()))); err != nil {
 		return err
 	}
 	rep.Repair.Seed, rep.Repair.Flip = c.Seed, o.Flip

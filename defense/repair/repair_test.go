@@ -84,7 +84,7 @@ func TestMethodsRepair(t *testing.T) {
 	}
 	for _, m := range Names() {
 		t.Run(m, func(t *testing.T) {
-			j.Options = Defaults(m)
+			j.Options = Defaults(m, j.Clean.Len())
 			j.Options.Batch, j.Options.Flip, j.Options.Rate = 32, false, 0.02
 			j.Options.Beta /= 10 // the network is small
 			out, err := Run(context.Background(), m, j)
@@ -161,11 +161,20 @@ func TestWrongJobsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := signs.Render(0, 40, 20).Train
-	j := &Job{Network: n, Clean: d, Options: Defaults("fp")}
+	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
 	if _, err := Run(context.Background(), "fp", j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
 		t.Errorf("too few images: %v", err)
 	}
 	if _, err := Run(context.Background(), "magic", j); err == nil || !strings.Contains(err.Error(), "fp, mcr, nad") {
 		t.Errorf("unknown method: %v", err)
+	}
+}
+
+// A step takes 64 images, of few images a quarter, and never fewer than eight.
+func TestDefaultsFitSmallSets(t *testing.T) {
+	for images, want := range map[int]int{0: 64, 2500: 64, 256: 64, 255: 32, 60: 8, 10: 8} {
+		if got := Defaults("nad", images).Batch; got != want {
+			t.Errorf("%d clean images: a batch of %d, expected %d", images, got, want)
+		}
 	}
 }

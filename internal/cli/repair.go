@@ -55,7 +55,8 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			settings := repair.Defaults(method)
+			images := int(share * float64(d.Train.Len()))
+			settings := repair.Defaults(method, images)
 			for flag, set := range map[string]func(){
 				"epochs": func() { settings.Epochs = o.Epochs }, "batch": func() { settings.Batch = o.Batch }, "rate": func() { settings.Rate = o.Rate },
 				"tolerance": func() { settings.Tolerance = o.Tolerance }, "beta": func() { settings.Beta = o.Beta },
@@ -76,7 +77,6 @@ images of --clean, or a share of them.`,
 			if err := saveModel(path, res.State, info); err != nil {
 				return err
 			}
-			images := int(share * float64(d.Train.Len()))
 			if a.json {
 				return a.printJSON(map[string]any{"model": path, "method": method, "clean_images": images, "options": settings, "chose": res.Chose})
 			}
@@ -95,7 +95,7 @@ images of --clean, or a share of them.`,
 	fl.Float64Var(&share, "share", 1, "share of the clean images that is used, drawn by --seed")
 	fl.Uint64Var(&o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&o.Epochs, "epochs", 0, "epochs of each training (default 10; mcr 40)")
-	fl.IntVar(&o.Batch, "batch", 0, "images a step (default 64)")
+	fl.IntVar(&o.Batch, "batch", 0, "images a step (default 64, of few images a quarter)")
 	fl.Float64Var(&o.Rate, "rate", 0, "learning rate at the start (default 0.01; nad 0.05)")
 	fl.Float64Var(&o.Tolerance, "tolerance", 0, "fp: accuracy on the clean images that pruning may cost (default 0.04)")
 	fl.Float64Var(&o.Beta, "beta", 0, "nad: weight of the attention loss (default 1000)")
