@@ -30,7 +30,7 @@ type Config struct {
 	Attacker  string  `json:"attacker,omitempty"` // FC: "aware" or "clean", what the attacker's network has learnt
 	Place     string  `json:"place,omitempty"`    // FC: what is perturbed, the whole "image" or where the "patch" goes
 
-	Density float64 `json:"density,omitempty"` // Dynamic: share of the image that masks may cover for nothing; 0: the published 0.032
+	Density float64 `json:"density,omitempty"` // Dynamic: share of the image that masks may cover for nothing
 
 	Network string `json:"network,omitempty"` // architecture of the attacker's own networks
 	Epochs  int    `json:"epochs,omitempty"`  // their training

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -27,11 +26,11 @@ var dynamic = Method{
 	Defaults: func(c *Config) {
 		c.Cover, c.Steps = 0.08, 300
 		ownNetwork(c)
-		c.Epochs = 15
+		c.Epochs, c.Density = 15, 0.06
 	},
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		if !(c.Density >= 0 && c.Density < 1) {
-			return nil, fmt.Errorf("density %g, expected a share of the image under 1, or 0 for the published one", c.Density)
+		if !(c.Density > 0 && c.Density < 1) {
+			return nil, fmt.Errorf("density %g, expected a share of the image between 0 and 1", c.Density)
 		}
 		d := &inputAware{}
 		var err error
@@ -49,9 +48,8 @@ type inputAware struct {
 	f                       *gx.Function
 }
 
-// Settings of the published attack, but for the rate; Config's Steps are the mask's.
+// Settings of the published attack, but for the rate and the mask's density, 0.032 there; Config's Steps are the mask's.
 const (
-	maskDensity  = 0.032 // unless Config says another
 	maskWeight   = 100.0
 	dynamicBatch = 128
 	dynamicShare = 24 // images of a batch with their own pattern, and as many with another's: twice the published share, for a tenth of the epochs
@@ -176,7 +174,7 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 	masks, err := train.NewLearner(l.Backend, "mask", []*train.Module{{Net: d.mask, State: d.maskState, Adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", 2*half, set.Height, set.Width, 3)
 		m := maskOf(nets[0](x))
-		spare := AddScalar(ReduceMean(m, 1, 2, 3), -cmp.Or(l.Config.Density, maskDensity))
+		spare := AddScalar(ReduceMean(m, 1, 2, 3), -l.Config.Density)
 		norm := ReduceAllMean(Max(spare, ZerosLike(spare)))
 		return Add(MulScalar(norm, maskWeight), diversity(rows(x, 0, half), rows(x, half, 2*half), rows(m, 0, half), rows(m, half, 2*half))), nil
 	})
