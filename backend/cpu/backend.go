@@ -3,6 +3,8 @@ package cpu
 import (
 	"reflect"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -26,15 +28,23 @@ func init() {
 // Backend computes GoMLX graphs on this machine's processor. It has one device, number 0.
 type Backend struct {
 	notimplemented.Backend
+	threads   int // that a computation uses; 0: all
 	finalized atomic.Bool
 }
 
-// New returns the backend; there is nothing to configure, so config must be empty.
+// New returns the backend. config is empty or "threads=N": how many of GOMAXPROCS threads a computation uses
+// (default all). Several programs that run at a time, with a share of the threads each, get more done than one
+// program with all of them; the results are the same.
 func New(config string) (*Backend, error) {
-	if config != "" {
-		return nil, errors.Errorf("backend %s takes no configuration, got %q", Name, config)
+	if config == "" {
+		return &Backend{}, nil
 	}
-	return &Backend{}, nil
+	value, ok := strings.CutPrefix(config, "threads=")
+	n, err := strconv.Atoi(value)
+	if !ok || err != nil || n < 1 {
+		return nil, errors.Errorf("backend %s takes threads=N with N at least 1, or nothing, got %q", Name, config)
+	}
+	return &Backend{threads: n}, nil
 }
 
 // InstructionSet names the kernels in use: avx512, avx2 or generic.

@@ -168,6 +168,7 @@ func (b *builder) Compile(outputs []backends.Op, shardings []*backends.ShardingS
 	if e.program, err = b.graph.Compile(nodes); err != nil {
 		return nil, errors.WithMessagef(err, "compiling %s", b.name)
 	}
+	e.program.Threads = b.backend.threads
 	return e, nil
 }
 

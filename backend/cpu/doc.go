@@ -4,7 +4,8 @@
 //	import _ "github.com/unpoison/unpoison/backend/cpu"
 //
 // and GOMLX_BACKEND=unpoison-cpu, or backends.NewWithConfig(cpu.Name), selects it. It knows nothing
-// of poison and needs nothing else of this module.
+// of poison and needs nothing else of this module. It uses all of GOMAXPROCS threads, or as many as
+// its configuration says: GOMLX_BACKEND=unpoison-cpu:threads=1.
 //
 // # What it supports
 //

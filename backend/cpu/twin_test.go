@@ -5,7 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
@@ -230,13 +232,21 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	x, k1, k2, s := random(r, 50, 16, 16, 3), random(r, 3, 3, 3, 16), random(r, 3, 3, 16, 32), random(r, 16)
 	var want []float32
-	for _, threads := range []int{1, 2, 3, 8, 2} {
+	for i, threads := range []int{1, 2, 3, 8, 2, 2} {
 		runtime.GOMAXPROCS(threads)
+		config := ""
+		if i == 5 {
+			config = "threads=1"
+		}
 		args := make([]any, 4)
 		for i, a := range []*tensors.Tensor{x, k1, k2, s} {
 			args[i] = tensors.FromFlatDataAndDimensions(flat(t, a), a.Shape().Dimensions...)
 		}
-		out := MustNewExec(newBackend(t), func(x, k1, k2, s *Node) []*Node {
+		backend, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := MustNewExec(backend, func(x, k1, k2, s *Node) []*Node {
 			y := Convolve(x, k1).PadSame().Done()
 			y, _, _ = InternalBatchNormForTraining(y, s, s, 1e-5, -1)
 			y = Max(y, ScalarZero(y.Graph(), y.DType()))
@@ -293,5 +303,44 @@ func TestExecuteIntoChecksBuffers(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(20, func() { _ = exe.ExecuteInto([]backends.Buffer{in}, []backends.Buffer{out}) }); n > 2 {
 		t.Errorf("%v allocations a step", n)
+	}
+}
+
+// Programs that run at a time share the helpers and get the results that they get alone.
+func TestSeveralProgramsAtATime(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	r := rand.New(rand.NewPCG(5, 5))
+	x, k := random(r, 64, 16, 16, 16), random(r, 3, 3, 16, 16)
+	xs, ks := flat(t, x), flat(t, k)
+	conv := func(config string) []float32 {
+		b, err := New(config)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		e := MustNewExec(b, func(x, k *Node) *Node { return Convolve(x, k).PadSame().Done() })
+		var out []float32
+		for range 20 {
+			out = flat(t, e.MustExec(tensors.FromFlatDataAndDimensions(xs, 64, 16, 16, 16), tensors.FromFlatDataAndDimensions(ks, 3, 3, 16, 16))[0])
+		}
+		return out
+	}
+	want := conv("threads=1")
+	var group sync.WaitGroup
+	for _, config := range []string{"", "threads=2", "threads=1", "", "threads=3"} {
+		group.Go(func() {
+			if got := conv(config); !slices.Equal(got, want) {
+				t.Errorf("%q: other results beside other programs", config)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestConfiguration(t *testing.T) {
+	for _, config := range []string{"threads=0", "threads=-1", "threads=x", "2", "cores=2"} {
+		if _, err := New(config); err == nil || !strings.Contains(err.Error(), "threads=N") {
+			t.Errorf("%q: %v", config, err)
+		}
 	}
 }

@@ -56,7 +56,7 @@ type app struct {
 	engine   string
 }
 
-func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine) }
+func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine, 0) }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string) int {

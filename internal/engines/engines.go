@@ -12,10 +12,14 @@ import (
 // Names lists the engines.
 var Names = []string{"cpu", "xla"}
 
-// New returns the engine of that name.
-func New(name string) (backends.Backend, error) {
+// New returns the engine of that name. Of the processor's threads cpu uses as many at most for one computation, or all
+// for 0.
+func New(name string, threads int) (backends.Backend, error) {
 	switch name {
 	case "cpu":
+		if threads > 0 {
+			return cpu.New(fmt.Sprintf("threads=%d", threads))
+		}
 		return cpu.New("")
 	case "xla":
 		return newXLA()

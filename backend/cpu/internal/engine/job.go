@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +19,8 @@ type job struct {
 	backwards bool
 	join      *step
 	shares    int
+
+	taken []*helper // that work on it
 }
 
 func (j *job) run(w, task int) {
@@ -43,10 +46,11 @@ func (j *job) take(worker int) (last bool) {
 	}
 }
 
-// helpers are the goroutines that share jobs, for all programs. Whoever holds the lock has them.
+// helpers are the goroutines that share jobs, for all programs: as many as the processor has cores beside the callers'.
 var helpers struct {
 	sync.Mutex
-	all []*helper
+	free  []*helper
+	count int
 }
 
 // helper waits for the next job: for a moment awake, since a step's loops follow each other within
@@ -67,33 +71,28 @@ const (
 // spins is how often a helper looks for work, and share for the end of it, before falling asleep: some 50 µs.
 const spins = 1 << 14
 
-// share runs the job's tasks on this goroutine and threads-1 helpers, or alone where another program
-// has the helpers. Which of them does which task is left to chance; results may not depend on it.
+// share runs the job's tasks on this goroutine and up to threads-1 helpers, fewer where other programs have them.
+// Which of them does which task is left to chance; results may not depend on it.
 func (j *job) share(threads, tasks int) {
 	j.tasks = tasks
 	j.next.Store(0)
-	if !helpers.TryLock() {
-		j.left.Store(1)
-		j.take(0)
-		return
-	}
-	defer helpers.Unlock()
-	for len(helpers.all) < threads-1 {
-		h := &helper{wake: make(chan struct{}, 1)}
-		helpers.all = append(helpers.all, h)
-		go h.loop()
-	}
-	j.left.Store(int64(threads))
+	j.hire(threads - 1)
+	j.left.Store(int64(1 + len(j.taken)))
 	j.state.Store(awake)
-	for t, h := range helpers.all[:threads-1] {
-		h.job, h.worker = j, t+1
+	for i, h := range j.taken {
+		h.job, h.worker = j, i+1
 		if h.state.Swap(called) == asleep {
 			h.wake <- struct{}{}
 		}
 	}
-	if j.take(0) {
-		return
+	if last := j.take(0); !last {
+		j.wait()
 	}
+	j.dismiss()
+}
+
+// wait returns when all tasks are done.
+func (j *job) wait() {
 	for range spins {
 		if j.state.Load() == called {
 			return
@@ -102,6 +101,33 @@ func (j *job) share(threads, tasks int) {
 	if j.state.CompareAndSwap(awake, asleep) {
 		<-j.done
 	}
+}
+
+// hire takes up to n helpers that are free, or may still be made.
+func (j *job) hire(n int) {
+	j.taken = j.taken[:0]
+	helpers.Lock()
+	defer helpers.Unlock()
+	most := runtime.GOMAXPROCS(0) - 1
+	for ; n > 0; n-- {
+		if k := len(helpers.free); k > 0 {
+			j.taken, helpers.free = append(j.taken, helpers.free[k-1]), helpers.free[:k-1]
+			continue
+		}
+		if helpers.count >= most {
+			return
+		}
+		helpers.count++
+		h := &helper{wake: make(chan struct{}, 1)}
+		go h.loop()
+		j.taken = append(j.taken, h)
+	}
+}
+
+func (j *job) dismiss() {
+	helpers.Lock()
+	defer helpers.Unlock()
+	helpers.free = append(helpers.free, j.taken...)
 }
 
 func (h *helper) loop() {

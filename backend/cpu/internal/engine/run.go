@@ -15,6 +15,7 @@ import (
 type Program struct {
 	Inputs, Outputs []Shape
 	Names           []string // of the inputs
+	Threads         int      // that a run uses; 0: GOMAXPROCS
 
 	graph   *Graph
 	levels  []*level
@@ -219,6 +220,9 @@ func (p *Program) Run(inputs, outputs []unsafe.Pointer) (err error) {
 	p.bufs = [2][]unsafe.Pointer{inputs, outputs}
 	defer func() { p.bufs = [2][]unsafe.Pointer{} }()
 	threads := runtime.GOMAXPROCS(0)
+	if p.Threads > 0 {
+		threads = min(threads, p.Threads)
+	}
 	for len(p.workers) < threads {
 		p.workers = append(p.workers, &worker{scratch: aligned(p.scratch)})
 	}
