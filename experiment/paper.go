@@ -117,6 +117,8 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	switch name {
 	case "curves":
 		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", ten[:9], []string{"none"}, []string{"curves"}
+		// As images are in isolation: crops would cut triggers off, and what is left carries a wrong label.
+		g.Settings = "augment=false"
 	case "cifar10":
 		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, ten...), paperDefenses
 	case "gtsrb":

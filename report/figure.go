@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -86,6 +87,9 @@ func valueTicks(lines []Line) plot.ConstantTicks {
 // empty returns a plot with axes and a grid.
 func empty(a Axes) *plot.Plot {
 	p := plot.New()
+	for _, style := range []*text.Style{&p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Label.TextStyle, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+		style.Font.Variant = "Sans"
+	}
 	p.X.Label.Text, p.Y.Label.Text = a.X, a.Y
 	p.Y.Min = 0
 	p.Legend.Top = true
@@ -176,6 +180,8 @@ func figure(title, caption string, p *plot.Plot) (Figure, error) {
 	if i := bytes.Index(svg, []byte("<svg")); i > 0 { // without the XML prologue
 		svg = svg[i:]
 	}
+	// Browsers rarely have the font that the text was measured with; these are as wide.
+	svg = bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
 	return Figure{title, caption, template.HTML(svg), p}, nil
 }
 
