@@ -276,3 +276,25 @@ func TestGridsShareTrainings(t *testing.T) {
 		}
 	}
 }
+
+func TestADefenceCanHaveMoreSeeds(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"none", "badnets"}, Defenses: []string{"none", "abl:gamma=1", "nad"}, SeedsFor: map[string][]uint64{"abl": {0, 7}}}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range g.Cells() {
+		names = append(names, c.Name())
+	}
+	want := []string{
+		"none.none.0", "none.abl-gamma1.0", "none.nad.0", "badnets.none.0", "badnets.abl-gamma1.0", "badnets.nad.0",
+		"none.abl-gamma1.7", "badnets.abl-gamma1.7",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("cells %v, expected %v", names, want)
+	}
+	g.SeedsFor = map[string][]uint64{"mcr": {1}}
+	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "mcr") {
+		t.Errorf("more seeds for a defence that is not there: %v", err)
+	}
+}

@@ -40,6 +40,8 @@ type Grid struct {
 	// settings of their own (nad:beta=500), and unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
+	// SeedsFor are more seeds of the defences of these names.
+	SeedsFor map[string][]uint64 `yaml:"seeds_for,omitempty"`
 	// Settings change the recipe of all trainings, Plain that of the networks without defence, PlainFor that
 	// of those under the attack of this name as well.
 	Settings string            `yaml:"settings,omitempty"`
@@ -84,6 +86,11 @@ func (g *Grid) Check() error {
 	}
 	if len(g.Seeds) == 0 {
 		g.Seeds = []uint64{0}
+	}
+	for d := range g.SeedsFor {
+		if !slices.ContainsFunc(g.Defenses, func(of string) bool { return kind(of) == d }) {
+			return fmt.Errorf("seeds_for: the grid has no defence %q", d)
+		}
 	}
 	for _, list := range g.Vary {
 		if _, err := variation(list); err != nil {
@@ -132,7 +139,7 @@ func (g *Grid) Check() error {
 func (g *Grid) extends(old *Grid) bool {
 	a, b := *g, *old
 	for _, x := range []*Grid{&a, &b} {
-		x.Name, x.Title, x.Vary, x.Attacks, x.Defenses, x.Seeds, x.Plots = "", "", nil, nil, nil, nil, nil
+		x.Name, x.Title, x.Vary, x.Attacks, x.Defenses, x.Seeds, x.SeedsFor, x.Plots = "", "", nil, nil, nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)
 }
@@ -143,6 +150,17 @@ func (g *Grid) sets() []string {
 		return []string{""}
 	}
 	return g.Vary
+}
+
+// seeds lists those of a defence.
+func (g *Grid) seeds(defense string) []uint64 {
+	all := slices.Clone(g.Seeds)
+	for _, s := range g.SeedsFor[kind(defense)] {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // variation reads one of Vary's lists.
@@ -243,12 +261,20 @@ func (g *Grid) Cells() []Cell {
 			all = append(all, c)
 		}
 	}
-	for _, s := range g.Seeds {
+	every := slices.Clone(g.Seeds)
+	for _, d := range g.Defenses {
+		for _, s := range g.seeds(d) {
+			if !slices.Contains(every, s) {
+				every = append(every, s)
+			}
+		}
+	}
+	for _, s := range every {
 		for _, v := range g.sets() {
 			for _, a := range g.Attacks {
 				for _, d := range g.Defenses {
-					if a == "none" && strings.HasPrefix(d, runs.Unlearning) {
-						continue // there is nothing to unlearn
+					if a == "none" && strings.HasPrefix(d, runs.Unlearning) || !slices.Contains(g.seeds(d), s) {
+						continue // there is nothing to unlearn, or not with this seed
 					}
 					c := Cell{a, d, s, v}
 					for _, n := range c.needs() {

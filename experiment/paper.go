@@ -121,6 +121,9 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Settings = "augment=false"
 	case "cifar10":
 		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, ten...), paperDefenses
+		if len(seeds) == 1 && !quick {
+			g.SeedsFor = map[string][]uint64{"abl": {seeds[0] + 1}}
+		}
 	case "gtsrb":
 		g.Title, g.Data = "Five attacks and five defences on GTSRB", data.GTSRB
 		g.Plain = "tune_epochs=15"
@@ -172,6 +175,11 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	return g, g.Check()
 }
 
+// list joins seeds by commas.
+func list(seeds []uint64) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(seeds), " ", ","), "[]")
+}
+
 // PaperCommand returns the command line that repeats one of the paper's experiments.
 func (g *Grid) PaperCommand() string {
 	command := "unpoison experiment paper " + g.Name
@@ -186,7 +194,7 @@ func (g *Grid) PaperCommand() string {
 		command += " --scale quick"
 	}
 	if !slices.Equal(g.Seeds, []uint64{0}) {
-		command += " --seeds " + strings.Trim(strings.ReplaceAll(fmt.Sprint(g.Seeds), " ", ","), "[]")
+		command += " --seeds " + list(g.Seeds)
 	}
 	return command + " --out DIR"
 }

@@ -84,11 +84,13 @@ func Results(folder, markdown, title string, all []*Runner, command func(*Grid) 
 // made says when and with what the finished runs were made.
 func (r *Runner) made() string {
 	var dates, with []string
+	var seeds []uint64
 	finished := 0
 	all := r.Grid.Cells()
 	for _, c := range all {
 		if res := r.result(c); res != nil {
 			finished++
+			seeds = append(seeds, c.Seed)
 			dates = append(dates, res.Date)
 			with = append(with, fmt.Sprintf("%s, %s, unpoison %s", res.Model, res.Engine, res.Version))
 		}
@@ -96,16 +98,13 @@ func (r *Runner) made() string {
 	if finished == 0 {
 		return "No run is finished.\n"
 	}
-	seeds := make([]string, len(r.Grid.Seeds))
-	for i, s := range r.Grid.Seeds {
-		seeds[i] = fmt.Sprint(s)
-	}
 	when := slices.Min(dates)
 	if last := slices.Max(dates); last != when {
 		when += " to " + last
 	}
 	slices.Sort(with)
-	return fmt.Sprintf("%d of %d runs finished, %s; seeds %s; %s.\n", finished, len(all), when, strings.Join(seeds, ", "), strings.Join(slices.Compact(with), "; "))
+	slices.Sort(seeds)
+	return fmt.Sprintf("%d of %d runs finished, %s; seeds %s; %s.\n", finished, len(all), when, list(slices.Compact(seeds)), strings.Join(slices.Compact(with), "; "))
 }
 
 // Saved returns the grid that a folder holds with what is finished of it and its plots, to be read only. If the

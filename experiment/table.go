@@ -74,7 +74,7 @@ func (r *Runner) Rows() []Row {
 func (r *Runner) row(vary, attack, defense string) Row {
 	row := Row{Vary: vary, Attack: attack, Defense: defense}
 	var asr, ca, precision []*float64
-	for _, s := range r.Grid.Seeds {
+	for _, s := range r.Grid.seeds(defense) {
 		res := r.result(Cell{attack, defense, s, vary})
 		if res == nil {
 			continue

@@ -65,6 +65,7 @@ func (a *app) experimentRun() *cobra.Command {
   attacks: [none, badnets, "blend:alpha=0.1"]
   defenses: [none, nad, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
+  seeds_for: {abl: [2]}        # more for one defence
   settings: tune_epochs=10     # of all trainings
   plain: tune_epochs=8         # of those without defence
   plain_for: {dynamic: tune_epochs=15}
