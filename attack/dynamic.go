@@ -26,7 +26,7 @@ var dynamic = Method{
 	Defaults: func(c *Config) {
 		c.Cover, c.Steps = 0.08, 300
 		ownNetwork(c)
-		c.Epochs, c.Density = 15, 0.06
+		c.Epochs, c.Density = 15, 0.05
 	},
 	New: func(c Config, set *dataset.Set) (Trigger, error) {
 		if !(c.Density > 0 && c.Density < 1) {

@@ -128,7 +128,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Title, g.Data = "Five attacks and five defences on GTSRB", data.GTSRB
 		g.Plain = "tune_epochs=15"
 		// SIG needs a class with images enough; it and Dynamic are as strong as docs/attacks.md found necessary there.
-		g.Attacks = []string{"none", "badnets", "trojan", "blend", "dynamic:epochs=40,cover=0.02", "sig:target=1,rate=0.045,delta=40,delta_test=50"}
+		g.Attacks = []string{"none", "badnets", "trojan", "blend", "dynamic:epochs=40,cover=0.02,density=0.06", "sig:target=1,rate=0.045,delta=40,delta_test=50"}
 		g.Defenses, g.PlainFor = paperDefenses, nil
 	case "photos":
 		// Some thousand photographs do not train ResNet-34 from scratch; at 64 px they train this one.
