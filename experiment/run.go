@@ -51,6 +51,9 @@ var errBudget = errors.New("the budget is spent; the same command goes on from h
 
 func (r *Runner) folder(c Cell) string { return filepath.Join(r.Folder, "cells", c.Name()) }
 
+// Opened reports whether Run came as far as having the folder and the data; before that there is nothing to Write.
+func (r *Runner) Opened() bool { return r.data != nil }
+
 // Done reports whether a cell is finished.
 func (r *Runner) Done(c Cell) bool {
 	_, err := os.Stat(filepath.Join(r.folder(c), runs.ResultFile))

@@ -405,3 +405,30 @@ func TestDivergedTrainingIsSaid(t *testing.T) {
 		t.Error("a diverged model was written")
 	}
 }
+
+// A grid that may not run in a folder leaves the tables there as they are.
+func TestAnotherGridsTableIsKept(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	grid := func(name string, limit int) string {
+		path := filepath.Join(dir, name+".yaml")
+		text := fmt.Sprintf("name: %s\ndata: signs\nlimit: %d\ntest: 20\nmodel: small-cnn\nattacks: [none]\ndefenses: [none]\nsettings: tune_epochs=1,batch=32\n", name, limit)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if code, _, errs := call("experiment", "run", grid("first", 64), "--out", out); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	before, err := os.ReadFile(filepath.Join(out, "table.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call("experiment", "run", grid("second", 96), "--out", out); code != exitFailed || !strings.Contains(errs, "other data or settings") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if after, err := os.ReadFile(filepath.Join(out, "table.md")); err != nil || string(after) != string(before) {
+		t.Errorf("the first grid's table is now %q (%v)", after, err)
+	}
+}

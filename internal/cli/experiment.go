@@ -294,7 +294,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	}
 	err = r.Run(ctx)
 	a.done()
-	if _, missing := os.Stat(filepath.Join(out, "grid.yaml")); missing != nil {
+	if !r.Opened() { // a table that is there may be another grid's
 		return nil, err
 	}
 	if err = errors.Join(err, r.Write(a.command())); err != nil {
