@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -79,7 +80,7 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 	if err != nil {
 		return nil, err
 	}
-	iso, held := sets.Data.Subset(sets.Isolated), sets.Data.Subset(sets.HeldBack)
+	iso, held := sets.Data.Subset(sets.Isolated), sets.Data.Subset(sets.judges())
 	look := func(s model.State) (isoAcc, heldAcc float64, err error) {
 		if err := eval.Load(s); err != nil {
 			return 0, 0, err
@@ -213,6 +214,26 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 	}
 	out.Unlearnt = out.Isolated <= o.Unlearnt
 	return out, nil
+}
+
+// judges returns the held-back images that unlearning is judged by: without those under the label that most isolated images
+// carry, as long as others are there. Among them may be poisoned ones, which a cleaned network no longer gives that label.
+func (s *Sets) judges() []int {
+	count := make([]int, len(s.Data.Classes))
+	for _, i := range s.Isolated {
+		count[s.Data.Labels[i]]++
+	}
+	top := int32(slices.Index(count, slices.Max(count)))
+	var others []int
+	for _, i := range s.HeldBack {
+		if s.Data.Labels[i] != top {
+			others = append(others, i)
+		}
+	}
+	if len(others) == 0 {
+		return s.HeldBack
+	}
+	return others
 }
 
 // maxClassWeight bounds how much the images left of a class can stand in for those left out.

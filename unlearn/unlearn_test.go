@@ -97,6 +97,9 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	}
 	untouched := state.Clone()
 
+	// Poisoned images that hide among the held-back ones must not speak for the backdoor.
+	sets.HeldBack = append(sets.HeldBack, sets.Isolated[:60]...)
+
 	// With no tolerance at all the network must come back as it was.
 	strict := options()
 	strict.Tolerance, strict.Steps = -1, 20
