@@ -63,7 +63,7 @@ func (a *app) experimentRun() *cobra.Command {
   data: cifar10:DIR            # or signs, which are rendered
   vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
   attacks: [none, badnets, "blend:alpha=0.1"]
-  defenses: [none, nad, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
+  defenses: [none, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
   seeds_for: {abl: [2]}        # more for one defence
   settings: tune_epochs=10     # of all trainings
