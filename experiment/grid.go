@@ -120,7 +120,7 @@ func (g *Grid) Check() error {
 		}
 	}
 	for _, d := range g.Defenses {
-		name, _, _ := strings.Cut(d, ":")
+		name := kind(d)
 		if name != "none" && name != "abl" && name != "auto" && !runs.IsRepair(d) {
 			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}

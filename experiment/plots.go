@@ -25,8 +25,8 @@ type drawn struct {
 // draw makes the grid's plots from what is finished and stores each as SVG and PNG.
 func (r *Runner) draw() error {
 	r.drawn = nil
-	for _, kind := range r.Grid.Plots {
-		plot := map[string]func() ([]drawn, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[kind]
+	for _, name := range r.Grid.Plots {
+		plot := map[string]func() ([]drawn, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[name]
 		if plot == nil {
 			continue
 		}
@@ -42,6 +42,15 @@ func (r *Runner) draw() error {
 		}
 	}
 	return nil
+}
+
+// figures lists what draw made, for a page.
+func (r *Runner) figures() []report.Figure {
+	var all []report.Figure
+	for _, f := range r.drawn {
+		all = append(all, f.Figure)
+	}
+	return all
 }
 
 // curves plots the losses of clean and poisoned images over the epochs, a figure for each cell of the
@@ -139,10 +148,8 @@ func (r *Runner) separation() ([]drawn, error) {
 				continue
 			}
 			if truth == nil { // only now: it may take a while
-				if r.data == nil {
-					if r.data, err = r.Grid.load(context.Background(), r.Grid.Data, 0); err != nil {
-						return nil, err
-					}
+				if err := r.load(context.Background()); err != nil {
+					return nil, err
 				}
 				at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
 				if err != nil {

@@ -38,10 +38,8 @@ func Results(folder, markdown, title string, all []*Runner, command func(*Grid) 
 			return err
 		}
 		for _, r := range all {
-			for i, t := range r.Tables() {
-				if i > 0 {
-					t.Title = r.Grid.title() + ": " + strings.ToLower(t.Title[:1]) + t.Title[1:]
-				}
+			tables := r.Tables()
+			for _, t := range tables {
 				if err := Markdown(w, t); err != nil {
 					return err
 				}
@@ -49,6 +47,7 @@ func Results(folder, markdown, title string, all []*Runner, command func(*Grid) 
 					return err
 				}
 			}
+			p.Tables, p.Figures = append(p.Tables, tables...), append(p.Figures, r.figures()...)
 			text := ""
 			for _, f := range r.drawn {
 				name := r.Grid.Name + "-" + f.name + ".svg"
@@ -71,12 +70,6 @@ func Results(folder, markdown, title string, all []*Runner, command func(*Grid) 
 	})
 	if err != nil {
 		return err
-	}
-	for _, r := range all {
-		p.Tables = append(p.Tables, r.Tables()...)
-		for _, f := range r.drawn {
-			p.Figures = append(p.Figures, f.Figure)
-		}
 	}
 	return p.Write(filepath.Join(folder, "index.html"))
 }

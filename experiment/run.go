@@ -231,13 +231,23 @@ func (r *Runner) open(ctx context.Context) error {
 	if err := atomicfile.WriteBytes(path, raw); err != nil {
 		return err
 	}
-	if r.data, err = g.load(ctx, g.Data, 0); err != nil {
+	return r.load(ctx)
+}
+
+// load reads the grid's data once.
+func (r *Runner) load(ctx context.Context) error {
+	if r.data != nil {
+		return nil
+	}
+	g := r.Grid
+	d, err := g.load(ctx, g.Data, 0)
+	if err != nil {
 		return err
 	}
-	if t := r.data.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
-		at := dataset.Shuffle(0, "experiment test", t.Len())[:g.Test]
-		r.data.Test = t.Subset(at)
+	if t := d.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
+		d.Test = t.Subset(dataset.Shuffle(0, "experiment test", t.Len())[:g.Test])
 	}
+	r.data = d
 	return nil
 }
 

@@ -195,7 +195,7 @@ func average(rows []Row, k, n int) string {
 // spentTable says what each defence was given and used: not all of them train alike.
 func (r *Runner) spentTable() report.Table {
 	t := report.Table{
-		Title: "What each defence used", Note: "Of the finished runs. fp, mcr and nad start from the network without defence, whose training comes on top.",
+		Title: r.Grid.title() + ": what each defence used", Note: "Of the finished runs. fp, mcr and nad start from the network without defence, whose training comes on top.",
 		Columns: []string{"defence", "epochs over all images", "clean images given", "epochs over those"},
 	}
 	for _, d := range r.Grid.Defenses {
@@ -330,9 +330,6 @@ func (r *Runner) Write(command string) error {
 	if err := r.draw(); err != nil {
 		return err
 	}
-	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: tables, Facts: [][2]string{{"command", command}}}
-	for _, f := range r.drawn {
-		p.Figures = append(p.Figures, f.Figure)
-	}
+	p := &report.Page{Title: "unpoison: " + r.Grid.Name, Tables: tables, Figures: r.figures(), Facts: [][2]string{{"command", command}}}
 	return p.Write(filepath.Join(r.Folder, "index.html"))
 }

@@ -80,7 +80,8 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 	if err != nil {
 		return nil, err
 	}
-	iso, held := sets.Data.Subset(sets.Isolated), sets.Data.Subset(sets.judges())
+	iso := sets.Data.Subset(sets.Isolated)
+	held := sets.Data.Subset(sets.judges(iso.Counts()))
 	look := func(s model.State) (isoAcc, heldAcc float64, err error) {
 		if err := eval.Load(s); err != nil {
 			return 0, 0, err
@@ -218,18 +219,9 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 
 // judges returns the held-back images that unlearning is judged by: without those under the label that most isolated images
 // carry, as long as others are there. Among them may be poisoned ones, which a cleaned network no longer gives that label.
-func (s *Sets) judges() []int {
-	count := make([]int, len(s.Data.Classes))
-	for _, i := range s.Isolated {
-		count[s.Data.Labels[i]]++
-	}
-	top := int32(slices.Index(count, slices.Max(count)))
-	var others []int
-	for _, i := range s.HeldBack {
-		if s.Data.Labels[i] != top {
-			others = append(others, i)
-		}
-	}
+func (s *Sets) judges(isolated []int) []int {
+	top := int32(slices.Index(isolated, slices.Max(isolated)))
+	others := slices.DeleteFunc(slices.Clone(s.HeldBack), func(i int) bool { return s.Data.Labels[i] == top })
 	if len(others) == 0 {
 		return s.HeldBack
 	}

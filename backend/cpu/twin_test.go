@@ -232,17 +232,16 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	x, k1, k2, s := random(r, 50, 16, 16, 3), random(r, 3, 3, 3, 16), random(r, 3, 3, 16, 32), random(r, 16)
 	var want []float32
-	for i, threads := range []int{1, 2, 3, 8, 2, 2} {
-		runtime.GOMAXPROCS(threads)
-		config := ""
-		if i == 5 {
-			config = "threads=1"
-		}
+	for _, c := range []struct {
+		threads int
+		config  string
+	}{{1, ""}, {2, ""}, {3, ""}, {8, ""}, {2, ""}, {2, "threads=1"}} {
+		runtime.GOMAXPROCS(c.threads)
 		args := make([]any, 4)
 		for i, a := range []*tensors.Tensor{x, k1, k2, s} {
 			args[i] = tensors.FromFlatDataAndDimensions(flat(t, a), a.Shape().Dimensions...)
 		}
-		backend, err := New(config)
+		backend, err := New(c.config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +261,7 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 		}
 		for i := range want {
 			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-				t.Fatalf("%d threads: element %d is %g, on one thread %g", threads, i, got[i], want[i])
+				t.Fatalf("%d threads %s: element %d is %g, on one thread %g", c.threads, c.config, i, got[i], want[i])
 			}
 		}
 	}

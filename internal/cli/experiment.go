@@ -116,19 +116,18 @@ that every path works. Without data, road signs are rendered.`,
 				}
 				names = args[:1]
 			}
-			return a.runSet(c.Context(), set{
-				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated", names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
-				grids: func() (all []*experiment.Grid, err error) {
-					for _, n := range names {
-						g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
-						if err != nil {
-							return nil, err
-						}
-						all = append(all, g)
-					}
-					return all, nil
-				},
-			}, &f, &d)
+			s := set{
+				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
+				names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
+			}
+			for _, n := range names {
+				g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
+				if err != nil {
+					return err
+				}
+				s.grids = append(s.grids, g)
+			}
+			return a.runSet(c.Context(), s, &f, &d)
 		},
 	}
 	f.add(c)
@@ -156,10 +155,7 @@ bounds. No network is trained on what is kept.`,
 			if err != nil {
 				return err
 			}
-			s := set{
-				title: "How often the verdict is right", command: func(*experiment.Grid) string { return a.command() },
-				grids: func() ([]*experiment.Grid, error) { return grids, nil },
-			}
+			s := set{title: "How often the verdict is right", grids: grids, command: func(*experiment.Grid) string { return a.command() }}
 			for _, g := range grids {
 				s.names = append(s.names, g.Name)
 			}
@@ -174,9 +170,9 @@ bounds. No network is trained on what is kept.`,
 // set is several grids that make one document.
 type set struct {
 	title   string
-	names   []string                           // of all of them, in the document's order
-	grids   func() ([]*experiment.Grid, error) // to be run now
-	command func(*experiment.Grid) string      // that repeats one
+	names   []string                      // of all of them, in the document's order
+	grids   []*experiment.Grid            // to be run now
+	command func(*experiment.Grid) string // that repeats one
 }
 
 // setFlags are the flags of what runs several grids on several data sets.
@@ -213,10 +209,7 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 	if d.scale != "quick" && d.scale != "full" {
 		return usagef("--scale %q; there are quick and full", d.scale)
 	}
-	all, err := s.grids()
-	if err != nil {
-		return err
-	}
+	all := s.grids
 	if f.cell != "" {
 		all = slices.DeleteFunc(all, func(g *experiment.Grid) bool {
 			return !slices.ContainsFunc(g.Cells(), func(c experiment.Cell) bool { return c.Name() == f.cell })
@@ -227,6 +220,7 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 	}
 	start, budget := time.Now(), f.budget
 	ran := map[string]*experiment.Runner{}
+	var err error
 	for _, g := range all {
 		if budget > 0 {
 			f.budget = max(time.Second, budget-time.Since(start))

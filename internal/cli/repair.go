@@ -55,8 +55,8 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			images := int(share * float64(d.Train.Len()))
-			settings := repair.Defaults(method, images)
+			clean := repair.Draw(d.Train, share, o.Seed)
+			settings := repair.Defaults(method, clean.Len())
 			for flag, set := range map[string]func(){
 				"epochs": func() { settings.Epochs = o.Epochs }, "batch": func() { settings.Batch = o.Batch }, "rate": func() { settings.Rate = o.Rate },
 				"tolerance": func() { settings.Tolerance = o.Tolerance }, "beta": func() { settings.Beta = o.Beta },
@@ -67,7 +67,7 @@ images of --clean, or a share of them.`,
 			}
 			settings.Seed, settings.Flip = o.Seed, !noFlip && dataset.Flips(d.Layout)
 			res, err := repair.Run(c.Context(), method, &repair.Job{
-				Backend: b, Network: n, State: state, Clean: repair.Draw(d.Train, share, o.Seed), Options: settings, Watch: runs.Progress(a.watcher()),
+				Backend: b, Network: n, State: state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),
 			})
 			a.done()
 			if err != nil {
@@ -78,9 +78,9 @@ images of --clean, or a share of them.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"model": path, "method": method, "clean_images": images, "options": settings, "chose": res.Chose})
+				return a.printJSON(map[string]any{"model": path, "method": method, "clean_images": clean.Len(), "options": settings, "chose": res.Chose})
 			}
-			fmt.Fprintf(a.out, "%s\n  repaired by %s with %d clean images\n", path, method, images)
+			fmt.Fprintf(a.out, "%s\n  repaired by %s with %d clean images\n", path, method, clean.Len())
 			for _, k := range slices.Sorted(maps.Keys(res.Chose)) {
 				fmt.Fprintf(a.out, "  %-20s%g\n", k, res.Chose[k])
 			}
