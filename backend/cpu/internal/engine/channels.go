@@ -129,9 +129,26 @@ type reduction struct {
 	bytes int // of one part
 	// add adds rows to a part that starts as zero bytes.
 	add func(w *worker, part unsafe.Pointer, in []unsafe.Pointer, rows int)
-	// join makes elements [lo,hi) of the split axis of out from parts that lie bytes apart.
-	join  func(out, parts unsafe.Pointer, count, lo, hi int)
+	// join makes elements [lo,hi) of the split axis of out from parts that lie bytes apart, and may spoil those.
+	join  func(w *worker, out, parts unsafe.Pointer, count, lo, hi int)
 	split int
+}
+
+// sumParts adds floats [lo,hi) of the other parts, size floats apart, to those of the first, in order.
+func sumParts(w *worker, parts unsafe.Pointer, count, size, lo, hi int) {
+	whole := (hi - lo) / kernel.Group
+	tail := lo + whole*kernel.Group
+	sum := slice[float32](parts, hi)
+	first := unsafe.Add(parts, lo*4)
+	a := &w.args
+	*a = kernel.Args{Dst: first, Src0: first, Count: whole}
+	for c := 1; c < count; c++ {
+		a.Src1 = unsafe.Add(first, c*size*4)
+		kernel.Active.Add(a)
+		for i, v := range slice[float32](unsafe.Add(parts, c*size*4), hi)[tail:] {
+			sum[tail+i] += v
+		}
+	}
 }
 
 // batchNormStats: mean and biased variance a channel. A part holds count, means and sums of squared
@@ -181,7 +198,7 @@ func batchNormStats(n *Node) *reduction {
 			}
 			merge(slice[float64](part, 1+2*c), stat, float64(pixels))
 		},
-		join: func(out, parts unsafe.Pointer, count, _, _ int) {
+		join: func(_ *worker, out, parts unsafe.Pointer, count, _, _ int) {
 			all := slice[float64](parts, count*(1+2*c))
 			a := all[:1+2*c]
 			for k := 1; k < count; k++ {
@@ -224,7 +241,7 @@ func batchNormGradSums(n *Node) *reduction {
 				s[c+i] += sums[c+i] / math.Sqrt(float64(variance[i])+eps)
 			}
 		},
-		join: func(out, parts unsafe.Pointer, count, _, _ int) {
+		join: func(_ *worker, out, parts unsafe.Pointer, count, _, _ int) {
 			all, o := slice[float64](parts, count*2*c), slice[float32](out, 2*c)
 			for i := range o {
 				var s float64

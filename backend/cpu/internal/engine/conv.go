@@ -265,15 +265,10 @@ func weightGrad(n *Node) *reduction {
 			}
 			p.addTiles(w, tiles, part, p.widenAll(w, in[0], rows), v, rows)
 		},
-		join: func(out, parts unsafe.Pointer, count, lo, hi int) {
+		join: func(w *worker, out, parts unsafe.Pointer, count, lo, hi int) {
+			sumParts(w, parts, count, size, lo*p.op, hi*p.op)
 			for r := lo; r < hi; r++ {
-				o := slice[float32](unsafe.Add(out, r*p.o*4), p.o)
-				copy(o, slice[float32](unsafe.Add(parts, r*p.op*4), p.o))
-				for c := 1; c < count; c++ {
-					for i, v := range slice[float32](unsafe.Add(parts, (c*size+r*p.op)*4), p.o) {
-						o[i] += v
-					}
-				}
+				copy(slice[float32](unsafe.Add(out, r*p.o*4), p.o), slice[float32](unsafe.Add(parts, r*p.op*4), p.o))
 			}
 		},
 	}

@@ -4,45 +4,34 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// job is a loop over tasks that several goroutines share. It is reused from loop to loop.
-type job struct {
-	next, left atomic.Int64
-	tasks      int
-	state      atomic.Int32 // awake while it runs, asleep once share waits on done, called when all is done
-	done       chan struct{}
-
-	// What a task is: chunk of a stage, or a part of joining a step's sums.
-	program   *Program
-	stage     *stage
-	backwards bool
-	join      *step
-	shares    int
-
-	taken []*helper // that work on it
+// task is chunks [lo,hi) of a stage or, with a step, [lo,hi) of the axis by which joining its sum is split.
+type task struct {
+	stage  *stage
+	step   *step
+	lo, hi int
 }
 
-func (j *job) run(w, task int) {
-	if j.join == nil {
-		if j.backwards {
-			task = j.tasks - 1 - task
-		}
-		j.program.chunk(j.stage, j.program.workers[w], task)
-		return
-	}
-	n := j.join.node.red.split
-	j.program.joinParts(j.stage, j.join, task*n/j.shares, (task+1)*n/j.shares)
+// job is a list of tasks that several goroutines share. It is reused from list to list.
+type job struct {
+	next, left atomic.Int64
+	program    *Program
+	tasks      []task
+	state      atomic.Int32 // awake while it runs, asleep once share waits on done, called when all is done
+	done       chan struct{}
+	taken      []*helper // that work on it
 }
 
 // take does tasks until none is left and reports whether it did the last.
 func (j *job) take(worker int) (last bool) {
 	for {
 		t := int(j.next.Add(1)) - 1
-		if t >= j.tasks {
+		if t >= len(j.tasks) {
 			return j.left.Add(-1) == 0
 		}
-		j.run(worker, t)
+		j.program.do(j.program.workers[worker], &j.tasks[t])
 	}
 }
 
@@ -53,8 +42,8 @@ var helpers struct {
 	count int
 }
 
-// helper waits for the next job: for a moment awake, since a step's loops follow each other within
-// microseconds and waking a goroutine takes longer, then asleep.
+// helper waits for the next job: for a moment awake, since a step's levels follow each other within
+// microseconds, then asleep.
 type helper struct {
 	state  atomic.Int32
 	wake   chan struct{}
@@ -68,12 +57,29 @@ const (
 	called
 )
 
-// spins is how often a helper looks for work, and share for the end of it, before falling asleep: some 50 µs.
-const spins = 1 << 14
+// vigil is how long a helper looks for work, and share for the end of it, before falling asleep. To be woken takes
+// some 100 µs on a virtual machine, and what a step does on one goroutine between its levels less than that.
+const vigil = 500 * time.Microsecond
 
-// share runs the job's tasks on this goroutine and up to threads-1 helpers, fewer where other programs have them.
+// isCalled reports whether the state became called within the vigil.
+func isCalled(state *atomic.Int32) bool {
+	var start time.Time
+	for i := 0; ; i++ {
+		if state.Load() == called {
+			return true
+		}
+		switch {
+		case i == 0:
+			start = time.Now()
+		case i%1024 == 0 && time.Since(start) > vigil:
+			return false
+		}
+	}
+}
+
+// share does the tasks on this goroutine and up to threads-1 helpers, fewer where other programs have them.
 // Which of them does which task is left to chance; results may not depend on it.
-func (j *job) share(threads, tasks int) {
+func (j *job) share(threads int, tasks []task) {
 	j.tasks = tasks
 	j.next.Store(0)
 	j.hire(threads - 1)
@@ -93,12 +99,7 @@ func (j *job) share(threads, tasks int) {
 
 // wait returns when all tasks are done.
 func (j *job) wait() {
-	for range spins {
-		if j.state.Load() == called {
-			return
-		}
-	}
-	if j.state.CompareAndSwap(awake, asleep) {
+	if !isCalled(&j.state) && j.state.CompareAndSwap(awake, asleep) {
 		<-j.done
 	}
 }
@@ -132,11 +133,8 @@ func (j *job) dismiss() {
 
 func (h *helper) loop() {
 	for {
-		for i := 0; h.state.Load() != called; i++ {
-			if i >= spins && h.state.CompareAndSwap(awake, asleep) {
-				<-h.wake
-				break
-			}
+		if !isCalled(&h.state) && h.state.CompareAndSwap(awake, asleep) {
+			<-h.wake
 		}
 		j, worker := h.job, h.worker
 		h.job = nil // a program that nobody needs must not hang on its last helper

@@ -64,11 +64,14 @@ func packIntervals(items []*interval) int {
 // The chunks of a loop: few enough that their parts of the sums are cheap to join, many enough to
 // share evenly. They depend on the shapes alone, never on the number of workers.
 const (
-	maxChunks    = 16
-	maxPartBytes = 64 << 20  // of all parts of one sum together
-	tileBytes    = 64 << 10  // aim for the largest node of a tile
-	cacheBytes   = 768 << 10 // of a convolution's images in a tile
-	serialCost   = 1 << 15   // elements below which a loop is not worth sharing
+	minChunks   = 16        // where there are so many rows
+	maxChunks   = 64        // of loops whose sums are small
+	sumBytes    = 512 << 10 // of all parts of one sum together: aim for
+	maxSumBytes = 64 << 20  // and at most
+	tileBytes   = 64 << 10  // aim for the largest node of a tile
+	cacheBytes  = 768 << 10 // of a convolution's images in a tile
+	serialCost  = 1 << 15   // elements below which a loop is not worth sharing
+	joinBytes   = 128 << 10 // of the parts of sums: aim for what is joined at a time
 )
 
 // plan places every node and cuts the stages into chunks and tiles.
@@ -165,7 +168,7 @@ func (g *Graph) plan(levels []*level, outputs []*Node) (arena, scratch int) {
 
 // cut chooses chunk and tile of a stage from the shapes of its nodes.
 func (s *stage) cut() {
-	biggest, part, cost, images := 1, 1, 0, 1
+	biggest, part, images := 1, 1, 1
 	for _, n := range s.nodes {
 		if p, ok := n.Attr.(*convPlan); ok {
 			images = max(images, p.images())
@@ -177,16 +180,16 @@ func (s *stage) cut() {
 		}
 		if n.class == classReduce {
 			part = max(part, n.red.bytes)
-			cost += n.In[0].Shape.Size()
+			s.cost += n.In[0].Shape.Size()
 		}
-		cost += n.Shape.Size()
+		s.cost += n.Shape.Size()
 	}
-	chunks := max(1, min(maxChunks, s.extent, maxPartBytes/part))
-	if s.extent > maxChunks*8 && part == 1 {
+	most := min(maxSumBytes/part, max(minChunks, min(sumBytes/part, maxChunks)))
+	chunks := max(1, min(most, s.extent))
+	if s.extent > minChunks*8 && part == 1 {
 		chunks = s.extent / 8
 	}
-	s.serial = cost < serialCost
-	if s.serial && part == 1 {
+	if s.cost < serialCost && part == 1 {
 		chunks = 1
 	}
 	s.chunk = max(1, (s.extent+chunks-1)/chunks)

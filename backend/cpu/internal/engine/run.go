@@ -129,13 +129,14 @@ func (g *Graph) Compile(outputs []*Node) (*Program, error) {
 			p.consts = append(p.consts, ptrOf(g.consts[n]))
 		}
 	}
-	for _, l := range p.levels {
+	for i, l := range p.levels {
 		for _, s := range l.stages {
-			for i := range s.steps {
-				st := &s.steps[i]
+			for k := range s.steps {
+				st := &s.steps[k]
 				st.find(st.node)
 			}
 		}
+		l.divide(i%2 == 1)
 	}
 	return p, nil
 }
@@ -226,13 +227,12 @@ func (p *Program) Run(inputs, outputs []unsafe.Pointer) (err error) {
 	for len(p.workers) < threads {
 		p.workers = append(p.workers, &worker{scratch: aligned(p.scratch)})
 	}
-	for i, l := range p.levels {
+	for _, l := range p.levels {
 		for _, n := range l.whole {
 			p.whole(n)
 		}
-		for _, s := range l.stages {
-			p.loop(s, threads, i%2 == 1)
-		}
+		p.perform(l.loops, threads)
+		p.perform(l.joins, threads)
 	}
 	return nil
 }
@@ -269,40 +269,25 @@ func (p *Program) clock(n *Node, start time.Time) {
 	}
 }
 
-// loop runs a stage. Every other one goes from the last chunk to the first: what the one before
-// wrote last is then still in the cache.
-func (p *Program) loop(s *stage, threads int, backwards bool) {
-	threads = min(threads, s.chunks)
-	if p.times != nil {
-		threads = 1
+// perform does tasks that don't depend on each other.
+func (p *Program) perform(t tasks, threads int) {
+	if threads > 1 && t.shared && p.times == nil {
+		p.job.share(min(threads, len(t.list)), t.list)
+		return
 	}
-	if s.serial || threads == 1 {
-		p.job.stage, p.job.join, p.job.backwards, p.job.tasks = s, nil, backwards, s.chunks
-		for c := range s.chunks {
-			p.job.run(0, c)
-		}
-	} else {
-		p.job.stage, p.job.join, p.job.backwards = s, nil, backwards
-		p.job.share(threads, s.chunks)
-	}
-	for i := range s.steps {
-		st := &s.steps[i]
-		if st.parts == nil {
-			continue
-		}
-		red := st.node.red
-		if red.split == 1 || s.chunks*red.bytes < 1<<18 || threads == 1 {
-			p.joinParts(s, st, 0, red.split)
-			continue
-		}
-		p.job.stage, p.job.join, p.job.shares = s, st, threads
-		p.job.share(threads, threads)
+	for i := range t.list {
+		p.do(p.workers[0], &t.list[i])
 	}
 }
 
-// joinParts makes elements [lo,hi) of a sum's split axis from the parts of a stage's chunks.
-func (p *Program) joinParts(s *stage, st *step, lo, hi int) {
-	st.node.red.join(p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset), s.chunks, lo, hi)
+func (p *Program) do(w *worker, t *task) {
+	if st := t.step; st != nil {
+		st.node.red.join(w, p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset), t.stage.chunks, t.lo, t.hi)
+		return
+	}
+	for c := t.lo; c < t.hi; c++ {
+		p.chunk(t.stage, w, c)
+	}
 }
 
 // chunk runs all steps of a stage on the rows of chunk c, a tile at a time.

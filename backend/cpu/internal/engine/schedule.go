@@ -2,11 +2,19 @@ package engine
 
 import "slices"
 
-// level is a step of the program: whole nodes in order, then loops. What a level reads was made in
-// an earlier one, or earlier in it.
+// level is a step of the program: whole nodes in order, then all chunks of its stages in any order, then
+// the sums that they make. What a level reads was made in an earlier one or by its whole nodes; a stage
+// reads nothing of another's in its level.
 type level struct {
-	whole  []*Node
-	stages []*stage
+	whole        []*Node
+	stages       []*stage
+	loops, joins tasks
+}
+
+// tasks are pieces of work that don't depend on each other.
+type tasks struct {
+	list   []task
+	shared bool // there is enough to do for several goroutines
 }
 
 // stage is one loop over rows in which several nodes run in turn.
@@ -16,8 +24,44 @@ type stage struct {
 
 	chunk, chunks int // rows a part of the reductions, number of parts
 	tile          int // rows at a time
-	serial        bool
+	cost          int // elements computed and summed
 	steps         []step
+}
+
+// divide makes the level's tasks, the largest first: small ones at the end keep all busy until it. Every other
+// level goes backwards: what the one before wrote last is then still in the cache.
+func (l *level) divide(backwards bool) {
+	order := slices.Clone(l.stages)
+	slices.SortStableFunc(order, func(a, b *stage) int { return b.cost/b.chunks - a.cost/a.chunks })
+	bytes := 0
+	for _, s := range order {
+		switch {
+		case s.cost < serialCost:
+			l.loops.list = append(l.loops.list, task{stage: s, hi: s.chunks})
+		default:
+			l.loops.shared = true
+			for c := range s.chunks {
+				if backwards {
+					c = s.chunks - 1 - c
+				}
+				l.loops.list = append(l.loops.list, task{stage: s, lo: c, hi: c + 1})
+			}
+		}
+		for i := range s.steps {
+			st := &s.steps[i]
+			if st.parts == nil {
+				continue
+			}
+			red := st.node.red
+			all := s.chunks * red.bytes
+			bytes += all
+			pieces := max(1, min(all/joinBytes, red.split))
+			for k := range pieces {
+				l.joins.list = append(l.joins.list, task{s, st, k * red.split / pieces, (k + 1) * red.split / pieces})
+			}
+		}
+	}
+	l.joins.shared = bytes >= 2*joinBytes
 }
 
 // schedule gives every node a level and returns the program in order.

@@ -164,27 +164,23 @@ func winogradWeightGrad(p *convPlan) *reduction {
 				}
 			}
 		},
-		join: func(out, parts unsafe.Pointer, count, lo, hi int) {
-			for ci := lo; ci < hi; ci++ {
-				for co := 0; co < p.op; co += 16 {
-					var m [positions][16]float32
-					for c := range count {
-						for pos := range positions {
-							row := (*[16]float32)(unsafe.Add(parts, ((c*positions+pos)*matrix+ci*p.op+co)*4))
-							for i, v := range row {
-								m[pos][i] += v
-							}
-						}
-					}
-					p.untransform(&m, unsafe.Add(out, (ci*p.o+co)*4))
+		join: func(w *worker, out, parts unsafe.Pointer, count, lo, hi int) {
+			for pos := range positions {
+				sumParts(w, unsafe.Add(parts, pos*matrix*4), count, positions*matrix, lo*p.op, hi*p.op)
+			}
+			for at := lo * p.op; at < hi*p.op; at += 16 {
+				var m [positions]*[16]float32
+				for pos := range positions {
+					m[pos] = (*[16]float32)(unsafe.Add(parts, (pos*matrix+at)*4))
 				}
+				p.untransform(&m, unsafe.Add(out, (at/p.op*p.o+at%p.op)*4))
 			}
 		},
 	}
 }
 
 // untransform writes Gᵀ m G, 3×3 taps of 16 outputs each.
-func (p *convPlan) untransform(m *[positions][16]float32, out unsafe.Pointer) {
+func (p *convPlan) untransform(m *[positions]*[16]float32, out unsafe.Pointer) {
 	var t [3][4][16]float32
 	for j := range 4 {
 		for i := range 16 {
