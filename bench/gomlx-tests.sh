@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs GoMLX's own tests of its graph package on our backend and on its pure-Go one, each test in a
-# process of its own, and prints which pass where.
+# Runs GoMLX's own tests of its graphs, layers, losses, metrics and optimisers on our backend and on its pure-Go one,
+# each test in a process of its own, and prints which pass where.
 #
 # The tests are built from the module cache in a temporary copy, in which the automatic download of
 # XLA is switched off and our backend is imported.
@@ -17,11 +17,14 @@ perl -0pi -e 's/func AutoInstall\(\) error \{.*?\n\}\n/func AutoInstall() error 
 cp go.mod "$tmp/go.mod"
 cp go.sum "$tmp/go.sum"
 echo "replace github.com/gomlx/gomlx => $tmp/gomlx" >>"$tmp/go.mod"
-GOFLAGS=-mod=mod go test -modfile="$tmp/go.mod" -vet=off -c -o "$tmp/graph.test" github.com/gomlx/gomlx/pkg/core/graph
-cd "$tmp/gomlx/pkg/core/graph"
-one() { GOMLX_BACKEND=$1 timeout 120 "$tmp/graph.test" -test.run "^$2\$" >/dev/null 2>&1 && echo pass || echo FAIL; }
-printf '%-40s %-14s %s\n' test unpoison-cpu simplego
-for t in $("$tmp/graph.test" -test.list . | grep ^Test); do
-  printf '%-40s %-14s %s\n' "$t" "$(one unpoison-cpu "$t")" "$(one go "$t")"
+one() { GOMLX_BACKEND=$1 timeout 120 "$tmp/package.test" -test.run "^$2\$" >/dev/null 2>&1 && echo pass || echo FAIL; }
+printf '%-64s %-14s %s\n' test unpoison-cpu simplego
+for package in core/graph ml/layers ml/layers/activations ml/train ml/train/losses ml/train/metrics ml/train/optimizers ml/train/optimizers/cosineschedule; do
+  GOFLAGS=-mod=mod go test -modfile="$tmp/go.mod" -vet=off -c -o "$tmp/package.test" "github.com/gomlx/gomlx/pkg/$package"
+  cd "$tmp/gomlx/pkg/$package"
+  for t in $("$tmp/package.test" -test.list . | grep ^Test); do
+    printf '%-64s %-14s %s\n' "$package $t" "$(one unpoison-cpu "$t")" "$(one go "$t")"
+  done
+  cd - >/dev/null
 done | tee "$tmp/table"
-awk '{a[$2]++; b[$3]++} END {printf "\n%d pass and %d fail here; %d and %d under simplego\n", a["pass"], a["FAIL"], b["pass"], b["FAIL"]}' "$tmp/table"
+awk '{a[$3]++; b[$4]++} END {printf "\n%d pass and %d fail here; %d and %d under simplego\n", a["pass"], a["FAIL"], b["pass"], b["FAIL"]}' "$tmp/table"

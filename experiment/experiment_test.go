@@ -251,7 +251,7 @@ func TestGridsShareTrainings(t *testing.T) {
 	}
 
 	file := filepath.Join(t.TempDir(), "results.md")
-	saved, err := Saved(r.Folder, r.Backend, "")
+	saved, err := Saved(filepath.Dir(r.Folder), filepath.Base(r.Folder), "", r.Backend, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,9 @@ type drawn struct {
 	report.Figure
 }
 
-// draw makes the grid's plots from what is finished and stores each as SVG and PNG.
+// draw makes the grid's plots from what is finished and stores each as SVG and PNG in the folder, if there is one.
 func (r *Runner) draw() error {
+	_, noFolder := os.Stat(r.Folder)
 	r.drawn = nil
 	for _, name := range r.Grid.Plots {
 		plot := map[string]func() ([]drawn, error){"curves": r.curves, "sweep": r.sweep, "separation": r.separation}[name]
@@ -35,8 +36,10 @@ func (r *Runner) draw() error {
 			return err
 		}
 		for _, f := range made {
-			if err := f.Save(filepath.Join(r.Folder, f.name)); err != nil {
-				return err
+			if noFolder == nil {
+				if err := f.Save(filepath.Join(r.Folder, f.name)); err != nil {
+					return err
+				}
 			}
 			r.drawn = append(r.drawn, f)
 		}
@@ -60,19 +63,31 @@ func (r *Runner) curves() ([]drawn, error) {
 	for _, a := range r.Grid.Attacks {
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
+			name, title, caption := "curve-"+c.Name(), a+", "+d, "Mean training loss of each epoch."
 			clean, poisoned, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
-			if errors.Is(err, os.ErrNotExist) || err == nil && len(clean) == 0 {
+			if errors.Is(err, os.ErrNotExist) {
+				kept, err := r.keptFigure(name, title, caption)
+				if err != nil {
+					return nil, err
+				}
+				made = append(made, kept...)
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			f, err := report.LineFigure(a+", "+d, "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
+			if len(clean) == 0 {
+				continue
+			}
+			f, err := report.LineFigure(title, caption, report.Axes{X: "epoch", Y: "loss"},
 				report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned})
 			if err != nil {
 				return nil, err
 			}
-			made = append(made, drawn{"curve-" + c.Name(), f})
+			made = append(made, drawn{name, f})
+			if err := r.keepFigure(made[len(made)-1]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return made, nil
@@ -143,8 +158,14 @@ func (r *Runner) separation() ([]drawn, error) {
 		var truth *attack.Truth
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
+			name, title, caption := "separation-"+c.Name(), a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge."
 			path := filepath.Join(r.folder(c), runs.SuspectsFile)
 			if _, err := os.Stat(path); err != nil {
+				kept, err := r.keptFigure(name, title, caption)
+				if err != nil {
+					return nil, err
+				}
+				made = append(made, kept...)
 				continue
 			}
 			if truth == nil { // only now: it may take a while
@@ -173,12 +194,15 @@ func (r *Runner) separation() ([]drawn, error) {
 			}
 			sorted := slices.Sorted(slices.Values(losses))
 			top := max(1e-3, float64(sorted[len(sorted)*95/100]))
-			f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
+			f, err := report.HistogramFigure(title, caption,
 				report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"clean images", "poisoned images"}, groups)
 			if err != nil {
 				return nil, err
 			}
-			made = append(made, drawn{"separation-" + c.Name(), f})
+			made = append(made, drawn{name, f})
+			if err := r.keepFigure(made[len(made)-1]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return made, nil

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,7 +51,7 @@ func Results(folder, markdown, title string, all []*Runner, command func(*Grid) 
 			p.Tables, p.Figures = append(p.Tables, tables...), append(p.Figures, r.figures()...)
 			text := ""
 			for _, f := range r.drawn {
-				name := r.Grid.Name + "-" + f.name + ".svg"
+				name := r.Grid.plotFile(f.name)
 				if err := os.MkdirAll(plots, 0o755); err != nil {
 					return err
 				}
@@ -100,13 +101,17 @@ func (r *Runner) made() string {
 	return fmt.Sprintf("%d of %d runs finished, %s; seeds %s; %s.\n", finished, len(all), when, list(slices.Compact(seeds)), strings.Join(slices.Compact(with), "; "))
 }
 
-// Saved returns the grid that a folder holds with what is finished of it and its plots, to be read only. If the
-// folder holds none, the error is os.ErrNotExist.
-func Saved(folder string, b backends.Backend, cache string) (*Runner, error) {
-	g, err := Read(filepath.Join(folder, gridFile))
+// Saved returns the grid of this name that a folder holds, or that keep holds the results of, with what is finished
+// of it and its plots, to be read only. If there is none, the error is os.ErrNotExist.
+func Saved(folder, name, keep string, b backends.Backend, cache string) (*Runner, error) {
+	r := &Runner{Folder: filepath.Join(folder, name), Keep: keep, Backend: b, Cache: cache}
+	var err error
+	r.Grid, err = Read(filepath.Join(r.Folder, gridFile))
+	if errors.Is(err, os.ErrNotExist) && keep != "" {
+		r.Grid, err = Read(filepath.Join(keep, name, gridFile))
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{Grid: g, Folder: folder, Backend: b, Cache: cache}
 	return r, r.draw()
 }

@@ -30,6 +30,7 @@ type Runner struct {
 	Folder  string
 	Backend backends.Backend
 	Cache   string        // of what attacks learn; see attack.Env
+	Keep    string        // folder of results without their runs; see keep.go. Empty: none
 	Jobs    int           // cells at a time; 0 is 1
 	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
 	Only    string        // the name of the only cell to run; empty: all
@@ -65,7 +66,10 @@ func (r *Runner) result(c Cell) *runs.Result {
 	if res := r.read[c]; res != nil {
 		return res
 	}
-	res, err := runs.ReadResult(r.folder(c))
+	res, err := runs.ReadResult(filepath.Join(r.folder(c), runs.ResultFile))
+	if err != nil && r.Keep != "" {
+		res, err = runs.ReadResult(r.keptResult(c))
+	}
 	if err != nil {
 		return nil
 	}
@@ -100,16 +104,15 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.adopt(); err != nil {
 		return err
 	}
-	var missing []Cell
 	all := r.Grid.Cells()
 	for _, c := range all {
-		if r.Only != "" && c.Name() != r.Only {
-			continue
-		}
-		if !r.Done(c) {
-			missing = append(missing, c)
+		if r.Done(c) {
+			if err := r.keep(c); err != nil {
+				return err
+			}
 		}
 	}
+	missing := r.missing(all)
 	if r.Only != "" && len(missing) == 0 {
 		for _, c := range all {
 			if c.Name() == r.Only {
@@ -118,7 +121,13 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("the grid has no cell %q", r.Only)
 	}
-	r.Say("%s: %d of %d cells are finished", r.Grid.Name, len(all)-len(missing), len(all))
+	known := 0
+	for _, c := range all {
+		if r.known(c) {
+			known++
+		}
+	}
+	r.Say("%s: %d of %d cells are finished", r.Grid.Name, known, len(all))
 	return r.work(ctx, missing)
 }
 
@@ -156,7 +165,11 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 					}
 				}
 				start := time.Now()
-				if err := r.cell(ctx, c); err != nil {
+				err := r.cell(ctx, c)
+				if err == nil {
+					err = r.keep(c)
+				}
+				if err != nil {
 					stop(fmt.Errorf("cell %s: %w", c.Name(), err))
 					return
 				}
@@ -223,6 +236,9 @@ func (r *Runner) open(ctx context.Context) error {
 		return err
 	} else if err == nil && !g.extends(old) {
 		return fmt.Errorf("%s holds the results of a grid with other data or settings; choose another --out, or give that folder's grid.yaml", r.Folder)
+	}
+	if err := r.openKept(); err != nil {
+		return err
 	}
 	raw, err := yaml.Marshal(g)
 	if err != nil {

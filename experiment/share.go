@@ -75,6 +75,38 @@ func (r *Runner) adopt() error {
 			delete(wanted, key)
 		}
 	}
+	return r.adoptKept(wanted)
+}
+
+// adoptKept takes what is still missing from the results kept of other grids.
+func (r *Runner) adoptKept(wanted map[string]Cell) error {
+	if r.Keep == "" {
+		return nil
+	}
+	grids, err := filepath.Glob(filepath.Join(r.Keep, "*", gridFile))
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Sorted(slices.Values(grids)) {
+		g, err := Read(path)
+		if err != nil || g.Name == r.Grid.Name {
+			continue
+		}
+		other := &Runner{Grid: g, Keep: r.Keep}
+		for _, theirs := range g.Cells() {
+			ours, ok := wanted[g.training(theirs, r.data.Train.Len())]
+			if !ok || r.known(ours) {
+				continue
+			}
+			if _, err := os.Stat(other.keptResult(theirs)); err != nil {
+				continue
+			}
+			if err := r.keepFrom(other.keptResult(theirs), ours); err != nil {
+				return err
+			}
+			r.Say("%-32s is %s", ours.Name(), other.keptResult(theirs))
+		}
+	}
 	return nil
 }
 

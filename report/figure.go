@@ -190,6 +190,9 @@ func (f Figure) Save(path string) error {
 	if err := atomicfile.WriteBytes(path+".svg", []byte(f.SVG)); err != nil {
 		return err
 	}
+	if f.plot == nil { // one that was read
+		return nil
+	}
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(figureWidth, figureHeight), vgimg.UseDPI(144))}
 	f.plot.Draw(inset(draw.New(c)))
 	return atomicfile.Write(path+".png", func(w io.Writer) error {

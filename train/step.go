@@ -50,6 +50,7 @@ type Step struct {
 	momentum []int // input index of each weight's momentum
 	x, y, w  int   // input indices of images, labels and sample weights
 	rate     int
+	scalar   [1]float32 // the rate on its way in, the loss on its way out
 }
 
 // NewStep compiles a step. loss builds the scalar to minimise from the images' losses [N] and the
@@ -205,8 +206,8 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 	if err := s.write(s.w, w); err != nil {
 		return 0, err
 	}
-	r := [1]float32{float32(rate)}
-	if err := s.write(s.rate, r[:]); err != nil {
+	s.scalar[0] = float32(rate)
+	if err := s.write(s.rate, s.scalar[:]); err != nil {
 		return 0, err
 	}
 	if err := s.program.Run(s.in, s.out); err != nil {
@@ -217,7 +218,7 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 	for i := range n {
 		s.in[i], s.out[i] = s.out[i], s.in[i]
 	}
-	if err := gx.Read(s.backend, s.out[n], r[:]); err != nil {
+	if err := gx.Read(s.backend, s.out[n], s.scalar[:]); err != nil {
 		return 0, err
 	}
 	if losses != nil {
@@ -225,7 +226,7 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 			return 0, err
 		}
 	}
-	return float64(r[0]), nil
+	return float64(s.scalar[0]), nil
 }
 
 // Explain describes the compiled step as a table, on engines that can.

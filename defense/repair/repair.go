@@ -34,7 +34,7 @@ type Options struct {
 }
 
 // Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
-// a quarter. NAD's were chosen among a few on BadNets and Blend, CIFAR-10 (docs/recipe.md).
+// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/recipe.md).
 func Defaults(method string, images int) Options {
 	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
 	for images > 0 && o.Batch > 8 && 4*o.Batch > images {
@@ -44,7 +44,7 @@ func Defaults(method string, images int) Options {
 	case "fp":
 		o.Tolerance = 0.04
 	case "mcr":
-		o.Epochs = 40
+		o.Rate, o.Epochs = 0.1, 20
 	case "nad":
 		o.Beta, o.Rate, o.Epochs = 1000, 0.1, 20 // rate and epochs as published
 	}

@@ -104,7 +104,7 @@ func TestRecipesKeepFlags(t *testing.T) {
 	if code != 0 {
 		t.Fatal(errs)
 	}
-	r, err := runs.ReadResult(out)
+	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	if code != 0 || !strings.Contains(text, "poisoned under turn-left: 200 of") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
-	r, err := runs.ReadResult(out)
+	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
 	if err != nil {
 		t.Fatal(err)
 	}

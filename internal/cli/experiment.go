@@ -20,15 +20,16 @@ import (
 
 // gridFlags are the flags of everything that runs grids.
 type gridFlags struct {
-	out, cell, cache string
-	jobs             int
-	budget           time.Duration
+	out, cell, cache, keep string
+	jobs                   int
+	budget                 time.Duration
 }
 
 func (f *gridFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.out, "out", "", "`DIR` for the runs, tables and plots")
 	fl.StringVar(&f.cell, "cell", "", "run the cell `NAME` only")
+	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs: what it holds is finished, and what is finished now is added")
 	fl.IntVar(&f.jobs, "jobs", 1, "cells at a time, each with its share of the threads: more memory, but 2 on two cores are done sooner")
 	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example")
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
@@ -247,7 +248,7 @@ func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experim
 	for _, n := range s.names {
 		r := ran[n]
 		if r == nil {
-			if r, err = experiment.Saved(filepath.Join(f.out, n), b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
+			if r, err = experiment.Saved(f.out, n, f.keep, b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
 				continue
 			} else if err != nil {
 				return err
@@ -279,7 +280,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	}
 	watch := a.watcher()
 	r := &experiment.Runner{
-		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Jobs: f.jobs, Budget: f.budget, Only: f.cell,
+		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell,
 		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
 		Say: func(format string, args ...any) {
 			a.done()

@@ -137,5 +137,13 @@ func Write[T float32 | int32](b backends.Backend, buf backends.Buffer, data []T)
 
 // Read copies the buffer's elements to dst.
 func Read[T float32 | int32](b backends.Backend, buf backends.Buffer, dst []T) error {
+	if b.HasSharedBuffers() {
+		flat, err := b.BufferData(buf)
+		if err != nil {
+			return err
+		}
+		copy(dst, flat.([]T))
+		return nil
+	}
 	return b.BufferToFlatData(buf, dst)
 }

@@ -114,9 +114,8 @@ type Isolation struct {
 	Suspicious bool `json:"suspicious"`
 }
 
-// ReadResult reads result.json of a folder.
-func ReadResult(folder string) (*Result, error) {
-	path := filepath.Join(folder, ResultFile)
+// ReadResult reads a result.json.
+func ReadResult(path string) (*Result, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -195,7 +195,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"ImageConv", "float32[4,8,8,16]", "1.2", "loop over 4 rows"} { // 2·4·64·9·16·16 FLOP
+	for _, want := range []string{"ImageConv", "float32[4,8,8,16]", "1.2", "loop over 4 rows", "peak"} { // 2·4·64·9·16·16 FLOP
 		if !strings.Contains(text, want) {
 			t.Errorf("the table lacks %q:\n%s", want, text)
 		}
