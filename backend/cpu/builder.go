@@ -17,12 +17,11 @@ import (
 
 // The operations that the engine does not have; GoMLX reports them by name.
 var unsupported = map[backends.OpType]bool{
-	backends.OpTypeInvalid: true, backends.OpTypeBitCount: true, backends.OpTypeClz: true,
+	backends.OpTypeInvalid: true,
 	backends.OpTypeComplex: true, backends.OpTypeConj: true, backends.OpTypeReal: true, backends.OpTypeImag: true,
 	backends.OpTypeFFT: true, backends.OpTypeAllReduce: true, backends.OpTypeCollectiveBroadcast: true, backends.OpTypeAllGather: true,
-	backends.OpTypeReduceBitwiseAnd: true, backends.OpTypeReduceBitwiseOr: true, backends.OpTypeReduceBitwiseXor: true,
-	backends.OpTypeReduceLogicalXor: true, backends.OpTypeSelectAndScatterSum: true,
-	backends.OpTypeEqualTotalOrder: true, backends.OpTypeNotEqualTotalOrder: true, backends.OpTypeLessThanTotalOrder: true,
+	backends.OpTypeSelectAndScatterSum: true,
+	backends.OpTypeEqualTotalOrder:     true, backends.OpTypeNotEqualTotalOrder: true, backends.OpTypeLessThanTotalOrder: true,
 	backends.OpTypeLessOrEqualTotalOrder: true, backends.OpTypeGreaterThanTotalOrder: true, backends.OpTypeGreaterOrEqualTotalOrder: true,
 }
 

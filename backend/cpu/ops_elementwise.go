@@ -80,6 +80,14 @@ func (b *builder) LogicalNot(x backends.Op) (backends.Op, error) {
 	return b.unary(backends.OpTypeLogicalNot, engine.OpNot, x)
 }
 
+func (b *builder) BitCount(x backends.Op) (backends.Op, error) {
+	return b.unary(backends.OpTypeBitCount, engine.OpBitCount, x)
+}
+
+func (b *builder) Clz(x backends.Op) (backends.Op, error) {
+	return b.unary(backends.OpTypeClz, engine.OpLeadingZeros, x)
+}
+
 func (b *builder) BitwiseNot(x backends.Op) (backends.Op, error) {
 	return b.unary(backends.OpTypeBitwiseNot, engine.OpNot, x)
 }
@@ -186,4 +194,20 @@ func (b *builder) ReduceLogicalAnd(x backends.Op, axes ...int) (backends.Op, err
 
 func (b *builder) ReduceLogicalOr(x backends.Op, axes ...int) (backends.Op, error) {
 	return b.reduce(engine.OpReduceOr, x, axes)
+}
+
+func (b *builder) ReduceLogicalXor(x backends.Op, axes ...int) (backends.Op, error) {
+	return b.reduce(engine.OpReduceXor, x, axes)
+}
+
+func (b *builder) ReduceBitwiseAnd(x backends.Op, axes ...int) (backends.Op, error) {
+	return b.reduce(engine.OpReduceAnd, x, axes)
+}
+
+func (b *builder) ReduceBitwiseOr(x backends.Op, axes ...int) (backends.Op, error) {
+	return b.reduce(engine.OpReduceOr, x, axes)
+}
+
+func (b *builder) ReduceBitwiseXor(x backends.Op, axes ...int) (backends.Op, error) {
+	return b.reduce(engine.OpReduceXor, x, axes)
 }

@@ -70,7 +70,7 @@ func build(n *Node) error {
 		if rank > 0 && len(axes) > 0 && axes[0] == 0 {
 			n.rowIn[0] = n.In[0].Shape.Dims[0] == n.Shape.Dims[0]
 		}
-	case op >= OpReduceSum && op <= OpReduceOr:
+	case op >= OpReduceSum && op <= OpReduceXor:
 		n.fn, ok = reduceFn(n)
 		if n.In[0].Shape.Rank() > 0 && !slices.Contains(n.Attr.([]int), 0) {
 			rows(0)

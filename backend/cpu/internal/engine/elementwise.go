@@ -161,9 +161,16 @@ func intUnary[T integer](op Op, row int) (fn, bool) {
 		return mapFn(row, sign[T]), true
 	case OpNot:
 		return mapFn(row, func(x T) T { return ^x }), true
+	case OpBitCount:
+		return mapFn(row, func(x T) T { return T(bits.OnesCount64(ownBits(x))) }), true
+	case OpLeadingZeros:
+		return mapFn(row, func(x T) T { return T(int(8*unsafe.Sizeof(x)) - bits.Len64(ownBits(x))) }), true
 	}
 	return nil, false
 }
+
+// ownBits returns the bits of x without those of its sign's extension.
+func ownBits[T integer](x T) uint64 { return uint64(x) & (math.MaxUint64 >> (64 - 8*unsafe.Sizeof(x))) }
 
 func binaryFn(n *Node) (fn, bool) {
 	if f, ok := fastBinary(n); ok {

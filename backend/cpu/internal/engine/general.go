@@ -209,6 +209,13 @@ func poolFn(n *Node) (fn, bool) {
 		return poolOf[int32](n, a)
 	case Int64:
 		return poolOf[int64](n, a)
+	case Bool:
+		switch a.Reduce {
+		case OpReduceMax:
+			return poolWith(n, a, false, func(a, b bool) bool { return a || b }), true
+		case OpReduceMin:
+			return poolWith(n, a, true, func(a, b bool) bool { return a && b }), true
+		}
 	}
 	return nil, false
 }
@@ -218,6 +225,10 @@ func poolOf[T number](n *Node, a *WindowAttr) (fn, bool) {
 	if !ok {
 		return nil, false
 	}
+	return poolWith(n, a, id, f), true
+}
+
+func poolWith[T any](n *Node, a *WindowAttr, id T, f func(a, b T) T) fn {
 	in := n.In[0].Shape
 	rank := in.Rank()
 	step, base, win, pads := orOnes(a.Strides, rank), orOnes(a.BaseDil, rank), orOnes(a.WinDil, rank), orNoPads(a.Pads, rank)
@@ -251,7 +262,7 @@ func poolOf[T number](n *Node, a *WindowAttr) (fn, bool) {
 			o[i] = acc
 			count(pos, dims)
 		}
-	}, true
+	}
 }
 
 func poolKeepsRows(n *Node) bool {

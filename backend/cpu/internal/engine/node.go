@@ -40,6 +40,8 @@ const (
 	OpCeil
 	OpRound
 	OpNot // logical for bool, bitwise for integers
+	OpBitCount
+	OpLeadingZeros
 	OpIsFinite
 	OpIsNaN
 	OpConvert
@@ -71,8 +73,9 @@ const (
 	OpReduceMax
 	OpReduceMin
 	OpReduceProd
-	OpReduceAnd
+	OpReduceAnd // logical for bool, bitwise for integers, and the next two
 	OpReduceOr
+	OpReduceXor
 	OpArgMinMax // Attr: argAttr
 	OpTranspose // Attr: permutation []int
 	OpReverse   // Attr: axes []int

@@ -14,23 +14,25 @@ func reduceFn(n *Node) (fn, bool) {
 	case Float64:
 		return reduceOf[float64](n)
 	case Int8:
-		return reduceOf[int8](n)
+		return intReduceOf[int8](n)
 	case Int32:
-		return reduceOf[int32](n)
+		return intReduceOf[int32](n)
 	case Int64:
-		return reduceOf[int64](n)
+		return intReduceOf[int64](n)
 	case Uint8:
-		return reduceOf[uint8](n)
+		return intReduceOf[uint8](n)
 	case Uint32:
-		return reduceOf[uint32](n)
+		return intReduceOf[uint32](n)
 	case Uint64:
-		return reduceOf[uint64](n)
+		return intReduceOf[uint64](n)
 	case Bool:
 		switch n.Op {
 		case OpReduceAnd, OpReduceMin:
 			return reduceWith(n, true, func(a, b bool) bool { return a && b }), true
 		case OpReduceOr, OpReduceMax:
 			return reduceWith(n, false, func(a, b bool) bool { return a || b }), true
+		case OpReduceXor:
+			return reduceWith(n, false, func(a, b bool) bool { return a != b }), true
 		}
 	}
 	return nil, false
@@ -90,6 +92,18 @@ func reduceOf[T number](n *Node) (fn, bool) {
 		return nil, false
 	}
 	return reduceWith(n, id, f), true
+}
+
+func intReduceOf[T integer](n *Node) (fn, bool) {
+	switch n.Op {
+	case OpReduceAnd:
+		return reduceWith(n, ^T(0), func(a, b T) T { return a & b }), true
+	case OpReduceOr:
+		return reduceWith(n, 0, func(a, b T) T { return a | b }), true
+	case OpReduceXor:
+		return reduceWith(n, 0, func(a, b T) T { return a ^ b }), true
+	}
+	return reduceOf[T](n)
 }
 
 func reduceWith[T any](n *Node, id T, f func(a, b T) T) fn {
