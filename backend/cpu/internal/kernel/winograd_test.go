@@ -83,3 +83,46 @@ func TestWinogradOffsets(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkWinograd times the transforms of a strip of tiles and the products at its positions, as the engine runs
+// them: the transforms by what they load and store, the products by what they multiply and add.
+func BenchmarkWinograd(b *testing.B) {
+	for _, s := range Sets() {
+		for _, c := range []struct{ ch, tiles int }{{16, 16}, {32, 16}, {64, 32}} {
+			r := rand.New(rand.NewPCG(15, 16))
+			width, apart := 2*c.tiles+2, c.tiles*c.ch+16
+			pixels, in, out, w := floats(r, 4*width*c.ch), floats(r, 16*apart), floats(r, 16*apart), floats(r, 16*c.ch*c.ch)
+			for _, k := range []struct {
+				name  string
+				run   raw
+				moved int // floats a tile and channel
+				out   bool
+			}{{"input", s.winogradInput, 32, false}, {"grad", s.winogradGrad, 20, false}, {"output", s.winogradOutput, 20, true}} {
+				b.Run(fmt.Sprintf("%s/%s%d", s.Name, k.name, c.ch), func(b *testing.B) {
+					a := WinogradArgs{Tiles: c.tiles, Groups: c.ch / 16, PixelsNext: c.ch * 4, Pixel: c.ch * 4, Row: width * c.ch * 4, Position: apart * 4}
+					for b.Loop() {
+						args := a
+						args.Dst, args.Src = ptr(in, 0), ptr(pixels, 0)
+						if k.out {
+							args.Dst, args.Src = ptr(pixels, 0), ptr(in, 0)
+						}
+						k.run((*byte)(unsafe.Pointer(&args)))
+					}
+					b.ReportMetric(float64(4*k.moved*c.tiles*c.ch)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+				})
+			}
+			b.Run(fmt.Sprintf("%s/product%d", s.Name, c.ch), func(b *testing.B) {
+				blocks := s.Blocks(c.ch)
+				for b.Loop() {
+					for co := 0; co < c.ch; co += 16 * blocks {
+						s.Product(&ProductArgs{
+							Out: ptr(out, co), In: ptr(in, 0), Weight: ptr(w, co), Positions: 16,
+							InRow: c.ch * 4, OutRow: c.ch * 4, WeightRow: c.ch * 4, Channels: c.ch,
+						}, blocks, c.tiles, 4*apart, 4*apart)
+					}
+				}
+				b.ReportMetric(float64(2*16*c.tiles*c.ch*c.ch)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}
