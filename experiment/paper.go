@@ -136,12 +136,14 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperDefenses
 		g.Settings, g.Plain, g.PlainFor = "tune_epochs=60", "", nil
 	case "isolation-rate":
-		g.Title, g.Attacks, g.Plots = "ABL by isolation rate", []string{"badnets", "blend"}, []string{"sweep"}
+		g.Title, g.Settings = "ABL by isolation rate, with 8 epochs of fine-tuning", "tune_epochs=8"
+		g.Attacks, g.Plots = []string{"badnets", "blend"}, []string{"sweep"}
 		for _, p := range []string{"0.001", "0.005", "0.01", "0.05", "0.1", "0.2"} {
 			g.Defenses = append(g.Defenses, "abl:isolation="+p)
 		}
 	case "gamma":
-		g.Title, g.Attacks, g.Plots = "ABL by γ", []string{"badnets"}, []string{"sweep", "curves", "separation"}
+		g.Title, g.Settings = "ABL by γ, with 8 epochs of fine-tuning", "tune_epochs=8"
+		g.Attacks, g.Plots = []string{"badnets"}, []string{"sweep", "curves", "separation"}
 		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {
 			g.Defenses = append(g.Defenses, "abl:gamma="+p)
 		}
@@ -151,7 +153,8 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 			g.Defenses = append(g.Defenses, fmt.Sprintf("abl:isolate_epochs=%d", turningEpochs[p]))
 		}
 	case "poisoning-rate":
-		g.Title, g.Defenses = "High poisoning rates", []string{"none", "abl"}
+		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"
+		g.Defenses = []string{"none", "abl"}
 		for _, rate := range []string{"0.5", "0.7"} {
 			for _, a := range four {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
