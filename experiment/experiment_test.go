@@ -270,7 +270,7 @@ func TestGridsShareTrainings(t *testing.T) {
 			t.Errorf("the plot %s is missing", link[1])
 		}
 	}
-	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --out DIR"} {
+	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --limit 300 --out DIR"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("results.md lacks %q", want)
 		}
@@ -296,5 +296,18 @@ func TestADefenceCanHaveMoreSeeds(t *testing.T) {
 	g.SeedsFor = map[string][]uint64{"mcr": {1}}
 	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "mcr") {
 		t.Errorf("more seeds for a defence that is not there: %v", err)
+	}
+}
+
+func TestFewerImagesAreSaid(t *testing.T) {
+	g, err := Paper("gamma", Data{CIFAR10: "cifar10:DIR", Limit: 10000}, false, []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(g.title(), "10000 training images") {
+		t.Errorf("title %q", g.title())
+	}
+	if want := "unpoison experiment paper gamma --data cifar10:DIR --limit 10000 --out DIR"; g.PaperCommand() != want {
+		t.Errorf("command %q, expected %q", g.PaperCommand(), want)
 	}
 }

@@ -107,18 +107,21 @@ func (g *Grid) paper(c Cell) (pairOf, bool) {
 var PaperNames = []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
 
 // Data names where the paper's data lie; an empty one renders road signs instead.
-type Data struct{ CIFAR10, GTSRB, Photos string }
+type Data struct {
+	CIFAR10, GTSRB, Photos string
+	Limit                  int // at most so many training images; 0: all
+}
 
 // Paper returns one of the paper's experiments. quick cuts it down to what shows that it works.
 func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	ten := []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
 	four := []string{"badnets", "trojan", "blend", "dynamic"}
-	g := &Grid{Name: name, Data: data.CIFAR10, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=8", PlainFor: map[string]string{"dynamic": "tune_epochs=15"}}
+	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=8", PlainFor: map[string]string{"dynamic": "tune_epochs=15"}}
 	switch name {
 	case "curves":
 		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", ten[:9], []string{"none"}, []string{"curves"}
 		// As images are in isolation: crops would cut triggers off, and what is left carries a wrong label.
-		g.Settings = "augment=false"
+		g.Settings, g.Plain, g.PlainFor = "augment=false", "tune_epochs=20", nil
 	case "cifar10":
 		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, ten...), paperDefenses
 		if len(seeds) == 1 && !quick {
@@ -143,6 +146,9 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		}
 	case "gamma":
 		g.Title, g.Settings = "ABL by γ, with 8 epochs of fine-tuning", "tune_epochs=8"
+		if data.Limit > 0 {
+			g.Settings += ",isolate_epochs=8" // fewer images take more epochs until a trigger is learnt
+		}
 		g.Attacks, g.Plots = []string{"badnets"}, []string{"sweep", "curves", "separation"}
 		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {
 			g.Defenses = append(g.Defenses, "abl:gamma="+p)
@@ -196,6 +202,8 @@ func (g *Grid) PaperCommand() string {
 	}
 	if g.Quick {
 		command += " --scale quick"
+	} else if g.Limit > 0 {
+		command += fmt.Sprintf(" --limit %d", g.Limit)
 	}
 	if !slices.Equal(g.Seeds, []uint64{0}) {
 		command += " --seeds " + list(g.Seeds)

@@ -122,8 +122,11 @@ func (row *Row) pair() string {
 
 func (g *Grid) title() string {
 	title := cmp.Or(g.Title, g.Name)
-	if g.Quick {
+	switch {
+	case g.Quick:
 		title += " (quick)"
+	case g.Limit > 0:
+		title += fmt.Sprintf(" (%d training images)", g.Limit)
 	}
 	return title
 }
