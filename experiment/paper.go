@@ -147,7 +147,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	case "gamma":
 		g.Title, g.Settings = "ABL by γ, with 8 epochs of fine-tuning", "tune_epochs=8"
 		if data.Limit > 0 {
-			g.Settings += ",isolate_epochs=8" // fewer images take more epochs until a trigger is learnt
+			g.Settings += ",isolate_most=8" // fewer images take more epochs until a trigger is learnt
 		}
 		g.Attacks, g.Plots = []string{"badnets"}, []string{"sweep", "curves", "separation"}
 		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {

@@ -97,7 +97,7 @@ func (o Options) Fit(images int) Options {
 }
 
 // FitTo is Fit for a recipe of which some settings were given, named as in JSON: those stay as they are. Where the
-// epochs of isolation or γ were given, isolation does not go on beyond its epochs.
+// epochs of isolation or γ were given, isolation does not go on beyond its epochs, unless isolate_most was given too.
 func (o Options) FitTo(images int, given func(setting string) bool) Options {
 	fit := o.Fit(images)
 	if !given("batch") {
@@ -109,7 +109,7 @@ func (o Options) FitTo(images int, given func(setting string) bool) Options {
 	if !given("isolation") {
 		o.Isolation = fit.Isolation
 	}
-	if given("isolate_epochs") || given("gamma") {
+	if (given("isolate_epochs") || given("gamma")) && !given("isolate_most") {
 		o.IsolateMost = 0
 	}
 	return o
