@@ -77,14 +77,23 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 	return nil
 }
 
+// isolatedByLabel counts the isolated images under each label.
+func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
+	counts := make([]int, len(set.Classes))
+	for _, s := range suspects {
+		if s.Isolated {
+			counts[set.Labels[s.Index]]++
+		}
+	}
+	return counts
+}
+
 func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
-	counts := make([]int, len(out.Train.Classes))
 	order := make([]int, len(suspects))
 	n := 0
 	for k, s := range suspects {
 		order[k] = s.Index
 		if s.Isolated {
-			counts[out.Train.Labels[s.Index]]++
 			n++
 		}
 	}
@@ -92,7 +101,7 @@ func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
 		return nil
 	}
 	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
-	for c, k := range counts {
+	for c, k := range isolatedByLabel(suspects, out.Train) {
 		if share := float64(k) / float64(n); share > iso.TopShare {
 			iso.TopShare, iso.TopClass = share, out.Train.Classes[c]
 		}

@@ -31,12 +31,7 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 
 // classTable counts the suspects of each class, most first.
 func classTable(o *Outcome) report.Table {
-	total, isolated := o.Train.Counts(), make([]int, len(o.Train.Classes))
-	for _, s := range o.Trained.Suspects {
-		if s.Isolated {
-			isolated[o.Train.Labels[s.Index]]++
-		}
-	}
+	total, isolated := o.Train.Counts(), isolatedByLabel(o.Trained.Suspects, o.Train)
 	order := isolate.Iota(len(total))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(isolated[b], isolated[a]) })
 	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", "isolated", "share of the class"}}
@@ -55,12 +50,7 @@ func classTable(o *Outcome) report.Table {
 // commonGallery compares the isolated images of their commonest label with the others of it: a patch or
 // a pattern that they share shows in the difference of the means.
 func commonGallery(o *Outcome) report.Gallery {
-	counts := make([]int, len(o.Train.Classes))
-	for _, s := range o.Trained.Suspects {
-		if s.Isolated {
-			counts[o.Train.Labels[s.Index]]++
-		}
-	}
+	counts := isolatedByLabel(o.Trained.Suspects, o.Train)
 	class := slices.Index(counts, slices.Max(counts))
 	var sums [2][]float64
 	var n [2]float64
