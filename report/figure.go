@@ -130,6 +130,9 @@ func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 	}
 	if a.LogX {
 		p.X.Scale = plot.LogScale{}
+		if p.X.Min == p.X.Max { // the library would widen one value to below 0
+			p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
+		}
 	}
 	return figure(title, caption, p)
 }

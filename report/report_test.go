@@ -68,3 +68,11 @@ func TestImageURLKeepsPixels(t *testing.T) {
 		t.Errorf("pixel 1 is %d %d %d", r>>8, g>>8, b>>8)
 	}
 }
+
+// A sweep of which one run is finished has one point, also where its axis is logarithmic.
+func TestOnePointOnALogarithmicAxis(t *testing.T) {
+	f, err := LineFigure("ASR", "", Axes{X: "isolation", Y: "ASR", LogX: true}, Line{Name: "badnets", X: []float64{0.001}, Y: []float64{50}})
+	if err != nil || f.SVG == "" {
+		t.Errorf("%d bytes, %v", len(f.SVG), err)
+	}
+}
