@@ -72,7 +72,7 @@ func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *da
 
 func options() Options {
 	return Options{
-		Mode: "joint", Steps: 80, Rate: 1e-2, Limit: math.Log(10), Tolerance: 0.1, Unlearnt: 0.05, Every: 20, Kept: 128, Isolated: 64, Refine: true,
+		Mode: "joint", Steps: 60, Rate: 1e-2, Limit: math.Log(10), Tolerance: 0.1, Unlearnt: 0.05, Every: 20, Kept: 128, Isolated: 64, Refine: true,
 	}
 }
 
@@ -120,8 +120,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Chance is a tenth, of some 200 images: rounding alone moves it by a few hundredths.
-	if after := asr(); after > 0.2 || !out.Unlearnt || out.RolledBack {
+	if after := asr(); after > 0.1 || !out.Unlearnt || out.RolledBack {
 		t.Errorf("attack success %.2f after unlearning, outcome %+v", after, out)
 	}
 	if out.Dropped == 0 {
