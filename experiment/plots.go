@@ -85,6 +85,9 @@ func (r *Runner) curves() ([]drawn, error) {
 				return nil, err
 			}
 			made = append(made, drawn{name, f})
+			if !r.Done(c) {
+				continue // its curve is not whole yet
+			}
 			if err := r.keepFigure(made[len(made)-1]); err != nil {
 				return nil, err
 			}

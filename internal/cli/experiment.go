@@ -104,8 +104,8 @@ func (a *app) experimentPaper() *cobra.Command {
 		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames, ",\n") + `, and all.
 
 --scale quick uses few images, a small network and few epochs and only shows
-that every path works; --limit N leaves the recipes as they are and takes only
-N of the training images. Without data, road signs are rendered.`,
+that every path works; --limit N takes only N of the training images, and
+isolation for γ may then take more epochs. Without data, road signs are rendered.`,
 		Example: `  unpoison experiment paper all --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
 		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
@@ -135,7 +135,7 @@ N of the training images. Without data, road signs are rendered.`,
 	f.add(c)
 	d.add(c, []uint{0})
 	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
-	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images, drawn by class: less time, less accuracy")
+	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
 	return c
 }
 
