@@ -72,8 +72,18 @@ var publishedTurning = map[int]map[string]pairOf{
 	40: {"badnets": {4.05, 84.28}, "trojan": {4.96, 85.14}, "blend": {18.78, 81.53}, "dynamic": {19.15, 83.44}},
 }
 
-// turningEpochs scales the paper's turning epochs of 100 to the default recipe's 24.
-var turningEpochs = map[int]int{10: 2, 20: 4, 30: 6, 40: 8}
+// turningEpochs are the paper's turning epochs of 100.
+var turningEpochs = []int{10, 20, 30, 40}
+
+// turningDefense scales one of the paper's turning epochs to the default recipe's 24, and to twice
+// as many where there are fewer images, which take more epochs until a trigger is learnt.
+func (g *Grid) turningDefense(paper int) string {
+	epochs := paper / 5
+	if g.Limit > 0 {
+		epochs *= 2
+	}
+	return fmt.Sprintf("abl:isolate_epochs=%d", epochs)
+}
 
 // paper returns the published figures that belong to a cell, if there are any.
 func (g *Grid) paper(c Cell) (pairOf, bool) {
@@ -89,8 +99,8 @@ func (g *Grid) paper(c Cell) (pairOf, bool) {
 	if list != "" && g.Name != "gtsrb" {
 		return pairOf{}, false
 	}
-	for paper, ours := range turningEpochs {
-		if c.Defense == fmt.Sprintf("abl:isolate_epochs=%d", ours) {
+	for _, paper := range turningEpochs {
+		if c.Defense == g.turningDefense(paper) {
 			f, ok := publishedTurning[paper][name]
 			return f, ok
 		}
@@ -155,8 +165,11 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		}
 	case "turning-epoch":
 		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", four, []string{"sweep"}
-		for _, p := range []int{10, 20, 30, 40} {
-			g.Defenses = append(g.Defenses, fmt.Sprintf("abl:isolate_epochs=%d", turningEpochs[p]))
+		if data.Limit > 0 {
+			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, with 8 epochs of fine-tuning", "tune_epochs=8"
+		}
+		for _, p := range turningEpochs {
+			g.Defenses = append(g.Defenses, g.turningDefense(p))
 		}
 	case "poisoning-rate":
 		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"

@@ -105,7 +105,8 @@ func (a *app) experimentPaper() *cobra.Command {
 
 --scale quick uses few images, a small network and few epochs and only shows
 that every path works; --limit N takes only N of the training images, and
-isolation for γ may then take more epochs. Without data, road signs are rendered.`,
+isolation for γ and by turning epoch then takes more epochs. Without data, road
+signs are rendered.`,
 		Example: `  unpoison experiment paper all --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
 		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
