@@ -9,12 +9,9 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/gx"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -114,47 +111,6 @@ func (j *Job) tuning(name string) *train.Tuning {
 func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
 	s := j.State.Clone()
 	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s})
-}
-
-// features returns the penultimate features of the clean images, [N, features].
-func (j *Job) features(ctx context.Context, s model.State) ([]float32, error) {
-	var width int
-	f, err := gx.NewFunction(j.Backend, "features", 0, func(g *Graph) []*Node {
-		net := j.Network.Graph(g, false, func() *Node {
-			return gx.Input(g, "x", evaluate.Batch, j.Network.Height, j.Network.Width, 3)
-		})
-		h := net.Taps["features"]
-		width = h.Shape().Dimensions[1]
-		return []*Node{h}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, t := range s {
-		if err := f.Set(i, t.Data); err != nil {
-			return nil, err
-		}
-	}
-	size := j.Clean.ImageBytes()
-	x, h := make([]float32, evaluate.Batch*size), make([]float32, evaluate.Batch*width)
-	var all []float32
-	for lo := 0; lo < j.Clean.Len(); lo += evaluate.Batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(evaluate.Batch, j.Clean.Len()-lo)
-		for k := range n {
-			augment.Plain(x[k*size:(k+1)*size], j.Clean.Image(lo+k))
-		}
-		if err := f.Call(len(s), x); err != nil {
-			return nil, err
-		}
-		if err := f.Get(0, h); err != nil {
-			return nil, err
-		}
-		all = append(all, h[:n*width]...)
-	}
-	return all, nil
 }
 
 // Draw returns a share of a clean set, drawn by seed: the paper gives these defences 5 %.
