@@ -166,7 +166,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	case "turning-epoch":
 		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", four, []string{"sweep"}
 		if data.Limit > 0 {
-			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, with 8 epochs of fine-tuning", "tune_epochs=8"
+			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, ranked by the last 3, with 8 epochs of fine-tuning", "tune_epochs=8,rank_epochs=3"
 		}
 		for _, p := range turningEpochs {
 			g.Defenses = append(g.Defenses, g.turningDefense(p))

@@ -34,11 +34,12 @@ type Options struct {
 	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
 	// γ + 0.25: what is easy has been learnt then, however many or few images there are.
 	IsolateMost int     `json:"isolate_most,omitempty"`
-	Loss        string  `json:"loss"`      // "lga", "flooding" or "ce"
-	Gamma       float64 `json:"gamma"`     // LGA's threshold, flooding's level
-	Sign        string  `json:"sign"`      // LGA's sign: "sample" (the formula) or "batch" (the published code)
-	Rank        string  `json:"rank"`      // by the "final" network's losses or their "mean" over the isolation epochs
-	Isolation   float64 `json:"isolation"` // isolation rate p: share of images isolated
+	Loss        string  `json:"loss"`                  // "lga", "flooding" or "ce"
+	Gamma       float64 `json:"gamma"`                 // LGA's threshold, flooding's level
+	Sign        string  `json:"sign"`                  // LGA's sign: "sample" (the formula) or "batch" (the published code)
+	Rank        string  `json:"rank"`                  // by the "final" network's losses, or their "mean" or "worst" over the epochs; see isolate.Scores
+	RankEpochs  int     `json:"rank_epochs,omitempty"` // so many of the last ones; 0: all but the first
+	Isolation   float64 `json:"isolation"`             // isolation rate p: share of images isolated
 
 	TuneEpochs int     `json:"tune_epochs"`
 	TuneRate   float64 `json:"tune_rate"`
@@ -170,6 +171,8 @@ func (o Options) check(train *dataset.Set) error {
 		return fmt.Errorf("isolation rate %g, expected more than 0 and less than 0.5", o.Isolation)
 	case !slices.Contains([]string{"joint", "split", "none", ""}, o.Unlearn):
 		return fmt.Errorf("unlearning mode %q; there are joint, split and none", o.Unlearn)
+	case o.RankEpochs < 0:
+		return fmt.Errorf("ranking by %d epochs, expected none or more", o.RankEpochs)
 	case !slices.Contains(isolate.Ranks, o.Rank):
 		return fmt.Errorf("ranking %q; there are %v", o.Rank, isolate.Ranks)
 	}
@@ -358,6 +361,9 @@ func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) 
 		r.Arrays["epochs"] = []float32{float32(len(epochs))}
 		if more := len(epochs) - o.IsolateEpochs; more > 0 {
 			epochs = epochs[more:] // it went on since what is easy was not learnt in the first ones
+		}
+		if o.RankEpochs > 0 && len(epochs) > o.RankEpochs+1 {
+			epochs = epochs[len(epochs)-o.RankEpochs-1:]
 		}
 		r.Arrays["scores"] = isolate.Scores(o.Rank, epochs, final)
 		return nil

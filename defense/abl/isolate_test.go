@@ -28,3 +28,30 @@ func TestIsolationGoesOnUntilTheEasyIsLearnt(t *testing.T) {
 		t.Errorf("isolation took %d epochs, expected 3: %v", exact.Isolated, err)
 	}
 }
+
+// Epochs before the last ones have no say where the ranking is by so many: the scores are those of the later losses.
+func TestRankEpochs(t *testing.T) {
+	set := signs.Render(1, 600, 1).Train
+	o := Demo()
+	o.IsolateEpochs = 4
+	worst := func(last int) float32 {
+		o.RankEpochs = last
+		r, err := Audit(context.Background(), set, o, Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := float32(0)
+		for _, s := range r.Suspects {
+			sum += s.Score
+		}
+		return sum
+	}
+	one, three, all := worst(1), worst(3), worst(0)
+	if one >= three || three != all { // all but the first of four are three
+		t.Errorf("the worst losses add up to %g over one epoch, %g over three, %g over all", one, three, all)
+	}
+	o.RankEpochs = -1
+	if _, err := Audit(context.Background(), set, o, Settings{}); err == nil {
+		t.Error("-1 epochs were taken")
+	}
+}
