@@ -19,11 +19,12 @@ type Verdict struct {
 	Remaining *float64 `json:"remaining"`
 }
 
-// Target is a label under which planted images may lie, with what the biased network saw of it.
+// Target is a label under which planted images may lie, and what speaks for it.
 type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
+	By    string `json:"by"` // "biased network" or "features": how it was looked into
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`
@@ -33,7 +34,17 @@ type Target struct {
 	// they do not carry it; many, where the network has only learnt what easy images of the class look like.
 	Others int `json:"others"`
 	Leak   int `json:"leak"`
-	// Agreement is how far the last two rounds flagged the same images: their common ones as a share of all.
+	// Agreement is how far the last two rounds flagged the same images: their common ones as a share of all. By
+	// features there are two rounds: they, and the network that was taught what they showed.
 	Agreement float64 `json:"agreement"`
 	Rounds    int     `json:"rounds"`
+	// By features, which fall into two groups: their means are Distance standard deviations apart; Bimodality is 1/3
+	// for one Gaussian, 5/9 for a uniform distribution, 1 for two points; Early is the probability that isolation ranks
+	// an image of the suspicious group before one of the other; Isolated is the share of the isolated images that carry
+	// the label, and Pure the share of those that are in the suspicious group.
+	Distance   float64 `json:"distance,omitempty"`
+	Bimodality float64 `json:"bimodality,omitempty"`
+	Early      float64 `json:"early,omitempty"`
+	Isolated   float64 `json:"isolated,omitempty"`
+	Pure       float64 `json:"pure,omitempty"`
 }

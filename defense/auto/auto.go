@@ -1,9 +1,11 @@
 // Package auto trains a clean network on data that may be poisoned without being told anything: whether it is, how
 // much of it, and towards which class.
 //
-// ABL's isolation ranks the images; where the first of them agree on a label, a biased network learns to tell them
-// from everything else, in rounds, and finds the rest of what carries the trigger, if there is one. What it is sure
-// of is removed and the network is trained on the rest from scratch; nothing is unlearnt.
+// ABL's isolation ranks the images. Where the first of them agree on a label, a biased network learns to tell them from
+// everything else, in rounds, and finds the rest of what carries the trigger, if it is one that a small network can learn.
+// A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
+// images; the kind that isolation ranks first is taught to another network, which finds the rest of it. What is found is
+// removed and the network is trained on the rest from scratch; nothing is unlearnt.
 package auto
 
 import (
@@ -14,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
@@ -21,18 +24,25 @@ import (
 
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
-	Network string  `json:"network"` // of the biased network
-	Epochs  int     `json:"epochs"`  // of each of its rounds; more where images are few
-	Rounds  int     `json:"rounds"`  // at most; 1 is the first suspects alone
-	Share   float64 `json:"share"`   // of the isolated images that a label needs to be looked into
+	Network       string  `json:"network"`        // of the biased network
+	Epochs        int     `json:"epochs"`         // of each of its rounds; more where images are few
+	Rounds        int     `json:"rounds"`         // at most; 1 is the first suspects alone, 0 no biased network
+	Share         float64 `json:"share"`          // of the isolated images that a label needs to be looked into
+	InspectEpochs int     `json:"inspect_epochs"` // of the training whose features are looked at; more where images are few; 0: none
+	RefineEpochs  int     `json:"refine_epochs"`  // of the network that is taught what the features showed; 0: they have the last word
 }
 
 // Default returns the settings that docs/auto.md measures.
-func Default() Options { return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15} }
+func Default() Options {
+	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, RefineEpochs: 8}
+}
 
 func (a Options) check() error {
-	if a.Epochs < 1 || a.Rounds < 1 || a.Share <= 0 || a.Share > 1 {
-		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one each and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+	if a.Epochs < 1 || a.Rounds < 0 || a.Share <= 0 || a.Share > 1 {
+		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one epoch and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+	}
+	if a.InspectEpochs < 0 || a.RefineEpochs < 0 || a.Rounds+a.InspectEpochs == 0 {
+		return fmt.Errorf("auto: %d rounds, %d epochs of inspection, %d of refining: expected none or more, and something to do", a.Rounds, a.InspectEpochs, a.RefineEpochs)
 	}
 	if !slices.Contains(model.Names(), a.Network) {
 		return fmt.Errorf("auto: no network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
@@ -70,20 +80,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	if err != nil {
 		return nil, err
 	}
-	err = r.Stage("detect", func() error {
-		d := &detector{r: r, o: o, a: a, order: evaluate.Order(scores), scores: scores}
-		probability, targets, err := d.find(ctx)
-		if err != nil {
-			return err
-		}
-		r.Arrays["probability"], r.Arrays["targets"] = probability, encode(targets)
-		r.State = r.Network.Init(o.Seed) // the isolated one knows the trigger
-		if s.Init != nil {
-			r.State = s.Init.Clone()
-		}
-		return nil
-	})
-	if err != nil {
+	if err := search(ctx, r, o, a, s.Init, scores); err != nil {
 		return nil, err
 	}
 	probability := r.Arrays["probability"]
@@ -119,6 +116,51 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	}
 	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, abl.IsolationEpochs(r)
 	return res, nil
+}
+
+// search fills the run's arrays "targets" and "probability" and leaves it a fresh network.
+func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init model.State, scores []float32) error {
+	d := &detector{r: r, o: o, a: a, order: evaluate.Order(scores), scores: scores}
+	fresh := func() {
+		r.State = r.Network.Init(o.Seed) // what was trained so far knows the trigger
+		if init != nil {
+			r.State = init.Clone()
+		}
+	}
+	targets := func() []defense.Target { return decode(r.Arrays["targets"], r.Data.Classes) }
+	err := r.Stage("detect", func() error {
+		probability, found, err := d.find(ctx)
+		if err != nil {
+			return err
+		}
+		r.Arrays["probability"], r.Arrays["targets"] = probability, encode(found)
+		fresh()
+		return nil
+	})
+	if err != nil || a.InspectEpochs == 0 {
+		return err
+	}
+	err = r.Stage("inspect", func() error {
+		found, groups, err := d.inspect(ctx, r.Arrays["probability"])
+		if err != nil {
+			return err
+		}
+		r.Arrays["targets"], r.Arrays["groups"] = encode(append(targets(), found...)), groups
+		fresh()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.Stage("refine", func() error {
+		all := targets()
+		if err := d.refine(ctx, all, r.Arrays["groups"], r.Arrays["probability"]); err != nil {
+			return err
+		}
+		r.Arrays["targets"] = encode(all)
+		delete(r.Arrays, "groups")
+		return nil
+	})
 }
 
 // suspects orders the images: the removed ones first, by probability, then all by the isolation's score.

@@ -18,7 +18,7 @@ import (
 const flagged, sure, unlikely = 0.5, 0.95, 0.3
 
 // A round takes this many steps at least: few images would else teach it nothing.
-const leastSteps, biasedBatch = 300, 64
+const roundSteps, biasedBatch = 300, 64
 
 // most is how many positives a round learns from.
 const most = 2000
@@ -44,6 +44,9 @@ func (d *detector) find(ctx context.Context) ([]float32, []defense.Target, error
 	}
 	var targets []defense.Target
 	for c, n := range count {
+		if d.a.Rounds == 0 {
+			break
+		}
 		if float64(n) < d.a.Share*float64(len(isolated)) {
 			continue
 		}
@@ -74,7 +77,7 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 	positives := indicesOf(isolated, ours)
 	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
 	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
-	t := defense.Target{Class: set.Classes[class], Index: class, Images: len(images), Others: set.Len() - len(images)}
+	t := defense.Target{Class: set.Classes[class], Index: class, By: byBiased, Images: len(images), Others: set.Len() - len(images)}
 	var before, p []float32
 	for round := range d.a.Rounds {
 		var err error
@@ -82,18 +85,11 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 			return t, nil, err
 		}
 		t.Rounds = round + 1
-		t.Flagged, t.Between, t.Leak = 0, 0, 0
+		tally(&t, images, p)
+		t.Leak = 0
 		for i, v := range p {
-			switch {
-			case !ours(i) && v > flagged:
+			if !ours(i) && v > flagged {
 				t.Leak++
-			case ours(i):
-				if v > flagged {
-					t.Flagged++
-				}
-				if v > 1-sure && v < sure {
-					t.Between++
-				}
 			}
 		}
 		t.Agreement = agreement(before, p, images)
@@ -160,7 +156,7 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 	if _, err := b.Start(false); err != nil {
 		return nil, err
 	}
-	epochs := max(d.a.Epochs, leastSteps*biasedBatch/lesson.Len())
+	epochs := max(d.a.Epochs, roundSteps*biasedBatch/lesson.Len())
 	phase := &train.Phase{Name: "biased", Data: lesson, Indices: isolate.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
 	if err := b.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
@@ -180,22 +176,4 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 		losses[i] = float32(math.Exp(-float64(l)))
 	}
 	return losses, nil
-}
-
-// agreement is the Jaccard index of what two rounds flag; 0 if there was only one.
-func agreement(before, now []float32, images []int) float64 {
-	if before == nil {
-		return 0
-	}
-	both, any := 0, 0
-	for _, i := range images {
-		a, b := before[i] > flagged, now[i] > flagged
-		if a && b {
-			both++
-		}
-		if a || b {
-			any++
-		}
-	}
-	return float64(both) / float64(max(1, any))
 }

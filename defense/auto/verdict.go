@@ -2,10 +2,14 @@ package auto
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/unpoison/unpoison/defense"
 )
+
+// How a label was looked into.
+const byBiased, byFeatures = "biased network", "features"
 
 // The limits of the verdict; docs/auto.md has the measurements that they lie between.
 const (
@@ -14,20 +18,42 @@ const (
 	blurred    = 0.10 // of the label's images in between: what was learnt is a matter of degree
 	sharp      = 0.05 // a trigger is there or not
 	agree      = 0.95 // of two rounds' flagged images
+	agreeTwo   = 0.80 // of what features and the network that was taught flag
 	fewest     = 10   // flagged images that a verdict rests on
+
+	farApart = 6.0     // deviations between a label's two kinds of images, and
+	perRoot  = 30.0    // of the square root of the images' number more: in few images chance finds kinds
+	twoKinds = 5.0 / 9 // bimodality: that of a uniform distribution
+	mixed    = 0.06    // of the label's images between the kinds
+	earlier  = 0.65    // probability that a suspect is learnt before another image of its label
+	pure     = 0.85    // of a label's isolated images are suspects
 )
 
-// says judges a label by its last round.
+// apart tells whether a label holds two kinds of images, and whether isolation tells which are the planted ones.
+func apart(t *defense.Target) (two, known bool) {
+	n := float64(max(1, t.Images))
+	two = t.Distance >= farApart+perRoot/math.Sqrt(n) && t.Bimodality >= twoKinds && float64(t.Between) <= mixed*n && t.Flagged >= fewest
+	return two, t.Early >= earlier && t.Pure >= pure
+}
+
+// says judges a label: by the last round of the biased network, or by the network that was taught what features showed.
 func says(t *defense.Target) string {
 	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
+	least := agree
 	switch {
+	case t.By == byFeatures && t.Rounds < 2: // two kinds, and no telling which was planted
+		return defense.CantTell
+	case t.By == byFeatures:
+		least = agreeTwo
 	case leak > leakSurely || t.Flagged < fewest:
 		return defense.NoEvidence
 	case t.Rounds < 2:
 		return defense.CantTell
-	case leak > leakClass || between > blurred:
+	}
+	switch {
+	case leak > leakClass || between > blurred || t.Flagged < fewest:
 		return defense.NoEvidence
-	case between <= sharp && t.Agreement >= agree:
+	case between <= sharp && t.Agreement >= least:
 		return defense.Poisoned
 	}
 	return defense.CantTell
@@ -52,22 +78,32 @@ func verdict(targets []defense.Target) *defense.Verdict {
 func encode(targets []defense.Target) []float32 {
 	var a []float32
 	for _, t := range targets {
-		for _, v := range []int{t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
+		by := 0
+		if t.By == byFeatures {
+			by = 1
+		}
+		for _, v := range []int{by, t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
 			a = append(a, float32(v))
 		}
-		a = append(a, float32(t.Agreement))
+		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Bimodality, t.Early, t.Agreement} {
+			a = append(a, float32(v))
+		}
 	}
 	return a
 }
 
 func decode(a []float32, classes []string) []defense.Target {
-	const fields = 8
+	const fields = 14
 	targets := make([]defense.Target, 0, len(a)/fields)
 	for ; len(a) >= fields; a = a[fields:] {
 		n := func(k int) int { return int(a[k]) }
+		f := func(k int) float64 { return float64(a[k]) }
 		t := defense.Target{
-			Index: n(0), Class: classes[n(0)], Images: n(1), Flagged: n(2), Between: n(3), Others: n(4), Leak: n(5), Rounds: n(6),
-			Agreement: float64(a[7]),
+			By: byBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
+			Isolated: f(8), Pure: f(9), Distance: f(10), Bimodality: f(11), Early: f(12), Agreement: f(13),
+		}
+		if n(0) == 1 {
+			t.By = byFeatures
 		}
 		t.Says = says(&t)
 		targets = append(targets, t)

@@ -38,14 +38,17 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
 	f.auto = auto.Default()
 	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
-	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most")
+	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
 	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
+	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the training whose features auto looks at (of a small data set more); 0: none")
+	fl.IntVar(&f.auto.RefineEpochs, "epochs-refine", f.auto.RefineEpochs, "epochs of the network that is taught what features showed (of a small data set more); 0: none")
 	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
 	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
 	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
 	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
 	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
+	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
 	if !tune {
 		return

@@ -23,6 +23,11 @@ func verdictSentences(r *Result) []string {
 		case defense.Poisoned:
 			s = append(s, fmt.Sprintf("Under the label %s %d of %d images carry it; of the %d images under other labels %d do.", t.Class, t.Flagged, t.Images, t.Others, t.Leak))
 		case defense.CantTell:
+			if t.Rounds < 2 {
+				s = append(s, fmt.Sprintf("Under the label %s the images fall into groups of %d and %d, %.1f deviations apart; which of them was planted, if any, can't be told.",
+					t.Class, t.Flagged, t.Images-t.Flagged, t.Distance))
+				continue
+			}
 			s = append(s, fmt.Sprintf("Under the label %s %d of %d images stand out, %d are in between; under other labels %d of %d stand out too.", t.Class, t.Flagged, t.Images, t.Between, t.Leak, t.Others))
 		}
 	}
