@@ -34,14 +34,14 @@ type Target struct {
 	// they do not carry it; many, where the network has only learnt what easy images of the class look like.
 	Others int `json:"others"`
 	Leak   int `json:"leak"`
-	// Agreement is how far the last two rounds flagged the same images: their common ones as a share of all. By
-	// features there are two rounds: they, and the network that was taught what they showed.
+	// Agreement is how far the last two rounds of the biased network flagged the same images: their common ones as a
+	// share of all.
 	Agreement float64 `json:"agreement"`
 	Rounds    int     `json:"rounds"`
-	// By features, which fall into two groups: their means are Distance standard deviations apart; Bimodality is 1/3
-	// for one Gaussian, 5/9 for a uniform distribution, 1 for two points; Early is the probability that isolation ranks
-	// an image of the suspicious group before one of the other; Isolated is the share of the isolated images that carry
-	// the label, and Pure the share of those that are in the suspicious group.
+	// By features the label's images fall into two groups: their means are Distance standard deviations apart;
+	// Bimodality is 1/3 for one Gaussian, 5/9 for a uniform distribution, 1 for two points; Early is the probability that
+	// isolation ranks an image of the suspicious group before one of the other; Isolated is the share of the isolated
+	// images that carry the label, and Pure the share of those that are in the suspicious group.
 	Distance   float64 `json:"distance,omitempty"`
 	Bimodality float64 `json:"bimodality,omitempty"`
 	Early      float64 `json:"early,omitempty"`

@@ -4,8 +4,8 @@
 // ABL's isolation ranks the images. Where the first of them agree on a label, a biased network learns to tell them from
 // everything else, in rounds, and finds the rest of what carries the trigger, if it is one that a small network can learn.
 // A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
-// images; the kind that isolation ranks first is taught to another network, which finds the rest of it. What is found is
-// removed and the network is trained on the rest from scratch; nothing is unlearnt.
+// images, and the kind that isolation ranks first is the planted one. What is found is removed and the network is trained
+// on the rest from scratch; nothing is unlearnt.
 package auto
 
 import (
@@ -29,20 +29,19 @@ type Options struct {
 	Rounds        int     `json:"rounds"`         // at most; 1 is the first suspects alone, 0 no biased network
 	Share         float64 `json:"share"`          // of the isolated images that a label needs to be looked into
 	InspectEpochs int     `json:"inspect_epochs"` // of the training whose features are looked at; more where images are few; 0: none
-	RefineEpochs  int     `json:"refine_epochs"`  // of the network that is taught what the features showed; 0: they have the last word
 }
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, RefineEpochs: 8}
+	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8}
 }
 
 func (a Options) check() error {
 	if a.Epochs < 1 || a.Rounds < 0 || a.Share <= 0 || a.Share > 1 {
 		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one epoch and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
 	}
-	if a.InspectEpochs < 0 || a.RefineEpochs < 0 || a.Rounds+a.InspectEpochs == 0 {
-		return fmt.Errorf("auto: %d rounds, %d epochs of inspection, %d of refining: expected none or more, and something to do", a.Rounds, a.InspectEpochs, a.RefineEpochs)
+	if a.InspectEpochs < 0 || a.Rounds+a.InspectEpochs == 0 {
+		return fmt.Errorf("auto: %d rounds and %d epochs of inspection, expected none or more of each, and something to do", a.Rounds, a.InspectEpochs)
 	}
 	if !slices.Contains(model.Names(), a.Network) {
 		return fmt.Errorf("auto: no network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
@@ -127,7 +126,6 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 			r.State = init.Clone()
 		}
 	}
-	targets := func() []defense.Target { return decode(r.Arrays["targets"], r.Data.Classes) }
 	err := r.Stage("detect", func() error {
 		probability, found, err := d.find(ctx)
 		if err != nil {
@@ -140,25 +138,13 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 	if err != nil || a.InspectEpochs == 0 {
 		return err
 	}
-	err = r.Stage("inspect", func() error {
-		found, groups, err := d.inspect(ctx, r.Arrays["probability"])
+	return r.Stage("inspect", func() error {
+		found, err := d.inspect(ctx, r.Arrays["probability"])
 		if err != nil {
 			return err
 		}
-		r.Arrays["targets"], r.Arrays["groups"] = encode(append(targets(), found...)), groups
+		r.Arrays["targets"] = encode(append(decode(r.Arrays["targets"], r.Data.Classes), found...))
 		fresh()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.Stage("refine", func() error {
-		all := targets()
-		if err := d.refine(ctx, all, r.Arrays["groups"], r.Arrays["probability"]); err != nil {
-			return err
-		}
-		r.Arrays["targets"] = encode(all)
-		delete(r.Arrays, "groups")
 		return nil
 	})
 }

@@ -125,22 +125,16 @@ func TestSays(t *testing.T) {
 		change func(t *defense.Target)
 		want   string
 	}{
-		"a trigger":             {func(*defense.Target) {}, defense.Poisoned},
-		"one round":             {func(t *defense.Target) { t.Rounds = 1 }, defense.CantTell},
-		"other labels too":      {func(t *defense.Target) { t.Leak = 200 }, defense.NoEvidence},
-		"a few other labels":    {func(t *defense.Target) { t.Leak = 50 }, defense.Poisoned},
-		"some other labels":     {func(t *defense.Target) { t.Leak = 100 }, defense.NoEvidence},
-		"some in between":       {func(t *defense.Target) { t.Between = 80 }, defense.CantTell},
-		"many in between":       {func(t *defense.Target) { t.Between = 300 }, defense.NoEvidence},
-		"rounds that differ":    {func(t *defense.Target) { t.Agreement = 0.9 }, defense.CantTell},
-		"hardly anything":       {func(t *defense.Target) { t.Flagged = 3 }, defense.NoEvidence},
-		"hardly, in a glance":   {func(t *defense.Target) { t.Flagged, t.Rounds = 3, 1 }, defense.NoEvidence},
-		"features alone":        {func(t *defense.Target) { t.By, t.Rounds = byFeatures, 1 }, defense.CantTell},
-		"features, taught":      {func(t *defense.Target) { t.By, t.Agreement = byFeatures, 0.9 }, defense.Poisoned},
-		"features, other ones":  {func(t *defense.Target) { t.By, t.Agreement = byFeatures, 0.5 }, defense.CantTell},
-		"features, a class":     {func(t *defense.Target) { t.By, t.Leak = byFeatures, 200 }, defense.NoEvidence},
-		"features, hardly any":  {func(t *defense.Target) { t.By, t.Flagged = byFeatures, 3 }, defense.NoEvidence},
-		"features, all between": {func(t *defense.Target) { t.By, t.Between = byFeatures, 300 }, defense.NoEvidence},
+		"a trigger":           {func(*defense.Target) {}, defense.Poisoned},
+		"one round":           {func(t *defense.Target) { t.Rounds = 1 }, defense.CantTell},
+		"other labels too":    {func(t *defense.Target) { t.Leak = 200 }, defense.NoEvidence},
+		"a few other labels":  {func(t *defense.Target) { t.Leak = 50 }, defense.Poisoned},
+		"some other labels":   {func(t *defense.Target) { t.Leak = 100 }, defense.NoEvidence},
+		"some in between":     {func(t *defense.Target) { t.Between = 80 }, defense.CantTell},
+		"many in between":     {func(t *defense.Target) { t.Between = 300 }, defense.NoEvidence},
+		"rounds that differ":  {func(t *defense.Target) { t.Agreement = 0.9 }, defense.CantTell},
+		"hardly anything":     {func(t *defense.Target) { t.Flagged = 3 }, defense.NoEvidence},
+		"hardly, in a glance": {func(t *defense.Target) { t.Flagged, t.Rounds = 3, 1 }, defense.NoEvidence},
 	} {
 		got := trigger
 		c.change(&got)
@@ -155,32 +149,35 @@ func TestSays(t *testing.T) {
 }
 
 // Two kinds of images need distance, and more of it where there are few; which is the planted one isolation says.
-func TestApart(t *testing.T) {
-	trigger := defense.Target{Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Bimodality: 0.7, Early: 0.9, Pure: 1}
+func TestSaysByFeatures(t *testing.T) {
+	trigger := defense.Target{By: byFeatures, Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Bimodality: 0.7, Early: 0.9, Pure: 1}
 	for name, c := range map[string]struct {
-		change     func(t *defense.Target)
-		two, known bool
+		change func(t *defense.Target)
+		want   string
 	}{
-		"two kinds":        {func(*defense.Target) {}, true, true},
-		"close":            {func(t *defense.Target) { t.Distance = 6.5 }, false, true},
-		"few":              {func(t *defense.Target) { t.Images, t.Flagged = 100, 40 }, false, true},
-		"hardly any":       {func(t *defense.Target) { t.Flagged = 4 }, false, true},
-		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.5 }, false, true},
-		"blurred":          {func(t *defense.Target) { t.Between = 90 }, false, true},
-		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, true, false},
-		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, true, false},
+		"two kinds":        {func(*defense.Target) {}, defense.Poisoned},
+		"close":            {func(t *defense.Target) { t.Distance = 6.5 }, defense.NoEvidence},
+		"few":              {func(t *defense.Target) { t.Images, t.Flagged = 100, 40 }, defense.NoEvidence},
+		"hardly any":       {func(t *defense.Target) { t.Flagged = 4 }, defense.NoEvidence},
+		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.5 }, defense.NoEvidence},
+		"blurred":          {func(t *defense.Target) { t.Between = 90 }, defense.NoEvidence},
+		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, defense.CantTell},
+		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, defense.CantTell},
 	} {
 		got := trigger
 		c.change(&got)
-		if two, known := apart(&got); two != c.two || known != c.known {
-			t.Errorf("%s: two kinds %v, known %v", name, two, known)
+		if says(&got) != c.want {
+			t.Errorf("%s: %s", name, says(&got))
+		}
+		if back := decode(encode([]defense.Target{got}), make([]string, 10))[0]; says(&back) != c.want {
+			t.Errorf("%s: came back as %+v", name, back)
 		}
 	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {
 	d := signs.Render(1, 100, 10)
-	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", RefineEpochs: -1}} {
+	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", InspectEpochs: -1}, {Epochs: 1, Share: 0.1, Network: "small-cnn"}} {
 		if _, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{}); err == nil {
 			t.Errorf("%+v was taken", a)
 		}

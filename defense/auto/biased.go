@@ -177,3 +177,21 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 	}
 	return losses, nil
 }
+
+// agreement is the Jaccard index of what two rounds flag; 0 if there was only one.
+func agreement(before, now []float32, images []int) float64 {
+	if before == nil {
+		return 0
+	}
+	both, any := 0, 0
+	for _, i := range images {
+		a, b := before[i] > flagged, now[i] > flagged
+		if a && b {
+			both++
+		}
+		if a || b {
+			any++
+		}
+	}
+	return float64(both) / float64(max(1, any))
+}

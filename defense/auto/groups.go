@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // A label's images are parted in two by their features, after the statistical contamination analyser of Tang et al.,
@@ -19,7 +20,8 @@ import (
 // group is one of a label's two: the one that isolation ranks first.
 type group struct {
 	images []int     // of the label, in the order of the set
-	p      []float64 // each one's probability of being in the group
+	p      []float64 // each one's probability of being in the group, by the common variation
+	sorted []float64 // the same with each side's own variation along the line between the means: who is in for good
 	parts  [][]int   // the images of each Gaussian
 	// Bimodality of the images along the line between the two means: (skewness² + 1) / kurtosis, 1/3 for one Gaussian,
 	// 5/9 for a uniform distribution, 1 for two points (SAS/STAT user's guide, "bimodality coefficient").
@@ -278,6 +280,7 @@ func mixture(v *mat.Dense, p [][]float64) {
 // describe measures the group and returns how much speaks for it: the variation that two means explain, times how far
 // isolation tells the two apart.
 func (g *group) describe(v *mat.Dense, ranks []float64) float64 {
+	g.sorted = g.p
 	in := func(k int) bool { return g.p[k] > 0.5 }
 	rows, width := v.Dims()
 	var count [2]float64
@@ -301,7 +304,50 @@ func (g *group) describe(v *mat.Dense, ranks []float64) float64 {
 	mat.NewVecDense(rows, along).MulVec(v, mat.NewVecDense(width, difference))
 	skew, kurtosis := stat.Skew(along, nil), stat.ExKurtosis(along, nil)+3
 	g.bimodality = (skew*skew + 1) / kurtosis
+	g.sorted = sorted(along, g.p)
 	return count[0] * count[1] / float64(rows) * g.distance * g.distance * (2*g.early - 1)
+}
+
+// sorted fits two Gaussians, each of its own variation, to values from the probabilities p of being in the upper one. It
+// returns better ones: planted images often vary more than honest ones, or less. Below the lower mean an image is surely
+// out and above the upper one surely in, whatever the tails of the wider Gaussian say.
+func sorted(values, p []float64) []float64 {
+	q := slices.Clone(p)
+	for range emSteps {
+		out := make([]float64, len(q))
+		for k := range q {
+			out[k] = 1 - q[k]
+		}
+		weight := [2]float64{floats.Sum(out), floats.Sum(q)}
+		if min(weight[0], weight[1]) < leastGroup {
+			return p
+		}
+		var law [2]distuv.Normal
+		for side, w := range [2][]float64{out, q} {
+			mean, deviation := stat.PopMeanStdDev(values, w)
+			law[side] = distuv.Normal{Mu: mean, Sigma: deviation}
+		}
+		if law[0].Sigma <= 0 || law[1].Sigma <= 0 || law[0].Mu >= law[1].Mu {
+			return p
+		}
+		change := 0.0
+		for k, v := range values {
+			odds := math.Log(weight[0]) + law[0].LogProb(v) - math.Log(weight[1]) - law[1].LogProb(v)
+			r := 1 / (1 + math.Exp(odds))
+			switch {
+			case v < law[0].Mu:
+				r = 0
+			case v > law[1].Mu:
+				r = 1
+			}
+			change = max(change, math.Abs(r-q[k]))
+			q[k] = r
+		}
+		if change < settled {
+			break
+		}
+	}
+	return q
 }
 
 func bit(b bool) int {

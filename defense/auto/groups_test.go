@@ -59,7 +59,7 @@ func TestGroupsFindWhatIsPlanted(t *testing.T) {
 		g := all[c]
 		wrong := 0
 		for k, i := range g.images {
-			if (g.p[k] > flagged) != suspect[i] {
+			if (g.sorted[k] > flagged) != suspect[i] {
 				wrong++
 			}
 		}

@@ -18,7 +18,6 @@ const (
 	blurred    = 0.10 // of the label's images in between: what was learnt is a matter of degree
 	sharp      = 0.05 // a trigger is there or not
 	agree      = 0.95 // of two rounds' flagged images
-	agreeTwo   = 0.80 // of what features and the network that was taught flag
 	fewest     = 10   // flagged images that a verdict rests on
 
 	farApart = 6.0     // deviations between a label's two kinds of images, and
@@ -36,24 +35,26 @@ func apart(t *defense.Target) (two, known bool) {
 	return two, t.Early >= earlier && t.Pure >= pure
 }
 
-// says judges a label: by the last round of the biased network, or by the network that was taught what features showed.
+// says judges a label: by its two kinds of images, or by the last round of the biased network.
 func says(t *defense.Target) string {
+	if t.By == byFeatures {
+		switch two, known := apart(t); {
+		case !two:
+			return defense.NoEvidence
+		case !known:
+			return defense.CantTell
+		}
+		return defense.Poisoned
+	}
 	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
-	least := agree
 	switch {
-	case t.By == byFeatures && t.Rounds < 2: // two kinds, and no telling which was planted
-		return defense.CantTell
-	case t.By == byFeatures:
-		least = agreeTwo
 	case leak > leakSurely || t.Flagged < fewest:
 		return defense.NoEvidence
 	case t.Rounds < 2:
 		return defense.CantTell
-	}
-	switch {
-	case leak > leakClass || between > blurred || t.Flagged < fewest:
+	case leak > leakClass || between > blurred:
 		return defense.NoEvidence
-	case between <= sharp && t.Agreement >= least:
+	case between <= sharp && t.Agreement >= agree:
 		return defense.Poisoned
 	}
 	return defense.CantTell

@@ -19,16 +19,17 @@ func verdictSentences(r *Result) []string {
 		s = append(s, "No evidence of poison was found.")
 	}
 	for _, t := range v.Targets {
-		switch t.Says {
-		case defense.Poisoned:
-			s = append(s, fmt.Sprintf("Under the label %s %d of %d images carry it; of the %d images under other labels %d do.", t.Class, t.Flagged, t.Images, t.Others, t.Leak))
-		case defense.CantTell:
-			if t.Rounds < 2 {
-				s = append(s, fmt.Sprintf("Under the label %s the images fall into groups of %d and %d, %.1f deviations apart; which of them was planted, if any, can't be told.",
-					t.Class, t.Flagged, t.Images-t.Flagged, t.Distance))
-				continue
-			}
-			s = append(s, fmt.Sprintf("Under the label %s %d of %d images stand out, %d are in between; under other labels %d of %d stand out too.", t.Class, t.Flagged, t.Images, t.Between, t.Leak, t.Others))
+		under := "Under the label " + t.Class + " "
+		kinds := fmt.Sprintf("%d of %d images are of another kind than the rest, %.1f standard deviations apart", t.Flagged, t.Images, t.Distance)
+		switch features := t.Distance > 0; {
+		case t.Says == defense.Poisoned && features:
+			s = append(s, under+kinds+", and were learnt before it.")
+		case t.Says == defense.CantTell && features:
+			s = append(s, under+kinds+"; whether they were planted, or the rest, or none, can't be told.")
+		case t.Says == defense.Poisoned:
+			s = append(s, under+fmt.Sprintf("%d of %d images carry it; of the %d images under other labels %d do.", t.Flagged, t.Images, t.Others, t.Leak))
+		case t.Says == defense.CantTell:
+			s = append(s, under+fmt.Sprintf("%d of %d images stand out, %d are in between; under other labels %d of %d stand out too.", t.Flagged, t.Images, t.Between, t.Leak, t.Others))
 		}
 	}
 	if v.Remaining != nil {
