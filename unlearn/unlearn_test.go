@@ -6,11 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/planted"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -18,19 +17,9 @@ import (
 // trained returns a network trained on poisoned signs, with the isolated images known.
 func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *dataset.Set) {
 	t.Helper()
-	d := signs.Render(5, 1500, 300)
-	c := attack.Defaults("badnets")
-	c.Target, c.PatchSize = 9, 5
-	a, err := attack.New(context.Background(), c, d.Train, attack.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, truth, err := a.Poison(context.Background(), d.Train)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sets := Sets{Data: set}
-	for i, p := range truth.Poisoned {
+	data := planted.Render(t, 5, 1500, 300)
+	sets := Sets{Data: data.Train}
+	for i, p := range data.Poisoned {
 		switch {
 		case p && len(sets.Isolated) < 75:
 			sets.Isolated = append(sets.Isolated, i)
@@ -56,18 +45,14 @@ func trained(t *testing.T) (*cpu.Backend, *model.Network, model.State, Sets, *da
 	if err := step.Load(state, nil); err != nil {
 		t.Fatal(err)
 	}
-	p := &train.Phase{Name: "test", Data: set, Indices: slices.Concat(sets.Kept, sets.Isolated), Epochs: 14, Schedule: train.OneCycle(0.1, 0.2)}
+	p := &train.Phase{Name: "test", Data: data.Train, Indices: slices.Concat(sets.Kept, sets.Isolated), Epochs: 14, Schedule: train.OneCycle(0.1, 0.2)}
 	if err := p.Run(context.Background(), step, &train.Position{}, train.Hooks{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := step.Store(state, nil); err != nil {
 		t.Fatal(err)
 	}
-	triggered, err := a.Triggered(context.Background(), d.Test)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b, n, state, sets, triggered
+	return b, n, state, sets, data.Triggered
 }
 
 func options() Options {

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/planted"
 )
 
 func TestMain(m *testing.M) {
@@ -25,33 +24,15 @@ func recipe() abl.Options {
 	return o
 }
 
-// poisoned returns signs with a sticker in a tenth of them, and which.
-func poisoned(t *testing.T) (*dataset.Data, []bool) {
-	t.Helper()
-	d := signs.Render(1, 2000, 300)
-	c := attack.Defaults("badnets")
-	c.Target, c.PatchSize = 9, 5
-	a, err := attack.New(context.Background(), c, d.Train, attack.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, truth, err := a.Poison(context.Background(), d.Train)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Train = p
-	return d, truth.Poisoned
-}
-
 // A sticker is found: the verdict, the label, nearly all images that carry it and hardly any others.
 func TestFindsASticker(t *testing.T) {
-	d, truth := poisoned(t)
+	d := planted.Render(t, 1, 2000, 300)
 	r, err := Audit(context.Background(), d.Train, recipe(), Default(), abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := r.Verdict
-	if v.Says != defense.Poisoned || v.Targets[0].Index != 9 || v.Remaining != nil {
+	if v.Says != defense.Poisoned || v.Targets[0].Index != planted.Target || v.Remaining != nil {
 		t.Errorf("the verdict is %+v", v)
 	}
 	hit, miss := 0, 0
@@ -59,7 +40,7 @@ func TestFindsASticker(t *testing.T) {
 		if !s.Isolated || s.Probability <= flagged {
 			t.Fatalf("a suspect of probability %g is among the removed ones", s.Probability)
 		}
-		if truth[s.Index] {
+		if d.Poisoned[s.Index] {
 			hit++
 		} else {
 			miss++
@@ -83,7 +64,7 @@ func TestFindsNothingInCleanSigns(t *testing.T) {
 
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
-	d, _ := poisoned(t)
+	d := planted.Render(t, 1, 2000, 300)
 	o, a := recipe(), Default()
 	whole, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()})
 	if err != nil {

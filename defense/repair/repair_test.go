@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/planted"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -21,21 +22,8 @@ import (
 func backdoored(t *testing.T) (j *Job, test, triggered *dataset.Set) {
 	t.Helper()
 	ctx := context.Background()
-	d := signs.Render(5, 1500, 300)
-	clean := d.Train.Subset(dataset.Shuffle(1, "clean", d.Train.Len())[:256])
-	c := attack.Defaults("badnets")
-	c.Target, c.PatchSize = 9, 5
-	a, err := attack.New(ctx, c, d.Train, attack.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, _, err := a.Poison(ctx, d.Train)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if triggered, err = a.Triggered(ctx, d.Test); err != nil {
-		t.Fatal(err)
-	}
+	p := planted.Render(t, 5, 1500, 300)
+	clean := p.Clean.Subset(dataset.Shuffle(1, "clean", p.Clean.Len())[:256])
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
@@ -45,15 +33,11 @@ func backdoored(t *testing.T) (j *Job, test, triggered *dataset.Set) {
 		t.Fatal(err)
 	}
 	j = &Job{Backend: b, Network: n, State: n.Init(0), Clean: clean}
-	all := make([]int, set.Len())
-	for i := range all {
-		all[i] = i
-	}
-	tune := &train.Tuning{Name: "test", Data: set, Indices: all, Batch: 64, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2), Augment: augment.Options{}}
+	tune := &train.Tuning{Name: "test", Data: p.Train, Indices: isolate.Iota(p.Train.Len()), Batch: 64, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2), Augment: augment.Options{}}
 	if err := tune.Tune(ctx, b, &train.Module{Net: n, State: j.State}); err != nil {
 		t.Fatal(err)
 	}
-	return j, d.Test, triggered
+	return j, p.Test, p.Triggered
 }
 
 func accuracy(t *testing.T, j *Job, s model.State, set *dataset.Set) float64 {
