@@ -43,6 +43,7 @@ type Target struct {
 	// isolation ranks an image of the suspicious group before one of the other; Isolated is the share of the isolated
 	// images that carry the label, and Pure the share of those that are in the suspicious group.
 	Distance   float64 `json:"distance,omitempty"`
+	Usual      float64 `json:"usual,omitempty"` // the distance to expect from the other labels' groups
 	Bimodality float64 `json:"bimodality,omitempty"`
 	Early      float64 `json:"early,omitempty"`
 	Isolated   float64 `json:"isolated,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/train"
+	"gonum.org/v1/gonum/stat"
 )
 
 // A training takes this many steps at least.
@@ -40,13 +41,14 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		}
 	}
 	var targets []defense.Target
-	for c, g := range groups(features, labels, rank, len(set.Classes)) {
+	all := groups(features, labels, rank, len(set.Classes))
+	for c, g := range all {
 		if g == nil {
 			continue
 		}
 		t := defense.Target{
 			Class: set.Classes[c], Index: c, By: byFeatures, Images: len(g.images), Others: set.Len() - len(g.images),
-			Distance: g.distance, Bimodality: g.bimodality, Early: g.early,
+			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Early: g.early,
 		}
 		count, in := 0, 0 // of its isolated images
 		for k, i := range g.images {
@@ -69,8 +71,8 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		if t.Isolated < d.a.Share {
 			continue
 		}
-		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart, %d in between, bimodality %.3f, early %.3f; %.0f %% of the isolated images, %.0f %% of them in the first",
-			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Between, t.Bimodality, t.Early, 100*t.Isolated, 100*t.Pure)
+		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart (usual %.2f), %d in between, bimodality %.3f, early %.3f; %.0f %% of the isolated images, %.0f %% of them in the first",
+			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Usual, t.Between, t.Bimodality, t.Early, 100*t.Isolated, 100*t.Pure)
 		targets = append(targets, t)
 		if t.Says == defense.Poisoned {
 			for k, i := range g.images {
@@ -79,6 +81,23 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		}
 	}
 	return targets, nil
+}
+
+// usual is the distance at which a label's groups would lie if they were as far apart as the other labels' are in the
+// median, compared by what its number of images allows to chance. Wrong labels by chance make two kinds of images in every
+// label: those that are right, learnt first, and those that are not.
+func usual(all []*group, class int) float64 {
+	var others []float64
+	for c, g := range all {
+		if g != nil && c != class {
+			others = append(others, g.distance/least(len(g.images)))
+		}
+	}
+	if len(others) == 0 {
+		return 0
+	}
+	slices.Sort(others)
+	return stat.Quantile(0.5, stat.LinInterp, others, nil) * least(len(all[class].images))
 }
 
 // tally counts what is flagged and what is in between among a label's images.

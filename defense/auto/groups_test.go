@@ -112,6 +112,30 @@ func TestGroupsOfNothing(t *testing.T) {
 	}
 }
 
+// Wrong labels make two kinds of images in every label, so that none is unusual; a trigger in one label does.
+func TestUsual(t *testing.T) {
+	var noise []cloud
+	for l := range int32(4) {
+		right, wrong := make([]float64, 5), make([]float64, 5)
+		right[l], wrong[l], wrong[4] = 60, 60, 60
+		noise = append(noise, cloud{label: l, n: 300, at: right, suspect: true}, cloud{label: l, n: 80, at: wrong})
+	}
+	far := func(clouds []cloud) (times float64) {
+		features, labels, rank, _ := draw(clouds)
+		all := groups(features, labels, rank, 4)
+		return all[0].distance / usual(all, 0)
+	}
+	if times := far(noise); times > unusual {
+		t.Errorf("with wrong labels one label's groups are %.2f times as far apart as the others'", times)
+	}
+	if times := far([]cloud{noise[0], noise[1], noise[2], noise[4], noise[6]}); times < unusual {
+		t.Errorf("with two kinds in one label its groups are %.2f times as far apart as the others'", times)
+	}
+	if u := usual([]*group{{images: make([]int, 9)}, nil}, 0); u != 0 {
+		t.Errorf("without another label %g is usual", u)
+	}
+}
+
 func TestAfter(t *testing.T) {
 	in := func(k int) bool { return k < 2 }
 	for _, c := range []struct {

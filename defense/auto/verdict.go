@@ -22,6 +22,7 @@ const (
 
 	farApart = 6.0     // deviations between a label's two kinds of images, and
 	perRoot  = 30.0    // of the square root of the images' number more: in few images chance finds kinds
+	unusual  = 1.25    // times as far apart as other labels' groups
 	twoKinds = 5.0 / 9 // bimodality: that of a uniform distribution
 	mixed    = 0.06    // of the label's images between the kinds
 	earlier  = 0.65    // probability that a suspect is learnt before another image of its label
@@ -31,9 +32,12 @@ const (
 // apart tells whether a label holds two kinds of images, and whether isolation tells which are the planted ones.
 func apart(t *defense.Target) (two, known bool) {
 	n := float64(max(1, t.Images))
-	two = t.Distance >= farApart+perRoot/math.Sqrt(n) && t.Bimodality >= twoKinds && float64(t.Between) <= mixed*n && t.Flagged >= fewest
+	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && t.Bimodality >= twoKinds && float64(t.Between) <= mixed*n && t.Flagged >= fewest
 	return two, t.Early >= earlier && t.Pure >= pure
 }
+
+// least is how many deviations the two kinds of so many images are apart.
+func least(images int) float64 { return farApart + perRoot/math.Sqrt(float64(max(1, images))) }
 
 // says judges a label: by its two kinds of images, or by the last round of the biased network.
 func says(t *defense.Target) string {
@@ -86,7 +90,7 @@ func encode(targets []defense.Target) []float32 {
 		for _, v := range []int{by, t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
 			a = append(a, float32(v))
 		}
-		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Bimodality, t.Early, t.Agreement} {
+		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Usual, t.Bimodality, t.Early, t.Agreement} {
 			a = append(a, float32(v))
 		}
 	}
@@ -94,14 +98,14 @@ func encode(targets []defense.Target) []float32 {
 }
 
 func decode(a []float32, classes []string) []defense.Target {
-	const fields = 14
+	const fields = 15
 	targets := make([]defense.Target, 0, len(a)/fields)
 	for ; len(a) >= fields; a = a[fields:] {
 		n := func(k int) int { return int(a[k]) }
 		f := func(k int) float64 { return float64(a[k]) }
 		t := defense.Target{
 			By: byBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
-			Isolated: f(8), Pure: f(9), Distance: f(10), Bimodality: f(11), Early: f(12), Agreement: f(13),
+			Isolated: f(8), Pure: f(9), Distance: f(10), Usual: f(11), Bimodality: f(12), Early: f(13), Agreement: f(14),
 		}
 		if n(0) == 1 {
 			t.By = byFeatures
