@@ -142,7 +142,7 @@ func TestSaysByFeatures(t *testing.T) {
 		"hardly any":       {func(t *defense.Target) { t.Flagged = 4 }, defense.NoEvidence},
 		"as other labels":  {func(t *defense.Target) { t.Usual = 6.5 }, defense.NoEvidence},
 		"unlike others":    {func(t *defense.Target) { t.Usual = 5 }, defense.Poisoned},
-		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.5 }, defense.NoEvidence},
+		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.4 }, defense.NoEvidence},
 		"blurred":          {func(t *defense.Target) { t.Between = 90 }, defense.NoEvidence},
 		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, defense.CantTell},
 		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, defense.CantTell},

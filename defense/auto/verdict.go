@@ -20,13 +20,13 @@ const (
 	agree      = 0.95 // of two rounds' flagged images
 	fewest     = 10   // flagged images that a verdict rests on
 
-	farApart = 6.0     // deviations between a label's two kinds of images, and
-	perRoot  = 30.0    // of the square root of the images' number more: in few images chance finds kinds
-	unusual  = 1.25    // times as far apart as other labels' groups
-	twoKinds = 5.0 / 9 // bimodality: that of a uniform distribution
-	mixed    = 0.06    // of the label's images between the kinds
-	earlier  = 0.65    // probability that a suspect is learnt before another image of its label
-	pure     = 0.85    // of a label's isolated images are suspects
+	farApart = 6.0  // deviations between a label's two kinds of images, and
+	perRoot  = 30.0 // of the square root of the images' number more: in few images chance finds kinds
+	unusual  = 1.25 // times as far apart as other labels' groups
+	twoKinds = 0.45 // bimodality; 5/9 is that of a uniform distribution, less where one kind varies much more than the other
+	mixed    = 0.06 // of the label's images between the kinds
+	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
+	pure     = 0.85 // of a label's isolated images are suspects
 )
 
 // apart tells whether a label holds two kinds of images, and whether isolation tells which are the planted ones.
