@@ -27,18 +27,22 @@ type Evaluator struct {
 	program *gx.Program
 	in, out []backends.Buffer
 	images  []float32
-	logits  []float32
+	results []float32 // of a batch, [Batch, width]
 }
 
 // New compiles the network for evaluation.
 func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
+	return compile(b, n, func(net *model.Graphed) *Node { return net.Logits })
+}
+
+// compile makes an evaluator of what a network has for each image, [Batch, width].
+func compile(b backends.Backend, n *model.Network, of func(net *model.Graphed) *Node) (*Evaluator, error) {
 	e := &Evaluator{backend: b, network: n}
 	var err error
 	e.program, err = gx.Compile(b, "evaluate "+n.Arch, func(g *Graph) []*Node {
-		net := n.Graph(g, false, func() *Node {
+		return []*Node{of(n.Graph(g, false, func() *Node {
 			return Parameter(g, "x", shapes.Make(dtypes.Float32, Batch, n.Height, n.Width, 3))
-		})
-		return []*Node{net.Logits}
+		}))}
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +60,7 @@ func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
 	}
 	e.out = []backends.Buffer{buf}
 	e.images = make([]float32, Batch*n.Height*n.Width*3)
-	e.logits = make([]float32, Batch*n.Classes)
+	e.results = make([]float32, e.program.Outputs()[0].Size())
 	return e, nil
 }
 
@@ -86,10 +90,29 @@ func (e *Evaluator) Load(s model.State) error {
 
 // Logits calls visit with the logits of every image of s, in order; the slice is reused.
 func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int, logits []float32)) error {
+	return e.each(ctx, s, visit)
+}
+
+// Features returns what a network makes of each image before its last layer, [images, features].
+func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) ([]float32, error) {
+	e, err := compile(b, n, func(net *model.Graphed) *Node { return net.Taps["features"] })
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Load(s); err != nil {
+		return nil, err
+	}
+	var all []float32
+	err = e.each(ctx, set, func(_ int, h []float32) { all = append(all, h...) })
+	return all, err
+}
+
+// each calls visit with what was compiled of every image of s, in order; the slice is reused.
+func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, result []float32)) error {
 	if s.Height != e.network.Height || s.Width != e.network.Width {
 		return fmt.Errorf("the images have %d×%d pixels, the network takes %d×%d", s.Height, s.Width, e.network.Height, e.network.Width)
 	}
-	size, classes := s.ImageBytes(), e.network.Classes
+	size, width := s.ImageBytes(), len(e.results)/Batch
 	last := len(e.in) - 1
 	for lo := 0; lo < s.Len(); lo += Batch {
 		if err := ctx.Err(); err != nil {
@@ -107,11 +130,11 @@ func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int
 		if err := e.program.Run(e.in, e.out); err != nil {
 			return err
 		}
-		if err := gx.Read(e.backend, e.out[0], e.logits); err != nil {
+		if err := gx.Read(e.backend, e.out[0], e.results); err != nil {
 			return err
 		}
 		for i := lo; i < hi; i++ {
-			visit(i, e.logits[(i-lo)*classes:(i-lo+1)*classes])
+			visit(i, e.results[(i-lo)*width:(i-lo+1)*width])
 		}
 	}
 	return nil

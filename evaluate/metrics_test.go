@@ -24,6 +24,9 @@ func TestRankQuality(t *testing.T) {
 	if worst := RankQuality([]int{1, 3, 4, 0, 2}, 2, poisoned); worst.AUROC != 0 || worst.Precision != 0 {
 		t.Errorf("the worst order scores %+v", worst)
 	}
+	if q := RankQuality([]int{0, 2, 1, 3}, 0, []bool{true, true, false, false}); q.AUROC != 0.75 || q.Precision != 0 {
+		t.Errorf("three of four pairs, nothing isolated: %+v", q)
+	}
 	if RankQuality([]int{0, 1}, 1, []bool{false, false}) != nil {
 		t.Error("without poison there is nothing to score")
 	}
