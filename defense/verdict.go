@@ -7,6 +7,12 @@ const (
 	CantTell   = "can't tell"
 )
 
+// How a label was looked into.
+const (
+	ByBiased   = "biased network"
+	ByFeatures = "features"
+)
+
 // Verdict is what an automatic defence makes of a training set.
 type Verdict struct {
 	Says    string   `json:"says"`    // Poisoned, NoEvidence or CantTell
@@ -24,7 +30,7 @@ type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // "biased network" or "features": how it was looked into
+	By    string `json:"by"` // ByBiased or ByFeatures
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`

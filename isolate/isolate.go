@@ -62,13 +62,16 @@ func Iota(n int) []int {
 	return s
 }
 
+// Count returns how many of so many images a share of them is; at least one.
+func Count(share float64, images int) int { return max(1, int(share*float64(images)+0.5)) }
+
 // Split isolates the share of images with the lowest scores and holds back a share of the others.
 // Held-back images come from the half with the higher scores, since the lower half may hide more of
 // the poison: their accuracy must not fall when poison is unlearnt.
 func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 	n := len(scores)
 	p := &Parts{Order: evaluate.Order(scores)}
-	cut := max(1, int(share*float64(n)+0.5))
+	cut := Count(share, n)
 	p.Isolated = p.Order[:cut]
 	upper := p.Order[max(cut, n/2):]
 	out := make([]bool, n)

@@ -101,7 +101,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 }
 
 func TestSays(t *testing.T) {
-	trigger := defense.Target{By: byBiased, Images: 1000, Flagged: 500, Between: 5, Others: 9000, Leak: 1, Agreement: 0.99, Rounds: 3}
+	trigger := defense.Target{By: defense.ByBiased, Images: 1000, Flagged: 500, Between: 5, Others: 9000, Leak: 1, Agreement: 0.99, Rounds: 3}
 	for name, c := range map[string]struct {
 		change func(t *defense.Target)
 		want   string
@@ -117,21 +117,26 @@ func TestSays(t *testing.T) {
 		"hardly anything":     {func(t *defense.Target) { t.Flagged = 3 }, defense.NoEvidence},
 		"hardly, in a glance": {func(t *defense.Target) { t.Flagged, t.Rounds = 3, 1 }, defense.NoEvidence},
 	} {
-		got := trigger
-		c.change(&got)
-		if says(&got) != c.want {
-			t.Errorf("%s: %s", name, says(&got))
-		}
-		back := decode(encode([]defense.Target{got}), make([]string, 10))[0]
-		if back.Leak != got.Leak || back.Between != got.Between || back.By != got.By || says(&back) != c.want {
-			t.Errorf("%s: came back as %+v", name, back)
-		}
+		judged(t, name, trigger, c.change, c.want)
+	}
+}
+
+// judged checks what a changed target says, also after its way through a checkpoint.
+func judged(t *testing.T, name string, target defense.Target, change func(t *defense.Target), want string) {
+	t.Helper()
+	change(&target)
+	if says(&target) != want {
+		t.Errorf("%s: %s", name, says(&target))
+	}
+	back := decode(encode([]defense.Target{target}), make([]string, 10))[0]
+	if back.Leak != target.Leak || back.Between != target.Between || back.By != target.By || says(&back) != want {
+		t.Errorf("%s: came back as %+v", name, back)
 	}
 }
 
 // Two kinds of images need distance, and more of it where there are few; which is the planted one isolation says.
 func TestSaysByFeatures(t *testing.T) {
-	trigger := defense.Target{By: byFeatures, Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Bimodality: 0.7, Early: 0.9, Pure: 1}
+	trigger := defense.Target{By: defense.ByFeatures, Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Bimodality: 0.7, Early: 0.9, Pure: 1}
 	for name, c := range map[string]struct {
 		change func(t *defense.Target)
 		want   string
@@ -147,14 +152,7 @@ func TestSaysByFeatures(t *testing.T) {
 		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, defense.CantTell},
 		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, defense.CantTell},
 	} {
-		got := trigger
-		c.change(&got)
-		if says(&got) != c.want {
-			t.Errorf("%s: %s", name, says(&got))
-		}
-		if back := decode(encode([]defense.Target{got}), make([]string, 10))[0]; says(&back) != c.want {
-			t.Errorf("%s: came back as %+v", name, back)
-		}
+		judged(t, name, trigger, c.change, c.want)
 	}
 }
 

@@ -37,16 +37,16 @@ type detector struct {
 func (d *detector) find(ctx context.Context) ([]float32, []defense.Target, error) {
 	set := d.r.Data
 	probability := make([]float32, set.Len())
-	isolated := d.order[:max(1, int(d.o.Isolation*float64(set.Len())+0.5))]
+	if d.a.Rounds == 0 {
+		return probability, nil, nil
+	}
+	isolated := d.order[:isolate.Count(d.o.Isolation, set.Len())]
 	count := make([]int, len(set.Classes))
 	for _, i := range isolated {
 		count[set.Labels[i]]++
 	}
 	var targets []defense.Target
 	for c, n := range count {
-		if d.a.Rounds == 0 {
-			break
-		}
 		if float64(n) < d.a.Share*float64(len(isolated)) {
 			continue
 		}
@@ -77,7 +77,7 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 	positives := indicesOf(isolated, ours)
 	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
 	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
-	t := defense.Target{Class: set.Classes[class], Index: class, By: byBiased, Images: len(images), Others: set.Len() - len(images)}
+	t := defense.Target{Class: set.Classes[class], Index: class, By: defense.ByBiased, Images: len(images), Others: set.Len() - len(images)}
 	var before, p []float32
 	for round := range d.a.Rounds {
 		var err error

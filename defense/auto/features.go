@@ -4,16 +4,16 @@ import (
 	"context"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/unpoison/unpoison/augment"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/train"
-	"gonum.org/v1/gonum/stat"
 )
 
-// A training takes this many steps at least.
+// The training takes this many steps at least, so that small sets get more epochs; fewer in tests.
 var leastSteps = 1000
 
 // inspect trains the run's network on what was not found before, as somebody would who suspects nothing, and parts each
@@ -22,7 +22,14 @@ var leastSteps = 1000
 func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
 	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return found[i] <= flagged })
-	if err := d.r.Train(ctx, d.phase("inspect", set, rest, d.a.InspectEpochs), train.Mean, nil); err != nil {
+	steps := max(1, len(rest)/d.r.Batch)
+	phase := &train.Phase{
+		Name: "inspect", Data: set, Indices: rest, Epochs: max(d.a.InspectEpochs, (leastSteps+steps-1)/steps), Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed,
+	}
+	if d.o.Augment {
+		phase.Augment = augment.Standard(min(set.Height, set.Width), d.o.Flip)
+	}
+	if err := d.r.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
 	}
 	features, err := evaluate.Features(ctx, d.r.Backend, d.r.Network, d.r.State, set)
@@ -33,7 +40,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	for k, i := range d.order {
 		rank[i] = k
 	}
-	isolated := max(1, int(d.o.Isolation*float64(set.Len())+0.5))
+	isolated := isolate.Count(d.o.Isolation, set.Len())
 	labels := slices.Clone(set.Labels)
 	for i, v := range found {
 		if v > flagged {
@@ -47,7 +54,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			continue
 		}
 		t := defense.Target{
-			Class: set.Classes[c], Index: c, By: byFeatures, Images: len(g.images), Others: set.Len() - len(g.images),
+			Class: set.Classes[c], Index: c, By: defense.ByFeatures, Images: len(g.images), Others: set.Len() - len(g.images),
 			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Early: g.early,
 		}
 		count, in := 0, 0 // of its isolated images
@@ -111,15 +118,4 @@ func tally(t *defense.Target, images []int, p []float32) {
 			t.Between++
 		}
 	}
-}
-
-// phase is a training as on clean data. Small sets get more epochs.
-func (d *detector) phase(name string, set *dataset.Set, indices []int, epochs int) *train.Phase {
-	steps := max(1, len(indices)/d.r.Batch)
-	epochs = max(epochs, (leastSteps+steps-1)/steps)
-	p := &train.Phase{Name: name, Data: set, Indices: indices, Epochs: epochs, Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed}
-	if d.o.Augment {
-		p.Augment = augment.Standard(min(set.Height, set.Width), d.o.Flip)
-	}
-	return p
 }

@@ -5,11 +5,13 @@ import (
 	"math"
 	"slices"
 
-	"github.com/unpoison/unpoison/isolate"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // A label's images are parted in two by their features, after the statistical contamination analyser of Tang et al.,
@@ -23,6 +25,7 @@ type group struct {
 	p      []float64 // each one's probability of being in the group, by the common variation
 	sorted []float64 // the same with each side's own variation along the line between the means: who is in for good
 	parts  [][]int   // the images of each Gaussian
+	along  []float64 // each image's place along the line between the means; nil if the group is too small
 	// Bimodality of the images along the line between the two means: (skewness² + 1) / kurtosis, 1/3 for one Gaussian,
 	// 5/9 for a uniform distribution, 1 for two points (SAS/STAT user's guide, "bimodality coefficient").
 	bimodality float64
@@ -67,6 +70,11 @@ func groups(features []float32, labels []int32, rank []int, classes int) []*grou
 			}
 			all[c] = part(x, w, images, rank)
 			parts = append(parts, all[c].parts...)
+		}
+	}
+	for _, g := range all {
+		if g != nil {
+			g.sorted = sorted(g.along, g.p)
 		}
 	}
 	return all
@@ -150,6 +158,8 @@ func part(x, whiten *mat.Dense, images, rank []int) *group {
 	for k, i := range images {
 		ranks[k] = float64(rank[i])
 	}
+	order := isolate.Iota(len(images))
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(ranks[a], ranks[b]) })
 	along := below(principal(&v), 0.5)
 	first, last := below(ranks, 0.1), below(ranks, 0.9)
 	starts := [][]func(k int) float64{
@@ -177,7 +187,7 @@ func part(x, whiten *mat.Dense, images, rank []int) *group {
 		mixture(&v, p)
 		for cut := range p[1:] {
 			g := &group{images: images, p: side(p, ranks, cut+1), parts: split(images, p)}
-			if value := g.describe(&v, ranks); best == nil || value > most {
+			if value := g.describe(&v, order); best == nil || value > most {
 				best, most = g, value
 			}
 		}
@@ -214,9 +224,8 @@ func split(images []int, p [][]float64) [][]int {
 
 // below marks the values that lie in the lower share.
 func below(values []float64, share float64) []float64 {
-	sorted := slices.Clone(values)
-	slices.Sort(sorted)
-	limit := sorted[int(share*float64(len(sorted)))]
+	ascending := slices.Sorted(slices.Values(values))
+	limit := ascending[int(share*float64(len(values)))]
 	out := make([]float64, len(values))
 	for k, v := range values {
 		if v < limit {
@@ -278,33 +287,32 @@ func mixture(v *mat.Dense, p [][]float64) {
 }
 
 // describe measures the group and returns how much speaks for it: the variation that two means explain, times how far
-// isolation tells the two apart.
-func (g *group) describe(v *mat.Dense, ranks []float64) float64 {
-	g.sorted = g.p
-	in := func(k int) bool { return g.p[k] > 0.5 }
+// isolation tells the two apart. order lists the images as isolation ranks them.
+func (g *group) describe(v *mat.Dense, order []int) float64 {
 	rows, width := v.Dims()
+	in := make([]bool, rows)
 	var count [2]float64
-	for k := range rows {
-		count[bit(in(k))]++
+	for k, p := range g.p {
+		in[k] = p > flagged
+		count[bit(in[k])]++
 	}
 	if count[0] < leastGroup || count[1] < leastGroup {
 		return 0
 	}
-	g.early = 1 - after(ranks, in)
+	g.early = evaluate.RankQuality(order, 0, in).AUROC
 	difference := make([]float64, width)
 	for k := range rows {
 		scale := 1 / count[1]
-		if !in(k) {
+		if !in[k] {
 			scale = -1 / count[0]
 		}
 		floats.AddScaled(difference, scale, v.RawRowView(k))
 	}
 	g.distance = floats.Norm(difference, 2)
-	along := make([]float64, rows)
-	mat.NewVecDense(rows, along).MulVec(v, mat.NewVecDense(width, difference))
-	skew, kurtosis := stat.Skew(along, nil), stat.ExKurtosis(along, nil)+3
+	g.along = make([]float64, rows)
+	mat.NewVecDense(rows, g.along).MulVec(v, mat.NewVecDense(width, difference))
+	skew, kurtosis := stat.Skew(g.along, nil), stat.ExKurtosis(g.along, nil)+3
 	g.bimodality = (skew*skew + 1) / kurtosis
-	g.sorted = sorted(along, g.p)
 	return count[0] * count[1] / float64(rows) * g.distance * g.distance * (2*g.early - 1)
 }
 
@@ -312,6 +320,9 @@ func (g *group) describe(v *mat.Dense, ranks []float64) float64 {
 // returns better ones: planted images often vary more than honest ones, or less. Below the lower mean an image is surely
 // out and above the upper one surely in, whatever the tails of the wider Gaussian say.
 func sorted(values, p []float64) []float64 {
+	if values == nil {
+		return p
+	}
 	q := slices.Clone(p)
 	for range emSteps {
 		out := make([]float64, len(q))
@@ -355,34 +366,4 @@ func bit(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// after is the probability that a value that is in lies after one that is not; 0.5 where there is only one kind.
-func after(values []float64, in func(k int) bool) float64 {
-	order := make([]int, len(values))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case values[a] < values[b]:
-			return -1
-		case values[a] > values[b]:
-			return 1
-		}
-		return 0
-	})
-	ins, outs, pairs := 0, 0, 0
-	for _, k := range order {
-		if in(k) {
-			ins++
-			pairs += outs
-		} else {
-			outs++
-		}
-	}
-	if ins == 0 || outs == 0 {
-		return 0.5
-	}
-	return float64(pairs) / float64(ins) / float64(outs)
 }

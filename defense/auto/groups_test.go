@@ -135,15 +135,3 @@ func TestUsual(t *testing.T) {
 		t.Errorf("without another label %g is usual", u)
 	}
 }
-
-func TestAfter(t *testing.T) {
-	in := func(k int) bool { return k < 2 }
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{{[]float64{1, 2, 3, 4}, 0}, {[]float64{3, 4, 1, 2}, 1}, {[]float64{1, 3, 2, 4}, 0.25}, {[]float64{1, 2}, 0.5}} {
-		if got := after(c.values, in); got != c.want {
-			t.Errorf("%v: %g, want %g", c.values, got, c.want)
-		}
-	}
-}

@@ -8,9 +8,6 @@ import (
 	"github.com/unpoison/unpoison/defense"
 )
 
-// How a label was looked into.
-const byBiased, byFeatures = "biased network", "features"
-
 // The limits of the verdict; docs/auto.md has the measurements that they lie between.
 const (
 	leakSurely = 0.10 // of the images under other labels: no further round will change that
@@ -41,7 +38,7 @@ func least(images int) float64 { return farApart + perRoot/math.Sqrt(float64(max
 
 // says judges a label: by its two kinds of images, or by the last round of the biased network.
 func says(t *defense.Target) string {
-	if t.By == byFeatures {
+	if t.By == defense.ByFeatures {
 		switch two, known := apart(t); {
 		case !two:
 			return defense.NoEvidence
@@ -84,7 +81,7 @@ func encode(targets []defense.Target) []float32 {
 	var a []float32
 	for _, t := range targets {
 		by := 0
-		if t.By == byFeatures {
+		if t.By == defense.ByFeatures {
 			by = 1
 		}
 		for _, v := range []int{by, t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
@@ -104,11 +101,11 @@ func decode(a []float32, classes []string) []defense.Target {
 		n := func(k int) int { return int(a[k]) }
 		f := func(k int) float64 { return float64(a[k]) }
 		t := defense.Target{
-			By: byBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
+			By: defense.ByBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
 			Isolated: f(8), Pure: f(9), Distance: f(10), Usual: f(11), Bimodality: f(12), Early: f(13), Agreement: f(14),
 		}
 		if n(0) == 1 {
-			t.By = byFeatures
+			t.By = defense.ByFeatures
 		}
 		t.Says = says(&t)
 		targets = append(targets, t)

@@ -21,7 +21,7 @@ func verdictSentences(r *Result) []string {
 	for _, t := range v.Targets {
 		under := "Under the label " + t.Class + " "
 		kinds := fmt.Sprintf("%d of %d images are of another kind than the rest, %.1f standard deviations apart", t.Flagged, t.Images, t.Distance)
-		switch features := t.Distance > 0; {
+		switch features := t.By == defense.ByFeatures; {
 		case t.Says == defense.Poisoned && features:
 			s = append(s, under+kinds+", and were learnt before it.")
 		case t.Says == defense.CantTell && features:
