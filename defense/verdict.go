@@ -19,7 +19,9 @@ type Verdict struct {
 	Targets []Target `json:"targets"` // the labels that were looked into, those of triggers first
 	Removed int      `json:"removed"` // images
 	Rate    float64  `json:"rate"`    // their share of the set: the estimated poisoning rate
-	// Remaining is the share of the removed images that the clean model, which never saw them, still gives the
+	// Against counts the removed images that the training of the clean model was told not to believe.
+	Against int `json:"against,omitempty"`
+	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, from above; for those that really are of their class it is only accuracy. Nil without a model.
 	Remaining *float64 `json:"remaining"`

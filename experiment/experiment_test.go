@@ -258,7 +258,7 @@ func TestGridsShareTrainings(t *testing.T) {
 	if err := s.Write("command"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Results(set, file, "Title", []*Runner{saved, s}, (*Grid).PaperCommand); err != nil {
+	if err := Results(set, file, "Title", []*Runner{saved, s}, false, (*Grid).PaperCommand); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)

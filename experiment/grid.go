@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/internal/settings"
@@ -34,10 +35,10 @@ type Grid struct {
 	// data as they are, and all there is by default.
 	Vary  []string `yaml:"vary,omitempty"`
 	Model string   `yaml:"model,omitempty"`
-	// Attacks as --attack takes them, NAME:key=value,…; "none" is the data as they are.
+	// Attacks as --attack takes them, NAME:key=value,…, several joined by +; "none" is the data as they are.
 	Attacks []string `yaml:"attacks"`
-	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, fp, mcr and nad with
-	// settings of their own (nad:beta=500), and unlearn:METHOD.
+	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, auto's, fp's, mcr's and nad's
+	// with settings of their own (nad:beta=500), and unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
 	// SeedsFor are more seeds of the defences of these names.
@@ -130,6 +131,9 @@ func (g *Grid) Check() error {
 		if _, _, err := repairOptions(d, 0); err != nil {
 			return err
 		}
+		if _, _, err := search(d); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -175,23 +179,49 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 	if spec == "none" {
 		return nil, nil
 	}
-	c, err := attack.Parse(spec)
-	c.Seed = seed
-	if c.Network != "" && !strings.Contains(spec, "network=") {
-		c.Network = g.Model
+	var all []attack.Config
+	for _, one := range strings.Split(spec, "+") {
+		c, err := attack.Parse(one)
+		if err != nil {
+			return nil, err
+		}
+		c.Seed = seed
+		if c.Network != "" && !strings.Contains(one, "network=") {
+			c.Network = g.Model
+		}
+		all = append(all, c)
 	}
-	return []attack.Config{c}, err
+	return all, nil
+}
+
+// search splits auto's list of settings into its own and those of the recipe.
+func search(defense string) (o auto.Options, recipe string, err error) {
+	o = auto.Default()
+	name, list, _ := strings.Cut(defense, ":")
+	if name != "auto" || list == "" {
+		return o, list, nil
+	}
+	var own, rest []string
+	for _, item := range strings.Split(list, ",") {
+		key, _, _ := strings.Cut(item, "=")
+		if slices.Contains(settings.Names(&o), strings.ReplaceAll(strings.TrimSpace(key), "-", "_")) {
+			own = append(own, item)
+		} else {
+			rest = append(rest, item)
+		}
+	}
+	return o, strings.Join(rest, ","), settings.Set(strings.Join(own, ","), &o)
 }
 
 // recipe returns the settings that the grid gives to a cell's training, in order.
 func (g *Grid) recipe(attack, defense string) []string {
 	lists := []string{g.Settings}
-	name, list, _ := strings.Cut(defense, ":")
-	switch name {
+	switch kind(defense) {
 	case "none":
 		a, _, _ := strings.Cut(attack, ":")
 		lists = append(lists, g.Plain, g.PlainFor[a])
 	case "abl", "auto":
+		_, list, _ := search(defense) // Check has tried it
 		lists = append(lists, list)
 	}
 	return lists

@@ -21,7 +21,7 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 	write := func(r *Runner) map[string]string {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "results.md")
-		if err := Results(filepath.Dir(file), file, "Title", []*Runner{r}, (*Grid).PaperCommand); err != nil {
+		if err := Results(filepath.Dir(file), file, "Title", []*Runner{r}, false, (*Grid).PaperCommand); err != nil {
 			t.Fatal(err)
 		}
 		all := map[string]string{}

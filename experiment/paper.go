@@ -204,8 +204,11 @@ func list(seeds []uint64) string {
 }
 
 // PaperCommand returns the command line that repeats one of the paper's experiments.
-func (g *Grid) PaperCommand() string {
-	command := "unpoison experiment paper " + g.Name
+func (g *Grid) PaperCommand() string { return g.namedCommand("paper") }
+
+// namedCommand returns the command line that repeats an experiment of a set.
+func (g *Grid) namedCommand(set string) string {
+	command := "unpoison experiment " + set + " " + g.Name
 	flag := map[string]string{"gtsrb": "--gtsrb", "photos": "--photos"}[g.Name]
 	if g.Data != "signs" {
 		command += " " + cmp.Or(flag, "--data") + " " + g.Data

@@ -16,14 +16,15 @@ import (
 )
 
 // Results joins what the grids of a set have finished in one Markdown file, with the plots in a folder of its name
-// beside it, and in index.html in folder. command gives the line that repeats a grid.
-func Results(folder, markdown, title string, all []*Runner, command func(*Grid) string) error {
+// beside it, and in index.html in folder. command gives the line that repeats a grid; rates, how often all verdicts
+// together are right, come first if they are wanted.
+func Results(folder, markdown, title string, all []*Runner, rates bool, command func(*Grid) string) error {
 	p := &report.Page{Title: title}
 	var verdicts []Verdict
 	for _, r := range all {
 		verdicts = append(verdicts, r.Verdicts()...)
 	}
-	if len(verdicts) > 0 {
+	if rates && len(verdicts) > 0 {
 		p.Summary = []string{Rates(verdicts)}
 	}
 	plots := strings.TrimSuffix(markdown, filepath.Ext(markdown))

@@ -17,7 +17,6 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/atomicfile"
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
@@ -320,6 +319,10 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	if err != nil {
 		return err
 	}
+	look, _, err := search(c.Defense)
+	if err != nil {
+		return err
+	}
 	if !dataset.Flips(r.data.Layout) {
 		o.Flip = false
 		for i := range attacks {
@@ -328,7 +331,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	}
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
-		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: auto.Default(), Folder: r.folder(c), Backend: r.Backend, Resume: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Backend: r.Backend, Resume: true,
 		Watch: func(e runs.Event) {
 			if r.Watch != nil {
 				r.Watch(c, e)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/runs"
 )
 
@@ -18,6 +19,7 @@ type training struct {
 	Attacks           []attack.Config
 	Defense           string
 	Options           abl.Options
+	Auto              *auto.Options `json:",omitempty"`
 }
 
 // training returns what a cell depends on, as text; it is empty for cells that build on others and for
@@ -33,6 +35,13 @@ func (g *Grid) training(c Cell, images int) string {
 	}
 	if t.Attacks, err = g.attack(c.Attack, c.Seed); err != nil {
 		return ""
+	}
+	if t.Defense == "auto" {
+		look, _, err := search(c.Defense)
+		if err != nil {
+			return ""
+		}
+		t.Auto = &look
 	}
 	raw, err := json.Marshal(t)
 	if err != nil {

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/unpoison/unpoison/defense"
-	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -18,14 +18,17 @@ type Verdict struct {
 	Data    string   `json:"data"`
 	Vary    string   `json:"vary,omitempty"`
 	Attack  string   `json:"attack"`
+	Defense string   `json:"defense"`
 	Seed    uint64   `json:"seed"`
 	Images  int      `json:"images"`
 	Says    string   `json:"says"`
 	Classes []string `json:"classes"` // that are said to be targets
-	Right   bool     `json:"right"`   // no false alarm; poison found, under its target
+	Right   bool     `json:"right"`   // no false alarm; poison found, under every target and no other label
 	Removed int      `json:"removed"`
 	TPR     *float64 `json:"tpr"` // null where nothing was planted, or nothing removed
 	FPR     *float64 `json:"fpr"`
+	CA      *float64 `json:"ca"` // in percent; null where no network was trained on what is kept
+	ASR     *float64 `json:"asr"`
 	Seconds float64  `json:"seconds"`
 }
 
@@ -38,23 +41,22 @@ func (r *Runner) Verdicts() []Verdict {
 			continue
 		}
 		v := Verdict{
-			Data: r.Grid.Name, Vary: c.Vary, Attack: c.Attack, Seed: c.Seed, Images: res.Data.Train,
-			Says: res.Verdict.Says, Removed: res.Verdict.Removed, Classes: []string{}, Seconds: math.Round(res.Seconds["total"]),
+			Data: r.Grid.Name, Vary: c.Vary, Attack: c.Attack, Defense: c.Defense, Seed: c.Seed, Images: res.Data.Train,
+			Says: res.Verdict.Says, Removed: res.Verdict.Removed, Classes: []string{}, Seconds: math.Round(res.Seconds["total"]), CA: res.CA, ASR: res.ASR,
 		}
-		found := 0
+		named, planted := map[int]bool{}, map[int]bool{}
 		for _, t := range res.Verdict.Targets {
-			if t.Says != defense.Poisoned {
-				continue
+			if t.Says == defense.Poisoned && !named[t.Index] {
+				v.Classes, named[t.Index] = append(v.Classes, t.Class), true
 			}
-			v.Classes = append(v.Classes, t.Class)
-			if slices.ContainsFunc(res.Attacks, func(a *runs.Attack) bool { return a.Target == t.Index }) {
-				found++
-			}
+		}
+		for _, a := range res.Attacks {
+			planted[a.Target] = true
 		}
 		if c.Attack == "none" {
 			v.Right = v.Says != defense.Poisoned
 		} else {
-			v.Right = v.Says == defense.Poisoned && found == len(v.Classes)
+			v.Right = maps.Equal(named, planted)
 		}
 		if res.Isolation != nil {
 			v.TPR, v.FPR = res.Isolation.Recall, res.Isolation.FPR
@@ -66,7 +68,16 @@ func (r *Runner) Verdicts() []Verdict {
 
 // verdictTable has a line a verdict and the rates of errors above it.
 func verdictTable(title string, all []Verdict) report.Table {
-	t := report.Table{Title: title, Note: Rates(all), Columns: []string{"data", "images", "planted", "seed", "verdict", "right", "targets", "removed", "TPR %", "FPR %", "seconds"}}
+	t := report.Table{Title: title + ": verdicts", Note: strings.TrimSpace(Rates(all) + " " + filter(all)), Columns: []string{"data", "images", "planted", "seed", "verdict", "right", "targets", "removed", "TPR %", "FPR %"}}
+	several := slices.ContainsFunc(all, func(v Verdict) bool { return v.Defense != all[0].Defense })
+	trained := slices.ContainsFunc(all, func(v Verdict) bool { return v.CA != nil })
+	if several {
+		t.Columns = append(t.Columns, "defence")
+	}
+	if trained {
+		t.Columns = append(t.Columns, "CA %", "ASR %")
+	}
+	t.Columns = append(t.Columns, "seconds")
 	percent := func(v *float64) string {
 		if v == nil {
 			return "–"
@@ -78,12 +89,39 @@ func verdictTable(title string, all []Verdict) report.Table {
 		if v.Right {
 			right = "yes"
 		}
-		t.Rows = append(t.Rows, []string{
+		line := []string{
 			strings.TrimSpace(v.Data + " " + v.Vary), fmt.Sprint(v.Images), v.Attack, fmt.Sprint(v.Seed), v.Says, right,
-			strings.Join(v.Classes, ", "), fmt.Sprint(v.Removed), percent(v.TPR), percent(v.FPR), fmt.Sprintf("%.0f", v.Seconds),
-		})
+			strings.Join(v.Classes, ", "), fmt.Sprint(v.Removed), percent(v.TPR), percent(v.FPR),
+		}
+		if several {
+			line = append(line, v.Defense)
+		}
+		if trained {
+			line = append(line, number(v.CA, nil), number(v.ASR, nil))
+		}
+		t.Rows = append(t.Rows, append(line, fmt.Sprintf("%.0f", v.Seconds)))
 	}
 	return t
+}
+
+// filter says how well poisoned images are told from the others, on average over the poisoned sets: where poison was
+// missed, none were removed.
+func filter(all []Verdict) string {
+	var tpr, fpr float64
+	n := 0
+	for _, v := range all {
+		if v.Attack == "none" {
+			continue
+		}
+		n++
+		if v.TPR != nil && v.FPR != nil {
+			tpr, fpr = tpr+*v.TPR, fpr+*v.FPR
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Over the %d poisoned sets TPR is %.2f %% and FPR %.3f %% on average.", n, 100*tpr/float64(n), 100*fpr/float64(n))
 }
 
 // Rates says how often verdicts are right: on clean data, how many call it poisoned; on poisoned data, how many say

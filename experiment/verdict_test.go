@@ -1,12 +1,15 @@
 package experiment
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/runs"
 )
 
@@ -25,7 +28,7 @@ func TestUpperBound(t *testing.T) {
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	r := &Runner{Grid: &Grid{
-		Name: "x", Data: "signs", Vary: []string{"noise=0.1", ""}, Attacks: []string{"none", "badnets"}, Defenses: []string{"auto:tune_epochs=0"},
+		Name: "x", Data: "signs", Vary: []string{"noise=0.1", ""}, Attacks: []string{"none", "badnets", "badnets+blend:target=2"}, Defenses: []string{"auto:tune_epochs=0"},
 	}, Folder: t.TempDir()}
 	if err := r.Grid.Check(); err != nil {
 		t.Fatal(err)
@@ -44,22 +47,27 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	write(Cell{"badnets", d, 0, "noise=0.1"}, `"attacks":[{"name":"badnets","target":3}],`+poisoned) // found
 	write(Cell{"none", d, 0, ""}, `"verdict":{"says":"can't tell"}`)
 	write(Cell{"badnets", d, 0, ""}, `"attacks":[{"name":"badnets","target":2}],`+poisoned) // another label
+	two := "badnets+blend:target=2"
+	write(Cell{two, d, 0, ""}, `"attacks":[{"name":"badnets","target":3},{"name":"blend","target":2}],"isolation":{"recall":0.5,"fpr":0.01},"ca":80,`+poisoned) // one of two
 	var got []bool
 	for _, v := range r.Verdicts() {
 		got = append(got, v.Right)
 	}
-	if len(got) != 4 || got[0] || !got[1] || !got[2] || got[3] {
-		t.Errorf("right: %v, expected false, true, true, false", got)
+	if !slices.Equal(got, []bool{false, true, true, false, false}) {
+		t.Errorf("right: %v, expected false, true, true, false, false", got)
 	}
 	rates := Rates(r.Verdicts())
-	for _, want := range []string{"2 clean sets: 1 false alarms", "2 poisoned sets: 1 missed", "of 1 it could not tell"} {
+	for _, want := range []string{"2 clean sets: 1 false alarms", "3 poisoned sets: 2 missed", "of 1 it could not tell"} {
 		if !strings.Contains(rates, want) {
 			t.Errorf("%q does not say %q", rates, want)
 		}
 	}
-	tables := r.Tables()
-	if len(tables) != 1 || len(tables[0].Rows) != 4 || tables[0].Rows[0][0] != "x noise=0.1" {
+	tables := r.Tables() // one of accuracies too, since a network was trained
+	if len(tables) != 2 || len(tables[1].Rows) != 5 || tables[1].Rows[0][0] != "x noise=0.1" {
 		t.Errorf("tables %v", tables)
+	}
+	if want := "Over the 3 poisoned sets TPR is 16.67 % and FPR 0.333 % on average."; !strings.Contains(tables[1].Note, want) {
+		t.Errorf("%q does not say %q", tables[1].Note, want)
 	}
 }
 
@@ -83,5 +91,57 @@ func TestVariationsAreCellsOfTheirOwn(t *testing.T) {
 	g.Vary = []string{"nose=0.1"}
 	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "nose") {
 		t.Errorf("a wrong variation: %v", err)
+	}
+}
+
+// A defence's list of settings holds auto's own and the recipe's.
+func TestAutoTakesSettings(t *testing.T) {
+	look, rest, err := search("auto:biased-rounds=0,tune_epochs=8,against=0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := auto.Default()
+	want.Rounds, want.Against = 0, 0.1
+	if look != want || rest != "tune_epochs=8" {
+		t.Errorf("%+v and %q", look, rest)
+	}
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"none"}, Defenses: []string{"auto", "auto:against=0.1"}}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	c := g.Cells()
+	if a, b := g.training(c[0], 1000), g.training(c[1], 1000); a == "" || a == b {
+		t.Error("cells of different settings are the same training")
+	}
+	g.Defenses = []string{"auto:against=x"}
+	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "against") {
+		t.Errorf("a wrong setting: %v", err)
+	}
+}
+
+// Every experiment of auto's is a valid grid, and the quick ones run to a table on rendered signs.
+func TestAutoExperiments(t *testing.T) {
+	for _, n := range AutoNames {
+		for _, quick := range []bool{false, true} {
+			if g, err := Auto(n, Data{}, quick, nil); err != nil || len(g.Cells()) == 0 {
+				t.Errorf("%s: %v", n, err)
+			}
+		}
+	}
+	if _, err := Auto("nope", Data{}, false, nil); err == nil {
+		t.Error("an unknown experiment was taken")
+	}
+	g, err := Auto("adaptive", Data{}, true, []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Attacks, g.Defenses = []string{"badnets+blend:target=1"}, []string{"auto:biased_epochs=2,inspect_epochs=0"}
+	r := runner(t, g, t.TempDir())
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	v := r.Verdicts()
+	if len(v) != 1 || v[0].CA == nil || v[0].ASR == nil {
+		t.Errorf("verdicts %+v", v)
 	}
 }

@@ -14,7 +14,8 @@ import (
 type Phase struct {
 	Name     string // purpose of its random streams, and what progress calls it
 	Data     *dataset.Set
-	Indices  []int // images that take part
+	Indices  []int           // images that take part
+	Weights  map[int]float32 // of images in the loss; those not named weigh 1
 	Epochs   int
 	Schedule Schedule
 	Augment  augment.Options
@@ -67,6 +68,7 @@ type batch struct {
 	indices []int
 	x       []float32
 	y       []int32
+	w       []float32
 }
 
 // Run trains from pos on, which it advances. When ctx ends, pos is where to go on from.
@@ -76,10 +78,6 @@ func (p *Phase) Run(ctx context.Context, s *Step, pos *Position, h Hooks) error 
 	}
 	steps := len(p.Indices) / s.Batch
 	losses := make([]float32, s.Batch)
-	ones := make([]float32, s.Batch)
-	for i := range ones {
-		ones[i] = 1
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	batches, free := p.feed(ctx, s.Batch, steps, *pos)
@@ -92,7 +90,7 @@ func (p *Phase) Run(ctx context.Context, s *Step, pos *Position, h Hooks) error 
 			return ctx.Err()
 		}
 		rate := p.Schedule(float64(pos.Epoch*steps+pos.Step) / float64(p.Epochs*steps))
-		loss, err := s.Run(b.x, b.y, ones, rate, losses)
+		loss, err := s.Run(b.x, b.y, b.w, rate, losses)
 		if err != nil {
 			return err
 		}
@@ -136,7 +134,7 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 	out, free := make(chan *batch, 2), make(chan *batch, 3)
 	n := p.Data.ImageBytes()
 	for range cap(free) {
-		free <- &batch{make([]int, size), make([]float32, size*n), make([]int32, size)}
+		free <- &batch{make([]int, size), make([]float32, size*n), make([]int32, size), make([]float32, size)}
 	}
 	go func() {
 		first := pos.Step
@@ -151,7 +149,10 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 				}
 				for j := range size {
 					i := p.Indices[order[k*size+j]]
-					b.indices[j], b.y[j] = i, p.Data.Labels[i]
+					b.indices[j], b.y[j], b.w[j] = i, p.Data.Labels[i], 1
+					if w, ok := p.Weights[i]; ok {
+						b.w[j] = w
+					}
 					dst := b.x[j*n : (j+1)*n]
 					if p.Augment == (augment.Options{}) {
 						augment.Plain(dst, p.Data.Image(i))

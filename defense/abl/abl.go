@@ -271,7 +271,7 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 			res.Suspects = append(res.Suspects, Suspect{Index: i, Score: scores[i], Isolated: k < len(isolated)})
 		}
 	}
-	if err := Tune(ctx, r, o, kept); err != nil {
+	if err := Tune(ctx, r, o, kept, nil); err != nil {
 		return nil, err
 	}
 	if o.UnlearnEpochs > 0 {
@@ -291,8 +291,8 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 	return res, nil
 }
 
-// Tune runs the training on what was kept.
-func Tune(ctx context.Context, r *defense.Run, o Options, kept []int) error {
+// Tune runs the training on what was kept, and against the labels of the images in against.
+func Tune(ctx context.Context, r *defense.Run, o Options, kept, against []int) error {
 	return r.Stage("tune", func() error {
 		schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
 		if err != nil {
@@ -305,7 +305,14 @@ func Tune(ctx context.Context, r *defense.Run, o Options, kept []int) error {
 		if o.TuneEpochs == 0 {
 			return nil
 		}
-		return r.Train(ctx, p, train.Mean, nil)
+		if len(against) == 0 {
+			return r.Train(ctx, p, train.Mean, nil)
+		}
+		p.Indices, p.Weights = slices.Concat(kept, against), make(map[int]float32, len(against))
+		for _, i := range against {
+			p.Weights[i] = -1
+		}
+		return r.Train(ctx, p, train.Contradict, nil)
 	})
 }
 

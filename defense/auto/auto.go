@@ -5,7 +5,7 @@
 // everything else, in rounds, and finds the rest of what carries the trigger, if it is one that a small network can learn.
 // A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
 // images, and the kind that isolation ranks first is the planted one. What is found is removed and the network is trained
-// on the rest from scratch; nothing is unlearnt.
+// on the rest from scratch, and against the labels of a few of the removed images.
 package auto
 
 import (
@@ -24,16 +24,19 @@ import (
 
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
-	Network       string  `json:"network"`        // of the biased network
-	Epochs        int     `json:"epochs"`         // of each of its rounds; more where images are few
-	Rounds        int     `json:"rounds"`         // at most; 1 is the first suspects alone, 0 no biased network
+	Network       string  `json:"biased_network"` // of the biased network
+	Epochs        int     `json:"biased_epochs"`  // of each of its rounds; more where images are few
+	Rounds        int     `json:"biased_rounds"`  // at most; 1 is the first suspects alone, 0 no biased network
 	Share         float64 `json:"share"`          // of the isolated images that a label needs to be looked into
 	InspectEpochs int     `json:"inspect_epochs"` // of the training whose features are looked at; more where images are few; 0: none
+	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
+	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
+	Against float64 `json:"against"`
 }
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8}
+	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.02}
 }
 
 func (a Options) check() error {
@@ -42,6 +45,9 @@ func (a Options) check() error {
 	}
 	if a.InspectEpochs < 0 || a.Rounds+a.InspectEpochs == 0 {
 		return fmt.Errorf("auto: %d rounds and %d epochs of inspection, expected none or more of each, and something to do", a.Rounds, a.InspectEpochs)
+	}
+	if a.Against < 0 || a.Against > 1 {
+		return fmt.Errorf("auto: training against a share of %g, expected one from 0 to 1", a.Against)
 	}
 	if !slices.Contains(model.Names(), a.Network) {
 		return fmt.Errorf("auto: no network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
@@ -98,9 +104,12 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	res.Verdict.Removed, res.Verdict.Rate = len(removed), float64(len(removed))/float64(set.Len())
 	res.Suspects = suspects(scores, probability)
 	if full && o.TuneEpochs > 0 {
-		if err := abl.Tune(ctx, r, o, kept); err != nil {
+		var against []int
+		against, removed = a.against(removed, len(kept), o.Seed)
+		if err := abl.Tune(ctx, r, o, kept, against); err != nil {
 			return nil, err
 		}
+		res.Verdict.Against = len(against)
 		if len(removed) > 0 {
 			e, err := r.Evaluator()
 			if err != nil {
@@ -115,6 +124,19 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	}
 	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, abl.IsolationEpochs(r)
 	return res, nil
+}
+
+// against draws those of the removed images that training is told not to believe; the rest stay unseen.
+func (a Options) against(removed []int, kept int, seed uint64) (against, rest []int) {
+	n := min(len(removed)/2, int(a.Against*float64(kept)))
+	for k, j := range dataset.Shuffle(seed, "against", len(removed), 0) {
+		if k < n {
+			against = append(against, removed[j])
+		} else {
+			rest = append(rest, removed[j])
+		}
+	}
+	return against, rest
 }
 
 // search fills the run's arrays "targets" and "probability" and leaves it a fresh network.

@@ -95,7 +95,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 			t.Fatalf("tensor %s differs", whole.Model[k].Name)
 		}
 	}
-	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining {
+	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Against == 0 {
 		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
 	}
 }
@@ -158,7 +158,7 @@ func TestSaysByFeatures(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	d := signs.Render(1, 100, 10)
-	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", InspectEpochs: -1}, {Epochs: 1, Share: 0.1, Network: "small-cnn"}} {
+	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", InspectEpochs: -1}, {Epochs: 1, Share: 0.1, Network: "small-cnn"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", Against: 2}} {
 		if _, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{}); err == nil {
 			t.Errorf("%+v was taken", a)
 		}
@@ -167,5 +167,25 @@ func TestOptionsAreChecked(t *testing.T) {
 	o.IsolateEpochs = 0
 	if _, err := Audit(context.Background(), d.Train, o, Default(), abl.Settings{}); err == nil {
 		t.Error("no isolation was taken")
+	}
+}
+
+// Training is set against some of the removed images, never against more than half of them, so that the rest can judge it.
+func TestAgainst(t *testing.T) {
+	for _, c := range []struct {
+		removed, kept int
+		share         float64
+		want          int
+	}{{1000, 9000, 0.02, 180}, {100, 9000, 0.02, 50}, {100, 9000, 0, 0}, {1, 9000, 0.02, 0}, {0, 9000, 0.02, 0}} {
+		var removed []int
+		for i := range c.removed {
+			removed = append(removed, 3*i)
+		}
+		against, rest := Options{Against: c.share}.against(removed, c.kept, 1)
+		all := slices.Concat(against, rest)
+		slices.Sort(all)
+		if len(against) != c.want || !slices.Equal(all, removed) {
+			t.Errorf("of %d images, with %d kept: against %d, %d left", c.removed, c.kept, len(against), len(rest))
+		}
 	}
 }

@@ -49,7 +49,7 @@ are copied from there. After a kill the same command goes on.`,
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
 	}
-	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentVerdict())
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict())
 	return c
 }
 
@@ -63,7 +63,7 @@ func (a *app) experimentRun() *cobra.Command {
   name: small
   data: cifar10:DIR            # or signs, which are rendered
   vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
-  attacks: [none, badnets, "blend:alpha=0.1"]
+  attacks: [none, badnets, "blend:alpha=0.1", "badnets+sig:target=1"]
   defenses: [none, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
   seeds_for: {abl: [2]}        # more for one defence
@@ -112,32 +112,70 @@ signs are rendered.`,
 		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
 		ValidArgs: append([]string{"all"}, experiment.PaperNames...),
 		RunE: func(c *cobra.Command, args []string) error {
-			names := experiment.PaperNames
-			if args[0] != "all" {
-				if !slices.Contains(names, args[0]) {
-					return usagef("no experiment %q; there are all, %s", args[0], strings.Join(names, ", "))
-				}
-				names = args[:1]
-			}
 			s := set{
 				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
 				names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
 			}
-			for _, n := range names {
-				g, err := experiment.Paper(n, d.Data, d.scale == "quick", d.list())
-				if err != nil {
-					return err
-				}
-				s.grids = append(s.grids, g)
+			var err error
+			if s.grids, err = named(args[0], s.names, &d, experiment.Paper); err != nil {
+				return err
 			}
 			return a.runSet(c.Context(), s, &f, &d)
 		},
 	}
 	f.add(c)
 	d.add(c, []uint{0})
-	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
-	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
+	d.addLimit(c)
 	return c
+}
+
+func (a *app) experimentAuto() *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	c := &cobra.Command{
+		Use:   "auto NAME",
+		Short: "Measure --defense auto, from the search to the trained model",
+		Long: "The experiments: " + strings.Join(experiment.AutoNames[:5], ", ") + ",\n" + strings.Join(experiment.AutoNames[5:], ", ") + `, and all.
+
+Networks are trained on what is kept; the tables say what was found, what was
+removed, and how the model does. How often verdicts alone are right is what
+experiment verdict measures. --limit N takes only N of the training images.`,
+		Example: `  unpoison experiment auto rates --scale quick --out try
+  unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,
+		Args:      oneArgument("experiment auto takes the name of one experiment, or all"),
+		ValidArgs: append([]string{"all"}, experiment.AutoNames...),
+		RunE: func(c *cobra.Command, args []string) error {
+			s := set{title: "Auto, measured", names: experiment.AutoNames, command: (*experiment.Grid).AutoCommand}
+			var err error
+			if s.grids, err = named(args[0], s.names, &d, experiment.Auto); err != nil {
+				return err
+			}
+			return a.runSet(c.Context(), s, &f, &d)
+		},
+	}
+	f.add(c)
+	d.add(c, []uint{0})
+	d.addLimit(c)
+	return c
+}
+
+// named makes the experiment of a name, or all of a set.
+func named(name string, names []string, d *setFlags, of func(name string, data experiment.Data, quick bool, seeds []uint64) (*experiment.Grid, error)) ([]*experiment.Grid, error) {
+	if name != "all" {
+		if !slices.Contains(names, name) {
+			return nil, usagef("no experiment %q; there are all, %s", name, strings.Join(names, ", "))
+		}
+		names = []string{name}
+	}
+	var grids []*experiment.Grid
+	for _, n := range names {
+		g, err := of(n, d.Data, d.scale == "quick", d.list())
+		if err != nil {
+			return nil, err
+		}
+		grids = append(grids, g)
+	}
+	return grids, nil
 }
 
 func (a *app) experimentVerdict() *cobra.Command {
@@ -159,7 +197,7 @@ bounds. No network is trained on what is kept.`,
 			if err != nil {
 				return err
 			}
-			s := set{title: "How often the verdict is right", grids: grids, command: func(*experiment.Grid) string { return a.command() }}
+			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return a.command() }}
 			for _, g := range grids {
 				s.names = append(s.names, g.Name)
 			}
@@ -177,6 +215,7 @@ type set struct {
 	names   []string                      // of all of them, in the document's order
 	grids   []*experiment.Grid            // to be run now
 	command func(*experiment.Grid) string // that repeats one
+	rates   bool                          // of the verdicts in all of them come first
 }
 
 // setFlags are the flags of what runs several grids on several data sets.
@@ -195,6 +234,12 @@ func (d *setFlags) add(c *cobra.Command, seeds []uint) {
 	fl.StringVar(&d.scale, "scale", "full", "quick or full")
 	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
 	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
+}
+
+// addLimit adds --limit; without data such commands render signs.
+func (d *setFlags) addLimit(c *cobra.Command) {
+	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
+	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
 }
 
 func (d *setFlags) list() (all []uint64) {
@@ -259,7 +304,7 @@ func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experim
 		}
 		pages = append(pages, r)
 	}
-	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.command)
+	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.rates, s.command)
 }
 
 func oneArgument(what string) cobra.PositionalArgs {

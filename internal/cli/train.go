@@ -52,6 +52,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	if !tune {
 		return
 	}
+	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
 	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
 	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
@@ -299,7 +300,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 			}
 		}
 		if v.Remaining != nil {
-			row("still obeyed", "%.2f %% of the removed images keep their label", 100**v.Remaining)
+			row("still obeyed", "%.2f %% of removed images that training never saw keep their label", 100**v.Remaining)
 		}
 	}
 	if i := r.Isolation; i != nil {

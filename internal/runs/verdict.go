@@ -33,7 +33,14 @@ func verdictSentences(r *Result) []string {
 		}
 	}
 	if v.Remaining != nil {
-		s = append(s, fmt.Sprintf("The model was trained without them. It gives %.1f %% of them the label that they came with.", 100**v.Remaining))
+		whom := "them"
+		if v.Against > 0 {
+			s = append(s, fmt.Sprintf("The model was trained without them, and taught that the labels of %d of them are wrong.", v.Against))
+			whom = "the others"
+		} else {
+			s = append(s, "The model was trained without them.")
+		}
+		s = append(s, fmt.Sprintf("It gives %.1f %% of %s the label that they came with.", 100**v.Remaining, whom))
 	}
 	return s
 }

@@ -1,0 +1,119 @@
+package train
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/model"
+)
+
+// The loss and its gradient are those of the formula, and stay finite where a label is certain or impossible.
+func TestContradict(t *testing.T) {
+	each := []float32{0, 0.01, 0.7, 2.3, 60, 0, 0.01, 0.7, 2.3, 60}
+	weight := []float32{1, 1, 2, 1, 1, -1, -1, -2, -1, -1}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(each)
+	f, err := gx.NewFunction(b, "contradict", 0, func(g *Graph) []*Node {
+		x := gx.Input(g, "each", n)
+		loss := Contradict(x, gx.Input(g, "weight", n))
+		return []*Node{loss, Gradient(loss, x)[0]}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Call(0, each, weight); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Number(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slope := make([]float32, n)
+	if err := f.Get(1, slope); err != nil {
+		t.Fatal(err)
+	}
+	want := 0.0
+	for i, l := range each {
+		w, l := float64(weight[i]), float64(l)
+		d := w / float64(n)
+		if w < 0 {
+			p := math.Exp(-max(l, surest))
+			want -= w * -math.Log1p(-p) / float64(n)
+			if d *= p / (1 - p); l < surest {
+				d = 0
+			}
+		} else {
+			want += w * l / float64(n)
+		}
+		if math.Abs(float64(slope[i])-d) > 1e-4*max(1, math.Abs(d)) {
+			t.Errorf("loss %g, weight %g: the gradient is %g, expected %g", l, w, slope[i], d)
+		}
+	}
+	if math.Abs(got-want) > 1e-4 {
+		t.Errorf("the loss is %g, expected %g", got, want)
+	}
+}
+
+// Where all images of a class weigh −1, they are learnt not to be of it, the others to be of theirs.
+func TestPhaseWeighs(t *testing.T) {
+	p, _, state, err := tinyPhase(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStep(b, n, 32, DefaultSGD, Contradict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Load(state, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.Augment = augment.Options{}
+	p.Weights = map[int]float32{}
+	for i, l := range p.Data.Labels {
+		if l == 3 {
+			p.Weights[i] = -1
+		}
+	}
+	var kept, against float64 // mean losses in the last epoch
+	last := func(indices []int, losses []float32) {
+		for k, i := range indices {
+			if p.Weights[i] < 0 {
+				against += float64(losses[k]) / float64(len(p.Weights))
+			} else {
+				kept += float64(losses[k]) / float64(len(p.Indices)-len(p.Weights))
+			}
+		}
+	}
+	pos := &Position{}
+	if err := p.Run(context.Background(), s, pos, Hooks{
+		Batch: last,
+		Epoch: func(epoch int, _ float64) error {
+			if epoch < p.Epochs {
+				kept, against = 0, 0
+			}
+			return nil
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if kept > 1 || against < 2*math.Ln10 {
+		t.Errorf("mean losses of %g, and of %g against the labels", kept, against)
+	}
+}
