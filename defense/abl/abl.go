@@ -194,7 +194,8 @@ func (o Options) loss() (train.Loss, error) {
 	return nil, fmt.Errorf("isolation loss %q; there are lga, flooding and ce", o.Loss)
 }
 
-// Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training.
+// Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training; with TuneEpochs 0 and
+// Unlearn "none" it only ranks the images by suspicion, and its network is no use as a classifier.
 // When ctx ends, the folder's checkpoint is where Resume goes on.
 func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
 	r, err := Start(set, o, s, "")
@@ -202,16 +203,6 @@ func Train(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Resul
 		return nil, err
 	}
 	return run(ctx, r, o)
-}
-
-// Audit isolates only: the result ranks all images by suspicion, and its network is the one that
-// isolation left, which is no use as a classifier.
-func Audit(ctx context.Context, set *dataset.Set, o Options, s Settings) (*Result, error) {
-	if o.IsolateEpochs < 1 {
-		return nil, fmt.Errorf("an audit needs at least one epoch of isolation")
-	}
-	o.TuneEpochs, o.Unlearn = 0, "none"
-	return Train(ctx, set, o, s)
 }
 
 // Start checks the recipe and returns a run with a fresh network, or that of a checkpoint. more is what a checkpoint

@@ -11,8 +11,9 @@ import (
 func TestIsolationGoesOnUntilTheEasyIsLearnt(t *testing.T) {
 	set := signs.Render(1, 1000, 1).Train
 	o := Demo()
+	o.TuneEpochs, o.Unlearn = 0, "none"
 	o.IsolateEpochs, o.IsolateMost = 1, 12
-	long, err := Audit(context.Background(), set, o, Settings{})
+	long, err := Train(context.Background(), set, o, Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,11 +21,11 @@ func TestIsolationGoesOnUntilTheEasyIsLearnt(t *testing.T) {
 		t.Errorf("isolation took %d epochs, expected more than 1 and fewer than 12", long.Isolated)
 	}
 	o.IsolateMost = 2
-	if short, err := Audit(context.Background(), set, o, Settings{}); err != nil || short.Isolated != 2 {
+	if short, err := Train(context.Background(), set, o, Settings{}); err != nil || short.Isolated != 2 {
 		t.Errorf("isolation took %d epochs of 2: %v", short.Isolated, err)
 	}
 	o.IsolateEpochs, o.IsolateMost = 3, 0
-	if exact, err := Audit(context.Background(), set, o, Settings{}); err != nil || exact.Isolated != 3 {
+	if exact, err := Train(context.Background(), set, o, Settings{}); err != nil || exact.Isolated != 3 {
 		t.Errorf("isolation took %d epochs, expected 3: %v", exact.Isolated, err)
 	}
 }
@@ -33,10 +34,11 @@ func TestIsolationGoesOnUntilTheEasyIsLearnt(t *testing.T) {
 func TestRankEpochs(t *testing.T) {
 	set := signs.Render(1, 600, 1).Train
 	o := Demo()
+	o.TuneEpochs, o.Unlearn = 0, "none"
 	o.IsolateEpochs = 4
 	worst := func(last int) float32 {
 		o.RankEpochs = last
-		r, err := Audit(context.Background(), set, o, Settings{})
+		r, err := Train(context.Background(), set, o, Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +53,7 @@ func TestRankEpochs(t *testing.T) {
 		t.Errorf("the worst losses add up to %g over one epoch, %g over three, %g over all", one, three, all)
 	}
 	o.RankEpochs = -1
-	if _, err := Audit(context.Background(), set, o, Settings{}); err == nil {
+	if _, err := Train(context.Background(), set, o, Settings{}); err == nil {
 		t.Error("-1 epochs were taken")
 	}
 }
