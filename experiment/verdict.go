@@ -30,6 +30,8 @@ type Verdict struct {
 	CA      *float64 `json:"ca"` // in percent; null where no network was trained on what is kept
 	ASR     *float64 `json:"asr"`
 	Seconds float64  `json:"seconds"`
+	// Times is how many times as long all took as the training on what is kept; 0 where there was none.
+	Times float64 `json:"times,omitempty"`
 }
 
 // Verdicts lists those of the finished cells.
@@ -58,6 +60,9 @@ func (r *Runner) Verdicts() []Verdict {
 		} else {
 			v.Right = maps.Equal(named, planted)
 		}
+		if tune := res.Seconds["tune"]; tune > 0 {
+			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100
+		}
 		if res.Isolation != nil {
 			v.TPR, v.FPR = res.Isolation.Recall, res.Isolation.FPR
 		}
@@ -78,6 +83,9 @@ func verdictTable(title string, all []Verdict) report.Table {
 		t.Columns = append(t.Columns, "CA %", "ASR %")
 	}
 	t.Columns = append(t.Columns, "seconds")
+	if trained {
+		t.Columns = append(t.Columns, "times training alone")
+	}
 	percent := func(v *float64) string {
 		if v == nil {
 			return "–"
@@ -99,7 +107,11 @@ func verdictTable(title string, all []Verdict) report.Table {
 		if trained {
 			line = append(line, number(v.CA, nil), number(v.ASR, nil))
 		}
-		t.Rows = append(t.Rows, append(line, fmt.Sprintf("%.0f", v.Seconds)))
+		line = append(line, fmt.Sprintf("%.0f", v.Seconds))
+		if trained {
+			line = append(line, fmt.Sprintf("%.2f", v.Times))
+		}
+		t.Rows = append(t.Rows, line)
 	}
 	return t
 }
