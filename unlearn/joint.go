@@ -217,11 +217,19 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 	return out, nil
 }
 
-// judges returns the held-back images that unlearning is judged by: without those under the label that most isolated images
-// carry, as long as others are there. Among them may be poisoned ones, which a cleaned network no longer gives that label.
+// judges returns the held-back images that unlearning is judged by. Where most isolated images carry one label, as planted
+// ones do, those under it are left out as long as others are there: among them may be poisoned ones, which a cleaned network
+// no longer gives that label. Where no label has most of them, what is unlearnt may well be the look of a class.
 func (s *Sets) judges(isolated []int) []int {
-	top := int32(slices.Index(isolated, slices.Max(isolated)))
-	others := slices.DeleteFunc(slices.Clone(s.HeldBack), func(i int) bool { return s.Data.Labels[i] == top })
+	top, all := slices.Max(isolated), 0
+	for _, n := range isolated {
+		all += n
+	}
+	if 2*top <= all {
+		return s.HeldBack
+	}
+	label := int32(slices.Index(isolated, top))
+	others := slices.DeleteFunc(slices.Clone(s.HeldBack), func(i int) bool { return s.Data.Labels[i] == label })
 	if len(others) == 0 {
 		return s.HeldBack
 	}

@@ -175,3 +175,17 @@ func TestMethodsOfThePaper(t *testing.T) {
 		t.Error("ft-pretrained ran without a network")
 	}
 }
+
+// Held-back images of a label that most isolated ones carry do not judge, unless there are no others.
+func TestJudges(t *testing.T) {
+	d := &dataset.Set{Labels: []int32{0, 0, 1, 2}, Classes: []string{"a", "b", "c"}}
+	for _, c := range []struct{ held, isolated, want []int }{
+		{[]int{0, 1, 2, 3}, []int{6, 3, 2}, []int{2, 3}},
+		{[]int{0, 1, 2, 3}, []int{5, 3, 2}, []int{0, 1, 2, 3}},
+		{[]int{0, 1}, []int{9, 1, 0}, []int{0, 1}},
+	} {
+		if got := (&Sets{Data: d, HeldBack: c.held}).judges(c.isolated); !slices.Equal(got, c.want) {
+			t.Errorf("isolated %v: judged by %v, expected %v", c.isolated, got, c.want)
+		}
+	}
+}
