@@ -56,4 +56,10 @@ type Target struct {
 	Early      float64 `json:"early,omitempty"`
 	Isolated   float64 `json:"isolated,omitempty"`
 	Pure       float64 `json:"pure,omitempty"`
+	// Variety, from 0 to 1, is how much the label that a network would give instead says about an image of the suspicious
+	// group: much, where the labels are wrong. RestVariety is that of the label's other images, UsualVariety that of other
+	// labels.
+	Variety      float64 `json:"variety,omitempty"`
+	RestVariety  float64 `json:"rest_variety,omitempty"`
+	UsualVariety float64 `json:"usual_variety,omitempty"`
 }

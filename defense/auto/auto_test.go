@@ -151,6 +151,9 @@ func TestSaysByFeatures(t *testing.T) {
 		"blurred":          {func(t *defense.Target) { t.Between = 90 }, defense.NoEvidence},
 		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, defense.CantTell},
 		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, defense.CantTell},
+		"wrong labels":     {func(t *defense.Target) { t.Early, t.Pure, t.Variety = 0.1, 0, 0.6 }, defense.Poisoned},
+		"wrong everywhere": {func(t *defense.Target) { t.Early, t.Variety, t.UsualVariety = 0.1, 0.6, 0.6 }, defense.CantTell},
+		"wrong in both":    {func(t *defense.Target) { t.Early, t.Variety, t.RestVariety = 0.1, 0.6, 0.6 }, defense.CantTell},
 	} {
 		judged(t, name, trigger, c.change, c.want)
 	}

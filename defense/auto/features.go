@@ -36,6 +36,14 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	if err != nil {
 		return nil, err
 	}
+	e, err := d.r.Evaluator()
+	if err != nil {
+		return nil, err
+	}
+	second, err := secondChoices(ctx, e, d)
+	if err != nil {
+		return nil, err
+	}
 	rank := make([]int, set.Len())
 	for k, i := range d.order {
 		rank[i] = k
@@ -49,14 +57,28 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	}
 	var targets []defense.Target
 	all := groups(features, labels, rank, len(set.Classes))
+	varieties := make([][2]float64, len(all)) // of each group, and of the label's other images
+	for c, g := range all {
+		if g != nil {
+			varieties[c][0], varieties[c][1] = g.varieties(second)
+		}
+	}
 	for c, g := range all {
 		if g == nil {
 			continue
 		}
 		t := defense.Target{
 			Class: set.Classes[c], Index: c, By: defense.ByFeatures, Images: len(g.images), Others: set.Len() - len(g.images),
-			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Early: g.early,
+			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Variety: varieties[c][0], RestVariety: varieties[c][1],
+			UsualVariety: ofOthers(all, c, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) }),
 		}
+		turned := t
+		turned.Variety, turned.RestVariety = t.RestVariety, t.Variety
+		if mislabelled(&turned) {
+			t = turned
+			g.turn()
+		}
+		t.Early = g.early
 		count, in := 0, 0 // of its isolated images
 		for k, i := range g.images {
 			p := g.p[k]
@@ -78,8 +100,8 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		if t.Isolated < d.a.Share {
 			continue
 		}
-		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart (usual %.2f), %d in between, bimodality %.3f, early %.3f; %.0f %% of the isolated images, %.0f %% of them in the first",
-			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Usual, t.Between, t.Bimodality, t.Early, 100*t.Isolated, 100*t.Pure)
+		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart (usual %.2f), %d in between, bimodality %.3f, early %.3f, variety %.3f and %.3f (usual %.3f); %.0f %% of the isolated images, %.0f %% of them in the first",
+			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Usual, t.Between, t.Bimodality, t.Early, t.Variety, t.RestVariety, t.UsualVariety, 100*t.Isolated, 100*t.Pure)
 		targets = append(targets, t)
 		if t.Says == defense.Poisoned {
 			for k, i := range g.images {
@@ -94,17 +116,22 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 // median, compared by what its number of images allows to chance. Wrong labels by chance make two kinds of images in every
 // label: those that are right, learnt first, and those that are not.
 func usual(all []*group, class int) float64 {
+	return ofOthers(all, class, func(c int) float64 { return all[c].distance / least(len(all[c].images)) }) * least(len(all[class].images))
+}
+
+// ofOthers is the median of a value over the groups of the other labels, 0 if there are none.
+func ofOthers(all []*group, class int, value func(c int) float64) float64 {
 	var others []float64
 	for c, g := range all {
 		if g != nil && c != class {
-			others = append(others, g.distance/least(len(g.images)))
+			others = append(others, value(c))
 		}
 	}
 	if len(others) == 0 {
 		return 0
 	}
 	slices.Sort(others)
-	return stat.Quantile(0.5, stat.LinInterp, others, nil) * least(len(all[class].images))
+	return stat.Quantile(0.5, stat.LinInterp, others, nil)
 }
 
 // tally counts what is flagged and what is in between among a label's images.

@@ -24,13 +24,15 @@ const (
 	mixed    = 0.06 // of the label's images between the kinds
 	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
 	pure     = 0.85 // of a label's isolated images are suspects
+	various  = 0.45 // variety of wrong labels: 0.58 to 0.66 measured, of right ones up to 0.35
 )
 
-// apart tells whether a label holds two kinds of images, and whether isolation tells which are the planted ones.
+// apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones: by isolation,
+// or because their labels are wrong.
 func apart(t *defense.Target) (two, known bool) {
 	n := float64(max(1, t.Images))
 	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && t.Bimodality >= twoKinds && float64(t.Between) <= mixed*n && t.Flagged >= fewest
-	return two, t.Early >= earlier && t.Pure >= pure
+	return two, t.Early >= earlier && t.Pure >= pure || mislabelled(t)
 }
 
 // least is how many deviations the two kinds of so many images are apart.
@@ -87,7 +89,7 @@ func encode(targets []defense.Target) []float32 {
 		for _, v := range []int{by, t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
 			a = append(a, float32(v))
 		}
-		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Usual, t.Bimodality, t.Early, t.Agreement} {
+		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Usual, t.Bimodality, t.Early, t.Agreement, t.Variety, t.RestVariety, t.UsualVariety} {
 			a = append(a, float32(v))
 		}
 	}
@@ -95,7 +97,7 @@ func encode(targets []defense.Target) []float32 {
 }
 
 func decode(a []float32, classes []string) []defense.Target {
-	const fields = 15
+	const fields = 18
 	targets := make([]defense.Target, 0, len(a)/fields)
 	for ; len(a) >= fields; a = a[fields:] {
 		n := func(k int) int { return int(a[k]) }
@@ -103,6 +105,7 @@ func decode(a []float32, classes []string) []defense.Target {
 		t := defense.Target{
 			By: defense.ByBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
 			Isolated: f(8), Pure: f(9), Distance: f(10), Usual: f(11), Bimodality: f(12), Early: f(13), Agreement: f(14),
+			Variety: f(15), RestVariety: f(16), UsualVariety: f(17),
 		}
 		if n(0) == 1 {
 			t.By = defense.ByFeatures

@@ -1,0 +1,78 @@
+package auto
+
+import (
+	"context"
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// What a network would take an image for if the label that it was trained to give were not there tells wrong labels from
+// right ones: images of one class look like the same few others, and not very much; images that were given the label,
+// trigger or not, still look like what they are.
+
+// secondChoices returns each image's probabilities of the labels that are not its own, [images][classes], its own's being 0.
+func secondChoices(ctx context.Context, e *evaluate.Evaluator, d *detector) ([][]float64, error) {
+	all := make([][]float64, 0, d.r.Data.Len())
+	err := e.Logits(ctx, d.r.Data, func(i int, logits []float32) {
+		p := make([]float64, len(logits))
+		for c, z := range logits {
+			p[c] = float64(z)
+		}
+		p[d.r.Data.Labels[i]] = math.Inf(-1)
+		floats.AddConst(-floats.LogSumExp(p), p)
+		for c, l := range p {
+			p[c] = math.Exp(l)
+		}
+		all = append(all, p)
+	})
+	return all, err
+}
+
+// variety is how much the second choice says about an image of some: the mutual information between the two, H(mean p) −
+// mean H(p), as a share of the most that there can be. It is 0 where all images have the same second choice, or none in
+// particular, and 1 where each surely has one and all labels come equally often.
+func variety(second [][]float64, images []int) float64 {
+	if len(images) == 0 || len(second[images[0]]) < 3 {
+		return 0
+	}
+	mean := make([]float64, len(second[images[0]]))
+	each := 0.0
+	for _, i := range images {
+		floats.AddScaled(mean, 1/float64(len(images)), second[i])
+		each += stat.Entropy(second[i]) / float64(len(images))
+	}
+	return max(0, stat.Entropy(mean)-each) / math.Log(float64(len(mean)-1))
+}
+
+// varieties returns those of a group's images and of the others under its label.
+func (g *group) varieties(second [][]float64) (in, out float64) {
+	var sides [2][]int
+	for k, i := range g.images {
+		b := bit(g.sorted[k] > flagged)
+		sides[b] = append(sides[b], i)
+	}
+	return variety(second, sides[1]), variety(second, sides[0])
+}
+
+// turn makes the other images the group.
+func (g *group) turn() {
+	rest := func(p []float64) []float64 {
+		out := make([]float64, len(p))
+		for k, v := range p {
+			out[k] = 1 - v
+		}
+		return out
+	}
+	g.p, g.sorted, g.early = rest(g.p), rest(g.sorted), 1-g.early
+}
+
+// mislabelled tells whether a label's suspects, and none of its other images, look like images of many other labels, where
+// other labels have no such images.
+func mislabelled(t *defense.Target) bool {
+	return t.Variety >= various && t.RestVariety < various && t.UsualVariety < various
+}

@@ -1,0 +1,61 @@
+package auto
+
+import (
+	"math"
+	"testing"
+
+	"github.com/unpoison/unpoison/defense"
+)
+
+// The information is that of textbook cases: log k of k labels that are sure and equally frequent, none where all images
+// have the same second choice or none in particular.
+func TestVariety(t *testing.T) {
+	sure := func(c int) []float64 {
+		p := make([]float64, 5)
+		p[c] = 1
+		return p
+	}
+	second := [][]float64{sure(1), sure(2), sure(3), sure(4), {0, 0.25, 0.25, 0.25, 0.25}, {0, 0.5, 0.5, 0, 0}}
+	for _, c := range []struct {
+		images []int
+		want   float64
+	}{
+		{[]int{0, 1, 2, 3}, 1},
+		{[]int{0, 1, 0, 1}, 0.5},
+		{[]int{2, 2, 2}, 0},
+		{[]int{4, 4}, 0},
+		{[]int{0, 5}, 0.5 * (entropy(0.75, 0.25) - 0.5*math.Ln2) / math.Ln2}, // log 4 is twice log 2
+		{nil, 0},
+	} {
+		if got := variety(second, c.images); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("images %v: %g, expected %g", c.images, got, c.want)
+		}
+	}
+	if got := variety([][]float64{{0, 1}, {1, 0}}, []int{0, 1}); got != 0 {
+		t.Errorf("with two labels: %g", got)
+	}
+}
+
+// entropy is the entropy of two probabilities.
+func entropy(p, q float64) float64 { return -p*math.Log(p) - q*math.Log(q) }
+
+// A group that is turned holds the others.
+func TestTurn(t *testing.T) {
+	g := &group{images: []int{3, 5}, p: []float64{0.9, 0.2}, early: 0.8}
+	g.sorted = g.p // as where the groups are too small to be sorted
+	g.turn()
+	for _, p := range [][]float64{g.p, g.sorted} {
+		if math.Abs(p[0]-0.1) > 1e-12 || math.Abs(p[1]-0.8) > 1e-12 {
+			t.Errorf("turned to %v", p)
+		}
+	}
+	if math.Abs(g.early-0.2) > 1e-12 {
+		t.Errorf("early is %g", g.early)
+	}
+}
+
+func TestMislabelled(t *testing.T) {
+	if mislabelled(&defense.Target{Variety: 0.35}) || !mislabelled(&defense.Target{Variety: 0.58, RestVariety: 0.35}) {
+		t.Error("the limit does not lie between what was measured of right and of wrong labels")
+	}
+}
