@@ -23,7 +23,7 @@ type Verdict struct {
 	Images  int      `json:"images"`
 	Says    string   `json:"says"`
 	Classes []string `json:"classes"` // that are said to be targets
-	Right   bool     `json:"right"`   // no false alarm; poison found, under every target and no other label
+	Right   bool     `json:"right"`   // no false alarm; poison found, under every target and no other label, and most of what was removed is poisoned
 	Removed int      `json:"removed"`
 	TPR     *float64 `json:"tpr"` // null where nothing was planted, or nothing removed
 	FPR     *float64 `json:"fpr"`
@@ -58,7 +58,7 @@ func (r *Runner) Verdicts() []Verdict {
 		if c.Attack == "none" {
 			v.Right = v.Says != defense.Poisoned
 		} else {
-			v.Right = maps.Equal(named, planted)
+			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
 		}
 		if tune := res.Seconds["tune"]; tune > 0 {
 			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100

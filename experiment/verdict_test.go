@@ -28,7 +28,7 @@ func TestUpperBound(t *testing.T) {
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	r := &Runner{Grid: &Grid{
-		Name: "x", Data: "signs", Vary: []string{"noise=0.1", ""}, Attacks: []string{"none", "badnets", "badnets+blend:target=2"}, Defenses: []string{"auto:tune_epochs=0"},
+		Name: "x", Data: "signs", Vary: []string{"noise=0.1", "", "classes=5"}, Attacks: []string{"none", "badnets", "badnets+blend:target=2"}, Defenses: []string{"auto:tune_epochs=0"},
 	}, Folder: t.TempDir()}
 	if err := r.Grid.Check(); err != nil {
 		t.Fatal(err)
@@ -49,24 +49,25 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	write(Cell{"badnets", d, 0, ""}, `"attacks":[{"name":"badnets","target":2}],`+poisoned) // another label
 	two := "badnets+blend:target=2"
 	write(Cell{two, d, 0, ""}, `"attacks":[{"name":"badnets","target":3},{"name":"blend","target":2}],"isolation":{"recall":0.5,"fpr":0.01},"ca":80,`+poisoned) // one of two
+	write(Cell{"badnets", d, 0, "classes=5"}, `"attacks":[{"name":"badnets","target":3}],"isolation":{"recall":0,"fpr":0.1,"precision":0},`+poisoned)           // the honest ones
 	var got []bool
 	for _, v := range r.Verdicts() {
 		got = append(got, v.Right)
 	}
-	if !slices.Equal(got, []bool{false, true, true, false, false}) {
-		t.Errorf("right: %v, expected false, true, true, false, false", got)
+	if !slices.Equal(got, []bool{false, true, true, false, false, false}) {
+		t.Errorf("right: %v, expected false, true, true, false, false, false", got)
 	}
 	rates := Rates(r.Verdicts())
-	for _, want := range []string{"2 clean sets: 1 false alarms", "3 poisoned sets: 2 missed", "of 1 it could not tell"} {
+	for _, want := range []string{"2 clean sets: 1 false alarms", "4 poisoned sets: 3 missed", "of 1 it could not tell"} {
 		if !strings.Contains(rates, want) {
 			t.Errorf("%q does not say %q", rates, want)
 		}
 	}
 	tables := r.Tables() // one of accuracies too, since a network was trained
-	if len(tables) != 2 || len(tables[1].Rows) != 5 || tables[1].Rows[0][0] != "x noise=0.1" {
+	if len(tables) != 2 || len(tables[1].Rows) != 6 || tables[1].Rows[0][0] != "x noise=0.1" {
 		t.Errorf("tables %v", tables)
 	}
-	if want := "Over the 3 poisoned sets TPR is 16.67 % and FPR 0.333 % on average."; !strings.Contains(tables[1].Note, want) {
+	if want := "Over the 4 poisoned sets TPR is 12.50 % and FPR 2.750 % on average."; !strings.Contains(tables[1].Note, want) {
 		t.Errorf("%q does not say %q", tables[1].Note, want)
 	}
 }

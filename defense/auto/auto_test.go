@@ -154,6 +154,7 @@ func TestSaysByFeatures(t *testing.T) {
 		"wrong labels":     {func(t *defense.Target) { t.Early, t.Pure, t.Variety = 0.1, 0, 0.6 }, defense.Poisoned},
 		"wrong everywhere": {func(t *defense.Target) { t.Early, t.Variety, t.UsualVariety = 0.1, 0.6, 0.6 }, defense.CantTell},
 		"wrong in both":    {func(t *defense.Target) { t.Early, t.Variety, t.RestVariety = 0.1, 0.6, 0.6 }, defense.CantTell},
+		"others wrong":     {func(t *defense.Target) { t.RestVariety, t.UsualVariety = 0.3, 0.12 }, defense.CantTell},
 	} {
 		judged(t, name, trigger, c.change, c.want)
 	}

@@ -71,8 +71,13 @@ func (g *group) turn() {
 	g.p, g.sorted, g.early = rest(g.p), rest(g.sorted), 1-g.early
 }
 
-// mislabelled tells whether a label's suspects, and none of its other images, look like images of many other labels, where
-// other labels have no such images.
+// mislabelled tells whether a label's suspects look like images of many other labels, and its other images, and those of
+// other labels, do not: there, wrong labels may be everywhere.
 func mislabelled(t *defense.Target) bool {
-	return t.Variety >= various && t.RestVariety < various && t.UsualVariety < various
+	return t.Variety >= max(various, variousUsual*t.UsualVariety, variousRest*t.RestVariety)
+}
+
+// contradicted tells whether it is rather the label's other images that do.
+func contradicted(t *defense.Target) bool {
+	return t.RestVariety >= max(various, variousRest*max(t.Variety, t.UsualVariety))
 }

@@ -24,7 +24,10 @@ const (
 	mixed    = 0.06 // of the label's images between the kinds
 	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
 	pure     = 0.85 // of a label's isolated images are suspects
-	various  = 0.45 // variety of wrong labels: 0.58 to 0.66 measured, of right ones up to 0.35
+
+	various      = 0.25 // variety of wrong labels at least, and
+	variousUsual = 3.0  // times that of other labels, of which the highest was 2.1 times theirs, and
+	variousRest  = 2.0  // times that of the label's other images
 )
 
 // apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones: by isolation,
@@ -32,7 +35,7 @@ const (
 func apart(t *defense.Target) (two, known bool) {
 	n := float64(max(1, t.Images))
 	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && t.Bimodality >= twoKinds && float64(t.Between) <= mixed*n && t.Flagged >= fewest
-	return two, t.Early >= earlier && t.Pure >= pure || mislabelled(t)
+	return two, t.Early >= earlier && t.Pure >= pure && !contradicted(t) || mislabelled(t)
 }
 
 // least is how many deviations the two kinds of so many images are apart.
