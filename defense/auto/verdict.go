@@ -26,8 +26,8 @@ const (
 	pure     = 0.85 // of a label's isolated images are suspects
 
 	various      = 0.25 // variety of wrong labels at least, and
-	variousUsual = 3.0  // times that of other labels, of which the highest was 2.1 times theirs, and
-	variousRest  = 2.0  // times that of the label's other images
+	variousUsual = 2.25 // times that of other labels, of which the highest was 2.1 times theirs, and
+	variousRest  = 1.5  // times that of the label's other images
 )
 
 // apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones: by isolation,
