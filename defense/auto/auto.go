@@ -36,7 +36,7 @@ type Options struct {
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.02}
+	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05}
 }
 
 func (a Options) check() error {
