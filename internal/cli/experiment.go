@@ -135,7 +135,16 @@ func (a *app) experimentAuto() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "auto NAME",
 		Short: "Measure --defense auto, from the search to the trained model",
-		Long: "The experiments: " + strings.Join(experiment.AutoNames[:5], ", ") + ",\n" + strings.Join(experiment.AutoNames[5:], ", ") + `, and all.
+		Long: `The experiments:
+
+  cifar10      clean data and ten attacks, two seeds
+  rates        six poisoning rates under four attacks
+  gtsrb        road signs under five attacks
+  photos       photographs under two attacks
+  adaptive     triggered images with their own labels; two triggers, two targets
+  small-class  the target is the rarest class
+  ablation     without one of its parts
+  all
 
 Networks are trained on what is kept; the tables say what was found, what was
 removed, and how the model does. How often verdicts alone are right is what
