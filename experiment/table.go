@@ -134,7 +134,11 @@ func (g *Grid) title() string {
 // Table lays the rows out: attacks by defences where they are few, else a line each.
 func (r *Runner) Table() report.Table {
 	g, rows := r.Grid, r.Rows()
-	t := report.Table{Title: g.title(), Note: "ASR / CA in percent, the paper's in brackets; several seeds: mean ± standard deviation."}
+	brackets := ""
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.PaperCA != nil }) {
+		brackets = ", the paper's in brackets"
+	}
+	t := report.Table{Title: g.title(), Note: "ASR / CA in percent" + brackets + "; several seeds: mean ± standard deviation."}
 	if g.Quick {
 		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
 	}
