@@ -61,8 +61,14 @@ func TestMislabelled(t *testing.T) {
 		variety, rest, usual float64
 		wrong, otherwise     bool
 	}{
-		{0.602, 0.235, 0.107, true, false}, {0.342, 0.131, 0.078, true, false}, {0.131, 0.342, 0.078, false, true}, {0.338, 0.192, 0.123, true, false},
-		{0.221, 0.164, 0.107, false, false}, {0.172, 0.355, 0.288, false, false}, {0.270, 0.174, 0.130, false, false}, {0.656, 0.031, 0.616, false, false},
+		{0.602, 0.235, 0.107, true, false},
+		{0.342, 0.131, 0.078, true, false},
+		{0.131, 0.342, 0.078, false, true},
+		{0.338, 0.192, 0.123, true, false},
+		{0.221, 0.164, 0.107, false, false},
+		{0.172, 0.355, 0.288, false, false},
+		{0.270, 0.174, 0.130, false, false},
+		{0.656, 0.031, 0.616, false, false},
 	} {
 		target := &defense.Target{Variety: c.variety, RestVariety: c.rest, UsualVariety: c.usual}
 		if mislabelled(target) != c.wrong || contradicted(target) != c.otherwise {
