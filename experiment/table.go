@@ -251,7 +251,11 @@ func (r *Runner) Tables() []report.Table {
 		all = append(all, r.spentTable())
 	}
 	if len(verdicts) > 0 {
-		all = append(all, verdictTable(r.Grid.title(), verdicts))
+		title := r.Grid.title()
+		if trained {
+			title += ": verdicts"
+		}
+		all = append(all, verdictTable(title, verdicts))
 	}
 	return all
 }

@@ -73,7 +73,7 @@ func (r *Runner) Verdicts() []Verdict {
 
 // verdictTable has a line a verdict and the rates of errors above it.
 func verdictTable(title string, all []Verdict) report.Table {
-	t := report.Table{Title: title + ": verdicts", Note: strings.TrimSpace(Rates(all) + " " + filter(all)), Columns: []string{"data", "images", "planted", "seed", "verdict", "right", "targets", "removed", "TPR %", "FPR %"}}
+	t := report.Table{Title: title, Note: strings.TrimSpace(Rates(all) + " " + filter(all)), Columns: []string{"data", "images", "planted", "seed", "verdict", "right", "targets", "removed", "TPR %", "FPR %"}}
 	several := slices.ContainsFunc(all, func(v Verdict) bool { return v.Defense != all[0].Defense })
 	trained := slices.ContainsFunc(all, func(v Verdict) bool { return v.CA != nil })
 	if several {
