@@ -18,18 +18,17 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		seeds = []uint64{0}
 	}
 	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds, Defenses: []string{"auto"}}
-	four := []string{"badnets", "trojan", "blend", "dynamic"}
 	switch name {
 	case "cifar10":
 		g.Title = "Auto under ten attacks on CIFAR-10"
-		g.Attacks = []string{"none", "badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
+		g.Attacks = append([]string{"none"}, tenAttacks...)
 		if len(seeds) == 1 && !quick {
 			g.SeedsFor = map[string][]uint64{"auto": {seeds[0] + 1}}
 		}
 	case "rates":
 		g.Title = "Auto by poisoning rate"
 		for _, rate := range []string{"0.005", "0.01", "0.05", "0.3", "0.5", "0.7"} {
-			for _, a := range four {
+			for _, a := range fourAttacks {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
 		}

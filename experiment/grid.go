@@ -203,8 +203,7 @@ func search(defense string) (o auto.Options, recipe string, err error) {
 	}
 	var own, rest []string
 	for _, item := range strings.Split(list, ",") {
-		key, _, _ := strings.Cut(item, "=")
-		if slices.Contains(settings.Names(&o), strings.ReplaceAll(strings.TrimSpace(key), "-", "_")) {
+		if slices.Contains(settings.Names(&o), settings.Key(item)) {
 			own = append(own, item)
 		} else {
 			rest = append(rest, item)
@@ -237,8 +236,7 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 			return o, err
 		}
 		for _, item := range strings.Split(list, ",") {
-			key, _, _ := strings.Cut(item, "=")
-			given[strings.ReplaceAll(strings.TrimSpace(key), "-", "_")] = true
+			given[settings.Key(item)] = true
 		}
 	}
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil

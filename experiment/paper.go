@@ -113,6 +113,12 @@ func (g *Grid) paper(c Cell) (pairOf, bool) {
 	return row[i], true
 }
 
+// The ten attacks in the order of the paper's tables; the first four are those of its sweeps.
+var (
+	tenAttacks  = []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
+	fourAttacks = tenAttacks[:4]
+)
+
 // PaperNames lists the paper's experiments.
 var PaperNames = []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
 
@@ -124,16 +130,14 @@ type Data struct {
 
 // Paper returns one of the paper's experiments. quick cuts it down to what shows that it works.
 func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
-	ten := []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
-	four := []string{"badnets", "trojan", "blend", "dynamic"}
 	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=8", PlainFor: map[string]string{"dynamic": "tune_epochs=15"}}
 	switch name {
 	case "curves":
-		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", ten[:9], []string{"none"}, []string{"curves"}
+		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", slices.Clone(tenAttacks[:9]), []string{"none"}, []string{"curves"}
 		// As images are in isolation: crops would cut triggers off, and what is left carries a wrong label.
 		g.Settings, g.Plain, g.PlainFor = "augment=false", "tune_epochs=20", nil
 	case "cifar10":
-		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, ten...), paperDefenses
+		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, tenAttacks...), paperDefenses
 		if len(seeds) == 1 && !quick {
 			g.SeedsFor = map[string][]uint64{"abl": {seeds[0] + 1}}
 		}
@@ -164,7 +168,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 			g.Defenses = append(g.Defenses, "abl:gamma="+p)
 		}
 	case "turning-epoch":
-		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", four, []string{"sweep"}
+		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", slices.Clone(fourAttacks), []string{"sweep"}
 		if data.Limit > 0 {
 			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, ranked by the last 3, with 8 epochs of fine-tuning", "tune_epochs=8,rank_epochs=3"
 		}
@@ -175,7 +179,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"
 		g.Defenses = []string{"none", "abl"}
 		for _, rate := range []string{"0.5", "0.7"} {
-			for _, a := range four {
+			for _, a := range fourAttacks {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
 		}

@@ -229,3 +229,17 @@ func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
 	}
 	return append(clean, poisoned...), nil
 }
+
+// VerdictCommand returns the command line that repeats the measurement of verdicts.
+func VerdictCommand(data Data, quick bool, seeds []uint64) string {
+	command := "unpoison experiment verdict"
+	for _, f := range [][2]string{{"--data", data.CIFAR10}, {"--gtsrb", data.GTSRB}, {"--photos", data.Photos}} {
+		if f[1] != "" {
+			command += " " + f[0] + " " + f[1]
+		}
+	}
+	if quick {
+		command += " --scale quick"
+	}
+	return command + " --seeds " + list(seeds) + " --out DIR"
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/internal/gx"
-	"github.com/unpoison/unpoison/model"
 )
 
 // The loss and its gradient are those of the formula, and stay finite where a label is certain or impossible.
@@ -65,19 +64,7 @@ func TestContradict(t *testing.T) {
 
 // Where all images of a class weigh −1, they are learnt not to be of it, the others to be of theirs.
 func TestPhaseWeighs(t *testing.T) {
-	p, _, state, err := tinyPhase(20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := cpu.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := model.New("small-cnn", 10, 32, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewStep(b, n, 32, DefaultSGD, Contradict)
+	p, s, state, err := tinyPhase(20, Contradict)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-func tinyPhase(epochs int) (*Phase, *Step, model.State, error) {
+func tinyPhase(epochs int, loss Loss) (*Phase, *Step, model.State, error) {
 	d := signs.Render(1, 200, 0)
 	b, err := cpu.New("")
 	if err != nil {
@@ -42,7 +42,7 @@ func tinyPhase(epochs int) (*Phase, *Step, model.State, error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := NewStep(b, n, 32, DefaultSGD, Mean)
+	s, err := NewStep(b, n, 32, DefaultSGD, loss)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -59,7 +59,7 @@ func tinyPhase(epochs int) (*Phase, *Step, model.State, error) {
 // TestStoppedAnywhereGoesOnTheSame stops after every possible number of steps.
 func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 	run := func(stopAt int) []float32 {
-		p, s, state, err := tinyPhase(2)
+		p, s, state, err := tinyPhase(2, Mean)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 			if err := s.Store(state, m); err != nil {
 				t.Fatal(err)
 			}
-			p2, s2, _, err := tinyPhase(2)
+			p2, s2, _, err := tinyPhase(2, Mean)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 }
 
 func TestDivergenceIsAnError(t *testing.T) {
-	p, s, state, err := tinyPhase(5)
+	p, s, state, err := tinyPhase(5, Mean)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestDivergenceIsAnError(t *testing.T) {
 
 // TestStepDoesNotAllocate: after the first, a step allocates nothing.
 func TestStepDoesNotAllocate(t *testing.T) {
-	_, s, state, err := tinyPhase(1)
+	_, s, state, err := tinyPhase(1, Mean)
 	if err != nil {
 		t.Fatal(err)
 	}

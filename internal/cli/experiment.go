@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -207,7 +206,7 @@ bounds. No network is trained on what is kept.`,
 			if err != nil {
 				return err
 			}
-			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return d.verdictCommand() }}
+			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return experiment.VerdictCommand(d.Data, d.scale == "quick", d.list()) }}
 			for _, g := range grids {
 				s.names = append(s.names, g.Name)
 			}
@@ -217,20 +216,6 @@ bounds. No network is trained on what is kept.`,
 	f.add(c)
 	d.add(c, []uint{1, 2})
 	return c
-}
-
-// verdictCommand is the line that repeats the measurement of verdicts.
-func (d *setFlags) verdictCommand() string {
-	words := []string{"unpoison experiment verdict"}
-	for _, f := range [][2]string{{"--data", d.CIFAR10}, {"--gtsrb", d.GTSRB}, {"--photos", d.Photos}} {
-		if f[1] != "" {
-			words = append(words, f[0], f[1])
-		}
-	}
-	if d.scale != "full" {
-		words = append(words, "--scale", d.scale)
-	}
-	return strings.Join(append(words, "--seeds", strings.Trim(strings.Join(strings.Fields(fmt.Sprint(d.seeds)), ","), "[]"), "--out DIR"), " ")
 }
 
 // set is several grids that make one document.

@@ -17,8 +17,8 @@ func Set(list string, into any) error {
 		return nil
 	}
 	for _, item := range strings.Split(list, ",") {
-		key, value, ok := strings.Cut(item, "=")
-		key = strings.ReplaceAll(strings.TrimSpace(key), "-", "_")
+		_, value, ok := strings.Cut(item, "=")
+		key := Key(item)
 		if names := Names(into); !ok || !slices.Contains(names, key) {
 			return fmt.Errorf("setting %q, expected key=value with one of %s", item, strings.Join(names, ", "))
 		}
@@ -31,6 +31,12 @@ func Set(list string, into any) error {
 		}
 	}
 	return nil
+}
+
+// Key returns the name of the field that an item key=value sets.
+func Key(item string) string {
+	key, _, _ := strings.Cut(item, "=")
+	return strings.ReplaceAll(strings.TrimSpace(key), "-", "_")
 }
 
 func decode(key string, value json.RawMessage, into any) error {
