@@ -22,6 +22,8 @@ func verdictSentences(r *Result) []string {
 		under := "Under the label " + t.Class + " "
 		kinds := fmt.Sprintf("%d of %d images are of another kind than the rest, %.1f standard deviations apart", t.Flagged, t.Images, t.Distance)
 		switch features := t.By == defense.ByFeatures; {
+		case t.Says == defense.Poisoned && features && t.Early < 0.5: // its labels told, not the order of learning
+			s = append(s, under+kinds+", and look like images of other labels.")
 		case t.Says == defense.Poisoned && features:
 			s = append(s, under+kinds+", and were learnt before it.")
 		case t.Says == defense.CantTell && features:
