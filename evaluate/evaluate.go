@@ -93,18 +93,25 @@ func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int
 	return e.each(ctx, s, visit)
 }
 
-// Features returns what a network makes of each image before its last layer, [images, features].
-func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) ([]float32, error) {
-	e, err := compile(b, n, func(net *model.Graphed) *Node { return net.Taps["features"] })
+// Features returns what a network makes of each image before its last layer, [images, features], and of that, [images,
+// classes], in one pass.
+func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) (features, logits []float32, err error) {
+	width := 0
+	e, err := compile(b, n, func(net *model.Graphed) *Node {
+		h := net.Taps["features"]
+		width = h.Shape().Dim(1)
+		return Concatenate([]*Node{h, net.Logits}, 1)
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := e.Load(s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []float32
-	err = e.each(ctx, set, func(_ int, h []float32) { all = append(all, h...) })
-	return all, err
+	err = e.each(ctx, set, func(_ int, both []float32) {
+		features, logits = append(features, both[:width]...), append(logits, both[width:]...)
+	})
+	return features, logits, err
 }
 
 // each calls visit with what was compiled of every image of s, in order; the slice is reused.

@@ -32,18 +32,11 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	if err := d.r.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
 	}
-	features, err := evaluate.Features(ctx, d.r.Backend, d.r.Network, d.r.State, set)
+	features, logits, err := evaluate.Features(ctx, d.r.Backend, d.r.Network, d.r.State, set)
 	if err != nil {
 		return nil, err
 	}
-	e, err := d.r.Evaluator()
-	if err != nil {
-		return nil, err
-	}
-	second, err := secondChoices(ctx, e, d)
-	if err != nil {
-		return nil, err
-	}
+	second := secondChoices(logits, set.Labels)
 	rank := make([]int, set.Len())
 	for k, i := range d.order {
 		rank[i] = k

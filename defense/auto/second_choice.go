@@ -1,36 +1,36 @@
 package auto
 
 import (
-	"context"
 	"math"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/unpoison/unpoison/defense"
-	"github.com/unpoison/unpoison/evaluate"
 )
 
 // What a network would take an image for if the label that it was trained to give were not there tells wrong labels from
 // right ones: images of one class look like the same few others, and not very much; images that were given the label,
 // trigger or not, still look like what they are.
 
-// secondChoices returns each image's probabilities of the labels that are not its own, [images][classes], its own's being 0.
-func secondChoices(ctx context.Context, e *evaluate.Evaluator, d *detector) ([][]float64, error) {
-	all := make([][]float64, 0, d.r.Data.Len())
-	err := e.Logits(ctx, d.r.Data, func(i int, logits []float32) {
-		p := make([]float64, len(logits))
-		for c, z := range logits {
+// secondChoices returns each image's probabilities of the labels that are not its own, [images][classes], its own's being
+// 0, from a network's logits, [images, classes].
+func secondChoices(logits []float32, labels []int32) [][]float64 {
+	classes := len(logits) / len(labels)
+	all := make([][]float64, len(labels))
+	for i, own := range labels {
+		p := make([]float64, classes)
+		for c, z := range logits[i*classes : (i+1)*classes] {
 			p[c] = float64(z)
 		}
-		p[d.r.Data.Labels[i]] = math.Inf(-1)
+		p[own] = math.Inf(-1)
 		floats.AddConst(-floats.LogSumExp(p), p)
 		for c, l := range p {
 			p[c] = math.Exp(l)
 		}
-		all = append(all, p)
-	})
-	return all, err
+		all[i] = p
+	}
+	return all
 }
 
 // variety is how much the second choice says about an image of some: the mutual information between the two, H(mean p) −

@@ -76,3 +76,16 @@ func TestMislabelled(t *testing.T) {
 		}
 	}
 }
+
+// A second choice is the softmax of the logits without the label's own, however large that is.
+func TestSecondChoices(t *testing.T) {
+	logits := []float32{1000, 0, float32(math.Log(3)), 0, 0, -1000}
+	want := [][]float64{{0, 0.25, 0.75}, {1, 0, 0}}
+	for i, p := range secondChoices(logits, []int32{0, 1}) {
+		for c, v := range p {
+			if math.Abs(v-want[i][c]) > 1e-7 {
+				t.Errorf("image %d: %v, expected %v", i, p, want[i])
+			}
+		}
+	}
+}

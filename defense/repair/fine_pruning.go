@@ -23,7 +23,7 @@ var finePruning = Method{
 		if weight == nil || bias == nil {
 			return nil, errors.New("fine-pruning needs a network whose last layer is linear")
 		}
-		h, err := evaluate.Features(ctx, j.Backend, j.Network, s, j.Clean)
+		h, _, err := evaluate.Features(ctx, j.Backend, j.Network, s, j.Clean)
 		if err != nil {
 			return nil, err
 		}
