@@ -134,12 +134,12 @@ func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 			p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
 		}
 	}
-	p.Y.Max *= 1 + legendLine*float64(len(lines))
+	p.Y.Max /= 1 - legend(len(lines))
 	return figure(title, caption, p)
 }
 
-// legendLine is the share of the height that a line of the legend takes above what is plotted.
-const legendLine = 0.08
+// legend is the share of the height that a legend of so many lines takes above what is plotted.
+func legend(lines int) float64 { return min(0.6, 0.02+0.07*float64(lines)) }
 
 // HistogramFigure plots how two groups of values are spread, each as a share of its own. Values above
 // top are counted at it.
@@ -167,7 +167,7 @@ func HistogramFigure(title, caption string, a Axes, top float64, names [2]string
 		p.Legend.Add(names[k]+"   ", line)
 	}
 	p.X.Max = math.Max(p.X.Max, top)
-	p.Y.Max *= 1 + legendLine*float64(len(names))
+	p.Y.Max /= 1 - legend(len(names))
 	return figure(title, caption, p)
 }
 
