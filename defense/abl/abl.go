@@ -164,7 +164,7 @@ func (o Options) check(train *dataset.Set) error {
 	case o.Batch < 2:
 		return fmt.Errorf("batch %d, expected at least 2", o.Batch)
 	case train.Len() < 2*o.Batch && train.Len() < 64:
-		return fmt.Errorf("%d training images are too few", train.Len())
+		return fmt.Errorf("%d training images are too few to learn from, expected at least %d", train.Len(), min(2*o.Batch, 64))
 	case o.IsolateEpochs < 0 || o.TuneEpochs < 0 || o.IsolateEpochs+o.TuneEpochs == 0:
 		return fmt.Errorf("%d epochs of isolation and %d of fine-tuning: nothing to train", o.IsolateEpochs, o.TuneEpochs)
 	case o.IsolateEpochs > 0 && (o.Isolation <= 0 || o.Isolation >= 0.5):

@@ -21,7 +21,9 @@ func (a *app) watcher() func(runs.Event) {
 	f, ok := a.err.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	var last time.Time
-	const width = 79
+	var stage string // that the progress is of, and its epochs
+	var epochs int
+	const width, most = 79, 50
 	line := func(s string) {
 		if terminal {
 			if len(s) > width {
@@ -33,6 +35,7 @@ func (a *app) watcher() func(runs.Event) {
 	return func(ev runs.Event) {
 		switch ev.Event {
 		case "progress":
+			stage, epochs = ev.Stage, ev.Epochs
 			if now := time.Now(); terminal && now.Sub(last) > 100*time.Millisecond || ev.Step == ev.Steps {
 				last = now
 				s := fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
@@ -42,6 +45,9 @@ func (a *app) watcher() func(runs.Event) {
 				line(s)
 			}
 		case "epoch":
+			if every := epochs / most; every > 1 && stage == ev.Stage && ev.Epoch%every != 0 && ev.Epoch != epochs {
+				return // hundreds of short ones: the log has them all
+			}
 			s := fmt.Sprintf("%-8s epoch %d  loss %.4f", ev.Stage, ev.Epoch, *ev.Loss)
 			if ev.Clean != nil && ev.Poisoned != nil {
 				s += fmt.Sprintf("  clean %.4f  poisoned %.4f", *ev.Clean, *ev.Poisoned)
