@@ -156,6 +156,7 @@ func Page(folder string, o *Outcome) error {
 	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
 	if v := r.Verdict; v != nil {
 		p.Title = "unpoison: " + v.Says
+		p.Columns[3] = "suspects poisoned in truth"
 		p.Summary = append(p.Summary, verdictSentences(r)...)
 	} else if i := r.Isolation; i != nil {
 		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f %% of the training images; %.0f %% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
@@ -26,7 +27,15 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 		top = max(top, float64(groups[0][n*95/100]))
 	}
 	return report.HistogramFigure("Scores", "Low is suspicious. The highest twentieth is counted at the right edge.",
-		report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"kept images", "isolated images"}, groups)
+		report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"kept images", aside(o.Trained.Verdict) + " images"}, groups)
+}
+
+// aside is what the images are that a run set aside: auto suspects them, isolation always takes its share.
+func aside(v *defense.Verdict) string {
+	if v != nil {
+		return "suspected"
+	}
+	return "isolated"
 }
 
 // classTable counts the suspects of each class, most first.
@@ -34,7 +43,7 @@ func classTable(o *Outcome) report.Table {
 	total, isolated := o.Train.Counts(), isolatedByLabel(o.Trained.Suspects, o.Train)
 	order := isolate.Iota(len(total))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(isolated[b], isolated[a]) })
-	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", "isolated", "share of the class"}}
+	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", aside(o.Trained.Verdict), "share of the class"}}
 	const most = 12
 	for _, c := range order[:min(most, len(order))] {
 		t.Rows = append(t.Rows, []string{
@@ -72,8 +81,8 @@ func commonGallery(o *Outcome) report.Gallery {
 	}
 	g := report.Gallery{
 		Title: "What the suspects have in common",
-		Note: fmt.Sprintf("Means over the %.0f isolated and the %.0f other images labelled %s, and their difference four times as strong around grey: a patch or a pattern stands out.",
-			n[1], n[0], o.Train.Classes[class]),
+		Note: fmt.Sprintf("Means over the %.0f %s and the %.0f other images labelled %s, and their difference four times as strong around grey: a patch or a pattern stands out.",
+			n[1], aside(o.Trained.Verdict), n[0], o.Train.Classes[class]),
 	}
 	if n[0] == 0 || n[1] == 0 {
 		g.Note = "All images of the commonest label are on one side: there is nothing to compare."
@@ -86,7 +95,7 @@ func commonGallery(o *Outcome) report.Gallery {
 		}
 		g.Items = append(g.Items, report.Item{Image: report.ImageURL(img, o.Train.Height, o.Train.Width), Caption: caption})
 	}
-	picture("isolated", func(i int) float64 { return sums[1][i] / n[1] })
+	picture(aside(o.Trained.Verdict), func(i int) float64 { return sums[1][i] / n[1] })
 	picture("others", func(i int) float64 { return sums[0][i] / n[0] })
 	picture("difference ×4", func(i int) float64 { return 128 + 4*(sums[1][i]/n[1]-sums[0][i]/n[0]) })
 	return g
