@@ -60,7 +60,7 @@ func signFolder(t *testing.T, train, test int) string {
 // tiny are settings under which a training takes about a second.
 func tiny(data, out string, more ...string) []string {
 	return append([]string{
-		"train", "--data", data, "--out", out, "--model", "small-cnn", "--batch", "32", "--attack", "badnets", "--target", "3",
+		"train", "--defense", "abl", "--data", data, "--out", out, "--model", "small-cnn", "--batch", "32", "--attack", "badnets", "--target", "3",
 		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05",
 	}, more...)
 }
@@ -74,6 +74,8 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"version", "extra"},
 		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
 		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
+		{"train", "--data", "x", "--out", "y", "--unlearn-steps", "5"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--against", "0"},
 		{"train", "--data", "x", "--out", "y", "--model", "nope"},
 		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
 		{"attack"},
@@ -99,7 +101,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 // A recipe is laid under the flags that were given; lists of attacks stay what they were.
 func TestRecipesKeepFlags(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
-	code, _, errs := call("train", "--data", "signs", "--limit", "200", "--recipe", "demo", "--attack", "blend:alpha=0.3", "--attack", "badnets", "--rate", "0.05",
+	code, _, errs := call("train", "--defense", "abl", "--data", "signs", "--limit", "200", "--recipe", "demo", "--attack", "blend:alpha=0.3", "--attack", "badnets", "--rate", "0.05",
 		"--epochs-isolate", "1", "--epochs-tune", "1", "--unlearn-steps", "5", "--out", out)
 	if code != 0 {
 		t.Fatal(errs)
@@ -118,7 +120,7 @@ func TestRecipesKeepFlags(t *testing.T) {
 func TestAutoSaysWhatItFound(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", "signs", "--limit", "2000", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
-		"--defense", "auto", "--epochs-tune", "2", "--out", out)
+		"--epochs-tune", "2", "--out", out)
 	if code != 0 || !strings.Contains(text, "poisoned under turn-left: 200 of") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
@@ -178,7 +180,7 @@ func TestWholeWay(t *testing.T) {
 		t.Errorf("writing over a data set: %d, %s", code, errs)
 	}
 	run := filepath.Join(dir, "run")
-	code, out, errs := call("train", "--data", poisoned, "--out", run, "--model", "small-cnn", "--batch", "32",
+	code, out, errs := call("train", "--defense", "abl", "--data", poisoned, "--out", run, "--model", "small-cnn", "--batch", "32",
 		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05", "--json")
 	if code != 0 {
 		t.Fatal(errs)

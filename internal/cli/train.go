@@ -176,14 +176,19 @@ func (a *app) train() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a clean model on data that may be poisoned",
-		Long: `Trains with Anti-Backdoor Learning: some epochs isolate the most suspicious
-images, the network is trained on the rest, and what the isolated ones taught is
-unlearnt. The folder --out then holds model.safetensors, suspects.csv,
-report.html, result.json and log.jsonl.
+		Long: `Trains with one of these defences:
 
-For experiments --attack plants a backdoor first; the defence is not told.`,
+  auto   looks for planted images, says whether there are any, leaves them out
+         and trains on the rest from scratch
+  abl    Anti-Backdoor Learning: isolates 1 % of the images, the most
+         suspicious, trains on the rest and unlearns what the isolated taught
+  none   plain training
+
+The folder --out then holds model.safetensors, suspects.csv, report.html,
+result.json and log.jsonl. For experiments --attack plants a backdoor first; the
+defence is not told.`,
 		Example: `  unpoison train --data DIR --out run
-  unpoison train --data DIR --defense none --out plain
+  unpoison train --data DIR --defense abl --out unlearnt
   unpoison train --data cifar10:DIR --attack blend --rate 0.1 --out run
   unpoison train --data DIR --attack badnets --attack sig:target=2 --out run
   unpoison train --data DIR --out run --resume`,
@@ -191,8 +196,11 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 			if out == "" {
 				return usagef("--out is required: a folder for the run")
 			}
-			if !slices.Contains([]string{"auto", "abl", "none"}, defense) {
-				return usagef("no defence %q; there are auto, abl and none", defense)
+			if rec.recipe == "paper" && !c.Flags().Changed("defense") {
+				defense = "abl"
+			}
+			if err := checkDefense(c, defense); err != nil {
+				return err
 			}
 			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
 				return err
@@ -242,11 +250,33 @@ For experiments --attack plants a backdoor first; the defence is not told.`,
 	rec.add(c, true)
 	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
 	att.add(c)
-	c.Flags().StringVar(&defense, "defense", "abl", "auto (finds what is planted and leaves it out), abl, or none (plain training)")
+	c.Flags().StringVar(&defense, "defense", "auto", "auto, abl or none (with --recipe paper abl)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
 	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
 	return c
+}
+
+// flagsOf lists the flags that mean something to one defence only.
+var flagsOf = map[string][]string{
+	"auto": {"biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against"},
+	"abl":  {"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"},
+	"none": nil,
+}
+
+// checkDefense refuses a defence that there is not, and flags that it would ignore.
+func checkDefense(c *cobra.Command, defense string) error {
+	if _, ok := flagsOf[defense]; !ok {
+		return usagef("no defence %q; there are auto, abl and none", defense)
+	}
+	for _, other := range []string{"auto", "abl"} {
+		for _, name := range flagsOf[other] {
+			if other != defense && c.Flags().Changed(name) {
+				return usagef("--%s is a setting of --defense %s, and this would be --defense %s", name, other, defense)
+			}
+		}
+	}
+	return nil
 }
 
 // command returns the command line as the user typed it.
@@ -303,7 +333,12 @@ func (a *app) report(folder string, r *runs.Result) error {
 			row("still obeyed", "%.2f %% of removed images that training never saw keep their label", 100**v.Remaining)
 		}
 	}
-	if i := r.Isolation; i != nil {
+	if i := r.Isolation; i != nil && r.Verdict != nil {
+		row("suspected", "%.1f %% of the images", 100*i.Rate)
+		if i.Recall != nil && i.FPR != nil {
+			row("", "%.2f %% of the poisoned and %.3f %% of the clean ones", 100**i.Recall, 100**i.FPR)
+		}
+	} else if i != nil {
 		row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)
 		if i.Precision != nil {
 			row("isolation precision", "%.3f (AUROC %.3f)", *i.Precision, *i.AUROC)
