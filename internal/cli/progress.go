@@ -20,7 +20,6 @@ func (a *app) watcher() func(runs.Event) {
 	}
 	f, ok := a.err.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
-	var last time.Time
 	var stage string // that the progress is of, and its epochs
 	var epochs int
 	const width, most = 79, 50
@@ -32,20 +31,29 @@ func (a *app) watcher() func(runs.Event) {
 			fmt.Fprintf(a.err, "\r%s%s", s, strings.Repeat(" ", width-len(s)))
 		}
 	}
+	every := 100 * time.Millisecond
+	if !terminal {
+		every = 5 * time.Minute // a sign of life in a log
+	}
+	last := time.Now()
 	return func(ev runs.Event) {
 		switch ev.Event {
 		case "progress":
 			stage, epochs = ev.Stage, ev.Epochs
-			if now := time.Now(); terminal && now.Sub(last) > 100*time.Millisecond || ev.Step == ev.Steps {
+			if now := time.Now(); now.Sub(last) > every || terminal && ev.Step == ev.Steps {
 				last = now
 				s := fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
 				if ev.ImagesPerSecond > 0 {
 					s += fmt.Sprintf("  %.0f img/s  %s left", ev.ImagesPerSecond, (time.Duration(ev.SecondsLeft) * time.Second).String())
 				}
-				line(s)
+				if terminal {
+					line(s)
+				} else {
+					fmt.Fprintln(a.err, s)
+				}
 			}
 		case "epoch":
-			if every := epochs / most; every > 1 && stage == ev.Stage && ev.Epoch%every != 0 && ev.Epoch != epochs {
+			if each := epochs / most; each > 1 && stage == ev.Stage && ev.Epoch%each != 0 && ev.Epoch != epochs {
 				return // hundreds of short ones: the log has them all
 			}
 			s := fmt.Sprintf("%-8s epoch %d  loss %.4f", ev.Stage, ev.Epoch, *ev.Loss)
