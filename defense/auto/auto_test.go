@@ -26,7 +26,7 @@ func recipe() abl.Options {
 
 // A sticker is found: the verdict, the label, nearly all images that carry it and hardly any others.
 func TestFindsASticker(t *testing.T) {
-	d := planted.Render(t, 1, 2000, 300)
+	d := planted.Render(t, 1, 1200, 300)
 	r, err := Audit(context.Background(), d.Train, recipe(), Default(), abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
@@ -46,14 +46,14 @@ func TestFindsASticker(t *testing.T) {
 			miss++
 		}
 	}
-	if hit < 195 || miss > 9 { // of 200 and 1,800
+	if hit < 117 || miss > 11 { // of 120 and 1,080
 		t.Errorf("%d poisoned and %d clean images removed", hit, miss)
 	}
 }
 
 // Clean signs are not called poisoned, and nothing is removed.
 func TestFindsNothingInCleanSigns(t *testing.T) {
-	r, err := Audit(context.Background(), signs.Render(1, 2000, 10).Train, recipe(), Default(), abl.Settings{})
+	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), Default(), abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,9 @@ func TestFindsNothingInCleanSigns(t *testing.T) {
 
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
-	d := planted.Render(t, 1, 2000, 300)
+	d := planted.Render(t, 1, 1200, 300)
 	o, a := recipe(), Default()
+	a.Rounds = 2
 	whole, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

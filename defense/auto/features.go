@@ -65,25 +65,26 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Variety: varieties[c][0], RestVariety: varieties[c][1],
 			UsualVariety: ofOthers(all, c, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) }),
 		}
+		for _, p := range g.p {
+			if p > 1-sure && p < sure {
+				t.Between++
+			}
+		}
 		turned := t
 		turned.Variety, turned.RestVariety = t.RestVariety, t.Variety
 		if mislabelled(&turned) {
-			t = turned
-			g.turn()
+			t, g = turned, g.recut(second)
+			t.Variety, t.RestVariety = g.varieties(second)
 		}
 		t.Early = g.early
 		count, in := 0, 0 // of its isolated images
 		for k, i := range g.images {
-			p := g.p[k]
-			if p > 1-sure && p < sure {
-				t.Between++
-			}
 			if g.sorted[k] > flagged {
 				t.Flagged++
 			}
 			if rank[i] < isolated {
 				count++
-				if p > flagged {
+				if g.p[k] > flagged {
 					in++
 				}
 			}

@@ -29,8 +29,9 @@ type group struct {
 	// Bimodality of the images along the line between the two means: (skewness² + 1) / kurtosis, 1/3 for one Gaussian,
 	// 5/9 for a uniform distribution, 1 for two points (SAS/STAT user's guide, "bimodality coefficient").
 	bimodality float64
-	distance   float64 // between the means, in deviations of what the labels share
-	early      float64 // probability that isolation ranks an image of the group before one that is not in it
+	distance   float64  // between the means, in deviations of what the labels share
+	early      float64  // probability that isolation ranks an image of the group before one that is not in it
+	cuts       []*group // all that were compared, this one too
 }
 
 const (
@@ -73,8 +74,11 @@ func groups(features []float32, labels []int32, rank []int, classes int) []*grou
 		}
 	}
 	for _, g := range all {
-		if g != nil {
-			g.sorted = sorted(g.along, g.p)
+		if g == nil {
+			continue
+		}
+		for _, c := range g.cuts {
+			c.sorted = sorted(c.along, c.p)
 		}
 	}
 	return all
@@ -170,6 +174,7 @@ func part(x, whiten *mat.Dense, images, rank []int) *group {
 		{func(k int) float64 { return along[k] * last[k] }, func(k int) float64 { return (1 - along[k]) * last[k] }},
 	}
 	var best *group
+	var cuts []*group
 	most := math.Inf(-1)
 	for _, start := range starts {
 		p := make([][]float64, len(start)+1)
@@ -187,11 +192,13 @@ func part(x, whiten *mat.Dense, images, rank []int) *group {
 		mixture(&v, p)
 		for cut := range p[1:] {
 			g := &group{images: images, p: side(p, ranks, cut+1), parts: split(images, p)}
+			cuts = append(cuts, g)
 			if value := g.describe(&v, order); best == nil || value > most {
 				best, most = g, value
 			}
 		}
 	}
+	best.cuts = cuts
 	return best
 }
 

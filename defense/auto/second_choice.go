@@ -59,8 +59,8 @@ func (g *group) varieties(second [][]float64) (in, out float64) {
 	return variety(second, sides[1]), variety(second, sides[0])
 }
 
-// turn makes the other images the group.
-func (g *group) turn() {
+// turned is the group of the other images.
+func (g *group) turned() *group {
 	rest := func(p []float64) []float64 {
 		out := make([]float64, len(p))
 		for k, v := range p {
@@ -68,7 +68,30 @@ func (g *group) turn() {
 		}
 		return out
 	}
-	g.p, g.sorted, g.early = rest(g.p), rest(g.sorted), 1-g.early
+	t := *g
+	t.p, t.sorted, t.early = rest(g.p), rest(g.sorted), 1-g.early
+	return &t
+}
+
+// recut is the group whose labels look wrong where isolation misled: of all cuts, which isolation chose among, the one whose
+// sides' varieties differ most for their sizes, since chance makes a few images various; and of its sides the one with more.
+func (g *group) recut(second [][]float64) *group {
+	var best *group
+	most := -1.0
+	for _, c := range g.cuts {
+		in, out := c.varieties(second)
+		if out > in {
+			c, in, out = c.turned(), out, in
+		}
+		n, all := 0.0, float64(len(c.images))
+		for _, p := range c.sorted {
+			n += float64(bit(p > flagged))
+		}
+		if value := n * (all - n) / all * (in - out); value > most {
+			best, most = c, value
+		}
+	}
+	return best
 }
 
 // mislabelled tells whether a label's suspects look like images of many other labels, and its other images, and those of

@@ -43,7 +43,7 @@ func entropy(p, q float64) float64 { return -p*math.Log(p) - q*math.Log(q) }
 func TestTurn(t *testing.T) {
 	g := &group{images: []int{3, 5}, p: []float64{0.9, 0.2}, early: 0.8}
 	g.sorted = g.p // as where the groups are too small to be sorted
-	g.turn()
+	g = g.turned()
 	for _, p := range [][]float64{g.p, g.sorted} {
 		if math.Abs(p[0]-0.1) > 1e-12 || math.Abs(p[1]-0.8) > 1e-12 {
 			t.Errorf("turned to %v", p)
@@ -51,6 +51,38 @@ func TestTurn(t *testing.T) {
 	}
 	if math.Abs(g.early-0.2) > 1e-12 {
 		t.Errorf("early is %g", g.early)
+	}
+}
+
+// Planted arrows, which look like the label's own and are learnt first, can lead isolation to set them apart from everything
+// else; by the second choices they belong with the others that are planted.
+func TestRecut(t *testing.T) {
+	const arrows, others, honest = 6, 12, 20
+	g := &group{}
+	var second [][]float64
+	kind := func(i int) int { return bit(i >= arrows) + bit(i >= arrows+others) }
+	for i := range arrows + others + honest {
+		g.images = append(g.images, i)
+		p := make([]float64, 5)
+		if kind(i) == 1 {
+			p[1+i%4] = 1
+		} else {
+			p[1] = 1
+		}
+		second = append(second, p)
+	}
+	for _, in := range [][3]float64{{1, 0, 0}, {1, 1, 0}} { // isolation cuts in its own order
+		c := &group{images: g.images}
+		for i := range g.images {
+			c.p = append(c.p, in[kind(i)])
+		}
+		c.sorted = c.p
+		g.cuts = append(g.cuts, c)
+	}
+	for i, p := range g.recut(second).sorted {
+		if (p > flagged) != (kind(i) < 2) {
+			t.Errorf("image %d, of kind %d: %g", i, kind(i), p)
+		}
 	}
 }
 
