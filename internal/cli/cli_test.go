@@ -120,8 +120,8 @@ func TestRecipesKeepFlags(t *testing.T) {
 func TestAutoSaysWhatItFound(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", "signs", "--limit", "1200", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
-		"--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
-	if code != 0 || !strings.Contains(text, "poisoned under turn-left: 120 of") {
+		"--biased-rounds", "3", "--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
+	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: ") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
 	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
@@ -274,7 +274,8 @@ func TestWholeWay(t *testing.T) {
 	if code, _, errs := call("data", "info", poisoned, "--json"); code != 0 {
 		t.Error(errs)
 	}
-	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2")
+	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2",
+		"--biased-rounds", "1", "--epochs-inspect", "0")
 	if code != 0 {
 		t.Errorf("audit: %d, %s", code, errs)
 	}
