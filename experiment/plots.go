@@ -140,7 +140,7 @@ func (r *Runner) sweep() ([]drawn, error) {
 		if len(lines[i]) == 0 {
 			continue
 		}
-		axes := report.Axes{X: strings.ReplaceAll(key, "_", " "), Y: what + " in percent", LogX: key == "isolation"}
+		axes := report.Axes{X: strings.ReplaceAll(key, "_", " "), Y: what + " in percent", LogX: key == "isolation", PercentY: true}
 		f, err := report.LineFigure(what+" by "+axes.X, "One point a setting, mean over the seeds.", axes, lines[i]...)
 		if err != nil {
 			return nil, err

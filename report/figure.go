@@ -37,8 +37,9 @@ type Line struct {
 
 // Axes names a plot's axes.
 type Axes struct {
-	X, Y string
-	LogX bool
+	X, Y     string
+	LogX     bool
+	PercentY bool // from 0 to 100
 }
 
 // styles tell lines apart in colour, in grey and by most colour-blind readers.
@@ -68,6 +69,9 @@ func epochTicks(lines []Line) plot.ConstantTicks {
 	}
 	return ticks
 }
+
+// percentTicks are the same in all plots, so that these can be compared.
+var percentTicks = plot.ConstantTicks{{Value: 0, Label: "0"}, {Value: 25, Label: "25"}, {Value: 50, Label: "50"}, {Value: 75, Label: "75"}, {Value: 100, Label: "100"}}
 
 // valueTicks marks the values that lines have.
 func valueTicks(lines []Line) plot.ConstantTicks {
@@ -133,6 +137,10 @@ func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 		if p.X.Min == p.X.Max { // the library would widen one value to below 0
 			p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
 		}
+	}
+	if a.PercentY { // above 100 there is the legend alone
+		p.Y.Max = 100
+		p.Y.Tick.Marker = percentTicks
 	}
 	p.Y.Max /= 1 - legend(len(lines))
 	return figure(title, caption, p)

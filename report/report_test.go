@@ -71,8 +71,11 @@ func TestImageURLKeepsPixels(t *testing.T) {
 
 // A sweep of which one run is finished has one point, also where its axis is logarithmic.
 func TestOnePointOnALogarithmicAxis(t *testing.T) {
-	f, err := LineFigure("ASR", "", Axes{X: "isolation", Y: "ASR", LogX: true}, Line{Name: "badnets", X: []float64{0.001}, Y: []float64{50}})
+	f, err := LineFigure("ASR", "", Axes{X: "isolation", Y: "ASR", LogX: true, PercentY: true}, Line{Name: "badnets", X: []float64{0.001}, Y: []float64{50}})
 	if err != nil || f.SVG == "" {
 		t.Errorf("%d bytes, %v", len(f.SVG), err)
+	}
+	if svg := string(f.SVG); !strings.Contains(svg, ">100</text>") || strings.Contains(svg, ">125</text>") {
+		t.Errorf("per cent do not end at 100: %s", svg)
 	}
 }
