@@ -25,6 +25,9 @@ type Verdict struct {
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, from above; for those that really are of their class it is only accuracy. Nil without a model.
 	Remaining *float64 `json:"remaining"`
+	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
+	// other settings than the default ones.
+	Measured *ErrorRates `json:"measured,omitempty"`
 }
 
 // Target is a label under which planted images may lie, and what speaks for it.

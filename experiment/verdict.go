@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/report"
 )
@@ -137,43 +135,38 @@ func filter(all []Verdict) string {
 }
 
 // Rates says how often verdicts are right: on clean data, how many call it poisoned; on poisoned data, how many say
-// so and name the target. With each goes the rate of errors that lies above the true one with 95 % confidence
-// (Clopper and Pearson, Biometrika 1934, one-sided).
+// so and name the target. With each goes the rate of errors that lies above the true one with 95 % confidence.
 func Rates(all []Verdict) string {
 	var parts []string
-	for _, kind := range []string{"clean", "poisoned"} {
-		n, wrong, unsure := 0, 0, 0
-		for _, v := range all {
-			if (v.Attack == "none") != (kind == "clean") {
-				continue
-			}
-			n++
-			if !v.Right {
-				wrong++
-			}
-			if v.Says == defense.CantTell {
-				unsure++
-			}
+	say := func(e defense.Errors, unsure int, kind, what string) {
+		if e.Sets > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s sets: %d %s (at most %.1f %% with 95 %% confidence); of %d it could not tell.",
+				e.Sets, kind, e.Wrong, what, 100*e.AtMost, unsure))
 		}
-		if n == 0 {
-			continue
-		}
-		what := "false alarms"
-		if kind == "poisoned" {
-			what = "missed or under another label"
-		}
-		parts = append(parts, fmt.Sprintf("%d %s sets: %d %s (at most %.1f %% with 95 %% confidence); of %d it could not tell.",
-			n, kind, wrong, what, 100*upperBound(wrong, n), unsure))
 	}
+	rates, unsure := errorRates(all)
+	say(rates.Clean, unsure[0], "clean", "false alarms")
+	say(rates.Poisoned, unsure[1], "poisoned", "missed or under another label")
 	return strings.Join(parts, " ")
 }
 
-// upperBound is the largest rate under which k errors or fewer in n come with a probability of 5 %.
-func upperBound(k, n int) float64 {
-	if k >= n {
-		return 1
+// errorRates counts the wrong verdicts, and those that could not tell, on clean and on poisoned data.
+func errorRates(all []Verdict) (defense.ErrorRates, [2]int) {
+	var sets, wrong, unsure [2]int
+	for _, v := range all {
+		kind := 0
+		if v.Attack != "none" {
+			kind = 1
+		}
+		sets[kind]++
+		if !v.Right {
+			wrong[kind]++
+		}
+		if v.Says == defense.CantTell {
+			unsure[kind]++
+		}
 	}
-	return distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(0.95)
+	return defense.ErrorRates{Clean: defense.CountErrors(wrong[0], sets[0]), Poisoned: defense.CountErrors(wrong[1], sets[1])}, unsure
 }
 
 // VerdictGrids returns the experiment that measures the verdict's rates of errors, on data sets of many kinds that

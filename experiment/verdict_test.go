@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,19 +11,6 @@ import (
 	"github.com/unpoison/unpoison/defense/auto"
 	"github.com/unpoison/unpoison/internal/runs"
 )
-
-// With no error in n the bound solves (1-p)^n = 0.05; the others are from published tables of the one-sided
-// Clopper–Pearson limits.
-func TestUpperBound(t *testing.T) {
-	for _, c := range []struct {
-		k, n int
-		want float64
-	}{{0, 60, 1 - math.Pow(0.05, 1.0/60)}, {0, 10, 0.2589}, {1, 10, 0.3942}, {2, 20, 0.2826}, {5, 5, 1}} {
-		if got := upperBound(c.k, c.n); math.Abs(got-c.want) > 1e-4 {
-			t.Errorf("%d errors in %d: at most %g, expected %g", c.k, c.n, got, c.want)
-		}
-	}
-}
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	r := &Runner{Grid: &Grid{
@@ -144,5 +130,26 @@ func TestAutoExperiments(t *testing.T) {
 	v := r.Verdicts()
 	if len(v) != 1 || v[0].CA == nil || v[0].ASR == nil {
 		t.Errorf("verdicts %+v", v)
+	}
+}
+
+// The rates of errors that a verdict comes with are those of the results in docs/verdicts, for which its numbers are
+// changed by hand.
+func TestVerdictsComeWithTheirMeasuredRates(t *testing.T) {
+	keep := filepath.Join("..", "docs", "verdicts")
+	entries, err := os.ReadDir(keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Verdict
+	for _, e := range entries {
+		r, err := Saved(t.TempDir(), e.Name(), keep, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r.Verdicts()...)
+	}
+	if got, _ := errorRates(all); got != auto.Measured() {
+		t.Errorf("verdicts come with %+v, docs/verdicts has %+v", auto.Measured(), got)
 	}
 }

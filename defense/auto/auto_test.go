@@ -169,6 +169,19 @@ func TestSaysByFeatures(t *testing.T) {
 	}
 }
 
+// Rates of errors were measured with all parts of the search as they are by default.
+func TestMeasuredRatesAreTheDefaults(t *testing.T) {
+	a := Default()
+	a.Against = 0
+	if m := a.measured(); m == nil || *m != Measured() {
+		t.Errorf("the default search comes with %+v", m)
+	}
+	a.Rounds--
+	if m := a.measured(); m != nil {
+		t.Errorf("another search comes with %+v", m)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	d := signs.Render(1, 100, 10)
 	for _, a := range []Options{{Epochs: 1, Share: 0.1}, {Rounds: 1, Share: 0.1}, {Rounds: 1, Epochs: 1}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", InspectEpochs: -1}, {Epochs: 1, Share: 0.1, Network: "small-cnn"}, {Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", Against: 2}} {

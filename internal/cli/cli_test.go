@@ -20,6 +20,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/runs"
 )
 
@@ -141,6 +142,26 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
 	if err != nil || !strings.Contains(string(page), "This data looks poisoned") {
 		t.Errorf("the page does not say so: %v", err)
+	}
+}
+
+// A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
+func TestVerdictsComeWithErrorRates(t *testing.T) {
+	m := defense.ErrorRates{Clean: defense.CountErrors(1, 60), Poisoned: defense.CountErrors(3, 70)}
+	for says, want := range map[string][2]bool{defense.Poisoned: {true, false}, defense.NoEvidence: {false, true}, defense.CantTell: {true, true}} {
+		var out bytes.Buffer
+		a := &app{out: &out}
+		if err := a.report("run", &runs.Result{Verdict: &defense.Verdict{Says: says, Measured: &m}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
+			t.Errorf("%s: %s", says, out.String())
+		}
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			if utf8.RuneCountInString(line) > 80 {
+				t.Errorf("a line of %d characters: %s", utf8.RuneCountInString(line), line)
+			}
+		}
 	}
 }
 

@@ -329,8 +329,18 @@ func (a *app) report(folder string, r *runs.Result) error {
 				row("", "%s under %s: %d of %d images", t.Says, t.Class, t.Flagged, t.Images)
 			}
 		}
+		if m := v.Measured; m != nil {
+			name := "measured errors" // of the verdict that this one is, or of both
+			if v.Says != defense.NoEvidence {
+				row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
+				name = ""
+			}
+			if v.Says != defense.Poisoned {
+				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
+			}
+		}
 		if v.Remaining != nil {
-			row("still obeyed", "%.2f %% of removed images that training never saw keep their label", 100**v.Remaining)
+			row("still obeyed", "%.2f %% of removed, unseen images keep their label", 100**v.Remaining)
 		}
 	}
 	if i := r.Isolation; i != nil && r.Verdict != nil {

@@ -134,6 +134,10 @@ func trust(r *Result) []string {
 			"The verdict rests on a network that learnt to tell the first suspects from everything else. Where a trigger was planted it finds it under one label and nowhere else; where none was, it recognises easy images of the class, under other labels too.",
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
+		if m := r.Verdict.Measured; m != nil {
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95 %% confidence at most %.1f %% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f %%). No limit was chosen on them.",
+				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost))
+		}
 	} else if r.Isolation != nil {
 		t = append(t,
 			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: classes of very similar images can show it too.",

@@ -1,0 +1,19 @@
+package auto
+
+import "github.com/unpoison/unpoison/defense"
+
+// Measured says how often verdicts under the default settings, with WRN-16-1, were wrong on data sets that none of the
+// limits was chosen on; docs/verdicts.md lists them.
+func Measured() defense.ErrorRates {
+	return defense.ErrorRates{Clean: defense.CountErrors(0, 9), Poisoned: defense.CountErrors(2, 6)}
+}
+
+// measured returns the rates where they apply: with any part of the search set otherwise nothing was measured.
+func (a Options) measured() *defense.ErrorRates {
+	a.Against = Default().Against // no part of the search
+	if a != Default() {
+		return nil
+	}
+	m := Measured()
+	return &m
+}

@@ -1,0 +1,27 @@
+package defense
+
+import "gonum.org/v1/gonum/stat/distuv"
+
+// Errors counts the data sets of a kind on which verdicts were wrong.
+type Errors struct {
+	Sets  int `json:"sets"`
+	Wrong int `json:"wrong"`
+	// AtMost is the rate of errors, from 0 to 1, that lies above the true one with 95 % confidence (Clopper and Pearson,
+	// Biometrika 1934, one-sided).
+	AtMost float64 `json:"at_most"`
+}
+
+// CountErrors returns the rate of wrong ones among so many sets.
+func CountErrors(wrong, sets int) Errors {
+	e := Errors{Sets: sets, Wrong: wrong, AtMost: 1}
+	if wrong < sets { // under that rate so few errors come with a probability of 5 %
+		e.AtMost = distuv.Beta{Alpha: float64(wrong + 1), Beta: float64(sets - wrong)}.Quantile(0.95)
+	}
+	return e
+}
+
+// ErrorRates says how often verdicts were wrong on data sets that no setting was chosen on.
+type ErrorRates struct {
+	Clean    Errors `json:"clean"`    // called poisoned
+	Poisoned Errors `json:"poisoned"` // not called so, or under another label
+}
