@@ -11,6 +11,7 @@ const (
 const (
 	ByBiased   = "biased network"
 	ByFeatures = "features"
+	ByPixels   = "pixels"
 )
 
 // Verdict is what an automatic defence makes of a training set.
@@ -35,7 +36,7 @@ type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // ByBiased or ByFeatures
+	By    string `json:"by"` // ByPixels, ByBiased or ByFeatures
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`
@@ -49,7 +50,10 @@ type Target struct {
 	// share of all.
 	Agreement float64 `json:"agreement"`
 	Rounds    int     `json:"rounds"`
-	// By features the label's images fall into two groups: their means are Distance standard deviations apart;
+	// By pixels Spread is how much the images with a pattern vary beside it, as a share of how much the label's others do:
+	// much less, where they are copies of one.
+	Spread float64 `json:"spread,omitempty"`
+	// By features, or pixels, the label's images fall into two groups: their means are Distance standard deviations apart;
 	// Bimodality is 1/3 for one Gaussian, 5/9 for a uniform distribution, 1 for two points; Early is the probability that
 	// isolation ranks an image of the suspicious group before one of the other; Isolated is the share of the isolated
 	// images that carry the label, and Pure the share of those that are in the suspicious group.

@@ -24,6 +24,7 @@ import (
 
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
+	Pixels        bool    `json:"pixels"`         // whether to look for patterns that are the same in many images
 	Network       string  `json:"biased_network"` // of the biased network
 	Epochs        int     `json:"biased_epochs"`  // of each of its rounds; more where images are few
 	Rounds        int     `json:"biased_rounds"`  // at most; 1 is the first suspects alone, 0 no biased network
@@ -36,14 +37,14 @@ type Options struct {
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05}
+	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05}
 }
 
 func (a Options) check() error {
 	if a.Epochs < 1 || a.Rounds < 0 || a.Share <= 0 || a.Share > 1 {
 		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one epoch and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
 	}
-	if a.InspectEpochs < 0 || a.Rounds+a.InspectEpochs == 0 {
+	if a.InspectEpochs < 0 || a.Rounds+a.InspectEpochs == 0 && !a.Pixels {
 		return fmt.Errorf("auto: %d rounds and %d epochs of inspection, expected none or more of each, and something to do", a.Rounds, a.InspectEpochs)
 	}
 	if a.Against < 0 || a.Against > 1 {
@@ -142,20 +143,41 @@ func (a Options) against(removed []int, kept int, seed uint64) (against, rest []
 
 // search fills the run's arrays "targets" and "probability" and leaves it a fresh network.
 func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init model.State, scores []float32) error {
-	d := &detector{r: r, o: o, a: a, order: evaluate.Order(scores), scores: scores}
+	d := &detector{r: r, o: o, a: a, scores: scores}
 	fresh := func() {
 		r.State = r.Network.Init(o.Seed) // what was trained so far knows the trigger
 		if init != nil {
 			r.State = init.Clone()
 		}
 	}
-	err := r.Stage("detect", func() error {
-		probability, found, err := d.find(ctx)
+	err := r.Stage("pixels", func() error {
+		carries := make([]float32, r.Data.Len())
+		var found []defense.Target
+		if a.Pixels {
+			var err error
+			if found, err = d.pixels(ctx, carries); err != nil {
+				return err
+			}
+		}
+		r.Arrays["pattern"], r.Arrays["targets"] = carries, encode(found)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	more := func(found []defense.Target) {
+		r.Arrays["targets"] = encode(append(decode(r.Arrays["targets"], r.Data.Classes), found...))
+		fresh()
+	}
+	d.order = indicesOf(evaluate.Order(scores), func(i int) bool { return r.Arrays["pattern"][i] <= flagged })
+	err = r.Stage("detect", func() error {
+		probability := slices.Clone(r.Arrays["pattern"])
+		found, err := d.find(ctx, probability)
 		if err != nil {
 			return err
 		}
-		r.Arrays["probability"], r.Arrays["targets"] = probability, encode(found)
-		fresh()
+		r.Arrays["probability"] = probability
+		more(found)
 		return nil
 	})
 	if err != nil || a.InspectEpochs == 0 {
@@ -166,8 +188,7 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 		if err != nil {
 			return err
 		}
-		r.Arrays["targets"] = encode(append(decode(r.Arrays["targets"], r.Data.Classes), found...))
-		fresh()
+		more(found)
 		return nil
 	})
 }

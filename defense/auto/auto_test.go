@@ -24,7 +24,7 @@ func recipe() abl.Options {
 	return o
 }
 
-// A sticker is found: the verdict, the label, nearly all images that carry it and hardly any others. In the fewer signs
+// A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly any others. In the fewer signs
 // isolation ranks some planted arrows before all else, and the features alone have to tell.
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
@@ -33,7 +33,7 @@ func TestFindsASticker(t *testing.T) {
 	} {
 		d := planted.Render(t, 1, c.images, 300)
 		a := Default()
-		a.Rounds = c.rounds
+		a.Rounds, a.Pixels = c.rounds, false
 		r, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{})
 		if err != nil {
 			t.Fatal(err)

@@ -28,19 +28,21 @@ type detector struct {
 	r      *defense.Run
 	o      abl.Options
 	a      Options
-	order  []int // all images, most suspicious first
+	order  []int // the images without a pattern, most suspicious first
 	scores []float32
 }
 
-// find looks into every label that many isolated images carry. It returns each image's probability of being
-// poisoned and what was seen of each label.
-func (d *detector) find(ctx context.Context) ([]float32, []defense.Target, error) {
+// isolated are the images that isolation sets aside, but for those with a pattern.
+func (d *detector) isolated() []int { return d.order[:isolate.Count(d.o.Isolation, len(d.order))] }
+
+// find looks into every label that many isolated images carry. It returns what was seen of each and puts the images'
+// probability of being poisoned into found.
+func (d *detector) find(ctx context.Context, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
-	probability := make([]float32, set.Len())
 	if d.a.Rounds == 0 {
-		return probability, nil, nil
+		return nil, nil
 	}
-	isolated := d.order[:isolate.Count(d.o.Isolation, set.Len())]
+	isolated := d.isolated()
 	count := make([]int, len(set.Classes))
 	for _, i := range isolated {
 		count[set.Labels[i]]++
@@ -52,20 +54,20 @@ func (d *detector) find(ctx context.Context) ([]float32, []defense.Target, error
 		}
 		t, p, err := d.look(ctx, c, isolated)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		d.r.Note("%s: %s, %d of %d images flagged, %d of %d under other labels, %d in between, rounds agree to %.3f",
 			set.Classes[c], t.Says, t.Flagged, t.Images, t.Leak, t.Others, t.Between, t.Agreement)
 		if t.Says == defense.Poisoned {
-			for i, v := range p {
+			for _, i := range d.order {
 				if int(set.Labels[i]) == c {
-					probability[i] = v
+					found[i] = p[i]
 				}
 			}
 		}
 		targets = append(targets, t)
 	}
-	return probability, targets, nil
+	return targets, nil
 }
 
 // look trains biased networks on the suspects of a label, in rounds: what one is sure of teaches the next. It
@@ -77,7 +79,7 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 	positives := indicesOf(isolated, ours)
 	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
 	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
-	t := defense.Target{Class: set.Classes[class], Index: class, By: defense.ByBiased, Images: len(images), Others: set.Len() - len(images)}
+	t := defense.Target{Class: set.Classes[class], Index: class, By: defense.ByBiased, Images: len(images), Others: len(d.order) - len(images)}
 	var before, p []float32
 	for round := range d.a.Rounds {
 		var err error
@@ -87,8 +89,8 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 		t.Rounds = round + 1
 		tally(&t, images, p)
 		t.Leak = 0
-		for i, v := range p {
-			if !ours(i) && v > flagged {
+		for _, i := range d.order {
+			if !ours(i) && p[i] > flagged {
 				t.Leak++
 			}
 		}

@@ -41,7 +41,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	for k, i := range d.order {
 		rank[i] = k
 	}
-	isolated := isolate.Count(d.o.Isolation, set.Len())
+	isolated := len(d.isolated())
 	labels := slices.Clone(set.Labels)
 	for i, v := range found {
 		if v > flagged {

@@ -17,6 +17,9 @@ const (
 	agree      = 0.95 // of two rounds' flagged images
 	fewest     = 10   // flagged images that a verdict rests on
 
+	pattern = 10.0 // deviations between images with a pattern and the label's others; honest ones lie up to 6.6 apart
+	copies  = 0.2  // times the others' variation: of less it is one image over and over
+
 	farApart = 6.0  // deviations between a label's two kinds of images, and
 	perRoot  = 30.0 // of the square root of the images' number more: in few images chance finds kinds
 	unusual  = 1.25 // times as far apart as other labels' groups
@@ -41,8 +44,15 @@ func apart(t *defense.Target) (two, known bool) {
 // least is how many deviations the two kinds of so many images are apart.
 func least(images int) float64 { return farApart + perRoot/math.Sqrt(float64(max(1, images))) }
 
-// says judges a label: by its two kinds of images, or by the last round of the biased network.
+// says judges a label: by a pattern, by its two kinds of images, or by the last round of the biased network.
 func says(t *defense.Target) string {
+	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
+	if t.By == defense.ByPixels {
+		if t.Distance >= pattern && t.Spread >= copies && leak <= leakClass && between <= sharp && t.Flagged >= fewest {
+			return defense.Poisoned
+		}
+		return defense.NoEvidence
+	}
 	if t.By == defense.ByFeatures {
 		switch two, known := apart(t); {
 		case !two:
@@ -52,7 +62,6 @@ func says(t *defense.Target) string {
 		}
 		return defense.Poisoned
 	}
-	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
 	switch {
 	case leak > leakSurely || t.Flagged < fewest:
 		return defense.NoEvidence
@@ -81,18 +90,17 @@ func verdict(targets []defense.Target) *defense.Verdict {
 	return v
 }
 
+// looks are the ways to look into a label, as a checkpoint numbers them.
+var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels}
+
 // encode and decode carry targets through a checkpoint, which holds float32; the counts are below 2²⁴.
 func encode(targets []defense.Target) []float32 {
 	var a []float32
 	for _, t := range targets {
-		by := 0
-		if t.By == defense.ByFeatures {
-			by = 1
-		}
-		for _, v := range []int{by, t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
+		for _, v := range []int{slices.Index(looks, t.By), t.Index, t.Images, t.Flagged, t.Between, t.Others, t.Leak, t.Rounds} {
 			a = append(a, float32(v))
 		}
-		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Usual, t.Bimodality, t.Early, t.Agreement, t.Variety, t.RestVariety, t.UsualVariety} {
+		for _, v := range []float64{t.Isolated, t.Pure, t.Distance, t.Usual, t.Bimodality, t.Early, t.Agreement, t.Variety, t.RestVariety, t.UsualVariety, t.Spread} {
 			a = append(a, float32(v))
 		}
 	}
@@ -100,18 +108,15 @@ func encode(targets []defense.Target) []float32 {
 }
 
 func decode(a []float32, classes []string) []defense.Target {
-	const fields = 18
+	const fields = 19
 	targets := make([]defense.Target, 0, len(a)/fields)
 	for ; len(a) >= fields; a = a[fields:] {
 		n := func(k int) int { return int(a[k]) }
 		f := func(k int) float64 { return float64(a[k]) }
 		t := defense.Target{
-			By: defense.ByBiased, Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
+			By: looks[n(0)], Index: n(1), Class: classes[n(1)], Images: n(2), Flagged: n(3), Between: n(4), Others: n(5), Leak: n(6), Rounds: n(7),
 			Isolated: f(8), Pure: f(9), Distance: f(10), Usual: f(11), Bimodality: f(12), Early: f(13), Agreement: f(14),
-			Variety: f(15), RestVariety: f(16), UsualVariety: f(17),
-		}
-		if n(0) == 1 {
-			t.By = defense.ByFeatures
+			Variety: f(15), RestVariety: f(16), UsualVariety: f(17), Spread: f(18),
 		}
 		t.Says = says(&t)
 		targets = append(targets, t)

@@ -121,15 +121,15 @@ func TestRecipesKeepFlags(t *testing.T) {
 func TestAutoSaysWhatItFound(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", "signs", "--limit", "1200", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
-		"--biased-rounds", "3", "--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
-	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: ") {
+		"--biased-rounds", "0", "--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
+	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: 120 of 240 images") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
 	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict == nil || r.Verdict.Removed < 117 || *r.Isolation.Recall < 0.97 || *r.Isolation.FPR > 0.005 || r.CA == nil {
+	if r.Verdict == nil || r.Verdict.Removed != 120 || *r.Isolation.Recall != 1 || *r.Isolation.FPR != 0 || r.CA == nil {
 		t.Errorf("the result is %+v, %+v", r.Verdict, r.Isolation)
 	}
 	raw, err := os.ReadFile(filepath.Join(out, runs.SuspectsFile))

@@ -37,6 +37,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
 	f.auto = auto.Default()
+	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
 	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
 	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
 	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
@@ -259,7 +260,7 @@ defence is not told.`,
 
 // flagsOf lists the flags that mean something to one defence only.
 var flagsOf = map[string][]string{
-	"auto": {"biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against"},
+	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against"},
 	"abl":  {"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"},
 	"none": nil,
 }
