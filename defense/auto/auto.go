@@ -1,8 +1,9 @@
 // Package auto trains a clean network on data that may be poisoned without being told anything: whether it is, how
 // much of it, and towards which class.
 //
-// ABL's isolation ranks the images. Where the first of them agree on a label, a biased network learns to tell them from
-// everything else, in rounds, and finds the rest of what carries the trigger, if it is one that a small network can learn.
+// A pattern that is the same in many images of a label shows in their pixels alone. ABL's isolation ranks the images that carry
+// none. Where the first of them agree on a label, a biased network learns to tell them from everything else, in rounds, and
+// finds the rest of what carries the trigger, if it is one that a small network can learn.
 // A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
 // images; the kind that isolation ranks first, or whose labels look wrong, is the planted one. What is found is removed and
 // the network is trained on the rest from scratch, and against the labels of a few of the removed images.
