@@ -169,6 +169,26 @@ func TestSaysByFeatures(t *testing.T) {
 	}
 }
 
+// A pattern is far from honest images, in one label mostly, and in images that differ.
+func TestSaysByPixels(t *testing.T) {
+	trigger := defense.Target{By: defense.ByPixels, Images: 1000, Flagged: 500, Others: 9000, Distance: 40, Spread: 0.9}
+	for name, c := range map[string]struct {
+		change func(t *defense.Target)
+		want   string
+	}{
+		"a pattern":             {func(*defense.Target) {}, defense.Poisoned},
+		"rare":                  {func(t *defense.Target) { t.Flagged, t.Distance = 12, 11 }, defense.Poisoned},
+		"with right labels":     {func(t *defense.Target) { t.Leak = 2000 }, defense.Poisoned},
+		"in every label":        {func(t *defense.Target) { t.Leak = 4000 }, defense.NoEvidence},
+		"close":                 {func(t *defense.Target) { t.Distance = 8.3 }, defense.NoEvidence},
+		"copies of one image":   {func(t *defense.Target) { t.Spread = 0.05 }, defense.NoEvidence},
+		"a matter of degree":    {func(t *defense.Target) { t.Between = 80 }, defense.NoEvidence},
+		"a handful of oddities": {func(t *defense.Target) { t.Flagged = 6 }, defense.NoEvidence},
+	} {
+		judged(t, name, trigger, c.change, c.want)
+	}
+}
+
 // Rates of errors were measured with all parts of the search as they are by default.
 func TestMeasuredRatesAreTheDefaults(t *testing.T) {
 	a := Default()

@@ -80,11 +80,11 @@ func TestPixelsFindPatterns(t *testing.T) {
 	const target = 4
 	clean := signs.Render(1, 1200, 10).Train
 	for _, c := range []struct {
-		attack string
-		rate   float64
-	}{{"badnets", 0.02}, {"badnets", 0.5}, {"blend", 0.1}, {"blend", 0.02}} {
+		attack      string
+		rate, cover float64
+	}{{"badnets", 0.02, 0}, {"badnets", 0.5, 0}, {"badnets", 0.1, 0.1}, {"blend", 0.1, 0}, {"blend", 0.02, 0}} {
 		config := attack.Defaults(c.attack)
-		config.Target, config.Rate = target, c.rate
+		config.Target, config.Rate, config.Cover = target, c.rate, c.cover
 		a, err := attack.New(context.Background(), config, clean, attack.Env{})
 		if err != nil {
 			t.Fatal(err)

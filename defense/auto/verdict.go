@@ -18,6 +18,7 @@ const (
 	fewest     = 10   // flagged images that a verdict rests on
 
 	pattern = 10.0 // deviations between images with a pattern and the label's others; honest ones lie up to 6.6 apart
+	rarer   = 0.5  // times as common under other labels: attackers show triggers with right labels too
 	copies  = 0.2  // times the others' variation: of less it is one image over and over
 
 	farApart = 6.0  // deviations between a label's two kinds of images, and
@@ -48,7 +49,8 @@ func least(images int) float64 { return farApart + perRoot/math.Sqrt(float64(max
 func says(t *defense.Target) string {
 	leak, between := float64(t.Leak)/float64(max(1, t.Others)), float64(t.Between)/float64(max(1, t.Images))
 	if t.By == defense.ByPixels {
-		if t.Distance >= pattern && t.Spread >= copies && leak <= leakClass && between <= sharp && t.Flagged >= fewest {
+		share := float64(t.Flagged) / float64(max(1, t.Images))
+		if t.Distance >= pattern && t.Spread >= copies && leak <= rarer*share && between <= sharp && t.Flagged >= fewest {
 			return defense.Poisoned
 		}
 		return defense.NoEvidence
