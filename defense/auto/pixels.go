@@ -30,10 +30,11 @@ const (
 
 // spectra are the images' whitened coefficients, computed anew whenever they are asked for: they would fill the memory.
 type spectra struct {
-	set      *dataset.Set
-	of       [][]int // the images of each label
-	fold     []uint8 // of each image, 0 or 1
-	h, w, by int     // what is looked at, and how many pixels a side make one of it
+	set    *dataset.Set
+	of     [][]int // the images of each label
+	fold   []uint8 // of each image, 0 or 1
+	h, w   int     // of what is looked at
+	bh, bw int     // how many of an image's pixels, down and across, make one of it
 	// Sums of the coefficients, of each label and fold, and of each fold; the variance within labels.
 	sums     [][2][]float64
 	total    [2][]float64
@@ -61,13 +62,13 @@ func (s *spectra) transform() *transform {
 // each [h, w], low frequencies first.
 func (t *transform) image(i int) []float64 {
 	pixels, area := t.set.Image(i), t.h*t.w
-	scale := 1 / (255 * float64(t.by*t.by))
+	scale := 1 / (255 * float64(t.bh*t.bw))
 	for y := range t.h {
 		for x := range t.w {
 			var rgb [3]float64
-			for dy := range t.by {
-				at := ((y*t.by+dy)*t.set.Width + x*t.by) * 3
-				for k, v := range pixels[at : at+3*t.by] {
+			for dy := range t.bh {
+				at := ((y*t.bh+dy)*t.set.Width + x*t.bw) * 3
+				for k, v := range pixels[at : at+3*t.bw] {
 					rgb[k%3] += float64(v)
 				}
 			}
@@ -126,8 +127,9 @@ func (s *spectra) eachLabel(ctx context.Context, visit func(t *transform, class 
 }
 
 func newSpectra(ctx context.Context, set *dataset.Set, seed uint64) (*spectra, error) {
-	by := (max(set.Height, set.Width) + largestSide - 1) / largestSide
-	s := &spectra{set: set, of: make([][]int, len(set.Classes)), fold: make([]uint8, set.Len()), by: by, h: max(1, set.Height/by), w: max(1, set.Width/by)}
+	s := &spectra{set: set, of: make([][]int, len(set.Classes)), fold: make([]uint8, set.Len())}
+	s.bh, s.bw = (set.Height+largestSide-1)/largestSide, (set.Width+largestSide-1)/largestSide
+	s.h, s.w = set.Height/s.bh, set.Width/s.bw
 	for i, l := range set.Labels {
 		s.of[l] = append(s.of[l], i)
 	}

@@ -37,7 +37,7 @@ func TestTransformIsTheCosineTransform(t *testing.T) {
 		set.Pixels[i] = uint8(r.IntN(256))
 		energy += math.Pow(float64(set.Pixels[i])/255, 2)
 	}
-	s := &spectra{set: set, h: h, w: w, by: 1}
+	s := &spectra{set: set, h: h, w: w, bh: 1, bw: 1}
 	z := s.transform().image(0)
 	colours := [3][3]float64{{1, 1, 1}, {1, -1, 0}, {1, 1, -2}}
 	length := [3]float64{math.Sqrt(3), math.Sqrt2, math.Sqrt(6)}
@@ -127,13 +127,13 @@ func TestPixelsFindPatterns(t *testing.T) {
 func TestPixelsOfLargeImages(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	small := signs.Render(1, 300, 10).Train
-	const by = 5
-	h, w := by*small.Height, by*small.Width
+	const down, across = 1, 5
+	h, w := down*small.Height, across*small.Width
 	large := &dataset.Set{Height: h, Width: w, Classes: small.Classes, Labels: small.Labels, Pixels: make([]uint8, small.Len()*h*w*3)}
 	for i := range large.Len() {
 		for y := range h {
 			for x := range w {
-				copy(large.Image(i)[(y*w+x)*3:], small.Image(i)[(y/by*small.Width+x/by)*3:][:3])
+				copy(large.Image(i)[(y*w+x)*3:], small.Image(i)[(y/down*small.Width+x/across)*3:][:3])
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestPixelsOfLargeImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.h > largestSide || s.w > largestSide || s.by != 3 {
+	if s.h != small.Height || s.w != w/3 {
 		t.Errorf("looks at %d×%d pixels of %d×%d", s.h, s.w, h, w)
 	}
 	runtime.GOMAXPROCS(1)
