@@ -20,7 +20,7 @@ func CountErrors(wrong, sets int) Errors {
 	return e
 }
 
-// ErrorRates says how often verdicts were wrong on data sets that no setting was chosen on.
+// ErrorRates says how often verdicts were wrong where the truth was known.
 type ErrorRates struct {
 	Clean    Errors `json:"clean"`    // called poisoned
 	Poisoned Errors `json:"poisoned"` // not called so, or under another label
