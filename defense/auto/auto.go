@@ -103,7 +103,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("all images look poisoned: nothing is left to train on")
 	}
-	res.Verdict.Measured = a.measured()
+	res.Verdict.Measured = a.measured(o.Network)
 	res.Verdict.Removed, res.Verdict.Rate = len(removed), float64(len(removed))/float64(set.Len())
 	res.Suspects = suspects(scores, probability)
 	if full && o.TuneEpochs > 0 {

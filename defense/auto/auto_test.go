@@ -193,11 +193,14 @@ func TestSaysByPixels(t *testing.T) {
 func TestMeasuredRatesAreTheDefaults(t *testing.T) {
 	a := Default()
 	a.Against = 0
-	if m := a.measured(); m == nil || *m != Measured() {
+	if m := a.measured("wrn-16-1"); m == nil || *m != Measured() {
 		t.Errorf("the default search comes with %+v", m)
 	}
+	if m := a.measured("small-cnn"); m != nil {
+		t.Errorf("another network comes with %+v", m)
+	}
 	a.Rounds--
-	if m := a.measured(); m != nil {
+	if m := a.measured("wrn-16-1"); m != nil {
 		t.Errorf("another search comes with %+v", m)
 	}
 }

@@ -1,6 +1,9 @@
 package auto
 
-import "github.com/unpoison/unpoison/defense"
+import (
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/defense/abl"
+)
 
 // Measured says how often verdicts under the default settings, with WRN-16-1, were wrong: on clean data sets that no limit was
 // chosen on, and on poisoned ones, of which docs/auto.md says where they led to changes. docs/verdicts.md lists them.
@@ -8,10 +11,11 @@ func Measured() defense.ErrorRates {
 	return defense.ErrorRates{Clean: defense.CountErrors(0, 5), Poisoned: defense.CountErrors(0, 5)}
 }
 
-// measured returns the rates where they apply: with any part of the search set otherwise nothing was measured.
-func (a Options) measured() *defense.ErrorRates {
+// measured returns the rates where they apply: with any part of the search set otherwise, or with another network, nothing was
+// measured.
+func (a Options) measured(network string) *defense.ErrorRates {
 	a.Against = Default().Against // no part of the search
-	if a != Default() {
+	if a != Default() || network != abl.Default().Network {
 		return nil
 	}
 	m := Measured()
