@@ -24,8 +24,8 @@ func recipe() abl.Options {
 	return o
 }
 
-// A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly any others. In the fewer signs
-// isolation ranks some planted arrows before all else, and the features alone have to tell.
+// A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly
+// any others. In the fewer signs isolation ranks some planted arrows before all else, and the features alone have to tell.
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
 		{2000, Default().Rounds, 195, 9}, // of 200 and 1,800

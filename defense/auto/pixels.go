@@ -278,7 +278,7 @@ func (d *detector) pixels(ctx context.Context, found []float32) ([]defense.Targe
 		if t.Distance < pattern {
 			continue
 		}
-		if err := s.measure(ctx, t, middles[c]); err != nil {
+		if err := s.measure(ctx, t, along[c], middles[c]); err != nil {
 			return nil, err
 		}
 		p := make([]float64, len(along[c]))
@@ -286,16 +286,14 @@ func (d *detector) pixels(ctx context.Context, found []float32) ([]defense.Targe
 			p[k] = float64(bit(v > middles[c]))
 		}
 		p = sorted(along[c], p)
-		t.Flagged = 0
-		for _, v := range p {
-			t.Flagged += bit(v > flagged)
-			t.Between += bit(v > 1-sure && v < sure)
+		carries := slices.Clone(found)
+		for k, i := range s.of[c] {
+			carries[i] = float32(p[k])
 		}
+		tally(t, s.of[c], carries)
 		t.Says = says(t)
 		if t.Says == defense.Poisoned {
-			for k, i := range s.of[c] {
-				found[i] = float32(p[k])
-			}
+			copy(found, carries)
 		}
 		d.r.Note("%s: %s, a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
 			t.Class, t.Says, t.Flagged, t.Images, t.Distance, t.Between, t.Leak, t.Others, t.Spread)
@@ -310,44 +308,45 @@ func (d *detector) pixels(ctx context.Context, found []float32) ([]defense.Targe
 }
 
 // measure counts the images under other labels that lie beyond the middle along a label's direction, and compares how much
-// those of the label that do vary with how much the others do.
-func (s *spectra) measure(ctx context.Context, t *defense.Target, middle float64) error {
-	ds := s.directions(t.Index)
-	n := s.size()
+// those of the label that do vary with how much the others do. along holds the places of the label's images.
+func (s *spectra) measure(ctx context.Context, target *defense.Target, along []float64, middle float64) error {
+	ds := s.directions(target.Index)
 	leaks := make([]int, len(s.of))
-	var spread [2]float64
-	err := s.eachLabel(ctx, func(tr *transform, c int) {
-		var sums, squares [2][]float64
-		var count [2]float64
-		for side := range sums {
-			sums[side], squares[side] = make([]float64, n), make([]float64, n)
-		}
-		for _, i := range s.of[c] {
-			z := tr.image(i)
-			beyond := bit(ds[s.fold[i]].of(z) > middle)
-			if c != t.Index {
-				leaks[c] += beyond
-				continue
-			}
-			count[beyond]++
-			floats.Add(sums[beyond], z)
-			for k, v := range z {
-				squares[beyond][k] += v * v
-			}
-		}
-		if c != t.Index {
+	err := s.eachLabel(ctx, func(t *transform, c int) {
+		if c == target.Index {
+			target.Spread = t.spread(s.of[c], along, middle)
 			return
 		}
-		for side := range spread {
-			for k, v := range s.variance {
-				mean := sums[side][k] / count[side]
-				spread[side] += max(0, squares[side][k]/count[side]-mean*mean) / v
-			}
+		for _, i := range s.of[c] {
+			leaks[c] += bit(ds[s.fold[i]].of(t.image(i)) > middle)
 		}
 	})
 	for _, l := range leaks {
-		t.Leak += l
+		target.Leak += l
 	}
-	t.Spread = spread[1] / max(spread[0], math.SmallestNonzeroFloat64)
 	return err
+}
+
+// spread is the variation of the images beyond the middle, as a share of that of the others.
+func (t *transform) spread(images []int, along []float64, middle float64) float64 {
+	var sums, squares [2][]float64
+	for side := range sums {
+		sums[side], squares[side] = make([]float64, t.size()), make([]float64, t.size())
+	}
+	var count, variation [2]float64
+	for k, i := range images {
+		z, side := t.image(i), bit(along[k] > middle)
+		count[side]++
+		floats.Add(sums[side], z)
+		for j, v := range z {
+			squares[side][j] += v * v
+		}
+	}
+	for side := range variation {
+		for j, v := range t.variance {
+			mean := sums[side][j] / count[side]
+			variation[side] += max(0, squares[side][j]/count[side]-mean*mean) / v
+		}
+	}
+	return variation[1] / max(variation[0], math.SmallestNonzeroFloat64)
 }

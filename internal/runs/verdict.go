@@ -28,10 +28,12 @@ func verdictSentences(r *Result) []string {
 			s = append(s, under+kinds+", and were learnt before it.")
 		case t.Says == defense.CantTell && features:
 			s = append(s, under+kinds+"; whether they were planted, or the rest, or none, can't be told.")
-		case t.Says == defense.Poisoned && t.By == defense.ByPixels:
-			s = append(s, under+fmt.Sprintf("%d of %d images carry the same pattern; of the %d images under other labels %d do.", t.Flagged, t.Images, t.Others, t.Leak))
 		case t.Says == defense.Poisoned:
-			s = append(s, under+fmt.Sprintf("%d of %d images carry it; of the %d images under other labels %d do.", t.Flagged, t.Images, t.Others, t.Leak))
+			what := "it"
+			if t.By == defense.ByPixels {
+				what = "the same pattern"
+			}
+			s = append(s, under+fmt.Sprintf("%d of %d images carry %s; of the %d images under other labels %d do.", t.Flagged, t.Images, what, t.Others, t.Leak))
 		case t.Says == defense.CantTell:
 			s = append(s, under+fmt.Sprintf("%d of %d images stand out, %d are in between; under other labels %d of %d stand out too.", t.Flagged, t.Images, t.Between, t.Leak, t.Others))
 		}
