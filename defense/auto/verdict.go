@@ -17,7 +17,7 @@ const (
 	agree      = 0.95 // of two rounds' flagged images
 	fewest     = 10   // flagged images that a verdict rests on
 
-	pattern = 10.0 // deviations between images with a pattern and the label's others; honest ones lie up to 6.6 apart
+	pattern = 10.0 // deviations between images with a pattern and the label's others; honest ones lay up to 6.6 apart
 	rarer   = 0.5  // times as common under other labels: attackers show triggers with right labels too
 	copies  = 0.2  // times the others' variation: of less it is one image over and over
 
