@@ -3,6 +3,7 @@ package engines
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -32,5 +33,6 @@ func Describe(b backends.Backend) string {
 	if _, ok := b.(*cpu.Backend); ok {
 		return "cpu (" + cpu.InstructionSet() + ")"
 	}
-	return b.Name()
+	name, _, _ := strings.Cut(b.Description(), " - ") // what follows holds paths
+	return name
 }

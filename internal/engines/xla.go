@@ -4,21 +4,64 @@ package engines
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
+	"github.com/gomlx/go-xla/pkg/pjrt"
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/xla"
 )
 
-// newXLA opens GoMLX's own backend. Its plugin is never downloaded behind the user's back.
+// newXLA opens GoMLX's own backend with the first plugin found, CUDA's before the processor's. A plugin is never
+// downloaded behind the user's back.
 func newXLA() (b backends.Backend, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("XLA: %v", r)
 		}
-		if err != nil {
-			err = fmt.Errorf("no XLA plugin found: put a PJRT plugin (pjrt_c_api_cpu_plugin.so or its CUDA twin) into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it (%.60s)", err)
-		}
 	}()
 	xla.EnableAutoInstall(false)
-	return xla.New("")
+	names := xla.GetAvailablePlugins()
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no XLA plugin found: put a PJRT plugin, named pjrt_c_api_cuda_plugin.so or " +
+			"pjrt_c_api_cpu_plugin.so, into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it; the one for CUDA also needs a GPU")
+	}
+	var options pjrt.NamedValuesMap
+	if names[0] == "cuda" {
+		// Without being told, it takes three quarters of the GPU's memory at once.
+		options = pjrt.NamedValuesMap{"preallocate": false}
+		if err := setXLAFlags(pjrt.AvailablePlugins()["cuda"]); err != nil {
+			return nil, err
+		}
+	}
+	b, err = xla.NewWithOptions(names[0], options)
+	if err != nil {
+		return nil, fmt.Errorf("XLA's plugin %q does not start: %w", names[0], err)
+	}
+	return b, nil
+}
+
+// setXLAFlags tells XLA where CUDA's libdevice lies, if the user has not: beside the plugin, as Python's packages put
+// it, or where CUDA is installed by default. go-xla 0.1.4 would set a folder of its author's.
+func setXLAFlags(plugin string) error {
+	const name, flag = "XLA_FLAGS", "--xla_gpu_cuda_data_dir="
+	flags := os.Getenv(name)
+	if strings.Contains(flags, flag) {
+		return nil
+	}
+	packages := filepath.Dir(filepath.Dir(plugin))
+	folders := []string{os.Getenv("CUDA_HOME"), "/usr/local/cuda"}
+	for _, pattern := range []string{"nvidia/cu*", "../nvidia/cu*"} {
+		found, _ := filepath.Glob(filepath.Join(packages, pattern))
+		folders = append(folders, found...)
+	}
+	folder := "./cuda_sdk_lib" // XLA's own default
+	for _, f := range folders {
+		if _, err := os.Stat(filepath.Join(f, "nvvm", "libdevice")); f != "" && err == nil {
+			folder = f
+			break
+		}
+	}
+	return os.Setenv(name, strings.TrimSpace(flags+" "+flag+folder))
 }
