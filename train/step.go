@@ -50,13 +50,13 @@ type Step struct {
 	momentum []int // input index of each weight's momentum
 	x, y, w  int   // input indices of images, labels and sample weights
 	rate     int
-	scalar   [1]float32 // the rate on its way in, the loss on its way out
+	scalar   []float32 // one: the rate on its way in, the loss on its way out; C code may be given no memory beside Go's pointers
 }
 
 // NewStep compiles a step. loss builds the scalar to minimise from the images' losses [N] and the
 // sample weights [N] that every batch carries.
 func NewStep(b backends.Backend, n *model.Network, batch int, opt SGD, loss Loss) (*Step, error) {
-	s := &Step{Batch: batch, backend: b, network: n}
+	s := &Step{Batch: batch, backend: b, network: n, scalar: make([]float32, 1)}
 	spec := n.Spec()
 	s.tensors = len(spec)
 	var err error
@@ -207,7 +207,7 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 		return 0, err
 	}
 	s.scalar[0] = float32(rate)
-	if err := s.write(s.rate, s.scalar[:]); err != nil {
+	if err := s.write(s.rate, s.scalar); err != nil {
 		return 0, err
 	}
 	if err := s.program.Run(s.in, s.out); err != nil {
@@ -218,7 +218,7 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 	for i := range n {
 		s.in[i], s.out[i] = s.out[i], s.in[i]
 	}
-	if err := gx.Read(s.backend, s.out[n], s.scalar[:]); err != nil {
+	if err := gx.Read(s.backend, s.out[n], s.scalar); err != nil {
 		return 0, err
 	}
 	if losses != nil {
