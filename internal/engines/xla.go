@@ -42,26 +42,35 @@ func newXLA() (b backends.Backend, err error) {
 	return b, nil
 }
 
-// setXLAFlags tells XLA where CUDA's libdevice lies, if the user has not: beside the plugin, as Python's packages put
-// it, or where CUDA is installed by default. go-xla 0.1.4 would set a folder of its author's.
+// setXLAFlags has XLA take only algorithms that give the same bits each time (a tenth slower), and tells it where CUDA's
+// libdevice lies, beside the plugin, as Python's packages put it, or where CUDA is installed by default; both unless the
+// user has said otherwise. go-xla 0.1.4 would set a folder of its author's.
 func setXLAFlags(plugin string) error {
-	const name, flag = "XLA_FLAGS", "--xla_gpu_cuda_data_dir="
+	const name, same, data = "XLA_FLAGS", "--xla_gpu_deterministic_ops=", "--xla_gpu_cuda_data_dir="
 	flags := os.Getenv(name)
-	if strings.Contains(flags, flag) {
-		return nil
+	if !strings.Contains(flags, same) {
+		flags += " " + same + "true"
 	}
-	packages := filepath.Dir(filepath.Dir(plugin))
+	if folder := cudaFolder(plugin); folder != "" && !strings.Contains(flags, data) {
+		flags += " " + data + folder
+	}
+	if err := os.Setenv("GOPJRT_CUDA_CHECKS", "no"); err != nil {
+		return err
+	}
+	return os.Setenv(name, strings.TrimSpace(flags))
+}
+
+func cudaFolder(plugin string) string {
 	folders := []string{os.Getenv("CUDA_HOME"), "/usr/local/cuda"}
+	packages := filepath.Dir(filepath.Dir(plugin))
 	for _, pattern := range []string{"nvidia/cu*", "../nvidia/cu*"} {
 		found, _ := filepath.Glob(filepath.Join(packages, pattern))
 		folders = append(folders, found...)
 	}
-	folder := "./cuda_sdk_lib" // XLA's own default
 	for _, f := range folders {
 		if _, err := os.Stat(filepath.Join(f, "nvvm", "libdevice")); f != "" && err == nil {
-			folder = f
-			break
+			return f
 		}
 	}
-	return os.Setenv(name, strings.TrimSpace(flags+" "+flag+folder))
+	return ""
 }
