@@ -19,6 +19,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -55,6 +56,7 @@ type Run struct {
 	State   model.State
 	Arrays  map[string][]float32 // what stages leave for later ones
 	Seconds map[string]float64   // time spent in each stage
+	Engines []string             // that computed so far, in turn; a training may go on with another
 
 	momenta [][]float32
 	done    []string
@@ -74,13 +76,15 @@ type saved struct {
 	Stage   string             `json:"stage"`
 	Pos     train.Position     `json:"position"`
 	Seconds map[string]float64 `json:"seconds"`
+	Engines []string           `json:"engines"`
 	Log     int64              `json:"log"`
 }
 
 // Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
 // It reports whether there was one.
 func (r *Run) Start(resume bool) (resumed bool, err error) {
-	r.State = r.Network.Init(r.Seed)
+	engine := engines.Describe(r.Backend)
+	r.State, r.Engines = r.Network.Init(r.Seed), []string{engine}
 	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
 	path := filepath.Join(r.Folder, progressFile)
 	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
@@ -126,6 +130,10 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
 	}
+	r.Engines = s.Engines
+	if len(s.Engines) == 0 || s.Engines[len(s.Engines)-1] != engine {
+		r.Engines = append(r.Engines, engine)
+	}
 	if r.Rewind != nil {
 		return true, r.Rewind(s.Log)
 	}
@@ -149,7 +157,7 @@ func (r *Run) save() error {
 	if r.losses != nil {
 		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
 	}
-	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds}
+	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines}
 	if r.Log != nil {
 		s.Log = r.Log()
 	}

@@ -143,7 +143,8 @@ type Result struct {
 	Suspects []Suspect        // all images, most suspicious first; empty without isolation
 	Unlearn  *unlearn.Outcome // nil if there was no unlearning
 	Seconds  map[string]float64
-	Isolated int // epochs of isolation
+	Isolated int      // epochs of isolation
+	Engines  []string // that computed, in turn
 }
 
 // Settings of a run beside the recipe.
@@ -278,7 +279,7 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	res.Model, res.Seconds, res.Isolated = r.State, r.Seconds, IsolationEpochs(r)
+	res.Model, res.Seconds, res.Isolated, res.Engines = r.State, r.Seconds, IsolationEpochs(r), r.Engines
 	return res, nil
 }
 
