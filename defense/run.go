@@ -198,6 +198,12 @@ func (r *Run) Stage(name string, do func() error) error {
 	return r.save()
 }
 
+// Save writes a checkpoint within a stage: what a stage left in Arrays is there when it goes on.
+func (r *Run) Save() error {
+	r.clock()
+	return r.save()
+}
+
 func (r *Run) clock() {
 	now := time.Now()
 	r.Seconds[r.stage] += now.Sub(r.began).Seconds()

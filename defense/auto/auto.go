@@ -166,19 +166,15 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 	if err != nil {
 		return err
 	}
-	more := func(found []defense.Target) {
-		r.Arrays["targets"] = encode(append(decode(r.Arrays["targets"], r.Data.Classes), found...))
-		fresh()
-	}
 	d.order = indicesOf(evaluate.Order(scores), func(i int) bool { return r.Arrays["pattern"][i] <= flagged })
 	err = r.Stage("detect", func() error {
-		probability := slices.Clone(r.Arrays["pattern"])
-		found, err := d.find(ctx, probability)
-		if err != nil {
+		if r.Arrays["probability"] == nil {
+			r.Arrays["probability"] = slices.Clone(r.Arrays["pattern"])
+		}
+		if err := d.find(ctx, r.Arrays["probability"]); err != nil {
 			return err
 		}
-		r.Arrays["probability"] = probability
-		more(found)
+		fresh()
 		return nil
 	})
 	if err != nil || a.InspectEpochs == 0 {
@@ -189,9 +185,15 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 		if err != nil {
 			return err
 		}
-		more(found)
+		d.report(found...)
+		fresh()
 		return nil
 	})
+}
+
+// report adds what was seen of labels to what a checkpoint holds.
+func (d *detector) report(found ...defense.Target) {
+	d.r.Arrays["targets"] = encode(append(decode(d.r.Arrays["targets"], d.r.Data.Classes), found...))
 }
 
 // suspects orders the images: the removed ones first, by probability, then all by the isolation's score.

@@ -80,10 +80,16 @@ func TestGoesOnAfterAStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	for _, stop := range []string{"isolate", "detect", "inspect", "tune"} {
+	noted := map[string]int{}
+	for _, stop := range []string{"isolate", "detect", "after a label", "inspect", "tune"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
 		_, err := Train(ctx, d.Train, o, a, abl.Settings{Folder: folder, Resume: true, Watch: func(e defense.Event) {
+			if e.Stage == "detect" && e.Note != "" {
+				if noted[e.Note]++; stop == "after a label" {
+					cancel()
+				}
+			}
 			if e.Stage == stop && e.Progress != nil {
 				if n++; n == 40 {
 					cancel()
@@ -94,6 +100,14 @@ func TestGoesOnAfterAStop(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s: it was not stopped", stop)
 		}
+	}
+	for note, n := range noted {
+		if n > 1 {
+			t.Errorf("%d times: %s", n, note)
+		}
+	}
+	if len(noted) == 0 {
+		t.Error("no label was looked into")
 	}
 	rest, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: folder, Resume: true})
 	if err != nil {

@@ -35,26 +35,30 @@ type detector struct {
 // isolated are the images that isolation sets aside, but for those with a pattern.
 func (d *detector) isolated() []int { return d.order[:isolate.Count(d.o.Isolation, len(d.order))] }
 
-// find looks into every label that many isolated images carry. It returns what was seen of each and puts the images'
-// probability of being poisoned into found.
-func (d *detector) find(ctx context.Context, found []float32) ([]defense.Target, error) {
+// find looks into every label that many isolated images carry. It reports what was seen of each and puts the images'
+// probability of being poisoned into found. After a label it saves, since each takes minutes.
+func (d *detector) find(ctx context.Context, found []float32) error {
 	set := d.r.Data
 	if d.a.Rounds == 0 {
-		return nil, nil
+		return nil
 	}
 	isolated := d.isolated()
 	count := make([]int, len(set.Classes))
 	for _, i := range isolated {
 		count[set.Labels[i]]++
 	}
-	var targets []defense.Target
-	for c, n := range count {
-		if float64(n) < d.a.Share*float64(len(isolated)) {
+	const looked = "looked" // labels up to here, in an interrupted run
+	first := 0
+	if a := d.r.Arrays[looked]; a != nil {
+		first = int(a[0])
+	}
+	for c := first; c < len(count); c++ {
+		if float64(count[c]) < d.a.Share*float64(len(isolated)) {
 			continue
 		}
 		t, p, err := d.look(ctx, c, isolated)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d.r.Note("%s: %s, %d of %d images flagged, %d of %d under other labels, %d in between, rounds agree to %.3f",
 			set.Classes[c], t.Says, t.Flagged, t.Images, t.Leak, t.Others, t.Between, t.Agreement)
@@ -65,9 +69,13 @@ func (d *detector) find(ctx context.Context, found []float32) ([]defense.Target,
 				}
 			}
 		}
-		targets = append(targets, t)
+		d.report(t)
+		d.r.Arrays[looked] = []float32{float32(c + 1)}
+		if err := d.r.Save(); err != nil {
+			return err
+		}
 	}
-	return targets, nil
+	return nil
 }
 
 // look trains biased networks on the suspects of a label, in rounds: what one is sure of teaches the next. It
