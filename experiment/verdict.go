@@ -28,7 +28,8 @@ type Verdict struct {
 	CA      *float64 `json:"ca"` // in percent; null where no network was trained on what is kept
 	ASR     *float64 `json:"asr"`
 	Seconds float64  `json:"seconds"`
-	// Times is how many times as long all took as the training on what is kept; 0 where there was none.
+	// Times is how many times as long all took as the training on what is kept; 0 where there was none, or another engine
+	// in between.
 	Times float64 `json:"times,omitempty"`
 }
 
@@ -58,7 +59,8 @@ func (r *Runner) Verdicts() []Verdict {
 		} else {
 			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
 		}
-		if tune := res.Seconds["tune"]; tune > 0 {
+		// Seconds of two engines don't compare.
+		if tune := res.Seconds["tune"]; tune > 0 && !strings.Contains(res.Engine, ", then ") {
 			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100
 		}
 		if res.Isolation != nil {
@@ -107,7 +109,11 @@ func verdictTable(title string, all []Verdict) report.Table {
 		}
 		line = append(line, fmt.Sprintf("%.0f", v.Seconds))
 		if trained {
-			line = append(line, fmt.Sprintf("%.2f", v.Times))
+			times := "–"
+			if v.Times > 0 {
+				times = fmt.Sprintf("%.2f", v.Times)
+			}
+			line = append(line, times)
 		}
 		t.Rows = append(t.Rows, line)
 	}
