@@ -59,8 +59,7 @@ func (r *Runner) Verdicts() []Verdict {
 		} else {
 			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
 		}
-		// Seconds of two engines don't compare.
-		if tune := res.Seconds["tune"]; tune > 0 && !strings.Contains(res.Engine, ", then ") {
+		if tune := res.Seconds["tune"]; tune > 0 && !res.SeveralEngines() {
 			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100
 		}
 		if res.Isolation != nil {

@@ -279,7 +279,7 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	res.Model, res.Seconds, res.Isolated, res.Engines = r.State, r.Seconds, IsolationEpochs(r), r.Engines
+	res.Finish(r)
 	return res, nil
 }
 
@@ -308,8 +308,13 @@ func Tune(ctx context.Context, r *defense.Run, o Options, kept, against []int) e
 	})
 }
 
-// IsolationEpochs returns how many epochs the isolation of a run took.
-func IsolationEpochs(r *defense.Run) int {
+// Finish takes over what a run has made: the network, and what it took.
+func (res *Result) Finish(r *defense.Run) {
+	res.Model, res.Seconds, res.Isolated, res.Engines = r.State, r.Seconds, isolationEpochs(r), r.Engines
+}
+
+// isolationEpochs returns how many epochs the isolation of a run took.
+func isolationEpochs(r *defense.Run) int {
 	if n := r.Arrays["epochs"]; len(n) == 1 {
 		return int(n[0])
 	}

@@ -125,7 +125,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 			res.Verdict.Remaining = &left.Accuracy
 		}
 	}
-	res.Model, res.Seconds, res.Isolated, res.Engines = r.State, r.Seconds, abl.IsolationEpochs(r), r.Engines
+	res.Finish(r)
 	return res, nil
 }
 

@@ -47,10 +47,11 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 	for _, i := range isolated {
 		count[set.Labels[i]]++
 	}
-	const looked = "looked" // labels up to here, in an interrupted run
 	first := 0
-	if a := d.r.Arrays[looked]; a != nil {
-		first = int(a[0])
+	for _, t := range decode(d.r.Arrays["targets"], set.Classes) {
+		if t.By == defense.ByBiased { // looked into before an interruption
+			first = t.Index + 1
+		}
 	}
 	for c := first; c < len(count); c++ {
 		if float64(count[c]) < d.a.Share*float64(len(isolated)) {
@@ -70,7 +71,6 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 			}
 		}
 		d.report(t)
-		d.r.Arrays[looked] = []float32{float32(c + 1)}
 		if err := d.r.Save(); err != nil {
 			return err
 		}

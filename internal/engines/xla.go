@@ -3,6 +3,7 @@
 package engines
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func newXLA() (b backends.Backend, err error) {
 	xla.EnableAutoInstall(false)
 	names := xla.GetAvailablePlugins()
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no XLA plugin found: put a PJRT plugin, named pjrt_c_api_cuda_plugin.so or " +
+		return nil, errors.New("no XLA plugin found: put a PJRT plugin, named pjrt_c_api_cuda_plugin.so or " +
 			"pjrt_c_api_cpu_plugin.so, into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it; the one for CUDA also needs a GPU")
 	}
 	var options pjrt.NamedValuesMap
@@ -60,6 +61,7 @@ func setXLAFlags(plugin string) error {
 	return os.Setenv(name, strings.TrimSpace(flags))
 }
 
+// cudaFolder returns where CUDA's libdevice lies, or nothing: XLA then looks for itself.
 func cudaFolder(plugin string) string {
 	folders := []string{os.Getenv("CUDA_HOME"), "/usr/local/cuda"}
 	packages := filepath.Dir(filepath.Dir(plugin))

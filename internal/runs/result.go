@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/defense"
@@ -126,6 +127,12 @@ func ReadResult(path string) (*Result, error) {
 	}
 	return &r, nil
 }
+
+// inTurn joins the names of engines that computed one after the other.
+const inTurn = ", then "
+
+// SeveralEngines reports whether more than one engine had a part in the run, so that its seconds don't compare.
+func (r *Result) SeveralEngines() bool { return strings.Contains(r.Engine, inTurn) }
 
 func (r *Result) write(folder string) error {
 	return atomicfile.Write(filepath.Join(folder, ResultFile), func(w io.Writer) error {

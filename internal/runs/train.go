@@ -125,7 +125,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
-	res.Engine = strings.Join(out.Trained.Engines, ", then ")
+	res.Engine = strings.Join(out.Trained.Engines, inTurn)
 	total := 0.0
 	for _, v := range res.Seconds {
 		total += v
