@@ -60,6 +60,17 @@ func (o Options) Apply(dst []float32, src []uint8, h, w int, r *rand.Rand) {
 	}
 }
 
+// Stamp lays a pattern over an image: what was x becomes Scale·x + Shift, from 0 to 1 again. Both are [H,W,3]. A sticker has a
+// scale of 0 where it lies and 1 elsewhere, a picture blended in with opacity α has 1−α everywhere.
+type Stamp struct{ Scale, Shift []float32 }
+
+// Apply changes an image of numbers from 0 to 1.
+func (s *Stamp) Apply(x []float32) {
+	for i, v := range x {
+		x[i] = min(max(s.Scale[i]*v+s.Shift[i], 0), 1)
+	}
+}
+
 // Plain writes the image as numbers from 0 to 1.
 func Plain(dst []float32, src []uint8) {
 	for i, v := range src {

@@ -1,6 +1,7 @@
 package augment
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -65,6 +66,17 @@ func TestApplyAgreesWithDefinition(t *testing.T) {
 					t.Fatalf("%+v, seed %d: element %d is %g, want %g", o, seed, i, got[i], want[i])
 				}
 			}
+		}
+	}
+}
+
+func TestStampScalesAndShifts(t *testing.T) {
+	x := []float32{0.5, 0.5, 0.5, 0.5, 1}
+	s := Stamp{Scale: []float32{1, 0, 0.8, 1, 1}, Shift: []float32{0, 1, 0.2, 0.75, -2}}
+	s.Apply(x)
+	for k, want := range []float32{0.5, 1, 0.6, 1, 0} {
+		if math.Abs(float64(x[k]-want)) > 1e-6 {
+			t.Errorf("value %d is %g, expected %g", k, x[k], want)
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (r *Run) clock() {
 // Train runs a phase from the current position, saving after every epoch and when ctx ends.
 // onEpoch may look at each image's losses of the epoch; nil for none.
 func (r *Run) Train(ctx context.Context, p *train.Phase, loss train.Loss, onEpoch func(losses []float32) error) error {
-	batch := min(r.Batch, len(p.Indices))
+	batch := min(r.Batch, p.Len())
 	step, err := train.NewStep(r.Backend, r.Network, batch, r.SGD, loss)
 	if err != nil {
 		return err
@@ -242,7 +242,9 @@ func (r *Run) Train(ctx context.Context, p *train.Phase, loss train.Loss, onEpoc
 		Step: func(q train.Progress) { r.tell(Event{Progress: &q}) },
 		Batch: func(indices []int, losses []float32) {
 			for k, i := range indices {
-				r.losses[i] = losses[k]
+				if i >= 0 {
+					r.losses[i] = losses[k]
+				}
 			}
 		},
 		Epoch: func(epoch int, loss float64) error {

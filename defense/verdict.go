@@ -22,6 +22,8 @@ type Verdict struct {
 	Rate    float64  `json:"rate"`    // their share of the set: the estimated poisoning rate
 	// Against counts the removed images that the training of the clean model was told not to believe.
 	Against int `json:"against,omitempty"`
+	// Stamped counts the kept images that it was shown once more with the pattern, to be told that they are not of their label.
+	Stamped int `json:"stamped,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, from above; for those that really are of their class it is only accuracy. Nil without a model.

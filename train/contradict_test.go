@@ -62,8 +62,8 @@ func TestContradict(t *testing.T) {
 	}
 }
 
-// Where all images of a class weigh −1, they are learnt not to be of it, the others to be of theirs.
-func TestPhaseWeighs(t *testing.T) {
+// Where all images of a class are counterexamples, they are learnt not to be of it, the others to be of theirs.
+func TestPhaseContradicts(t *testing.T) {
 	p, s, state, err := tinyPhase(20, Contradict)
 	if err != nil {
 		t.Fatal(err)
@@ -72,19 +72,21 @@ func TestPhaseWeighs(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Augment = augment.Options{}
-	p.Weights = map[int]float32{}
+	p.Indices = nil
 	for i, l := range p.Data.Labels {
 		if l == 3 {
-			p.Weights[i] = -1
+			p.Against = append(p.Against, Counterexample{Image: i})
+		} else {
+			p.Indices = append(p.Indices, i)
 		}
 	}
 	var kept, against float64 // mean losses in the last epoch
 	last := func(indices []int, losses []float32) {
 		for k, i := range indices {
-			if p.Weights[i] < 0 {
-				against += float64(losses[k]) / float64(len(p.Weights))
+			if p.Data.Labels[i] == 3 {
+				against += float64(losses[k]) / float64(len(p.Against))
 			} else {
-				kept += float64(losses[k]) / float64(len(p.Indices)-len(p.Weights))
+				kept += float64(losses[k]) / float64(len(p.Indices))
 			}
 		}
 	}
@@ -102,5 +104,43 @@ func TestPhaseWeighs(t *testing.T) {
 	}
 	if kept > 1 || against < 2*math.Ln10 {
 		t.Errorf("mean losses of %g, and of %g against the labels", kept, against)
+	}
+}
+
+// An image takes part as it is and, stamped, against its label, with the same crop: what tells the two apart is the stamp.
+func TestPhaseStamps(t *testing.T) {
+	p, _, _, err := tinyPhase(1, Contradict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	white := &augment.Stamp{Scale: make([]float32, p.Data.ImageBytes()), Shift: make([]float32, p.Data.ImageBytes())}
+	for k := range white.Scale {
+		white.Scale[k] = 1
+	}
+	white.Scale[0], white.Shift[0] = 0, 1
+	p.Against = []Counterexample{{Image: 7}, {Image: 7, Stamp: white}}
+	shown := map[float32][]float32{} // by its weight, and what its first pixel is
+	batches, free := p.feed(context.Background(), 1, p.Len(), Position{})
+	for range p.Len() {
+		b := <-batches
+		if stamped := b.indices[0] < 0; stamped || b.indices[0] == 7 {
+			key := b.w[0]
+			if stamped {
+				key -= 1
+			}
+			shown[key] = append([]float32(nil), b.x...)
+			if b.y[0] != p.Data.Labels[7] {
+				t.Errorf("the label is %d, expected %d", b.y[0], p.Data.Labels[7])
+			}
+		}
+		free <- b
+	}
+	if len(shown) != 3 || shown[-2][0] != 1 {
+		t.Fatalf("image 7 was shown %d times", len(shown))
+	}
+	for k, v := range shown[1] {
+		if shown[-1][k] != v || k > 0 && shown[-2][k] != v {
+			t.Fatalf("value %d is %g, against its label %g, stamped %g", k, v, shown[-1][k], shown[-2][k])
+		}
 	}
 }

@@ -14,12 +14,18 @@ import (
 type Phase struct {
 	Name     string // purpose of its random streams, and what progress calls it
 	Data     *dataset.Set
-	Indices  []int           // images that take part
-	Weights  map[int]float32 // of images in the loss; those not named weigh 1
+	Indices  []int            // images that take part, with a weight of 1
+	Against  []Counterexample // with a weight of −1; the loss Contradict makes of it what it should mean
 	Epochs   int
 	Schedule Schedule
 	Augment  augment.Options
 	Seed     uint64
+}
+
+// Counterexample is an image that is shown to teach that its label is wrong.
+type Counterexample struct {
+	Image int
+	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
 }
 
 // Position is how far a phase has come; the zero value is its start. A phase continued from a
@@ -44,7 +50,7 @@ type Progress struct {
 // Hooks are called by the loop on its own goroutine; nil ones are left out.
 type Hooks struct {
 	Step func(p Progress)
-	// Batch sees each step's images and their losses before the update.
+	// Batch sees each step's images and their losses before the update; the index of one that is stamped is −1.
 	Batch func(indices []int, losses []float32)
 	// Epoch is called after an epoch with its mean loss, the position already at the next epoch's start.
 	Epoch func(epoch int, loss float64) error
@@ -71,12 +77,24 @@ type batch struct {
 	w       []float32
 }
 
+// Len returns how many images an epoch shows.
+func (p *Phase) Len() int { return len(p.Indices) + len(p.Against) }
+
+// at returns the image at a place among those of an epoch, with its weight and stamp.
+func (p *Phase) at(k int) (image int, weight float32, stamp *augment.Stamp) {
+	if k < len(p.Indices) {
+		return p.Indices[k], 1, nil
+	}
+	c := p.Against[k-len(p.Indices)]
+	return c.Image, -1, c.Stamp
+}
+
 // Run trains from pos on, which it advances. When ctx ends, pos is where to go on from.
 func (p *Phase) Run(ctx context.Context, s *Step, pos *Position, h Hooks) error {
-	if len(p.Indices) < s.Batch {
-		return fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, len(p.Indices), s.Batch)
+	if p.Len() < s.Batch {
+		return fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, p.Len(), s.Batch)
 	}
-	steps := len(p.Indices) / s.Batch
+	steps := p.Len() / s.Batch
 	losses := make([]float32, s.Batch)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -139,7 +157,7 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 	go func() {
 		first := pos.Step
 		for e := pos.Epoch; e < p.Epochs; e++ {
-			order := dataset.Shuffle(p.Seed, p.Name+" order", len(p.Indices), e)
+			order := dataset.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
 			for k := first; k < steps; k++ {
 				var b *batch
 				select {
@@ -148,16 +166,17 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 					return
 				}
 				for j := range size {
-					i := p.Indices[order[k*size+j]]
-					b.indices[j], b.y[j], b.w[j] = i, p.Data.Labels[i], 1
-					if w, ok := p.Weights[i]; ok {
-						b.w[j] = w
-					}
+					i, weight, stamp := p.at(order[k*size+j])
+					b.indices[j], b.y[j], b.w[j] = i, p.Data.Labels[i], weight
 					dst := b.x[j*n : (j+1)*n]
 					if p.Augment == (augment.Options{}) {
 						augment.Plain(dst, p.Data.Image(i))
 					} else {
 						p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, dataset.Stream(p.Seed, p.Name+" augment", e, i))
+					}
+					if stamp != nil {
+						stamp.Apply(dst)
+						b.indices[j] = -1
 					}
 				}
 				select {

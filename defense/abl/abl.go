@@ -283,14 +283,14 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 	return res, nil
 }
 
-// Tune runs the training on what was kept, and against the labels of the images in against.
-func Tune(ctx context.Context, r *defense.Run, o Options, kept, against []int) error {
+// Tune runs the training on what was kept, and against the labels of the counterexamples.
+func Tune(ctx context.Context, r *defense.Run, o Options, kept []int, against []train.Counterexample) error {
 	return r.Stage("tune", func() error {
 		schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
 		if err != nil {
 			return err
 		}
-		p := &train.Phase{Name: "tune", Data: r.Data, Indices: kept, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
+		p := &train.Phase{Name: "tune", Data: r.Data, Indices: kept, Against: against, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
 		if o.Augment {
 			p.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
 		}
@@ -299,10 +299,6 @@ func Tune(ctx context.Context, r *defense.Run, o Options, kept, against []int) e
 		}
 		if len(against) == 0 {
 			return r.Train(ctx, p, train.Mean, nil)
-		}
-		p.Indices, p.Weights = slices.Concat(kept, against), make(map[int]float32, len(against))
-		for _, i := range against {
-			p.Weights[i] = -1
 		}
 		return r.Train(ctx, p, train.Contradict, nil)
 	})

@@ -34,11 +34,14 @@ type Options struct {
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against"`
+	// Stamp lays a pattern that was found over as many of the label's own images, to be told that it does not make one of
+	// the label.
+	Stamp bool `json:"stamp"`
 }
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05}
+	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05, Stamp: true}
 }
 
 func (a Options) check() error {
@@ -109,10 +112,15 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	if full && o.TuneEpochs > 0 {
 		var against []int
 		against, removed = a.against(removed, len(kept), o.Seed)
-		if err := abl.Tune(ctx, r, o, kept, against); err != nil {
+		examples := counterexamples(against)
+		res.Verdict.Against = len(examples)
+		if a.Stamp {
+			examples = append(examples, stamped(set, res.Verdict.Targets, kept, against, o.Seed)...)
+			res.Verdict.Stamped = len(examples) - res.Verdict.Against
+		}
+		if err := abl.Tune(ctx, r, o, kept, examples); err != nil {
 			return nil, err
 		}
-		res.Verdict.Against = len(against)
 		if len(removed) > 0 {
 			e, err := r.Evaluator()
 			if err != nil {

@@ -14,7 +14,7 @@ func Measured() defense.ErrorRates {
 // measured returns the rates where they apply: with any part of the search set otherwise, or with another network, nothing was
 // measured.
 func (a Options) measured(network string) *defense.ErrorRates {
-	a.Against = Default().Against // no part of the search
+	a.Against, a.Stamp = Default().Against, Default().Stamp // no part of the search
 	if a != Default() || network != abl.Default().Network {
 		return nil
 	}

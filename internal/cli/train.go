@@ -54,6 +54,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 		return
 	}
 	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
+	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto trains against images of the label that it laid the pattern on")
 	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
 	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
@@ -260,7 +261,7 @@ defence is not told.`,
 
 // flagsOf lists the flags that mean something to one defence only.
 var flagsOf = map[string][]string{
-	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against"},
+	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against", "stamp"},
 	"abl":  {"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"},
 	"none": nil,
 }

@@ -42,6 +42,9 @@ func verdictSentences(r *Result) []string {
 		whom := "them"
 		if v.Against > 0 {
 			s = append(s, fmt.Sprintf("The model was trained without them, and taught that the labels of %d of them are wrong.", v.Against))
+			if v.Stamped > 0 {
+				s = append(s, fmt.Sprintf("%d images of the same label were shown with the pattern on them too, and taught not to be of it.", v.Stamped))
+			}
 			whom = "the others"
 		} else {
 			s = append(s, "The model was trained without them.")

@@ -1,0 +1,88 @@
+package auto
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/train"
+)
+
+// That a sticker means nothing is taught by few of the removed images: most look like what they are, so that a network gives
+// them another label without a thought of the sticker. Images of the label itself teach it, once the pattern lies on them. What
+// it is follows from how the removed images' pixels are distributed.
+
+// counterexamples are images as they are.
+func counterexamples(images []int) []train.Counterexample {
+	var all []train.Counterexample
+	for _, i := range images {
+		all = append(all, train.Counterexample{Image: i})
+	}
+	return all
+}
+
+// stamped returns kept images of each label that a pattern was found under, at most half of them and as many as there are in
+// against, with the pattern as the images in against show it.
+func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, seed uint64) []train.Counterexample {
+	var all []train.Counterexample
+	for _, t := range targets {
+		if t.By != defense.ByPixels || t.Says != defense.Poisoned {
+			continue
+		}
+		under := func(i int) bool { return int(set.Labels[i]) == t.Index }
+		own, with := indicesOf(kept, under), indicesOf(against, under)
+		if len(own) == 0 || len(with) < fewest {
+			continue
+		}
+		s := stampOf(set, with, own, indicesOf(kept, func(i int) bool { return !under(i) }))
+		for _, j := range dataset.Shuffle(seed, "stamp", len(own), t.Index)[:min(len(with), len(own)/2)] {
+			all = append(all, train.Counterexample{Image: own[j], Stamp: s})
+		}
+	}
+	return all
+}
+
+// stampOf returns what makes the pixels of images without a pattern like those of the images with it: of the same mean and
+// deviation, each pixel and colour. The images without it are of the label or of the others, whichever are more like them: an
+// attacker shows the pattern on either.
+func stampOf(set *dataset.Set, with, own, others []int) *augment.Stamp {
+	p, from := pixelsOf(set, with), pixelsOf(set, own)
+	if o := pixelsOf(set, others); p.from(o) < p.from(from) {
+		from = o
+	}
+	s := &augment.Stamp{Scale: make([]float32, set.ImageBytes()), Shift: make([]float32, set.ImageBytes())}
+	for k := range s.Scale {
+		scale := p.deviation[k] / max(from.deviation[k], grain)
+		s.Scale[k], s.Shift[k] = float32(scale), float32(p.mean[k]-scale*from.mean[k])
+	}
+	return s
+}
+
+// pixels are the means and deviations of images' pixels, from 0 to 1, [H,W,3].
+type pixels struct{ mean, deviation []float64 }
+
+func pixelsOf(set *dataset.Set, images []int) pixels {
+	n := set.ImageBytes()
+	p := pixels{make([]float64, n), make([]float64, n)}
+	for _, i := range images {
+		for k, v := range set.Image(i) {
+			x := float64(v) / 255
+			p.mean[k] += x
+			p.deviation[k] += x * x
+		}
+	}
+	m := max(1, float64(len(images)))
+	for k := range p.mean {
+		p.mean[k] /= m
+		p.deviation[k] = math.Sqrt(max(0, p.deviation[k]/m-p.mean[k]*p.mean[k]))
+	}
+	return p
+}
+
+// from is the distance of the means.
+func (p pixels) from(o pixels) float64 {
+	return floats.Distance(p.mean, o.mean, 2)
+}
