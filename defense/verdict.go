@@ -22,7 +22,8 @@ type Verdict struct {
 	Rate    float64  `json:"rate"`    // their share of the set: the estimated poisoning rate
 	// Against counts the removed images that the training of the clean model was told not to believe.
 	Against int `json:"against,omitempty"`
-	// Stamped counts the kept images that it was shown once more with the pattern, to be told that they are not of their label.
+	// Stamped counts the kept images that it was shown once more with the pattern: half of them of the label, to be told that
+	// it does not make one of it, half of others, to be told that it changes nothing.
 	Stamped int `json:"stamped,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is

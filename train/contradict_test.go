@@ -75,7 +75,7 @@ func TestPhaseContradicts(t *testing.T) {
 	p.Indices = nil
 	for i, l := range p.Data.Labels {
 		if l == 3 {
-			p.Against = append(p.Against, Counterexample{Image: i})
+			p.More = append(p.More, Example{Image: i, Wrong: true})
 		} else {
 			p.Indices = append(p.Indices, i)
 		}
@@ -84,7 +84,7 @@ func TestPhaseContradicts(t *testing.T) {
 	last := func(indices []int, losses []float32) {
 		for k, i := range indices {
 			if p.Data.Labels[i] == 3 {
-				against += float64(losses[k]) / float64(len(p.Against))
+				against += float64(losses[k]) / float64(len(p.More))
 			} else {
 				kept += float64(losses[k]) / float64(len(p.Indices))
 			}
@@ -107,7 +107,7 @@ func TestPhaseContradicts(t *testing.T) {
 	}
 }
 
-// An image takes part as it is and, stamped, against its label, with the same crop: what tells the two apart is the stamp.
+// An image takes part as it is and, stamped, for and against its label, with the same crop: what tells them apart is the stamp.
 func TestPhaseStamps(t *testing.T) {
 	p, _, _, err := tinyPhase(1, Contradict)
 	if err != nil {
@@ -118,7 +118,7 @@ func TestPhaseStamps(t *testing.T) {
 		white.Scale[k] = 1
 	}
 	white.Scale[0], white.Shift[0] = 0, 1
-	p.Against = []Counterexample{{Image: 7}, {Image: 7, Stamp: white}}
+	p.More = []Example{{Image: 7, Wrong: true}, {Image: 7, Stamp: white, Wrong: true}, {Image: 7, Stamp: white}}
 	shown := map[float32][]float32{} // by its weight, and what its first pixel is
 	batches, free := p.feed(context.Background(), 1, p.Len(), Position{})
 	for range p.Len() {
@@ -135,12 +135,12 @@ func TestPhaseStamps(t *testing.T) {
 		}
 		free <- b
 	}
-	if len(shown) != 3 || shown[-2][0] != 1 {
+	if len(shown) != 4 || shown[-2][0] != 1 || shown[0][0] != 1 {
 		t.Fatalf("image 7 was shown %d times", len(shown))
 	}
 	for k, v := range shown[1] {
-		if shown[-1][k] != v || k > 0 && shown[-2][k] != v {
-			t.Fatalf("value %d is %g, against its label %g, stamped %g", k, v, shown[-1][k], shown[-2][k])
+		if shown[-1][k] != v || k > 0 && (shown[-2][k] != v || shown[0][k] != v) {
+			t.Fatalf("value %d is %g, against its label %g, stamped %g and %g", k, v, shown[-1][k], shown[-2][k], shown[0][k])
 		}
 	}
 }

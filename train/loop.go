@@ -14,18 +14,19 @@ import (
 type Phase struct {
 	Name     string // purpose of its random streams, and what progress calls it
 	Data     *dataset.Set
-	Indices  []int            // images that take part, with a weight of 1
-	Against  []Counterexample // with a weight of −1; the loss Contradict makes of it what it should mean
+	Indices  []int     // images that take part
+	More     []Example // further ones; those whose label is wrong need the loss Contradict
 	Epochs   int
 	Schedule Schedule
 	Augment  augment.Options
 	Seed     uint64
 }
 
-// Counterexample is an image that is shown to teach that its label is wrong.
-type Counterexample struct {
+// Example is an image that is shown otherwise than as it is.
+type Example struct {
 	Image int
 	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
+	Wrong bool           // whether it is shown to teach that its label is wrong: with a weight of −1
 }
 
 // Position is how far a phase has come; the zero value is its start. A phase continued from a
@@ -78,15 +79,18 @@ type batch struct {
 }
 
 // Len returns how many images an epoch shows.
-func (p *Phase) Len() int { return len(p.Indices) + len(p.Against) }
+func (p *Phase) Len() int { return len(p.Indices) + len(p.More) }
 
 // at returns the image at a place among those of an epoch, with its weight and stamp.
 func (p *Phase) at(k int) (image int, weight float32, stamp *augment.Stamp) {
 	if k < len(p.Indices) {
 		return p.Indices[k], 1, nil
 	}
-	c := p.Against[k-len(p.Indices)]
-	return c.Image, -1, c.Stamp
+	e := p.More[k-len(p.Indices)]
+	if e.Wrong {
+		return e.Image, -1, e.Stamp
+	}
+	return e.Image, 1, e.Stamp
 }
 
 // Run trains from pos on, which it advances. When ctx ends, pos is where to go on from.

@@ -283,21 +283,21 @@ func run(ctx context.Context, r *defense.Run, o Options) (*Result, error) {
 	return res, nil
 }
 
-// Tune runs the training on what was kept, and against the labels of the counterexamples.
-func Tune(ctx context.Context, r *defense.Run, o Options, kept []int, against []train.Counterexample) error {
+// Tune runs the training on what was kept, and on more examples.
+func Tune(ctx context.Context, r *defense.Run, o Options, kept []int, more []train.Example) error {
 	return r.Stage("tune", func() error {
 		schedule, err := train.ScheduleNamed(o.Schedule, o.TuneRate)
 		if err != nil {
 			return err
 		}
-		p := &train.Phase{Name: "tune", Data: r.Data, Indices: kept, Against: against, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
+		p := &train.Phase{Name: "tune", Data: r.Data, Indices: kept, More: more, Epochs: o.TuneEpochs, Schedule: schedule, Seed: o.Seed}
 		if o.Augment {
 			p.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
 		}
 		if o.TuneEpochs == 0 {
 			return nil
 		}
-		if len(against) == 0 {
+		if len(more) == 0 {
 			return r.Train(ctx, p, train.Mean, nil)
 		}
 		return r.Train(ctx, p, train.Contradict, nil)

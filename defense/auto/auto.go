@@ -34,8 +34,8 @@ type Options struct {
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against"`
-	// Stamp lays a pattern that was found over as many of the label's own images, to be told that it does not make one of
-	// the label.
+	// Stamp lays a pattern that was found over some of the label's own images, to be told that it does not make one of
+	// the label, and over as many others, to be told that nothing else changes.
 	Stamp bool `json:"stamp"`
 }
 
@@ -112,13 +112,12 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	if full && o.TuneEpochs > 0 {
 		var against []int
 		against, removed = a.against(removed, len(kept), o.Seed)
-		examples := counterexamples(against)
-		res.Verdict.Against = len(examples)
+		more := counterexamples(against)
 		if a.Stamp {
-			examples = append(examples, stamped(set, res.Verdict.Targets, kept, against, o.Seed)...)
-			res.Verdict.Stamped = len(examples) - res.Verdict.Against
+			more = append(more, stamped(set, res.Verdict.Targets, kept, against, o.Seed)...)
 		}
-		if err := abl.Tune(ctx, r, o, kept, examples); err != nil {
+		res.Verdict.Against, res.Verdict.Stamped = len(against), len(more)-len(against)
+		if err := abl.Tune(ctx, r, o, kept, more); err != nil {
 			return nil, err
 		}
 		if len(removed) > 0 {

@@ -15,31 +15,39 @@ import (
 // them another label without a thought of the sticker. Images of the label itself teach it, once the pattern lies on them. What
 // it is follows from how the removed images' pixels are distributed.
 
-// counterexamples are images as they are.
-func counterexamples(images []int) []train.Counterexample {
-	var all []train.Counterexample
+// dose is how many removed images training sees for each image of their label that is stamped.
+const dose = 4
+
+// counterexamples are images whose labels are wrong.
+func counterexamples(images []int) []train.Example {
+	var all []train.Example
 	for _, i := range images {
-		all = append(all, train.Counterexample{Image: i})
+		all = append(all, train.Example{Image: i, Wrong: true})
 	}
 	return all
 }
 
-// stamped returns kept images of each label that a pattern was found under, at most half of them and as many as there are in
-// against, with the pattern as the images in against show it.
-func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, seed uint64) []train.Counterexample {
-	var all []train.Counterexample
+// stamped returns kept images with the pattern that was found under their label, as the images in against show it: a quarter as
+// many as those, at most half of the label's, to be told that they are not of it. As many of other labels are to be told that they still
+// are what they were; without them a network takes the pattern for a sign of anything else.
+func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, seed uint64) []train.Example {
+	var all []train.Example
 	for _, t := range targets {
 		if t.By != defense.ByPixels || t.Says != defense.Poisoned {
 			continue
 		}
 		under := func(i int) bool { return int(set.Labels[i]) == t.Index }
-		own, with := indicesOf(kept, under), indicesOf(against, under)
-		if len(own) == 0 || len(with) < fewest {
+		own, others := indicesOf(kept, under), indicesOf(kept, func(i int) bool { return !under(i) })
+		with := indicesOf(against, under)
+		n := min(len(with)/dose, len(own)/2, len(others))
+		if len(with) < fewest || n == 0 {
 			continue
 		}
-		s := stampOf(set, with, own, indicesOf(kept, func(i int) bool { return !under(i) }))
-		for _, j := range dataset.Shuffle(seed, "stamp", len(own), t.Index)[:min(len(with), len(own)/2)] {
-			all = append(all, train.Counterexample{Image: own[j], Stamp: s})
+		s := stampOf(set, with, own, others)
+		for _, from := range [][]int{own, others} {
+			for _, j := range dataset.Shuffle(seed, "stamp", len(from), t.Index)[:n] {
+				all = append(all, train.Example{Image: from[j], Stamp: s, Wrong: int(set.Labels[from[j]]) == t.Index})
+			}
 		}
 	}
 	return all

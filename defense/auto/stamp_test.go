@@ -78,8 +78,8 @@ func TestStampIsTheTrigger(t *testing.T) {
 	}
 }
 
-// Images of a label are stamped where a pattern was found under it: as many as there are removed ones to learn it from, at
-// most half of those that are kept.
+// Images of a label are stamped where a pattern was found under it, to be told that they are not of it: a quarter as many
+// as there are removed ones to learn it from, at most half of those that are kept; and as many of others, with their own labels.
 func TestStamped(t *testing.T) {
 	_, set, with, own, want := plant(t, "badnets", signs.Render(1, 600, 10).Train, 4)
 	kept := slices.DeleteFunc(dataset.Shuffle(0, "all", set.Len(), 0), func(i int) bool { return slices.Contains(with, i) })
@@ -90,8 +90,9 @@ func TestStamped(t *testing.T) {
 		against []int
 		n       int
 	}{
-		{found, with[:20], 20},
-		{found, with, min(len(with), len(own)/2)},
+		{found, with[:20], 5},
+		{found, with, len(with) / 4},
+		{found, append(slices.Repeat(with, 3), own...), len(own) / 2},
 		{found, with[:fewest-1], 0},
 		{[]defense.Target{{Index: 4, Says: defense.CantTell, By: defense.ByPixels}}, with, 0},
 		{[]defense.Target{{Index: 4, Says: defense.Poisoned, By: defense.ByFeatures}}, with, 0},
@@ -99,15 +100,18 @@ func TestStamped(t *testing.T) {
 		{nil, with, 0},
 	} {
 		got := stamped(set, c.targets, kept, c.against, 1)
-		if len(got) != c.n {
-			t.Errorf("%+v, %d removed: %d are stamped, expected %d", c.targets, len(c.against), len(got), c.n)
-		}
-		seen := map[int]bool{}
+		seen, wrong := map[int]bool{}, 0
 		for _, e := range got {
-			if seen[e.Image] || !slices.Contains(own, e.Image) || e.Stamp == nil {
-				t.Errorf("image %d is stamped", e.Image)
+			if e.Wrong {
+				wrong++
+			}
+			if seen[e.Image] || !slices.Contains(kept, e.Image) || e.Wrong != slices.Contains(own, e.Image) || e.Stamp == nil {
+				t.Errorf("image %d is stamped, of a wrong label: %v", e.Image, e.Wrong)
 			}
 			seen[e.Image] = true
+		}
+		if len(got) != 2*c.n || wrong != c.n {
+			t.Errorf("%+v, %d removed: %d are stamped, %d of them of the label, expected %d", c.targets, len(c.against), len(got), wrong, c.n)
 		}
 	}
 	got := stamped(set, found, kept, with, 1)[0].Stamp

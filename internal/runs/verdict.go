@@ -43,7 +43,7 @@ func verdictSentences(r *Result) []string {
 		if v.Against > 0 {
 			s = append(s, fmt.Sprintf("The model was trained without them, and taught that the labels of %d of them are wrong.", v.Against))
 			if v.Stamped > 0 {
-				s = append(s, fmt.Sprintf("%d images of the same label were shown with the pattern on them too, and taught not to be of it.", v.Stamped))
+				s = append(s, fmt.Sprintf("It was shown the pattern on %d other images too, to learn that it does not mean the label, nor any other.", v.Stamped))
 			}
 			whom = "the others"
 		} else {
