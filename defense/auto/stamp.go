@@ -15,9 +15,6 @@ import (
 // them another label without a thought of the sticker. Images of the label itself teach it, once the pattern lies on them. What
 // it is follows from how the removed images' pixels are distributed.
 
-// dose is how many removed images training sees for each image of their label that is stamped.
-const dose = 4
-
 // counterexamples are images whose labels are wrong.
 func counterexamples(images []int) []train.Example {
 	var all []train.Example
@@ -27,8 +24,8 @@ func counterexamples(images []int) []train.Example {
 	return all
 }
 
-// stamped returns kept images with the pattern that was found under their label, as the images in against show it: a quarter as
-// many as those, at most half of the label's, to be told that they are not of it. As many of other labels are to be told that they still
+// stamped returns kept images with the pattern that was found under their label, as the images in against show it: as many as
+// those, at most half of the label's, to be told that they are not of it. As many of other labels are to be told that they still
 // are what they were; without them a network takes the pattern for a sign of anything else.
 func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, seed uint64) []train.Example {
 	var all []train.Example
@@ -39,7 +36,7 @@ func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, se
 		under := func(i int) bool { return int(set.Labels[i]) == t.Index }
 		own, others := indicesOf(kept, under), indicesOf(kept, func(i int) bool { return !under(i) })
 		with := indicesOf(against, under)
-		n := min(len(with)/dose, len(own)/2, len(others))
+		n := min(len(with), len(own)/2, len(others))
 		if len(with) < fewest || n == 0 {
 			continue
 		}
