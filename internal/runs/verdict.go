@@ -45,7 +45,7 @@ func verdictSentences(r *Result) []string {
 			if v.Stamped > 0 {
 				s = append(s, fmt.Sprintf("It was shown the pattern on %d other images too, to learn that it does not mean the label, nor any other.", v.Stamped))
 			}
-			whom = "the others"
+			whom = "the other removed images"
 		} else {
 			s = append(s, "The model was trained without them.")
 		}
