@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
@@ -119,28 +120,30 @@ func TestPhaseStamps(t *testing.T) {
 	}
 	white.Scale[0], white.Shift[0] = 0, 1
 	p.More = []Example{{Image: 7, Wrong: true}, {Image: 7, Stamp: white, Wrong: true}, {Image: 7, Stamp: white}}
-	shown := map[float32][]float32{} // by its weight, and what its first pixel is
+	type way struct {
+		weight  float32
+		stamped bool
+	}
+	shown := map[way][]float32{}
 	batches, free := p.feed(context.Background(), 1, p.Len(), Position{})
 	for range p.Len() {
 		b := <-batches
 		if stamped := b.indices[0] < 0; stamped || b.indices[0] == 7 {
-			key := b.w[0]
-			if stamped {
-				key -= 1
-			}
-			shown[key] = append([]float32(nil), b.x...)
+			shown[way{b.w[0], stamped}] = slices.Clone(b.x)
 			if b.y[0] != p.Data.Labels[7] {
 				t.Errorf("the label is %d, expected %d", b.y[0], p.Data.Labels[7])
 			}
 		}
 		free <- b
 	}
-	if len(shown) != 4 || shown[-2][0] != 1 || shown[0][0] != 1 {
-		t.Fatalf("image 7 was shown %d times", len(shown))
+	plain, against := shown[way{1, false}], shown[way{-1, false}]
+	stamped, stampedAgainst := shown[way{1, true}], shown[way{-1, true}]
+	if len(shown) != 4 || stampedAgainst[0] != 1 || stamped[0] != 1 {
+		t.Fatalf("image 7 was shown in %d ways", len(shown))
 	}
-	for k, v := range shown[1] {
-		if shown[-1][k] != v || k > 0 && (shown[-2][k] != v || shown[0][k] != v) {
-			t.Fatalf("value %d is %g, against its label %g, stamped %g and %g", k, v, shown[-1][k], shown[-2][k], shown[0][k])
+	for k, v := range plain {
+		if against[k] != v || k > 0 && (stampedAgainst[k] != v || stamped[k] != v) {
+			t.Fatalf("value %d is %g, against its label %g, stamped %g and %g", k, v, against[k], stampedAgainst[k], stamped[k])
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/internal/planted"
 )
 
 // byPixels looks at the pixels alone.
@@ -85,21 +86,14 @@ func TestPixelsFindPatterns(t *testing.T) {
 	}{{"badnets", 0.02, 0}, {"badnets", 0.5, 0}, {"badnets", 0.1, 0.1}, {"blend", 0.1, 0}, {"blend", 0.02, 0}} {
 		config := attack.Defaults(c.attack)
 		config.Target, config.Rate, config.Cover = target, c.rate, c.cover
-		a, err := attack.New(context.Background(), config, clean, attack.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, truth, err := a.Poison(context.Background(), clean)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, set, poisoned := planted.Poison(t, config, clean)
 		seen, found := byPixels(t, set)
 		if len(seen) != 1 || seen[0].Says != defense.Poisoned || seen[0].Index != target || seen[0].By != defense.ByPixels {
 			t.Errorf("%+v: %+v", c, seen)
 		}
 		for i, p := range found {
-			if truth.Poisoned[i] != (p > flagged) {
-				t.Errorf("%+v: image %d has a probability of %g, poisoned is %v", c, i, p, truth.Poisoned[i])
+			if poisoned[i] != (p > flagged) {
+				t.Errorf("%+v: image %d has a probability of %g, poisoned is %v", c, i, p, poisoned[i])
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// That a sticker means nothing is taught by few of the removed images: most look like what they are, so that a network gives
+// That a sticker does not mean the label is taught by few of the removed images: most look like what they are, so that a network gives
 // them another label without a thought of the sticker. Images of the label itself teach it, once the pattern lies on them. What
 // it is follows from how the removed images' pixels are distributed.
 
@@ -55,7 +55,7 @@ func stamped(set *dataset.Set, targets []defense.Target, kept, against []int, se
 // attacker shows the pattern on either.
 func stampOf(set *dataset.Set, with, own, others []int) *augment.Stamp {
 	p, from := pixelsOf(set, with), pixelsOf(set, own)
-	if o := pixelsOf(set, others); p.from(o) < p.from(from) {
+	if o := pixelsOf(set, others); floats.Distance(p.mean, o.mean, 2) < floats.Distance(p.mean, from.mean, 2) {
 		from = o
 	}
 	s := &augment.Stamp{Scale: make([]float32, set.ImageBytes()), Shift: make([]float32, set.ImageBytes())}
@@ -85,9 +85,4 @@ func pixelsOf(set *dataset.Set, images []int) pixels {
 		p.deviation[k] = math.Sqrt(max(0, p.deviation[k]/m-p.mean[k]*p.mean[k]))
 	}
 	return p
-}
-
-// from is the distance of the means.
-func (p pixels) from(o pixels) float64 {
-	return floats.Distance(p.mean, o.mean, 2)
 }

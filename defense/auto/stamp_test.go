@@ -11,25 +11,14 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/planted"
 )
 
-// plant poisons signs and returns with the set which images were poisoned, and a stamp learnt from them.
-func plant(t *testing.T, name string, clean *dataset.Set, target int) (*attack.Attack, *dataset.Set, []int, []int, *augment.Stamp) {
-	t.Helper()
-	config := attack.Defaults(name)
-	config.Target = target
-	a, err := attack.New(context.Background(), config, clean, attack.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, truth, err := a.Poison(context.Background(), clean)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var with, own, others []int
-	for i, l := range set.Labels {
+// sides returns which images of signs were poisoned, and which others are of the target and which are not.
+func sides(labels []int32, poisoned []bool, target int) (with, own, others []int) {
+	for i, l := range labels {
 		switch {
-		case truth.Poisoned[i]:
+		case poisoned[i]:
 			with = append(with, i)
 		case int(l) == target:
 			own = append(own, i)
@@ -37,7 +26,7 @@ func plant(t *testing.T, name string, clean *dataset.Set, target int) (*attack.A
 			others = append(others, i)
 		}
 	}
-	return a, set, with, own, stampOf(set, with, own, others)
+	return with, own, others
 }
 
 // What is learnt from poisoned images does to others what the attacker does: a sticker and a blended picture, on images of
@@ -49,7 +38,11 @@ func TestStampIsTheTrigger(t *testing.T) {
 		"badnets": 0.2, "blend": 0.05,
 		"sig": 0.4, // it is stronger in test images, which alone is 0.04, and few are poisoned
 	} {
-		a, _, _, _, s := plant(t, name, d.Train, target)
+		config := attack.Defaults(name)
+		config.Target = target
+		a, set, poisoned := planted.Poison(t, config, d.Train)
+		with, own, others := sides(set.Labels, poisoned, target)
+		s := stampOf(set, with, own, others)
 		triggered, err := a.Triggered(context.Background(), d.Test)
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +74,11 @@ func TestStampIsTheTrigger(t *testing.T) {
 // Images of a label are stamped where a pattern was found under it, to be told that they are not of it: as many as there are
 // removed ones to learn it from, at most half of those that are kept; and as many of others, with their own labels.
 func TestStamped(t *testing.T) {
-	_, set, with, own, want := plant(t, "badnets", signs.Render(1, 600, 10).Train, 4)
+	config := attack.Defaults("badnets")
+	config.Target = 4
+	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
+	with, own, others := sides(set.Labels, poisoned, config.Target)
+	want := stampOf(set, with, own, others)
 	kept := slices.DeleteFunc(dataset.Shuffle(0, "all", set.Len(), 0), func(i int) bool { return slices.Contains(with, i) })
 	slices.Sort(kept)
 	found := []defense.Target{{Index: 4, Says: defense.Poisoned, By: defense.ByPixels}}

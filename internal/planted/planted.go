@@ -24,21 +24,27 @@ type Signs struct {
 // Render draws signs and plants the stickers.
 func Render(t testing.TB, seed uint64, train, test int) *Signs {
 	t.Helper()
-	ctx := context.Background()
 	d := signs.Render(seed, train, test)
 	c := attack.Defaults("badnets")
 	c.Target, c.PatchSize = Target, 5
-	a, err := attack.New(ctx, c, d.Train, attack.Env{})
+	a, set, poisoned := Poison(t, c, d.Train)
+	triggered, err := a.Triggered(context.Background(), d.Test)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, truth, err := a.Poison(ctx, d.Train)
+	return &Signs{Train: set, Test: d.Test, Clean: d.Train, Poisoned: poisoned, Triggered: triggered}
+}
+
+// Poison plants an attack in a copy of the images and says which it poisoned.
+func Poison(t testing.TB, c attack.Config, clean *dataset.Set) (a *attack.Attack, set *dataset.Set, poisoned []bool) {
+	t.Helper()
+	a, err := attack.New(context.Background(), c, clean, attack.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	triggered, err := a.Triggered(ctx, d.Test)
+	set, truth, err := a.Poison(context.Background(), clean)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Signs{Train: set, Test: d.Test, Clean: d.Train, Poisoned: truth.Poisoned, Triggered: triggered}
+	return a, set, truth.Poisoned
 }
