@@ -4,6 +4,7 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -291,6 +292,20 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 		out.Labels[k] = a.label(out.Labels[k])
 	}
 	return out, nil
+}
+
+// ErrSeveralClasses is Marked's error for attacks that put images of several classes together (CBA).
+var ErrSeveralClasses = errors.New("its triggered images are of several classes and have no label of their own")
+
+// Marked returns all test images with the trigger and with their own labels: a network's accuracy on those that are not
+// of the target class is its robust accuracy, that on the target's own tells whether it takes the trigger for a sign
+// against the target. Where a triggered image is of several classes the error is ErrSeveralClasses.
+func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if _, ok := a.trigger.(Composer); ok {
+		return nil, fmt.Errorf("attack %s: %w", a.Config.Name, ErrSeveralClasses)
+	}
+	out := test.Clone()
+	return out, a.onTest(ctx, out, a.trigger.Apply)
 }
 
 // Covered returns the test images changed as the covering images of the training set are, with their

@@ -3,6 +3,7 @@ package attack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -129,6 +130,12 @@ func TestPoisonKeepsItsPromises(t *testing.T) {
 				if l != 3 {
 					t.Fatal("a triggered image does not carry the target")
 				}
+			}
+			marked, err := a.Marked(ctx, d.Test)
+			if _, composes := a.trigger.(Composer); composes != errors.Is(err, ErrSeveralClasses) {
+				t.Errorf("marked images: %v", err)
+			} else if !composes && (err != nil || !slices.Equal(marked.Labels, d.Test.Labels) || bytes.Equal(marked.Pixels, d.Test.Pixels)) {
+				t.Error("marked images have other labels or no trigger")
 			}
 
 			// From the cache, from nothing and from a saved folder: the same bytes.

@@ -90,6 +90,32 @@ func (s *Set) Clone() *Set {
 	return &t
 }
 
+// OrderClasses numbers the classes as names does, and reports whether these are the same names, each once. If not, the set
+// stays as it is.
+func (s *Set) OrderClasses(names []string) bool {
+	place := make(map[string]int32, len(names))
+	for i, name := range names {
+		place[name] = int32(i)
+	}
+	to := make([]int32, len(s.Classes))
+	for c, name := range s.Classes {
+		i, ok := place[name]
+		if !ok {
+			return false
+		}
+		to[c] = i
+		delete(place, name)
+	}
+	if len(place) > 0 || len(s.Classes) != len(names) {
+		return false
+	}
+	for i, l := range s.Labels {
+		s.Labels[i] = to[l]
+	}
+	s.Classes = names
+	return true
+}
+
 // Counts returns the number of images of each class.
 func (s *Set) Counts() []int {
 	n := make([]int, len(s.Classes))

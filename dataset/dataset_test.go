@@ -227,6 +227,18 @@ func TestLimitIsASeededSubset(t *testing.T) {
 	}
 }
 
+func TestClassesInAnotherOrder(t *testing.T) {
+	s := &Set{Classes: []string{"a", "b", "c"}, Labels: []int32{0, 1, 2, 1}}
+	for _, names := range [][]string{{"a", "b"}, {"a", "b", "d"}, {"a", "b", "c", "d"}, {"a", "b", "b"}} {
+		if s.OrderClasses(names) || !slices.Equal(s.Labels, []int32{0, 1, 2, 1}) || s.Classes[2] != "c" {
+			t.Errorf("%v: %+v", names, s)
+		}
+	}
+	if !s.OrderClasses([]string{"c", "a", "b"}) || !slices.Equal(s.Labels, []int32{1, 2, 0, 2}) || s.Classes[0] != "c" {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestDuplicates(t *testing.T) {
 	s := synthetic(10, 8, []string{"a", "b"})
 	copy(s.Image(4), s.Image(2)) // the same label

@@ -27,7 +27,10 @@ type Verdict struct {
 	FPR     *float64 `json:"fpr"`
 	CA      *float64 `json:"ca"` // in percent; null where no network was trained on what is kept
 	ASR     *float64 `json:"asr"`
-	Seconds float64  `json:"seconds"`
+	// RA and RATarget are the first attack's; see runs.Attack.
+	RA       *float64 `json:"ra,omitempty"`
+	RATarget *float64 `json:"ra_target,omitempty"`
+	Seconds  float64  `json:"seconds"`
 	// Times is how many times as long all took as the training on what is kept; 0 where there was none, or another engine
 	// in between.
 	Times float64 `json:"times,omitempty"`
@@ -53,6 +56,9 @@ func (r *Runner) Verdicts() []Verdict {
 		}
 		for _, a := range res.Attacks {
 			planted[a.Target] = true
+		}
+		if len(res.Attacks) > 0 {
+			v.RA, v.RATarget = res.Attacks[0].RA, res.Attacks[0].RATarget
 		}
 		if c.Attack == "none" {
 			v.Right = v.Says != defense.Poisoned
@@ -81,6 +87,10 @@ func verdictTable(title string, all []Verdict) report.Table {
 	if trained {
 		t.Columns = append(t.Columns, "CA %", "ASR %")
 	}
+	marked := slices.ContainsFunc(all, func(v Verdict) bool { return v.RA != nil })
+	if marked {
+		t.Columns = append(t.Columns, "RA %", "target's RA %")
+	}
 	t.Columns = append(t.Columns, "seconds")
 	if trained {
 		t.Columns = append(t.Columns, "times training alone")
@@ -105,6 +115,9 @@ func verdictTable(title string, all []Verdict) report.Table {
 		}
 		if trained {
 			line = append(line, number(v.CA, nil), number(v.ASR, nil))
+		}
+		if marked {
+			line = append(line, number(v.RA, nil), number(v.RATarget, nil))
 		}
 		line = append(line, fmt.Sprintf("%.0f", v.Seconds))
 		if trained {

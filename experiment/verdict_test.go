@@ -128,7 +128,7 @@ func TestAutoExperiments(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := r.Verdicts()
-	if len(v) != 1 || v[0].CA == nil || v[0].ASR == nil {
+	if len(v) != 1 || v[0].CA == nil || v[0].ASR == nil || v[0].RA == nil {
 		t.Errorf("verdicts %+v", v)
 	}
 }

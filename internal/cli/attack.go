@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ in --cache.`,
 				return err
 			}
 			if d.Test != nil {
-				if err := writeTriggered(c, at, d, filepath.Join(out, "triggered")); err != nil {
+				if err := writeImages(c, at.Triggered, d, filepath.Join(out, "triggered")); err != nil {
 					return err
 				}
 			}
@@ -157,13 +158,19 @@ NAME:key=value,… changes.`,
 func (a *app) attackApply() *cobra.Command {
 	var data dataFlags
 	var from, out string
+	var own bool
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Put a prepared attack's trigger on other test images",
 		Long: `Reads an attack that unpoison attack wrote, with what it has learnt, and writes
-the test images of --data with its trigger.`,
+the test images of --data with its trigger: those of other classes labelled as
+the target, or with --own-labels all of them, each with the label that it has.
+Accuracy on the first is the attack success rate, on the second the robust
+accuracy, class by class.`,
 		Example: `  unpoison attack apply --from poisoned --data DIR2 --out more
-  unpoison eval --model run/model.safetensors --data DIR2 --triggered more`,
+  unpoison eval --model run/model.safetensors --data DIR2 --triggered more
+  unpoison attack apply --from poisoned --data DIR2 --own-labels --out own
+  unpoison eval --model run/model.safetensors --data own`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if from == "" {
@@ -187,21 +194,27 @@ the test images of --data with its trigger.`,
 			if err != nil {
 				return err
 			}
-			if err := writeTriggered(c, at, d, out); err != nil {
+			images, labelled := at.Triggered, d.Test.Classes[at.Config.Target]
+			if own {
+				images, labelled = at.Marked, "as they were"
+			}
+			if err := writeImages(c, images, d, out); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, d.Test.Classes[at.Config.Target])
+			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, labelled)
 			return nil
 		},
 	}
 	data.add(c)
 	c.Flags().StringVar(&from, "from", "", "`DIR` of the prepared attack")
 	c.Flags().StringVar(&out, "out", "", "`DIR` for the triggered images")
+	c.Flags().BoolVar(&own, "own-labels", false, "all classes, each image with its own label")
 	return c
 }
 
-func writeTriggered(c *cobra.Command, at *attack.Attack, d *dataset.Data, out string) error {
-	triggered, err := at.Triggered(c.Context(), d.Test)
+// writeImages writes what is made of the test images, as training images too: most layouts must have some.
+func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) error {
+	triggered, err := of(c.Context(), d.Test)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -140,8 +141,26 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
-	if err != nil || !strings.Contains(string(page), "This data looks poisoned") {
+	if err != nil || !strings.Contains(string(page), "This data looks poisoned") || !strings.Contains(string(page), "of turn-left&#39;s own") {
 		t.Errorf("the page does not say so: %v", err)
+	}
+	planted, own := filepath.Join(t.TempDir(), "planted"), filepath.Join(t.TempDir(), "own")
+	for _, args := range [][]string{
+		{"attack", "badnets:patch_size=5,target=9", "--data", "signs", "--limit", "1200", "--out", planted},
+		{"attack", "apply", "--from", planted, "--data", "signs", "--own-labels", "--out", own},
+	} {
+		if code, _, errs := call(args...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	code, text, errs = call("eval", "--model", filepath.Join(out, runs.ModelFile), "--data", own, "--json")
+	var e evalResult
+	if err := json.Unmarshal([]byte(text), &e); code != 0 || err != nil {
+		t.Fatalf("%d, %v: %s", code, err, errs)
+	}
+	a := r.Attacks[0] // the signs have as many test images of each class
+	if n := float64(len(e.PerClass)); a.RA == nil || a.RATarget == nil || *a.RATarget != e.PerClass[9] || math.Abs(n*e.CA-(n-1)**a.RA-*a.RATarget) > 1e-6 {
+		t.Errorf("robust accuracy %+v, by eval %+v", a, e)
 	}
 }
 

@@ -199,8 +199,8 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	return d, nil
 }
 
-// sameClasses reports data of other classes than the model's. Models made elsewhere have no names: they
-// take the data's, if there are as many.
+// sameClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
+// no names: they take the data's, if there are as many.
 func sameClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
 	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
 		info.Classes = set.Classes
@@ -208,7 +208,7 @@ func sameClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path
 	if len(info.Classes) == 0 {
 		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
 	}
-	if !slices.Equal(set.Classes, info.Classes) {
+	if !slices.Equal(set.Classes, info.Classes) && !set.OrderClasses(info.Classes) {
 		return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, path, set.Classes)
 	}
 	return nil

@@ -320,6 +320,12 @@ func (a *app) report(folder string, r *runs.Result) error {
 		if p.ASR != nil {
 			row("attack success rate", "%.2f %%", *p.ASR)
 		}
+		if p.RA != nil {
+			row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)
+		}
+		if p.RATarget != nil {
+			row("", "%.2f %% of the target's own", *p.RATarget)
+		}
 		if p.Covered != nil {
 			row("covering images", "%.2f %% classified right", *p.Covered)
 		}

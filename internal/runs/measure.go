@@ -2,8 +2,11 @@ package runs
 
 import (
 	"context"
+	"errors"
+	"math"
 	"runtime/debug"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
@@ -64,6 +67,9 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		if res.ASR == nil || *asr > *res.ASR {
 			res.ASR = asr
 		}
+		if err := res.Attacks[k].measureMarked(ctx, e, a, s.Data.Test); err != nil {
+			return err
+		}
 		covered, err := a.Covered(ctx, s.Data.Test)
 		if err != nil {
 			return err
@@ -73,6 +79,36 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// measureMarked finds what the network makes of triggered images under their own labels.
+func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *attack.Attack, test *dataset.Set) error {
+	marked, err := a.Marked(ctx, test)
+	if errors.Is(err, attack.ErrSeveralClasses) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r, err := e.Accuracy(ctx, marked)
+	if err != nil {
+		return err
+	}
+	ofTarget, n := 0, marked.Len() // with AllToAll no class is the target's own
+	if !p.Settings.AllToAll {
+		ofTarget = marked.Counts()[p.Target]
+		n -= ofTarget
+	}
+	if ofTarget > 0 {
+		v := 100 * r.PerClass[p.Target]
+		p.RATarget = &v
+	}
+	if n > 0 {
+		right := r.Accuracy*float64(marked.Len()) - r.PerClass[p.Target]*float64(ofTarget)
+		v := 100 * math.Round(right) / float64(n)
+		p.RA = &v
 	}
 	return nil
 }

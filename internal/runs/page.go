@@ -180,6 +180,12 @@ func Page(folder string, o *Outcome) error {
 		}
 		p.Summary = append(p.Summary, text)
 	}
+	for _, a := range r.Attacks {
+		if a.RA != nil && a.RATarget != nil {
+			p.Summary = append(p.Summary, fmt.Sprintf("With the trigger of %s, %.1f %% of the other classes' test images are classified as what they show, and %.1f %% of %s's own.",
+				a.Name, *a.RA, *a.RATarget, r.Data.Classes[a.Target]))
+		}
+	}
 	if len(o.Epochs) > 1 {
 		caption := "Mean loss of each epoch."
 		if r.Verdict != nil && r.CA != nil {

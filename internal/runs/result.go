@@ -77,6 +77,11 @@ type Attack struct {
 	Target int     `json:"target"`
 
 	ASR *float64 `json:"asr"`
+	// RA, the robust accuracy, is that on triggered test images under their own labels, without the target class; RATarget
+	// that on the triggered images of the target class itself, of which SIG's kind of poison and training against a trigger
+	// leave little. Null where a triggered image is of several classes.
+	RA       *float64 `json:"ra,omitempty"`
+	RATarget *float64 `json:"ra_target,omitempty"`
 	// Covered is the accuracy on test images that show a part of the attack and keep their labels;
 	// for Dynamic the cross-trigger accuracy.
 	Covered  *float64      `json:"covered_accuracy,omitempty"`
