@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	leastSteps = 200
+	leastSteps = 100
 	os.Exit(m.Run())
 }
 
@@ -24,15 +24,22 @@ func recipe() abl.Options {
 	return o
 }
 
+// settings are the default ones, at half the length.
+func settings() Options {
+	a := Default()
+	a.Epochs, a.Rounds = 10, 3
+	return a
+}
+
 // A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly
 // any others. In the fewer signs isolation ranks some planted arrows before all else, and the features alone have to tell.
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
-		{2000, Default().Rounds, 195, 9}, // of 200 and 1,800
+		{2000, settings().Rounds, 195, 9}, // of 200 and 1,800
 		{1200, 0, 117, 11},               // of 120 and 1,080
 	} {
 		d := planted.Render(t, 1, c.images, 300)
-		a := Default()
+		a := settings()
 		a.Rounds, a.Pixels = c.rounds, false
 		r, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{})
 		if err != nil {
@@ -61,7 +68,7 @@ func TestFindsASticker(t *testing.T) {
 
 // Clean signs are not called poisoned, and nothing is removed.
 func TestFindsNothingInCleanSigns(t *testing.T) {
-	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), Default(), abl.Settings{})
+	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), settings(), abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +80,7 @@ func TestFindsNothingInCleanSigns(t *testing.T) {
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 1200, 300)
-	o, a := recipe(), Default()
+	o, a := recipe(), settings()
 	a.Rounds = 2
 	whole, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()})
 	if err != nil {
