@@ -36,7 +36,7 @@ func settings() Options {
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
 		{2000, settings().Rounds, 195, 9}, // of 200 and 1,800
-		{1200, 0, 117, 11},               // of 120 and 1,080
+		{1200, 0, 117, 11},                // of 120 and 1,080
 	} {
 		d := planted.Render(t, 1, c.images, 300)
 		a := settings()
