@@ -36,10 +36,12 @@ type Options struct {
 
 // Outcome says what unlearning did.
 type Outcome struct {
-	Steps        int     `json:"steps"`
-	Isolated     float64 `json:"isolated_accuracy"` // after
-	Before       float64 `json:"held_back_accuracy_before"`
-	After        float64 `json:"held_back_accuracy"`
+	Steps    int     `json:"steps"`
+	Isolated float64 `json:"isolated_accuracy"` // after
+	Before   float64 `json:"held_back_accuracy_before"`
+	After    float64 `json:"held_back_accuracy"`
+	// RolledBack is whether the last network cost too much: the result is the best one before it that did not, if need be the
+	// one that unlearning began with.
 	RolledBack   bool    `json:"rolled_back"`
 	Unlearnt     bool    `json:"unlearnt"`
 	LowestBefore float64 `json:"isolated_accuracy_before"`

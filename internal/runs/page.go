@@ -175,8 +175,11 @@ func Page(folder string, o *Outcome) error {
 	if u := r.Unlearning; u != nil {
 		text := fmt.Sprintf("Unlearning brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
 			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
+		if u.RolledBack && u.Isolated == u.LowestBefore && u.After == u.Before {
+			text = "The model is the one before it."
+		}
 		if u.RolledBack {
-			text = "Unlearning was rolled back: it would have cost more accuracy on held-back images than allowed. The model is the one before it."
+			text = "Unlearning was rolled back: at its end it cost more accuracy on held-back images than allowed. " + strings.Replace(text, "Unlearning", "What was kept of it", 1)
 		}
 		p.Summary = append(p.Summary, text)
 	}
