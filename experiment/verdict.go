@@ -149,7 +149,7 @@ func filter(all []Verdict) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Over the %d poisoned sets TPR is %.2f %% and FPR %.3f %% on average.", n, 100*tpr/float64(n), 100*fpr/float64(n))
+	return fmt.Sprintf("Over the poisoned sets TPR is %.2f %% and FPR %.3f %% on average.", 100*tpr/float64(n), 100*fpr/float64(n))
 }
 
 // Rates says how often verdicts are right: on clean data, how many call it poisoned; on poisoned data, how many say
@@ -158,13 +158,13 @@ func Rates(all []Verdict) string {
 	var parts []string
 	say := func(e defense.Errors, unsure int, kind, what string) {
 		if e.Sets > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s sets: %d %s (at most %.1f %% with 95 %% confidence); of %d it could not tell.",
-				e.Sets, kind, e.Wrong, what, 100*e.AtMost, unsure))
+			parts = append(parts, fmt.Sprintf("%s sets: %d; %s: %d (at most %.1f %% with 95 %% confidence); could not tell: %d.",
+				kind, e.Sets, what, e.Wrong, 100*e.AtMost, unsure))
 		}
 	}
 	rates, unsure := errorRates(all)
-	say(rates.Clean, unsure[0], "clean", "false alarms")
-	say(rates.Poisoned, unsure[1], "poisoned", "missed or under another label")
+	say(rates.Clean, unsure[0], "Clean", "false alarms")
+	say(rates.Poisoned, unsure[1], "Poisoned", "missed or under another label")
 	return strings.Join(parts, " ")
 }
 

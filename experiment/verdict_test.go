@@ -44,7 +44,7 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 		t.Errorf("right: %v, expected false, true, true, false, false, false", got)
 	}
 	rates := Rates(r.Verdicts())
-	for _, want := range []string{"2 clean sets: 1 false alarms", "4 poisoned sets: 3 missed", "of 1 it could not tell"} {
+	for _, want := range []string{"Clean sets: 2; false alarms: 1 (", "Poisoned sets: 4; missed or under another label: 3 (", "could not tell: 1."} {
 		if !strings.Contains(rates, want) {
 			t.Errorf("%q does not say %q", rates, want)
 		}
@@ -53,7 +53,7 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	if len(tables) != 2 || len(tables[1].Rows) != 6 || tables[1].Rows[0][0] != "x noise=0.1" {
 		t.Errorf("tables %v", tables)
 	}
-	if want := "Over the 4 poisoned sets TPR is 12.50 % and FPR 2.750 % on average."; !strings.Contains(tables[1].Note, want) {
+	if want := "Over the poisoned sets TPR is 12.50 % and FPR 2.750 % on average."; !strings.Contains(tables[1].Note, want) {
 		t.Errorf("%q does not say %q", tables[1].Note, want)
 	}
 }
