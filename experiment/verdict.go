@@ -90,6 +90,7 @@ func verdictTable(title string, all []Verdict) report.Table {
 	marked := slices.ContainsFunc(all, func(v Verdict) bool { return v.RA != nil })
 	if marked {
 		t.Columns = append(t.Columns, "RA %", "target's RA %")
+		t.Note += " RA: triggered test images classified as what they show, of other classes and of the target's own."
 	}
 	t.Columns = append(t.Columns, "seconds")
 	if trained {

@@ -179,7 +179,7 @@ func Page(folder string, o *Outcome) error {
 			text = "The model is the one before it."
 		}
 		if u.RolledBack {
-			text = "Unlearning was rolled back: at its end it cost more accuracy on held-back images than allowed. " + strings.Replace(text, "Unlearning", "What was kept of it", 1)
+			text = "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. " + strings.Replace(text, "Unlearning", "What was kept of it", 1)
 		}
 		p.Summary = append(p.Summary, text)
 	}
