@@ -93,21 +93,15 @@ func (s *Set) Clone() *Set {
 // OrderClasses numbers the classes as names does, and reports whether these are the same names, each once. If not, the set
 // stays as it is.
 func (s *Set) OrderClasses(names []string) bool {
-	place := make(map[string]int32, len(names))
-	for i, name := range names {
-		place[name] = int32(i)
+	if len(names) != len(s.Classes) {
+		return false
 	}
-	to := make([]int32, len(s.Classes))
+	to := make([]int32, len(names))
 	for c, name := range s.Classes {
-		i, ok := place[name]
-		if !ok {
+		to[c] = int32(slices.Index(names, name))
+		if to[c] < 0 || slices.Contains(to[:c], to[c]) {
 			return false
 		}
-		to[c] = i
-		delete(place, name)
-	}
-	if len(place) > 0 || len(s.Classes) != len(names) {
-		return false
 	}
 	for i, l := range s.Labels {
 		s.Labels[i] = to[l]

@@ -24,7 +24,7 @@ func recipe() abl.Options {
 	return o
 }
 
-// settings are the default ones, at half the length.
+// settings search like the default ones, in fewer and shorter rounds.
 func settings() Options {
 	a := Default()
 	a.Epochs, a.Rounds = 10, 3

@@ -98,7 +98,7 @@ func measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *da
 	if set == nil || set.Len() == 0 {
 		set = d.Train
 	}
-	if err := sameClasses(info, n, set, d.Path); err != nil {
+	if err := alignClasses(info, n, set, d.Path); err != nil {
 		return nil, err
 	}
 	return e.Accuracy(ctx, set)

@@ -48,7 +48,7 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			if err := sameClasses(info, n, d.Train, d.Path); err != nil {
+			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			b, err := a.backend()

@@ -199,9 +199,9 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	return d, nil
 }
 
-// sameClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
+// alignClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
 // no names: they take the data's, if there are as many.
-func sameClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
+func alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
 	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
 		info.Classes = set.Classes
 	}

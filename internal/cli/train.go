@@ -366,7 +366,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 		what := "the isolated images are unlearnt"
 		switch {
 		case u.RolledBack:
-			what = fmt.Sprintf("rolled back, as it cost too much: %.0f %% of the isolated known", 100*u.Isolated)
+			what = fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
 		case !u.Unlearnt:
 			what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
 		}

@@ -56,7 +56,7 @@ with; they watch nothing:
 			if err != nil {
 				return err
 			}
-			if err := sameClasses(info, n, d.Train, d.Path); err != nil {
+			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())

@@ -173,13 +173,16 @@ func Page(folder string, o *Outcome) error {
 	p.Summary = append(p.Summary, r.Data.Warnings()...)
 	p.Trust = trust(r)
 	if u := r.Unlearning; u != nil {
-		text := fmt.Sprintf("Unlearning brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
+		brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
 			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
-		if u.RolledBack && u.Isolated == u.LowestBefore && u.After == u.Before {
-			text = "The model is the one before it."
-		}
+		text := "Unlearning " + brought
 		if u.RolledBack {
-			text = "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. " + strings.Replace(text, "Unlearning", "What was kept of it", 1)
+			text = "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. "
+			if u.Isolated == u.LowestBefore && u.After == u.Before {
+				text += "The model is the one before it."
+			} else {
+				text += "What was kept of it " + brought
+			}
 		}
 		p.Summary = append(p.Summary, text)
 	}
