@@ -77,6 +77,32 @@ func TestFindsNothingInCleanSigns(t *testing.T) {
 	}
 }
 
+// Where nothing is removed the model is that of plain training, to the bit: the search costs time and nothing else.
+func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
+	set := signs.Render(1, 400, 10).Train
+	o := recipe()
+	o.Augment, o.IsolateEpochs, o.TuneEpochs = true, 1, 1
+	a := settings()
+	a.Rounds = 0
+	searched, err := Train(context.Background(), set, o, a, abl.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if searched.Verdict.Removed > 0 {
+		t.Fatalf("the verdict is %+v", searched.Verdict)
+	}
+	o.IsolateEpochs = 0
+	plain, err := abl.Train(context.Background(), set, o, abl.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range plain.Model {
+		if !slices.Equal(searched.Model[k].Data, want.Data) {
+			t.Errorf("tensor %s differs", want.Name)
+		}
+	}
+}
+
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 1200, 300)
@@ -178,6 +204,8 @@ func TestSaysByFeatures(t *testing.T) {
 		"as other labels":  {func(t *defense.Target) { t.Usual = 6.5 }, defense.NoEvidence},
 		"unlike others":    {func(t *defense.Target) { t.Usual = 5 }, defense.Poisoned},
 		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.4 }, defense.NoEvidence},
+		"one hump, wrong":  {func(t *defense.Target) { t.Bimodality, t.Variety, t.UsualVariety = 0.4, 0.44, 0.13 }, defense.Poisoned},
+		"close and wrong":  {func(t *defense.Target) { t.Distance, t.Variety, t.UsualVariety = 6.5, 0.44, 0.13 }, defense.NoEvidence},
 		"blurred":          {func(t *defense.Target) { t.Between = 90 }, defense.NoEvidence},
 		"learnt alike":     {func(t *defense.Target) { t.Early = 0.55 }, defense.CantTell},
 		"isolated in both": {func(t *defense.Target) { t.Pure = 0.7 }, defense.CantTell},
