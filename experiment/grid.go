@@ -281,6 +281,23 @@ func (c Cell) needs() []Cell {
 	return n
 }
 
+// Has tells whether one of the grid's cells has the name.
+func (g *Grid) Has(name string) bool {
+	return slices.ContainsFunc(g.Cells(), func(c Cell) bool { return c.Name() == name })
+}
+
+// NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
+func NoCell(name string, grids ...*Grid) error {
+	var names []string
+	for _, g := range grids {
+		for _, c := range g.Cells() {
+			names = append(names, c.Name())
+		}
+	}
+	slices.Sort(names)
+	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(slices.Compact(names), ", "))
+}
+
 // Cells lists the grid's runs in an order in which what a cell needs comes before it.
 func (g *Grid) Cells() []Cell {
 	var all []Cell

@@ -113,12 +113,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	missing := r.missing(all)
 	if r.Only != "" && len(missing) == 0 {
-		for _, c := range all {
-			if c.Name() == r.Only {
-				return nil // finished
-			}
+		if r.Grid.Has(r.Only) {
+			return nil // finished
 		}
-		return fmt.Errorf("the grid has no cell %q", r.Only)
+		return NoCell(r.Only, r.Grid)
 	}
 	known := 0
 	for _, c := range all {

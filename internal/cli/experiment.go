@@ -269,11 +269,8 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 	}
 	all := s.grids
 	if f.cell != "" {
-		all = slices.DeleteFunc(all, func(g *experiment.Grid) bool {
-			return !slices.ContainsFunc(g.Cells(), func(c experiment.Cell) bool { return c.Name() == f.cell })
-		})
-		if len(all) == 0 {
-			return usagef("no cell %q", f.cell)
+		if all = slices.DeleteFunc(slices.Clone(all), func(g *experiment.Grid) bool { return !g.Has(f.cell) }); len(all) == 0 {
+			return &usageError{experiment.NoCell(f.cell, s.grids...)}
 		}
 	}
 	start, budget := time.Now(), f.budget
