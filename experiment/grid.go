@@ -286,8 +286,8 @@ func (g *Grid) Has(name string) bool {
 	return slices.ContainsFunc(g.Cells(), func(c Cell) bool { return c.Name() == name })
 }
 
-// NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
-func NoCell(name string, grids ...*Grid) error {
+// CellNames lists the names of the cells of some grids, each once.
+func CellNames(grids ...*Grid) []string {
 	var names []string
 	for _, g := range grids {
 		for _, c := range g.Cells() {
@@ -295,7 +295,12 @@ func NoCell(name string, grids ...*Grid) error {
 		}
 	}
 	slices.Sort(names)
-	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(slices.Compact(names), ", "))
+	return slices.Compact(names)
+}
+
+// NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
+func NoCell(name string, grids ...*Grid) error {
+	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(CellNames(grids...), ", "))
 }
 
 // Cells lists the grid's runs in an order in which what a cell needs comes before it.

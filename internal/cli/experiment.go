@@ -92,12 +92,19 @@ noise (wrong labels).`,
 		},
 	}
 	f.add(c)
+	completeCells(c, func(args []string) ([]*experiment.Grid, error) {
+		g, err := experiment.Read(strings.Join(args, " "))
+		return []*experiment.Grid{g}, err
+	})
 	return c
 }
 
 func (a *app) experimentPaper() *cobra.Command {
 	var f gridFlags
 	var d setFlags
+	grids := func(args []string) ([]*experiment.Grid, error) {
+		return named(args, experiment.PaperNames, &d, experiment.Paper)
+	}
 	c := &cobra.Command{
 		Use:   "paper NAME",
 		Short: "Repeat an experiment of the paper, or all",
@@ -117,13 +124,14 @@ signs are rendered.`,
 				names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
 			}
 			var err error
-			if s.grids, err = named(args[0], s.names, &d, experiment.Paper); err != nil {
+			if s.grids, err = grids(args); err != nil {
 				return err
 			}
 			return a.runSet(c.Context(), s, &f, &d)
 		},
 	}
 	f.add(c)
+	completeCells(c, grids)
 	d.add(c, []uint{0})
 	d.addLimit(c)
 	return c
@@ -132,6 +140,9 @@ signs are rendered.`,
 func (a *app) experimentAuto() *cobra.Command {
 	var f gridFlags
 	var d setFlags
+	grids := func(args []string) ([]*experiment.Grid, error) {
+		return named(args, experiment.AutoNames, &d, experiment.Auto)
+	}
 	c := &cobra.Command{
 		Use:   "auto NAME",
 		Short: "Measure --defense auto, from the search to the trained model",
@@ -156,21 +167,22 @@ experiment verdict measures. --limit N takes only N of the training images.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			s := set{title: "Auto, measured", names: experiment.AutoNames, command: (*experiment.Grid).AutoCommand}
 			var err error
-			if s.grids, err = named(args[0], s.names, &d, experiment.Auto); err != nil {
+			if s.grids, err = grids(args); err != nil {
 				return err
 			}
 			return a.runSet(c.Context(), s, &f, &d)
 		},
 	}
 	f.add(c)
+	completeCells(c, grids)
 	d.add(c, []uint{0})
 	d.addLimit(c)
 	return c
 }
 
-// named makes the experiment of a name, or all of a set.
-func named(name string, names []string, d *setFlags, of func(name string, data experiment.Data, quick bool, seeds []uint64) (*experiment.Grid, error)) ([]*experiment.Grid, error) {
-	if name != "all" {
+// named makes the experiment that the argument names, or all of a set.
+func named(args []string, names []string, d *setFlags, of func(name string, data experiment.Data, quick bool, seeds []uint64) (*experiment.Grid, error)) ([]*experiment.Grid, error) {
+	if name := strings.Join(args, " "); name != "all" {
 		if !slices.Contains(names, name) {
 			return nil, usagef("no experiment %q; there are all, %s", name, strings.Join(names, ", "))
 		}
@@ -190,6 +202,9 @@ func named(name string, names []string, d *setFlags, of func(name string, data e
 func (a *app) experimentVerdict() *cobra.Command {
 	var f gridFlags
 	var d setFlags
+	list := func([]string) ([]*experiment.Grid, error) {
+		return experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
+	}
 	c := &cobra.Command{
 		Use:   "verdict",
 		Short: "Measure how often the verdict of --defense auto is right",
@@ -202,7 +217,7 @@ bounds. No network is trained on what is kept.`,
   unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			grids, err := experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
+			grids, err := list(nil)
 			if err != nil {
 				return err
 			}
@@ -214,6 +229,7 @@ bounds. No network is trained on what is kept.`,
 		},
 	}
 	f.add(c)
+	completeCells(c, list)
 	d.add(c, []uint{1, 2})
 	return c
 }

@@ -143,6 +143,7 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 			c.Args = noArgs
 		}
 	}
+	complete(root)
 	return root
 }
 
