@@ -203,6 +203,7 @@ func TestSaysByFeatures(t *testing.T) {
 		"hardly any":       {func(t *defense.Target) { t.Flagged = 4 }, defense.NoEvidence},
 		"as other labels":  {func(t *defense.Target) { t.Usual = 6.5 }, defense.NoEvidence},
 		"unlike others":    {func(t *defense.Target) { t.Usual = 5 }, defense.Poisoned},
+		"clean stop signs": {func(t *defense.Target) { t.Images, t.Distance, t.Usual = 300, 8.585, 6.607 }, defense.NoEvidence},
 		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.4 }, defense.NoEvidence},
 		"one hump, wrong":  {func(t *defense.Target) { t.Bimodality, t.Variety, t.UsualVariety = 0.4, 0.44, 0.13 }, defense.Poisoned},
 		"close and wrong":  {func(t *defense.Target) { t.Distance, t.Variety, t.UsualVariety = 6.5, 0.44, 0.13 }, defense.NoEvidence},

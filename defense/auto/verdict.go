@@ -23,7 +23,7 @@ const (
 
 	farApart = 6.0  // deviations between a label's two kinds of images, and
 	perRoot  = 30.0 // of the square root of the images' number more: in few images chance finds kinds
-	unusual  = 1.25 // times as far apart as other labels' groups
+	unusual  = 1.4  // times as far apart as other labels' groups; of planted images at least 1.55 times, of honest ones up to 1.3
 	twoKinds = 0.45 // bimodality; 5/9 is that of a uniform distribution, less where one kind varies much more than the other
 	mixed    = 0.06 // of the label's images between the kinds
 	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
