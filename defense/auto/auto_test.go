@@ -197,12 +197,16 @@ func TestSaysByFeatures(t *testing.T) {
 		change func(t *defense.Target)
 		want   string
 	}{
-		"two kinds":        {func(*defense.Target) {}, defense.Poisoned},
-		"close":            {func(t *defense.Target) { t.Distance = 6.5 }, defense.NoEvidence},
-		"few":              {func(t *defense.Target) { t.Images, t.Flagged = 100, 40 }, defense.NoEvidence},
-		"hardly any":       {func(t *defense.Target) { t.Flagged = 4 }, defense.NoEvidence},
-		"as other labels":  {func(t *defense.Target) { t.Usual = 6.5 }, defense.NoEvidence},
-		"unlike others":    {func(t *defense.Target) { t.Usual = 5 }, defense.Poisoned},
+		"two kinds":       {func(*defense.Target) {}, defense.Poisoned},
+		"close":           {func(t *defense.Target) { t.Distance = 6.5 }, defense.NoEvidence},
+		"few":             {func(t *defense.Target) { t.Images, t.Flagged = 100, 40 }, defense.NoEvidence},
+		"hardly any":      {func(t *defense.Target) { t.Flagged = 4 }, defense.NoEvidence},
+		"as other labels": {func(t *defense.Target) { t.Usual = 6.5 }, defense.NoEvidence},
+		"unlike others":   {func(t *defense.Target) { t.Usual = 5 }, defense.Poisoned},
+		"clean blue signs": {func(t *defense.Target) {
+			t.Images, t.Distance, t.Usual, t.Bimodality, t.Early, t.Isolated = 172, 11.465, 6.332, 0.546, 0.829, 0.734
+		}, defense.NoEvidence},
+		"seen plainly":     {func(t *defense.Target) { t.Bimodality, t.Early, t.Isolated = 0.478, 0.922, 0.99 }, defense.Poisoned},
 		"clean stop signs": {func(t *defense.Target) { t.Images, t.Distance, t.Usual = 300, 8.585, 6.607 }, defense.NoEvidence},
 		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.4 }, defense.NoEvidence},
 		"one hump, wrong":  {func(t *defense.Target) { t.Bimodality, t.Variety, t.UsualVariety = 0.4, 0.44, 0.13 }, defense.Poisoned},

@@ -22,12 +22,14 @@ const (
 	copies  = 0.2  // times the others' variation: of less it is one image over and over
 
 	farApart = 6.0  // deviations between a label's two kinds of images, and
-	perRoot  = 30.0 // of the square root of the images' number more: in few images chance finds kinds
+	perRoot  = 40.0 // of the square root of the images' number more: in few images chance finds kinds
 	unusual  = 1.4  // times as far apart as other labels' groups; of planted images at least 1.55 times, of honest ones up to 1.3
-	twoKinds = 0.45 // bimodality; 5/9 is that of a uniform distribution, less where one kind varies much more than the other
+	twoKinds = 0.6  // bimodality; 5/9 is that of a uniform distribution, like a sign from day to night, and
+	uneven   = 0.45 // that of two kinds of which one varies much more, which isolation must then tell apart
 	mixed    = 0.06 // of the label's images between the kinds
 	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
 	pure     = 0.85 // of a label's isolated images are suspects
+	plain    = 0.9  // probability and share of the isolated images, of what isolation sees plainly
 
 	various      = 0.25 // variety of wrong labels at least, and
 	variousUsual = 2.25 // times that of other labels, of which the highest was 2.1 times theirs, and
@@ -35,12 +37,14 @@ const (
 )
 
 // apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones: by isolation,
-// or because their labels are wrong. Few honest images beside many planted ones that look like all classes are two kinds,
-// though the planted ones' own variation hides it from the bimodality; the wrong labels tell then.
+// or because their labels are wrong. Few honest images beside many planted ones that vary much are two kinds too, though
+// that hides from the bimodality; isolation or the wrong labels tell then.
 func apart(t *defense.Target) (two, known bool) {
 	n := float64(max(1, t.Images))
 	wrong := mislabelled(t)
-	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && (t.Bimodality >= twoKinds || wrong) && float64(t.Between) <= mixed*n && t.Flagged >= fewest
+	early := t.Early >= plain && t.Isolated >= plain
+	bimodal := t.Bimodality >= twoKinds || t.Bimodality >= uneven && early || wrong
+	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && bimodal && float64(t.Between) <= mixed*n && t.Flagged >= fewest
 	return two, t.Early >= earlier && t.Pure >= pure && !contradicted(t) || wrong
 }
 
