@@ -23,7 +23,7 @@ const (
 
 	farApart = 6.0  // deviations between a label's two kinds of images, and
 	perRoot  = 40.0 // of the square root of the images' number more: in few images chance finds kinds
-	unusual  = 1.4  // times as far apart as other labels' groups; of planted images at least 1.55 times, of honest ones up to 1.3
+	unusual  = 1.4  // times as far apart as other labels' groups; planted images were at least 1.55 times
 	twoKinds = 0.6  // bimodality; 5/9 is that of a uniform distribution, like a sign from day to night, and
 	uneven   = 0.45 // that of two kinds of which one varies much more, which isolation must then tell apart
 	mixed    = 0.06 // of the label's images between the kinds
