@@ -42,8 +42,8 @@ const (
 func apart(t *defense.Target) (two, known bool) {
 	n := float64(max(1, t.Images))
 	wrong := mislabelled(t)
-	early := t.Early >= plain && t.Isolated >= plain
-	bimodal := t.Bimodality >= twoKinds || t.Bimodality >= uneven && early || wrong
+	isolated := t.Early >= plain && t.Isolated >= plain
+	bimodal := t.Bimodality >= twoKinds || t.Bimodality >= uneven && isolated || wrong
 	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && bimodal && float64(t.Between) <= mixed*n && t.Flagged >= fewest
 	return two, t.Early >= earlier && t.Pure >= pure && !contradicted(t) || wrong
 }

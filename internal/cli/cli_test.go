@@ -23,7 +23,6 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/runs"
-	"github.com/unpoison/unpoison/model"
 )
 
 // The test binary is the program when this variable is set, so that tests can kill a real process.
@@ -58,29 +57,6 @@ func signFolder(t *testing.T, train, test int) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// What the shell completes is what the commands take.
-func TestCompletion(t *testing.T) {
-	for _, c := range []struct {
-		line, want string // the values, or the directive's number alone
-	}{
-		{"train --defense", "auto abl none :4"},
-		{"train --model", strings.Join(model.Names(), " ") + " :4"},
-		{"train --engine", "cpu xla :4"},
-		{"train --seed", ":4"},
-		{"train --data", ":16"}, // folders
-		{"eval --model", ":0"},  // files
-		{"repair --method", "fp mcr nad :4"},
-		{"experiment auto photos --cell", "badnets.auto.0 blend.auto.0 none.auto.0 :4"},
-		{"experiment auto --cell", ":4"},
-		{"experiment run missing.yaml --cell", ":4"},
-	} {
-		code, out, errs := call(append([]string{"__complete"}, append(strings.Fields(c.line), "")...)...)
-		if got := strings.Join(strings.Fields(out), " "); code != exitDone || got != c.want {
-			t.Errorf("%s: %q, expected %q; %d, %s", c.line, got, c.want, code, errs)
-		}
-	}
 }
 
 // tiny are settings under which a training takes about a second.
