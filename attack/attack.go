@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
@@ -113,25 +112,16 @@ func New(ctx context.Context, c Config, train *dataset.Set, env Env) (*Attack, e
 }
 
 func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	m := method(c.Name)
-	if m == nil {
-		return nil, fmt.Errorf("no attack %q; there are %s", c.Name, strings.Join(Names(), ", "))
-	}
-	if c.Target < 0 || c.Target >= len(set.Classes) {
+	if c.Target >= len(set.Classes) {
 		return nil, fmt.Errorf("attack %s: target %d is out of range, the classes are 0 to %d", c.Name, c.Target, len(set.Classes)-1)
-	}
-	if c.Rate <= 0 || c.Rate >= 1 {
-		return nil, fmt.Errorf("attack %s: rate %g, expected a share between 0 and 1", c.Name, c.Rate)
-	}
-	if c.AllToAll && m.CleanLabel {
-		return nil, fmt.Errorf("attack %s keeps labels, so that it can't send every class to the next one", c.Name)
 	}
 	t, err := m.New(c, set)
 	if err != nil {
 		return nil, fmt.Errorf("attack %s: %w", c.Name, err)
-	}
-	if !(c.Cover >= 0 && c.Cover < 1) {
-		return nil, fmt.Errorf("attack %s: cover %g, expected a share of all images, from 0 to 1", c.Name, c.Cover)
 	}
 	_, partly := t.(Coverer)
 	if _, plain := t.(pixels); c.Cover > 0 && m.CleanLabel && !partly && !plain {

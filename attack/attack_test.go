@@ -314,7 +314,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		want   string
 	}{
 		"target":      {"badnets", func(c *Config) { c.Target = 10 }, "0 to 9"},
-		"rate":        {"badnets", func(c *Config) { c.Rate = 1.5 }, "between 0 and 1"},
+		"rate":        {"badnets", func(c *Config) { c.Rate = 1.5 }, "expected more than 0 and less than 1"},
 		"name":        {"badnets", func(c *Config) { c.Name = "bad" }, "badnets"},
 		"alpha":       {"blend", func(c *Config) { c.Alpha = 0 }, "alpha"},
 		"too much":    {"sig", func(c *Config) { c.Rate = 0.3 }, "rate up to 0.1"},
@@ -326,6 +326,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"all-to-all":  {"sig", func(c *Config) { c.AllToAll = true }, "keeps labels"},
 		"no style":    {"dfst", func(c *Config) { c.Style = "nowhere" }, "sunset or a folder"},
 		"no place":    {"fc", func(c *Config) { c.Place = "odd" }, "image and patch"},
+		"trained -1":  {"dynamic", func(c *Config) { c.Epochs = -1 }, "epochs -1"},
 		"no attacker": {"fc", func(c *Config) { c.Attacker = "odd" }, "aware and clean"},
 	} {
 		cfg := Defaults(c.attack)

@@ -107,7 +107,10 @@ func (g *Grid) Check() error {
 	if g.Clean == 0 {
 		g.Clean = 0.05
 	}
-	if g.Clean < 0 || g.Clean > 1 {
+	if g.Limit < 0 || g.Size < 0 || g.Test < 0 {
+		return fmt.Errorf("limit %d, size %d and test %d, expected 0 or more", g.Limit, g.Size, g.Test)
+	}
+	if !(g.Clean > 0 && g.Clean <= 1) {
 		return fmt.Errorf("clean: %g, expected a share of the images", g.Clean)
 	}
 	for _, a := range g.Attacks {
@@ -116,7 +119,7 @@ func (g *Grid) Check() error {
 		}
 	}
 	for a := range g.PlainFor {
-		if _, err := g.options(a, "none", 0, 0); err != nil {
+		if err := g.checkOptions(a, "none"); err != nil {
 			return fmt.Errorf("plain_for %s: %w", a, err)
 		}
 	}
@@ -125,17 +128,34 @@ func (g *Grid) Check() error {
 		if name != "none" && name != "abl" && name != "auto" && !runs.IsRepair(d) {
 			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}
-		if _, err := g.options("none", d, 0, 0); err != nil {
-			return err
-		}
-		if _, _, err := repairOptions(d, 0); err != nil {
-			return err
-		}
-		if _, _, err := search(d); err != nil {
+		if err := g.checkOptions("none", d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkOptions tries the settings of a defence: the recipe's and its own.
+func (g *Grid) checkOptions(attack, defense string) error {
+	o, err := g.options(attack, defense, 0, 0)
+	if err == nil {
+		err = o.Check()
+	}
+	if err != nil {
+		return err
+	}
+	name, r, err := repairOptions(defense, 0)
+	if err == nil && slices.Contains(repair.Names(), name) {
+		err = r.Check()
+	}
+	if err != nil {
+		return err
+	}
+	s, _, err := search(defense)
+	if err == nil {
+		err = s.Check()
+	}
+	return err
 }
 
 // extends reports whether cells of the other grid are cells of this one where their names agree: attacks,
@@ -183,6 +203,9 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 	for _, one := range strings.Split(spec, "+") {
 		c, err := attack.Parse(one)
 		if err != nil {
+			return nil, err
+		}
+		if err := c.Check(); err != nil {
 			return nil, err
 		}
 		c.Seed = seed

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Schedule gives the learning rate at a point of a phase, from 0 to 1.
@@ -39,7 +40,10 @@ func OneCycle(rate, warm float64) Schedule {
 	}
 }
 
-// ScheduleNamed returns the schedule of a name: constant, step, cosine or one-cycle.
+// Schedules are the names that ScheduleNamed takes.
+var Schedules = []string{"constant", "step", "cosine", "one-cycle"}
+
+// ScheduleNamed returns the schedule of a name.
 func ScheduleNamed(name string, rate float64) (Schedule, error) {
 	switch name {
 	case "constant":
@@ -51,5 +55,5 @@ func ScheduleNamed(name string, rate float64) (Schedule, error) {
 	case "one-cycle":
 		return OneCycle(rate, 0.2), nil
 	}
-	return nil, fmt.Errorf("no schedule %q; there are constant, step, cosine, one-cycle", name)
+	return nil, fmt.Errorf("no schedule %q; there are %s", name, strings.Join(Schedules, ", "))
 }

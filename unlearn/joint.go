@@ -16,6 +16,9 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
+// Modes are the names that Options.Mode takes.
+var Modes = []string{"joint", "split"}
+
 // Options of gradient-ascent unlearning.
 type Options struct {
 	Mode      string  // "joint" (the paper's formula) or "split" (its code: ascent on the isolated images alone)

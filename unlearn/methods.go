@@ -11,6 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/settings"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -18,12 +19,12 @@ import (
 // TuneOptions are the settings of the methods that tune a network; start from DefaultTune.
 type TuneOptions struct {
 	Seed    uint64  `json:"seed"`
-	Batch   int     `json:"batch"`
-	Epochs  int     `json:"epochs"`         // of fine-tuning
-	Rate    float64 `json:"rate"`           // its learning rate at the start, falling along a cosine
-	Scratch int     `json:"scratch_epochs"` // of a network trained from scratch, one-cycle at 0.1
-	Noise   float64 `json:"noise"`          // deviation of pixel noise, and step of gradient noise, of 255
-	Smooth  float64 `json:"smooth"`         // label smoothing's share of the uniform distribution
+	Batch   int     `json:"batch" range:"[2,)"`
+	Epochs  int     `json:"epochs" range:"[0,)"`         // of fine-tuning
+	Rate    float64 `json:"rate" range:"(0,)"`           // its learning rate at the start, falling along a cosine
+	Scratch int     `json:"scratch_epochs" range:"[0,)"` // of a network trained from scratch, one-cycle at 0.1
+	Noise   float64 `json:"noise" range:"[0,255]"`       // deviation of pixel noise, and step of gradient noise, of 255
+	Smooth  float64 `json:"smooth" range:"[0,1]"`        // label smoothing's share of the uniform distribution
 
 	Augment    augment.Options `json:"-"`
 	Pretrained model.State     `json:"-"` // the pre-trained method's network
@@ -33,6 +34,9 @@ type TuneOptions struct {
 func DefaultTune() TuneOptions {
 	return TuneOptions{Batch: 128, Epochs: 5, Rate: 0.01, Scratch: 20, Noise: 16, Smooth: 0.1}
 }
+
+// Check reports a setting that is out of its range.
+func (o TuneOptions) Check() error { return settings.Check(o) }
 
 // Task is a backdoored network with the images that are isolated and those that are kept.
 type Task struct {
@@ -80,6 +84,9 @@ func RunMethod(ctx context.Context, name string, t *Task) (model.State, error) {
 	i := slices.Index(MethodNames(), name)
 	if i < 0 {
 		return nil, fmt.Errorf("no unlearning method %q; there are abl, %s", name, strings.Join(MethodNames(), ", "))
+	}
+	if err := t.Options.Check(); err != nil {
+		return nil, err
 	}
 	if len(t.Sets.Isolated) == 0 || len(t.Sets.Kept) < t.Options.Batch {
 		return nil, fmt.Errorf("%d isolated and %d kept images: too few to unlearn from", len(t.Sets.Isolated), len(t.Sets.Kept))

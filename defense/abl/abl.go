@@ -23,109 +23,6 @@ import (
 	"github.com/unpoison/unpoison/unlearn"
 )
 
-// Options are ABL's knobs. Start from Default or Paper.
-type Options struct {
-	Network string `json:"network"` // architecture; see model.Names
-	Seed    uint64 `json:"seed"`
-	Batch   int    `json:"batch"`
-
-	IsolateEpochs int     `json:"isolate_epochs"` // the turning epoch T_te; 0: no isolation, plain training
-	IsolateRate   float64 `json:"isolate_rate"`   // learning rate meanwhile
-	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
-	// γ + 0.25: what is easy has been learnt then, however many or few images there are.
-	IsolateMost int     `json:"isolate_most,omitempty"`
-	Loss        string  `json:"loss"`                  // "lga", "flooding" or "ce"
-	Gamma       float64 `json:"gamma"`                 // LGA's threshold, flooding's level
-	Sign        string  `json:"sign"`                  // LGA's sign: "sample" (the formula) or "batch" (the published code)
-	Rank        string  `json:"rank"`                  // by the "final" network's losses, or their "mean" or "worst" over the epochs; see isolate.Scores
-	RankEpochs  int     `json:"rank_epochs,omitempty"` // so many of the last ones; 0: all but the first
-	Isolation   float64 `json:"isolation"`             // isolation rate p: share of images isolated
-
-	TuneEpochs int     `json:"tune_epochs"`
-	TuneRate   float64 `json:"tune_rate"`
-	Schedule   string  `json:"schedule"` // see train.ScheduleNamed
-	Augment    bool    `json:"augment"`  // crop, flip and cutout in fine-tuning
-	Flip       bool    `json:"flip"`     // flip left and right; wrong for road signs and text
-
-	Unlearn       string  `json:"unlearn"` // "joint", "split" or "none"
-	UnlearnSteps  int     `json:"unlearn_steps"`
-	UnlearnEpochs float64 `json:"unlearn_epochs,omitempty"` // instead of steps: over the kept images (joint) or the isolated ones (split)
-	UnlearnRate   float64 `json:"unlearn_rate"`
-	UnlearnLimit  float64 `json:"unlearn_limit"` // isolated losses count up to here; 0: ln(classes), negative: unbounded
-	Tolerance     float64 `json:"tolerance"`     // accuracy that unlearning may cost on held-back images
-	HeldBackShare float64 `json:"held_back"`     // share of the kept images that only watches
-	Refine        bool    `json:"refine"`        // a second round of unlearning without the images that hung on the backdoor
-}
-
-// Default is the recipe that docs/recipe.md measures: the paper's steps in fewer epochs, with a
-// bounded joint unlearning.
-func Default() Options {
-	return Options{
-		Network: "wrn-16-1", Batch: 128,
-		IsolateEpochs: 4, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "worst", Isolation: 0.01,
-		IsolateMost: 30,
-		TuneEpochs:  20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true,
-		Unlearn: "joint", UnlearnSteps: 400, UnlearnRate: 1e-2, Tolerance: 0.02, HeldBackShare: 0.02, Refine: true,
-	}
-}
-
-// Paper is the recipe as published: T = 100, T_te = 20, batch 64, split unlearning.
-func Paper() Options {
-	return Options{
-		Network: "wrn-16-1", Batch: 64,
-		IsolateEpochs: 20, IsolateRate: 0.1, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "final", Isolation: 0.01,
-		TuneEpochs: 80, TuneRate: 0.1, Schedule: "step", Augment: true, Flip: true,
-		Unlearn: "split", UnlearnEpochs: 20, UnlearnRate: 5e-4, UnlearnLimit: -1, Tolerance: 0.03, HeldBackShare: 0.02,
-	}
-}
-
-// What isolation needs of a set of any size: so many steps to learn what is easy, so many in an epoch, and
-// so many isolated images, a batch of unlearning.
-const isolationSteps, epochSteps, leastIsolated = 300, 75, unlearnIsolated
-
-// Fit returns the recipe for a number of training images: small sets get smaller batches, more epochs of
-// isolation and a larger isolated share. From 9,600 images on nothing changes.
-func (o Options) Fit(images int) Options {
-	for o.Batch > 32 && images/o.Batch < epochSteps {
-		o.Batch /= 2
-	}
-	steps := max(1, images/max(1, o.Batch))
-	if o.IsolateEpochs > 0 {
-		o.IsolateEpochs = max(o.IsolateEpochs, (isolationSteps+steps-1)/steps)
-	}
-	o.Isolation = max(o.Isolation, min(0.05, leastIsolated/float64(max(1, images))))
-	return o
-}
-
-// FitTo is Fit for a recipe of which some settings were given, named as in JSON: those stay as they are. Where the
-// epochs of isolation or γ were given, isolation does not go on beyond its epochs, unless isolate_most was given too.
-func (o Options) FitTo(images int, given func(setting string) bool) Options {
-	fit := o.Fit(images)
-	if !given("batch") {
-		o.Batch = fit.Batch
-	}
-	if !given("isolate_epochs") {
-		o.IsolateEpochs = fit.IsolateEpochs
-	}
-	if !given("isolation") {
-		o.Isolation = fit.Isolation
-	}
-	if (given("isolate_epochs") || given("gamma")) && !given("isolate_most") {
-		o.IsolateMost = 0
-	}
-	return o
-}
-
-// Demo is the recipe of the demo's few images and small network.
-func Demo() Options {
-	o := Default()
-	o.Network, o.Batch, o.Augment = "small-cnn", 64, false
-	o.IsolateEpochs, o.IsolateMost, o.TuneEpochs = 6, 0, 20
-	o.Rank, o.Isolation = "worst", 0.05 // 1 % of 3,000 images is too little to unlearn from
-	o.UnlearnSteps, o.UnlearnLimit, o.Tolerance = 100, 5, 0.05
-	return o
-}
-
 // Suspect is an image in the order of suspicion.
 type Suspect struct {
 	Index    int
@@ -161,38 +58,10 @@ type Settings struct {
 }
 
 func (o Options) check(train *dataset.Set) error {
-	switch {
-	case o.Batch < 2:
-		return fmt.Errorf("batch %d, expected at least 2", o.Batch)
-	case train.Len() < 2*o.Batch && train.Len() < 64:
-		return fmt.Errorf("%d training images are too few to learn from, expected at least %d", train.Len(), min(2*o.Batch, 64))
-	case o.IsolateEpochs < 0 || o.TuneEpochs < 0 || o.IsolateEpochs+o.TuneEpochs == 0:
-		return fmt.Errorf("%d epochs of isolation and %d of fine-tuning: nothing to train", o.IsolateEpochs, o.TuneEpochs)
-	case o.IsolateEpochs > 0 && (o.Isolation <= 0 || o.Isolation >= 0.5):
-		return fmt.Errorf("isolation rate %g, expected more than 0 and less than 0.5", o.Isolation)
-	case !slices.Contains([]string{"joint", "split", "none", ""}, o.Unlearn):
-		return fmt.Errorf("unlearning mode %q; there are joint, split and none", o.Unlearn)
-	case o.RankEpochs < 0:
-		return fmt.Errorf("ranking by %d epochs, expected none or more", o.RankEpochs)
-	case !slices.Contains(isolate.Ranks, o.Rank):
-		return fmt.Errorf("ranking %q; there are %v", o.Rank, isolate.Ranks)
+	if n := train.Len(); n < 2*o.Batch && n < 64 {
+		return fmt.Errorf("%d training images are too few to learn from, expected at least %d", n, min(2*o.Batch, 64))
 	}
-	return nil
-}
-
-func (o Options) loss() (train.Loss, error) {
-	switch o.Loss {
-	case "lga", "":
-		if o.Sign != "sample" && o.Sign != "batch" {
-			return nil, fmt.Errorf("LGA sign %q; there are sample and batch", o.Sign)
-		}
-		return train.LocalGradientAscent(o.Gamma, o.Sign == "sample"), nil
-	case "flooding":
-		return train.Flooding(o.Gamma), nil
-	case "ce":
-		return train.Mean, nil
-	}
-	return nil, fmt.Errorf("isolation loss %q; there are lga, flooding and ce", o.Loss)
+	return o.Check()
 }
 
 // Train trains a network on set, which is not changed. With IsolateEpochs 0 it is plain training; with TuneEpochs 0 and
@@ -320,11 +189,8 @@ func isolationEpochs(r *defense.Run) int {
 // Isolate runs stage 1 on r: it trains with the isolation loss and returns each image's score, low
 // for suspicious ones.
 func Isolate(ctx context.Context, r *defense.Run, o Options) ([]float32, error) {
-	loss, err := o.loss()
-	if err != nil {
-		return nil, err
-	}
-	err = r.Stage("isolate", func() error {
+	loss := o.loss()
+	err := r.Stage("isolate", func() error {
 		p := &train.Phase{Name: "isolate", Data: r.Data, Indices: isolate.Iota(r.Data.Len()), Schedule: train.Constant(o.IsolateRate), Seed: o.Seed}
 		keep := func(losses []float32) error {
 			r.Arrays[fmt.Sprintf("epoch.%d", len(r.Arrays))] = slices.Clone(losses)

@@ -12,6 +12,7 @@ package auto
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,20 +21,21 @@ import (
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/settings"
 	"github.com/unpoison/unpoison/model"
 )
 
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
-	Pixels        bool    `json:"pixels"`         // whether to look for patterns that are the same in many images
-	Network       string  `json:"biased_network"` // of the biased network
-	Epochs        int     `json:"biased_epochs"`  // of each of its rounds; more where images are few
-	Rounds        int     `json:"biased_rounds"`  // at most; 1 is the first suspects alone, 0 no biased network
-	Share         float64 `json:"share"`          // of the isolated images that a label needs to be looked into
-	InspectEpochs int     `json:"inspect_epochs"` // of the training whose features are looked at; more where images are few; 0: none
+	Pixels        bool    `json:"pixels"`                      // whether to look for patterns that are the same in many images
+	Network       string  `json:"biased_network"`              // of the biased network
+	Epochs        int     `json:"biased_epochs" range:"[1,)"`  // of each of its rounds; more where images are few
+	Rounds        int     `json:"biased_rounds" range:"[0,)"`  // at most; 1 is the first suspects alone, 0 no biased network
+	Share         float64 `json:"share" range:"(0,1]"`         // of the isolated images that a label needs to be looked into
+	InspectEpochs int     `json:"inspect_epochs" range:"[0,)"` // of the training whose features are looked at; more where images are few; 0: none
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
-	Against float64 `json:"against"`
+	Against float64 `json:"against" range:"[0,1]"`
 	// Stamp lays a pattern that was found over some of the label's own images, to be told that it does not make one of
 	// the label, and over as many others, to be told that nothing else changes.
 	Stamp bool `json:"stamp"`
@@ -44,18 +46,16 @@ func Default() Options {
 	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05, Stamp: true}
 }
 
-func (a Options) check() error {
-	if a.Epochs < 1 || a.Rounds < 0 || a.Share <= 0 || a.Share > 1 {
-		return fmt.Errorf("auto: %d rounds of %d epochs for labels with a share of %g, expected at least one epoch and a share from 0 to 1", a.Rounds, a.Epochs, a.Share)
+// Check reports a setting that is out of its range, or a search by nothing.
+func (a Options) Check() error {
+	if err := settings.Check(a); err != nil {
+		return err
 	}
-	if a.InspectEpochs < 0 || a.Rounds+a.InspectEpochs == 0 && !a.Pixels {
-		return fmt.Errorf("auto: %d rounds and %d epochs of inspection, expected none or more of each, and something to do", a.Rounds, a.InspectEpochs)
-	}
-	if a.Against < 0 || a.Against > 1 {
-		return fmt.Errorf("auto: training against a share of %g, expected one from 0 to 1", a.Against)
+	if a.Rounds+a.InspectEpochs == 0 && !a.Pixels {
+		return errors.New("nothing to look for poison by: no pixels, no biased network and no epochs of inspection")
 	}
 	if !slices.Contains(model.Names(), a.Network) {
-		return fmt.Errorf("auto: no network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
+		return fmt.Errorf("no biased network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
 	}
 	return nil
 }
@@ -72,17 +72,17 @@ func Audit(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s ab
 }
 
 func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.Settings, full bool) (*abl.Result, error) {
-	if err := a.check(); err != nil {
+	if err := a.Check(); err != nil {
 		return nil, err
 	}
 	if o.IsolateEpochs < 1 {
 		return nil, fmt.Errorf("looking for poison needs at least one epoch of isolation")
 	}
-	settings, err := json.Marshal(a)
+	own, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
-	r, err := abl.Start(set, o, s, string(settings))
+	r, err := abl.Start(set, o, s, string(own))
 	if err != nil {
 		return nil, err
 	}

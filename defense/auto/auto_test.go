@@ -24,8 +24,8 @@ func recipe() abl.Options {
 	return o
 }
 
-// settings search like the default ones, in fewer and shorter rounds.
-func settings() Options {
+// short searches like the default ones, in fewer and shorter rounds.
+func short() Options {
 	a := Default()
 	a.Epochs, a.Rounds = 10, 3
 	return a
@@ -35,11 +35,11 @@ func settings() Options {
 // any others. In the fewer signs isolation ranks some planted arrows before all else, and the features alone have to tell.
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
-		{2000, settings().Rounds, 195, 9}, // of 200 and 1,800
+		{2000, short().Rounds, 195, 9}, // of 200 and 1,800
 		{1200, 0, 117, 11},                // of 120 and 1,080
 	} {
 		d := planted.Render(t, 1, c.images, 300)
-		a := settings()
+		a := short()
 		a.Rounds, a.Pixels = c.rounds, false
 		r, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{})
 		if err != nil {
@@ -68,7 +68,7 @@ func TestFindsASticker(t *testing.T) {
 
 // Clean signs are not called poisoned, and nothing is removed.
 func TestFindsNothingInCleanSigns(t *testing.T) {
-	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), settings(), abl.Settings{})
+	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), short(), abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 	set := signs.Render(1, 400, 10).Train
 	o := recipe()
 	o.Augment, o.IsolateEpochs, o.TuneEpochs = true, 1, 1
-	a := settings()
+	a := short()
 	a.Rounds = 0
 	searched, err := Train(context.Background(), set, o, a, abl.Settings{})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 1200, 300)
-	o, a := recipe(), settings()
+	o, a := recipe(), short()
 	a.Rounds = 2
 	whole, err := Train(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/settings"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -20,14 +21,14 @@ import (
 // Options of all methods; start from Defaults.
 type Options struct {
 	Seed   uint64  `json:"seed"`
-	Batch  int     `json:"batch"`
-	Epochs int     `json:"epochs"` // over the clean data, of each training that a method does
-	Rate   float64 `json:"rate"`   // learning rate at the start, falling along a cosine
-	Flip   bool    `json:"flip"`   // flip left and right; wrong for road signs and text
+	Batch  int     `json:"batch" range:"[2,)"`
+	Epochs int     `json:"epochs" range:"[0,)"` // over the clean data, of each training that a method does
+	Rate   float64 `json:"rate" range:"(0,)"`   // learning rate at the start, falling along a cosine
+	Flip   bool    `json:"flip"`                // flip left and right; wrong for road signs and text
 	// Tolerance is the accuracy on the clean data that fine-pruning may cost before it tunes.
-	Tolerance float64 `json:"tolerance,omitempty"`
+	Tolerance float64 `json:"tolerance,omitempty" range:"[0,1]"`
 	// Beta weighs NAD's attention loss of each residual group.
-	Beta float64 `json:"beta,omitempty"`
+	Beta float64 `json:"beta,omitempty" range:"[0,)"`
 }
 
 // Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
@@ -47,6 +48,9 @@ func Defaults(method string, images int) Options {
 	}
 	return o
 }
+
+// Check reports a setting that is out of its range.
+func (o Options) Check() error { return settings.Check(o) }
 
 // Job is a network to repair and what to repair it with.
 type Job struct {
@@ -90,7 +94,10 @@ func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("no method %q; there are %s", method, strings.Join(Names(), ", "))
 	}
-	if n := j.Clean.Len(); n < j.Options.Batch || j.Options.Batch < 2 {
+	if err := j.Options.Check(); err != nil {
+		return nil, err
+	}
+	if n := j.Clean.Len(); n < j.Options.Batch {
 		return nil, fmt.Errorf("%d clean images do not make a batch of %d; give more images or a smaller batch", n, j.Options.Batch)
 	}
 	if len(j.Clean.Classes) != j.Network.Classes {

@@ -31,6 +31,9 @@ What a verdict can and can't promise stands in docs/auto.md. With
 			if out == "" {
 				return usagef("--out is required: a folder for the list of suspects")
 			}
+			if err := rec.check(c, "auto"); err != nil {
+				return err
+			}
 			d, err := data.load(c.Context(), a, rec.o.Seed)
 			if err != nil {
 				return err

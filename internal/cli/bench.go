@@ -36,7 +36,7 @@ func (a *app) bench() *cobra.Command {
 		Example: `  unpoison bench
   unpoison bench --model preact-resnet-18 --seconds 20 --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if batch < 2 || seconds <= 0 {
+			if batch < 2 || !(seconds > 0) {
 				return usagef("--batch %d and --seconds %g, expected at least 2 and more than 0", batch, seconds)
 			}
 			n, err := model.New(arch, 10, size, size)

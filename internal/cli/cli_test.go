@@ -67,42 +67,6 @@ func tiny(data, out string, more ...string) []string {
 	}, more...)
 }
 
-func TestUsageErrorsExitWith2(t *testing.T) {
-	for _, args := range [][]string{
-		{"train"},
-		{"train", "--out", "x"},
-		{"nonsense"},
-		{"train", "--no-such-flag"},
-		{"version", "extra"},
-		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
-		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
-		{"train", "--data", "x", "--out", "y", "--unlearn-steps", "5"},
-		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--against", "0"},
-		{"train", "--data", "x", "--out", "y", "--model", "nope"},
-		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
-		{"attack"},
-		{"bench", "--batch", "0"},
-		{"demo", "--engine", "nope"},
-		{"eval"},
-		{"unlearn"},
-		{"audit"},
-	} {
-		code, _, errs := call(args...)
-		if code != exitUsage {
-			t.Errorf("%v exits with %d: %s", args, code, errs)
-		}
-		if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "unpoison: ") {
-			t.Errorf("%v: expected one line, got %q", args, errs)
-		}
-	}
-	if code, _, errs := call("experiment", "auto", "photos", "--cell", "nope", "--out", "x"); code != exitUsage || !strings.Contains(errs, "badnets.auto.0, blend.auto.0") {
-		t.Errorf("no such cell: %d, %s", code, errs)
-	}
-	if code, _, errs := call("train", "--data", "no-such-folder", "--out", filepath.Join(t.TempDir(), "x")); code != exitFailed || !strings.Contains(errs, "no-such-folder") {
-		t.Errorf("missing data: %d, %s", code, errs)
-	}
-}
-
 // A recipe is laid under the flags that were given; lists of attacks stay what they were.
 func TestRecipesKeepFlags(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")

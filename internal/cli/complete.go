@@ -5,29 +5,31 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/defense/abl"
 	"github.com/unpoison/unpoison/defense/repair"
 	"github.com/unpoison/unpoison/experiment"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
 // choices are the values of flags that have few, by the command's and the flag's name or the flag's alone.
 var choices = map[string][]string{
 	"engine":         engines.Names,
-	"scale":          {"quick", "full"},
-	"recipe":         {"default", "paper", "demo"},
+	"scale":          scales,
+	"recipe":         recipes,
 	"model":          model.Names(),
 	"biased-model":   model.Names(),
-	"defense":        {"auto", "abl", "none"},
+	"defense":        defenses,
 	"attack":         attack.Names(),
-	"loss":           {"lga", "flooding", "ce"},
-	"lga-sign":       {"sample", "batch"},
+	"loss":           abl.Losses,
+	"lga-sign":       abl.Signs,
 	"rank-by":        isolate.Ranks,
-	"schedule":       {"constant", "step", "cosine", "one-cycle"},
-	"unlearn":        {"joint", "split", "none"},
-	"mode":           {"joint", "split"},
+	"schedule":       train.Schedules,
+	"unlearn":        abl.Unlearning,
+	"mode":           unlearn.Modes,
 	"repair method":  repair.Names(),
 	"unlearn method": append([]string{"abl"}, unlearn.MethodNames()...),
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +27,39 @@ func TestCompletion(t *testing.T) {
 		code, out, errs := call(append([]string{"__complete"}, append(strings.Fields(c.line), "")...)...)
 		if got := strings.Join(strings.Fields(out), " "); code != exitDone || got != c.want {
 			t.Errorf("%s: %q, expected %q; %d, %s", c.line, got, c.want, code, errs)
+		}
+	}
+}
+
+// Each value that the shell offers is one that the command takes, and no other.
+func TestChoicesAreTaken(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	lines := map[string][]string{
+		"scale":    {"experiment", "paper", "cifar10", "--data", missing},
+		"mode":     {"unlearn", "--model", missing, "--suspects", missing, "--data", missing},
+		"unlearn":  {"unlearn", "--model", missing, "--suspects", missing, "--data", missing},
+		"repair":   {"repair", "--model", missing, "--clean", missing},
+		"loss":     {"train", "--defense", "abl", "--data", missing},
+		"lga-sign": {"train", "--defense", "abl", "--data", missing},
+	}
+	for name, values := range choices {
+		words := strings.Fields(name)
+		line := lines[words[0]]
+		if name == "unlearn" { // train's flag, not the command
+			line = lines["loss"]
+		}
+		if line == nil {
+			line = []string{"train", "--data", missing}
+		}
+		for _, v := range append([]string{"nope"}, values...) {
+			args := append(append([]string{}, line...), "--out", filepath.Join(t.TempDir(), "out"), "--"+words[len(words)-1], v)
+			want := exitFailed
+			if v == "nope" {
+				want = exitUsage
+			}
+			if code, _, errs := call(args...); code != want {
+				t.Errorf("%v: %d, expected %d: %s", args, code, want, errs)
+			}
 		}
 	}
 }

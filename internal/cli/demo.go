@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,16 +29,8 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 		Example: `  unpoison demo
   unpoison demo --out demo --seed 1`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
-				old := filepath.Join(out, "demo.html")
-				if _, err := os.Stat(old); err != nil {
-					return fmt.Errorf("%s holds something else than a demo; choose another --out", out)
-				}
-				for _, d := range []string{"clean", "undefended", "defended"} { // a demo's own folders
-					if err := os.RemoveAll(filepath.Join(out, d)); err != nil {
-						return err
-					}
-				}
+			if err := clearDemo(out); err != nil {
+				return err
 			}
 			b, err := a.backend()
 			if err != nil {
@@ -99,4 +94,28 @@ isolation: share of the isolated images that are poisoned.
 	c.Flags().StringVar(&out, "out", "unpoison-demo", "`DIR` for the page and the runs")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random")
 	return c
+}
+
+// clearDemo removes an earlier demo, perhaps an interrupted one: its page and runs of its names. Where there is anything
+// else it removes nothing.
+func clearDemo(out string) error {
+	entries, err := os.ReadDir(out)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		_, err := os.Stat(filepath.Join(out, e.Name(), runs.LogFile))
+		if e.Name() != "demo.html" && (err != nil || !slices.Contains([]string{"clean", "undefended", "defended"}, e.Name())) {
+			return fmt.Errorf("%s holds something else than a demo (%s); choose another --out", out, e.Name())
+		}
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(out, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

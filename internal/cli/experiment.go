@@ -35,6 +35,18 @@ func (f *gridFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
 }
 
+func (f *gridFlags) check() error {
+	switch {
+	case f.out == "":
+		return usagef("--out is required: a folder for the results")
+	case f.jobs < 1:
+		return usagef("--jobs %d, expected 1 or more", f.jobs)
+	case f.budget < 0:
+		return usagef("--budget %v, expected a time to come", f.budget)
+	}
+	return nil
+}
+
 func (f *gridFlags) cacheDir() string { return (&attackFlags{cache: f.cache}).cacheDir() }
 
 func (a *app) experiment() *cobra.Command {
@@ -84,8 +96,8 @@ noise (wrong labels).`,
 			if err != nil {
 				return err
 			}
-			if f.out == "" {
-				return usagef("--out is required: a folder for the results")
+			if err := f.check(); err != nil {
+				return err
 			}
 			_, err = a.runGrid(c.Context(), g, f.out, &f)
 			return err
@@ -274,14 +286,17 @@ func (d *setFlags) list() (all []uint64) {
 	return all
 }
 
+// scales are the names that --scale takes.
+var scales = []string{"quick", "full"}
+
 // runSet runs some grids of a set, one after the other, each in the folder of its name, and joins the tables of
 // all that are there.
 func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) error {
-	if f.out == "" {
-		return usagef("--out is required: a folder for the results")
+	if err := f.check(); err != nil {
+		return err
 	}
-	if d.scale != "quick" && d.scale != "full" {
-		return usagef("--scale %q; there are quick and full", d.scale)
+	if !slices.Contains(scales, d.scale) {
+		return usagef("--scale %q; there are %s", d.scale, strings.Join(scales, ", "))
 	}
 	all := s.grids
 	if f.cell != "" {

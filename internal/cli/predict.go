@@ -45,6 +45,9 @@ names no classes, and their numbers are printed.`,
 			if file == "" {
 				return usagef("--model is required: a model.safetensors")
 			}
+			if top < 1 {
+				return usagef("--top %d, expected 1 or more", top)
+			}
 			n, state, info, err := checkpoint.Load(file)
 			if err != nil {
 				return err

@@ -36,8 +36,23 @@ images of --clean, or a share of them.`,
 			if !slices.Contains(repair.Names(), method) {
 				return usagef("--method %q; there are %s", method, strings.Join(repair.Names(), ", "))
 			}
-			if share <= 0 || share > 1 {
+			if !(share > 0 && share <= 1) {
 				return usagef("--share %g, expected more than 0 and up to 1", share)
+			}
+			options := func(images int) repair.Options {
+				all := repair.Defaults(method, images)
+				for flag, set := range map[string]func(){
+					"epochs": func() { all.Epochs = o.Epochs }, "batch": func() { all.Batch = o.Batch }, "rate": func() { all.Rate = o.Rate },
+					"tolerance": func() { all.Tolerance = o.Tolerance }, "beta": func() { all.Beta = o.Beta },
+				} {
+					if c.Flags().Changed(flag) {
+						set()
+					}
+				}
+				return all
+			}
+			if err := options(0).Check(); err != nil {
+				return &usageError{err}
 			}
 			n, state, info, err := checkpoint.Load(file)
 			if err != nil {
@@ -56,15 +71,7 @@ images of --clean, or a share of them.`,
 				return err
 			}
 			clean := repair.Draw(d.Train, share, o.Seed)
-			settings := repair.Defaults(method, clean.Len())
-			for flag, set := range map[string]func(){
-				"epochs": func() { settings.Epochs = o.Epochs }, "batch": func() { settings.Batch = o.Batch }, "rate": func() { settings.Rate = o.Rate },
-				"tolerance": func() { settings.Tolerance = o.Tolerance }, "beta": func() { settings.Beta = o.Beta },
-			} {
-				if c.Flags().Changed(flag) {
-					set()
-				}
-			}
+			settings := options(clean.Len())
 			settings.Seed, settings.Flip = o.Seed, !noFlip && dataset.Flips(d.Layout)
 			res, err := repair.Run(c.Context(), method, &repair.Job{
 				Backend: b, Network: n, State: state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),

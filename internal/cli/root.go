@@ -83,7 +83,7 @@ func (a *app) run(ctx context.Context) int {
 	root.SetArgs(a.args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	var usage *usageError
 	var findings *findingsError
 	switch {
@@ -93,7 +93,14 @@ func (a *app) run(ctx context.Context) int {
 		fmt.Fprintln(a.err, findings.text)
 		return exitFindings
 	case ctx.Err() != nil:
-		fmt.Fprintln(a.err, "unpoison: interrupted; the same command with --resume goes on from here")
+		text := "unpoison: interrupted"
+		switch {
+		case c.Flags().Lookup("resume") != nil:
+			text += "; the same command with --resume goes on from here"
+		case c.HasParent() && c.Parent().Name() == "experiment":
+			text += "; the same command goes on from here"
+		}
+		fmt.Fprintln(a.err, text)
 		return exitInterrupted
 	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown ") || strings.HasPrefix(err.Error(), "required flag"):
 		fmt.Fprintf(a.err, "unpoison: %v\n", err)
@@ -179,9 +186,18 @@ func (f *dataFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
 }
 
+// mostPixels is the longest side that images may be given: larger ones are a mistake.
+const mostPixels = 1024
+
 func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
 	if f.spec == "" {
 		return nil, usagef("--%s is required: a folder with images", f.flag)
+	}
+	if f.opts.Limit < 0 {
+		return nil, usagef("--limit %d, expected a number of images, or 0 for all", f.opts.Limit)
+	}
+	if f.opts.Size < 0 || f.opts.Size > mostPixels {
+		return nil, usagef("--size %d, expected up to %d pixels", f.opts.Size, mostPixels)
 	}
 	f.opts.Seed = seed
 	if f.spec == "signs" {

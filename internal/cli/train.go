@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +19,9 @@ import (
 	"github.com/unpoison/unpoison/internal/runs"
 	"github.com/unpoison/unpoison/model"
 )
+
+// recipes are the names that --recipe takes.
+var recipes = []string{"default", "paper", "demo"}
 
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
@@ -69,8 +72,25 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that unlearning may cost")
 }
 
-// options applies the recipe under the flags that were given.
-func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, error) {
+// check reports settings that can't be, before the data are read. Audits look for poison as auto does.
+func (f *recipeFlags) check(c *cobra.Command, defense string) error {
+	o, err := f.given(c)
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil && defense == "auto" {
+		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
+			err = errors.New("--epochs-isolate 0, expected 1 or more: looking for poison begins with isolation")
+		}
+	}
+	if err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// given applies the recipe under the flags that were given.
+func (f *recipeFlags) given(c *cobra.Command) (abl.Options, error) {
 	switch recipe := map[string]func() abl.Options{"paper": abl.Paper, "demo": abl.Demo}[f.recipe]; {
 	case f.recipe == "default":
 	case recipe != nil: // its settings, and over them once more what was given
@@ -90,14 +110,16 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 			f.o.UnlearnEpochs = 0
 		}
 	default:
-		return f.o, usagef("no recipe %q; there are default, paper and demo", f.recipe)
+		return f.o, fmt.Errorf("no recipe %q; there are %s", f.recipe, strings.Join(recipes, ", "))
 	}
-	o := f.o
-	if !slices.Contains(model.Names(), o.Network) {
-		return o, usagef("no network %q; there are %s", o.Network, strings.Join(model.Names(), ", "))
-	}
-	if d == nil { // the flags are checked before the data are read
-		return o, nil
+	return f.o, nil
+}
+
+// options returns the recipe for the data.
+func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, error) {
+	o, err := f.given(c)
+	if err != nil {
+		return o, err
 	}
 	if f.recipe == "default" {
 		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}
@@ -149,6 +171,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		}
 		conf.AllToAll = conf.AllToAll || f.allToAll
 		conf.NoFlip = conf.NoFlip || noFlip && conf.Network != ""
+		if err := conf.Check(); err != nil {
+			return nil, &usageError{err}
+		}
 		all = append(all, conf)
 	}
 	return all, nil
@@ -207,7 +232,7 @@ defence is not told.`,
 			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
 				return err
 			}
-			if _, err := rec.options(c, nil); err != nil {
+			if err := rec.check(c, defense); err != nil {
 				return err
 			}
 			d, err := data.load(c.Context(), a, rec.o.Seed)
@@ -259,6 +284,9 @@ defence is not told.`,
 	return c
 }
 
+// defenses are the names that --defense takes.
+var defenses = []string{"auto", "abl", "none"}
+
 // flagsOf lists the flags that mean something to one defence only.
 var flagsOf = map[string][]string{
 	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against", "stamp"},
@@ -269,7 +297,7 @@ var flagsOf = map[string][]string{
 // checkDefense refuses a defence that there is not, and flags that it would ignore.
 func checkDefense(c *cobra.Command, defense string) error {
 	if _, ok := flagsOf[defense]; !ok {
-		return usagef("no defence %q; there are auto, abl and none", defense)
+		return usagef("no defence %q; there are %s", defense, strings.Join(defenses, ", "))
 	}
 	for _, other := range []string{"auto", "abl"} {
 		for _, name := range flagsOf[other] {

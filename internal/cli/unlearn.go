@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +47,12 @@ with; they watch nothing:
 			}
 			if method != "abl" && !slices.Contains(unlearn.MethodNames(), method) {
 				return usagef("--method %q; there are abl, %s", method, strings.Join(unlearn.MethodNames(), ", "))
+			}
+			if !slices.Contains(unlearn.Modes, o.Unlearn) {
+				return usagef("--mode %q; there are %s", o.Unlearn, strings.Join(unlearn.Modes, ", "))
+			}
+			if err := cmp.Or(o.Check(), tune.Check()); err != nil {
+				return &usageError{err}
 			}
 			n, state, info, err := checkpoint.Load(file)
 			if err != nil {

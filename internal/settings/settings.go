@@ -1,4 +1,4 @@
-// Package settings reads key=value lists into structs by their JSON names.
+// Package settings reads key=value lists into structs by their JSON names, and checks numbers against ranges in their tags.
 package settings
 
 import (
