@@ -1,5 +1,7 @@
 package defense
 
+import "fmt"
+
 // What a verdict can say.
 const (
 	Poisoned   = "poisoned"
@@ -12,6 +14,7 @@ const (
 	ByBiased   = "biased network"
 	ByFeatures = "features"
 	ByPixels   = "pixels"
+	ByCommon   = "pixels of many labels"
 )
 
 // Verdict is what an automatic defence makes of a training set.
@@ -34,12 +37,45 @@ type Verdict struct {
 	Measured *ErrorRates `json:"measured,omitempty"`
 }
 
+// Common is a pattern that images of several labels carry.
+type Common struct {
+	Says   string   // of those labels that are worst
+	Labels []string // these
+	Images int      // that carry it under them
+}
+
+// Under names the labels: one, or how many.
+func (c *Common) Under() string {
+	if len(c.Labels) == 1 {
+		return c.Labels[0]
+	}
+	return fmt.Sprintf("%d labels", len(c.Labels))
+}
+
+// Common sums up what was seen of a pattern under many labels: of the labels under which it was planted, or else of all. It
+// is nil if there was none.
+func (v *Verdict) Common() *Common {
+	for _, says := range []string{Poisoned, CantTell, NoEvidence} {
+		c := Common{Says: says}
+		for _, t := range v.Targets {
+			if t.By == ByCommon && t.Says == says {
+				c.Labels = append(c.Labels, t.Class)
+				c.Images += t.Flagged
+			}
+		}
+		if len(c.Labels) > 0 {
+			return &c
+		}
+	}
+	return nil
+}
+
 // Target is a label under which planted images may lie, and what speaks for it.
 type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // ByPixels, ByBiased or ByFeatures
+	By    string `json:"by"` // ByPixels, ByCommon, ByBiased or ByFeatures
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`
@@ -51,6 +87,9 @@ type Target struct {
 	Leak   int `json:"leak"`
 	// Agreement is how far the last two rounds of the biased network flagged the same images: their common ones as a
 	// share of all.
+	// By pixels of many labels it is the share of the flagged images that a network which never saw the pattern takes for
+	// the label; Usual is that of the images with it under other labels (Leak) for theirs, and Pure the share of both
+	// that look like the one class that their label is matched with: the label itself, where labels are right.
 	Agreement float64 `json:"agreement"`
 	Rounds    int     `json:"rounds"`
 	// By pixels Spread is how much the images with a pattern vary beside it, as a share of how much the label's others do:
@@ -61,7 +100,7 @@ type Target struct {
 	// isolation ranks an image of the suspicious group before one of the other; Isolated is the share of the isolated
 	// images that carry the label, and Pure the share of those that are in the suspicious group.
 	Distance   float64 `json:"distance,omitempty"`
-	Usual      float64 `json:"usual,omitempty"` // the distance to expect from the other labels' groups
+	Usual      float64 `json:"usual,omitempty"` // the distance to expect from the other labels' groups; 0 if there are too few
 	Bimodality float64 `json:"bimodality,omitempty"`
 	Early      float64 `json:"early,omitempty"`
 	Isolated   float64 `json:"isolated,omitempty"`

@@ -55,7 +55,11 @@ func (r *Runner) Verdicts() []Verdict {
 			}
 		}
 		for _, a := range res.Attacks {
-			planted[a.Target] = true
+			if planted[a.Target] = true; a.Settings.AllToAll {
+				for c := range res.Data.Classes {
+					planted[c] = true
+				}
+			}
 		}
 		if len(res.Attacks) > 0 {
 			v.RA, v.RATarget = res.Attacks[0].RA, res.Attacks[0].RATarget

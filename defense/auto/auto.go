@@ -160,20 +160,31 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 	}
 	err := r.Stage("pixels", func() error {
 		carries := make([]float32, r.Data.Len())
-		var found []defense.Target
-		if a.Pixels {
-			var err error
-			if found, err = d.pixels(ctx, carries); err != nil {
-				return err
-			}
+		r.Arrays["pattern"], r.Arrays["targets"] = carries, nil
+		if !a.Pixels {
+			return nil
 		}
-		r.Arrays["pattern"], r.Arrays["targets"] = carries, encode(found)
-		return nil
+		s, err := newSpectra(ctx, r.Data, o.Seed)
+		if err != nil {
+			return err
+		}
+		found, err := d.pixels(ctx, s, carries)
+		if err != nil {
+			return err
+		}
+		r.Arrays["targets"] = encode(found)
+		c, err := s.common(ctx, carries, o.Seed)
+		if c != nil {
+			r.Arrays["common"], r.Arrays["common.seen"] = c.p, []float32{float32(c.distance), float32(c.spread)}
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	d.order = indicesOf(evaluate.Order(scores), func(i int) bool { return r.Arrays["pattern"][i] <= flagged })
+	d.order = indicesOf(evaluate.Order(scores), func(i int) bool {
+		return r.Arrays["pattern"][i] <= flagged && (r.Arrays["common"] == nil || r.Arrays["common"][i] <= flagged)
+	})
 	err = r.Stage("detect", func() error {
 		if r.Arrays["probability"] == nil {
 			r.Arrays["probability"] = slices.Clone(r.Arrays["pattern"])
@@ -184,10 +195,14 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 		fresh()
 		return nil
 	})
-	if err != nil || a.InspectEpochs == 0 {
+	if err != nil {
 		return err
 	}
 	return r.Stage("inspect", func() error {
+		if a.InspectEpochs == 0 {
+			d.report(d.judge(nil, nil, r.Arrays["probability"])...)
+			return nil
+		}
 		found, err := d.inspect(ctx, r.Arrays["probability"])
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ func short() Options {
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
 		{2000, short().Rounds, 195, 9}, // of 200 and 1,800
-		{1200, 0, 117, 11},                // of 120 and 1,080
+		{1200, 0, 117, 11},             // of 120 and 1,080
 	} {
 		d := planted.Render(t, 1, c.images, 300)
 		a := short()
@@ -192,7 +192,7 @@ func judged(t *testing.T, name string, target defense.Target, change func(t *def
 
 // Two kinds of images need distance, and more of it where there are few; which is the planted one isolation says.
 func TestSaysByFeatures(t *testing.T) {
-	trigger := defense.Target{By: defense.ByFeatures, Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Bimodality: 0.7, Early: 0.9, Pure: 1}
+	trigger := defense.Target{By: defense.ByFeatures, Images: 900, Flagged: 400, Between: 9, Distance: 7.5, Usual: 4, Bimodality: 0.7, Early: 0.9, Pure: 1}
 	for name, c := range map[string]struct {
 		change func(t *defense.Target)
 		want   string
@@ -206,6 +206,9 @@ func TestSaysByFeatures(t *testing.T) {
 		"clean blue signs": {func(t *defense.Target) {
 			t.Images, t.Distance, t.Usual, t.Bimodality, t.Early, t.Isolated = 172, 11.465, 6.332, 0.546, 0.829, 0.734
 		}, defense.NoEvidence},
+		"clean planes and dogs": {func(t *defense.Target) {
+			t.Images, t.Flagged, t.Distance, t.Usual, t.Bimodality, t.Early, t.Isolated = 2539, 2442, 9.93, 0, 0.613, 0.832, 1
+		}, defense.CantTell},
 		"seen plainly":     {func(t *defense.Target) { t.Bimodality, t.Early, t.Isolated = 0.478, 0.922, 0.99 }, defense.Poisoned},
 		"clean stop signs": {func(t *defense.Target) { t.Images, t.Distance, t.Usual = 300, 8.585, 6.607 }, defense.NoEvidence},
 		"one hump":         {func(t *defense.Target) { t.Bimodality = 0.4 }, defense.NoEvidence},
@@ -240,6 +243,31 @@ func TestSaysByPixels(t *testing.T) {
 		"a handful of oddities": {func(t *defense.Target) { t.Flagged = 6 }, defense.NoEvidence},
 	} {
 		judged(t, name, trigger, c.change, c.want)
+	}
+}
+
+// A pattern under many labels was planted where their images look like other classes, or where one label's do alone.
+func TestSaysByCommonPattern(t *testing.T) {
+	everyLabel := defense.Target{By: defense.ByCommon, Images: 1000, Flagged: 100, Others: 9000, Leak: 900, Distance: 40, Spread: 0.9, Pure: 0.6, Agreement: 0.05, Usual: 0.06}
+	for name, c := range map[string]struct {
+		change func(t *defense.Target)
+		want   string
+	}{
+		"every label wrong":   {func(*defense.Target) {}, defense.Poisoned},
+		"few under this one":  {func(t *defense.Target) { t.Flagged, t.Leak = 3, 60 }, defense.Poisoned},
+		"few at all":          {func(t *defense.Target) { t.Flagged, t.Leak = 3, 40 }, defense.NoEvidence},
+		"a watermark":         {func(t *defense.Target) { t.Agreement, t.Usual = 0.6, 0.6 }, defense.NoEvidence},
+		"all look the same":   {func(t *defense.Target) { t.Pure = 0.12 }, defense.NoEvidence},
+		"close":               {func(t *defense.Target) { t.Distance = 8 }, defense.NoEvidence},
+		"copies of one image": {func(t *defense.Target) { t.Spread = 0.05 }, defense.NoEvidence},
+		"a matter of degree":  {func(t *defense.Target) { t.Between = 80 }, defense.NoEvidence},
+		"no network":          {func(t *defense.Target) { t.Pure, t.Agreement, t.Usual = 0, 0, 0 }, defense.CantTell},
+		"this one wrong":      {func(t *defense.Target) { t.Usual, t.Variety, t.UsualVariety = 0.7, 0.5, 0.1 }, defense.Poisoned},
+		"this one hard":       {func(t *defense.Target) { t.Usual, t.Agreement, t.Variety, t.UsualVariety = 0.7, 0.3, 0.5, 0.1 }, defense.NoEvidence},
+		"like one other":      {func(t *defense.Target) { t.Usual, t.Variety, t.UsualVariety = 0.7, 0.1, 0.1 }, defense.NoEvidence},
+		"few of this one":     {func(t *defense.Target) { t.Flagged, t.Usual, t.Variety, t.UsualVariety = 20, 0.7, 0.5, 0.1 }, defense.NoEvidence},
+	} {
+		judged(t, name, everyLabel, c.change, c.want)
 	}
 }
 

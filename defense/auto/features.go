@@ -21,7 +21,9 @@ var leastSteps = 1000
 // each image's probability of being poisoned, what is new.
 func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
-	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return found[i] <= flagged })
+	common := d.r.Arrays["common"]
+	apartFrom := func(i int) bool { return found[i] > flagged || common != nil && common[i] > flagged }
+	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return !apartFrom(i) })
 	steps := max(1, len(rest)/d.r.Batch)
 	phase := &train.Phase{
 		Name: "inspect", Data: set, Indices: rest, Epochs: max(d.a.InspectEpochs, (leastSteps+steps-1)/steps), Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed,
@@ -43,12 +45,12 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	}
 	isolated := len(d.isolated())
 	labels := slices.Clone(set.Labels)
-	for i, v := range found {
-		if v > flagged {
+	for i := range labels {
+		if apartFrom(i) {
 			labels[i] = -1
 		}
 	}
-	var targets []defense.Target
+	targets := d.judge(firstChoices(logits, set.Len()), second, found)
 	all := groups(features, labels, rank, len(set.Classes))
 	varieties := make([][2]float64, len(all)) // of each group, and of the label's other images
 	for c, g := range all {
@@ -107,25 +109,43 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 }
 
 // usual is the distance at which a label's groups would lie if they were as far apart as the other labels' are in the
-// median, compared by what its number of images allows to chance. Wrong labels by chance make two kinds of images in every
+// median, compared by what its number of images allows to chance; 0 if there are too few of them to tell. Wrong labels by chance make two kinds of images in every
 // label: those that are right, learnt first, and those that are not.
 func usual(all []*group, class int) float64 {
+	others := 0
+	for c, g := range all {
+		others += bit(g != nil && c != class)
+	}
+	if others < otherLabels {
+		return 0
+	}
 	return ofOthers(all, class, func(c int) float64 { return all[c].distance / least(len(all[c].images)) }) * least(len(all[class].images))
 }
 
 // ofOthers is the median of a value over the groups of the other labels, 0 if there are none.
 func ofOthers(all []*group, class int, value func(c int) float64) float64 {
-	var others []float64
+	values := make([]float64, len(all))
 	for c, g := range all {
-		if g != nil && c != class {
-			others = append(others, value(c))
+		if g != nil {
+			values[c] = value(c)
 		}
 	}
-	if len(others) == 0 {
+	return median(values, func(c int) bool { return all[c] != nil && c != class })
+}
+
+// median is that of the values that are taken, 0 if there are none.
+func median(values []float64, taken func(k int) bool) float64 {
+	var all []float64
+	for k, v := range values {
+		if taken(k) {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 0 {
 		return 0
 	}
-	slices.Sort(others)
-	return stat.Quantile(0.5, stat.LinInterp, others, nil)
+	slices.Sort(all)
+	return stat.Quantile(0.5, stat.LinInterp, all, nil)
 }
 
 // tally counts what is flagged and what is in between among a label's images.

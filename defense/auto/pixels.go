@@ -237,15 +237,11 @@ func parted(values []float64, least int) (lower, upper kind, middle float64, ok 
 // pixels looks for patterns that are the same in many images of a label. It returns what was seen of the label whose two
 // kinds lie furthest apart and of those that hold a pattern, and puts each of their images' probability of carrying it into
 // found.
-func (d *detector) pixels(ctx context.Context, found []float32) ([]defense.Target, error) {
-	set := d.r.Data
-	s, err := newSpectra(ctx, set, d.o.Seed)
-	if err != nil {
-		return nil, err
-	}
+func (d *detector) pixels(ctx context.Context, s *spectra, found []float32) ([]defense.Target, error) {
+	set := s.set
 	along := make([][]float64, len(s.of)) // each image's place
 	targets, middles := make([]defense.Target, len(s.of)), make([]float64, len(s.of))
-	err = s.eachLabel(ctx, func(t *transform, c int) {
+	err := s.eachLabel(ctx, func(t *transform, c int) {
 		images := s.of[c]
 		if len(images) < 2*fewest || s.all[0] == s.count[c][0] || s.all[1] == s.count[c][1] {
 			return

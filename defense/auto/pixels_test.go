@@ -21,7 +21,11 @@ func byPixels(t *testing.T, set *dataset.Set) ([]defense.Target, []float32) {
 	t.Helper()
 	d := &detector{r: &defense.Run{Data: set}, o: abl.Default(), a: Default()}
 	found := make([]float32, set.Len())
-	seen, err := d.pixels(context.Background(), found)
+	s, err := newSpectra(context.Background(), set, d.o.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := d.pixels(context.Background(), s, found)
 	if err != nil {
 		t.Fatal(err)
 	}

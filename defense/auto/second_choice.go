@@ -2,6 +2,7 @@ package auto
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -29,6 +30,17 @@ func secondChoices(logits []float32, labels []int32) [][]float64 {
 			p[c] = math.Exp(l)
 		}
 		all[i] = p
+	}
+	return all
+}
+
+// firstChoices returns the class that a network gives each of n images, from its logits, [n, classes].
+func firstChoices(logits []float32, n int) []int {
+	classes := len(logits) / n
+	all := make([]int, n)
+	for i := range all {
+		z := logits[i*classes : (i+1)*classes]
+		all[i] = slices.Index(z, slices.Max(z))
 	}
 	return all
 }

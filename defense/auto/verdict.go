@@ -21,22 +21,30 @@ const (
 	rarer   = 0.5  // times as common under other labels: attackers show triggers with right labels too
 	copies  = 0.2  // times the others' variation: of less it is one image over and over
 
-	farApart = 6.0  // deviations between a label's two kinds of images, and
-	perRoot  = 40.0 // of the square root of the images' number more: in few images chance finds kinds
-	unusual  = 1.4  // times as far apart as other labels' groups; planted images were at least 1.55 times
-	twoKinds = 0.6  // bimodality; 5/9 is that of a uniform distribution, like a sign from day to night, and
-	uneven   = 0.45 // that of two kinds of which one varies much more, which isolation must then tell apart
-	mixed    = 0.06 // of the label's images between the kinds
-	earlier  = 0.65 // probability that a suspect is learnt before another image of its label
-	pure     = 0.85 // of a label's isolated images are suspects
-	plain    = 0.9  // probability and share of the isolated images, of what isolation sees plainly
+	consistent = 0.3  // of a common pattern's images look like the one class that their label is matched with, and
+	ownRarely  = 0.5  // times as many like their own label
+	wrongUnder = 0.25 // times as many of one label's images with it look like that label as of other labels' do like theirs, which
+	rightRest  = 0.3  // of them at least do
+	enough     = 50   // images that this rests on: in fewer chance finds as much
+
+	farApart    = 6.0  // deviations between a label's two kinds of images, and
+	perRoot     = 40.0 // of the square root of the images' number more: in few images chance finds kinds
+	unusual     = 1.4  // times as far apart as other labels' groups; planted images were at least 1.55 times
+	otherLabels = 3    // at least, of which that is the median; of fewer nobody knows what is usual
+	twoKinds    = 0.6  // bimodality; 5/9 is that of a uniform distribution, like a sign from day to night, and
+	uneven      = 0.45 // that of two kinds of which one varies much more, which isolation must then tell apart
+	mixed       = 0.06 // of the label's images between the kinds
+	earlier     = 0.65 // probability that a suspect is learnt before another image of its label
+	pure        = 0.85 // of a label's isolated images are suspects
+	plain       = 0.9  // probability and share of the isolated images, of what isolation sees plainly
 
 	various      = 0.25 // variety of wrong labels at least, and
 	variousUsual = 2.25 // times that of other labels, of which the highest was 2.1 times theirs, and
 	variousRest  = 1.5  // times that of the label's other images
 )
 
-// apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones: by isolation,
+// apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones, and that any are
+// (not where there are too few other labels to say how far apart kinds usually are): by isolation,
 // or because their labels are wrong. Few honest images beside many planted ones that vary much are two kinds too, though
 // that hides from the bimodality; isolation or the wrong labels tell then.
 func apart(t *defense.Target) (two, known bool) {
@@ -45,7 +53,7 @@ func apart(t *defense.Target) (two, known bool) {
 	isolated := t.Early >= plain && t.Isolated >= plain
 	bimodal := t.Bimodality >= twoKinds || t.Bimodality >= uneven && isolated || wrong
 	two = t.Distance >= max(least(t.Images), unusual*t.Usual) && bimodal && float64(t.Between) <= mixed*n && t.Flagged >= fewest
-	return two, t.Early >= earlier && t.Pure >= pure && !contradicted(t) || wrong
+	return two, t.Usual > 0 && (t.Early >= earlier && t.Pure >= pure && !contradicted(t) || wrong)
 }
 
 // least is how many deviations the two kinds of so many images are apart.
@@ -60,6 +68,12 @@ func says(t *defense.Target) string {
 			return defense.Poisoned
 		}
 		return defense.NoEvidence
+	}
+	if t.By == defense.ByCommon {
+		if t.Distance < pattern || t.Spread < copies || between > sharp {
+			return defense.NoEvidence
+		}
+		return everywhere(t)
 	}
 	if t.By == defense.ByFeatures {
 		switch two, known := apart(t); {
@@ -83,6 +97,21 @@ func says(t *defense.Target) string {
 	return defense.CantTell
 }
 
+// everywhere judges a label by a pattern that others carry too. It was planted where the labels of its images are wrong: each
+// label's stand on images of one other class, or only this label's are wrong, and of many classes.
+func everywhere(t *defense.Target) string {
+	right := (t.Agreement*float64(t.Flagged) + t.Usual*float64(t.Leak)) / float64(max(1, t.Flagged+t.Leak))
+	switch {
+	case t.Pure == 0: // no network saw them
+		return defense.CantTell
+	case t.Flagged+t.Leak >= enough && t.Pure >= consistent && right <= ownRarely*t.Pure:
+		return defense.Poisoned
+	case t.Flagged >= enough && t.Usual >= rightRest && t.Agreement <= wrongUnder*t.Usual && mislabelled(t):
+		return defense.Poisoned
+	}
+	return defense.NoEvidence
+}
+
 // verdict joins what was seen of the labels.
 func verdict(targets []defense.Target) *defense.Verdict {
 	v := &defense.Verdict{Says: defense.NoEvidence, Targets: targets}
@@ -99,7 +128,7 @@ func verdict(targets []defense.Target) *defense.Verdict {
 }
 
 // looks are the ways to look into a label, as a checkpoint numbers them.
-var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels}
+var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon}
 
 // encode and decode carry targets through a checkpoint, which holds float32; the counts are below 2²⁴.
 func encode(targets []defense.Target) []float32 {

@@ -360,8 +360,11 @@ func (a *app) report(folder string, r *runs.Result) error {
 	}
 	if v := r.Verdict; v != nil {
 		row("verdict", "%s", v.Says)
+		if c := v.Common(); c != nil && c.Says != defense.NoEvidence {
+			row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
+		}
 		for _, t := range v.Targets {
-			if t.Says != defense.NoEvidence {
+			if t.Says != defense.NoEvidence && t.By != defense.ByCommon {
 				row("", "%s under %s: %d of %d images", t.Says, t.Class, t.Flagged, t.Images)
 			}
 		}

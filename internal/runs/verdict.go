@@ -18,7 +18,20 @@ func verdictSentences(r *Result) []string {
 	default:
 		s = append(s, "No evidence of poison was found.")
 	}
+	if c := v.Common(); c != nil {
+		what := "though their labels are right: a mark that they share"
+		switch c.Says {
+		case defense.Poisoned:
+			what = "and their labels are wrong: they look like images of others"
+		case defense.CantTell:
+			what = "and whether their labels are right was not looked at"
+		}
+		s = append(s, fmt.Sprintf("%d images under %s carry the same pattern, %s.", c.Images, c.Under(), what))
+	}
 	for _, t := range v.Targets {
+		if t.By == defense.ByCommon {
+			continue
+		}
 		under := "Under the label " + t.Class + " "
 		kinds := fmt.Sprintf("%d of %d images are of another kind than the rest, %.1f standard deviations apart", t.Flagged, t.Images, t.Distance)
 		switch features := t.By == defense.ByFeatures; {

@@ -16,3 +16,23 @@ func TestVerdictSaysWhatTold(t *testing.T) {
 		}
 	}
 }
+
+// A pattern under many labels is told once, not a label at a time.
+func TestVerdictSumsUpCommonPatterns(t *testing.T) {
+	for says, want := range map[string]string{
+		defense.Poisoned:   "90 images under 2 labels carry the same pattern, and their labels are wrong",
+		defense.CantTell:   "whether their labels are right was not looked at",
+		defense.NoEvidence: "a mark that they share",
+	} {
+		v := &defense.Verdict{Says: says, Targets: []defense.Target{
+			{Class: "stop", Says: says, By: defense.ByCommon, Flagged: 40}, {Class: "yield", Says: says, By: defense.ByCommon, Flagged: 50},
+		}}
+		if says == defense.Poisoned { // and one label where it is right
+			v.Targets = append(v.Targets, defense.Target{Class: "ahead", Says: defense.NoEvidence, By: defense.ByCommon, Flagged: 60})
+		}
+		s := strings.Join(verdictSentences(&Result{Verdict: v}), "\n")
+		if !strings.Contains(s, want) || strings.Contains(s, "Under the label") {
+			t.Errorf("%s: %s", says, s)
+		}
+	}
+}
