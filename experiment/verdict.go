@@ -55,7 +55,8 @@ func (r *Runner) Verdicts() []Verdict {
 			}
 		}
 		for _, a := range res.Attacks {
-			if planted[a.Target] = true; a.Settings.AllToAll {
+			planted[a.Target] = true
+			if a.Settings.AllToAll {
 				for c := range res.Data.Classes {
 					planted[c] = true
 				}

@@ -182,9 +182,7 @@ func search(ctx context.Context, r *defense.Run, o abl.Options, a Options, init 
 	if err != nil {
 		return err
 	}
-	d.order = indicesOf(evaluate.Order(scores), func(i int) bool {
-		return r.Arrays["pattern"][i] <= flagged && (r.Arrays["common"] == nil || r.Arrays["common"][i] <= flagged)
-	})
+	d.order = indicesOf(evaluate.Order(scores), func(i int) bool { return r.Arrays["pattern"][i] <= flagged && !d.marked(i) })
 	err = r.Stage("detect", func() error {
 		if r.Arrays["probability"] == nil {
 			r.Arrays["probability"] = slices.Clone(r.Arrays["pattern"])

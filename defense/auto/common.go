@@ -166,7 +166,7 @@ func (s *spectra) furthest(ctx context.Context, directions []direction, images [
 		if !ok {
 			continue
 		}
-		apart := (upper.mean - lower.mean) / max(lower.deviation, upper.deviation, leastApart)
+		apart := lower.to(upper)
 		if apart <= distance {
 			continue
 		}
@@ -174,13 +174,15 @@ func (s *spectra) furthest(ctx context.Context, directions []direction, images [
 			floats.Scale(-1, along)
 			middle = -middle
 		}
-		distance, p = apart, make([]float64, len(along))
-		for k, v := range along {
-			p[k] = float64(bit(v > middle))
-		}
-		p = sorted(along, p)
+		distance, p = apart, beyond(along, middle)
 	}
 	return distance, p, nil
+}
+
+// marked tells whether an image carries a pattern under many labels.
+func (d *detector) marked(i int) bool {
+	p := d.r.Arrays["common"]
+	return p != nil && p[i] > flagged
 }
 
 // judge says of the labels under which there is a common pattern whether it was planted. looksLike are the classes that a
@@ -196,7 +198,7 @@ func (d *detector) judge(looksLike []int, second [][]float64, found []float32) [
 	pairs := map[[2]int]int{}                                                         // of a label and what an image with the pattern looks like
 	right, carriers := 0, 0
 	for i, l := range set.Labels {
-		if p[i] <= flagged {
+		if !d.marked(i) {
 			without[l] = append(without[l], i)
 			continue
 		}
@@ -207,6 +209,7 @@ func (d *detector) judge(looksLike []int, second [][]float64, found []float32) [
 			right += bit(looksLike[i] == int(l))
 		}
 	}
+	pure := matched(pairs)
 	share := func(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 	varieties := make([]float64, len(with))
 	for c, images := range with {
@@ -214,23 +217,21 @@ func (d *detector) judge(looksLike []int, second [][]float64, found []float32) [
 	}
 	var targets []defense.Target
 	for c, images := range with {
-		n, all := len(images), len(images)+len(without[c])
+		n, all := len(images), slices.Concat(images, without[c])
 		if n == 0 {
 			continue
 		}
 		t := defense.Target{
-			Class: set.Classes[c], Index: c, By: defense.ByCommon, Images: all, Others: set.Len() - all, Flagged: n, Leak: carriers - n,
+			Class: set.Classes[c], Index: c, By: defense.ByCommon, Images: len(all), Others: set.Len() - len(all), Leak: carriers - n,
 			Distance: float64(seen[0]), Spread: float64(seen[1]),
 		}
 		if looksLike != nil {
 			own := pairs[[2]int{c, c}]
-			t.Pure, t.Agreement, t.Usual = share(matched(pairs), carriers), share(own, n), share(right-own, carriers-n)
+			t.Pure, t.Agreement, t.Usual = share(pure, carriers), share(own, n), share(right-own, carriers-n)
 			t.Variety, t.RestVariety = varieties[c], variety(second, without[c])
 			t.UsualVariety = median(varieties, func(other int) bool { return other != c && len(with[other]) > 0 })
 		}
-		for _, i := range slices.Concat(images, without[c]) {
-			t.Between += bit(p[i] > 1-sure && p[i] < sure)
-		}
+		tally(&t, all, p)
 		t.Says = says(&t)
 		if t.Says == defense.Poisoned {
 			for _, i := range images {

@@ -15,11 +15,7 @@ import (
 // commonIn looks for a pattern under many labels.
 func commonIn(t *testing.T, set *dataset.Set) *common {
 	t.Helper()
-	s, err := newSpectra(context.Background(), set, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := s.common(context.Background(), make([]float32, set.Len()), 0)
+	c, err := spectraOf(t, set).common(context.Background(), make([]float32, set.Len()), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

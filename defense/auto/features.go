@@ -21,9 +21,7 @@ var leastSteps = 1000
 // each image's probability of being poisoned, what is new.
 func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
-	common := d.r.Arrays["common"]
-	apartFrom := func(i int) bool { return found[i] > flagged || common != nil && common[i] > flagged }
-	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return !apartFrom(i) })
+	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return found[i] <= flagged && !d.marked(i) })
 	steps := max(1, len(rest)/d.r.Batch)
 	phase := &train.Phase{
 		Name: "inspect", Data: set, Indices: rest, Epochs: max(d.a.InspectEpochs, (leastSteps+steps-1)/steps), Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed,
@@ -46,7 +44,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	isolated := len(d.isolated())
 	labels := slices.Clone(set.Labels)
 	for i := range labels {
-		if apartFrom(i) {
+		if found[i] > flagged || d.marked(i) {
 			labels[i] = -1
 		}
 	}

@@ -210,6 +210,20 @@ func (s *spectra) directions(class int) [2]direction {
 // kind is one of the two that a label's images are parted in: how many of them, and where they lie.
 type kind struct{ n, mean, deviation float64 }
 
+// to is the distance to a kind that lies above, in deviations of the wider one.
+func (k kind) to(upper kind) float64 {
+	return (upper.mean - k.mean) / max(k.deviation, upper.deviation, leastApart)
+}
+
+// beyond returns the values' probabilities of being of the upper of two kinds that were parted at middle.
+func beyond(values []float64, middle float64) []float64 {
+	p := make([]float64, len(values))
+	for k, v := range values {
+		p[k] = float64(bit(v > middle))
+	}
+	return sorted(values, p)
+}
+
 // parted parts values where the sum of squares around the two means is the smallest, but for fewer than least of a kind. It
 // returns the place between the means; ok is false where there are too few values.
 func parted(values []float64, least int) (lower, upper kind, middle float64, ok bool) {
@@ -257,7 +271,7 @@ func (d *detector) pixels(ctx context.Context, s *spectra, found []float32) ([]d
 		}
 		targets[c] = defense.Target{
 			Class: set.Classes[c], Index: c, By: defense.ByPixels, Images: len(images), Others: set.Len() - len(images), Flagged: int(upper.n),
-			Distance: (upper.mean - lower.mean) / max(lower.deviation, upper.deviation, leastApart),
+			Distance: lower.to(upper),
 		}
 		middles[c] = middle
 	})
@@ -277,11 +291,7 @@ func (d *detector) pixels(ctx context.Context, s *spectra, found []float32) ([]d
 		if err := s.measure(ctx, t, along[c], middles[c]); err != nil {
 			return nil, err
 		}
-		p := make([]float64, len(along[c]))
-		for k, v := range along[c] {
-			p[k] = float64(bit(v > middles[c]))
-		}
-		p = sorted(along[c], p)
+		p := beyond(along[c], middles[c])
 		carries := slices.Clone(found)
 		for k, i := range s.of[c] {
 			carries[i] = float32(p[k])

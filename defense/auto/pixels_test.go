@@ -16,16 +16,22 @@ import (
 	"github.com/unpoison/unpoison/internal/planted"
 )
 
+// spectraOf are those of a set under seed 0.
+func spectraOf(t *testing.T, set *dataset.Set) *spectra {
+	t.Helper()
+	s, err := newSpectra(context.Background(), set, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // byPixels looks at the pixels alone.
 func byPixels(t *testing.T, set *dataset.Set) ([]defense.Target, []float32) {
 	t.Helper()
 	d := &detector{r: &defense.Run{Data: set}, o: abl.Default(), a: Default()}
 	found := make([]float32, set.Len())
-	s, err := newSpectra(context.Background(), set, d.o.Seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen, err := d.pixels(context.Background(), s, found)
+	seen, err := d.pixels(context.Background(), spectraOf(t, set), found)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +141,7 @@ func TestPixelsOfLargeImages(t *testing.T) {
 			}
 		}
 	}
-	s, err := newSpectra(context.Background(), large, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := spectraOf(t, large)
 	if s.h != small.Height || s.w != w/3 {
 		t.Errorf("looks at %d×%d pixels of %d×%d", s.h, s.w, h, w)
 	}
