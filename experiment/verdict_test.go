@@ -149,7 +149,8 @@ func TestVerdictsComeWithTheirMeasuredRates(t *testing.T) {
 		}
 		all = append(all, r.Verdicts()...)
 	}
-	if got, _ := errorRates(all); got != auto.Measured() {
-		t.Errorf("verdicts come with %+v, docs/verdicts has %+v", auto.Measured(), got)
+	want := auto.Measured()
+	if got, _ := errorRates(all); got.Clean != want.Clean || got.Poisoned != want.Poisoned {
+		t.Errorf("verdicts come with %+v, docs/verdicts has %+v", want, got)
 	}
 }

@@ -133,14 +133,14 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 
 // A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
 func TestVerdictsComeWithErrorRates(t *testing.T) {
-	m := defense.ErrorRates{Clean: defense.CountErrors(1, 60), Poisoned: defense.CountErrors(3, 70)}
+	m := defense.ErrorRates{Clean: defense.CountErrors(1, 60), Poisoned: defense.CountErrors(3, 70), Mended: 2}
 	for says, want := range map[string][2]bool{defense.Poisoned: {true, false}, defense.NoEvidence: {false, true}, defense.CantTell: {true, true}} {
 		var out bytes.Buffer
 		a := &app{out: &out}
 		if err := a.report("run", &runs.Result{Verdict: &defense.Verdict{Says: says, Measured: &m}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
+		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets") && strings.Contains(out.String(), " 2 others were"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
 			t.Errorf("%s: %s", says, out.String())
 		}
 		for line := range strings.SplitSeq(out.String(), "\n") {

@@ -372,6 +372,9 @@ func (a *app) report(folder string, r *runs.Result) error {
 			name := "measured errors" // of the verdict that this one is, or of both
 			if v.Says != defense.NoEvidence {
 				row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
+				if m.Mended > 0 {
+					row("", "%d others were, until limits were made stricter", m.Mended)
+				}
 				name = ""
 			}
 			if v.Says != defense.Poisoned {

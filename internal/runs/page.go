@@ -131,12 +131,12 @@ func trust(r *Result) []string {
 	var t []string
 	if r.Verdict != nil {
 		t = append(t,
-			"The verdict rests on three looks: for a pattern that is the same in many images of a label; by a network that learnt to tell the first suspects from everything else; and for two kinds of images among a label's features. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
+			"The verdict rests on three looks: for a pattern that is the same in many images; by a network that learnt to tell the first suspects from everything else; and for two kinds of images among a label's features. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95 %% confidence at most %.1f %% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f %%). No limit was chosen on the clean ones; docs/auto.md says which poisoned ones led to changes.",
-				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost))
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95 %% confidence at most %.1f %% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f %%). No limit was chosen on these clean ones; %d others were called poisoned until limits were made stricter because of them, so that the rate for new data is rather higher. docs/auto-limits.md says which data led to changes.",
+				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost, m.Mended))
 		}
 	} else if r.Isolation != nil {
 		t = append(t,
@@ -215,7 +215,6 @@ func Page(folder string, o *Outcome) error {
 		}
 		suspects := suspectGallery(o, shown(o))
 		suspects.Decide = true
-		suspects.Note += " unpoison data filter --decisions takes what you save."
 		p.Galleries = append(p.Galleries, suspects)
 	}
 	return p.Write(filepath.Join(folder, ReportFile))

@@ -23,10 +23,16 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 		groups[k] = append(groups[k], s.Score)
 	}
 	top := 1e-3
-	if n := len(groups[0]); n > 0 { // they come in the order of their scores
-		top = max(top, float64(groups[0][n*95/100]))
+	if n := len(groups[0]); n > 0 {
+		top = max(top, float64(slices.Sorted(slices.Values(groups[0]))[n*95/100]))
 	}
-	return report.HistogramFigure("Scores", "Low is suspicious. The highest twentieth is counted at the right edge.",
+	caption := "Low: learnt early, as planted images mostly are."
+	if v := o.Trained.Verdict; v != nil && slices.ContainsFunc(v.Targets, func(t defense.Target) bool {
+		return t.Says == defense.Poisoned && (t.By == defense.ByPixels || t.By == defense.ByCommon)
+	}) {
+		caption += " Those found by their pixels need not be."
+	}
+	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
 		report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"kept images", aside(o.Trained.Verdict) + " images"}, groups)
 }
 
