@@ -12,6 +12,7 @@ const (
 // How a label was looked into.
 const (
 	ByBiased   = "biased network"
+	ByLabels   = "wrong labels" // the biased network learnt what is honest; the label's other images look like other classes
 	ByFeatures = "features"
 	ByPixels   = "pixels"
 	ByCommon   = "pixels of many labels"
@@ -75,7 +76,7 @@ type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // ByPixels, ByCommon, ByBiased or ByFeatures
+	By    string `json:"by"` // ByPixels, ByCommon, ByBiased, ByLabels or ByFeatures
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`

@@ -56,6 +56,11 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			varieties[c][0], varieties[c][1] = g.varieties(second)
 		}
 	}
+	for _, c := range d.question(second, found, func(c int) float64 {
+		return ofOthers(all, c, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) })
+	}) {
+		all[c] = nil
+	}
 	for c, g := range all {
 		if g == nil {
 			continue

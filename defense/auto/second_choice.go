@@ -106,6 +106,45 @@ func (g *group) recut(second [][]float64) *group {
 	return best
 }
 
+// question asks of the labels that the biased network found which of their images look like other classes. A small network may learn the look of
+// a class that nothing else resembles, and leave out what was planted: then the label's other images are suspected instead, if
+// their labels are plainly wrong, or none. usual is the variety of the labels other than one. It returns the labels of which the biased network
+// was not believed.
+func (d *detector) question(second [][]float64, found []float32, usual func(class int) float64) []int {
+	var changed []int
+	targets := decode(d.r.Arrays["targets"], d.r.Data.Classes)
+	for k := range targets {
+		t := &targets[k]
+		if t.By != defense.ByBiased || t.Says != defense.Poisoned {
+			continue
+		}
+		images := indicesOf(d.order, func(i int) bool { return int(d.r.Data.Labels[i]) == t.Index })
+		suspected := func(i int) bool { return found[i] > flagged }
+		t.Variety = variety(second, indicesOf(images, suspected))
+		t.RestVariety = variety(second, indicesOf(images, func(i int) bool { return !suspected(i) }))
+		t.UsualVariety = usual(t.Index)
+		if !contradicted(t) {
+			continue
+		}
+		changed = append(changed, t.Index)
+		other := *t
+		other.By, other.Variety, other.RestVariety = defense.ByLabels, t.RestVariety, t.Variety
+		turned := mislabelled(&other)
+		for _, i := range images {
+			found[i] = float32(bit(turned)) * (1 - found[i])
+		}
+		if turned {
+			*t = other
+			tally(t, images, found)
+		}
+		t.Says = says(t)
+		d.r.Note("%s: %s, %d of %d images flagged now: what the biased network found has a variety of %.3f, the label's other images of %.3f (usual %.3f)",
+			t.Class, t.Says, t.Flagged, t.Images, min(t.Variety, t.RestVariety), max(t.Variety, t.RestVariety), t.UsualVariety)
+	}
+	d.r.Arrays["targets"] = encode(targets)
+	return changed
+}
+
 // mislabelled tells whether a label's suspects look like images of many other labels, and its other images, and those of
 // other labels, do not: there, wrong labels may be everywhere.
 func mislabelled(t *defense.Target) bool {

@@ -4,7 +4,9 @@ import (
 	"math"
 	"testing"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // The information is that of textbook cases: log k of k labels that are sure and equally frequent, none where all images
@@ -106,6 +108,53 @@ func TestMislabelled(t *testing.T) {
 		target := &defense.Target{Variety: c.variety, RestVariety: c.rest, UsualVariety: c.usual}
 		if mislabelled(target) != c.wrong || contradicted(target) != c.otherwise {
 			t.Errorf("%+v: %v, %v", c, mislabelled(target), contradicted(target))
+		}
+	}
+}
+
+// Where the biased network found the label's honest images, the others are suspected instead if they plainly look like images of
+// other labels, and none where that is not plain; what it found stays suspected otherwise.
+func TestQuestion(t *testing.T) {
+	const n, planted = 40, 12
+	set := &dataset.Set{Classes: []string{"a", "b", "c", "d", "e"}, Labels: make([]int32, n)}
+	one, varied := []float64{0, 1, 0, 0, 0}, func(i int) []float64 {
+		p := make([]float64, 5)
+		p[1+i%4] = 1
+		return p
+	}
+	for name, c := range map[string]struct {
+		foundPlanted bool
+		usual        float64
+		says, by     string
+		flagged      int
+	}{
+		"the planted ones":          {true, 0.3, defense.Poisoned, defense.ByBiased, planted},
+		"the honest ones":           {false, 0.3, defense.Poisoned, defense.ByLabels, planted},
+		"the honest ones, it seems": {false, 0.5, defense.CantTell, defense.ByBiased, 0},
+		"where all labels vary":     {false, 0.9, defense.Poisoned, defense.ByBiased, n - planted},
+	} {
+		second, found := make([][]float64, n), make([]float32, n)
+		for i := range n {
+			second[i] = one
+			if i < planted {
+				second[i] = varied(i)
+			}
+			if (i < planted) == c.foundPlanted {
+				found[i] = 0.99
+			}
+		}
+		d := &detector{order: isolate.Iota(n), r: &defense.Run{Data: set}}
+		d.r.Arrays = map[string][]float32{"targets": encode([]defense.Target{{By: defense.ByBiased, Images: n, Flagged: n - planted, Others: 160, Agreement: 1, Rounds: 3}})}
+		changed := d.question(second, found, func(int) float64 { return c.usual })
+		got, flaggedNow := decode(d.r.Arrays["targets"], set.Classes)[0], 0
+		for i, p := range found {
+			flaggedNow += bit(p > flagged)
+			if p > flagged && (i < planted) != (c.flagged == planted) {
+				t.Errorf("%s: image %d is flagged", name, i)
+			}
+		}
+		if got.Says != c.says || got.By != c.by || flaggedNow != c.flagged || (len(changed) > 0) != (c.by == defense.ByLabels || c.says == defense.CantTell) {
+			t.Errorf("%s: %d flagged, %v changed, %+v", name, flaggedNow, changed, got)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func says(t *defense.Target) string {
 		return defense.CantTell
 	case leak > leakClass || between > blurred:
 		return defense.NoEvidence
-	case between <= sharp && t.Agreement >= agree:
+	case between <= sharp && t.Agreement >= agree && !contradicted(t):
 		return defense.Poisoned
 	}
 	return defense.CantTell
@@ -128,7 +128,7 @@ func verdict(targets []defense.Target) *defense.Verdict {
 }
 
 // looks are the ways to look into a label, as a checkpoint numbers them.
-var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon}
+var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon, defense.ByLabels}
 
 // encode and decode carry targets through a checkpoint, which holds float32; the counts are below 2²⁴.
 func encode(targets []defense.Target) []float32 {

@@ -41,6 +41,8 @@ func verdictSentences(r *Result) []string {
 			s = append(s, under+kinds+", and were learnt before it.")
 		case t.Says == defense.CantTell && features:
 			s = append(s, under+kinds+"; whether they were planted, or the rest, or none, can't be told.")
+		case t.Says == defense.Poisoned && t.By == defense.ByLabels:
+			s = append(s, under+fmt.Sprintf("%d of %d images look like images of other labels; the rest do not.", t.Flagged, t.Images))
 		case t.Says == defense.Poisoned:
 			what := "it"
 			if t.By == defense.ByPixels {
