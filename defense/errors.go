@@ -25,5 +25,5 @@ type ErrorRates struct {
 	Clean    Errors `json:"clean"`    // called poisoned
 	Poisoned Errors `json:"poisoned"` // not called so, or under another label
 	// Mended counts clean sets beside these that were called poisoned, until limits were made stricter because of them.
-	Mended int `json:"mended"`
+	Mended int `json:"mended,omitempty"`
 }

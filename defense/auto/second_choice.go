@@ -106,10 +106,10 @@ func (g *group) recut(second [][]float64) *group {
 	return best
 }
 
-// question asks of the labels that the biased network found which of their images look like other classes. A small network may learn the look of
-// a class that nothing else resembles, and leave out what was planted: then the label's other images are suspected instead, if
-// their labels are plainly wrong, or none. usual is the variety of the labels other than one. It returns the labels of which the biased network
-// was not believed.
+// question asks of the labels that the biased network found which of their images look like other classes. A small network
+// may learn the look of a class that nothing else resembles, and leave out what was planted: then the label's other images
+// are suspected instead, if their labels are plainly wrong, or none. usual is the variety of the labels other than one. It
+// returns the labels of which the biased network was not believed.
 func (d *detector) question(second [][]float64, found []float32, usual func(class int) float64) []int {
 	var changed []int
 	targets := decode(d.r.Arrays["targets"], d.r.Data.Classes)
@@ -119,10 +119,12 @@ func (d *detector) question(second [][]float64, found []float32, usual func(clas
 			continue
 		}
 		images := indicesOf(d.order, func(i int) bool { return int(d.r.Data.Labels[i]) == t.Index })
-		suspected := func(i int) bool { return found[i] > flagged }
-		t.Variety = variety(second, indicesOf(images, suspected))
-		t.RestVariety = variety(second, indicesOf(images, func(i int) bool { return !suspected(i) }))
-		t.UsualVariety = usual(t.Index)
+		suspects := indicesOf(images, func(i int) bool { return found[i] > flagged })
+		rest := indicesOf(images, func(i int) bool { return found[i] <= flagged })
+		if len(rest) < enough { // chance makes a few images various
+			continue
+		}
+		t.Variety, t.RestVariety, t.UsualVariety = variety(second, suspects), variety(second, rest), usual(t.Index)
 		if !contradicted(t) {
 			continue
 		}

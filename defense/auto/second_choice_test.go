@@ -115,7 +115,7 @@ func TestMislabelled(t *testing.T) {
 // Where the biased network found the label's honest images, the others are suspected instead if they plainly look like images of
 // other labels, and none where that is not plain; what it found stays suspected otherwise.
 func TestQuestion(t *testing.T) {
-	const n, planted = 40, 12
+	const n = 200
 	set := &dataset.Set{Classes: []string{"a", "b", "c", "d", "e"}, Labels: make([]int32, n)}
 	one, varied := []float64{0, 1, 0, 0, 0}, func(i int) []float64 {
 		p := make([]float64, 5)
@@ -124,32 +124,34 @@ func TestQuestion(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		foundPlanted bool
+		planted      int
 		usual        float64
 		says, by     string
 		flagged      int
 	}{
-		"the planted ones":          {true, 0.3, defense.Poisoned, defense.ByBiased, planted},
-		"the honest ones":           {false, 0.3, defense.Poisoned, defense.ByLabels, planted},
-		"the honest ones, it seems": {false, 0.5, defense.CantTell, defense.ByBiased, 0},
-		"where all labels vary":     {false, 0.9, defense.Poisoned, defense.ByBiased, n - planted},
+		"the planted ones":          {true, 60, 0.3, defense.Poisoned, defense.ByBiased, 60},
+		"the honest ones":           {false, 60, 0.3, defense.Poisoned, defense.ByLabels, 60},
+		"the honest ones, it seems": {false, 60, 0.5, defense.CantTell, defense.ByBiased, 0},
+		"where all labels vary":     {false, 60, 0.9, defense.Poisoned, defense.ByBiased, n - 60},
+		"beside few others":         {false, 12, 0.3, defense.Poisoned, defense.ByBiased, n - 12},
 	} {
 		second, found := make([][]float64, n), make([]float32, n)
 		for i := range n {
 			second[i] = one
-			if i < planted {
+			if i < c.planted {
 				second[i] = varied(i)
 			}
-			if (i < planted) == c.foundPlanted {
+			if (i < c.planted) == c.foundPlanted {
 				found[i] = 0.99
 			}
 		}
 		d := &detector{order: isolate.Iota(n), r: &defense.Run{Data: set}}
-		d.r.Arrays = map[string][]float32{"targets": encode([]defense.Target{{By: defense.ByBiased, Images: n, Flagged: n - planted, Others: 160, Agreement: 1, Rounds: 3}})}
+		d.r.Arrays = map[string][]float32{"targets": encode([]defense.Target{{By: defense.ByBiased, Images: n, Flagged: n - c.planted, Others: 800, Agreement: 1, Rounds: 3}})}
 		changed := d.question(second, found, func(int) float64 { return c.usual })
 		got, flaggedNow := decode(d.r.Arrays["targets"], set.Classes)[0], 0
 		for i, p := range found {
 			flaggedNow += bit(p > flagged)
-			if p > flagged && (i < planted) != (c.flagged == planted) {
+			if p > flagged && (i < c.planted) != (c.flagged == c.planted) {
 				t.Errorf("%s: image %d is flagged", name, i)
 			}
 		}
