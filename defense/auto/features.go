@@ -56,9 +56,10 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			varieties[c][0], varieties[c][1] = g.varieties(second)
 		}
 	}
-	for _, c := range d.question(second, found, func(c int) float64 {
-		return ofOthers(all, c, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) })
-	}) {
+	usualVariety := func(class int) float64 {
+		return ofOthers(all, class, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) })
+	}
+	for _, c := range d.question(second, found, usualVariety) {
 		all[c] = nil
 	}
 	for c, g := range all {
@@ -68,7 +69,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		t := defense.Target{
 			Class: set.Classes[c], Index: c, By: defense.ByFeatures, Images: len(g.images), Others: set.Len() - len(g.images),
 			Distance: g.distance, Usual: usual(all, c), Bimodality: g.bimodality, Variety: varieties[c][0], RestVariety: varieties[c][1],
-			UsualVariety: ofOthers(all, c, func(c int) float64 { return max(varieties[c][0], varieties[c][1]) }),
+			UsualVariety: usualVariety(c),
 		}
 		for _, p := range g.p {
 			if p > 1-sure && p < sure {
