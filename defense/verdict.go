@@ -14,6 +14,7 @@ const (
 	ByBiased   = "biased network"
 	ByLabels   = "wrong labels" // the biased network learnt what is honest; the label's other images look like other classes
 	ByFeatures = "features"
+	ByUnseen   = "features, and a network without the label" // the features tell two kinds of images, the network which has wrong labels
 	ByPixels   = "pixels"
 	ByCommon   = "pixels of many labels"
 )

@@ -5,8 +5,9 @@
 // none. Where the first of them agree on a label, a biased network learns to tell them from everything else, in rounds, and
 // finds the rest of what carries the trigger, if it is one that a small network can learn.
 // A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
-// images; the kind that isolation ranks first, or whose labels look wrong, is the planted one. What is found is removed and
-// the network is trained on the rest from scratch, and against the labels of a few of the removed images.
+// images; the kind that isolation ranks first, or whose labels look wrong, if need be to a network that never saw the label, is
+// the planted one. What is found is removed and the network is trained on the rest from scratch, and against the labels of a
+// few of the removed images.
 package auto
 
 import (

@@ -66,14 +66,40 @@ func TestFindsASticker(t *testing.T) {
 	}
 }
 
-// Clean signs are not called poisoned, and nothing is removed.
-func TestFindsNothingInCleanSigns(t *testing.T) {
-	r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), short(), abl.Settings{})
+// Where isolation points to no label the features do, and a network that never saw the label tells which images are wrong.
+func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
+	d := planted.Render(t, 1, 1200, 300)
+	a := short()
+	a.Pixels, a.Share, a.InspectEpochs = false, 1, 24
+	r, err := Audit(context.Background(), d.Train, recipe(), a, abl.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict.Says == defense.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
-		t.Errorf("the verdict is %+v", r.Verdict)
+	v := r.Verdict
+	if v.Says != defense.Poisoned || len(v.Targets) != 1 || v.Targets[0].Index != planted.Target || v.Targets[0].By != defense.ByUnseen {
+		t.Fatalf("the verdict is %+v", v)
+	}
+	hit := 0
+	for _, s := range r.Suspects[:v.Removed] {
+		hit += bit(d.Poisoned[s.Index])
+	}
+	if hit < 110 || v.Removed > hit+11 { // of 120
+		t.Errorf("%d poisoned and %d clean ones removed", hit, v.Removed-hit)
+	}
+}
+
+// Clean signs are not called poisoned, and nothing is removed, whatever isolation points to.
+func TestFindsNothingInCleanSigns(t *testing.T) {
+	for _, share := range []float64{Default().Share, 1} {
+		a := short()
+		a.Share = share
+		r, err := Audit(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), a, abl.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict.Says == defense.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
+			t.Errorf("the verdict is %+v", r.Verdict)
+		}
 	}
 }
 
@@ -243,6 +269,22 @@ func TestSaysByPixels(t *testing.T) {
 		"a handful of oddities": {func(t *defense.Target) { t.Flagged = 6 }, defense.NoEvidence},
 	} {
 		judged(t, name, trigger, c.change, c.want)
+	}
+}
+
+// Of two kinds of images a network without the label knows the planted one by its labels alone.
+func TestSaysByUnseen(t *testing.T) {
+	kind := defense.Target{By: defense.ByUnseen, Images: 900, Flagged: 400, Variety: 0.6, RestVariety: 0.2}
+	for name, c := range map[string]struct {
+		change func(t *defense.Target)
+		want   string
+	}{
+		"wrong labels":     {func(*defense.Target) {}, defense.Poisoned},
+		"like a few other": {func(t *defense.Target) { t.Variety = 0.3 }, defense.CantTell},
+		"as the rest":      {func(t *defense.Target) { t.RestVariety = 0.5 }, defense.CantTell},
+		"few":              {func(t *defense.Target) { t.Flagged = 40 }, defense.CantTell},
+	} {
+		judged(t, name, kind, c.change, c.want)
 	}
 }
 

@@ -22,14 +22,7 @@ var leastSteps = 1000
 func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
 	rest := indicesOf(isolate.Iota(set.Len()), func(i int) bool { return found[i] <= flagged && !d.marked(i) })
-	steps := max(1, len(rest)/d.r.Batch)
-	phase := &train.Phase{
-		Name: "inspect", Data: set, Indices: rest, Epochs: max(d.a.InspectEpochs, (leastSteps+steps-1)/steps), Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed,
-	}
-	if d.o.Augment {
-		phase.Augment = augment.Standard(min(set.Height, set.Width), d.o.Flip)
-	}
-	if err := d.r.Train(ctx, phase, train.Mean, nil); err != nil {
+	if err := d.r.Train(ctx, d.unsuspecting(rest), train.Mean, nil); err != nil {
 		return nil, err
 	}
 	features, logits, err := evaluate.Features(ctx, d.r.Backend, d.r.Network, d.r.State, set)
@@ -41,7 +34,6 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	for k, i := range d.order {
 		rank[i] = k
 	}
-	isolated := len(d.isolated())
 	labels := slices.Clone(set.Labels)
 	for i := range labels {
 		if found[i] > flagged || d.marked(i) {
@@ -62,6 +54,32 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	for _, c := range d.question(second, found, usualVariety) {
 		all[c] = nil
 	}
+	seen := d.sights(all, varieties, usualVariety, second, rank)
+	if err := d.ask(ctx, seen, rest); err != nil {
+		return nil, err
+	}
+	for _, s := range seen {
+		t := s.t
+		if t.Isolated < d.a.Share && t.By == defense.ByFeatures {
+			continue
+		}
+		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart (usual %.2f), %d in between, bimodality %.3f, early %.3f, variety %.3f and %.3f (usual %.3f); %.0f %% of the isolated images, %.0f %% of them in the first",
+			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Usual, t.Between, t.Bimodality, t.Early, t.Variety, t.RestVariety, t.UsualVariety, 100*t.Isolated, 100*t.Pure)
+		targets = append(targets, t)
+		if t.Says == defense.Poisoned {
+			for k, i := range s.g.images {
+				found[i] = float32(s.g.sorted[k])
+			}
+		}
+	}
+	return targets, nil
+}
+
+// sights describes what the features show of each label. varieties are those of each group and of the label's other images,
+// rank is each image's place in the order of suspicion.
+func (d *detector) sights(all []*group, varieties [][2]float64, usualVariety func(class int) float64, second [][]float64, rank []int) []*sight {
+	set, isolated := d.r.Data, len(d.isolated())
+	var seen []*sight
 	for c, g := range all {
 		if g == nil {
 			continue
@@ -97,19 +115,22 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		}
 		t.Isolated, t.Pure = float64(count)/float64(isolated), float64(in)/float64(max(1, count))
 		t.Says = says(&t)
-		if t.Isolated < d.a.Share {
-			continue
-		}
-		d.r.Note("%s: %s, two groups of %d and %d images, %.2f apart (usual %.2f), %d in between, bimodality %.3f, early %.3f, variety %.3f and %.3f (usual %.3f); %.0f %% of the isolated images, %.0f %% of them in the first",
-			t.Class, t.Says, t.Flagged, t.Images-t.Flagged, t.Distance, t.Usual, t.Between, t.Bimodality, t.Early, t.Variety, t.RestVariety, t.UsualVariety, 100*t.Isolated, 100*t.Pure)
-		targets = append(targets, t)
-		if t.Says == defense.Poisoned {
-			for k, i := range g.images {
-				found[i] = float32(g.sorted[k])
-			}
-		}
+		seen = append(seen, &sight{t, g})
 	}
-	return targets, nil
+	return seen
+}
+
+// unsuspecting is a training on some images by somebody who suspects nothing.
+func (d *detector) unsuspecting(images []int) *train.Phase {
+	set := d.r.Data
+	steps := max(1, len(images)/d.r.Batch)
+	phase := &train.Phase{
+		Name: "inspect", Data: set, Indices: images, Epochs: max(d.a.InspectEpochs, (leastSteps+steps-1)/steps), Schedule: train.OneCycle(d.o.TuneRate, 0.2), Seed: d.o.Seed,
+	}
+	if d.o.Augment {
+		phase.Augment = augment.Standard(min(set.Height, set.Width), d.o.Flip)
+	}
+	return phase
 }
 
 // usual is the distance at which a label's groups would lie if they were as far apart as the other labels' are in the

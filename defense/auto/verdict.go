@@ -29,7 +29,7 @@ const (
 
 	farApart    = 6.0  // deviations between a label's two kinds of images, and
 	perRoot     = 40.0 // of the square root of the images' number more: in few images chance finds kinds
-	unusual     = 1.4  // times as far apart as other labels' groups; planted images were at least 1.55 times
+	unusual     = 1.4  // times as far apart as other labels' groups, and as various; planted images were at least 1.55 times
 	otherLabels = 3    // at least, of which that is the median; of fewer nobody knows what is usual
 	twoKinds    = 0.6  // bimodality; 5/9 is that of a uniform distribution, like a sign from day to night, and
 	uneven      = 0.45 // that of two kinds of which one varies much more, which isolation must then tell apart
@@ -41,6 +41,7 @@ const (
 	various      = 0.25 // variety of wrong labels at least, and
 	variousUsual = 2.25 // times that of other labels, of which the highest was 2.1 times theirs, and
 	variousRest  = 1.5  // times that of the label's other images
+	diverse      = 0.5  // variety at least to a network that never saw the label
 )
 
 // apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones, and that any are
@@ -74,6 +75,12 @@ func says(t *defense.Target) string {
 			return defense.NoEvidence
 		}
 		return everywhere(t)
+	}
+	if t.By == defense.ByUnseen {
+		if t.Variety >= max(diverse, variousRest*t.RestVariety) && t.Flagged >= enough {
+			return defense.Poisoned
+		}
+		return defense.CantTell
 	}
 	if t.By == defense.ByFeatures {
 		switch two, known := apart(t); {
@@ -128,7 +135,7 @@ func verdict(targets []defense.Target) *defense.Verdict {
 }
 
 // looks are the ways to look into a label, as a checkpoint numbers them.
-var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon, defense.ByLabels}
+var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon, defense.ByLabels, defense.ByUnseen}
 
 // encode and decode carry targets through a checkpoint, which holds float32; the counts are below 2²⁴.
 func encode(targets []defense.Target) []float32 {

@@ -34,7 +34,9 @@ func verdictSentences(r *Result) []string {
 		}
 		under := "Under the label " + t.Class + " "
 		kinds := fmt.Sprintf("%d of %d images are of another kind than the rest, %.1f standard deviations apart", t.Flagged, t.Images, t.Distance)
-		switch features := t.By == defense.ByFeatures; {
+		switch features := t.By == defense.ByFeatures || t.By == defense.ByUnseen; {
+		case t.Says == defense.Poisoned && t.By == defense.ByUnseen:
+			s = append(s, under+kinds+", and look like images of other labels to a network that never saw one under this label.")
 		case t.Says == defense.Poisoned && features && t.Early < 0.5: // its labels told, not the order of learning
 			s = append(s, under+kinds+", and look like images of other labels.")
 		case t.Says == defense.Poisoned && features:

@@ -9,10 +9,18 @@ import (
 
 // Images that were learnt late are not said to have been learnt first: their labels told them.
 func TestVerdictSaysWhatTold(t *testing.T) {
-	for early, want := range map[float64]string{0.9: "were learnt before it", 0.1: "look like images of other labels"} {
-		r := &Result{Verdict: &defense.Verdict{Says: defense.Poisoned, Targets: []defense.Target{{Class: "stop", Says: defense.Poisoned, By: defense.ByFeatures, Early: early}}}}
-		if s := strings.Join(verdictSentences(r), "\n"); !strings.Contains(s, want) {
-			t.Errorf("early %g: %s", early, s)
+	for _, c := range []struct {
+		by    string
+		early float64
+		want  string
+	}{
+		{defense.ByFeatures, 0.9, "were learnt before it"},
+		{defense.ByFeatures, 0.1, "look like images of other labels."},
+		{defense.ByUnseen, 0.6, "to a network that never saw one under this label."},
+	} {
+		r := &Result{Verdict: &defense.Verdict{Says: defense.Poisoned, Targets: []defense.Target{{Class: "stop", Says: defense.Poisoned, By: c.by, Early: c.early}}}}
+		if s := strings.Join(verdictSentences(r), "\n"); !strings.Contains(s, c.want) {
+			t.Errorf("%s, early %g: %s", c.by, c.early, s)
 		}
 	}
 }
