@@ -44,19 +44,24 @@ func (d *detector) ask(ctx context.Context, seen []*sight, rest []int) error {
 		return err
 	}
 	for _, s := range open {
-		t, g := s.t, s.g
-		t.By = defense.ByUnseen
-		t.Variety, t.RestVariety = g.varieties(second)
-		if t.RestVariety > t.Variety {
-			g = g.turned()
-			t.Variety, t.RestVariety = t.RestVariety, t.Variety
-			t.Early, t.Pure, t.Flagged = g.early, 1-t.Pure, t.Images-t.Flagged
-		}
+		s.settle(second)
+		t := s.t
 		d.r.Note("%s: to a network without the label %d images have a variety of %.3f, the other %d of %.3f", t.Class, t.Flagged, t.Variety, t.Images-t.Flagged, t.RestVariety)
-		t.Says = says(&t)
-		s.t, s.g = t, g
 	}
 	return nil
+}
+
+// settle judges the label by the second choices of a network that never saw it, and suspects the kind with more variety.
+func (s *sight) settle(second [][]float64) {
+	t := &s.t
+	t.By = defense.ByUnseen
+	t.Variety, t.RestVariety = s.g.varieties(second)
+	if t.RestVariety > t.Variety {
+		s.g = s.g.turned()
+		t.Variety, t.RestVariety = t.RestVariety, t.Variety
+		t.Early, t.Pure, t.Flagged = s.g.early, 1-t.Pure, t.Images-t.Flagged
+	}
+	t.Says = says(t)
 }
 
 // strangers returns the second choices of a network that was trained on some images only.
