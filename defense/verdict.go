@@ -77,7 +77,7 @@ type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // ByPixels, ByCommon, ByBiased, ByLabels or ByFeatures
+	By    string `json:"by"` // ByPixels, ByCommon, ByBiased, ByLabels, ByFeatures or ByUnseen
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`
@@ -109,7 +109,7 @@ type Target struct {
 	Pure       float64 `json:"pure,omitempty"`
 	// Variety, from 0 to 1, is how much the label that a network would give instead says about an image of the suspicious
 	// group: much, where the labels are wrong. RestVariety is that of the label's other images, UsualVariety that of other
-	// labels.
+	// labels. ByUnseen the two are those of a network without the label.
 	Variety      float64 `json:"variety,omitempty"`
 	RestVariety  float64 `json:"rest_variety,omitempty"`
 	UsualVariety float64 `json:"usual_variety,omitempty"`

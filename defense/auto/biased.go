@@ -57,10 +57,7 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 		if float64(count[c]) < d.a.Share*float64(len(isolated)) {
 			continue
 		}
-		images := indicesOf(d.order, func(i int) bool { return int(set.Labels[i]) == c })
-		positives := indicesOf(isolated, func(i int) bool { return int(set.Labels[i]) == c })
-		latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
-		t, p, err := d.look(ctx, c, positives, latest)
+		t, p, err := d.look(ctx, c, isolated)
 		if err != nil {
 			return err
 		}
@@ -81,14 +78,15 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 	return nil
 }
 
-// look trains biased networks to tell the suspects of a label from innocent images of it and from other labels, in rounds:
-// what one is sure of teaches the next. It stops early where the first sees its suspects in other labels too, and when two
-// rounds flag the same.
-func (d *detector) look(ctx context.Context, class int, positives, innocent []int) (defense.Target, []float32, error) {
+// look trains biased networks on the suspects of a label, in rounds: what one is sure of teaches the next. It
+// stops early where the first sees its suspects in other labels too, and when two rounds flag the same.
+func (d *detector) look(ctx context.Context, class int, isolated []int) (defense.Target, []float32, error) {
 	set := d.r.Data
 	ours := func(i int) bool { return int(set.Labels[i]) == class }
 	images := indicesOf(d.order, ours)
-	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), innocent)
+	positives := indicesOf(isolated, ours)
+	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
+	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
 	t := defense.Target{Class: set.Classes[class], Index: class, By: defense.ByBiased, Images: len(images), Others: len(d.order) - len(images)}
 	var before, p []float32
 	for round := range d.a.Rounds {
