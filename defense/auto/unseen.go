@@ -20,13 +20,17 @@ type sight struct {
 
 // ask judges the labels that hold two kinds of images of which it is not known which were planted, or few of the isolated
 // images, by a network that is trained without them, where the second choices of one kind are more various than other
-// labels' are: wrong labels by chance are not asked about. rest are the images that the features come from.
+// labels' are, and enough: wrong labels by chance are not asked about. rest are the images that the features come from.
 func (d *detector) ask(ctx context.Context, seen []*sight, rest []int) error {
 	var open []*sight
 	without := make([]bool, len(d.r.Data.Classes))
 	for _, s := range seen {
 		two, known := apart(&s.t)
-		wrong := max(s.t.Variety, s.t.RestVariety) >= unusual*s.t.UsualVariety
+		variety, images := s.t.Variety, s.t.Flagged
+		if s.t.RestVariety > variety {
+			variety, images = s.t.RestVariety, s.t.Images-s.t.Flagged
+		}
+		wrong := variety >= unusual*s.t.UsualVariety && images >= enough
 		if two && wrong && s.t.Usual > 0 && (!known || s.t.Isolated < d.a.Share) {
 			open = append(open, s)
 			without[s.t.Index] = true
