@@ -154,15 +154,7 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 		return nil, err
 	}
 	seed := d.o.Seed ^ uint64(class*100+round+1)<<32
-	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: biasedBatch, SGD: train.DefaultSGD}
-	if d.r.Watch != nil {
-		b.Watch = func(e defense.Event) {
-			if e.Progress != nil {
-				e.Stage = "detect"
-				d.r.Watch(e)
-			}
-		}
-	}
+	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: biasedBatch, SGD: train.DefaultSGD, Watch: d.progress("detect")}
 	if _, err := b.Start(false); err != nil {
 		return nil, err
 	}
@@ -186,6 +178,19 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 		losses[i] = float32(math.Exp(-float64(l)))
 	}
 	return losses, nil
+}
+
+// progress passes on how far the training of another network has come, as part of a stage; nil for nobody.
+func (d *detector) progress(stage string) func(defense.Event) {
+	if d.r.Watch == nil {
+		return nil
+	}
+	return func(e defense.Event) {
+		if e.Progress != nil {
+			e.Stage = stage
+			d.r.Watch(e)
+		}
+	}
 }
 
 // agreement is the Jaccard index of what two rounds flag; 0 if there was only one.

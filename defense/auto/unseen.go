@@ -70,14 +70,8 @@ func (s *sight) settle(second [][]float64) {
 
 // strangers returns the second choices of a network that was trained on some images only.
 func (d *detector) strangers(ctx context.Context, images []int) ([][]float64, error) {
-	r := &defense.Run{Backend: d.r.Backend, Network: d.r.Network, Data: d.r.Data, Seed: d.o.Seed, Batch: d.r.Batch, SGD: d.r.SGD}
-	if d.r.Watch != nil {
-		r.Watch = func(e defense.Event) {
-			if e.Progress != nil {
-				e.Stage = "inspect"
-				d.r.Watch(e)
-			}
-		}
+	r := &defense.Run{
+		Backend: d.r.Backend, Network: d.r.Network, Data: d.r.Data, Seed: d.o.Seed, Batch: d.r.Batch, SGD: d.r.SGD, Watch: d.progress("inspect"),
 	}
 	if _, err := r.Start(false); err != nil {
 		return nil, err
