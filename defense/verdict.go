@@ -15,6 +15,7 @@ const (
 	ByLabels   = "wrong labels" // the biased network learnt what is honest; the label's other images look like other classes
 	ByFeatures = "features"
 	ByUnseen   = "features, and a network without the label" // the features tell two kinds of images, the network which has wrong labels
+	ByLate     = "images learnt late"                        // which look like other classes, and what a biased network that starts from them finds
 	ByPixels   = "pixels"
 	ByCommon   = "pixels of many labels"
 )
@@ -77,7 +78,7 @@ type Target struct {
 	Class string `json:"class"`
 	Index int    `json:"index"`
 	Says  string `json:"says"`
-	By    string `json:"by"` // ByPixels, ByCommon, ByBiased, ByLabels, ByFeatures or ByUnseen
+	By    string `json:"by"` // ByPixels, ByCommon, ByBiased, ByLabels, ByFeatures, ByUnseen or ByLate
 	// Images carry the label, Flagged of them were taken for poisoned, and Between got a probability from 5 to
 	// 95 %: few, where there is a trigger.
 	Images  int `json:"images"`
@@ -92,6 +93,9 @@ type Target struct {
 	// By pixels of many labels it is the share of the flagged images that a network which never saw the pattern takes for
 	// the label; Usual is that of the images with it under other labels (Leak) for theirs, and Pure the share of both
 	// that look like the one class that their label is matched with: the label itself, where labels are right.
+	// ByLate it is the share of the flagged images that look like the label, without those that the biased network started
+	// from: of the flagged images Pure are left. Usual is that of the label's other images, Variety and RestVariety are of the
+	// same. Distance is by how many deviations more of the label's images look like other classes than others look like it.
 	Agreement float64 `json:"agreement"`
 	Rounds    int     `json:"rounds"`
 	// By pixels Spread is how much the images with a pattern vary beside it, as a share of how much the label's others do:

@@ -161,7 +161,7 @@ func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, erro
 	hits := 0
 	err := e.Logits(ctx, s, func(i int, z []float32) {
 		label := int(s.Labels[i])
-		r.Loss += crossEntropy(z, label)
+		r.Loss += CrossEntropy(z, label)
 		if TopClass(z) == label {
 			hits++
 			r.PerClass[label]++
@@ -183,6 +183,6 @@ func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, erro
 // Losses returns each image's cross-entropy, in evaluation mode and without augmentation.
 func (e *Evaluator) Losses(ctx context.Context, s *dataset.Set) ([]float32, error) {
 	l := make([]float32, s.Len())
-	err := e.Logits(ctx, s, func(i int, z []float32) { l[i] = float32(crossEntropy(z, int(s.Labels[i]))) })
+	err := e.Logits(ctx, s, func(i int, z []float32) { l[i] = float32(CrossEntropy(z, int(s.Labels[i]))) })
 	return l, err
 }

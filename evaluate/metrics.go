@@ -16,8 +16,8 @@ func TopClass(z []float32) int {
 	return best
 }
 
-// crossEntropy is −log softmax(z)[label].
-func crossEntropy(z []float32, label int) float64 {
+// CrossEntropy is −log softmax(z)[label].
+func CrossEntropy(z []float32, label int) float64 {
 	top := float64(z[TopClass(z)])
 	sum := 0.0
 	for _, v := range z {

@@ -33,13 +33,13 @@ func TestRankQuality(t *testing.T) {
 }
 
 func TestCrossEntropyIsStable(t *testing.T) {
-	if got := crossEntropy([]float32{0, 0, 0, 0}, 1); math.Abs(got-math.Log(4)) > 1e-12 {
+	if got := CrossEntropy([]float32{0, 0, 0, 0}, 1); math.Abs(got-math.Log(4)) > 1e-12 {
 		t.Errorf("a uniform guess costs %g, want ln 4", got)
 	}
-	if got := crossEntropy([]float32{1000, 0}, 0); got != 0 {
+	if got := CrossEntropy([]float32{1000, 0}, 0); got != 0 {
 		t.Errorf("certainty costs %g", got)
 	}
-	if got := crossEntropy([]float32{1000, 0}, 1); got != 1000 {
+	if got := CrossEntropy([]float32{1000, 0}, 1); got != 1000 {
 		t.Errorf("certain error costs %g", got)
 	}
 }

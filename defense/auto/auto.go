@@ -6,8 +6,9 @@
 // finds the rest of what carries the trigger, if it is one that a small network can learn.
 // A network trained on what is left, as somebody would who suspects nothing, then shows whether a label holds two kinds of
 // images; the kind that isolation ranks first, or whose labels look wrong, if need be to a network that never saw the label, is
-// the planted one. What is found is removed and the network is trained on the rest from scratch, and against the labels of a
-// few of the removed images.
+// the planted one. Where a label has too many images that this network has not learnt, a biased network starts from those.
+// What is found is removed and the network is trained on the rest from scratch, and against the labels of a few of the removed
+// images.
 package auto
 
 import (
@@ -34,6 +35,7 @@ type Options struct {
 	Rounds        int     `json:"biased_rounds" range:"[0,)"`  // at most; 1 is the first suspects alone, 0 no biased network
 	Share         float64 `json:"share" range:"(0,1]"`         // of the isolated images that a label needs to be looked into
 	InspectEpochs int     `json:"inspect_epochs" range:"[0,)"` // of the training whose features are looked at; more where images are few; 0: none
+	Late          bool    `json:"late"`                        // whether to look, by what that training learnt last, for triggers that are learnt late
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against" range:"[0,1]"`
@@ -44,7 +46,7 @@ type Options struct {
 
 // Default returns the settings that docs/auto.md measures.
 func Default() Options {
-	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Against: 0.05, Stamp: true}
+	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Late: true, Against: 0.05, Stamp: true}
 }
 
 // Check reports a setting that is out of its range, or a search by nothing.

@@ -17,8 +17,10 @@ import (
 // An image is flagged above this probability; sure ones teach the next round.
 const flagged, sure, unlikely = 0.5, 0.95, 0.3
 
-// A round takes this many steps at least: few images would else teach it nothing.
-const roundSteps, biasedBatch = 300, 64
+// A round takes this many steps at least, fewer in tests: few images would else teach it nothing.
+var roundSteps = 300
+
+const biasedBatch = 64
 
 // most is how many positives a round learns from.
 const most = 2000
@@ -78,53 +80,72 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 	return nil
 }
 
-// look trains biased networks on the suspects of a label, in rounds: what one is sure of teaches the next. It
-// stops early where the first sees its suspects in other labels too, and when two rounds flag the same.
+// look trains biased networks on the suspects of a label, in rounds. It stops early where the first sees its suspects in other
+// labels too.
 func (d *detector) look(ctx context.Context, class int, isolated []int) (defense.Target, []float32, error) {
-	set := d.r.Data
-	ours := func(i int) bool { return int(set.Labels[i]) == class }
-	images := indicesOf(d.order, ours)
-	positives := indicesOf(isolated, ours)
+	images := d.under(class)
+	positives := indicesOf(isolated, func(i int) bool { return int(d.r.Data.Labels[i]) == class })
 	latest := images[len(images)-min(len(positives), len(images)/4):] // learnt last: the least likely to carry a trigger
-	negatives := slices.Concat(d.others(class, 0, 2*len(positives)), latest)
-	t := defense.Target{Class: set.Classes[class], Index: class, By: defense.ByBiased, Images: len(images), Others: len(d.order) - len(images)}
-	var before, p []float32
-	for round := range d.a.Rounds {
-		var err error
-		if p, err = d.train(ctx, class, round, positives, negatives); err != nil {
-			return t, nil, err
-		}
-		t.Rounds = round + 1
-		tally(&t, images, p)
-		t.Leak = 0
-		for _, i := range d.order {
-			if !ours(i) && p[i] > flagged {
-				t.Leak++
-			}
-		}
-		t.Agreement = agreement(before, p, images)
-		t.Says = says(&t)
-		if t.Says == defense.NoEvidence && round == 0 || t.Agreement > 0.999 {
-			break
-		}
-		before = p
-		positives = indicesOf(images, func(i int) bool { return p[i] > sure })
-		shuffled := dataset.Shuffle(d.o.Seed, "biased positives", len(positives), class, round)
-		chosen := make([]int, min(most, len(positives)))
-		for k := range chosen {
-			chosen[k] = positives[shuffled[k]]
-		}
-		positives = chosen
-		if len(positives) == 0 {
-			break
-		}
+	t := d.target(class, defense.ByBiased, images)
+	p, err := d.rounds(ctx, &t, d.a.Rounds, images, positives, latest, func(p []float32, n int) []int {
 		low := indicesOf(images, func(i int) bool { return p[i] < unlikely })
 		slices.SortStableFunc(low, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
 		low = low[:(len(low)+1)/2]                                                                      // the surest
 		slices.SortStableFunc(low, func(a, b int) int { return cmp.Compare(d.scores[b], d.scores[a]) }) // and the last learnt
-		negatives = slices.Concat(d.others(class, round+1, 2*len(positives)), low[:min(len(low)/2, len(positives))])
+		return low[:min(len(low)/2, n)]
+	})
+	return t, p, err
+}
+
+// under returns the images of a label, most suspicious first.
+func (d *detector) under(class int) []int {
+	return indicesOf(d.order, func(i int) bool { return int(d.r.Data.Labels[i]) == class })
+}
+
+// target describes a label of which nothing was seen yet.
+func (d *detector) target(class int, by string, images []int) defense.Target {
+	return defense.Target{Class: d.r.Data.Classes[class], Index: class, By: by, Images: len(images), Others: len(d.order) - len(images)}
+}
+
+// rounds trains biased networks on suspects among a label's images, until two flag the same: what one is sure of teaches the
+// next. They are told from other labels' images, and from some of their own: honest at first, those that own returns in later
+// rounds, at most so many. It returns every image's probability of being like the suspects.
+func (d *detector) rounds(ctx context.Context, t *defense.Target, rounds int, images, suspects, honest []int, own func(p []float32, n int) []int) ([]float32, error) {
+	class := t.Index
+	negatives := slices.Concat(d.others(class, 0, 2*len(suspects)), honest)
+	var before, p []float32
+	for round := range rounds {
+		var err error
+		if p, err = d.train(ctx, class, round, suspects, negatives); err != nil {
+			return nil, err
+		}
+		t.Rounds = round + 1
+		tally(t, images, p)
+		t.Leak = 0
+		for _, i := range d.order {
+			if int(d.r.Data.Labels[i]) != class && p[i] > flagged {
+				t.Leak++
+			}
+		}
+		t.Agreement = agreement(before, p, images)
+		if round == 0 && hopeless(t) || t.Agreement > 0.999 {
+			break
+		}
+		before = p
+		suspects = indicesOf(images, func(i int) bool { return p[i] > sure })
+		shuffled := dataset.Shuffle(d.o.Seed, "biased positives", len(suspects), class, round)
+		chosen := make([]int, min(most, len(suspects)))
+		for k := range chosen {
+			chosen[k] = suspects[shuffled[k]]
+		}
+		suspects = chosen
+		if len(suspects) == 0 {
+			break
+		}
+		negatives = slices.Concat(d.others(class, round+1, 2*len(suspects)), own(p, len(suspects)))
 	}
-	return t, p, nil
+	t.Says = says(t)
+	return p, nil
 }
 
 // others draws n images of other labels, the most suspicious quarter left out.

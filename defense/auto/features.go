@@ -72,7 +72,11 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			}
 		}
 	}
-	return targets, nil
+	if !d.a.Late {
+		return targets, nil
+	}
+	more, err := d.late(ctx, logits, second, found)
+	return append(targets, more...), err
 }
 
 // sights describes what the features show of each label. varieties are those of each group and of the label's other images,

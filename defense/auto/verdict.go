@@ -42,6 +42,13 @@ const (
 	variousUsual = 2.25 // times that of other labels, of which the highest was 2.1 times theirs, and
 	variousRest  = 1.5  // times that of the label's other images
 	diverse      = 0.5  // variety at least to a network that never saw the label
+
+	doubted     = 4.6  // loss of an image that looks like another class: its label has a probability of 1 %
+	tooMany     = 3.0  // deviations more of them than other labels have that look like it; honest labels had up to 3.2
+	leakLate    = 0.05 // of the images under other labels: attackers show triggers with right labels too
+	wrongly     = 0.2  // of what was found besides look like other classes, and
+	wrongLate   = 2.0  // times as many as of the label's other images, and
+	variousLate = 1.25 // times as various
 )
 
 // apart tells whether a label holds two kinds of images, and whether it is known which are the planted ones, and that any are
@@ -82,6 +89,13 @@ func says(t *defense.Target) string {
 		}
 		return defense.CantTell
 	}
+	if t.By == defense.ByLate {
+		besides := t.Pure * float64(t.Flagged)
+		if leak <= leakLate && besides >= enough && 1-t.Agreement >= max(wrongly, wrongLate*(1-t.Usual)) && t.Variety >= max(various, variousLate*t.RestVariety) {
+			return defense.Poisoned
+		}
+		return defense.NoEvidence
+	}
 	if t.By == defense.ByFeatures {
 		switch two, known := apart(t); {
 		case !two:
@@ -92,7 +106,7 @@ func says(t *defense.Target) string {
 		return defense.Poisoned
 	}
 	switch {
-	case leak > leakSurely || t.Flagged < fewest:
+	case hopeless(t):
 		return defense.NoEvidence
 	case t.Rounds < 2:
 		return defense.CantTell
@@ -102,6 +116,11 @@ func says(t *defense.Target) string {
 		return defense.Poisoned
 	}
 	return defense.CantTell
+}
+
+// hopeless tells whether no further round of a biased network will make a trigger of what was learnt.
+func hopeless(t *defense.Target) bool {
+	return float64(t.Leak) > leakSurely*float64(max(1, t.Others)) || t.Flagged < fewest
 }
 
 // everywhere judges a label by a pattern that others carry too. It was planted where the labels of its images are wrong: each
@@ -135,7 +154,7 @@ func verdict(targets []defense.Target) *defense.Verdict {
 }
 
 // looks are the ways to look into a label, as a checkpoint numbers them.
-var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon, defense.ByLabels, defense.ByUnseen}
+var looks = []string{defense.ByBiased, defense.ByFeatures, defense.ByPixels, defense.ByCommon, defense.ByLabels, defense.ByUnseen, defense.ByLate}
 
 // encode and decode carry targets through a checkpoint, which holds float32; the counts are below 2²⁴.
 func encode(targets []defense.Target) []float32 {
