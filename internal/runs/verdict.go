@@ -46,7 +46,7 @@ func verdictSentences(r *Result) []string {
 		case t.Says == defense.Poisoned && t.By == defense.ByLabels:
 			s = append(s, under+fmt.Sprintf("%d of %d images look like images of other labels; the rest do not.", t.Flagged, t.Images))
 		case t.Says == defense.Poisoned && t.By == defense.ByLate:
-			s = append(s, under+fmt.Sprintf("%d of %d images carry something that is learnt late, and look like images of other labels; of the %d images under other labels %d carry it.", t.Flagged, t.Images, t.Others, t.Leak))
+			s = append(s, under+fmt.Sprintf("%d of %d images carry something that is learnt late, and many of these look like images of other labels; of the %d images under other labels %d carry it too.", t.Flagged, t.Images, t.Others, t.Leak))
 		case t.Says == defense.Poisoned:
 			what := "it"
 			if t.By == defense.ByPixels {

@@ -16,7 +16,7 @@ func TestVerdictSaysWhatTold(t *testing.T) {
 	}{
 		{defense.ByFeatures, 0.9, "were learnt before it"},
 		{defense.ByFeatures, 0.1, "look like images of other labels."},
-		{defense.ByLate, 0, "carry something that is learnt late, and look like images of other labels"},
+		{defense.ByLate, 0, "carry something that is learnt late, and many of these look like images of other labels"},
 		{defense.ByUnseen, 0.6, "to a network that never saw one under this label."},
 	} {
 		r := &Result{Verdict: &defense.Verdict{Says: defense.Poisoned, Targets: []defense.Target{{Class: "stop", Says: defense.Poisoned, By: c.by, Early: c.early}}}}
