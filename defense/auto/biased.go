@@ -132,13 +132,7 @@ func (d *detector) rounds(ctx context.Context, t *defense.Target, rounds int, im
 			break
 		}
 		before = p
-		suspects = indicesOf(images, func(i int) bool { return p[i] > sure })
-		shuffled := dataset.Shuffle(d.o.Seed, "biased positives", len(suspects), class, round)
-		chosen := make([]int, min(most, len(suspects)))
-		for k := range chosen {
-			chosen[k] = suspects[shuffled[k]]
-		}
-		suspects = chosen
+		suspects = d.draw("biased positives", indicesOf(images, func(i int) bool { return p[i] > sure }), most, class, round)
 		if len(suspects) == 0 {
 			break
 		}
@@ -151,10 +145,15 @@ func (d *detector) rounds(ctx context.Context, t *defense.Target, rounds int, im
 // others draws n images of other labels, the most suspicious quarter left out.
 func (d *detector) others(class, round, n int) []int {
 	pool := indicesOf(d.order[len(d.order)/4:], func(i int) bool { return int(d.r.Data.Labels[i]) != class })
-	shuffled := dataset.Shuffle(d.o.Seed, "biased negatives", len(pool), class, round)
-	out := make([]int, min(n, len(pool)))
+	return d.draw("biased negatives", pool, n, class, round)
+}
+
+// draw returns n images of some, or all if there are fewer, by the seed.
+func (d *detector) draw(purpose string, images []int, n int, numbers ...int) []int {
+	order := dataset.Shuffle(d.o.Seed, purpose, len(images), numbers...)
+	out := make([]int, min(n, len(images)))
 	for k := range out {
-		out[k] = pool[shuffled[k]]
+		out[k] = images[order[k]]
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/evaluate"
 )
@@ -69,15 +68,8 @@ func (d *detector) lookLate(ctx context.Context, class int, suspects []int) (def
 	images := d.under(class)
 	early := images[:(len(images)+1)/2]
 	t := d.target(class, defense.ByLate, images)
-	draw := func(_ []float32, n int) []int {
-		order := dataset.Shuffle(d.o.Seed, "learnt early", len(early), class, t.Rounds)
-		out := make([]int, min(n, len(early)))
-		for k := range out {
-			out[k] = early[order[k]]
-		}
-		return out
-	}
-	p, err := d.rounds(ctx, &t, lateRounds, images, suspects, draw(nil, len(suspects)), draw)
+	honest := func(_ []float32, n int) []int { return d.draw("learnt early", early, n, class, t.Rounds) }
+	p, err := d.rounds(ctx, &t, lateRounds, images, suspects, honest(nil, len(suspects)), honest)
 	return t, p, err
 }
 
