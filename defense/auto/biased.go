@@ -66,10 +66,8 @@ func (d *detector) find(ctx context.Context, found []float32) error {
 		d.r.Note("%s: %s, %d of %d images flagged, %d of %d under other labels, %d in between, rounds agree to %.3f",
 			set.Classes[c], t.Says, t.Flagged, t.Images, t.Leak, t.Others, t.Between, t.Agreement)
 		if t.Says == defense.Poisoned {
-			for _, i := range d.order {
-				if int(set.Labels[i]) == c {
-					found[i] = p[i]
-				}
+			for _, i := range d.under(c) {
+				found[i] = p[i]
 			}
 		}
 		d.report(t)
@@ -94,6 +92,7 @@ func (d *detector) look(ctx context.Context, class int, isolated []int) (defense
 		slices.SortStableFunc(low, func(a, b int) int { return cmp.Compare(d.scores[b], d.scores[a]) }) // and the last learnt
 		return low[:min(len(low)/2, n)]
 	})
+	t.Says = says(&t)
 	return t, p, err
 }
 
@@ -138,7 +137,6 @@ func (d *detector) rounds(ctx context.Context, t *defense.Target, rounds int, im
 		}
 		negatives = slices.Concat(d.others(class, round+1, 2*len(suspects)), own(p, len(suspects)))
 	}
-	t.Says = says(t)
 	return p, nil
 }
 

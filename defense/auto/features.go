@@ -40,7 +40,8 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 			labels[i] = -1
 		}
 	}
-	targets := d.judge(firstChoices(logits, set.Len()), second, found)
+	first := firstChoices(logits, set.Len())
+	targets := d.judge(first, second, found)
 	all := groups(features, labels, rank, len(set.Classes))
 	varieties := make([][2]float64, len(all)) // of each group, and of the label's other images
 	for c, g := range all {
@@ -75,7 +76,7 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 	if !d.a.Late {
 		return targets, nil
 	}
-	more, err := d.late(ctx, logits, second, found)
+	more, err := d.late(ctx, logits, first, second, found)
 	return append(targets, more...), err
 }
 

@@ -17,12 +17,11 @@ import (
 const lateRounds = 5
 
 // late looks into the labels that have too many images which look like other classes. logits, [images, classes], are of a
-// network trained as by somebody who suspects nothing, second its second choices. It returns what was seen of these labels,
-// and adds to found, each image's probability of being poisoned, what is new.
-func (d *detector) late(ctx context.Context, logits []float32, second [][]float64, found []float32) ([]defense.Target, error) {
+// network trained as by somebody who suspects nothing, first and second its first and second choices. It returns what was seen
+// of these labels, and adds to found, each image's probability of being poisoned, what is new.
+func (d *detector) late(ctx context.Context, logits []float32, first []int, second [][]float64, found []float32) ([]defense.Target, error) {
 	set := d.r.Data
 	classes := len(set.Classes)
-	first := firstChoices(logits, set.Len())
 	told := make([]bool, classes) // labels under which something was found already
 	for i, p := range found {
 		told[set.Labels[i]] = told[set.Labels[i]] || p > flagged

@@ -80,7 +80,7 @@ func TestLateImages(t *testing.T) {
 			}
 			d.order = evaluate.Order(scores)
 			found := make([]float32, set.Len())
-			targets, err := d.late(context.Background(), logits, secondChoices(logits, set.Labels), found)
+			targets, err := d.late(context.Background(), logits, firstChoices(logits, set.Len()), secondChoices(logits, set.Labels), found)
 			if err != nil {
 				t.Fatal(err)
 			}

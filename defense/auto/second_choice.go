@@ -118,7 +118,7 @@ func (d *detector) question(second [][]float64, found []float32, usual func(clas
 		if t.By != defense.ByBiased || t.Says != defense.Poisoned {
 			continue
 		}
-		images := indicesOf(d.order, func(i int) bool { return int(d.r.Data.Labels[i]) == t.Index })
+		images := d.under(t.Index)
 		suspects := indicesOf(images, func(i int) bool { return found[i] > flagged })
 		rest := indicesOf(images, func(i int) bool { return found[i] <= flagged })
 		if len(rest) < enough { // chance makes a few images various
