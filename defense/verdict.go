@@ -33,8 +33,12 @@ type Verdict struct {
 	Stamped int `json:"stamped,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
-	// left, from above; for those that really are of their class it is only accuracy. Nil without a model.
+	// left, and needs no trigger for it; for those that really are of their class it is accuracy. Nil without a model.
 	Remaining *float64 `json:"remaining"`
+	// HeldBack counts these images: few tell little. RemainingAtMost lies above the share among all images like them with
+	// 95 % confidence.
+	HeldBack        int     `json:"held_back,omitempty"`
+	RemainingAtMost float64 `json:"remaining_at_most,omitempty"`
 	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
 	// other settings than the default ones.
 	Measured *ErrorRates `json:"measured,omitempty"`

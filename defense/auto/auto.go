@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -132,7 +133,9 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 			if err != nil {
 				return nil, err
 			}
-			res.Verdict.Remaining = &left.Accuracy
+			obeyed := int(math.Round(left.Accuracy * float64(len(removed))))
+			res.Verdict.Remaining, res.Verdict.HeldBack = &left.Accuracy, len(removed)
+			res.Verdict.RemainingAtMost = defense.CountErrors(obeyed, len(removed)).AtMost
 		}
 	}
 	res.Finish(r)

@@ -180,6 +180,9 @@ func TestGoesOnAfterAStop(t *testing.T) {
 	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Against == 0 {
 		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
 	}
+	if v := whole.Verdict; v.HeldBack != v.Removed-v.Against || v.HeldBack == 0 || v.RemainingAtMost <= *v.Remaining && *v.Remaining < 1 {
+		t.Errorf("%d of %d removed images held back, of which %.2f %% keep their label, at most %.2f %%", v.HeldBack, v.Removed, 100**v.Remaining, 100*v.RemainingAtMost)
+	}
 }
 
 func TestSays(t *testing.T) {

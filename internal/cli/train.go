@@ -383,7 +383,8 @@ func (a *app) report(folder string, r *runs.Result) error {
 			}
 		}
 		if v.Remaining != nil {
-			row("still obeyed", "%.2f %% of removed, unseen images keep their label", 100**v.Remaining)
+			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
+			row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
 		}
 	}
 	if i := r.Isolation; i != nil && r.Verdict != nil {

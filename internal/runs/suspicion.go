@@ -27,13 +27,21 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 		top = max(top, float64(groups[0][n*95/100]))
 	}
 	caption := "Low: learnt early, as planted images mostly are."
-	if v := o.Trained.Verdict; v != nil && slices.ContainsFunc(v.Targets, func(t defense.Target) bool {
-		return t.Says == defense.Poisoned && (t.By == defense.ByPixels || t.By == defense.ByCommon)
-	}) {
+	if found(o.Trained.Verdict, defense.ByPixels, defense.ByCommon) {
 		caption += " Those found by their pixels need not be."
+	}
+	if found(o.Trained.Verdict, defense.ByLate) {
+		caption += " Those found as images learnt late are not."
 	}
 	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
 		report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"kept images", aside(o.Trained.Verdict) + " images"}, groups)
+}
+
+// found reports whether one of these looks found planted images.
+func found(v *defense.Verdict, looks ...string) bool {
+	return v != nil && slices.ContainsFunc(v.Targets, func(t defense.Target) bool {
+		return t.Says == defense.Poisoned && slices.Contains(looks, t.By)
+	})
 }
 
 // aside is what the images are that a run set aside: auto suspects them, isolation always takes its share.

@@ -68,7 +68,7 @@ func verdictSentences(r *Result) []string {
 		} else {
 			s = append(s, "The model was trained without them.")
 		}
-		s = append(s, fmt.Sprintf("It gives %.1f %% of %s the label that they came with.", 100**v.Remaining, whom))
+		s = append(s, fmt.Sprintf("It gives %.1f %% of %s the label that they came with (%d images; of more like them at most %.1f %%).", 100**v.Remaining, whom, v.HeldBack, 100*v.RemainingAtMost))
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/defense/abl"
 )
 
 // Images that were learnt late are not said to have been learnt first: their labels told them.
@@ -22,6 +23,25 @@ func TestVerdictSaysWhatTold(t *testing.T) {
 		r := &Result{Verdict: &defense.Verdict{Says: defense.Poisoned, Targets: []defense.Target{{Class: "stop", Says: defense.Poisoned, By: c.by, Early: c.early}}}}
 		if s := strings.Join(verdictSentences(r), "\n"); !strings.Contains(s, c.want) {
 			t.Errorf("%s, early %g: %s", c.by, c.early, s)
+		}
+	}
+}
+
+// Where planted images lie among the scores depends on the look that found them.
+func TestScoresSayWherePlantedImagesLie(t *testing.T) {
+	const pixels, late = "found by their pixels", "learnt late are not"
+	for by, want := range map[string]string{defense.ByBiased: "", defense.ByPixels: pixels, defense.ByCommon: pixels, defense.ByLate: late} {
+		for _, says := range []string{defense.Poisoned, defense.NoEvidence} {
+			v := &defense.Verdict{Says: says, Targets: []defense.Target{{Class: "stop", Says: says, By: by}}}
+			f, err := scoreFigure(&Outcome{Trained: &abl.Result{Verdict: v, Suspects: []abl.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range []string{pixels, late} {
+				if got := strings.Contains(f.Caption, s); got != (s == want && says == defense.Poisoned) {
+					t.Errorf("%s, %s: %s", says, by, f.Caption)
+				}
+			}
 		}
 	}
 }
