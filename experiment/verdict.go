@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -194,8 +195,9 @@ func errorRates(all []Verdict) (defense.ErrorRates, [2]int) {
 }
 
 // VerdictGrids returns the experiment that measures the verdict's rates of errors, on data sets of many kinds that
-// no setting was chosen on: clean ones, and some with poison. quick leaves what shows that it works.
-func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
+// no setting was chosen on: clean ones, and some with poison; by the network of that name, or the usual one if it is
+// empty. quick leaves what shows that it works.
+func VerdictGrids(data Data, network string, quick bool, seeds []uint64) ([]*Grid, error) {
 	dirty := []string{"imbalance=0.1", "noise=0.05", "noise=0.2", "duplicates=0.2"}
 	sources := []struct {
 		name, spec  string
@@ -225,14 +227,14 @@ func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
 		}
 		for _, kind := range []string{"clean", "poisoned"} {
 			g := &Grid{
-				Name: s.name + "-" + kind, Title: "Verdicts on " + kind + " data: " + s.name, Data: s.spec, Size: s.size, Vary: vary, Seeds: seeds,
+				Name: s.name + "-" + kind, Title: "Verdicts on " + kind + " data: " + s.name, Data: s.spec, Size: s.size, Vary: vary, Model: network, Seeds: seeds,
 				Attacks: []string{"none"}, Defenses: []string{"auto:tune_epochs=0"}, Quick: quick,
 			}
 			if kind == "poisoned" {
 				g.Attacks = attacks
 			}
 			if quick {
-				g.Limit, g.Test, g.Model, g.Vary = 300, 100, "small-cnn", vary[len(vary)-1:]
+				g.Limit, g.Test, g.Vary, g.Model = 300, 100, vary[len(vary)-1:], cmp.Or(network, "small-cnn")
 			}
 			if err := g.Check(); err != nil {
 				return nil, err
@@ -248,9 +250,9 @@ func VerdictGrids(data Data, quick bool, seeds []uint64) ([]*Grid, error) {
 }
 
 // VerdictCommand returns the command line that repeats the measurement of verdicts.
-func VerdictCommand(data Data, quick bool, seeds []uint64) string {
+func VerdictCommand(data Data, network string, quick bool, seeds []uint64) string {
 	command := "unpoison experiment verdict"
-	for _, f := range [][2]string{{"--data", data.CIFAR10}, {"--gtsrb", data.GTSRB}, {"--photos", data.Photos}} {
+	for _, f := range [][2]string{{"--data", data.CIFAR10}, {"--gtsrb", data.GTSRB}, {"--photos", data.Photos}, {"--model", network}} {
 		if f[1] != "" {
 			command += " " + f[0] + " " + f[1]
 		}

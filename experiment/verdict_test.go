@@ -133,6 +133,31 @@ func TestAutoExperiments(t *testing.T) {
 	}
 }
 
+// Another network judges the same data, and the command that repeats it says so.
+func TestVerdictsByAnotherNetwork(t *testing.T) {
+	for _, c := range []struct {
+		network string
+		quick   bool
+		want    string
+	}{{"", false, "wrn-16-1"}, {"", true, "small-cnn"}, {"wrn-40-1", false, "wrn-40-1"}, {"wrn-40-1", true, "wrn-40-1"}} {
+		grids, err := VerdictGrids(Data{}, c.network, c.quick, []uint64{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range grids {
+			if g.Model != c.want {
+				t.Errorf("%q, quick %v: %s is judged by %s", c.network, c.quick, g.Name, g.Model)
+			}
+		}
+	}
+	if _, err := VerdictGrids(Data{}, "nope", false, []uint64{1}); err == nil {
+		t.Error("a network that is not there")
+	}
+	if got, want := VerdictCommand(Data{}, "wrn-40-1", false, []uint64{1}), "--model wrn-40-1"; !strings.Contains(got, want) {
+		t.Errorf("%q has no %s", got, want)
+	}
+}
+
 // The rates of errors that a verdict comes with are those of the results in docs/verdicts, for which its numbers are
 // changed by hand.
 func TestVerdictsComeWithTheirMeasuredRates(t *testing.T) {

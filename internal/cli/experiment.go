@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/experiment"
 	"github.com/unpoison/unpoison/internal/engines"
 	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/model"
 )
 
 // gridFlags are the flags of everything that runs grids.
@@ -214,8 +215,9 @@ func named(args []string, names []string, d *setFlags, of func(name string, data
 func (a *app) experimentVerdict() *cobra.Command {
 	var f gridFlags
 	var d setFlags
+	var network string
 	list := func([]string) ([]*experiment.Grid, error) {
-		return experiment.VerdictGrids(d.Data, d.scale == "quick", d.list())
+		return experiment.VerdictGrids(d.Data, network, d.scale == "quick", d.list())
 	}
 	c := &cobra.Command{
 		Use:   "verdict",
@@ -226,14 +228,15 @@ near-duplicates; of the data that are given, and of rendered signs. The results
 begin with the rates of false alarms and of missed poison, and their upper
 bounds. No network is trained on what is kept.`,
 		Example: `  unpoison experiment verdict --scale quick --out try
-  unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts`,
+  unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts
+  unpoison experiment verdict --model small-cnn --data cifar10:DIR --out small`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			grids, err := list(nil)
 			if err != nil {
-				return err
+				return &usageError{err}
 			}
-			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return experiment.VerdictCommand(d.Data, d.scale == "quick", d.list()) }}
+			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return experiment.VerdictCommand(d.Data, network, d.scale == "quick", d.list()) }}
 			for _, g := range grids {
 				s.names = append(s.names, g.Name)
 			}
@@ -243,6 +246,7 @@ bounds. No network is trained on what is kept.`,
 	f.add(c)
 	completeCells(c, list)
 	d.add(c, []uint{1, 2})
+	c.Flags().StringVar(&network, "model", "", "network: "+strings.Join(model.Names(), ", ")+" (default wrn-16-1; small-cnn with --scale quick)")
 	return c
 }
 

@@ -43,6 +43,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--mode", "none"},
 		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--jobs", "0"},
 		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--budget", "-1h"},
+		{"experiment", "verdict", "--model", "nope", "--out", "y"},
 		{"predict", "--model", "m", "--top", "0", "x.png"},
 		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--tolerance", "2"},
 	} {
