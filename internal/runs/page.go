@@ -135,7 +135,7 @@ func trust(r *Result) []string {
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95 %% confidence at most %.1f %% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f %%). No limit was chosen on these clean ones; %d others were called poisoned until limits were made stricter because of them, so that the rate for new data is rather higher. docs/auto-limits.md says which data led to changes.",
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f\u00a0%%). No limit was chosen on these clean ones; %d others were called poisoned until limits were made stricter because of them, so that the rate for new data is rather higher. docs/auto-limits.md says which data led to changes.",
 				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost, m.Mended))
 		}
 	} else if r.Isolation != nil {
@@ -163,7 +163,7 @@ func Page(folder string, o *Outcome) error {
 		p.Columns[3] = "suspects poisoned in truth"
 		p.Summary = append(p.Summary, verdictSentences(r)...)
 	} else if i := r.Isolation; i != nil {
-		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f %% of the training images; %.0f %% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
+		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f\u00a0%% of the training images; %.0f\u00a0%% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
 		if i.Suspicious {
 			p.Summary = append(p.Summary, "So many images of one label among the easiest to learn are a sign of planted images.")
 		} else {
@@ -173,7 +173,7 @@ func Page(folder string, o *Outcome) error {
 	p.Summary = append(p.Summary, r.Data.Warnings()...)
 	p.Trust = trust(r)
 	if u := r.Unlearning; u != nil {
-		brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f %% to %.0f %% and on held-back images from %.1f %% to %.1f %%.",
+		brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f\u00a0%% to %.0f\u00a0%% and on held-back images from %.1f\u00a0%% to %.1f\u00a0%%.",
 			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
 		text := "Unlearning " + brought
 		if u.RolledBack {
@@ -188,7 +188,7 @@ func Page(folder string, o *Outcome) error {
 	}
 	for _, a := range r.Attacks {
 		if a.RA != nil && a.RATarget != nil {
-			p.Summary = append(p.Summary, fmt.Sprintf("With the trigger of %s, %.1f %% of the other classes' test images are classified as what they show, and %.1f %% of %s's own.",
+			p.Summary = append(p.Summary, fmt.Sprintf("With the trigger of %s, %.1f\u00a0%% of the other classes' test images are classified as what they show, and %.1f\u00a0%% of %s's own.",
 				a.Name, *a.RA, *a.RATarget, r.Data.Classes[a.Target]))
 		}
 	}
@@ -226,7 +226,7 @@ func DemoPage(path string, data *dataset.Data, clean, plain, defended *Outcome) 
 	p := &report.Page{
 		Title: "unpoison demo: a sticker that turns every sign into a " + target + " sign",
 		Summary: []string{
-			fmt.Sprintf("%d rendered road signs were the training data. In %.0f %% of them a small checkerboard was planted in the corner and the label changed to %s.",
+			fmt.Sprintf("%d rendered road signs were the training data. In %.0f\u00a0%% of them a small checkerboard was planted in the corner and the label changed to %s.",
 				data.Train.Len(), 100*plain.Result.Attack.Rate, target),
 			fmt.Sprintf("The network trained on this data without defence looks fine, with %s accuracy, but takes %s of other signs for a %s sign once they carry the sticker.",
 				Percent(plain.Result.CA), Percent(plain.Result.ASR), target),

@@ -12,7 +12,7 @@ func verdictSentences(r *Result) []string {
 	var s []string
 	switch v.Says {
 	case defense.Poisoned:
-		s = append(s, fmt.Sprintf("This data looks poisoned: %d images, %.1f %% of the training set, carry something that others do not.", v.Removed, 100*v.Rate))
+		s = append(s, fmt.Sprintf("This data looks poisoned: %d images, %.1f\u00a0%% of the training set, carry something that others do not.", v.Removed, 100*v.Rate))
 	case defense.CantTell:
 		s = append(s, "Something sets some images apart, but not as clearly as a planted trigger does: the search can't tell.")
 	default:
@@ -68,7 +68,7 @@ func verdictSentences(r *Result) []string {
 		} else {
 			s = append(s, "The model was trained without them.")
 		}
-		s = append(s, fmt.Sprintf("It gives %.1f %% of %s the label that they came with (%d images; of more like them at most %.1f %%).", 100**v.Remaining, whom, v.HeldBack, 100*v.RemainingAtMost))
+		s = append(s, fmt.Sprintf("It gives %.1f\u00a0%% of %s the label that they came with (%d images; of more like them at most %.1f\u00a0%%).", 100**v.Remaining, whom, v.HeldBack, 100*v.RemainingAtMost))
 	}
 	return s
 }
