@@ -86,6 +86,10 @@ func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
 	if hit < 110 || v.Removed > hit+11 { // of 120
 		t.Errorf("%d poisoned and %d clean ones removed", hit, v.Removed-hit)
 	}
+	a.Unseen = false
+	if r, err = Audit(context.Background(), d.Train, recipe(), a, abl.Settings{}); err != nil || r.Verdict.Says != defense.NoEvidence {
+		t.Errorf("without that network: %+v, %v", r.Verdict, err)
+	}
 }
 
 // Clean signs are not called poisoned, and nothing is removed, whatever isolation points to.

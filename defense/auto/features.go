@@ -56,8 +56,10 @@ func (d *detector) inspect(ctx context.Context, found []float32) ([]defense.Targ
 		all[c] = nil
 	}
 	seen := d.sights(all, varieties, usualVariety, second, rank)
-	if err := d.ask(ctx, seen, rest); err != nil {
-		return nil, err
+	if d.a.Unseen {
+		if err := d.ask(ctx, seen, rest); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range seen {
 		t := s.t
