@@ -236,7 +236,9 @@ bounds. No network is trained on what is kept.`,
 			if err != nil {
 				return &usageError{err}
 			}
-			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string { return experiment.VerdictCommand(d.Data, network, d.scale == "quick", d.list()) }}
+			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string {
+				return experiment.VerdictCommand(d.Data, network, d.scale == "quick", d.list())
+			}}
 			for _, g := range grids {
 				s.names = append(s.names, g.Name)
 			}
