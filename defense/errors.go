@@ -6,18 +6,22 @@ import "gonum.org/v1/gonum/stat/distuv"
 type Errors struct {
 	Sets  int `json:"sets"`
 	Wrong int `json:"wrong"`
-	// AtMost is the rate of errors, from 0 to 1, that lies above the true one with 95 % confidence (Clopper and Pearson,
-	// Biometrika 1934, one-sided).
+	// AtMost is the rate of errors, from 0 to 1, that lies above the true one with 95 % confidence.
 	AtMost float64 `json:"at_most"`
 }
 
 // CountErrors returns the rate of wrong ones among so many sets.
 func CountErrors(wrong, sets int) Errors {
-	e := Errors{Sets: sets, Wrong: wrong, AtMost: 1}
-	if wrong < sets { // under that rate so few errors come with a probability of 5 %
-		e.AtMost = distuv.Beta{Alpha: float64(wrong + 1), Beta: float64(sets - wrong)}.Quantile(0.95)
+	return Errors{Sets: sets, Wrong: wrong, AtMost: AtMost(wrong, sets)}
+}
+
+// AtMost returns the share, from 0 to 1, that lies above the true one with 95 % confidence where k of n were seen to be so
+// (Clopper and Pearson, Biometrika 1934, one-sided).
+func AtMost(k, n int) float64 {
+	if k >= n {
+		return 1
 	}
-	return e
+	return distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(0.95) // under that share so few come with a probability of 5 %
 }
 
 // ErrorRates says how often verdicts were wrong where the truth was known.

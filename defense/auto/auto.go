@@ -136,7 +136,7 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 			}
 			obeyed := int(math.Round(left.Accuracy * float64(len(removed))))
 			res.Verdict.Remaining, res.Verdict.HeldBack = &left.Accuracy, len(removed)
-			res.Verdict.RemainingAtMost = defense.CountErrors(obeyed, len(removed)).AtMost
+			res.Verdict.RemainingAtMost = defense.AtMost(obeyed, len(removed))
 		}
 	}
 	res.Finish(r)
