@@ -213,11 +213,15 @@ func (r *Run) clock() {
 // Train runs a phase from the current position, saving after every epoch and when ctx ends.
 // onEpoch may look at each image's losses of the epoch; nil for none.
 func (r *Run) Train(ctx context.Context, p *train.Phase, loss train.Loss, onEpoch func(losses []float32) error) error {
-	batch := min(r.Batch, p.Len())
-	step, err := train.NewStep(r.Backend, r.Network, batch, r.SGD, loss)
+	step, err := train.NewStep(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, loss)
 	if err != nil {
 		return err
 	}
+	return r.TrainWith(ctx, p, step, onEpoch)
+}
+
+// TrainWith is Train with a step that was compiled before, of the same network, for networks that are trained one after another.
+func (r *Run) TrainWith(ctx context.Context, p *train.Phase, step *train.Step, onEpoch func(losses []float32) error) error {
 	if err := step.Load(r.State, r.momenta); err != nil {
 		return err
 	}
@@ -238,7 +242,7 @@ func (r *Run) Train(ctx context.Context, p *train.Phase, loss train.Loss, onEpoc
 	if r.losses == nil {
 		fresh()
 	}
-	err = p.Run(ctx, step, &r.pos, train.Hooks{
+	err := p.Run(ctx, step, &r.pos, train.Hooks{
 		Step: func(q train.Progress) { r.tell(Event{Progress: &q}) },
 		Batch: func(indices []int, losses []float32) {
 			for k, i := range indices {

@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/defense/abl"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -32,6 +33,7 @@ type detector struct {
 	a      Options
 	order  []int // the images without a pattern, most suspicious first
 	scores []float32
+	biased pupil
 }
 
 // isolated are the images that isolation sets aside, but for those with a pattern.
@@ -156,6 +158,29 @@ func (d *detector) draw(purpose string, images []int, n int, numbers ...int) []i
 	return out
 }
 
+// pupil is what all biased networks have in common: XLA compiles longer than a round trains.
+type pupil struct {
+	network *model.Network
+	step    *train.Step
+	eval    *evaluate.Evaluator
+}
+
+// compile readies the pupil for batches of a size, unless it is.
+func (n *pupil) compile(d *detector, batch int) (err error) {
+	if n.network == nil {
+		if n.network, err = model.New(d.a.Network, 2, d.r.Data.Height, d.r.Data.Width); err != nil {
+			return err
+		}
+		if n.eval, err = evaluate.New(d.r.Backend, n.network); err != nil {
+			return err
+		}
+	}
+	if n.step == nil || n.step.Batch != batch {
+		n.step, err = train.NewStep(d.r.Backend, n.network, batch, train.DefaultSGD, train.Mean)
+	}
+	return err
+}
+
 // train returns every image's probability of being like the positives.
 func (d *detector) train(ctx context.Context, class, round int, positives, negatives []int) ([]float32, error) {
 	set := d.r.Data
@@ -167,28 +192,27 @@ func (d *detector) train(ctx context.Context, class, round int, positives, negat
 			lesson.Labels[k] = 1
 		}
 	}
-	n, err := model.New(d.a.Network, 2, set.Height, set.Width)
-	if err != nil {
+	n := &d.biased
+	if err := n.compile(d, min(biasedBatch, lesson.Len())); err != nil {
 		return nil, err
 	}
 	seed := d.o.Seed ^ uint64(class*100+round+1)<<32
-	b := &defense.Run{Backend: d.r.Backend, Network: n, Data: lesson, Seed: seed, Batch: biasedBatch, SGD: train.DefaultSGD, Watch: d.progress("detect")}
+	b := &defense.Run{Backend: d.r.Backend, Network: n.network, Data: lesson, Seed: seed, Watch: d.progress("detect")}
 	if _, err := b.Start(false); err != nil {
 		return nil, err
 	}
 	epochs := max(d.a.Epochs, roundSteps*biasedBatch/lesson.Len())
 	phase := &train.Phase{Name: "biased", Data: lesson, Indices: isolate.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
-	if err := b.Train(ctx, phase, train.Mean, nil); err != nil {
+	if err := b.TrainWith(ctx, phase, n.step, nil); err != nil {
 		return nil, err
 	}
-	e, err := b.Evaluator()
-	if err != nil {
+	if err := n.eval.Load(b.State); err != nil {
 		return nil, err
 	}
 	// The loss of the label "suspect" is the logarithm of its probability.
 	asked := *set
 	asked.Classes, asked.Labels = lesson.Classes, slices.Repeat([]int32{1}, set.Len())
-	losses, err := e.Losses(ctx, &asked)
+	losses, err := n.eval.Losses(ctx, &asked)
 	if err != nil {
 		return nil, err
 	}
