@@ -11,6 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Trigger is an attack made ready for images of one size.
@@ -241,7 +242,7 @@ func (a *Attack) label(l int32) int32 {
 
 // choose draws n of pool, in ascending order.
 func (a *Attack) choose(pool []int, n int, purpose string) []int {
-	order := dataset.Shuffle(a.Config.Seed, "attack "+a.Config.Name+" "+purpose, len(pool))
+	order := rng.Shuffle(a.Config.Seed, "attack "+a.Config.Name+" "+purpose, len(pool))
 	at := make([]int, n)
 	for k := range at {
 		at[k] = pool[order[k]]
@@ -251,7 +252,7 @@ func (a *Attack) choose(pool []int, n int, purpose string) []int {
 }
 
 func (a *Attack) stream(part string) func(i int) *rand.Rand {
-	return func(i int) *rand.Rand { return dataset.Stream(a.Config.Seed, "attack "+a.Config.Name+" "+part, i) }
+	return func(i int) *rand.Rand { return rng.Stream(a.Config.Seed, "attack "+a.Config.Name+" "+part, i) }
 }
 
 // Triggered returns the test images that are not of the target class, with the trigger and with

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 var blend = Method{
@@ -39,7 +40,7 @@ var blend = Method{
 // noise fills a pattern of 32×32 cells whatever the image's size, so that it looks the same.
 func noise(pattern []uint8, h, w int, seed uint64) {
 	const cells = 32
-	r := dataset.Stream(seed, "attack blend pattern")
+	r := rng.Stream(seed, "attack blend pattern")
 	var k [cells][cells][3]uint8
 	for y := range cells {
 		for x := range cells {

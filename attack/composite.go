@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 var composite = Method{
@@ -111,9 +112,9 @@ func (m *mixer) Compose(test *dataset.Set, seed uint64) (*dataset.Set, error) {
 		return nil, fmt.Errorf("the test set has no images of classes %d and %d to mix", m.c.ClassA, m.c.ClassB)
 	}
 	out := test.Subset(as[:min(len(as), len(bs))])
-	order := dataset.Shuffle(seed, "attack cba test", len(bs))
+	order := rng.Shuffle(seed, "attack cba test", len(bs))
 	for k := range out.Labels {
-		m.mix(out.Image(k), test.Image(as[k]), test.Image(bs[order[k]]), test.Width, dataset.Stream(seed, "attack cba seam", k))
+		m.mix(out.Image(k), test.Image(as[k]), test.Image(bs[order[k]]), test.Width, rng.Stream(seed, "attack cba seam", k))
 	}
 	return out, nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/settings"
+	"github.com/unpoison/unpoison/internal/base/settings"
 )
 
 // Config is what every attack takes. Zero values are not defaults: start from Defaults.

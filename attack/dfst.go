@@ -12,9 +12,10 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -184,7 +185,7 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 // style does, and learns that feature, so that its images can be shown with their right labels.
 func (d *styled) detoxify(ctx context.Context, l *Lab, set *dataset.Set) error {
 	poisoned := set.Clone()
-	order := dataset.Shuffle(l.Config.Seed, "attack dfst surrogate", set.Len())
+	order := rng.Shuffle(l.Config.Seed, "attack dfst surrogate", set.Len())
 	take := func(n int) []int {
 		at := slices.Clone(order[:n])
 		order = order[n:]
@@ -234,7 +235,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		return 0, err
 	}
 	x := make([]float32, detoxImages*set.ImageBytes())
-	plain := set.Subset(dataset.Shuffle(l.Config.Seed, "attack dfst compare", set.Len(), round)[:min(set.Len(), detoxImages)])
+	plain := set.Subset(rng.Shuffle(l.Config.Seed, "attack dfst compare", set.Len(), round)[:min(set.Len(), detoxImages)])
 	activations := func() ([]float32, error) {
 		for j := range detoxImages {
 			augment.Plain(x[j*set.ImageBytes():(j+1)*set.ImageBytes()], plain.Image(j%plain.Len()))

@@ -9,9 +9,10 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 var featureCollision = Method{
@@ -52,7 +53,7 @@ type collision struct {
 
 // draw fills the patch with a random pattern of 4×4 colours.
 func (f *collision) draw(c Config, side int) {
-	r := dataset.Stream(c.Seed, "attack fc patch")
+	r := rng.Stream(c.Seed, "attack fc patch")
 	var colours [4][4][3]float32
 	for y := range colours {
 		for x := range colours[y] {
@@ -81,10 +82,10 @@ func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	}
 	aware := set.Clone()
 	aware.Classes = append(append([]string{}, set.Classes...), "stamped")
-	order := dataset.Shuffle(l.Config.Seed, "attack fc aware", set.Len())
+	order := rng.Shuffle(l.Config.Seed, "attack fc aware", set.Len())
 	tenth := set.Len() / 10
 	for k, i := range order[:3*tenth] {
-		r := dataset.Stream(l.Config.Seed, "attack fc faint", i)
+		r := rng.Stream(l.Config.Seed, "attack fc faint", i)
 		img := aware.Image(i)
 		if k < 2*tenth { // of any opacity, so that the faintest patch counts
 			f.patch.blend(img, math.Exp(-3*r.Float64()))

@@ -7,8 +7,9 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // encoderDecoder makes images of the input's size with the given channels, before any squashing.
@@ -100,7 +101,7 @@ func (l *Lab) images(x []float32, set *dataset.Set, step int, o augment.Options)
 	at := make([]int, n)
 	for j := range at {
 		at[j] = draw(set.Len())
-		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, dataset.Stream(l.Config.Seed, "attack "+l.Config.Name+" augment", step, j))
+		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Config.Seed, "attack "+l.Config.Name+" augment", step, j))
 	}
 	return at
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/defense"
-	"github.com/unpoison/unpoison/internal/atomicfile"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -31,7 +31,7 @@ type Env struct {
 	// Cache is a folder where networks, triggers and poisoned images are kept under digests of what
 	// they were made from, so that a sweep makes them once; empty keeps nothing.
 	Cache string
-	Watch func(defense.Event) // nil: nobody
+	Watch func(train.Event) // nil: nobody
 }
 
 // Learner is a trigger that learns something from the clean training set.
@@ -141,20 +141,20 @@ func (l *Lab) cached(name string, set *dataset.Set, at []int, do func() error) e
 
 func (l *Lab) note(format string, args ...any) {
 	if l.Watch != nil {
-		l.Watch(defense.Event{Stage: "attack", Note: fmt.Sprintf(format, args...)})
+		l.Watch(train.Event{Stage: "attack", Note: fmt.Sprintf(format, args...)})
 	}
 }
 
 // progress tells how far an optimisation has come.
 func (l *Lab) progress(stage string, step, steps int, loss float64) {
 	if l.Watch != nil {
-		l.Watch(defense.Event{Stage: stage, Progress: &train.Progress{Phase: stage, Epoch: 1, Epochs: 1, Step: step, Steps: steps, Loss: loss}})
+		l.Watch(train.Event{Stage: stage, Progress: &train.Progress{Phase: stage, Epoch: 1, Epochs: 1, Step: step, Steps: steps, Loss: loss}})
 	}
 }
 
 // rng returns a stream of the attack's.
 func (l *Lab) rng(purpose string, numbers ...int) func(n int) int {
-	r := dataset.Stream(l.Config.Seed, "attack "+l.Config.Name+" "+purpose, numbers...)
+	r := rng.Stream(l.Config.Seed, "attack "+l.Config.Name+" "+purpose, numbers...)
 	return r.IntN
 }
 
@@ -170,7 +170,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	for _, t := range init {
 		initial = digest(initial, t.Data)
 	}
-	r := &defense.Run{
+	r := &train.Run{
 		Backend: l.Backend, Network: n, Data: set, Seed: c.Seed ^ 0xA77AC4, Batch: 128, SGD: train.DefaultSGD,
 		Digest: digest("network 1", purpose, c.Network, c.Seed, c.NoFlip, epochs, rate, initial, set.Digest()),
 	}
@@ -181,7 +181,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 		}
 	}
 	if l.Watch != nil {
-		r.Watch = func(e defense.Event) {
+		r.Watch = func(e train.Event) {
 			e.Stage, e.Losses = "attacker", nil
 			l.Watch(e)
 		}

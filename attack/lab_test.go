@@ -10,8 +10,9 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -33,7 +34,7 @@ func TestGradientThroughFrozenNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := n.Init(1)
-	r := dataset.Stream(1, "test")
+	r := rng.Stream(1, "test")
 	for _, s := range state {
 		if s.Kind == model.Buffer { // statistics as of a trained network
 			for i := range s.Data {
@@ -113,7 +114,7 @@ func TestMovedAgreesWithAugmentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := dataset.Stream(1, "test")
+	r := rng.Stream(1, "test")
 	src := make([]uint8, n*side*side*3)
 	for i := range src {
 		src[i] = uint8(r.IntN(256))
@@ -125,9 +126,9 @@ func TestMovedAgreesWithAugmentation(t *testing.T) {
 	for seed := range uint64(20) {
 		size := side * side * 3
 		for j := range n {
-			o.Apply(want[j*size:(j+1)*size], src[j*size:(j+1)*size], side, side, dataset.Stream(seed, "move"))
+			o.Apply(want[j*size:(j+1)*size], src[j*size:(j+1)*size], side, side, rng.Stream(seed, "move"))
 		}
-		same := dataset.Stream(seed, "move")
+		same := rng.Stream(seed, "move")
 		shift(down, side, same.IntN(2*o.Pad+1)-o.Pad, false)
 		dx := same.IntN(2*o.Pad+1) - o.Pad
 		shift(across, side, dx, same.IntN(2) == 1)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/settings"
+	"github.com/unpoison/unpoison/internal/base/settings"
 )
 
 // Parse reads an attack with settings, NAME or NAME:key=value,key=value. The keys are those of

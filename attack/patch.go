@@ -10,7 +10,7 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 )
 

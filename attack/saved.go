@@ -9,8 +9,8 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/atomicfile"
-	"github.com/unpoison/unpoison/internal/version"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // stylePictures returns the pictures whose style DFST takes on: rendered sunsets, or a folder's.
@@ -47,7 +48,7 @@ func stylePictures(c Config, set *dataset.Set) ([][]uint8, error) {
 
 // sunset renders an evening: a sky from violet to orange, a low sun, bands of cloud and dark ground.
 func sunset(h, w int, seed uint64, k int) []uint8 {
-	r := dataset.Stream(seed, "attack dfst sunset", k)
+	r := rng.Stream(seed, "attack dfst sunset", k)
 	between := func(a, b float64) float64 { return a + (b-a)*r.Float64() }
 	horizon, sunX, sunY, sunR := between(0.55, 0.8), between(0.2, 0.8), between(0.3, 0.6), between(0.08, 0.16)
 	top := [3]float64{between(70, 120), between(20, 60), between(70, 120)}

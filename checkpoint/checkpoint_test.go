@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/unpoison/unpoison/internal/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/corpus"
 
 	"github.com/unpoison/unpoison/model"
 )

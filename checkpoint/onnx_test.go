@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // image is channels × height × width, as ONNX has it.
@@ -119,7 +120,7 @@ func TestLayersAreTheNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := n.Init(3)
-		r := dataset.Stream(1, "onnx test")
+		r := rng.Stream(1, "onnx test")
 		for _, x := range s {
 			if len(x.Dims) == 1 {
 				for i := range x.Data {

@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // onnxRuntime runs a model with onnxruntime. It is looked for in UNPOISON_ONNXRUNTIME, a folder in which
@@ -59,7 +60,7 @@ func TestONNXRuntimeAgrees(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := dataset.Stream(uint64(n), "onnxruntime test")
+				r := rng.Stream(uint64(n), "onnxruntime test")
 				s := net.Init(3)
 				for _, x := range s {
 					if len(x.Dims) == 1 { // running means and variances, scales and biases that matter

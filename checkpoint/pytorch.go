@@ -10,7 +10,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/pickle"
+	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
 // PyTorch's files: a zip archive (since 1.6) with data.pkl and a file for each storage, or the legacy

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/internal/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/corpus"
 
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // Array is a named float32 array of a file.

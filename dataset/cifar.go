@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // CIFAR's binary version: records of label bytes and 3072 bytes of image, channel after channel.

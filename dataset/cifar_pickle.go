@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/unpoison/unpoison/internal/pickle"
+	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
 // CIFAR's Python version: pickled dictionaries with data (N × 3072, channel after channel) and labels.

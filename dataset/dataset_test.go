@@ -16,7 +16,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/internal/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/corpus"
+	"github.com/unpoison/unpoison/rng"
 
 	"golang.org/x/image/bmp"
 )
@@ -24,7 +25,7 @@ import (
 // synthetic returns n random images of the given classes.
 func synthetic(n, side int, classes []string) *Set {
 	s := &Set{Height: side, Width: side, Classes: classes}
-	r := Stream(1, "synthetic", n, side)
+	r := rng.Stream(1, "synthetic", n, side)
 	img := make([]uint8, side*side*3)
 	for i := range n {
 		for k := range img {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // Filter writes the data without the training images marked in drop to the folder out, in its own layout and with its

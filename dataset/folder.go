@@ -13,7 +13,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // The folder layout: DIR/CLASS/image, or DIR/train/CLASS/image with test/ or val/ beside it.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/unpoison/unpoison/internal/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/corpus"
 )
 
 func seedFrom(f *testing.F, pattern string) {

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // GTSRB as published: a folder of PPM images a class, each with a CSV that names them.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Options says how to read.
@@ -102,7 +104,7 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		return nil, fmt.Errorf("data %s: no training images found", dir)
 	}
 	if o.Limit > 0 && o.Limit < d.Train.Len() {
-		pick := Shuffle(o.Seed, "limit", d.Train.Len())[:o.Limit]
+		pick := rng.Shuffle(o.Seed, "limit", d.Train.Len())[:o.Limit]
 		slices.Sort(pick)
 		d.Train = d.Train.Subset(pick)
 	}

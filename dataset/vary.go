@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Variation makes a smaller or dirtier data set out of one, to measure what a verdict makes of it. Zero values
@@ -38,7 +40,7 @@ func (d *Data) Vary(v Variation, seed uint64) (*Data, error) {
 	if v.Classes > classes {
 		return nil, fmt.Errorf("%d classes of %d", v.Classes, classes)
 	}
-	drawn := Shuffle(seed, "vary classes", classes)
+	drawn := rng.Shuffle(seed, "vary classes", classes)
 	if v.Classes > 0 {
 		drawn = drawn[:v.Classes]
 	}
@@ -52,7 +54,7 @@ func (d *Data) Vary(v Variation, seed uint64) (*Data, error) {
 		t = t.Subset(imbalanced(t, v.Imbalance, seed))
 	}
 	if v.Limit > 0 && v.Limit < t.Len() {
-		at := Shuffle(seed, "vary limit", t.Len())[:v.Limit]
+		at := rng.Shuffle(seed, "vary limit", t.Len())[:v.Limit]
 		slices.Sort(at)
 		t = t.Subset(at)
 	}
@@ -62,11 +64,11 @@ func (d *Data) Vary(v Variation, seed uint64) (*Data, error) {
 	out.Train = t
 	if v.Duplicates > 0 {
 		of := t.Clone() // no duplicates of duplicates
-		for _, i := range Shuffle(seed, "vary duplicates", t.Len())[:int(v.Duplicates*float64(t.Len()))] {
+		for _, i := range rng.Shuffle(seed, "vary duplicates", t.Len())[:int(v.Duplicates*float64(t.Len()))] {
 			t.nearDuplicate(i, of, seed)
 		}
 	}
-	r := Stream(seed, "vary noise")
+	r := rng.Stream(seed, "vary noise")
 	for _, i := range r.Perm(t.Len())[:int(v.Noise*float64(t.Len()))] {
 		t.Labels[i] = (t.Labels[i] + int32(1+r.IntN(len(drawn)-1))) % int32(len(drawn))
 	}
@@ -100,10 +102,10 @@ func (s *Set) ofClasses(drawn []int) *Set {
 // imbalanced draws from class k, in an order of the seed, the share ratio^(k/(classes-1)) of its images.
 func imbalanced(s *Set, ratio float64, seed uint64) []int {
 	var at []int
-	for k, c := range Shuffle(seed, "vary imbalance", len(s.Classes)) {
+	for k, c := range rng.Shuffle(seed, "vary imbalance", len(s.Classes)) {
 		of := s.OfClass(int32(c))
 		share := math.Pow(ratio, float64(k)/float64(max(1, len(s.Classes)-1)))
-		for _, j := range Shuffle(seed, "vary imbalance", len(of), c)[:int(math.Ceil(share*float64(len(of))))] {
+		for _, j := range rng.Shuffle(seed, "vary imbalance", len(of), c)[:int(math.Ceil(share*float64(len(of))))] {
 			at = append(at, of[j])
 		}
 	}
@@ -114,7 +116,7 @@ func imbalanced(s *Set, ratio float64, seed uint64) []int {
 // nearDuplicate makes image i one of its class in another set, moved by up to a pixel, all its values up to 3 higher or
 // lower.
 func (s *Set) nearDuplicate(i int, of *Set, seed uint64) {
-	r := Stream(seed, "vary duplicates", i)
+	r := rng.Stream(seed, "vary duplicates", i)
 	same := of.OfClass(s.Labels[i])
 	from := of.Image(same[r.IntN(len(same))])
 	dy, dx, light := r.IntN(3)-1, r.IntN(3)-1, r.IntN(7)-3

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 func varied(t *testing.T, v Variation, seed uint64) (before, after *Data) {
 	t.Helper()
 	d := &Data{Train: &Set{Height: 4, Width: 4}, Test: &Set{Height: 4, Width: 4}}
-	r := Stream(1, "vary test")
+	r := rng.Stream(1, "vary test")
 	for c := range 5 {
 		for _, s := range []*Set{d.Train, d.Test} {
 			s.Classes = append(s.Classes, fmt.Sprint("class", c))

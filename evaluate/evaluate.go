@@ -13,7 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // AutoNames lists the experiments with --defense auto.
@@ -57,7 +57,7 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Title = "Auto where the target is the rarest class"
 		g.Vary = []string{"imbalance=0.1"}
 		// With the first seed; with others it is some class.
-		order := dataset.Shuffle(seeds[0], "vary imbalance", 10)
+		order := rng.Shuffle(seeds[0], "vary imbalance", 10)
 		for _, rate := range []string{"0.01", "0.1"} {
 			g.Attacks = append(g.Attacks, fmt.Sprintf("badnets:rate=%s,target=%d", rate, order[9]), fmt.Sprintf("blend:rate=%s,target=%d", rate, order[9]))
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/backend/cpu"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 func small() *Grid {

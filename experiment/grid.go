@@ -13,14 +13,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/defense/abl"
-	"github.com/unpoison/unpoison/defense/auto"
-	"github.com/unpoison/unpoison/defense/repair"
-	"github.com/unpoison/unpoison/internal/runs"
-	"github.com/unpoison/unpoison/internal/settings"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/repair"
 )
 
 // Grid is attacks × defences × seeds on one data set. As a file it is YAML with these keys.
@@ -218,8 +218,8 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 }
 
 // search splits auto's list of settings into its own and those of the recipe.
-func search(defense string) (o auto.Options, recipe string, err error) {
-	o = auto.Default()
+func search(defense string) (o audit.Options, recipe string, err error) {
+	o = audit.Default()
 	name, list, _ := strings.Cut(defense, ":")
 	if name != "auto" || list == "" {
 		return o, list, nil

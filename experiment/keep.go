@@ -11,8 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/report"
 )
 

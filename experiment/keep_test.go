@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 // Results that were kept stand for runs that are gone: the tables and plots are the same, and only what is missing

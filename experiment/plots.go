@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/report"
 )
 

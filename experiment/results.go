@@ -11,7 +11,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/report"
 )
 

@@ -17,9 +17,10 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/internal/atomicfile"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/unlearn"
 )
 
@@ -258,7 +259,7 @@ func (r *Runner) load(ctx context.Context) error {
 		return err
 	}
 	if t := d.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
-		d.Test = t.Subset(dataset.Shuffle(0, "experiment test", t.Len())[:g.Test])
+		d.Test = t.Subset(rng.Shuffle(0, "experiment test", t.Len())[:g.Test])
 	}
 	r.data = d
 	return nil

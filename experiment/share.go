@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/defense/abl"
-	"github.com/unpoison/unpoison/defense/auto"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 // training is all that a cell's training depends on: cells of several grids that agree in it are one run.
@@ -19,7 +19,7 @@ type training struct {
 	Attacks           []attack.Config
 	Defense           string
 	Options           abl.Options
-	Auto              *auto.Options `json:",omitempty"`
+	Auto              *audit.Options `json:",omitempty"`
 }
 
 // training returns what a cell depends on, as text; it is empty for cells that build on others and for

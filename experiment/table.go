@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/defense/repair"
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/report"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/defense/auto"
-	"github.com/unpoison/unpoison/internal/runs"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAutoTakesSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := auto.Default()
+	want := audit.Default()
 	want.Rounds, want.Against = 0, 0.1
 	if look != want || rest != "tune_epochs=8" {
 		t.Errorf("%+v and %q", look, rest)
@@ -174,7 +174,7 @@ func TestVerdictsComeWithTheirMeasuredRates(t *testing.T) {
 		}
 		all = append(all, r.Verdicts()...)
 	}
-	want := auto.Measured()
+	want := audit.Measured()
 	if got, _ := errorRates(all); got.Clean != want.Clean || got.Poisoned != want.Poisoned {
 		t.Errorf("verdicts come with %+v, docs/verdicts has %+v", want, got)
 	}

@@ -4,8 +4,8 @@ package isolate
 import (
 	"slices"
 
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Parts of a training set; indices.
@@ -80,7 +80,7 @@ func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 	}
 	// Fewer than some 250 images are too few to see a point of accuracy.
 	held := min(len(upper)/2, max(1, int(heldBack*float64(n)+0.5), min(250, n/10)))
-	for _, k := range dataset.Shuffle(seed, "held back", len(upper))[:held] {
+	for _, k := range rng.Shuffle(seed, "held back", len(upper))[:held] {
 		p.HeldBack = append(p.HeldBack, upper[k])
 		out[upper[k]] = true
 	}

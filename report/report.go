@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 //go:embed page.html

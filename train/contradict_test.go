@@ -10,7 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 )
 
 // The loss and its gradient are those of the formula, and stay finite where a label is certain or impossible.

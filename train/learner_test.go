@@ -6,9 +6,9 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
 	"github.com/unpoison/unpoison/backend/cpu"
-	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // A learner moves what learns and leaves what is frozen.
@@ -38,7 +38,7 @@ func TestLearnerDescends(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := make([]float32, 8*16*16*3)
-	r := dataset.Stream(1, "test")
+	r := rng.Stream(1, "test")
 	for i := range x {
 		x[i] = r.Float32()
 	}

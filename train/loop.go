@@ -8,6 +8,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Phase is a stretch of training with one loss: some epochs over some images.
@@ -161,7 +162,7 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 	go func() {
 		first := pos.Step
 		for e := pos.Epoch; e < p.Epochs; e++ {
-			order := dataset.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
+			order := rng.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
 			for k := first; k < steps; k++ {
 				var b *batch
 				select {
@@ -176,7 +177,7 @@ func (p *Phase) feed(ctx context.Context, size, steps int, pos Position) (<-chan
 					if p.Augment == (augment.Options{}) {
 						augment.Plain(dst, p.Data.Image(i))
 					} else {
-						p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, dataset.Stream(p.Seed, p.Name+" augment", e, i))
+						p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, rng.Stream(p.Seed, p.Name+" augment", e, i))
 					}
 					if stamp != nil {
 						stamp.Apply(dst)

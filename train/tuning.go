@@ -10,8 +10,9 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Tuning is a short training, of which nothing is kept until it ends: repairing or unlearning with a
@@ -39,7 +40,7 @@ func (t *Tuning) Run(ctx context.Context, step func(x, soft []float32, rate floa
 	x, soft := make([]float32, t.Batch*size), make([]float32, t.Batch*classes)
 	steps := len(t.Indices) / t.Batch
 	for e := range t.Epochs {
-		order := dataset.Shuffle(t.Seed, t.Name+" order", len(t.Indices), e)
+		order := rng.Shuffle(t.Seed, t.Name+" order", len(t.Indices), e)
 		for k := range steps {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -47,7 +48,7 @@ func (t *Tuning) Run(ctx context.Context, step func(x, soft []float32, rate floa
 			clear(soft)
 			for j := range t.Batch {
 				i := t.Indices[order[k*t.Batch+j]]
-				t.Augment.Apply(x[j*size:(j+1)*size], t.Data.Image(i), t.Data.Height, t.Data.Width, dataset.Stream(t.Seed, t.Name+" augment", e, i))
+				t.Augment.Apply(x[j*size:(j+1)*size], t.Data.Image(i), t.Data.Height, t.Data.Width, rng.Stream(t.Seed, t.Name+" augment", e, i))
 				row := soft[j*classes : (j+1)*classes]
 				if s := t.Soft[i]; s != nil {
 					copy(row, s)

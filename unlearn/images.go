@@ -8,10 +8,10 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/unpoison/unpoison/augment"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/gx"
+	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -35,7 +35,7 @@ func (t *Task) changed(ctx context.Context, change func(k, i int, x []float32)) 
 
 func pixelNoise(ctx context.Context, t *Task) (model.State, error) {
 	return t.changed(ctx, func(_, i int, x []float32) {
-		r := dataset.Stream(t.Options.Seed, "unlearn noise", i)
+		r := rng.Stream(t.Options.Seed, "unlearn noise", i)
 		for p := range x {
 			x[p] += float32(r.NormFloat64() * t.Options.Noise / 255)
 		}

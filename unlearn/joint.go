@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -168,7 +169,7 @@ func Run(ctx context.Context, b backends.Backend, n *model.Network, state model.
 			dst := x[j*size : (j+1)*size]
 			if j < kept {
 				i = sets.Kept[keptOrder.next()]
-				o.Augment.Apply(dst, sets.Data.Image(i), sets.Data.Height, sets.Data.Width, dataset.Stream(o.Seed, "unlearn augment", k, j))
+				o.Augment.Apply(dst, sets.Data.Image(i), sets.Data.Height, sets.Data.Width, rng.Stream(o.Seed, "unlearn augment", k, j))
 			} else {
 				i = sets.Isolated[isoOrder.next()]
 				augment.Plain(dst, sets.Data.Image(i))
@@ -290,7 +291,7 @@ func newCycle(seed uint64, purpose string, n int) *cycle {
 
 func (c *cycle) next() int {
 	if len(c.order) == 0 {
-		c.order = dataset.Shuffle(c.seed, c.purpose, c.n, c.turn)
+		c.order = rng.Shuffle(c.seed, c.purpose, c.n, c.turn)
 		c.turn++
 	}
 	i := c.order[0]

@@ -11,8 +11,9 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/settings"
+	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -173,7 +174,7 @@ func oneHot(n, class int) []float32 {
 func labelShuffle(ctx context.Context, t *Task) (model.State, error) {
 	n := t.Network.Classes
 	return t.relabelled(ctx, func(i int) []float32 {
-		r := dataset.Stream(t.Options.Seed, "unlearn shuffle", i)
+		r := rng.Stream(t.Options.Seed, "unlearn shuffle", i)
 		return oneHot(n, (int(t.Sets.Data.Labels[i])+1+r.IntN(n-1))%n)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/planted"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )

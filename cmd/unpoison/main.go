@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/unpoison/unpoison/internal/cli"
+	"github.com/unpoison/unpoison/internal/app/cli"
 )
 
 func main() { os.Exit(cli.Main(os.Args[1:])) }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Side is the height and width of the images, Train and Test how many there are where nobody says.
@@ -120,7 +121,7 @@ func render(seed uint64, purpose string, n int) *dataset.Set {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
 				s.Labels[i] = int32(i % len(classes))
-				paint(s.Image(i), classes[i%len(classes)].layers, dataset.Stream(seed, purpose, i))
+				paint(s.Image(i), classes[i%len(classes)].layers, rng.Stream(seed, purpose, i))
 			}
 		})
 	}

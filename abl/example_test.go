@@ -1,0 +1,35 @@
+package abl_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset/signs"
+)
+
+// Training on data that somebody has poisoned. With images of one's own, dataset.Load reads them.
+func ExampleTrain() {
+	ctx := context.Background()
+	data := signs.Render(0, 600, 100)
+	conf := attack.Defaults("badnets")
+	conf.Target, conf.PatchSize = 9, 5
+	planted, err := attack.New(ctx, conf, data.Train, attack.Env{})
+	if err != nil {
+		panic(err)
+	}
+	poisoned, _, err := planted.Poison(ctx, data.Train)
+	if err != nil {
+		panic(err)
+	}
+
+	o := abl.Demo()
+	o.IsolateEpochs, o.TuneEpochs = 3, 4
+	result, err := abl.Train(ctx, poisoned, o, abl.Settings{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(result.Model.Parameters(), "parameters,", len(result.Suspects), "images ranked")
+	// Output: 33626 parameters, 600 images ranked
+}

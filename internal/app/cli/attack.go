@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+)
+
+func (a *app) attack() *cobra.Command {
+	var data dataFlags
+	var att attackFlags
+	var out string
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "attack NAME[:key=value,…]",
+		Short: "Write a poisoned copy of a data set, for experiments",
+		Long: `Writes the poisoned training set and the clean test set to --out, in the layout
+of the input or, where that can't be written, a folder a class; the triggered
+test set to triggered/ in it; attack.png to look at; poison.csv, which tells
+which images were changed; and attack.json, from which unpoison attack apply
+goes on. The triggered images carry the target as their label; images that are
+of the target class anyway are left out.
+
+Some attacks train networks first, which takes minutes; what they learn is kept
+in --cache.`,
+		Example: `  unpoison attack list
+  unpoison attack badnets --data cifar10:DIR --out poisoned
+  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out poisoned
+  unpoison attack custom:image=logo.png --data DIR --out poisoned
+  unpoison attack apply --from poisoned --data DIR2 --out more`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("attack takes the name of one attack; unpoison attack list shows them")
+			}
+			return nil
+		},
+		ValidArgs: attack.Names(),
+		RunE: func(c *cobra.Command, args []string) error {
+			att.specs = args
+			if _, err := att.configure(c, seed, false); err != nil {
+				return err
+			}
+			if err := emptyFolder(out); err != nil {
+				return err
+			}
+			d, err := data.load(c.Context(), a, seed)
+			if err != nil {
+				return err
+			}
+			configs, err := att.configure(c, seed, !dataset.Flips(d.Layout))
+			if err != nil {
+				return err
+			}
+			if len(configs) == 0 {
+				return usagef("attack none changes nothing")
+			}
+			env, err := a.attackEnv(&att)
+			if err != nil {
+				return err
+			}
+			at, err := attack.New(c.Context(), configs[0], d.Train, env)
+			if err != nil {
+				return err
+			}
+			poisoned, truth, err := at.Poison(c.Context(), d.Train)
+			if err != nil {
+				return err
+			}
+			a.done()
+			if err := dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
+				return err
+			}
+			if d.Test != nil {
+				if err := writeImages(c, at.Triggered, d, filepath.Join(out, "triggered")); err != nil {
+					return err
+				}
+			}
+			if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, poisoned, truth); err != nil {
+				return err
+			}
+			if err := at.Save(out, d.Train.Classes); err != nil {
+				return err
+			}
+			visible, err := writePicture(filepath.Join(out, "attack.png"), d.Train, poisoned, truth.Poisoned)
+			if err != nil {
+				return err
+			}
+			n := 0
+			for _, t := range truth.Poisoned {
+				if t {
+					n++
+				}
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
+			}
+			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Name, d.Train.Classes[at.Config.Target])
+			fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
+			return nil
+		},
+	}
+	data.add(c)
+	att.add(c)
+	c.Flags().StringVar(&out, "out", "", "`DIR` for the poisoned data")
+	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the choice of images and of the trigger")
+	c.AddCommand(a.attackList(), a.attackApply())
+	return c
+}
+
+func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
+	b, err := a.backend()
+	return attack.Env{Backend: b, Cache: f.cacheDir(), Watch: runs.Watcher(a.watcher())}, err
+}
+
+func emptyFolder(out string) error {
+	if out == "" {
+		return usagef("--out is required: a folder for the poisoned data")
+	}
+	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty; choose another --out", out)
+	}
+	return nil
+}
+
+func (a *app) attackList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "The attacks, their papers and their settings",
+		Long: `Lists the attacks, each with its paper and its settings' defaults, which
+NAME:key=value,… changes.`,
+		Example: `  unpoison attack list`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, m := range attack.Methods {
+				kind := "changes labels"
+				if m.CleanLabel {
+					kind = "keeps labels"
+				}
+				fmt.Fprintf(a.out, "%-9s%s\n         %s; %s.\n         %s\n", m.Name, m.About, m.Paper, kind, attack.Defaults(m.Name).Settings())
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) attackApply() *cobra.Command {
+	var data dataFlags
+	var from, out string
+	var own bool
+	c := &cobra.Command{
+		Use:   "apply",
+		Short: "Put a prepared attack's trigger on other test images",
+		Long: `Reads an attack that unpoison attack wrote, with what it has learnt, and writes
+the test images of --data with its trigger: those of other classes labelled as
+the target, or with --own-labels all of them, each with the label that it has.
+Accuracy on the first is the attack success rate, on the second the robust
+accuracy, class by class.`,
+		Example: `  unpoison attack apply --from poisoned --data DIR2 --out more
+  unpoison eval --model run/model.safetensors --data DIR2 --triggered more
+  unpoison attack apply --from poisoned --data DIR2 --own-labels --out own
+  unpoison eval --model run/model.safetensors --data own`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if from == "" {
+				return usagef("--from is required: a folder that unpoison attack wrote")
+			}
+			if err := emptyFolder(out); err != nil {
+				return err
+			}
+			d, err := data.load(c.Context(), a, 0)
+			if err != nil {
+				return err
+			}
+			if d.Test == nil || d.Test.Len() == 0 {
+				return errors.New("the data has no test images to put the trigger on")
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			at, err := attack.Open(from, d.Test, attack.Env{Backend: b})
+			if err != nil {
+				return err
+			}
+			images, labelled := at.Triggered, d.Test.Classes[at.Config.Target]
+			if own {
+				images, labelled = at.Marked, "as they were"
+			}
+			if err := writeImages(c, images, d, out); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, labelled)
+			return nil
+		},
+	}
+	data.add(c)
+	c.Flags().StringVar(&from, "from", "", "`DIR` of the prepared attack")
+	c.Flags().StringVar(&out, "out", "", "`DIR` for the triggered images")
+	c.Flags().BoolVar(&own, "own-labels", false, "all classes, each image with its own label")
+	return c
+}
+
+// writeImages writes what is made of the test images, as training images too: most layouts must have some.
+func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) error {
+	triggered, err := of(c.Context(), d.Test)
+	if err != nil {
+		return err
+	}
+	return dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered})
+}
+
+func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {
+	var at []int
+	for i, p := range poisoned {
+		if p {
+			at = append(at, i)
+		}
+	}
+	n := min(6, len(at))
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		return attack.Picture(w, before.Subset(at[:n]), after.Subset(at[:n]))
+	})
+	at = at[:min(500, len(at))]
+	return attack.Visible(before.Subset(at), after.Subset(at)), err
+}
+
+func writePoison(path string, before, after *dataset.Set, truth *attack.Truth) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		if err := c.Write([]string{"index", "source", "true_label", "label", "kind"}); err != nil {
+			return err
+		}
+		for i, changed := range truth.Changed() {
+			if !changed {
+				continue
+			}
+			kind := "cover"
+			if truth.Poisoned[i] {
+				kind = "poison"
+			}
+			if err := c.Write([]string{strconv.Itoa(i), before.Source(i), before.Classes[before.Labels[i]], before.Classes[after.Labels[i]], kind}); err != nil {
+				return err
+			}
+		}
+		c.Flush()
+		return c.Error()
+	})
+}

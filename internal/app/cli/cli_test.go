@@ -1,0 +1,444 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// The test binary is the program when this variable is set, so that tests can kill a real process.
+const asProgram = "UNPOISON_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Main(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// call runs the command line in this process.
+func call(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	a := &app{out: &o, err: &e, args: args}
+	code = a.run(context.Background())
+	return code, o.String(), e.String()
+}
+
+func program(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// signFolder writes rendered signs as a folder of classes.
+func signFolder(t *testing.T, train, test int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "signs")
+	if err := dataset.Write("folder", dir, signs.Render(1, train, test)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// tiny are settings under which a training takes about a second.
+func tiny(data, out string, more ...string) []string {
+	return append([]string{
+		"train", "--defense", "abl", "--data", data, "--out", out, "--model", "small-cnn", "--batch", "32", "--attack", "badnets", "--target", "3",
+		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05",
+	}, more...)
+}
+
+// A recipe is laid under the flags that were given; lists of attacks stay what they were.
+func TestRecipesKeepFlags(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	code, _, errs := call("train", "--defense", "abl", "--data", "signs", "--limit", "200", "--recipe", "demo", "--attack", "blend:alpha=0.3", "--attack", "badnets", "--rate", "0.05",
+		"--epochs-isolate", "1", "--epochs-tune", "1", "--unlearn-steps", "5", "--out", out)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
+		t.Errorf("ran %+v with %+v", r.Attacks, r.Options)
+	}
+}
+
+// The automatic defence through the command line: a verdict in the result, a probability for every image, a page
+// that says it in words, and an exit code for pipelines.
+func TestAutoSaysWhatItFound(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	code, text, errs := call("train", "--data", "signs", "--limit", "1200", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
+		"--biased-rounds", "0", "--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
+	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: 120 of 240 images") {
+		t.Fatalf("%d: %s\n%s", code, text, errs)
+	}
+	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict == nil || r.Verdict.Removed != 120 || *r.Isolation.Recall != 1 || *r.Isolation.FPR != 0 || r.CA == nil {
+		t.Errorf("the result is %+v, %+v", r.Verdict, r.Isolation)
+	}
+	raw, err := os.ReadFile(filepath.Join(out, runs.SuspectsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(string(raw), "\n"); !strings.HasSuffix(lines[0], ",probability") || !strings.Contains(lines[1], ",true,") || strings.HasSuffix(lines[1], ",0") {
+		t.Errorf("suspects begin with %q", lines[:2])
+	}
+	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
+	if err != nil || !strings.Contains(string(page), "This data looks poisoned") || !strings.Contains(string(page), "of turn-left&#39;s own") {
+		t.Errorf("the page does not say so: %v", err)
+	}
+	planted, own := filepath.Join(t.TempDir(), "planted"), filepath.Join(t.TempDir(), "own")
+	for _, args := range [][]string{
+		{"attack", "badnets:patch_size=5,target=9", "--data", "signs", "--limit", "1200", "--out", planted},
+		{"attack", "apply", "--from", planted, "--data", "signs", "--own-labels", "--out", own},
+	} {
+		if code, _, errs := call(args...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	code, text, errs = call("eval", "--model", filepath.Join(out, runs.ModelFile), "--data", own, "--json")
+	var e evalResult
+	if err := json.Unmarshal([]byte(text), &e); code != 0 || err != nil {
+		t.Fatalf("%d, %v: %s", code, err, errs)
+	}
+	a := r.Attacks[0] // the signs have as many test images of each class
+	if n := float64(len(e.PerClass)); a.RA == nil || a.RATarget == nil || *a.RATarget != e.PerClass[9] || math.Abs(n*e.CA-(n-1)**a.RA-*a.RATarget) > 1e-6 {
+		t.Errorf("robust accuracy %+v, by eval %+v", a, e)
+	}
+}
+
+// A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
+func TestVerdictsComeWithErrorRates(t *testing.T) {
+	m := defense.ErrorRates{Clean: defense.CountErrors(1, 60), Poisoned: defense.CountErrors(3, 70), Mended: 2}
+	for says, want := range map[string][2]bool{defense.Poisoned: {true, false}, defense.NoEvidence: {false, true}, defense.CantTell: {true, true}} {
+		var out bytes.Buffer
+		a := &app{out: &out}
+		if err := a.report("run", &runs.Result{Verdict: &defense.Verdict{Says: says, Measured: &m}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets") && strings.Contains(out.String(), " 2 others were"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
+			t.Errorf("%s: %s", says, out.String())
+		}
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			if utf8.RuneCountInString(line) > 80 {
+				t.Errorf("a line of %d characters: %s", utf8.RuneCountInString(line), line)
+			}
+		}
+	}
+}
+
+func TestEveryCommandHasHelpWithExamples(t *testing.T) {
+	a := &app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}
+	for _, c := range a.root().Commands() {
+		if c.Name() == "version" {
+			continue
+		}
+		commands := c.Commands()
+		if len(commands) == 0 {
+			commands = append(commands, c)
+		}
+		for _, c := range commands {
+			if c.Example == "" || c.Short == "" {
+				t.Errorf("%s has no example or no description", c.CommandPath())
+			}
+			words := strings.Fields(c.CommandPath())[1:]
+			_, help, _ := call(append(words, "--help")...)
+			for line := range strings.SplitSeq(help, "\n") {
+				if utf8.RuneCountInString(line) > 80 {
+					t.Errorf("%s: help line of %d characters: %s", c.CommandPath(), len(line), line)
+				}
+			}
+		}
+	}
+}
+
+func TestWholeWay(t *testing.T) {
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	poisoned := filepath.Join(dir, "poisoned")
+	if code, _, errs := call("attack", "badnets", "--data", data, "--out", poisoned, "--target", "3"); code != 0 {
+		t.Fatal(errs)
+	}
+	if code, _, errs := call("attack", "badnets", "--data", data, "--out", poisoned); code != exitFailed || !strings.Contains(errs, "not empty") {
+		t.Errorf("writing over a data set: %d, %s", code, errs)
+	}
+	run := filepath.Join(dir, "run")
+	code, out, errs := call("train", "--defense", "abl", "--data", poisoned, "--out", run, "--model", "small-cnn", "--batch", "32",
+		"--epochs-isolate", "2", "--epochs-tune", "2", "--unlearn-steps", "8", "--isolation", "0.05", "--json")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	for _, l := range lines {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("not JSON: %s", l)
+		}
+	}
+	var r runs.Result
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.CA == nil || r.ASR != nil || r.Isolation == nil || r.Isolation.Precision != nil {
+		t.Errorf("the defender was not told of the attack, and yet the result knows it: %+v", r)
+	}
+	for _, f := range []string{runs.ModelFile, runs.ResultFile, runs.LogFile, runs.SuspectsFile, runs.ReportFile} {
+		if _, err := os.Stat(filepath.Join(run, f)); err != nil {
+			t.Error(err)
+		}
+	}
+	model := filepath.Join(run, runs.ModelFile)
+	code, out, errs = call("eval", "--model", model, "--data", poisoned, "--triggered", filepath.Join(poisoned, "triggered"), "--json")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	var e evalResult
+	if err := json.Unmarshal([]byte(out), &e); err != nil || e.ASR == nil || len(e.PerClass) != 10 {
+		t.Errorf("%v: %s", err, out)
+	}
+	if e.CA != *r.CA {
+		t.Errorf("eval finds %g %%, train found %g %%", e.CA, *r.CA)
+	}
+	clean := filepath.Join(dir, "clean")
+	if code, _, errs := call("unlearn", "--model", model, "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned, "--out", clean, "--steps", "8"); code != 0 {
+		t.Fatal(errs)
+	}
+	for name, args := range map[string][]string{
+		"tuned":    {"unlearn", "--method", "ft-last", "--tune-epochs", "1", "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned},
+		"repaired": {"repair", "--method", "fp", "--epochs", "1", "--clean", data, "--share", "0.5"},
+	} {
+		to := filepath.Join(dir, name)
+		if code, _, errs := call(append(args, "--model", model, "--out", to)...); code != 0 {
+			t.Fatal(errs)
+		}
+		if code, _, errs := call("eval", "--model", filepath.Join(to, runs.ModelFile), "--data", data); code != 0 {
+			t.Error(errs)
+		}
+	}
+	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
+		t.Errorf("an unknown method: %d, %s", code, errs)
+	}
+	decisions := filepath.Join(dir, "decisions.csv")
+	if err := os.WriteFile(decisions, []byte("index,decision\n0,drop\n1,keep\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	filtered := filepath.Join(dir, "filtered")
+	if code, _, errs := call("data", "filter", "--data", poisoned, "--suspects", filepath.Join(run, runs.SuspectsFile), "--decisions", decisions, "--out", filtered, "--list", filepath.Join(dir, "kept.csv")); code != 0 {
+		t.Fatal(errs)
+	}
+	before, after := files(t, filepath.Join(poisoned, "train")), files(t, filepath.Join(filtered, "train"))
+	if want := len(before) - 15; len(after) < want-1 || len(after) > want+1 { // 5 % of 300, and two decisions
+		t.Errorf("%d of %d files are left", len(after), len(before))
+	}
+	for name, raw := range after {
+		if !bytes.Equal(raw, before[name]) {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	image := filepath.Join("..", "..", "..", "dataset", "testdata", "odd", "exif6.jpg")
+	if code, out, errs := call("predict", "--model", model, image, "--json"); code != 0 || strings.Count(out, "probability") != 3 {
+		t.Errorf("predict: %d, %s%s", code, out, errs)
+	}
+	if code, _, errs := call("export", "--model", model, "--out", filepath.Join(dir, "model.onnx")); code != 0 {
+		t.Error(errs)
+	}
+	if code, _, errs := call("predict", "--model", model, "nothing.png"); code != exitFailed || !strings.Contains(errs, "nothing.png") {
+		t.Errorf("predict without the file: %d, %s", code, errs)
+	}
+	again := filepath.Join(dir, "again")
+	if code, _, errs := call("attack", "apply", "--from", poisoned, "--data", data, "--out", again); code != 0 {
+		t.Error(errs)
+	}
+	if code, out, errs := call("eval", "--model", model, "--data", poisoned, "--triggered", again, "--json"); code != 0 || !strings.Contains(out, fmt.Sprint(*e.ASR)) {
+		t.Errorf("the trigger applied again gives another attack success: %s%s", out, errs)
+	}
+	if code, _, errs := call("train", "--data", poisoned, "--out", run); code != exitFailed || !strings.Contains(errs, "--resume") {
+		t.Errorf("training over a run: %d, %s", code, errs)
+	}
+	if code, _, errs := call("data", "info", poisoned, "--json"); code != 0 {
+		t.Error(errs)
+	}
+	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2",
+		"--biased-rounds", "1", "--epochs-inspect", "0")
+	if code != 0 {
+		t.Errorf("audit: %d, %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "audit", runs.ModelFile)); err == nil {
+		t.Error("an audit leaves a model")
+	}
+}
+
+// files reads all files below a folder.
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		all[rel], err = os.ReadFile(p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// same fails unless the two runs left the same bytes.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	for _, f := range []string{runs.ModelFile, runs.SuspectsFile, runs.LogFile} {
+		x, err := os.ReadFile(filepath.Join(a, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := os.ReadFile(filepath.Join(b, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s differs between %s and %s", f, filepath.Base(a), filepath.Base(b))
+		}
+	}
+}
+
+// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, 20 times.
+func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole")
+	start := time.Now()
+	if out, err := program(tiny(data, whole)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	took := time.Since(start)
+	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
+	for k := range 20 {
+		out := filepath.Join(dir, "killed"+strconv.Itoa(k))
+		c := program(tiny(data, out, "--resume")...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(took))))
+		_ = c.Process.Kill() // it may have finished
+		_ = c.Wait()
+		if text, err := program(tiny(data, out, "--resume")...).CombinedOutput(); err != nil {
+			t.Fatalf("going on after kill %d: %v: %s", k, err, text)
+		}
+		same(t, whole, out)
+	}
+}
+
+func TestInterruptSavesAndExitsWith130(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no interrupt signal")
+	}
+	data := signFolder(t, 300, 60)
+	out := filepath.Join(t.TempDir(), "run")
+	args := tiny(data, out, "--epochs-tune", "500")
+	c := program(args...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 { // until training has begun
+		time.Sleep(50 * time.Millisecond)
+		if _, err := os.Stat(filepath.Join(out, "checkpoint.safetensors")); err == nil {
+			break
+		}
+	}
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	if !strings.Contains(errs.String(), "--resume") {
+		t.Errorf("not told how to go on: %s", errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(out, runs.ModelFile)); err == nil {
+		t.Error("a half-trained model was left")
+	}
+}
+
+func TestThreadsGiveTheSameBytes(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	data := signFolder(t, 300, 60)
+	dir := t.TempDir()
+	for _, n := range []string{"1", "2", "3"} {
+		if code, _, errs := call(tiny(data, filepath.Join(dir, n), "--threads", n)...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "2"))
+	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "3"))
+}
+
+func TestDivergedTrainingIsSaid(t *testing.T) {
+	data := signFolder(t, 200, 40)
+	out := filepath.Join(t.TempDir(), "run")
+	code, _, errs := call(tiny(data, out, "--rate-isolate", "1e9")...)
+	if code != exitFailed || !strings.Contains(errs, "diverged") || !strings.Contains(errs, "epoch") || !strings.Contains(errs, "learning rate") {
+		t.Errorf("%d: %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(out, runs.ModelFile)); err == nil {
+		t.Error("a diverged model was written")
+	}
+}
+
+// A grid that may not run in a folder leaves the tables there as they are.
+func TestAnotherGridsTableIsKept(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	grid := func(name string, limit int) string {
+		path := filepath.Join(dir, name+".yaml")
+		text := fmt.Sprintf("name: %s\ndata: signs\nlimit: %d\ntest: 20\nmodel: small-cnn\nattacks: [none]\ndefenses: [none]\nsettings: tune_epochs=1,batch=32\n", name, limit)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if code, _, errs := call("experiment", "run", grid("first", 64), "--out", out); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	before, err := os.ReadFile(filepath.Join(out, "table.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call("experiment", "run", grid("second", 96), "--out", out); code != exitFailed || !strings.Contains(errs, "other data or settings") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if after, err := os.ReadFile(filepath.Join(out, "table.md")); err != nil || string(after) != string(before) {
+		t.Errorf("the first grid's table is now %q (%v)", after, err)
+	}
+}

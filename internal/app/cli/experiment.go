@@ -1,0 +1,398 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/model"
+)
+
+// gridFlags are the flags of everything that runs grids.
+type gridFlags struct {
+	out, cell, cache, keep string
+	jobs                   int
+	budget                 time.Duration
+}
+
+func (f *gridFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&f.out, "out", "", "`DIR` for the runs, tables and plots")
+	fl.StringVar(&f.cell, "cell", "", "run the cell `NAME` only")
+	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs: what it holds is finished, and what is finished now is added")
+	fl.IntVar(&f.jobs, "jobs", 1, "cells at a time, each with its share of the threads: more memory, but 2 on two cores are done sooner")
+	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example")
+	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+}
+
+func (f *gridFlags) check() error {
+	switch {
+	case f.out == "":
+		return usagef("--out is required: a folder for the results")
+	case f.jobs < 1:
+		return usagef("--jobs %d, expected 1 or more", f.jobs)
+	case f.budget < 0:
+		return usagef("--budget %v, expected a time to come", f.budget)
+	}
+	return nil
+}
+
+func (f *gridFlags) cacheDir() string { return (&attackFlags{cache: f.cache}).cacheDir() }
+
+func (a *app) experiment() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "experiment",
+		Short: "Run grids of experiments, and the paper's tables and figures",
+		Long: `Runs every cell of a grid (attacks × defences × seeds) that is missing in --out,
+shares what cells have in common, and writes table.md, table.csv, table.json,
+plots and index.html. Trainings that a grid in a folder beside --out has finished
+are copied from there. After a kill the same command goes on.`,
+		Example: `  unpoison experiment paper unlearning --scale quick --out try
+  unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
+  unpoison experiment run grid.yaml --out results`,
+	}
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict())
+	return c
+}
+
+func (a *app) experimentRun() *cobra.Command {
+	var f gridFlags
+	c := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run the grid in a YAML file",
+		Long: `A grid is a file like this:
+
+  name: small
+  data: cifar10:DIR            # or signs, which are rendered
+  vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
+  attacks: [none, badnets, "blend:alpha=0.1", "badnets+sig:target=1"]
+  defenses: [none, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
+  seeds: [0, 1]
+  seeds_for: {abl: [2]}        # more for one defence
+  settings: tune_epochs=10     # of all trainings
+  plain: tune_epochs=8         # of those without defence
+  plain_for: {dynamic: tune_epochs=15}
+  clean: 0.05                  # share of clean images for fp, mcr, nad
+  plots: [curves, separation]
+
+Variations take limit (images), classes (so many), and as shares from 0 to 1
+imbalance (the rarest class to the most frequent), duplicates (near ones) and
+noise (wrong labels).`,
+		Example: `  unpoison experiment run grid.yaml --out results
+  unpoison experiment run grid.yaml --out results --cell badnets.abl.0`,
+		Args: oneArgument("experiment run takes the file of one grid"),
+		RunE: func(c *cobra.Command, args []string) error {
+			g, err := experiment.Read(args[0])
+			if err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			_, err = a.runGrid(c.Context(), g, f.out, &f)
+			return err
+		},
+	}
+	f.add(c)
+	completeCells(c, func(args []string) ([]*experiment.Grid, error) {
+		g, err := experiment.Read(strings.Join(args, " "))
+		return []*experiment.Grid{g}, err
+	})
+	return c
+}
+
+func (a *app) experimentPaper() *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	grids := func(args []string) ([]*experiment.Grid, error) {
+		return named(args, experiment.PaperNames, &d, experiment.Paper)
+	}
+	c := &cobra.Command{
+		Use:   "paper NAME",
+		Short: "Repeat an experiment of the paper, or all",
+		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames, ",\n") + `, and all.
+
+--scale quick uses few images, a small network and few epochs and only shows
+that every path works; --limit N takes only N of the training images, and
+isolation for γ and by turning epoch then takes more epochs. Without data, road
+signs are rendered.`,
+		Example: `  unpoison experiment paper all --scale quick --out try
+  unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
+		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
+		ValidArgs: append([]string{"all"}, experiment.PaperNames...),
+		RunE: func(c *cobra.Command, args []string) error {
+			s := set{
+				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
+				names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
+			}
+			var err error
+			if s.grids, err = grids(args); err != nil {
+				return err
+			}
+			return a.runSet(c.Context(), s, &f, &d)
+		},
+	}
+	f.add(c)
+	completeCells(c, grids)
+	d.add(c, []uint{0})
+	d.addLimit(c)
+	return c
+}
+
+func (a *app) experimentAuto() *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	grids := func(args []string) ([]*experiment.Grid, error) {
+		return named(args, experiment.AutoNames, &d, experiment.Auto)
+	}
+	c := &cobra.Command{
+		Use:   "auto NAME",
+		Short: "Measure --defense auto, from the search to the trained model",
+		Long: `The experiments:
+
+  cifar10      clean data and ten attacks, two seeds
+  rates        six poisoning rates under four attacks
+  gtsrb        road signs under five attacks
+  photos       photographs under two attacks
+  adaptive     triggered images with their own labels; two triggers, two targets
+  small-class  the target is the rarest class
+  ablation     without one of its parts
+  all
+
+Networks are trained on what is kept; the tables say what was found, what was
+removed, and how the model does. How often verdicts alone are right is what
+experiment verdict measures. --limit N takes only N of the training images.`,
+		Example: `  unpoison experiment auto rates --scale quick --out try
+  unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,
+		Args:      oneArgument("experiment auto takes the name of one experiment, or all"),
+		ValidArgs: append([]string{"all"}, experiment.AutoNames...),
+		RunE: func(c *cobra.Command, args []string) error {
+			s := set{title: "Auto, measured", names: experiment.AutoNames, command: (*experiment.Grid).AutoCommand}
+			var err error
+			if s.grids, err = grids(args); err != nil {
+				return err
+			}
+			return a.runSet(c.Context(), s, &f, &d)
+		},
+	}
+	f.add(c)
+	completeCells(c, grids)
+	d.add(c, []uint{0})
+	d.addLimit(c)
+	return c
+}
+
+// named makes the experiment that the argument names, or all of a set.
+func named(args []string, names []string, d *setFlags, of func(name string, data experiment.Data, quick bool, seeds []uint64) (*experiment.Grid, error)) ([]*experiment.Grid, error) {
+	if name := strings.Join(args, " "); name != "all" {
+		if !slices.Contains(names, name) {
+			return nil, usagef("no experiment %q; there are all, %s", name, strings.Join(names, ", "))
+		}
+		names = []string{name}
+	}
+	var grids []*experiment.Grid
+	for _, n := range names {
+		g, err := of(n, d.Data, d.scale == "quick", d.list())
+		if err != nil {
+			return nil, err
+		}
+		grids = append(grids, g)
+	}
+	return grids, nil
+}
+
+func (a *app) experimentVerdict() *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	var network string
+	list := func([]string) ([]*experiment.Grid, error) {
+		return experiment.VerdictGrids(d.Data, network, d.scale == "quick", d.list())
+	}
+	c := &cobra.Command{
+		Use:   "verdict",
+		Short: "Measure how often the verdict of --defense auto is right",
+		Long: `Asks for the verdict on many data sets, clean ones first and then some with
+poison: subsets, few classes, unbalanced classes, 5 and 20 % wrong labels,
+near-duplicates; of the data that are given, and of rendered signs. The results
+begin with the rates of false alarms and of missed poison, and their upper
+bounds. No network is trained on what is kept.`,
+		Example: `  unpoison experiment verdict --scale quick --out try
+  unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts
+  unpoison experiment verdict --model small-cnn --data cifar10:DIR --out small`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			grids, err := list(nil)
+			if err != nil {
+				return &usageError{err}
+			}
+			s := set{title: "How often the verdict is right", grids: grids, rates: true, command: func(*experiment.Grid) string {
+				return experiment.VerdictCommand(d.Data, network, d.scale == "quick", d.list())
+			}}
+			for _, g := range grids {
+				s.names = append(s.names, g.Name)
+			}
+			return a.runSet(c.Context(), s, &f, &d)
+		},
+	}
+	f.add(c)
+	completeCells(c, list)
+	d.add(c, []uint{1, 2})
+	c.Flags().StringVar(&network, "model", "", "network: "+strings.Join(model.Names(), ", ")+" (default wrn-16-1; small-cnn with --scale quick)")
+	return c
+}
+
+// set is several grids that make one document.
+type set struct {
+	title   string
+	names   []string                      // of all of them, in the document's order
+	grids   []*experiment.Grid            // to be run now
+	command func(*experiment.Grid) string // that repeats one
+	rates   bool                          // of the verdicts in all of them come first
+}
+
+// setFlags are the flags of what runs several grids on several data sets.
+type setFlags struct {
+	experiment.Data
+	scale    string
+	seeds    []uint
+	markdown string
+}
+
+func (d *setFlags) add(c *cobra.Command, seeds []uint) {
+	fl := c.Flags()
+	fl.StringVar(&d.CIFAR10, "data", "", "CIFAR-10, `DIR` or layout:DIR")
+	fl.StringVar(&d.GTSRB, "gtsrb", "", "GTSRB, `DIR` or layout:DIR")
+	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
+	fl.StringVar(&d.scale, "scale", "full", "quick or full")
+	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
+	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
+}
+
+// addLimit adds --limit; without data such commands render signs.
+func (d *setFlags) addLimit(c *cobra.Command) {
+	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
+	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
+}
+
+func (d *setFlags) list() (all []uint64) {
+	for _, s := range d.seeds {
+		all = append(all, uint64(s))
+	}
+	return all
+}
+
+// scales are the names that --scale takes.
+var scales = []string{"quick", "full"}
+
+// runSet runs some grids of a set, one after the other, each in the folder of its name, and joins the tables of
+// all that are there.
+func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if !slices.Contains(scales, d.scale) {
+		return usagef("--scale %q; there are %s", d.scale, strings.Join(scales, ", "))
+	}
+	all := s.grids
+	if f.cell != "" {
+		if all = slices.DeleteFunc(slices.Clone(all), func(g *experiment.Grid) bool { return !g.Has(f.cell) }); len(all) == 0 {
+			return &usageError{experiment.NoCell(f.cell, s.grids...)}
+		}
+	}
+	start, budget := time.Now(), f.budget
+	ran := map[string]*experiment.Runner{}
+	var err error
+	for _, g := range all {
+		if budget > 0 {
+			f.budget = max(time.Second, budget-time.Since(start))
+		}
+		var r *experiment.Runner
+		r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
+		if r != nil {
+			ran[g.Name] = r
+		}
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(err, a.writeSet(s, f, d, ran))
+}
+
+// writeSet joins the tables of what was run now and of what is there from before.
+func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experiment.Runner) error {
+	b, err := a.backend()
+	if err != nil {
+		return err
+	}
+	var pages []*experiment.Runner
+	for _, n := range s.names {
+		r := ran[n]
+		if r == nil {
+			if r, err = experiment.Saved(f.out, n, f.keep, b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
+		pages = append(pages, r)
+	}
+	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.rates, s.command)
+}
+
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("%s", what)
+		}
+		return nil
+	}
+}
+
+// runGrid runs a grid and writes its tables, also of what was finished before an error.
+func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gridFlags) (*experiment.Runner, error) {
+	threads := 0
+	if f.jobs > 1 {
+		threads = max(1, runtime.GOMAXPROCS(0)/f.jobs)
+	}
+	b, err := engines.New(a.engine, threads)
+	if err != nil {
+		return nil, err
+	}
+	watch := a.watcher()
+	r := &experiment.Runner{
+		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell,
+		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
+		Say: func(format string, args ...any) {
+			a.done()
+			a.say(format+"\n", args...)
+		},
+	}
+	err = r.Run(ctx)
+	a.done()
+	if !r.Opened() { // a table that is there may be another grid's
+		return nil, err
+	}
+	if err = errors.Join(err, r.Write(a.command())); err != nil {
+		return r, err
+	}
+	if a.json {
+		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
+	}
+	for _, t := range r.Tables() {
+		if err := experiment.Markdown(a.out, t); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/internal/base/version"
+)
+
+func (a *app) export() *cobra.Command {
+	var file, out string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Write a model as ONNX",
+		Long: `Writes a model as ONNX (operator set 17) for other programs. Its input pixels is
+uint8, [batch, 3, height, width]: images as they are, since the scaling is part
+of the model. Its outputs are logits and probabilities, [batch, classes]; class
+names stand in the metadata.`,
+		Example: `  unpoison export --model run/model.safetensors --out model.onnx`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if file == "" || out == "" {
+				return usagef("--model and --out are required")
+			}
+			if filepath.Ext(out) != ".onnx" {
+				return usagef("--out %s, expected a file with the ending .onnx", out)
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			info.NumberClasses(n)
+			info.Version = version.Number
+			if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+				return err
+			}
+			if err := checkpoint.WriteONNX(out, n, state, *info); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"model": out, "architecture": n.Arch, "height": n.Height, "width": n.Width, "classes": info.Classes})
+			}
+			fmt.Fprintf(a.out, "%s: %s for images of %d×%d, %d classes\n", out, n.Arch, n.Width, n.Height, n.Classes)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	c.Flags().StringVar(&out, "out", "", "`FILE`.onnx")
+	return c
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// watcher shows a run's events: JSON lines, a moving line on a terminal, or plain lines.
+func (a *app) watcher() func(runs.Event) {
+	if a.json {
+		e := json.NewEncoder(a.out)
+		return func(ev runs.Event) { _ = e.Encode(ev) }
+	}
+	f, ok := a.err.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	var stage string // that the progress is of, and its epochs
+	var epochs int
+	const width, most = 79, 50
+	line := func(s string) {
+		if terminal {
+			if len(s) > width {
+				s = s[:width]
+			}
+			fmt.Fprintf(a.err, "\r%s%s", s, strings.Repeat(" ", width-len(s)))
+		}
+	}
+	every := 100 * time.Millisecond
+	if !terminal {
+		every = 5 * time.Minute // a sign of life in a log
+	}
+	last := time.Now()
+	return func(ev runs.Event) {
+		switch ev.Event {
+		case "progress":
+			stage, epochs = ev.Stage, ev.Epochs
+			if now := time.Now(); now.Sub(last) > every || terminal && ev.Step == ev.Steps {
+				last = now
+				s := fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
+				if ev.ImagesPerSecond > 0 {
+					s += fmt.Sprintf("  %.0f img/s  %s left", ev.ImagesPerSecond, (time.Duration(ev.SecondsLeft) * time.Second).String())
+				}
+				if terminal {
+					line(s)
+				} else {
+					fmt.Fprintln(a.err, s)
+				}
+			}
+		case "epoch":
+			if each := epochs / most; each > 1 && stage == ev.Stage && ev.Epoch%each != 0 && ev.Epoch != epochs {
+				return // hundreds of short ones: the log has them all
+			}
+			s := fmt.Sprintf("%-8s epoch %d  loss %.4f", ev.Stage, ev.Epoch, *ev.Loss)
+			if ev.Clean != nil && ev.Poisoned != nil {
+				s += fmt.Sprintf("  clean %.4f  poisoned %.4f", *ev.Clean, *ev.Poisoned)
+			}
+			line("")
+			if terminal {
+				s = "\r" + s
+			}
+			fmt.Fprintln(a.err, s)
+		case "note":
+			line("")
+			if terminal {
+				fmt.Fprint(a.err, "\r")
+			}
+			fmt.Fprintln(a.err, ev.Text)
+		}
+	}
+}
+
+// done ends the moving line.
+func (a *app) done() {
+	if f, ok := a.err.(*os.File); ok && !a.json && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(a.err, "\r"+strings.Repeat(" ", 79)+"\r")
+	}
+}
+
+// printJSON writes one line of JSON.
+func (a *app) printJSON(v any) error { return json.NewEncoder(a.out).Encode(v) }

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/repair"
+)
+
+func (a *app) repair() *cobra.Command {
+	data := dataFlags{flag: "clean"}
+	var method, file, out string
+	var share float64
+	var o repair.Options
+	var noFlip bool
+	c := &cobra.Command{
+		Use:   "repair",
+		Short: "Take a backdoor out of a trained model with some clean data",
+		Long: `Repairs a model by fine-pruning (fp), mode connectivity repair (mcr) or neural
+attention distillation (nad), with clean images that you trust: the training
+images of --clean, or a share of them.`,
+		Example: `  unpoison repair --method nad --model run/model.safetensors --clean DIR --out O
+  unpoison repair --method fp --model M --clean cifar10:DIR --share 0.05 --out O`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" || out == "" {
+				return usagef("--model, --clean and --out are required")
+			}
+			if !slices.Contains(repair.Names(), method) {
+				return usagef("--method %q; there are %s", method, strings.Join(repair.Names(), ", "))
+			}
+			if !(share > 0 && share <= 1) {
+				return usagef("--share %g, expected more than 0 and up to 1", share)
+			}
+			options := func(images int) repair.Options {
+				all := repair.Defaults(method, images)
+				for flag, set := range map[string]func(){
+					"epochs": func() { all.Epochs = o.Epochs }, "batch": func() { all.Batch = o.Batch }, "rate": func() { all.Rate = o.Rate },
+					"tolerance": func() { all.Tolerance = o.Tolerance }, "beta": func() { all.Beta = o.Beta },
+				} {
+					if c.Flags().Changed(flag) {
+						set()
+					}
+				}
+				return all
+			}
+			if err := options(0).Check(); err != nil {
+				return &usageError{err}
+			}
+			n, state, info, err := checkpoint.Load(file)
+			if err != nil {
+				return err
+			}
+			data.opts.Size = info.Height
+			d, err := data.load(c.Context(), a, o.Seed)
+			if err != nil {
+				return err
+			}
+			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
+				return err
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			clean := repair.Draw(d.Train, share, o.Seed)
+			settings := options(clean.Len())
+			settings.Seed, settings.Flip = o.Seed, !noFlip && dataset.Flips(d.Layout)
+			res, err := repair.Run(c.Context(), method, &repair.Job{
+				Backend: b, Network: n, State: state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),
+			})
+			a.done()
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(out, runs.ModelFile)
+			if err := saveModel(path, res.State, info); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"model": path, "method": method, "clean_images": clean.Len(), "options": settings, "chose": res.Chose})
+			}
+			fmt.Fprintf(a.out, "%s\n  repaired by %s with %d clean images\n", path, method, clean.Len())
+			for _, k := range slices.Sorted(maps.Keys(res.Chose)) {
+				fmt.Fprintf(a.out, "  %-20s%g\n", k, res.Chose[k])
+			}
+			return nil
+		},
+	}
+	data.add(c)
+	fl := c.Flags()
+	fl.StringVar(&method, "method", "", "fp, mcr or nad")
+	fl.StringVar(&file, "model", "", "model `FILE`")
+	fl.StringVar(&out, "out", "", "`DIR` for the repaired model")
+	fl.Float64Var(&share, "share", 1, "share of the clean images that is used, drawn by --seed")
+	fl.Uint64Var(&o.Seed, "seed", 0, "seed of everything random")
+	fl.IntVar(&o.Epochs, "epochs", 0, "epochs of each training (default 10; nad 20, mcr 40)")
+	fl.IntVar(&o.Batch, "batch", 0, "images a step (default 64, of few images a quarter)")
+	fl.Float64Var(&o.Rate, "rate", 0, "learning rate at the start (default 0.01; nad 0.1)")
+	fl.Float64Var(&o.Tolerance, "tolerance", 0, "fp: accuracy on the clean images that pruning may cost (default 0.04)")
+	fl.Float64Var(&o.Beta, "beta", 0, "nad: weight of the attention loss (default 1000)")
+	fl.BoolVar(&noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	return c
+}

@@ -1,0 +1,232 @@
+// Package cli is the command line: one file a command, flags to typed options and nothing else.
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFindings    = 3
+	exitInterrupted = 130
+)
+
+// findingsError makes audit exit with 3.
+type findingsError struct{ text string }
+
+func (e *findingsError) Error() string { return e.text }
+
+// usageError is a wrong flag or argument.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// app is what commands share.
+type app struct {
+	out, err io.Writer
+	args     []string
+	json     bool
+	threads  int
+	engine   string
+}
+
+func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine, 0) }
+
+// Main runs the command line and returns the exit code.
+func Main(args []string) int {
+	// The heap is a few large arrays and little garbage: collecting often costs nothing and keeps
+	// the peak near what is in use.
+	debug.SetGCPercent(5)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		fmt.Fprintln(os.Stderr, "\nstopping and saving; press again to stop at once")
+		cancel()
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	a := &app{out: os.Stdout, err: os.Stderr, args: args}
+	return a.run(ctx)
+}
+
+func (a *app) run(ctx context.Context) int {
+	root := a.root()
+	root.SetArgs(a.args)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	c, err := root.ExecuteContextC(ctx)
+	var usage *usageError
+	var findings *findingsError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &findings):
+		fmt.Fprintln(a.err, findings.text)
+		return exitFindings
+	case ctx.Err() != nil:
+		text := "unpoison: interrupted"
+		switch {
+		case c.Flags().Lookup("resume") != nil:
+			text += "; the same command with --resume goes on from here"
+		case c.HasParent() && c.Parent().Name() == "experiment":
+			text += "; the same command goes on from here"
+		}
+		fmt.Fprintln(a.err, text)
+		return exitInterrupted
+	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown ") || strings.HasPrefix(err.Error(), "required flag"):
+		fmt.Fprintf(a.err, "unpoison: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(a.err, "unpoison: %v\n", err)
+	return exitFailed
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "unpoison",
+		Short: "Train clean image classifiers on data that may be poisoned",
+		Long: `unpoison trains image classifiers on data that you can't trust. A few planted
+images with a trigger are enough to own a model. unpoison finds them while it
+trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning.`,
+		Example: `  unpoison demo                              see it work in two minutes
+  unpoison audit --data DIR                  what is suspicious in this data?
+  unpoison train --data DIR --out run        a clean model from it
+  unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains(engines.Names, a.engine) {
+				return usagef("no engine %q; there are %v", a.engine, engines.Names)
+			}
+			if a.threads < 0 {
+				return usagef("--threads %d, expected 1 or more", a.threads)
+			}
+			if a.threads > 0 {
+				runtime.GOMAXPROCS(a.threads)
+			}
+			return nil
+		},
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "events as JSON lines on standard output, the result last")
+	root.PersistentFlags().StringVar(&a.engine, "engine", "cpu", "what computes: cpu, or xla where it is built in")
+	root.PersistentFlags().IntVar(&a.threads, "threads", 0, "processor threads (default all)")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	for _, c := range []func() *cobra.Command{
+		a.demo, a.audit, a.train, a.eval, a.predict, a.export, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
+	} {
+		root.AddCommand(c())
+	}
+	for _, c := range root.Commands() {
+		if c.Args == nil && !c.HasSubCommands() {
+			c.Args = noArgs
+		}
+	}
+	complete(root)
+	return root
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func (a *app) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version",
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintf(a.out, "unpoison %s %s %s/%s\n", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}
+
+// dataFlags are the flags of commands that read data.
+type dataFlags struct {
+	flag string // what the data is called; "data" if empty
+	spec string
+	opts dataset.Options
+}
+
+func (f *dataFlags) add(c *cobra.Command) {
+	f.flag = cmp.Or(f.flag, "data")
+	c.Flags().StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
+	c.Flags().IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
+	c.Flags().BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
+	c.Flags().IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
+}
+
+// mostPixels is the longest side that images may be given: larger ones are a mistake.
+const mostPixels = 1024
+
+func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
+	if f.spec == "" {
+		return nil, usagef("--%s is required: a folder with images", f.flag)
+	}
+	if f.opts.Limit < 0 {
+		return nil, usagef("--limit %d, expected a number of images, or 0 for all", f.opts.Limit)
+	}
+	if f.opts.Size < 0 || f.opts.Size > mostPixels {
+		return nil, usagef("--size %d, expected up to %d pixels", f.opts.Size, mostPixels)
+	}
+	f.opts.Seed = seed
+	if f.spec == "signs" {
+		if f.opts.Size != 0 && f.opts.Size != signs.Side {
+			return nil, usagef("rendered signs have %d pixels a side, not %d", signs.Side, f.opts.Size)
+		}
+		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
+	}
+	d, err := dataset.Load(ctx, f.spec, f.opts)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(d.Skipped); n > 0 {
+		fmt.Fprintf(a.err, "skipped %d bad records; the first: %v\n", n, d.Skipped[0])
+	}
+	return d, nil
+}
+
+// alignClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
+// no names: they take the data's, if there are as many.
+func alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
+	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
+		info.Classes = set.Classes
+	}
+	if len(info.Classes) == 0 {
+		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
+	}
+	if !slices.Equal(set.Classes, info.Classes) && !set.OrderClasses(info.Classes) {
+		return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, path, set.Classes)
+	}
+	return nil
+}

@@ -1,0 +1,414 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/model"
+)
+
+// recipes are the names that --recipe takes.
+var recipes = []string{"default", "paper", "demo"}
+
+// recipeFlags are the flags of train and audit that shape ABL.
+type recipeFlags struct {
+	recipe string
+	auto   audit.Options
+	o      abl.Options
+	noFlip bool
+}
+
+// add declares the flags with the default recipe's values.
+func (f *recipeFlags) add(c *cobra.Command, tune bool) {
+	f.o = abl.Default()
+	fl := c.Flags()
+	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default, paper (100 epochs as published), demo (some 3,000 images, a small network)")
+	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
+	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
+	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
+	f.auto = audit.Default()
+	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
+	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
+	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
+	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
+	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the training whose features auto looks at (of a small data set more); 0: none")
+	fl.BoolVar(&f.auto.Unseen, "unseen", f.auto.Unseen, "auto trains a network without a label whose images are of two kinds, where nothing else tells which was planted")
+	fl.BoolVar(&f.auto.Late, "late", f.auto.Late, "auto looks for triggers that are learnt late, among what the training of --epochs-inspect did not learn")
+	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
+	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
+	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
+	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
+	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
+	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
+	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
+	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
+	if !tune {
+		return
+	}
+	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
+	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto trains against images of the label that it laid the pattern on")
+	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
+	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
+	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
+	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
+	fl.BoolVar(&f.noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
+	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
+	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs over the kept images (split: the isolated)")
+	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "learning rate of unlearning")
+	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
+	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round of unlearning without the images that hung on the backdoor")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that unlearning may cost")
+}
+
+// check reports settings that can't be, before the data are read. Audits look for poison as auto does.
+func (f *recipeFlags) check(c *cobra.Command, defense string) error {
+	o, err := f.given(c)
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil && defense == "auto" {
+		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
+			err = errors.New("--epochs-isolate 0, expected 1 or more: looking for poison begins with isolation")
+		}
+	}
+	if err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// given applies the recipe under the flags that were given.
+func (f *recipeFlags) given(c *cobra.Command) (abl.Options, error) {
+	switch recipe := map[string]func() abl.Options{"paper": abl.Paper, "demo": abl.Demo}[f.recipe]; {
+	case f.recipe == "default":
+	case recipe != nil: // its settings, and over them once more what was given
+		given := map[*pflag.Flag]string{}
+		c.Flags().Visit(func(fl *pflag.Flag) {
+			if _, list := fl.Value.(pflag.SliceValue); !list { // no setting of a recipe is one
+				given[fl] = fl.Value.String()
+			}
+		})
+		f.o = recipe()
+		for fl, v := range given {
+			if err := fl.Value.Set(v); err != nil {
+				return f.o, err
+			}
+		}
+		if c.Flags().Changed("unlearn-steps") {
+			f.o.UnlearnEpochs = 0
+		}
+	default:
+		return f.o, fmt.Errorf("no recipe %q; there are %s", f.recipe, strings.Join(recipes, ", "))
+	}
+	return f.o, nil
+}
+
+// options returns the recipe for the data.
+func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, error) {
+	o, err := f.given(c)
+	if err != nil {
+		return o, err
+	}
+	if f.recipe == "default" {
+		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}
+		o = o.FitTo(d.Train.Len(), func(setting string) bool { return c.Flags().Changed(flags[setting]) })
+	}
+	if f.noFlip || !dataset.Flips(d.Layout) {
+		o.Flip = false
+	}
+	return o, nil
+}
+
+// attackFlags are the flags that plant backdoors.
+type attackFlags struct {
+	specs    []string
+	rate     float64
+	target   int
+	allToAll bool
+	cache    string
+}
+
+func (f *attackFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default 0.1; where labels are kept 0.08)")
+	fl.IntVar(&f.target, "target", 0, "class that triggered images shall be taken for")
+	fl.BoolVar(&f.allToAll, "all-to-all", false, "send every class to the next one instead")
+	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+}
+
+// configure reads the attacks; flags that were given stand over the attacks' defaults.
+func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]attack.Config, error) {
+	var all []attack.Config
+	for _, spec := range f.specs {
+		if spec == "" || spec == "none" {
+			continue
+		}
+		conf, err := attack.Parse(spec)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		conf.Seed = seed
+		given := func(flag, key string) bool {
+			return c.Flags().Changed(flag) && !strings.Contains(spec, key+"=")
+		}
+		if given("rate", "rate") {
+			conf.Rate = f.rate
+		}
+		if given("target", "target") {
+			conf.Target = f.target
+		}
+		conf.AllToAll = conf.AllToAll || f.allToAll
+		conf.NoFlip = conf.NoFlip || noFlip && conf.Network != ""
+		if err := conf.Check(); err != nil {
+			return nil, &usageError{err}
+		}
+		all = append(all, conf)
+	}
+	return all, nil
+}
+
+// cacheDir returns the folder for what attacks learn; empty for none.
+func (f *attackFlags) cacheDir() string {
+	switch f.cache {
+	case "none":
+		return ""
+	case "":
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return "" // without a home there is no cache
+		}
+		return filepath.Join(dir, "unpoison")
+	}
+	return f.cache
+}
+
+func (a *app) train() *cobra.Command {
+	var data dataFlags
+	var rec recipeFlags
+	var att attackFlags
+	var defense, out, init string
+	var resume bool
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train a clean model on data that may be poisoned",
+		Long: `Trains with one of these defences:
+
+  auto   looks for planted images, says whether there are any, leaves them out
+         and trains on the rest from scratch
+  abl    Anti-Backdoor Learning: isolates 1 % of the images, the most
+         suspicious, trains on the rest and unlearns what the isolated taught
+  none   plain training
+
+The folder --out then holds model.safetensors, suspects.csv, report.html,
+result.json and log.jsonl. For experiments --attack plants a backdoor first; the
+defence is not told.`,
+		Example: `  unpoison train --data DIR --out run
+  unpoison train --data DIR --defense abl --out unlearnt
+  unpoison train --data cifar10:DIR --attack blend --rate 0.1 --out run
+  unpoison train --data DIR --attack badnets --attack sig:target=2 --out run
+  unpoison train --data DIR --out run --resume`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return usagef("--out is required: a folder for the run")
+			}
+			if rec.recipe == "paper" && !c.Flags().Changed("defense") {
+				defense = "abl"
+			}
+			if err := checkDefense(c, defense); err != nil {
+				return err
+			}
+			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
+				return err
+			}
+			if err := rec.check(c, defense); err != nil {
+				return err
+			}
+			d, err := data.load(c.Context(), a, rec.o.Seed)
+			if err != nil {
+				return err
+			}
+			o, err := rec.options(c, d)
+			if err != nil {
+				return err
+			}
+			attacks, err := att.configure(c, o.Seed, !o.Flip)
+			if err != nil {
+				return err
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			spec := runs.Spec{
+				Backend: b,
+				Command: a.command(), Data: d, Attacks: attacks, Cache: att.cacheDir(), InPlace: true, Defense: defense, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(),
+			}
+			if init != "" {
+				n, s, _, err := checkpoint.Load(init)
+				if err != nil {
+					return err
+				}
+				if n.Arch != o.Network {
+					return fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", init, n.Arch, o.Network, n.Arch)
+				}
+				spec.Init = s
+			}
+			done, err := runs.Train(c.Context(), spec)
+			a.done()
+			if err != nil {
+				return err
+			}
+			return a.report(out, done.Result)
+		},
+	}
+	data.add(c)
+	rec.add(c, true)
+	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
+	att.add(c)
+	c.Flags().StringVar(&defense, "defense", "auto", "auto, abl or none (with --recipe paper abl)")
+	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
+	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
+	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
+	return c
+}
+
+// defenses are the names that --defense takes.
+var defenses = []string{"auto", "abl", "none"}
+
+// flagsOf lists the flags that mean something to one defence only.
+var flagsOf = map[string][]string{
+	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "unseen", "late", "against", "stamp"},
+	"abl":  {"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"},
+	"none": nil,
+}
+
+// checkDefense refuses a defence that there is not, and flags that it would ignore.
+func checkDefense(c *cobra.Command, defense string) error {
+	if _, ok := flagsOf[defense]; !ok {
+		return usagef("no defence %q; there are %s", defense, strings.Join(defenses, ", "))
+	}
+	for _, other := range []string{"auto", "abl"} {
+		for _, name := range flagsOf[other] {
+			if other != defense && c.Flags().Changed(name) {
+				return usagef("--%s is a setting of --defense %s, and this would be --defense %s", name, other, defense)
+			}
+		}
+	}
+	return nil
+}
+
+// command returns the command line as the user typed it.
+func (a *app) command() string {
+	words := []string{"unpoison"}
+	for _, w := range a.args {
+		if strings.ContainsAny(w, " \t\"'$") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+// report prints what a run found.
+func (a *app) report(folder string, r *runs.Result) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
+	}
+	fmt.Fprintf(a.out, "%s\n", folder)
+	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
+	for _, w := range r.Data.Warnings() {
+		row("", "%s", w)
+	}
+	for _, p := range r.Attacks {
+		target := r.Data.Classes[p.Target]
+		if p.Settings.AllToAll {
+			target = "the next class"
+		}
+		row("planted", "%s in %.1f %%, target %s", p.Name, 100*p.Rate, target)
+	}
+	if r.CA != nil {
+		row("clean accuracy", "%.2f %%", *r.CA)
+	}
+	for _, p := range r.Attacks {
+		if p.ASR != nil {
+			row("attack success rate", "%.2f %%", *p.ASR)
+		}
+		if p.RA != nil {
+			row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)
+		}
+		if p.RATarget != nil {
+			row("", "%.2f %% of the target's own", *p.RATarget)
+		}
+		if p.Covered != nil {
+			row("covering images", "%.2f %% classified right", *p.Covered)
+		}
+	}
+	if v := r.Verdict; v != nil {
+		row("verdict", "%s", v.Says)
+		if c := v.Common(); c != nil && c.Says != defense.NoEvidence {
+			row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
+		}
+		for _, t := range v.Targets {
+			if t.Says != defense.NoEvidence && t.By != defense.ByCommon {
+				row("", "%s under %s: %d of %d images", t.Says, t.Class, t.Flagged, t.Images)
+			}
+		}
+		if m := v.Measured; m != nil {
+			name := "measured errors" // of the verdict that this one is, or of both
+			if v.Says != defense.NoEvidence {
+				row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
+				if m.Mended > 0 {
+					row("", "%d others were, until limits were made stricter", m.Mended)
+				}
+				name = ""
+			}
+			if v.Says != defense.Poisoned {
+				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
+			}
+		}
+		if v.Remaining != nil {
+			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
+			row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
+		}
+	}
+	if i := r.Isolation; i != nil && r.Verdict != nil {
+		row("suspected", "%.1f %% of the images", 100*i.Rate)
+		if i.Recall != nil && i.FPR != nil {
+			row("", "%.2f %% of the poisoned and %.3f %% of the clean ones", 100**i.Recall, 100**i.FPR)
+		}
+	} else if i != nil {
+		row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)
+		if i.Precision != nil {
+			row("isolation precision", "%.3f (AUROC %.3f)", *i.Precision, *i.AUROC)
+		}
+	}
+	if u := r.Unlearning; u != nil {
+		what := "the isolated images are unlearnt"
+		switch {
+		case u.RolledBack:
+			what = fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
+		case !u.Unlearnt:
+			what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
+		}
+		row("unlearning", "%s", what)
+	}
+	row("time", "%.0f s, %.0f img/s, peak memory %d MB", r.Seconds["total"], r.ImagesPerSecond, r.PeakMemory>>20)
+	return nil
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	for _, args := range [][]string{
+		{"train"},
+		{"train", "--out", "x"},
+		{"nonsense"},
+		{"train", "--no-such-flag"},
+		{"version", "extra"},
+		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
+		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
+		{"train", "--data", "x", "--out", "y", "--unlearn-steps", "5"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--against", "0"},
+		{"train", "--data", "x", "--out", "y", "--model", "nope"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
+		{"attack"},
+		{"bench", "--batch", "0"},
+		{"demo", "--engine", "nope"},
+		{"eval"},
+		{"unlearn"},
+		{"audit"},
+		// Before the data are read:
+		{"train", "--data", "x", "--out", "y", "--epochs-isolate", "0"},
+		{"train", "--data", "x", "--out", "y", "--epochs-tune", "-1"},
+		{"train", "--data", "x", "--out", "y", "--rate-tune", "NaN"},
+		{"train", "--data", "x", "--out", "y", "--attack", "badnets", "--rate", "1"},
+		{"train", "--data", "signs", "--out", "y", "--limit", "-1"},
+		{"train", "--data", "signs", "--out", "y", "--size", "100000"},
+		{"audit", "--data", "x", "--out", "y", "--biased-epochs", "0"},
+		{"attack", "dynamic:epochs=-1", "--data", "x", "--out", "y"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--rate", "0"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--mode", "none"},
+		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--jobs", "0"},
+		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--budget", "-1h"},
+		{"experiment", "verdict", "--model", "nope", "--out", "y"},
+		{"predict", "--model", "m", "--top", "0", "x.png"},
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--tolerance", "2"},
+	} {
+		code, _, errs := call(args...)
+		if code != exitUsage {
+			t.Errorf("%v exits with %d: %s", args, code, errs)
+		}
+		if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "unpoison: ") {
+			t.Errorf("%v: expected one line, got %q", args, errs)
+		}
+	}
+	if code, _, errs := call("experiment", "auto", "photos", "--cell", "nope", "--out", "x"); code != exitUsage || !strings.Contains(errs, "badnets.auto.0, blend.auto.0") {
+		t.Errorf("no such cell: %d, %s", code, errs)
+	}
+	if code, _, errs := call("train", "--data", "no-such-folder", "--out", filepath.Join(t.TempDir(), "x")); code != exitFailed || !strings.Contains(errs, "no-such-folder") {
+		t.Errorf("missing data: %d, %s", code, errs)
+	}
+}
+
+// Who interrupts is told how to go on, where one can.
+func TestInterruptedTellsHowToGoOn(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	out := filepath.Join(t.TempDir(), "out")
+	for want, args := range map[string][]string{
+		"unpoison: interrupted; the same command with --resume goes on from here\n": {"train", "--data", "signs", "--limit", "100", "--out", out},
+		"unpoison: interrupted; the same command goes on from here\n":               {"experiment", "auto", "photos", "--photos", "x", "--out", out},
+		"unpoison: interrupted\n": {"demo", "--out", out + "2"},
+	} {
+		var o, e bytes.Buffer
+		if code := (&app{out: &o, err: &e, args: args}).run(ctx); code != exitInterrupted || e.String() != want {
+			t.Errorf("%v: %d, %q, expected %q", args, code, e.String(), want)
+		}
+	}
+}
+
+// A demo takes the place of an earlier one, and of nothing else.
+func TestDemoRemovesOnlyDemos(t *testing.T) {
+	out := t.TempDir()
+	put := func(name string) {
+		t.Helper()
+		path := filepath.Join(out, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() int {
+		entries, err := os.ReadDir(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	put("clean/" + runs.LogFile) // interrupted in its first run
+	if err := clearDemo(out); err != nil || left() != 0 {
+		t.Errorf("an interrupted demo stays: %v", err)
+	}
+	put("demo.html")
+	put("clean/photo.png")
+	if err := clearDemo(out); err == nil || !strings.Contains(err.Error(), "(clean)") || left() != 2 {
+		t.Errorf("a folder of images: %v, %d left", err, left())
+	}
+	if err := clearDemo(filepath.Join(out, "missing")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,172 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime/debug"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+)
+
+// measure evaluates what was trained and scores the ranking.
+func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
+	t := out.Trained
+	if t.Unlearn != nil {
+		res.Unlearning = t.Unlearn
+		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
+	}
+	res.Verdict = t.Verdict
+	if len(t.Suspects) > 0 {
+		res.Isolation = scoreIsolation(t.Suspects, out)
+	}
+	if s.Audit {
+		return nil
+	}
+	return s.measureModel(ctx, t.Network, t.Model, out, res)
+}
+
+// measureModel evaluates a model on the test images, clean and triggered.
+func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) error {
+	if s.Data.Test == nil || s.Data.Test.Len() == 0 {
+		return nil
+	}
+	debug.FreeOSMemory() // training's memory goes before the triggered images come
+	e, err := evaluate.Of(s.Backend, n, state)
+	if err != nil {
+		return err
+	}
+	percent := func(set *dataset.Set) (*float64, error) {
+		r, err := e.Accuracy(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		v := 100 * r.Accuracy
+		return &v, nil
+	}
+	if res.CA, err = percent(s.Data.Test); err != nil {
+		return err
+	}
+	for k, a := range out.Attacks {
+		triggered, err := a.Triggered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if triggered.Len() == 0 {
+			continue
+		}
+		asr, err := percent(triggered)
+		if err != nil {
+			return err
+		}
+		res.Attacks[k].ASR = asr
+		if res.ASR == nil || *asr > *res.ASR {
+			res.ASR = asr
+		}
+		if err := res.Attacks[k].measureMarked(ctx, e, a, s.Data.Test); err != nil {
+			return err
+		}
+		covered, err := a.Covered(ctx, s.Data.Test)
+		if err != nil {
+			return err
+		}
+		if covered != nil {
+			if res.Attacks[k].Covered, err = percent(covered); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// measureMarked finds what the network makes of triggered images under their own labels.
+func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *attack.Attack, test *dataset.Set) error {
+	marked, err := a.Marked(ctx, test)
+	if errors.Is(err, attack.ErrSeveralClasses) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r, err := e.Accuracy(ctx, marked)
+	if err != nil {
+		return err
+	}
+	ofTarget, n := 0, marked.Len() // with AllToAll no class is the target's own
+	if !p.Settings.AllToAll {
+		ofTarget = marked.Counts()[p.Target]
+		n -= ofTarget
+	}
+	if ofTarget > 0 {
+		v := 100 * r.PerClass[p.Target]
+		p.RATarget = &v
+	}
+	if n > 0 {
+		right := r.Accuracy*float64(marked.Len()) - r.PerClass[p.Target]*float64(ofTarget)
+		v := 100 * math.Round(right) / float64(n)
+		p.RA = &v
+	}
+	return nil
+}
+
+// isolatedByLabel counts the isolated images under each label.
+func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
+	counts := make([]int, len(set.Classes))
+	for _, s := range suspects {
+		if s.Isolated {
+			counts[set.Labels[s.Index]]++
+		}
+	}
+	return counts
+}
+
+func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
+	order := make([]int, len(suspects))
+	n := 0
+	for k, s := range suspects {
+		order[k] = s.Index
+		if s.Isolated {
+			n++
+		}
+	}
+	if n == 0 { // nothing was removed
+		return nil
+	}
+	iso := &Isolation{Rate: float64(n) / float64(len(suspects))}
+	for c, k := range isolatedByLabel(suspects, out.Train) {
+		if share := float64(k) / float64(n); share > iso.TopShare {
+			iso.TopShare, iso.TopClass = share, out.Train.Classes[c]
+		}
+	}
+	iso.Suspicious = suspicious(iso.TopShare, iso.TopClass, out.Train)
+	if out.Truth != nil {
+		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
+			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
+			clean := 0
+			for _, p := range out.Truth {
+				if !p {
+					clean++
+				}
+			}
+			fpr := (1 - q.Precision) * float64(n) / float64(max(1, clean))
+			iso.FPR = &fpr
+		}
+	}
+	return iso
+}
+
+// suspicious is a rule of thumb, not a test: planted images share one label, so nearly all isolated
+// images carry it. Clean data's easiest images lean to some classes too, but not that far.
+func suspicious(share float64, class string, set *dataset.Set) bool {
+	usual := 0.0
+	for c, n := range set.Counts() {
+		if set.Classes[c] == class {
+			usual = float64(n) / float64(set.Len())
+		}
+	}
+	return share >= 0.9 && usual < 0.6
+}

@@ -1,0 +1,136 @@
+package runs
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
+	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/repair"
+	"github.com/unpoison/unpoison/train"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// RepairSpec describes a defence on a model that was trained before. Spec's Defense names it: one of
+// repair's methods, or "unlearn:" and one of unlearn's, or "unlearn:abl".
+type RepairSpec struct {
+	Spec
+	Base       string  // folder of the run whose model it is
+	Suspects   string  // unlearning: folder of the run whose isolated images are unlearnt
+	Share      float64 // repair: of the clean training images, drawn by seed
+	Repair     repair.Options
+	Tune       unlearn.TuneOptions
+	Pretrained model.State
+}
+
+// Unlearning is the prefix of defences that unlearn.
+const Unlearning = "unlearn:"
+
+// RunRepair carries it out. The folder then holds model and result.
+func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
+	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	n, state, _, err := checkpoint.Load(filepath.Join(s.Base, ModelFile))
+	if err != nil {
+		return nil, err
+	}
+	// A neighbour is named from here, so that the whole can be moved.
+	near := func(path string) string {
+		if rel, err := filepath.Rel(s.Folder, path); err == nil && path != "" {
+			return rel
+		}
+		return path
+	}
+	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
+	res.Epochs = Epochs{}
+	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}
+	if method, ok := strings.CutPrefix(s.Defense, Unlearning); ok {
+		state, err = s.unlearn(ctx, method, n, state, out, res)
+	} else {
+		state, err = s.repair(ctx, n, state, out, res)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.measureModel(ctx, n, state, out, res); err != nil {
+		return nil, err
+	}
+	res.Data.Digest = out.Train.Digest()
+	res.Seconds = map[string]float64{"total": time.Since(start).Seconds()}
+	res.PeakMemory = sysinfo.PeakMemory()
+	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Version: version.Number}
+	if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), state, info); err != nil {
+		return nil, err
+	}
+	return res, res.write(s.Folder)
+}
+
+// Progress passes on how far a training outside a run has come; watch may be nil.
+func Progress(watch func(Event)) func(train.Progress) {
+	return func(p train.Progress) {
+		if watch != nil {
+			watch(Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+		}
+	}
+}
+
+// repair gives a method its share of the clean images. Of the attack only the trigger is needed.
+func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
+	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
+	for _, c := range s.Attacks {
+		a, err := attack.New(ctx, c, s.Data.Train, env)
+		if err != nil {
+			return nil, err
+		}
+		out.Attacks = append(out.Attacks, a)
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c})
+		res.Attack = res.Attacks[0]
+	}
+	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)
+	done, err := repair.Run(ctx, s.Defense, &repair.Job{Backend: s.Backend, Network: n, State: state, Clean: clean, Options: s.Repair, Watch: Progress(s.Watch)})
+	if err != nil {
+		return nil, err
+	}
+	res.Repair.Clean, res.Repair.Options, res.Repair.Chose = clean.Len(), s.Repair, done.Chose
+	return done.State, nil
+}
+
+// unlearn gives a method the poisoned set and what isolation found in it.
+func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
+	if err := s.plant(ctx, out, res); err != nil {
+		return nil, err
+	}
+	scores, isolated, err := ReadSuspects(filepath.Join(s.Suspects, SuspectsFile), out.Train.Len())
+	if err != nil {
+		return nil, err
+	}
+	parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), s.Options.HeldBackShare, s.Options.Seed)
+	sets := unlearn.Sets{Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}
+	if method == "abl" {
+		o := s.Options.Unlearning(n)
+		res.Repair.Options = s.Options
+		res.Unlearning, err = unlearn.Run(ctx, s.Backend, n, state, sets, o, Progress(s.Watch))
+		return state, err
+	}
+	t := s.Tune
+	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
+	res.Repair.Options = t
+	return unlearn.RunMethod(ctx, method, &unlearn.Task{Backend: s.Backend, Network: n, State: state, Sets: sets, Options: t, Watch: Progress(s.Watch)})
+}
+
+// IsRepair reports whether a defence, with settings or without, works on a model that was trained before.
+func IsRepair(defense string) bool {
+	name, _, _ := strings.Cut(defense, ":")
+	return slices.Contains(repair.Names(), name) || strings.HasPrefix(defense, Unlearning)
+}

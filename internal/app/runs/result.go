@@ -1,0 +1,148 @@
+// Package runs makes the folder of a training: model, result, log, suspects, checkpoint.
+package runs
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/unlearn"
+)
+
+// The files of a run's folder.
+const (
+	ModelFile    = "model.safetensors"
+	ResultFile   = "result.json"
+	LogFile      = "log.jsonl"
+	SuspectsFile = "suspects.csv"
+	ReportFile   = "report.html"
+)
+
+// Result is result.json. Shares are given in percent for CA and ASR, as the field does, and from 0
+// to 1 for rankings; what is unknown is null.
+type Result struct {
+	Version   string     `json:"version"`
+	Date      string     `json:"date"`
+	Command   string     `json:"command"`
+	Seed      uint64     `json:"seed"`
+	Data      DataInfo   `json:"data"`
+	Model     string     `json:"model"`
+	Engine    string     `json:"engine"`
+	Attack    *Attack    `json:"attack"` // the first
+	Defense   string     `json:"defense"`
+	Epochs    Epochs     `json:"epochs"`
+	CA        *float64   `json:"ca"`
+	ASR       *float64   `json:"asr"` // of several attacks the highest
+	Isolation *Isolation `json:"isolation"`
+
+	Attacks    []*Attack          `json:"attacks,omitempty"`
+	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
+	Unlearning *unlearn.Outcome   `json:"unlearning"`
+	Repair     *Repair            `json:"repair,omitempty"`
+	Seconds    map[string]float64 `json:"seconds"`
+
+	ImagesPerSecond float64     `json:"images_per_second"`
+	PeakMemory      int64       `json:"peak_memory_bytes"`
+	Options         abl.Options `json:"options"`
+}
+
+// DataInfo names the data.
+type DataInfo struct {
+	Path    string   `json:"path"`
+	Layout  string   `json:"layout"`
+	Digest  string   `json:"digest"`
+	Classes []string `json:"classes"`
+	Train   int      `json:"train"`
+	Test    int      `json:"test"`
+	Skipped int      `json:"skipped"`
+	// Duplicates counts training images that equal an earlier one byte for byte, Conflicting those of them
+	// under another label, as the data came.
+	Duplicates  int      `json:"duplicates"`
+	Conflicting int      `json:"conflicting_duplicates"`
+	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
+	Empty       []string `json:"empty_classes,omitempty"`        // and with none
+}
+
+// Attack names what an experiment planted.
+type Attack struct {
+	Name   string  `json:"name"`
+	Rate   float64 `json:"rate"`
+	Target int     `json:"target"`
+
+	ASR *float64 `json:"asr"`
+	// RA, the robust accuracy, is that on triggered test images under their own labels, without the target class; RATarget
+	// that on the triggered images of the target class itself, of which SIG's kind of poison and training against a trigger
+	// leave little. Null where a triggered image is of several classes.
+	RA       *float64 `json:"ra,omitempty"`
+	RATarget *float64 `json:"ra_target,omitempty"`
+	// Covered is the accuracy on test images that show a part of the attack and keep their labels;
+	// for Dynamic the cross-trigger accuracy.
+	Covered  *float64      `json:"covered_accuracy,omitempty"`
+	Settings attack.Config `json:"settings"`
+	Seconds  float64       `json:"seconds"` // of preparing and planting
+}
+
+// Repair says what a defence did to a model that was trained before.
+type Repair struct {
+	Base    string             `json:"base"`               // the run whose model it was
+	Clean   int                `json:"clean_images"`       // that the defence was given
+	Isolate string             `json:"suspects,omitempty"` // the run whose isolated images were unlearnt
+	Options any                `json:"options"`
+	Chose   map[string]float64 `json:"chose,omitempty"`
+}
+
+// Epochs of each stage.
+type Epochs struct {
+	Isolate int     `json:"isolate"`
+	Tune    int     `json:"tune"`
+	Unlearn float64 `json:"unlearn"` // share of an epoch: unlearning counts steps
+}
+
+// Isolation scores the ranking; null where the truth is unknown.
+type Isolation struct {
+	Rate             float64  `json:"rate"`
+	Precision        *float64 `json:"precision"`
+	Recall           *float64 `json:"recall"` // of a filter: TPR
+	FPR              *float64 `json:"fpr"`    // share of the clean images that are among the isolated ones
+	AUROC            *float64 `json:"auroc"`
+	AveragePrecision *float64 `json:"average_precision"`
+	// TopClass is the label that most isolated images carry, TopShare their share.
+	TopClass string  `json:"top_class"`
+	TopShare float64 `json:"top_share"`
+	// Suspicious is whether that share is far above what clean data shows; see suspicious.
+	Suspicious bool `json:"suspicious"`
+}
+
+// ReadResult reads a result.json.
+func ReadResult(path string) (*Result, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r Result
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &r, nil
+}
+
+// inTurn joins the names of engines that computed one after the other.
+const inTurn = ", then "
+
+// SeveralEngines reports whether more than one engine had a part in the run, so that its seconds don't compare.
+func (r *Result) SeveralEngines() bool { return strings.Contains(r.Engine, inTurn) }
+
+func (r *Result) write(folder string) error {
+	return atomicfile.Write(filepath.Join(folder, ResultFile), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
+}

@@ -1,0 +1,277 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
+	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Spec describes a run.
+type Spec struct {
+	Command string
+	Data    *dataset.Data
+	Attacks []attack.Config // planted one after the other, on different images; none: the data as they are
+	Cache   string          // folder for what attacks learn; see attack.Env
+	InPlace bool            // poison Data.Train itself instead of a copy
+	Defense string          // "auto", "abl" or "none"
+	Audit   bool            // looks for poison only: no model is trained
+	Auto    audit.Options   // how "auto" and audits look for it
+	Options abl.Options
+	Folder  string
+	Resume  bool
+	Init    model.State
+	Backend backends.Backend
+	Watch   func(Event)
+}
+
+// Event is what a run tells while it works, and a line of log.jsonl if it is no progress.
+type Event struct {
+	Event           string   `json:"event"` // "stage", "epoch", "progress", "note", "saved"
+	Stage           string   `json:"stage,omitempty"`
+	Epoch           int      `json:"epoch,omitempty"`
+	Epochs          int      `json:"epochs,omitempty"`
+	Step            int      `json:"step,omitempty"`
+	Steps           int      `json:"steps,omitempty"`
+	Loss            *float64 `json:"loss,omitempty"`
+	Rate            float64  `json:"learning_rate,omitempty"`
+	ImagesPerSecond float64  `json:"images_per_second,omitempty"`
+	SecondsLeft     float64  `json:"seconds_left,omitempty"`
+	// Clean and Poisoned are the mean losses of the two parts, in experiments.
+	Clean    *float64 `json:"clean_loss,omitempty"`
+	Poisoned *float64 `json:"poisoned_loss,omitempty"`
+	Text     string   `json:"text,omitempty"`
+}
+
+// Outcome is a finished run with what a report shows beside the result.
+type Outcome struct {
+	Result  *Result
+	Train   *dataset.Set // what the network was trained on
+	Truth   []bool       // which images carry a backdoor; nil where nobody knows
+	Trained *abl.Result
+	Epochs  []Event // the epoch events, with the mean losses of clean and poisoned images
+	Attacks []*attack.Attack
+}
+
+// open makes the folder ready and refuses to overwrite a run.
+func (s *Spec) open() error {
+	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+		return err
+	}
+	if s.Resume {
+		return nil
+	}
+	for _, f := range []string{ResultFile, ModelFile, "checkpoint.safetensors"} {
+		if _, err := os.Stat(filepath.Join(s.Folder, f)); err == nil {
+			return fmt.Errorf("%s holds a run already (%s); choose another --out, or continue it with --resume", s.Folder, f)
+		}
+	}
+	return nil
+}
+
+// Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
+func Train(ctx context.Context, s Spec) (*Outcome, error) {
+	if s.Defense == "none" {
+		s.Options.IsolateEpochs = 0
+	}
+	s.Audit = s.Audit || s.Defense == "auto" && s.Options.TuneEpochs == 0 // there is no model to speak of
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	out := &Outcome{Train: s.Data.Train}
+	res := s.newResult()
+	if len(s.Attacks) > 0 {
+		if err := s.plant(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
+	res.Data.Digest = out.Train.Digest()
+
+	log, err := openLog(filepath.Join(s.Folder, LogFile), s.Resume)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	switch {
+	case s.Audit:
+		out.Trained, err = audit.Audit(ctx, out.Train, s.Options, s.Auto, set)
+	case s.Defense == "auto":
+		out.Trained, err = audit.Train(ctx, out.Train, s.Options, s.Auto, set)
+	default:
+		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
+	}
+	if err != nil {
+		return nil, errors.Join(err, log.err)
+	}
+	out.Epochs = log.epochs
+	if err := s.measure(ctx, out, res); err != nil {
+		return nil, err
+	}
+	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
+	res.Engine = strings.Join(out.Trained.Engines, inTurn)
+	total := 0.0
+	for _, v := range res.Seconds {
+		total += v
+	}
+	res.Seconds["total"] = total
+	if t := res.Seconds["isolate"] + res.Seconds["tune"]; t > 0 {
+		res.ImagesPerSecond = float64((res.Epochs.Isolate+res.Epochs.Tune)*out.Train.Len()) / t
+	}
+	res.PeakMemory = sysinfo.PeakMemory()
+	out.Result = res
+	return out, s.store(out, res)
+}
+
+// newResult returns a result with what is known beforehand.
+func (s *Spec) newResult() *Result {
+	res := &Result{
+		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
+		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
+		Data: DataInfo{
+			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
+			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
+		},
+		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
+		Options: s.Options,
+	}
+	if s.Audit {
+		res.Epochs.Tune = 0
+	}
+	if s.Data.Test != nil {
+		res.Data.Test = s.Data.Test.Len()
+	}
+	res.Data.Duplicates, res.Data.Conflicting = s.Data.Train.Duplicates()
+	for c, n := range s.Data.Train.Counts() {
+		switch n {
+		case 0:
+			res.Data.Empty = append(res.Data.Empty, s.Data.Train.Classes[c])
+		case 1:
+			res.Data.Single = append(res.Data.Single, s.Data.Train.Classes[c])
+		}
+	}
+	return res
+}
+
+// plant poisons the training set.
+func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
+	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
+	if !s.InPlace {
+		out.Train = s.Data.Train.Clone()
+	}
+	out.Truth = make([]bool, out.Train.Len())
+	taken := make([]bool, out.Train.Len())
+	for _, c := range s.Attacks {
+		start := time.Now()
+		// Every attack learns from what it finds: the clean images, if it is the first.
+		a, err := attack.New(ctx, c, out.Train, env)
+		if err != nil {
+			return err
+		}
+		truth, err := a.PoisonInPlace(ctx, out.Train, taken)
+		if err != nil {
+			return err
+		}
+		for i, changed := range truth.Changed() {
+			taken[i] = taken[i] || changed
+			out.Truth[i] = out.Truth[i] || truth.Poisoned[i]
+		}
+		out.Attacks = append(out.Attacks, a)
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
+	}
+	res.Attack = res.Attacks[0]
+	return nil
+}
+
+// Watcher passes on what is trained before a run begins.
+func Watcher(watch func(Event)) func(train.Event) {
+	s := &Spec{Watch: watch}
+	return func(e train.Event) { s.tell(nil, &Outcome{}, e) }
+}
+
+// tell turns a training's event into lines of the log, if there is one yet, and passes it on. Only here, behind the
+// training's back, are the truth and its events put together.
+func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
+	switch {
+	case e.Progress != nil:
+		p := e.Progress
+		if s.Watch != nil {
+			s.Watch(Event{
+				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss,
+				Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
+			})
+		}
+	case e.Epoch > 0:
+		ev := Event{Event: "epoch", Stage: e.Stage, Epoch: e.Epoch, Loss: &e.Loss}
+		if out.Truth != nil && e.Losses != nil {
+			var sum [2]float64
+			var n [2]int
+			for i, l := range e.Losses {
+				if l >= 0 {
+					k := 0
+					if out.Truth[i] {
+						k = 1
+					}
+					sum[k] += float64(l)
+					n[k]++
+				}
+			}
+			if n[0] > 0 && n[1] > 0 {
+				c, p := sum[0]/float64(n[0]), sum[1]/float64(n[1])
+				ev.Clean, ev.Poisoned = &c, &p
+			}
+		}
+		if log != nil {
+			log.write(ev)
+		}
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	case e.Note != "":
+		ev := Event{Event: "note", Stage: e.Stage, Text: e.Note}
+		if log != nil {
+			log.write(ev)
+		}
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	}
+}
+
+// store writes the run's files; result.json comes last and marks it as finished.
+func (s *Spec) store(out *Outcome, res *Result) error {
+	t := out.Trained
+	if !s.Audit {
+		info := checkpoint.Info{
+			Arch: t.Network.Arch, Classes: out.Train.Classes, Height: out.Train.Height, Width: out.Train.Width, Version: version.Number,
+		}
+		if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), t.Model, info); err != nil {
+			return err
+		}
+	}
+	if len(t.Suspects) > 0 {
+		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+			return err
+		}
+	}
+	if err := Page(s.Folder, out); err != nil {
+		return err
+	}
+	return res.write(s.Folder)
+}

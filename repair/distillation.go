@@ -1,0 +1,59 @@
+package repair
+
+import (
+	"context"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+var attentionDistillation = Method{
+	Name:  "nad",
+	About: "Neural attention distillation: a fine-tuned teacher shows where to look.",
+	Paper: "Li et al., Neural Attention Distillation, ICLR 2021",
+	Run: func(ctx context.Context, j *Job) (*Outcome, error) {
+		teacher, err := j.fineTuned(ctx)
+		if err != nil {
+			return nil, err
+		}
+		student := j.State.Clone()
+		modules := []*train.Module{{Net: j.Network, State: student}, {Net: j.Network, State: teacher, Frozen: true}}
+		l, err := train.NewLearner(j.Backend, "distil", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+			x := gx.Input(g, "x", j.Options.Batch, j.Network.Height, j.Network.Width, 3)
+			soft := gx.Input(g, "soft", j.Options.Batch, j.Network.Classes)
+			s, t := nets[0](x), nets[1](x)
+			loss := ReduceAllMean(train.SoftCrossEntropy(s.Logits, soft))
+			for _, group := range attentionGroups {
+				if s.Taps[group] == nil {
+					continue
+				}
+				d := Sub(attention(s.Taps[group]), StopGradient(attention(t.Taps[group])))
+				loss = Add(loss, MulScalar(ReduceAllMean(Mul(d, d)), j.Options.Beta))
+			}
+			return loss, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := j.tuning("distil").Run(ctx, func(x, soft []float32, rate float64) (float64, error) {
+			return l.Step([]float64{rate, 0}, x, soft)
+		}); err != nil {
+			return nil, err
+		}
+		return &Outcome{State: student}, l.Store()
+	},
+}
+
+// attentionGroups are where attention is compared: the ends of the residual groups.
+var attentionGroups = []string{"group1", "group2", "group3", "group4"}
+
+// attention is Σ over channels of |F|², flattened over the pixels and scaled to length 1: [N, H·W].
+func attention(f *Node) *Node {
+	d := f.Shape().Dimensions
+	a := Reshape(ReduceSum(Mul(f, f), 3), d[0], d[1]*d[2])
+	length := Sqrt(AddScalar(ReduceSum(Mul(a, a), 1), 1e-12))
+	return Div(a, ExpandAndBroadcast(length, []int{d[0], d[1] * d[2]}, []int{1}))
+}

@@ -1,0 +1,132 @@
+// Package repair takes a backdoor out of a trained network with a little clean data: fine-pruning,
+// mode connectivity repair, neural attention distillation. One file a method, a table of them.
+package repair
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/settings"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Options of all methods; start from Defaults.
+type Options struct {
+	Seed   uint64  `json:"seed"`
+	Batch  int     `json:"batch" range:"[2,)"`
+	Epochs int     `json:"epochs" range:"[0,)"` // over the clean data, of each training that a method does
+	Rate   float64 `json:"rate" range:"(0,)"`   // learning rate at the start, falling along a cosine
+	Flip   bool    `json:"flip"`                // flip left and right; wrong for road signs and text
+	// Tolerance is the accuracy on the clean data that fine-pruning may cost before it tunes.
+	Tolerance float64 `json:"tolerance,omitempty" range:"[0,1]"`
+	// Beta weighs NAD's attention loss of each residual group.
+	Beta float64 `json:"beta,omitempty" range:"[0,)"`
+}
+
+// Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
+// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/recipe.md).
+func Defaults(method string, images int) Options {
+	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
+	for images > 0 && o.Batch > 8 && 4*o.Batch > images {
+		o.Batch /= 2
+	}
+	switch method {
+	case "fp":
+		o.Tolerance = 0.04
+	case "mcr":
+		o.Rate, o.Epochs = 0.1, 20
+	case "nad":
+		o.Beta, o.Rate, o.Epochs = 1000, 0.1, 20 // rate and epochs as published
+	}
+	return o
+}
+
+// Check reports a setting that is out of its range.
+func (o Options) Check() error { return settings.Check(o) }
+
+// Job is a network to repair and what to repair it with.
+type Job struct {
+	Backend backends.Backend
+	Network *model.Network
+	State   model.State  // not changed
+	Clean   *dataset.Set // clean images with their labels
+	Options Options
+	Watch   func(train.Progress) // nil: nobody
+}
+
+// Outcome is a repaired network, and what the method chose on the way.
+type Outcome struct {
+	State model.State
+	Chose map[string]float64 // "pruned" channels, path position "t", …
+}
+
+// Method is an entry in the table.
+type Method struct {
+	Name  string
+	About string
+	Paper string
+	Run   func(ctx context.Context, j *Job) (*Outcome, error)
+}
+
+// Methods is the table.
+var Methods = []Method{finePruning, modeConnectivity, attentionDistillation}
+
+// Names lists the methods.
+func Names() []string {
+	n := make([]string, len(Methods))
+	for i, m := range Methods {
+		n[i] = m.Name
+	}
+	return n
+}
+
+// Run repairs a network. It sees the clean images and nothing else.
+func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
+	i := slices.Index(Names(), method)
+	if i < 0 {
+		return nil, fmt.Errorf("no method %q; there are %s", method, strings.Join(Names(), ", "))
+	}
+	if err := j.Options.Check(); err != nil {
+		return nil, err
+	}
+	if n := j.Clean.Len(); n < j.Options.Batch {
+		return nil, fmt.Errorf("%d clean images do not make a batch of %d; give more images or a smaller batch", n, j.Options.Batch)
+	}
+	if len(j.Clean.Classes) != j.Network.Classes {
+		return nil, fmt.Errorf("the clean data has %d classes, the network %d", len(j.Clean.Classes), j.Network.Classes)
+	}
+	return Methods[i].Run(ctx, j)
+}
+
+// tuning returns a training on the clean data.
+func (j *Job) tuning(name string) *train.Tuning {
+	return &train.Tuning{
+		Name: name, Data: j.Clean, Indices: isolate.Iota(j.Clean.Len()), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
+		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed, Watch: j.Watch,
+	}
+}
+
+// fineTuned returns a copy of the network, fine-tuned on the clean data.
+func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
+	s := j.State.Clone()
+	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s})
+}
+
+// Draw returns a share of a clean set, drawn by seed: the paper gives these defences 5 %.
+func Draw(set *dataset.Set, share float64, seed uint64) *dataset.Set {
+	if share >= 1 {
+		return set
+	}
+	at := rng.Shuffle(seed, "repair clean", set.Len())[:int(share*float64(set.Len()))]
+	slices.Sort(at)
+	return set.Subset(at)
+}

@@ -1,0 +1,165 @@
+package repair
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+// backdoored trains a small network on poisoned signs and returns a job with 200 clean ones.
+func backdoored(t *testing.T) (j *Job, test, triggered *dataset.Set) {
+	t.Helper()
+	ctx := context.Background()
+	p := planted.Render(t, 5, 1500, 300)
+	clean := p.Clean.Subset(rng.Shuffle(1, "clean", p.Clean.Len())[:256])
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = &Job{Backend: b, Network: n, State: n.Init(0), Clean: clean}
+	tune := &train.Tuning{Name: "test", Data: p.Train, Indices: isolate.Iota(p.Train.Len()), Batch: 64, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2), Augment: augment.Options{}}
+	if err := tune.Tune(ctx, b, &train.Module{Net: n, State: j.State}); err != nil {
+		t.Fatal(err)
+	}
+	return j, p.Test, p.Triggered
+}
+
+func accuracy(t *testing.T, j *Job, s model.State, set *dataset.Set) float64 {
+	t.Helper()
+	e, err := evaluate.New(j.Backend, j.Network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Load(s); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Accuracy(context.Background(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Accuracy
+}
+
+func TestMethodsRepair(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains networks")
+	}
+	j, test, triggered := backdoored(t)
+	before := j.State.Clone()
+	ca, asr := accuracy(t, j, j.State, test), accuracy(t, j, j.State, triggered)
+	if asr < 0.9 {
+		t.Fatalf("the backdoor works on %.2f of the triggered images only", asr)
+	}
+	for _, m := range Names() {
+		t.Run(m, func(t *testing.T) {
+			j.Options = Defaults(m, j.Clean.Len())
+			j.Options.Batch, j.Options.Flip, j.Options.Rate = 32, false, 0.02
+			j.Options.Beta /= 10 // the network is small
+			out, err := Run(context.Background(), m, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range before {
+				if !slices.Equal(before[i].Data, j.State[i].Data) {
+					t.Fatalf("tensor %s of the network to repair was changed", before[i].Name)
+				}
+			}
+			newCA, newASR := accuracy(t, j, out.State, test), accuracy(t, j, out.State, triggered)
+			t.Logf("CA %.3f to %.3f, ASR %.3f to %.3f, chose %v", ca, newCA, asr, newASR, out.Chose)
+			if newCA < ca-0.15 {
+				t.Errorf("accuracy fell from %.3f to %.3f", ca, newCA)
+			}
+			again, err := Run(context.Background(), m, j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range out.State {
+				if !slices.Equal(out.State[i].Data, again.State[i].Data) {
+					t.Fatal("the same seed gives another network")
+				}
+			}
+			if m == "fp" {
+				w, _ := out.State.Classifier()
+				gone := 0
+				for c := range w.Dims[0] {
+					if !slices.ContainsFunc(w.Data[c*w.Dims[1]:(c+1)*w.Dims[1]], func(v float32) bool { return v != 0 }) {
+						gone++
+					}
+				}
+				if float64(gone) != out.Chose["pruned"] {
+					t.Errorf("%d channels are gone, %g were pruned", gone, out.Chose["pruned"])
+				}
+			}
+		})
+	}
+}
+
+func TestBezierMeetsItsEnds(t *testing.T) {
+	s := func(v float32) model.State { return model.State{{Name: "w", Data: []float32{v}}} }
+	a, b, m := s(1), s(3), s(10)
+	for at, want := range map[float64]float64{0: 1, 1: 3, 0.5: 0.25 + 5 + 0.75} {
+		if got := bezier(a, b, m, at)[0].Data[0]; math.Abs(float64(got)-want) > 1e-6 {
+			t.Errorf("at %g: %g, expected %g", at, got, want)
+		}
+	}
+	if got := bezier(a, b, nil, 0.5)[0].Data[0]; got != 2 {
+		t.Errorf("half-way on the line: %g", got)
+	}
+}
+
+// Of four channels the two that never fire go first, then accuracy decides.
+func TestPruneTakesSleepingChannels(t *testing.T) {
+	clean := &dataset.Set{Classes: []string{"a", "b"}, Labels: []int32{0, 1, 0, 1}}
+	h := []float32{
+		5, 0, 0, 0.1,
+		0, 4, 0, 0.1,
+		5, 0, 0, 0,
+		0, 4, 0, 0,
+	}
+	w := &model.Tensor{Dims: []int{4, 2}, Data: []float32{1, 0, 0, 1, 9, 9, 1, 1}}
+	mask, n := prune(h, w, &model.Tensor{Data: []float32{0, 0}}, clean, 0.1)
+	if !slices.Equal(mask, []float32{1, 1, 0, 0}) || n != 2 {
+		t.Errorf("mask %v, %d pruned", mask, n)
+	}
+}
+
+func TestWrongJobsAreRefused(t *testing.T) {
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := signs.Render(0, 40, 20).Train
+	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
+	if _, err := Run(context.Background(), "fp", j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
+		t.Errorf("too few images: %v", err)
+	}
+	if _, err := Run(context.Background(), "magic", j); err == nil || !strings.Contains(err.Error(), "fp, mcr, nad") {
+		t.Errorf("unknown method: %v", err)
+	}
+}
+
+// A step takes 64 images, of few images a quarter, and never fewer than eight.
+func TestDefaultsFitSmallSets(t *testing.T) {
+	for images, want := range map[int]int{0: 64, 2500: 64, 256: 64, 255: 32, 60: 8, 10: 8} {
+		if got := Defaults("nad", images).Batch; got != want {
+			t.Errorf("%d clean images: a batch of %d, expected %d", images, got, want)
+		}
+	}
+}

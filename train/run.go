@@ -1,0 +1,281 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Event is something to tell who watches.
+type Event struct {
+	Stage    string
+	Progress *Progress // after a step
+	Epoch    int       // after an epoch, from 1
+	Loss     float64   // mean of the epoch
+	Losses   []float32 // after an epoch: each image's last training loss, −1 where it took no part
+	Note     string    // anything else, in a sentence
+}
+
+// Run is a training in stages. It is not for concurrent use.
+type Run struct {
+	Backend backends.Backend
+	Network *model.Network
+	Data    *dataset.Set
+	Seed    uint64
+	Batch   int
+	SGD     SGD
+	// Folder is where checkpoints go; empty keeps none.
+	Folder string
+	// Digest tells whether a checkpoint belongs to this training: of data and settings.
+	Digest string
+	// Watch receives events; nil for none.
+	Watch func(Event)
+	// Log returns the size of the caller's log, which checkpoints remember; Rewind receives it when
+	// a training goes on from one. Both may be nil.
+	Log    func() int64
+	Rewind func(size int64) error
+
+	State   model.State
+	Arrays  map[string][]float32 // what stages leave for later ones
+	Seconds map[string]float64   // time spent in each stage
+	Engines []string             // that computed so far, in turn; a training may go on with another
+
+	momenta [][]float32
+	done    []string
+	pos     Position
+	losses  []float32 // of the epoch in progress
+	eval    *evaluate.Evaluator
+	began   time.Time
+	stage   string
+}
+
+// progressFile is the checkpoint's name in a run's folder.
+const progressFile = "checkpoint.safetensors"
+
+type saved struct {
+	Digest  string             `json:"digest"`
+	Done    []string           `json:"done"`
+	Stage   string             `json:"stage"`
+	Pos     Position           `json:"position"`
+	Seconds map[string]float64 `json:"seconds"`
+	Engines []string           `json:"engines"`
+	Log     int64              `json:"log"`
+}
+
+// Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
+// It reports whether there was one.
+func (r *Run) Start(resume bool) (resumed bool, err error) {
+	engine := engines.Describe(r.Backend)
+	r.State, r.Engines = r.Network.Init(r.Seed), []string{engine}
+	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
+	path := filepath.Join(r.Folder, progressFile)
+	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
+		if r.Rewind != nil {
+			return false, r.Rewind(0)
+		}
+		return false, nil
+	}
+	arrays, meta, err := checkpoint.ReadArrays(path)
+	if err != nil {
+		return false, err
+	}
+	var s saved
+	if err := json.Unmarshal([]byte(meta["progress"]), &s); err != nil {
+		return false, fmt.Errorf("%s: expected a training's progress, found %q", path, meta["progress"])
+	}
+	if s.Digest != r.Digest {
+		return false, fmt.Errorf("%s belongs to a training with other data or settings; use another --out, or leave out --resume to start over", path)
+	}
+	for _, t := range r.State {
+		a, ok := arrays["state."+t.Name]
+		if !ok || len(a.Data) != len(t.Data) {
+			return false, fmt.Errorf("%s: tensor %s is missing or of another size", path, t.Name)
+		}
+		copy(t.Data, a.Data)
+	}
+	for k := 0; ; k++ {
+		a, ok := arrays["momentum."+strconv.Itoa(k)]
+		if !ok {
+			break
+		}
+		r.momenta = append(r.momenta, a.Data)
+	}
+	for name, a := range arrays {
+		if rest, ok := strings.CutPrefix(name, "array."); ok {
+			r.Arrays[rest] = a.Data
+		}
+	}
+	if a, ok := arrays["epoch_losses"]; ok {
+		r.losses = a.Data
+	}
+	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds
+	if r.Seconds == nil {
+		r.Seconds = map[string]float64{}
+	}
+	r.Engines = s.Engines
+	if len(s.Engines) == 0 || s.Engines[len(s.Engines)-1] != engine {
+		r.Engines = append(r.Engines, engine)
+	}
+	if r.Rewind != nil {
+		return true, r.Rewind(s.Log)
+	}
+	return true, nil
+}
+
+func (r *Run) save() error {
+	if r.Folder == "" {
+		return nil
+	}
+	arrays := map[string]checkpoint.Array{}
+	for _, t := range r.State {
+		arrays["state."+t.Name] = checkpoint.Array{Dims: t.Dims, Data: t.Data}
+	}
+	for k, m := range r.momenta {
+		arrays["momentum."+strconv.Itoa(k)] = checkpoint.Array{Dims: []int{len(m)}, Data: m}
+	}
+	for name, a := range r.Arrays {
+		arrays["array."+name] = checkpoint.Array{Dims: []int{len(a)}, Data: a}
+	}
+	if r.losses != nil {
+		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
+	}
+	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines}
+	if r.Log != nil {
+		s.Log = r.Log()
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
+}
+
+func (r *Run) tell(e Event) {
+	if r.Watch != nil {
+		e.Stage = r.stage
+		r.Watch(e)
+	}
+}
+
+// Note tells the watcher a sentence.
+func (r *Run) Note(format string, args ...any) { r.tell(Event{Note: fmt.Sprintf(format, args...)}) }
+
+// Stage runs do, unless an earlier run has finished this stage already, and saves. A stage that an
+// earlier run left halfway goes on from r's position.
+func (r *Run) Stage(name string, do func() error) error {
+	if slices.Contains(r.done, name) {
+		return nil
+	}
+	if r.stage != name {
+		r.stage, r.pos, r.momenta, r.losses = name, Position{}, nil, nil
+	}
+	r.began = time.Now()
+	err := do()
+	if err != nil {
+		return err
+	}
+	r.clock()
+	r.done = append(r.done, name)
+	r.momenta, r.pos, r.losses = nil, Position{}, nil
+	return r.save()
+}
+
+// Save writes a checkpoint within a stage: what a stage left in Arrays is there when it goes on.
+func (r *Run) Save() error {
+	r.clock()
+	return r.save()
+}
+
+func (r *Run) clock() {
+	now := time.Now()
+	r.Seconds[r.stage] += now.Sub(r.began).Seconds()
+	r.began = now
+}
+
+// Train runs a phase from the current position, saving after every epoch and when ctx ends.
+// onEpoch may look at each image's losses of the epoch; nil for none.
+func (r *Run) Train(ctx context.Context, p *Phase, loss Loss, onEpoch func(losses []float32) error) error {
+	step, err := NewStep(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, loss)
+	if err != nil {
+		return err
+	}
+	return r.TrainWith(ctx, p, step, onEpoch)
+}
+
+// TrainWith is Train with a step that was compiled before, of the same network, for networks that are trained one after another.
+func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(losses []float32) error) error {
+	if err := step.Load(r.State, r.momenta); err != nil {
+		return err
+	}
+	r.momenta = step.Momenta()
+	store := func() error {
+		if err := step.Store(r.State, r.momenta); err != nil {
+			return err
+		}
+		r.clock()
+		return r.save()
+	}
+	fresh := func() {
+		r.losses = make([]float32, r.Data.Len())
+		for i := range r.losses {
+			r.losses[i] = -1
+		}
+	}
+	if r.losses == nil {
+		fresh()
+	}
+	err := p.Run(ctx, step, &r.pos, Hooks{
+		Step: func(q Progress) { r.tell(Event{Progress: &q}) },
+		Batch: func(indices []int, losses []float32) {
+			for k, i := range indices {
+				if i >= 0 {
+					r.losses[i] = losses[k]
+				}
+			}
+		},
+		Epoch: func(epoch int, loss float64) error {
+			r.tell(Event{Epoch: epoch, Loss: loss, Losses: r.losses})
+			if onEpoch != nil {
+				if err := onEpoch(r.losses); err != nil {
+					return err
+				}
+			}
+			fresh()
+			return store()
+		},
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, store())
+	}
+	if err != nil {
+		return err
+	}
+	return step.Store(r.State, nil)
+}
+
+// Evaluator returns an evaluator that holds the current network.
+func (r *Run) Evaluator() (*evaluate.Evaluator, error) {
+	if r.eval == nil {
+		e, err := evaluate.New(r.Backend, r.Network)
+		if err != nil {
+			return nil, err
+		}
+		r.eval = e
+	}
+	return r.eval, r.eval.Load(r.State)
+}
