@@ -20,6 +20,8 @@ type Set struct {
 	Files []string // where images came from
 	file  []int32  // per image: index into Files
 	row   []int32  // per image: record in a file of many images, from 0; -1 for a file of one
+
+	digests []ImageDigest // per image; empty: of the pixels in memory
 }
 
 // Len returns the number of images.
@@ -78,6 +80,9 @@ func (s *Set) Subset(indices []int) *Set {
 		if i < len(s.file) {
 			t.file = append(t.file, s.file[i])
 			t.row = append(t.row, s.row[i])
+		}
+		if i < len(s.digests) {
+			t.digests = append(t.digests, s.digests[i])
 		}
 	}
 	return t

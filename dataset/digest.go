@@ -1,0 +1,35 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// ImageDigest identifies an image: the first 16 bytes of the SHA-256 of its file, or, in a layout that keeps many images in a
+// file as raw pixels, of its height, width and pixels as they are stored there. It does not depend on the size that the image
+// is read at.
+type ImageDigest [16]byte
+
+// String returns the digest in hexadecimal, 32 digits.
+func (d ImageDigest) String() string { return hex.EncodeToString(d[:]) }
+
+// ImageDigest returns the digest of image i. Where the set's reader noted none it is that of the pixels in memory.
+func (s *Set) ImageDigest(i int) ImageDigest {
+	if i < len(s.digests) {
+		return s.digests[i]
+	}
+	return digestPixels(s.Image(i), s.Height, s.Width)
+}
+
+// digestPixels is the digest of raw pixels of height h and width w.
+func digestPixels(pixels []uint8, h, w int) (d ImageDigest) {
+	sum := sha256.New()
+	var head [16]byte
+	binary.LittleEndian.PutUint64(head[:], uint64(h))
+	binary.LittleEndian.PutUint64(head[8:], uint64(w))
+	sum.Write(head[:])
+	sum.Write(pixels)
+	copy(d[:], sum.Sum(nil))
+	return d
+}
