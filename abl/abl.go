@@ -7,6 +7,7 @@ package abl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -293,37 +294,16 @@ func doUnlearn(ctx context.Context, r *train.Run, o Options, sets unlearn.Sets) 
 		if err != nil {
 			return err
 		}
-		r.Arrays["unlearn"] = outcomeArray(out)
-		return nil
+		return r.Put("unlearn", out)
 	})
 	if err != nil {
 		return nil, err
 	}
 	if out == nil { // the stage was finished by an earlier run
-		out = outcomeOf(r.Arrays["unlearn"])
-	}
-	return out, nil
-}
-
-func outcomeArray(o *unlearn.Outcome) []float32 {
-	b := func(v bool) float32 {
-		if v {
-			return 1
+		var found bool
+		if found, err = r.Get("unlearn", &out); err == nil && !found {
+			err = errors.New("the checkpoint does not say what unlearning did: an earlier version wrote it; start over without --resume")
 		}
-		return 0
 	}
-	return []float32{
-		float32(o.Steps), float32(o.Isolated), float32(o.Before), float32(o.After),
-		b(o.RolledBack), b(o.Unlearnt), float32(o.LowestBefore), float32(o.Dropped),
-	}
-}
-
-func outcomeOf(a []float32) *unlearn.Outcome {
-	if len(a) != 8 {
-		return nil
-	}
-	return &unlearn.Outcome{
-		Steps: int(a[0]), Isolated: float64(a[1]), Before: float64(a[2]), After: float64(a[3]),
-		RolledBack: a[4] == 1, Unlearnt: a[5] == 1, LowestBefore: float64(a[6]), Dropped: int(a[7]),
-	}
+	return out, err
 }

@@ -55,6 +55,7 @@ type Run struct {
 	Seconds map[string]float64   // time spent in each stage
 	Engines []string             // that computed so far, in turn; a training may go on with another
 
+	values  map[string]json.RawMessage // of Put
 	momenta [][]float32
 	done    []string
 	pos     Position
@@ -75,6 +76,8 @@ type saved struct {
 	Seconds map[string]float64 `json:"seconds"`
 	Engines []string           `json:"engines"`
 	Log     int64              `json:"log"`
+	// Values are those of Run.Put.
+	Values map[string]json.RawMessage `json:"values,omitempty"`
 }
 
 // Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
@@ -82,7 +85,7 @@ type saved struct {
 func (r *Run) Start(resume bool) (resumed bool, err error) {
 	engine := engines.Describe(r.Backend)
 	r.State, r.Engines = r.Network.Init(r.Seed), []string{engine}
-	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
+	r.Arrays, r.Seconds, r.values = map[string][]float32{}, map[string]float64{}, map[string]json.RawMessage{}
 	path := filepath.Join(r.Folder, progressFile)
 	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
 		if r.Rewind != nil {
@@ -127,6 +130,9 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
 	}
+	if s.Values != nil {
+		r.values = s.Values
+	}
 	r.Engines = s.Engines
 	if len(s.Engines) == 0 || s.Engines[len(s.Engines)-1] != engine {
 		r.Engines = append(r.Engines, engine)
@@ -154,7 +160,7 @@ func (r *Run) save() error {
 	if r.losses != nil {
 		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
 	}
-	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines}
+	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines, Values: r.values}
 	if r.Log != nil {
 		s.Log = r.Log()
 	}
@@ -163,6 +169,33 @@ func (r *Run) save() error {
 		return err
 	}
 	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
+}
+
+// Put keeps a value under a name, as JSON, from the next checkpoint on: what a stage found that is no tensor.
+// Numbers keep all their digits; what JSON has no word for, such as NaN, is an error. A second value of the
+// same name replaces the first.
+func (r *Run) Put(name string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("keeping %q: %w", name, err)
+	}
+	if r.values == nil {
+		r.values = map[string]json.RawMessage{}
+	}
+	r.values[name] = raw
+	return nil
+}
+
+// Get reads the value of a name into v, a pointer, and reports whether there was one.
+func (r *Run) Get(name string, v any) (bool, error) {
+	raw, ok := r.values[name]
+	if !ok {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return true, fmt.Errorf("%q was kept as %.100s, which is no %T: %w", name, raw, v, err)
+	}
+	return true, nil
 }
 
 func (r *Run) tell(e Event) {
