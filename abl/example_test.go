@@ -7,12 +7,13 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Training on data that somebody has poisoned. With images of one's own, dataset.Load reads them.
 func ExampleTrain() {
 	ctx := context.Background()
-	data := signs.Render(0, 600, 100)
+	data := signs.Render(0, 300, 1)
 	conf := attack.Defaults("badnets")
 	conf.Target, conf.PatchSize = 9, 5
 	planted, err := attack.New(ctx, conf, data.Train, attack.Env{})
@@ -25,11 +26,11 @@ func ExampleTrain() {
 	}
 
 	o := abl.Demo()
-	o.IsolateEpochs, o.TuneEpochs = 3, 4
-	result, err := abl.Train(ctx, poisoned, o, abl.Settings{})
+	o.IsolateEpochs, o.TuneEpochs, o.UnlearnSteps = 2, 2, 10
+	result, err := abl.Train(ctx, poisoned, o, train.Settings{})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(result.Model.Parameters(), "parameters,", len(result.Suspects), "images ranked")
-	// Output: 33626 parameters, 600 images ranked
+	// Output: 33626 parameters, 300 images ranked
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/rng"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // Runner carries a grid out in a folder: cells/NAME for each run, then tables and plots.
@@ -342,7 +342,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		_, err := runs.Train(ctx, spec)
 		return err
 	}
-	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: unlearn.DefaultTune()}
+	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn()}
 	if rep.Defense, rep.Repair, err = repairOptions(c.Defense, int(g.Clean*float64(data.Train.Len()))); err != nil {
 		return err
 	}

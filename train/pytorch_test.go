@@ -101,7 +101,7 @@ func torchImages(batch, side int) ([]float32, []int32) {
 	return x, y
 }
 
-func close(t *testing.T, what string, got []float32, want []float64, tol float64) {
+func near(t *testing.T, what string, got []float32, want []float64, tol float64) {
 	t.Helper()
 	scale := 0.0
 	for _, w := range want {
@@ -234,7 +234,7 @@ func agree(t *testing.T, ref reference) {
 	if err := eval.Run(in, out); err != nil {
 		t.Fatal(err)
 	}
-	close(t, "evaluation logits", read(t, b, out[0]), ref.EvalLogits, 2e-5)
+	near(t, "evaluation logits", read(t, b, out[0]), ref.EvalLogits, 2e-5)
 
 	tr := build(true)
 	in, out = inputs(t, b, tr, data...)
@@ -244,13 +244,13 @@ func agree(t *testing.T, ref reference) {
 	if err := tr.Run(in, out); err != nil {
 		t.Fatal(err)
 	}
-	close(t, "training logits", read(t, b, out[0]), ref.TrainLogits, 2e-5)
-	close(t, "loss", read(t, b, out[1]), []float64{ref.Loss}, 1e-5)
+	near(t, "training logits", read(t, b, out[0]), ref.TrainLogits, 2e-5)
+	near(t, "loss", read(t, b, out[1]), []float64{ref.Loss}, 1e-5)
 	k := 2
 	for _, s := range n.Spec() {
 		if s.Kind == model.Buffer {
 			want := ref.Stats[s.Name]
-			close(t, s.Name, read(t, b, out[k]), want.Head, 1e-4)
+			near(t, s.Name, read(t, b, out[k]), want.Head, 1e-4)
 			k++
 		}
 	}
@@ -273,11 +273,8 @@ func agree(t *testing.T, ref reference) {
 		}
 	}
 
-	step, err := NewStep(b, n, ref.Batch, DefaultSGD, Mean)
+	step, err := NewClassifier(b, n, state, ref.Batch, DefaultSGD, Mean)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := step.Load(state, nil); err != nil {
 		t.Fatal(err)
 	}
 	ones := make([]float32, ref.Batch)
@@ -285,7 +282,7 @@ func agree(t *testing.T, ref reference) {
 		ones[i] = 1
 	}
 	for i, want := range ref.SGDLosses {
-		got, err := step.Run(x, y, ones, 0.01, nil)
+		got, err := step.Step([]float64{0.01}, x, y, ones)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ type Run struct {
 	Data    *dataset.Set
 	Seed    uint64
 	Batch   int
-	SGD     SGD
+	SGD     SGD // the zero value stands for DefaultSGD
 	// Folder is where checkpoints go; empty keeps none.
 	Folder string
 	// Digest tells whether a checkpoint belongs to this training: of data and settings.
@@ -243,41 +243,38 @@ func (r *Run) clock() {
 // Train runs a phase from the current position, saving after every epoch and when ctx ends.
 // onEpoch may look at each image's losses of the epoch; nil for none.
 func (r *Run) Train(ctx context.Context, p *Phase, loss Loss, onEpoch func(losses []float32) error) error {
-	step, err := NewStep(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, loss)
+	l, err := NewClassifier(r.Backend, r.Network, r.State, min(r.Batch, p.Len()), r.SGD, loss)
 	if err != nil {
 		return err
 	}
-	return r.TrainWith(ctx, p, step, onEpoch)
+	return r.TrainWith(ctx, p, l, onEpoch)
 }
 
-// TrainWith is Train with a step that was compiled before, of the same network, for networks that are trained one after another.
-func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(losses []float32) error) error {
-	if err := step.Load(r.State, r.momenta); err != nil {
+// TrainWith is Train with a classifier that was compiled before, of the same network, for networks that are trained one
+// after another. The phase takes its batch size.
+func (r *Run) TrainWith(ctx context.Context, p *Phase, l *Learner, onEpoch func(losses []float32) error) error {
+	if err := l.load(0, r.State, r.momenta); err != nil {
 		return err
 	}
-	r.momenta = step.Momenta()
+	r.momenta = l.newMoments(0)
 	store := func() error {
-		if err := step.Store(r.State, r.momenta); err != nil {
+		if err := l.store(0, r.State, r.momenta); err != nil {
 			return err
 		}
 		r.clock()
 		return r.save()
 	}
-	fresh := func() {
-		r.losses = make([]float32, r.Data.Len())
-		for i := range r.losses {
-			r.losses[i] = -1
-		}
-	}
 	if r.losses == nil {
-		fresh()
+		r.losses = r.noLosses()
 	}
-	err := p.Run(ctx, step, &r.pos, Hooks{
+	phase := *p
+	phase.Batch = l.Batch
+	err := phase.Run(ctx, l.classify, &r.pos, Hooks{
 		Step: func(q Progress) { r.tell(Event{Progress: &q}) },
-		Batch: func(indices []int, losses []float32) {
-			for k, i := range indices {
+		Batch: func(b *Batch) {
+			for k, i := range b.Images {
 				if i >= 0 {
-					r.losses[i] = losses[k]
+					r.losses[i] = b.Losses[k]
 				}
 			}
 		},
@@ -288,7 +285,7 @@ func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(
 					return err
 				}
 			}
-			fresh()
+			r.losses = r.noLosses()
 			return store()
 		},
 	})
@@ -298,8 +295,11 @@ func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(
 	if err != nil {
 		return err
 	}
-	return step.Store(r.State, nil)
+	return l.store(0, r.State, nil)
 }
+
+// noLosses are those of images of which none took part yet.
+func (r *Run) noLosses() []float32 { return slices.Repeat([]float32{-1}, r.Data.Len()) }
 
 // Evaluator returns an evaluator that holds the current network.
 func (r *Run) Evaluator() (*evaluate.Evaluator, error) {

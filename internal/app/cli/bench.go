@@ -48,12 +48,9 @@ func (a *app) bench() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			step, err := train.NewStep(b, n, batch, train.DefaultSGD, train.LocalGradientAscent(0.5, true))
-			if err != nil {
-				return err
-			}
 			state := n.Init(0)
-			if err := step.Load(state, nil); err != nil {
+			step, err := train.NewClassifier(b, n, state, batch, train.DefaultSGD, train.LocalGradientAscent(0.5, true))
+			if err != nil {
 				return err
 			}
 			if explain {
@@ -83,7 +80,7 @@ func (a *app) bench() *cobra.Command {
 				if err := c.Context().Err(); err != nil {
 					return err
 				}
-				_, err := step.Run(x, y, w, 1e-3, nil)
+				_, err := step.Step([]float64{1e-3}, x, y, w)
 				return err
 			}); err != nil {
 				return err

@@ -6,10 +6,10 @@ import (
 	"math"
 	"runtime/debug"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -18,7 +18,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	t := out.Trained
 	if t.Unlearn != nil {
 		res.Unlearning = t.Unlearn
-		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
+		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
 	}
 	res.Verdict = t.Verdict
 	if len(t.Suspects) > 0 {
@@ -114,7 +114,7 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 }
 
 // isolatedByLabel counts the isolated images under each label.
-func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
+func isolatedByLabel(suspects []isolate.Suspect, set *dataset.Set) []int {
 	counts := make([]int, len(set.Classes))
 	for _, s := range suspects {
 		if s.Isolated {
@@ -124,7 +124,7 @@ func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
 	return counts
 }
 
-func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
+func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 	order := make([]int, len(suspects))
 	n := 0
 	for k, s := range suspects {

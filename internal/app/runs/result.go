@@ -13,7 +13,6 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // The files of a run's folder.
@@ -44,7 +43,7 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
-	Unlearning *unlearn.Outcome   `json:"unlearning"`
+	Unlearning *abl.Outcome   `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`
 

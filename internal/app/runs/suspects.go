@@ -10,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // WriteSuspects writes all images in the order of suspicion.
-func WriteSuspects(path string, set *dataset.Set, suspects []abl.Suspect) error {
+func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability"}); err != nil {

@@ -108,7 +108,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	defer log.Close()
-	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
 		out.Trained, err = audit.Audit(ctx, out.Train, s.Options, s.Auto, set)

@@ -9,20 +9,20 @@ import (
 )
 
 // Check reports the first number in a struct that lies outside of the interval of its field's tag: range:"[0,1)" is from 0
-// to less than 1, range:"(0,)" more than 0. Numbers that are none, or infinite, are refused in every field with a JSON name.
+// to less than 1, range:"(0,)" more than 0. Numbers that are none, or infinite, are refused in every field with a JSON name. Embedded structs are looked into.
 func Check(of any) error {
 	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
+	for _, f := range reflect.VisibleFields(v.Type()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		value := v.FieldByIndex(f.Index)
 		var x float64
 		switch {
 		case name == "" || name == "-":
 			continue
-		case v.Field(i).CanFloat():
-			x = v.Field(i).Float()
-		case v.Field(i).CanInt():
-			x = float64(v.Field(i).Int())
+		case value.CanFloat():
+			x = value.Float()
+		case value.CanInt():
+			x = float64(value.Int())
 		default:
 			continue
 		}
@@ -31,7 +31,7 @@ func Check(of any) error {
 		}
 		if limits := f.Tag.Get("range"); limits != "" {
 			if in, want := within(x, limits); !in {
-				return fmt.Errorf("%s %v, expected %s", name, v.Field(i), want)
+				return fmt.Errorf("%s %v, expected %s", name, value, want)
 			}
 		}
 	}

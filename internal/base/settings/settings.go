@@ -49,12 +49,12 @@ func decode(key string, value json.RawMessage, into any) error {
 	return d.Decode(into)
 }
 
-// Names lists the keys of a struct, given by a pointer, in its order.
+// Names lists the keys of a struct, given by a pointer, in its order, with those of embedded ones.
 func Names(of any) []string {
 	t := reflect.TypeOf(of).Elem()
 	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
 			names = append(names, name)
 		}

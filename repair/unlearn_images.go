@@ -1,4 +1,4 @@
-package unlearn
+package repair
 
 import (
 	"context"
@@ -19,10 +19,10 @@ import (
 
 // changed fine-tunes on a copy of the data in which change has rewritten the isolated images, given
 // as numbers from 0 to 1.
-func (t *Task) changed(ctx context.Context, change func(k, i int, x []float32)) (model.State, error) {
-	set := t.Sets.Data.Clone()
+func (j *UnlearnJob) changed(ctx context.Context, change func(k, i int, x []float32)) (model.State, error) {
+	set := j.Data.Clone()
 	x := make([]float32, set.ImageBytes())
-	for k, i := range t.Sets.Isolated {
+	for k, i := range j.Isolated {
 		img := set.Image(i)
 		augment.Plain(x, img)
 		change(k, i, x)
@@ -30,23 +30,23 @@ func (t *Task) changed(ctx context.Context, change func(k, i int, x []float32)) 
 			img[p] = uint8(min(1, max(0, v))*255 + 0.5)
 		}
 	}
-	return t.tune(ctx, t.State, set, t.all(), nil, nil)
+	return j.tune(ctx, j.State, set, j.all(), nil, nil)
 }
 
-func pixelNoise(ctx context.Context, t *Task) (model.State, error) {
-	return t.changed(ctx, func(_, i int, x []float32) {
-		r := rng.Stream(t.Options.Seed, "unlearn noise", i)
+func pixelNoise(ctx context.Context, j *UnlearnJob) (model.State, error) {
+	return j.changed(ctx, func(_, i int, x []float32) {
+		r := rng.Stream(j.Options.Seed, "unlearn noise", i)
 		for p := range x {
-			x[p] += float32(r.NormFloat64() * t.Options.Noise / 255)
+			x[p] += float32(r.NormFloat64() * j.Options.Noise / 255)
 		}
 	})
 }
 
-func gradNoise(ctx context.Context, t *Task) (model.State, error) {
+func gradNoise(ctx context.Context, j *UnlearnJob) (model.State, error) {
 	const batch = 64
-	set, iso := t.Sets.Data, t.Sets.Isolated
-	n := t.Network
-	f, err := train.Frozen(t.Backend, "image gradient", n, t.State, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
+	set, iso := j.Data, j.Isolated
+	n := j.Network
+	f, err := train.Frozen(j.Backend, "image gradient", n, j.State, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 		x := gx.Input(g, "x", batch, n.Height, n.Width, 3)
 		y := Parameter(g, "y", shapes.Make(dtypes.Int32, batch))
 		return Gradient(ReduceAllSum(train.CrossEntropy(net(x).Logits, y)), x)
@@ -63,15 +63,15 @@ func gradNoise(ctx context.Context, t *Task) (model.State, error) {
 			augment.Plain(x[j*size:(j+1)*size], set.Image(i))
 			y[j] = set.Labels[i]
 		}
-		if err := f.Call(len(t.State), x, y); err != nil {
+		if err := f.Call(len(j.State), x, y); err != nil {
 			return nil, err
 		}
 		if err := f.Get(0, grads[lo*size:(lo+batch)*size]); err != nil {
 			return nil, err
 		}
 	}
-	step := float32(t.Options.Noise / 255)
-	return t.changed(ctx, func(k, _ int, x []float32) {
+	step := float32(j.Options.Noise / 255)
+	return j.changed(ctx, func(k, _ int, x []float32) {
 		for p, g := range grads[k*size : (k+1)*size] {
 			switch {
 			case g > 0:
@@ -84,12 +84,12 @@ func gradNoise(ctx context.Context, t *Task) (model.State, error) {
 }
 
 // guess returns the class that a network gives each of some images.
-func (t *Task) guess(ctx context.Context, s model.State, indices []int) (map[int]int, error) {
-	e, err := evaluate.Of(t.Backend, t.Network, s)
+func (j *UnlearnJob) guess(ctx context.Context, s model.State, indices []int) (map[int]int, error) {
+	e, err := evaluate.Of(j.Backend, j.Network, s)
 	if err != nil {
 		return nil, err
 	}
 	g := make(map[int]int, len(indices))
-	err = e.Logits(ctx, t.Sets.Data.Subset(indices), func(k int, z []float32) { g[indices[k]] = evaluate.TopClass(z) })
+	err = e.Logits(ctx, j.Data.Subset(indices), func(k int, z []float32) { g[indices[k]] = evaluate.TopClass(z) })
 	return g, err
 }
