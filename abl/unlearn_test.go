@@ -114,6 +114,27 @@ func TestSplitCountsIsolatedImages(t *testing.T) {
 	}
 }
 
+// A run that goes on after its last stage says the same as the one that finished it.
+func TestOutcomeOutlivesTheRun(t *testing.T) {
+	data := planted.Render(t, 5, 80, 1).Train
+	o := Demo()
+	o.Batch, o.IsolateEpochs, o.TuneEpochs, o.UnlearnSteps, o.Refine = 32, 1, 1, 3, false
+	s := train.Settings{Folder: t.TempDir()}
+	first, err := Train(context.Background(), data, o, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Resume = true
+	again, err := Train(context.Background(), data, o, s)
+	if err != nil || *again.Unlearn != *first.Unlearn || again.Isolated != first.Isolated || !slices.Equal(again.Suspects, first.Suspects) {
+		t.Errorf("%+v, then %+v: %v", first.Unlearn, again.Unlearn, err)
+	}
+	o.TuneRate /= 2
+	if _, err := Train(context.Background(), data, o, s); err == nil {
+		t.Error("a run went on with another recipe")
+	}
+}
+
 func TestWrongPartsAreRefused(t *testing.T) {
 	for want, mode := range map[string]string{"nope": "nope", "got 0 and 0": "joint"} {
 		o := Default()

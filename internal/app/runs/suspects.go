@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // WriteSuspects writes all images in the order of suspicion.
