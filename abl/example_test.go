@@ -14,8 +14,10 @@ import (
 func ExampleTrain() {
 	ctx := context.Background()
 	data := signs.Render(0, 300, 1)
-	conf := attack.Defaults("badnets")
-	conf.Target, conf.PatchSize = 9, 5
+	conf, err := attack.Parse("badnets:target=9,patch_size=5")
+	if err != nil {
+		panic(err)
+	}
 	planted, err := attack.New(ctx, conf, data.Train, attack.Env{})
 	if err != nil {
 		panic(err)

@@ -88,7 +88,7 @@ func paint(ctx context.Context, f *gx.Function, first int, b *Batch, partner fun
 
 // crop returns the augmentation of the attacker's own images: a victim's, without cutout.
 func (l *Lab) crop() augment.Options {
-	o := augment.Standard(min(l.height, l.width), !l.Config.NoFlip)
+	o := augment.Standard(min(l.height, l.width), !l.Surrogate.NoFlip)
 	o.Cutout = 0
 	return o
 }
@@ -101,7 +101,7 @@ func (l *Lab) images(x []float32, set *dataset.Set, step int, o augment.Options)
 	at := make([]int, n)
 	for j := range at {
 		at[j] = draw(set.Len())
-		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Config.Seed, "attack "+l.Config.Name+" augment", step, j))
+		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Seed, "attack "+l.Name+" augment", step, j))
 	}
 	return at
 }

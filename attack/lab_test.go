@@ -18,7 +18,7 @@ import (
 
 func testLab(t *testing.T) *Lab {
 	t.Helper()
-	l, err := newLab(Config{Name: "test"}, Env{}, &dataset.Set{Height: 16, Width: 16})
+	l, err := newLab(Config{Method: Method{Name: "test"}}, Env{}, &dataset.Set{Height: 16, Width: 16})
 	if err != nil {
 		t.Fatal(err)
 	}

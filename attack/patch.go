@@ -99,7 +99,7 @@ const patchBatch = 64
 
 // optimise descends the loss of stamped images over the pattern, starting from random pixels. The
 // images of a step are drawn from pool.
-func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
+func (s *stamp) optimise(ctx context.Context, l *Lab, steps int, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
 	var f *gx.Function
 	f, err := l.frozen("optimise a patch", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 		p := gx.Input(g, "pattern", s.h, s.w, 3)
@@ -116,7 +116,7 @@ func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []i
 	}
 	x, grad := make([]float32, patchBatch*set.ImageBytes()), make([]float32, len(s.pattern))
 	var adam adamArray
-	for k := range l.Config.Steps {
+	for k := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []i
 			return err
 		}
 		adam.descend(s.pattern, grad, 0.05)
-		l.progress("trigger", k+1, l.Config.Steps, v)
+		l.progress("trigger", k+1, steps, v)
 	}
 	for i, v := range s.pattern { // as bytes hold it
 		s.pattern[i] = float32(toByte(255*float64(v))) / 255

@@ -209,8 +209,8 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 			return nil, err
 		}
 		c.Seed = seed
-		if c.Network != "" && !strings.Contains(one, "network=") {
-			c.Network = g.Model
+		if own := c.Surrogate(); own != nil && !strings.Contains(one, "network=") {
+			own.Network = g.Model
 		}
 		all = append(all, c)
 	}

@@ -325,7 +325,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	if !dataset.Flips(r.data.Layout) {
 		o.Flip = false
 		for i := range attacks {
-			attacks[i].NoFlip = attacks[i].Network != ""
+			if own := attacks[i].Surrogate(); own != nil {
+				own.NoFlip = true
+			}
 		}
 	}
 	spec := runs.Spec{

@@ -46,7 +46,7 @@ in --cache.`,
 			}
 			return nil
 		},
-		ValidArgs: attack.Names(),
+		ValidArgs: attack.Builtin().Names(),
 		RunE: func(c *cobra.Command, args []string) error {
 			att.specs = args
 			if _, err := att.configure(c, seed, false); err != nil {
@@ -106,7 +106,7 @@ in --cache.`,
 			if a.json {
 				return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
 			}
-			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Name, d.Train.Classes[at.Config.Target])
+			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Method.Name, d.Train.Classes[at.Config.Target])
 			fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
 			return nil
 		},
@@ -143,12 +143,12 @@ NAME:key=value,… changes.`,
 		Example: `  unpoison attack list`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			for _, m := range attack.Methods {
+			for _, m := range attack.Builtin() {
 				kind := "changes labels"
 				if m.CleanLabel {
 					kind = "keeps labels"
 				}
-				fmt.Fprintf(a.out, "%-9s%s\n         %s; %s.\n         %s\n", m.Name, m.About, m.Paper, kind, attack.Defaults(m.Name).Settings())
+				fmt.Fprintf(a.out, "%-9s%s\n         %s; %s.\n         %s\n", m.Name, m.About, m.Paper, kind, m.Defaults().Settings())
 			}
 			return nil
 		},
@@ -201,7 +201,7 @@ accuracy, class by class.`,
 			if err := writeImages(c, images, d, out); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, labelled)
+			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Method.Name, labelled)
 			return nil
 		},
 	}

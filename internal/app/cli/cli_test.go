@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/defense"
@@ -79,7 +80,7 @@ func TestRecipesKeepFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
+	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Own.(*attack.Blend).Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
 		t.Errorf("ran %+v with %+v", r.Attacks, r.Options)
 	}
 }

@@ -23,7 +23,7 @@ var choices = map[string][]string{
 	"model":          model.Names(),
 	"biased-model":   model.Names(),
 	"defense":        defenses,
-	"attack":         attack.Names(),
+	"attack":         attack.Builtin().Names(),
 	"loss":           isolate.Losses,
 	"lga-sign":       isolate.Signs,
 	"rank-by":        isolate.Ranks,

@@ -172,7 +172,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 			conf.Target = f.target
 		}
 		conf.AllToAll = conf.AllToAll || f.allToAll
-		conf.NoFlip = conf.NoFlip || noFlip && conf.Network != ""
+		if own := conf.Surrogate(); own != nil {
+			own.NoFlip = own.NoFlip || noFlip
+		}
 		if err := conf.Check(); err != nil {
 			return nil, &usageError{err}
 		}

@@ -106,7 +106,7 @@ func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.S
 			return nil, err
 		}
 		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c})
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c})
 		res.Attack = res.Attacks[0]
 	}
 	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)

@@ -193,7 +193,7 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 			out.Truth[i] = out.Truth[i] || truth.Poisoned[i]
 		}
 		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
 	}
 	res.Attack = res.Attacks[0]
 	return nil
