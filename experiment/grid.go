@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -65,16 +66,22 @@ func Read(path string) (*Grid, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Grid{}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(g); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := g.Check(); err != nil {
+	g, err := decode(bytes.NewReader(raw))
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return g, nil
+}
+
+// decode reads a grid from YAML.
+func decode(from io.Reader) (*Grid, error) {
+	g := &Grid{}
+	d := yaml.NewDecoder(from)
+	d.KnownFields(true)
+	if err := d.Decode(g); err != nil {
+		return nil, err
+	}
+	return g, g.Check()
 }
 
 // Check fills in defaults and reports what is wrong.

@@ -85,7 +85,7 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 	if start(other); len(ran) != 0 {
 		t.Errorf("another grid ran %v again", ran)
 	}
-	raw, err := os.ReadFile(filepath.Join(keep, "other", "none.abl.0.json"))
+	raw, err := os.ReadFile(filepath.Join(keep, "other.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
