@@ -20,8 +20,8 @@ import (
 //	<!-- generated: NAME -->
 //	<!-- end -->
 //
-// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "rates SET"
-// for how often the verdicts in a folder are right, by source of the data; or "summary DATA: ATTACK…; DATA: ATTACK…" for
+// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "rates SET…"
+// for how often the verdicts in some folders are right, by experiment; or "summary DATA: ATTACK…; DATA: ATTACK…" for
 // what no defence, ABL and auto leave, from the folders paper and auto.
 const (
 	blockStart = "<!-- generated: "
@@ -97,8 +97,8 @@ func (d *document) block(results, name string) (string, error) {
 	if spec, ok := strings.CutPrefix(name, "summary "); ok {
 		return summary(results, spec)
 	}
-	if set, ok := strings.CutPrefix(name, "rates "); ok {
-		return rates(filepath.Join(results, set))
+	if sets, ok := strings.CutPrefix(name, "rates "); ok {
+		return rates(results, strings.Fields(sets))
 	}
 	path := filepath.Join(results, filepath.FromSlash(name))
 	if !strings.Contains(name, "/") {
@@ -213,28 +213,34 @@ func readTable(path string) (*report.Table, error) {
 	return &t, s.Err()
 }
 
-// rates counts right and wrong verdicts by the source of the data.
-func rates(folder string) (string, error) {
-	all, err := keptSet(folder)
-	if err != nil {
-		return "", err
-	}
-	t := report.Table{Columns: []string{"data", "clean sets", "called poisoned", "can't tell", "poisoned sets", "missed, or another label named", "can't tell"}}
-	var total []Verdict
+// rates counts right and wrong verdicts of the default search in some folders, by experiment.
+func rates(results string, sets []string) (string, error) {
+	t := report.Table{Columns: []string{"experiment", "clean sets", "called poisoned", "can't tell", "poisoned sets", "missed, or another label named", "can't tell"}}
 	by := map[string][]Verdict{}
-	var sources []string
-	for _, r := range all {
-		source, _, _ := strings.Cut(r.Grid.Name, "-")
-		if !slices.Contains(sources, source) {
-			sources = append(sources, source)
+	var names []string
+	for _, set := range sets {
+		all, err := keptSet(filepath.Join(results, set))
+		if err != nil {
+			return "", err
 		}
-		v := r.Verdicts()
-		by[source], total = append(by[source], v...), append(total, v...)
+		for _, r := range all {
+			name := "train: " + r.Grid.Name
+			if source, _, ok := strings.Cut(r.Grid.Name, "-"); ok && set == "verdict" {
+				name = "audit: " + source
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			for _, v := range r.Verdicts() {
+				if v.Defense == "auto" || set == "verdict" { // not the search without one of its parts
+					by[name], by["all"] = append(by[name], v), append(by["all"], v)
+				}
+			}
+		}
 	}
-	by["all"] = total
-	for _, s := range append(sources, "all") {
-		e, unsure := errorRates(by[s])
-		row := []string{s}
+	for _, name := range append(names, "all") {
+		e, unsure := errorRates(by[name])
+		row := []string{name}
 		for _, n := range []int{e.Clean.Sets, e.Clean.Wrong, unsure[0], e.Poisoned.Sets, e.Poisoned.Wrong, unsure[1]} {
 			row = append(row, fmt.Sprint(n))
 		}

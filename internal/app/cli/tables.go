@@ -19,7 +19,7 @@ func (a *app) experimentTables() *cobra.Command {
 a table is made again from --results. NAME is one of
   SET/FILE      the grid or table in SET/FILE.jsonl
   SET           all grids of a folder, with their plots
-  rates SET     how often the verdicts in a folder are right
+  rates SET...  how often the verdicts in some folders are right
   summary DATA: ATTACK...; DATA: ATTACK...
                 what no defence, ABL and auto leave of attacks
 The rest of the file stays as it is.`,
