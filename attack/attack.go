@@ -1,5 +1,5 @@
-// Package attack plants backdoors in training sets, for experiments: one file an attack, one
-// interface, a table of them.
+// Package attack plants backdoors in training sets, for experiments. Each attack is a file and an entry
+// in a table; all of them are a Trigger.
 package attack
 
 import (

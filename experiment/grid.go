@@ -1,5 +1,6 @@
-// Package experiment runs grids of attacks and defences: it shares what cells have in common, goes on
-// after a kill, and makes tables and plots of what came out.
+// Package experiment runs grids: every attack with every defence and every seed on one data set. One run of a
+// grid is a cell. What cells have in common is made once. A grid that was interrupted goes on where it stopped. Results
+// can be kept without the runs, and tables and plots are made from them.
 package experiment
 
 import (
