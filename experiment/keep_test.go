@@ -92,7 +92,7 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 	if bytes.Contains(raw, []byte(keep)) || bytes.Contains(raw, []byte(first.Folder)) {
 		t.Error("a kept result names a folder of this machine")
 	}
-	other.Limit = 200
+	other.Limit = 150
 	r := runner(t, other, filepath.Join(t.TempDir(), "x"))
 	r.Keep = keep
 	if err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "--keep") {
