@@ -215,7 +215,7 @@ func readTable(path string) (*report.Table, error) {
 
 // rates counts right and wrong verdicts of the default search in some folders, by experiment.
 func rates(results string, sets []string) (string, error) {
-	t := report.Table{Columns: []string{"experiment", "clean sets", "called poisoned", "can't tell", "poisoned sets", "missed, or another label named", "can't tell"}}
+	t := report.Table{Columns: []string{"experiment", "clean sets", "called poisoned", "clean, can't tell", "poisoned sets", "missed, or another label named", "poisoned, can't tell"}}
 	by := map[string][]Verdict{}
 	var names []string
 	for _, set := range sets {
