@@ -1,7 +1,7 @@
 // Package abl is Anti-Backdoor Learning (Li et al., NeurIPS 2021): training a clean network on data
 // that may be poisoned. In the first epochs local gradient ascent makes poisoned images stand out by
-// their low loss; the lowest are isolated, the network is trained on the rest, and what the isolated
-// ones taught is unlearnt by gradient ascent.
+// their low loss. The images of lowest loss are isolated and the network is trained on the rest. Gradient
+// ascent on the isolated images then makes it unlearn what they taught.
 package abl
 
 import (

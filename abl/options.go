@@ -26,7 +26,7 @@ type Options struct {
 	Refine        bool    `json:"refine"`                                // a second round of unlearning without the images that hung on the backdoor
 }
 
-// Default is the recipe that docs/recipe.md measures: the paper's steps in fewer epochs, with a
+// Default is the recipe that docs/researchers.md measures: the paper's steps in fewer epochs, with a
 // bounded joint unlearning.
 func Default() Options {
 	return Options{

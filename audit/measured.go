@@ -6,7 +6,7 @@ import (
 )
 
 // Measured says how often verdicts under the default settings, with WRN-16-1, were wrong: on clean data sets that no limit was
-// chosen on, and on poisoned ones, of which docs/auto-limits.md says where they led to changes. docs/verdicts.md lists them.
+// chosen on, and on poisoned ones, of which docs/measured/limits.md says where they led to changes. docs/measured/verdict.md lists them.
 func Measured() defense.ErrorRates {
 	return defense.ErrorRates{Clean: defense.CountErrors(0, 61), Poisoned: defense.CountErrors(0, 62), Mended: 3}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/unpoison/unpoison/defense"
 )
 
-// The limits of the verdict; docs/auto-limits.md has the measurements that they lie between.
+// The limits of the verdict; docs/measured/limits.md has the measurements that they lie between.
 const (
 	leakSurely = 0.10 // of the images under other labels: no further round will change that
 	leakClass  = 0.01 // what was learnt is the class

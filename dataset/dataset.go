@@ -1,5 +1,5 @@
 // Package dataset holds labelled images in memory and reads and writes them in the layouts in which
-// people have them; one file a layout.
+// people have them. Each layout has a file of its own.
 package dataset
 
 import (

@@ -30,13 +30,14 @@ type Runner struct {
 	Folder  string
 	Backend backends.Backend
 	Cache   string        // of what attacks learn; see attack.Env
-	Keep    string        // folder of results without their runs; see keep.go. Empty: none
+	Keep    string        // folder of results without their runs, a file a grid; see store. Empty: none
 	Jobs    int           // cells at a time; 0 is 1
 	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
 	Only    string        // the name of the only cell to run; empty: all
 	Watch   func(Cell, runs.Event)
 	Say     func(format string, args ...any) // a line for each cell
 
+	store *store // of Keep; nil: none
 	mu    sync.Mutex
 	data  *dataset.Data
 	read  map[Cell]*runs.Result    // of finished cells
@@ -67,11 +68,12 @@ func (r *Runner) result(c Cell) *runs.Result {
 		return res
 	}
 	res, err := runs.ReadResult(filepath.Join(r.folder(c), runs.ResultFile))
-	if err != nil && r.Keep != "" {
-		res, err = runs.ReadResult(r.keptResult(c))
-	}
 	if err != nil {
-		return nil
+		kept := r.store.cell(c.Name())
+		if kept == nil {
+			return nil
+		}
+		res = kept.Result
 	}
 	if r.read == nil {
 		r.read = map[Cell]*runs.Result{}

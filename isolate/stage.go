@@ -33,7 +33,7 @@ var (
 	Signs  = []string{"sample", "batch"}
 )
 
-// Default is what docs/recipe.md measures.
+// Default is what docs/researchers.md measures.
 func Default() Options {
 	return Options{IsolateEpochs: 4, IsolateRate: 0.1, IsolateMost: 30, Loss: "lga", Gamma: 0.5, Sign: "batch", Rank: "worst", Isolation: 0.01}
 }

@@ -33,7 +33,7 @@ type Options struct {
 }
 
 // Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
-// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/recipe.md).
+// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/researchers.md).
 func Defaults(method string, images int) Options {
 	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
 	for images > 0 && o.Batch > 8 && 4*o.Batch > images {

@@ -31,7 +31,7 @@ type Recipe struct {
 	Flip       bool    `json:"flip"`                   // flip left and right; wrong for road signs and text
 }
 
-// DefaultRecipe is what docs/recipe.md measures: 20 epochs of a WRN-16-1 in batches of 128, one cycle of the learning rate.
+// DefaultRecipe is what docs/researchers.md measures: 20 epochs of a WRN-16-1 in batches of 128, one cycle of the learning rate.
 func DefaultRecipe() Recipe {
 	return Recipe{Network: "wrn-16-1", Batch: 128, TuneEpochs: 20, TuneRate: 0.1, Schedule: "one-cycle", Augment: true, Flip: true}
 }

@@ -23,7 +23,7 @@ poison, or can't tell. suspects.csv lists all images, those that look poisoned
 first, with their probability of being so; report.html shows them. No model is
 trained.
 
-What a verdict can and can't promise stands in docs/auto.md. With
+What a verdict can and can't promise stands in docs/verdict.md. With
 --fail-on-findings the verdict "poisoned" exits with 3.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --fail-on-findings --json`,

@@ -1,4 +1,4 @@
-// Package cli is the command line: one file a command, flags to typed options and nothing else.
+// Package cli is the command line. Each command is a file, which turns flags into typed options and nothing else.
 package cli
 
 import (

@@ -1,4 +1,5 @@
-// Package runs makes the folder of a training: model, result, log, suspects, checkpoint.
+// Package runs trains, audits or repairs a network in a folder, and writes there what came out: the model, the result,
+// the list of suspects, the report, the log, and a checkpoint from which an interrupted run goes on.
 package runs
 
 import (

@@ -1,4 +1,4 @@
-// Package version knows which unpoison this is.
+// Package version has the version of this program.
 package version
 
 import "runtime/debug"
