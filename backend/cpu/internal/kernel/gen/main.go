@@ -9,12 +9,26 @@
 // convolutions, products and weight gradients share their shapes (shapes.go) and differ in how inputs meet weights.
 package main
 
-import . "github.com/mmcloughlin/avo/build"
+import (
+	"flag"
+	"log"
+	"os"
+
+	. "github.com/mmcloughlin/avo/build"
+)
 
 func main() {
+	arm64 := flag.String("arm64", "", "files of the NEON kernels, without their endings .s and .go")
+	flag.Parse()
 	ConstraintExpr("amd64")
 	for _, s := range x86Sets {
 		x86Kernels(s)
 	}
 	Generate()
+	text, stubs := neonKernels()
+	for end, content := range map[string]string{".s": text, ".go": stubs} {
+		if err := os.WriteFile(*arm64+end, []byte(content), 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
 }
