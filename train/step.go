@@ -229,6 +229,10 @@ func (s *Step) Run(x []float32, y []int32, w []float32, rate float64, losses []f
 	return float64(s.scalar[0]), nil
 }
 
+// Arithmetic returns how many multiplications and additions a step does and what one core can do a second, or zeros on
+// engines that don't know.
+func (s *Step) Arithmetic() (flops, peak float64) { return s.program.Arithmetic() }
+
 // Explain describes the compiled step as a table, on engines that can.
 func (s *Step) Explain() (string, error) { return s.program.Explain(s.in) }
 

@@ -82,6 +82,39 @@ func neonLoops(t *testing.T) map[string]loopCount {
 	return all
 }
 
+// TestPeakCountsItsSums compares what Peak takes a round of the peak's loop for with its instructions.
+func TestPeakCountsItsSums(t *testing.T) {
+	for _, c := range []struct {
+		file, name, op string
+		lanes, sums    int
+	}{
+		{"kernels_arm64.s", "peakNEON", "VFMLA", 4, 28 * 4},
+		{"kernels_amd64.s", "peakAVX512", "VFMADD231PS", 16, 28 * 16},
+		{"kernels_amd64.s", "peakAVX2", "VFMADD231PS", 8, 12 * 8},
+	} {
+		text, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(text), "TEXT ·"+c.name+"(SB)")
+		body, _, _ = strings.Cut(body, "RET")
+		if n := strings.Count(body, c.op) * c.lanes; n != c.sums {
+			t.Errorf("%s adds to %d sums, expected %d", c.name, n, c.sums)
+		}
+	}
+	for _, s := range Sets() {
+		if s.peak == nil {
+			continue
+		}
+		if sums, ok := map[string]int{"neon": 28 * 4, "avx512": 28 * 16, "avx2": 12 * 8}[s.Name]; !ok || s.peakSums != sums {
+			t.Errorf("%s: Peak counts %d sums, expected %d", s.Name, s.peakSums, sums)
+		}
+		if s.Peak() <= 0 {
+			t.Errorf("%s: no peak", s.Name)
+		}
+	}
+}
+
 // TestNEONLoopsMostlyMultiply counts what the loops of convolutions, products and weight gradients are made of. A
 // multiplication is of 4 numbers, a load of at most 16 weights or 8 inputs. So a loop over rows of inputs takes at
 // least 4 multiplications a row, a load of weights and an eighth of a load a row: of one row 78 % could be

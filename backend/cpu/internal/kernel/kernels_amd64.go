@@ -260,6 +260,9 @@ func reluAVX512(a *byte)
 func reluGradAVX512(a *byte)
 
 //go:noescape
+func peakAVX512(a *byte)
+
+//go:noescape
 func convAVX2B1P1(a *byte)
 
 //go:noescape
@@ -360,3 +363,6 @@ func reluAVX2(a *byte)
 
 //go:noescape
 func reluGradAVX2(a *byte)
+
+//go:noescape
+func peakAVX2(a *byte)

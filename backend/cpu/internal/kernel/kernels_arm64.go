@@ -102,3 +102,6 @@ func reluNEON(a *byte)
 
 //go:noescape
 func reluGradNEON(a *byte)
+
+//go:noescape
+func peakNEON(a *byte)

@@ -34,4 +34,6 @@ var neonSet = Set{
 	mulScalar:  mulScalarNEON,
 	relu:       reluNEON,
 	reluGrad:   reluGradNEON,
+
+	peak: peakNEON, peakSums: 28 * 4,
 }

@@ -86,6 +86,19 @@ func vectorOf(rows [][]vec, i int) []vec {
 	return v
 }
 
+// peak multiplies and adds in registers.
+func (n *neon) peak() {
+	a := n.start("peak" + n.name)
+	count, acc, x := n.field(a, 32), n.pin(n.peakSums()), n.pin(1)
+	n.clear(append(acc, x...))
+	n.label("loop")
+	for _, v := range acc {
+		n.fmaTo(x[0], x[0], v)
+	}
+	n.repeat(count, "loop")
+	n.line("RET")
+}
+
 // flatKernels writes the flat kernels.
 func (n *neon) flatKernels() {
 	for _, l := range flatLoops(machine[vec](n)) {

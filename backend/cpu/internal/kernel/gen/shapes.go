@@ -57,6 +57,9 @@ func (s isa) weightGradName(cols, channels, blocks int) string {
 	return fmt.Sprintf("weightGrad%sK%dC%dB%d", s.name, cols, channels, blocks)
 }
 
+// peakSums is how many sums the peak's loop adds to: more than a processor has multiplications in flight.
+func (s isa) peakSums() int { return s.regs - 4 }
+
 // passes returns in how many passes a channel-wise loop goes over its groups, so that a pass's coefficients and
 // sums, perVector a vector, stay in registers.
 func (s isa) passes(perVector int) int {

@@ -91,6 +91,24 @@ func (s isa) keep(v, where, zero Op) Op {
 	return where
 }
 
+// peak multiplies and adds in registers.
+func (s isa) peak() {
+	a := s.start("peak"+s.name, "")
+	count := field(a, 32)
+	x, acc := s.zero(), s.vecs(s.peakSums())
+	for _, v := range acc {
+		s.clear(v)
+	}
+	Label("loop")
+	for _, v := range acc {
+		s.fmaTo(x, x, v)
+	}
+	DECQ(count)
+	JNE(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
 // x86Kernels writes all kernels of a set.
 func x86Kernels(s isa) {
 	for blocks := 1; blocks <= 2; blocks++ {
@@ -109,4 +127,5 @@ func x86Kernels(s isa) {
 	}
 	channelKernels(s)
 	flatKernels(s)
+	s.peak()
 }
