@@ -328,5 +328,9 @@ func (l *Learner) classify(b *Batch, rate float64) (float64, error) {
 	return loss, l.f.Get(l.carried+1, b.Losses)
 }
 
+// Arithmetic returns how many multiplications and additions a step does and what one core can do a second, or zeros on engines
+// that don't know.
+func (l *Learner) Arithmetic() (flops, peak float64) { return l.f.Arithmetic() }
+
 // Explain describes the compiled step as a table, on engines that can.
 func (l *Learner) Explain() (string, error) { return l.f.Explain() }

@@ -234,6 +234,15 @@ func (e *Executable) ExecuteInto(inputs, outputs []backends.Buffer) error {
 	return e.run(inputs, outputs, e.in, e.out)
 }
 
+// Arithmetic returns how many multiplications and additions of convolutions, linear layers and their gradients a run
+// does, and how many one core can do a second, which it measures.
+func (e *Executable) Arithmetic() (flops, peak float64) {
+	if e.program == nil {
+		return 0, 0
+	}
+	return e.program.Arithmetic(), kernel.Active.Peak()
+}
+
 // Explain runs the computation a few times on one thread and returns a table of what it does: loops,
 // operations, shapes, bytes, floating-point operations, times.
 func (e *Executable) Explain(inputs []backends.Buffer) (string, error) {

@@ -24,6 +24,8 @@ type benchResult struct {
 	Model      string  `json:"model"`
 	Engine     string  `json:"engine"`
 	PeakMemory int64   `json:"peak_memory_bytes"`
+	CorePeak   float64 `json:"core_peak_flops,omitempty"`     // multiplications and additions a second
+	TrainShare float64 `json:"train_share_of_peak,omitempty"` // of Threads cores
 }
 
 func (a *app) bench() *cobra.Command {
@@ -85,6 +87,10 @@ func (a *app) bench() *cobra.Command {
 			}); err != nil {
 				return err
 			}
+			flops, peak := step.Arithmetic()
+			if peak > 0 { // the engine knows
+				res.CorePeak, res.TrainShare = peak, res.Train/float64(batch)*flops/(peak*float64(res.Threads))
+			}
 			e, err := evaluate.New(b, n)
 			if err != nil {
 				return err
@@ -103,6 +109,10 @@ func (a *app) bench() *cobra.Command {
 			}
 			fmt.Fprintf(a.out, "%s, %s, %d threads, batch %d\n  training    %8.0f img/s\n  evaluation  %8.0f img/s\n  peak memory %8d MB\n",
 				res.Model, res.Engine, res.Threads, res.Batch, res.Train, res.Eval, res.PeakMemory>>20)
+			if peak > 0 {
+				fmt.Fprintf(a.out, "  of the peak %8.0f %% of the multiplications that %d × %.0f GFLOP/s allow, in training\n",
+					100*res.TrainShare, res.Threads, peak/1e9)
+			}
 			return nil
 		},
 	}

@@ -98,6 +98,9 @@ func (f *Function) Number(i int) (float64, error) {
 // Explain describes the compiled program as a table, if the backend can.
 func (f *Function) Explain() (string, error) { return f.program.Explain(f.in) }
 
+// Arithmetic is the program's; see Program.Arithmetic.
+func (f *Function) Arithmetic() (flops, peak float64) { return f.program.Arithmetic() }
+
 // Size returns the number of elements of output i.
 func (f *Function) Size(i int) int { return f.program.outputs[i].Size() }
 

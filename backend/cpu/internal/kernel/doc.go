@@ -9,4 +9,4 @@
 // structs must live on the heap (a worker's state), since the calls go through function values.
 package kernel
 
-//go:generate sh -c "cd gen && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel"
+//go:generate sh -c "cd gen && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel -arm64 ../kernels_arm64"

@@ -23,6 +23,10 @@ type Set struct {
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
 	add, sub, mul, addScalar, mulScalar, relu, reluGrad raw
+
+	// peak multiplies and adds a.Count times to peakSums sums, without memory; nil if the set can't.
+	peak     raw
+	peakSums int
 }
 
 // Tile is a weight-gradient kernel: Cols kernel columns × Channels input channels × 16·Blocks
@@ -35,7 +39,7 @@ type Tile struct {
 // Run adds the tile's sums to the gradient.
 func (t *Tile) Run(a *WeightGradArgs) { t.run((*byte)(unsafe.Pointer(a))) }
 
-// Active is the set in use: the best that the processor has, or what UNPOISON_CPU names.
+// Active is the set in use: the best that the processor has, or what UNPOISON_CPU names, if it has that.
 var Active = choose(os.Getenv("UNPOISON_CPU"))
 
 // Sets lists what this processor can run, best first; the last is generic.

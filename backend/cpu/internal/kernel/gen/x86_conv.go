@@ -1,44 +1,15 @@
 package main
 
 import (
-	"fmt"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// convPixels lists how many pixels a convolution kernel computes at once, for blocks of 16*n channels.
-func convPixels(s isa, blocks int) []int {
-	var most int
-	switch {
-	case s.wide && blocks == 1:
-		most = 16
-	case s.wide:
-		most = 14
-	case blocks == 1:
-		most = 6
-	default:
-		most = 3
-	}
-	if !s.wide && blocks == 2 {
-		return nil // 4 registers a pixel: no gain over two calls
-	}
-	p := make([]int, most)
-	for i := range p {
-		p[i] = i + 1
-	}
-	return p
-}
-
-func convName(s isa, blocks, pixels int) string {
-	return fmt.Sprintf("conv%sB%dP%d", s.name, blocks, pixels)
-}
-
 // conv computes pixels×(16·blocks) outputs: for every tap and input channel, one broadcast input
 // value a pixel times a row of weights. See ConvArgs for the offsets.
 func conv(s isa, blocks, pixels int) {
-	a := s.start(convName(s, blocks, pixels), "")
+	a := s.start(s.convName(blocks, pixels), "")
 	n := blocks * 16 / s.lanes // vectors a pixel
 	acc := make([][]VecVirtual, pixels)
 	for p := range acc {
@@ -51,7 +22,7 @@ func conv(s isa, blocks, pixels int) {
 	JNE(LabelRef("load"))
 	for p := range acc {
 		for i := range acc[p] {
-			s.zero(acc[p][i])
+			s.clear(acc[p][i])
 		}
 	}
 	JMP(LabelRef("taps"))
@@ -166,28 +137,16 @@ func rowAt(in, in8 Register, odd map[int]Register, p int) Mem {
 	return Mem{Base: base, Index: odd[p], Scale: uint8(scale)}
 }
 
-// weightGradTiles lists {kernel columns, input channels, blocks of 16 output channels} of the tiles.
-func weightGradTiles(s isa) [][3]int {
-	if s.wide {
-		return [][3]int{{3, 8, 1}, {3, 4, 2}, {3, 3, 1}, {1, 16, 1}, {1, 8, 2}, {1, 1, 1}, {1, 4, 1}}
-	}
-	return [][3]int{{3, 2, 1}, {1, 6, 1}, {1, 4, 1}, {1, 1, 1}}
-}
-
-func weightGradName(s isa, k, c, b int) string {
-	return fmt.Sprintf("weightGrad%sK%dC%dB%d", s.name, k, c, b)
-}
-
 // weightGrad adds to a tile of the weight gradient: for every pixel, kcols×channels broadcast
 // inputs times a row of output gradients.
 func weightGrad(s isa, kcols, channels, blocks int) {
-	a := s.start(weightGradName(s, kcols, channels, blocks), "")
+	a := s.start(s.weightGradName(kcols, channels, blocks), "")
 	n := blocks * 16 / s.lanes
 	acc := make([][]VecVirtual, kcols*channels)
 	for i := range acc {
 		acc[i] = s.vecs(n)
 		for j := range acc[i] {
-			s.zero(acc[i][j])
+			s.clear(acc[i][j])
 		}
 	}
 	x0, dy0 := field(a, 8), field(a, 16)
@@ -253,6 +212,56 @@ func weightGrad(s isa, kcols, channels, blocks int) {
 			ADDQ(dwK, dw)
 		}
 	}
+	VZEROUPPER()
+	RET()
+}
+
+// product multiplies, for each of some positions, rows of inputs by a matrix of weights: rows×(16·blocks) results.
+// See ProductArgs for the offsets.
+func product(s isa, blocks, rows int) {
+	a := s.start(s.productName(blocks, rows), "")
+	n := blocks * 16 / s.lanes
+	acc := make([][]VecVirtual, rows)
+	for p := range acc {
+		acc[p] = s.vecs(n)
+	}
+	out, in, w := field(a, 0), field(a, 8), field(a, 16)
+	pix, outPix, wRow := field(a, 32), field(a, 40), field(a, 48)
+	odd := multiples(pix, rows)
+	positions := field(a, 24)
+	in8 := GP64()
+	Label("position")
+	for p := range acc {
+		for i := range acc[p] {
+			s.clear(acc[p][i])
+		}
+	}
+	if rows > 8 {
+		LEAQ(Mem{Base: in, Index: pix, Scale: 8}, in8)
+	}
+	c := field(a, 56)
+	Label("channel")
+	s.multiply(acc, w, in, in8, odd)
+	ADDQ(Imm(4), in)
+	if rows > 8 {
+		ADDQ(Imm(4), in8)
+	}
+	ADDQ(wRow, w)
+	DECQ(c)
+	JNE(LabelRef("channel"))
+	for p := range acc {
+		for i := range acc[p] {
+			VMOVUPS(acc[p][i], Mem{Base: out, Disp: i * s.bytes()})
+		}
+		if p+1 < rows {
+			ADDQ(outPix, out)
+		}
+	}
+	// The weights of the next position follow; inputs and results lie further on.
+	ADDQ(Mem{Base: a, Disp: 64}, in)
+	ADDQ(Mem{Base: a, Disp: 72}, out)
+	DECQ(positions)
+	JNE(LabelRef("position"))
 	VZEROUPPER()
 	RET()
 }
