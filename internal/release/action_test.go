@@ -115,7 +115,7 @@ func TestActionAudits(t *testing.T) {
 echo "  verdict               poisoned"
 echo "::set-output name=x::evil"
 exit %d`, code)})
-		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1")
+		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=")
 		if got != want {
 			t.Errorf("an audit that ends with %d ends the step with %d: %s", code, got, out)
 		}
@@ -134,14 +134,14 @@ exit %d`, code)})
 
 func TestActionPassesArguments(t *testing.T) {
 	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
-	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1"); code != 0 {
+	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=last audit"); code != 0 {
 		t.Fatal(out)
 	}
 	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
-	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 6 || !slices.Equal(args[:4], want) || strings.Join(args[5:], " ") != "--fail-on-findings --size 32 --seed 1" {
+	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 6 || !slices.Equal(args[:4], want) || strings.Join(args[5:], "|") != "--fail-on-findings|--size|32|--seed|1|--baseline|last audit" {
 		t.Errorf("it ran unpoison %q", args)
 	}
-	if code, out := r.step("audit", "DATA=d", "ARGS="); code != 0 {
+	if code, out := r.step("audit", "DATA=d", "ARGS=", "BASELINE="); code != 0 {
 		t.Fatal(out)
 	}
 }

@@ -77,6 +77,27 @@ class AuditTest(unittest.TestCase):
         np.testing.assert_array_equal(verdict.suspects["index"], judged[self.truth[judged]])
         self.assertEqual(verdict.keep.sum(), (~self.truth[judged]).sum())
 
+    def test_a_baseline_leaves_what_is_new(self):
+        first = unpoison.audit(self.images[:600], self.labels[:600], out=self.dir / "first", **FAST)
+        self.assertNotIn("baseline", first.result)
+        order = np.random.default_rng(2).permutation(len(self.images))
+        verdict = unpoison.audit(self.images[order], self.labels[order], baseline=self.dir / "first", out=self.dir / "second", **FAST)
+        told = verdict.result["baseline"]
+        self.assertEqual((told["added_images"], told["removed_images"]), (300, 0))
+        self.assertEqual((told["known_suspects"], told["new_among_old"], told["new_among_added"]), (self.truth[:600].sum(), 0, self.truth[600:].sum()))
+        with open(self.dir / "second" / "new-suspects.csv", newline="") as f:
+            new = [order[int(r["index"])] for r in csv.DictReader(f)]
+        self.assertEqual(sorted(new), list(600 + np.flatnonzero(self.truth[600:])))
+        np.save(self.dir / "x_train.npy", self.images)
+        np.save(self.dir / "y_train.npy", self.labels)
+        args = [f"--{k.replace('_', '-')}={v}" for k, v in FAST.items()]
+        for baseline, code in (("first", 3), ("second", 0)):
+            done = subprocess.run(
+                [os.environ["UNPOISON_BINARY"], "audit", "--data", self.dir, "--out", self.dir / f"from {baseline}", "--fail-on-findings", "--baseline", self.dir / baseline, *args],
+                capture_output=True, text=True,
+            )
+            self.assertEqual(done.returncode, code, done.stderr)
+
     def test_images_of_several_sizes(self):
         images = [image[: 20 + i % 5] for i, image in enumerate(self.images)]
         names = np.array(support.CLASSES)[self.labels]

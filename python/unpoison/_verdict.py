@@ -125,10 +125,10 @@ def _column(cells: list[Any], kind: Any) -> NDArray[Any]:
 
 def _frame(rows: np.recarray[Any, Any]) -> Any:
     try:
-        import pandas
+        from pandas import DataFrame
     except ImportError:
         return rows
-    return pandas.DataFrame.from_records(rows)
+    return DataFrame.from_records(rows)
 
 
 def _png(image: NDArray[Any]) -> str:
