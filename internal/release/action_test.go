@@ -88,7 +88,7 @@ func (r *runner) step(id string, env ...string) (int, string) {
 			}
 		}
 		c := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", s.Run)
-		c.Env = append(r.env, env...)
+		c.Env = slices.Concat(r.env, env)
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
