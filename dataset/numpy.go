@@ -150,7 +150,11 @@ func loadNumPy(ctx context.Context, path string, r *reader) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.fromRaw(ctx, nil, train, test)
+	classes, err := numpyClasses(path)
+	if err != nil {
+		return nil, err
+	}
+	return r.fromRaw(ctx, classes, train, test)
 }
 
 // array is a NumPy array in row-major order.

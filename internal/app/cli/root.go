@@ -22,7 +22,6 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
-	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -122,6 +121,10 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
   unpoison train --data DIR --out run        a clean model from it
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.out, firstSteps)
+			return err
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if !slices.Contains(engines.Names, a.engine) {
 				return usagef("no engine %q; there are %v", a.engine, engines.Names)
@@ -159,16 +162,6 @@ func noArgs(c *cobra.Command, args []string) error {
 		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
 	}
 	return nil
-}
-
-func (a *app) version() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version",
-		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(a.out, "unpoison %s %s %s/%s\n", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
-	}
 }
 
 // dataFlags are the flags of commands that read data.

@@ -390,6 +390,10 @@ func (a *app) report(folder string, r *runs.Result) error {
 			row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
 		}
 	}
+	if b := r.Baseline; b != nil {
+		row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
+		row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)
+	}
 	if i := r.Isolation; i != nil && r.Verdict != nil {
 		row("suspected", "%.1f %% of the images", 100*i.Rate)
 		if i.Recall != nil && i.FPR != nil {

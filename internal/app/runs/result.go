@@ -44,6 +44,7 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
+	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
 	Unlearning *abl.Outcome       `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`

@@ -39,6 +39,8 @@ type Spec struct {
 	Init    model.State
 	Backend backends.Backend
 	Watch   func(Event)
+	// Baseline is an earlier audit to compare with; may be nil.
+	Baseline *Baseline
 }
 
 // Event is what a run tells while it works, and a line of log.jsonl if it is no progress.
@@ -267,6 +269,12 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 	}
 	if len(t.Suspects) > 0 {
 		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+			return err
+		}
+	}
+	if s.Baseline != nil {
+		res.Baseline = s.Baseline.compare(out.Train, t.Suspects)
+		if err := res.Baseline.write(s.Folder, out.Train); err != nil {
 			return err
 		}
 	}
