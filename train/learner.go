@@ -45,7 +45,7 @@ type Learner struct {
 	carried int         // tensors and moments: outputs before the loss
 	steps   int
 
-	own [1]float64 // a classifier's learning rate
+	lr [1]float64 // the learning rate of a classifier
 }
 
 // NewLearner compiles a step. build lays the modules, which it receives as functions, over the
@@ -83,7 +83,7 @@ func NewLearner(b backends.Backend, name string, modules []*Module, build func(g
 
 // NewClassifier compiles a step of one network that learns to classify. The step's inputs are images [batch,H,W,3], labels
 // [batch] and weights [batch]; loss builds the scalar to minimise from the images' losses and weights. Beside it a step
-// gives the images' losses before the update, [batch]. The state may be that of a later Load.
+// gives the images' losses before the update, [batch]. A Run loads its own state before it trains.
 func NewClassifier(b backends.Backend, n *model.Network, state model.State, batch int, opt SGD, loss Loss) (*Learner, error) {
 	l, err := NewLearner(b, "train "+n.Arch, []*Module{{Net: n, State: state, SGD: opt}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", batch, n.Height, n.Width, 3)
@@ -320,8 +320,8 @@ func (l *Learner) Extra(k int) (float64, error) { return l.f.Number(l.carried + 
 
 // classify is a classifier's step on a batch, whose losses it fills.
 func (l *Learner) classify(b *Batch, rate float64) (float64, error) {
-	l.own[0] = rate
-	loss, err := l.Step(l.own[:], b.inputs...)
+	l.lr[0] = rate
+	loss, err := l.Step(l.lr[:], b.inputs...)
 	if err != nil {
 		return loss, err
 	}
