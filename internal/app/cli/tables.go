@@ -23,7 +23,7 @@ a table is made again from --results. NAME is one of
   summary DATA: ATTACK...; DATA: ATTACK...
                 what no defence, ABL and auto leave of attacks
 The rest of the file stays as it is.`,
-		Example: `  unpoison experiment auto cifar10 --data cifar10:DIR --out runs --keep results/auto
+		Example: `  unpoison experiment auto cifar10 --data DIR --out runs --keep results/auto
   unpoison experiment tables README.md docs --results results`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
