@@ -4,6 +4,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/gomlx/backends"
@@ -88,6 +89,28 @@ func Features(ctx context.Context, b backends.Backend, n *model.Network, s model
 		features, logits = append(features, both[:width]...), append(logits, both[width:]...)
 	})
 	return features, logits, err
+}
+
+// Tap calls visit with what a network has at a place of the given name for every image of set, in order, flattened; the slice is
+// reused. The places are those that networks mark: "features" before the last layer, [width], "lastconv" before the average
+// over the image, [height, width, channels], and others.
+func Tap(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set, name string, visit func(i int, values []float32)) error {
+	var missing error
+	e, err := compile(b, n, func(net *model.Graphed) *Node {
+		h := net.Taps[name]
+		if h == nil {
+			missing = fmt.Errorf("%s has no place %q", n.Arch, name)
+			h = net.Logits
+		}
+		return Reshape(h, Batch, -1)
+	})
+	if err := errors.Join(missing, err); err != nil {
+		return err
+	}
+	if err := e.Load(s); err != nil {
+		return err
+	}
+	return e.each(ctx, set, visit)
 }
 
 // each calls visit with what was compiled of every image of s, in order; the slice is reused.
