@@ -6,16 +6,15 @@ import numpy as np
 
 import unpoison
 
-data = np.load(sys.argv[1])
-images, labels = data["images"], data["labels"]
+images, labels = np.load(sys.argv[1]).values()
 verdict = unpoison.audit(images, labels, recipe="demo", biased_rounds=0, epochs_inspect=0)
 print(verdict.says, [t.label for t in verdict.targets if t.says == verdict.says])
-clean, clean_labels = images[verdict.keep], labels[verdict.keep]
-trained = unpoison.train(clean, clean_labels, defense="none", recipe="demo", epochs_tune=2)
+images, labels = images[verdict.keep], labels[verdict.keep]
+trained = unpoison.train(images, labels, defense="none", recipe="demo", epochs_tune=2)
 try:
     import torch
 except ImportError:
     print("PyTorch is not installed; the model is a file:", trained.path.name)
 else:
-    x = torch.from_numpy(clean).permute(0, 3, 1, 2) / 255
-    print("accuracy", (trained.network()(x).argmax(1).numpy() == clean_labels).mean().round(2))
+    x = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    print("accuracy", (trained.network()(x).argmax(1).numpy() == labels).mean().round(2))

@@ -109,7 +109,8 @@ def _read(path: Path, data: Prepared) -> np.recarray[Any, Any]:
                 for name, cell in line.items():
                     columns[name].append(read.get(kinds.get(name), lambda cell: cell)(cell))
         columns["index"] = [data.row(int(i), s) for i, s in zip(columns["index"], columns["source"])]
-        columns["label"] = [data.label(name) for name in columns["label"]]
+        if data.labels is not None:
+            columns["label"] = [data.classes[data.labels[i]] for i in columns["index"]]
     arrays: dict[str, Any] = {name: _column(cells, kinds.get(name)) for name, cells in columns.items()}
     table: Any = np.rec.fromarrays(list(arrays.values()), names=list(arrays))
     return table[np.argsort(table["index"], kind="stable")]

@@ -200,6 +200,9 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
 	}
 	d, err := dataset.Load(ctx, f.spec, f.opts)
+	if err != nil && ctx.Err() == nil {
+		return nil, explain(f.spec, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ classifiers on it. Three things to try:
   unpoison audit --data DIR --out audit
       Was something planted in your images, and which are they? DIR holds a
       folder of images for each class, such as DIR/cat/1.jpg and DIR/dog/2.jpg.
-      Then open audit/report.html.
+      Then go through them: unpoison review audit.
 
   unpoison train --data DIR --out run
       A clean model from the same images: run/model.safetensors.
