@@ -34,6 +34,14 @@ class AuditTest(unittest.TestCase):
         self.addCleanup(held.cleanup)
         self.dir = Path(held.name)
 
+    def write(self):
+        """Write the arrays where the command line reads them."""
+        data = self.dir / "data"
+        data.mkdir()
+        np.save(data / "x_train.npy", self.images)
+        np.save(data / "y_train.npy", self.labels)
+        return data
+
     def test_finds_what_was_planted(self):
         names = np.array(support.CLASSES)
         verdict = unpoison.audit(self.images, names[self.labels], **FAST)
@@ -52,17 +60,16 @@ class AuditTest(unittest.TestCase):
         self.assertIn("90 suspects", repr(verdict))
 
     def test_agrees_with_the_command_line(self):
-        np.save(self.dir / "x_train.npy", self.images)
-        np.save(self.dir / "y_train.npy", self.labels)
+        data = self.write()
         args = [f"--{k.replace('_', '-')}={v}" for k, v in FAST.items()]
         subprocess.run(
-            [os.environ["UNPOISON_BINARY"], "audit", "--data", self.dir, "--out", self.dir / "cli", *args], check=True, capture_output=True
+            [os.environ["UNPOISON_BINARY"], "audit", "--data", data, "--out", self.dir / "cli", *args], check=True, capture_output=True
         )
         with open(self.dir / "cli" / "suspects.csv", newline="") as f:
             rows = sorted(csv.DictReader(f), key=lambda r: int(r["index"]))
         told = json.loads((self.dir / "cli" / "result.json").read_text())
-        for data, labels in ((self.images, self.labels), (self.dir, None)):
-            verdict = unpoison.audit(data, labels, **FAST)
+        for images, labels in ((self.images, self.labels), (data, None)):
+            verdict = unpoison.audit(images, labels, **FAST)
             self.assertEqual(verdict.result["verdict"], told["verdict"])
             self.assertEqual(verdict.result["data"]["digest"], told["data"]["digest"])
             np.testing.assert_array_equal(verdict.table["loss"], np.array([r["loss"] for r in rows], np.float32))
@@ -88,12 +95,11 @@ class AuditTest(unittest.TestCase):
         with open(self.dir / "second" / "new-suspects.csv", newline="") as f:
             new = [order[int(r["index"])] for r in csv.DictReader(f)]
         self.assertEqual(sorted(new), list(600 + np.flatnonzero(self.truth[600:])))
-        np.save(self.dir / "x_train.npy", self.images)
-        np.save(self.dir / "y_train.npy", self.labels)
+        data = self.write()
         args = [f"--{k.replace('_', '-')}={v}" for k, v in FAST.items()]
         for baseline, code in (("first", 3), ("second", 0)):
             done = subprocess.run(
-                [os.environ["UNPOISON_BINARY"], "audit", "--data", self.dir, "--out", self.dir / f"from {baseline}", "--fail-on-findings", "--baseline", self.dir / baseline, *args],
+                [os.environ["UNPOISON_BINARY"], "audit", "--data", data, "--out", self.dir / f"from {baseline}", "--fail-on-findings", "--baseline", self.dir / baseline, *args],
                 capture_output=True, text=True,
             )
             self.assertEqual(done.returncode, code, done.stderr)
