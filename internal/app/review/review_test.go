@@ -159,7 +159,7 @@ func TestOnlyWithTheToken(t *testing.T) {
 			t.Errorf("%s: status %d", path, code)
 		}
 	}
-	q, _ := http.NewRequest("GET", s.URL(), nil)
+	q, _ := http.NewRequest(http.MethodGet, s.URL(), http.NoBody)
 	q.Host = "evil.example"
 	a, err := http.DefaultClient.Do(q)
 	if err != nil {

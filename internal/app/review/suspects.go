@@ -3,6 +3,7 @@ package review
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,7 +51,7 @@ func readSuspects(path string) ([]Suspect, error) {
 	more := 0
 	for row := 1; more < besides; row++ {
 		rec, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
