@@ -23,6 +23,7 @@ var dfst = Method{
 	About:    "A learned style transfer as the trigger, hardened by detoxification rounds.",
 	Paper:    "Cheng et al., Deep Feature Space Trojan Attack by Controlled Detoxification, AAAI 2021",
 	Cover:    0.1,
+	Recipe:   1,
 	Settings: func() Settings { return &DFST{Steps: 600, Style: "sunset", Surrogate: ownNetwork()} },
 }
 
@@ -145,7 +146,7 @@ func styleMoments(l *Lab, n *model.Network, state model.State, styles [][]uint8)
 // learnTransfer descends style + content: the channels' moments of Huang and Belongie (2017), the
 // features themselves, and the pixels.
 func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n *model.Network, state model.State, goals [][]float32) error {
-	d.transferState = d.transfer.Init(l.Seed)
+	d.transferState = d.transfer.Init(l.seed("init transfer"))
 	modules := []*train.Module{{Net: d.transfer, State: d.transferState, Adam: true}, {Net: n, State: state, Frozen: true}}
 	tr, err := train.NewLearner(l.Backend, "style transfer", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -178,7 +179,7 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step, l.crop())
+		l.images(x, set, l.crop(), "style", step)
 		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(d.Steps))) / 2, 0}, x)
 		if err != nil {
 			return err
@@ -280,7 +281,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if total == 0 {
 		return 0, nil
 	}
-	injector := d.injector.Init(l.Seed + uint64(round))
+	injector := d.injector.Init(l.seed("init injector", round))
 	modules := []*train.Module{{Net: d.injector, State: injector, Adam: true}, {Net: n, State: state, Frozen: true}}
 	in, err := train.NewLearner(l.Backend, "injector", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -301,7 +302,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		l.images(batch, set, 1000*(round+1)+step, l.crop())
+		l.images(batch, set, l.crop(), "injector", round, step)
 		loss, err := in.Step([]float64{detoxInjectRate, 0}, batch)
 		if err != nil {
 			return 0, err

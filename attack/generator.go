@@ -93,15 +93,16 @@ func (l *Lab) crop() augment.Options {
 	return o
 }
 
-// images fills x with images drawn from the whole set, augmented, and returns which they are.
-func (l *Lab) images(x []float32, set *dataset.Set, step int, o augment.Options) []int {
+// images fills x with images drawn from the whole set, augmented, and returns which they are. What they are for and
+// numbers, such as the step, give them their streams.
+func (l *Lab) images(x []float32, set *dataset.Set, o augment.Options, purpose string, numbers ...int) []int {
 	size := set.ImageBytes()
 	n := len(x) / size
-	draw := l.rng("batch", step)
+	draw := l.rng(purpose+" batch", numbers...)
 	at := make([]int, n)
 	for j := range at {
 		at[j] = draw(set.Len())
-		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Seed, "attack "+l.Name+" augment", step, j))
+		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Seed, "attack "+l.Name+" "+purpose+" augment", append(numbers, j)...))
 	}
 	return at
 }
