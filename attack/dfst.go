@@ -265,19 +265,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if err != nil {
 		return 0, err
 	}
-	// The neurons that the style moves up most.
-	order := indices(len(before))
-	gap := func(j int) float32 { return styledMean[j] - before[j] }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
-	pick, goal := make([]float32, len(before)), make([]float32, len(before))
-	total := 0.0
-	for _, j := range order[:min(detoxNeurons, len(order))] {
-		if gap(j) > 0 {
-			pick[j] = 1 / gap(j) / detoxNeurons
-			goal[j] = styledMean[j]
-			total++
-		}
-	}
+	pick, goal, total := movedUp(before, styledMean)
 	if total == 0 {
 		return 0, nil
 	}
@@ -316,6 +304,23 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	}
 	d.injectors = append(d.injectors, injector)
 	return reached, in.Store()
+}
+
+// movedUp chooses the neurons that the style moves up most. It returns for each of them one over what is to be gained and its
+// goal, zeros for the others, and how many there are.
+func movedUp(before, styled []float32) (pick, goal []float32, total float64) {
+	order := indices(len(before))
+	gap := func(j int) float32 { return styled[j] - before[j] }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
+	pick, goal = make([]float32, len(before)), make([]float32, len(before))
+	for _, j := range order[:min(detoxNeurons, len(order))] {
+		if gap(j) > 0 {
+			pick[j] = 1 / gap(j) / detoxNeurons
+			goal[j] = styled[j]
+			total++
+		}
+	}
+	return pick, goal, total
 }
 
 // compile makes the functions that apply the transfer and the injectors.

@@ -128,7 +128,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		for j, i := range l.images(x, set, augment.Options{}, "generator", step) {
 			y[j] = set.Labels[i]
 			if j < k {
-				y[j] = l.label(set.Labels[i], len(set.Classes))
+				y[j] = l.label(set.Labels[i], len(set.Classes), draw)
 			}
 		}
 		progress := float64(step) / float64(steps)
@@ -222,28 +222,20 @@ func (d *inputAware) compile(l *Lab, height, width int) error {
 func (d *inputAware) first() int { return len(d.patternState) + len(d.maskState) }
 
 // Apply gives each image its own pattern.
-func (d *inputAware) Apply(ctx context.Context, b *Batch) error {
-	return paint(ctx, d.f, d.first(), b, b.Set.Image)
-}
+func (d *inputAware) Apply(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.Set.Image) }
 
 // Cover gives each image another image's pattern.
-func (d *inputAware) Cover(ctx context.Context, b *Batch) error {
-	source, changed := b.Set, make([]bool, b.Set.Len())
-	copy(changed, b.Changed)
-	if len(b.At) == source.Len() { // all of them change: look at a copy
-		source = source.Clone()
-	} else {
-		for _, i := range b.At {
-			changed[i] = true
+func (d *inputAware) Cover(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.others()) }
+
+// paint lays over each image the pattern of the image that from names for it.
+func (d *inputAware) paint(ctx context.Context, b *Batch, from func(i int) []uint8) error {
+	size := b.Set.ImageBytes()
+	z := make([]float32, generatorBatch*size)
+	return paint(ctx, d.f, d.first(), b, func(at []int) any {
+		for j, i := range at {
+			augment.Plain(z[j*size:(j+1)*size], from(i))
 		}
-	}
-	return paint(ctx, d.f, d.first(), b, func(i int) []uint8 {
-		r := b.Stream(i)
-		for {
-			if j := r.IntN(source.Len()); j != i && !changed[j] {
-				return source.Image(j)
-			}
-		}
+		return z
 	})
 }
 
