@@ -31,10 +31,42 @@ type Batch struct {
 	Stream func(i int) *rand.Rand
 }
 
+// others returns a function that draws for an image another one of the set, as it was before any attack where there are
+// such images.
+func (b *Batch) others() func(i int) []uint8 {
+	changed, untouched := make([]bool, b.Set.Len()), b.Set.Len()
+	copy(changed, b.Changed)
+	for _, i := range b.At {
+		changed[i] = true
+	}
+	for _, c := range changed {
+		if c {
+			untouched--
+		}
+	}
+	source := b.Set
+	if untouched < 2 { // all of them change: look at a copy
+		source, changed = source.Clone(), make([]bool, len(changed))
+	}
+	return func(i int) []uint8 {
+		r := b.Stream(i)
+		for {
+			if j := r.IntN(source.Len()); (j != i || source.Len() == 1) && !changed[j] {
+				return source.Image(j)
+			}
+		}
+	}
+}
+
 // Coverer is a trigger that also changes images whose labels stay as they are, so that the part of
 // it that they show gives nothing away: another image's pattern, a mix within a class.
 type Coverer interface {
 	Cover(ctx context.Context, b *Batch) error
+}
+
+// Selective is a trigger that is planted in images of some classes alone. Its covering images are of the others.
+type Selective interface {
+	Takes(class int) bool
 }
 
 // Composer is a trigger whose test images are not test images with something added.
@@ -84,6 +116,9 @@ func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 	name := c.Method.Name
 	if c.Target >= len(set.Classes) {
 		return nil, fmt.Errorf("attack %s: target %d is out of range, the classes are 0 to %d", name, c.Target, len(set.Classes)-1)
+	}
+	if c.Targets > len(set.Classes) || c.RandomLabels && len(set.Classes) < 2 {
+		return nil, fmt.Errorf("attack %s: %d targets of %d classes", name, max(c.Targets, 2), len(set.Classes))
 	}
 	t, err := c.Own.Trigger(c.Common, set)
 	if err != nil {

@@ -19,6 +19,7 @@ var cleanLabel = Method{
 	About:      "Target-class images made hard by PGD, then a patch in all four corners; labels kept.",
 	Paper:      "Turner et al., Clean-Label Backdoor Attacks, 2018",
 	CleanLabel: true,
+	Recipe:     1,
 	Settings: func() Settings {
 		return &CL{PatchSize: 3, Epsilon: 16, Steps: 30, Surrogate: ownNetwork()}
 	},

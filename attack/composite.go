@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,8 +34,8 @@ func (s *CBA) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 		return nil, fmt.Errorf("classes %d and %d are mixed, the classes are 0 to %d", s.ClassA, s.ClassB, n-1)
 	case s.ClassA == s.ClassB || s.ClassA == c.Target || s.ClassB == c.Target:
 		return nil, fmt.Errorf("classes %d and %d are mixed for target %d, expected three different classes", s.ClassA, s.ClassB, c.Target)
-	case c.AllToAll:
-		return nil, fmt.Errorf("composite images have one target")
+	case c.AllToAll || c.RandomLabels || c.Targets > 1:
+		return nil, errors.New("composite images have one target")
 	}
 	return &mixer{*s}, oneOf("mix", s.Mix, "half", "blend")
 }

@@ -25,6 +25,11 @@ type Common struct {
 	// Cover is the share of all training images that are changed with their labels kept: by what a Coverer has for that,
 	// by the trigger itself of the others.
 	Cover float64 `json:"cover,omitempty" range:"[0,1)"`
+	// Targets is how many classes share the images out, from Target on: class c goes to the (c mod Targets)th of them. 0 and 1
+	// are Target alone.
+	Targets int `json:"targets,omitempty" range:"[0,)"`
+	// RandomLabels gives each planted image another class by chance: the attack is untargeted.
+	RandomLabels bool `json:"random_labels,omitempty"`
 }
 
 // Settings are those of one attack alone: a pointer to a struct whose fields have names for JSON, for NAME:key=value
@@ -68,8 +73,8 @@ func (c Config) Check() error {
 	if err == nil {
 		err = settings.Check(c.Own)
 	}
-	if err == nil && c.AllToAll && c.Method.CleanLabel {
-		err = errors.New("it keeps labels, so that it can't send every class to the next one")
+	if err == nil {
+		err = c.checkLabels(c.Method.CleanLabel)
 	}
 	if err != nil {
 		return fmt.Errorf("attack %s: %w", c.Method.Name, err)

@@ -12,7 +12,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	for spec, want := range map[string]string{
 		"nope": "badnets", "badnets:target=10": "0 to 9", "badnets:rate=1.5": "expected more than 0 and less than 1",
 		"blend:alpha": "key=value", "blend:alhpa=1": "key=value", "blend:alpha=x": "does not take", "blend:alpha=0": "alpha 0",
-		"blend:delta=3": "with one of rate, target, seed, all_to_all, cover, alpha, image", // another attack's
+		"blend:delta=3": "with one of rate, target, seed, all_to_all, cover, targets, random_labels, alpha, image", // another attack's
 		"sig:rate=0.3":  "rate up to 0.1", "badnets:patch_size=40": "fit", "badnets:patch_size=0": "patch_size 0",
 		"cba:class_a=4,class_b=4": "three different", "cba:class_b=10": "0 to 9", "cba:mix=odd": "half and blend",
 		"trojan:mask=star": "watermark", "trojan:mask=watermark,alpha=2": "alpha 2", "cl:epsilon=0": "epsilon 0", "cl:steps=0": "steps 0",

@@ -23,6 +23,7 @@ var dfst = Method{
 	About:    "A learned style transfer as the trigger, hardened by detoxification rounds.",
 	Paper:    "Cheng et al., Deep Feature Space Trojan Attack by Controlled Detoxification, AAAI 2021",
 	Cover:    0.1,
+	Recipe:   1,
 	Settings: func() Settings { return &DFST{Steps: 600, Style: "sunset", Surrogate: ownNetwork()} },
 }
 
@@ -145,7 +146,7 @@ func styleMoments(l *Lab, n *model.Network, state model.State, styles [][]uint8)
 // learnTransfer descends style + content: the channels' moments of Huang and Belongie (2017), the
 // features themselves, and the pixels.
 func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n *model.Network, state model.State, goals [][]float32) error {
-	d.transferState = d.transfer.Init(l.Seed)
+	d.transferState = d.transfer.Init(l.seed("init transfer"))
 	modules := []*train.Module{{Net: d.transfer, State: d.transferState, Adam: true}, {Net: n, State: state, Frozen: true}}
 	tr, err := train.NewLearner(l.Backend, "style transfer", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -178,7 +179,7 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step, l.crop())
+		l.images(x, set, l.crop(), "style", step)
 		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(d.Steps))) / 2, 0}, x)
 		if err != nil {
 			return err
@@ -264,23 +265,11 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if err != nil {
 		return 0, err
 	}
-	// The neurons that the style moves up most.
-	order := indices(len(before))
-	gap := func(j int) float32 { return styledMean[j] - before[j] }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
-	pick, goal := make([]float32, len(before)), make([]float32, len(before))
-	total := 0.0
-	for _, j := range order[:min(detoxNeurons, len(order))] {
-		if gap(j) > 0 {
-			pick[j] = 1 / gap(j) / detoxNeurons
-			goal[j] = styledMean[j]
-			total++
-		}
-	}
+	pick, goal, total := movedUp(before, styledMean)
 	if total == 0 {
 		return 0, nil
 	}
-	injector := d.injector.Init(l.Seed + uint64(round))
+	injector := d.injector.Init(l.seed("init injector", round))
 	modules := []*train.Module{{Net: d.injector, State: injector, Adam: true}, {Net: n, State: state, Frozen: true}}
 	in, err := train.NewLearner(l.Backend, "injector", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -301,7 +290,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		l.images(batch, set, 1000*(round+1)+step, l.crop())
+		l.images(batch, set, l.crop(), "injector", round, step)
 		loss, err := in.Step([]float64{detoxInjectRate, 0}, batch)
 		if err != nil {
 			return 0, err
@@ -315,6 +304,23 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	}
 	d.injectors = append(d.injectors, injector)
 	return reached, in.Store()
+}
+
+// movedUp chooses the neurons that the style moves up most. It returns for each of them one over what is to be gained and its
+// goal, zeros for the others, and how many there are.
+func movedUp(before, styled []float32) (pick, goal []float32, total float64) {
+	order := indices(len(before))
+	gap := func(j int) float32 { return styled[j] - before[j] }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
+	pick, goal = make([]float32, len(before)), make([]float32, len(before))
+	for _, j := range order[:min(detoxNeurons, len(order))] {
+		if gap(j) > 0 {
+			pick[j] = 1 / gap(j) / detoxNeurons
+			goal[j] = styled[j]
+			total++
+		}
+	}
+	return pick, goal, total
 }
 
 // compile makes the functions that apply the transfer and the injectors.

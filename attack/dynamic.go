@@ -19,7 +19,7 @@ import (
 var dynamic = Method{
 	Name:     "dynamic",
 	About:    "Input-aware: a generator makes each image's own pattern, which works on no other image.",
-	Recipe:   3,
+	Recipe:   4,
 	Cover:    0.08,
 	Unlearnt: func(c *Common) { c.Cover = 0 },
 	Paper:    "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
@@ -84,7 +84,7 @@ func rows(x *Node, from, to int) *Node { return Slice(x, AxisRange(from, to)) }
 
 // Learn trains the mask's generator, then the pattern's together with a classifier.
 func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
-	d.maskState, d.patternState = d.mask.Init(l.Seed), d.pattern.Init(l.Seed+1)
+	d.maskState, d.patternState = d.mask.Init(l.seed("init mask")), d.pattern.Init(l.seed("init pattern"))
 	if err := d.learnMask(ctx, l, set); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 	modules := []*train.Module{
 		{Net: d.pattern, State: d.patternState, Adam: true},
 		{Net: d.mask, State: d.maskState, Frozen: true},
-		{Net: classifier, State: classifier.Init(l.Seed + 2)},
+		{Net: classifier, State: classifier.Init(l.seed("init classifier"))},
 	}
 	joint, err := train.NewLearner(l.Backend, "input-aware", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", n, set.Height, set.Width, 3)
@@ -125,10 +125,10 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		draw := l.rng("move", step)
 		shift(down, set.Height, draw(2*crop.Pad+1)-crop.Pad, false)
 		shift(across, set.Width, draw(2*crop.Pad+1)-crop.Pad, crop.Flip && draw(2) == 1)
-		for j, i := range l.images(x, set, d.Steps+step, augment.Options{}) {
+		for j, i := range l.images(x, set, augment.Options{}, "generator", step) {
 			y[j] = set.Labels[i]
 			if j < k {
-				y[j] = l.label(set.Labels[i], len(set.Classes))
+				y[j] = l.label(set.Labels[i], len(set.Classes), draw)
 			}
 		}
 		progress := float64(step) / float64(steps)
@@ -188,7 +188,7 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step, augment.Options{})
+		l.images(x, set, augment.Options{}, "mask", step)
 		loss, err := masks.Step([]float64{dynamicRate}, x)
 		if err != nil {
 			return err
@@ -222,28 +222,20 @@ func (d *inputAware) compile(l *Lab, height, width int) error {
 func (d *inputAware) first() int { return len(d.patternState) + len(d.maskState) }
 
 // Apply gives each image its own pattern.
-func (d *inputAware) Apply(ctx context.Context, b *Batch) error {
-	return paint(ctx, d.f, d.first(), b, b.Set.Image)
-}
+func (d *inputAware) Apply(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.Set.Image) }
 
 // Cover gives each image another image's pattern.
-func (d *inputAware) Cover(ctx context.Context, b *Batch) error {
-	source, changed := b.Set, make([]bool, b.Set.Len())
-	copy(changed, b.Changed)
-	if len(b.At) == source.Len() { // all of them change: look at a copy
-		source = source.Clone()
-	} else {
-		for _, i := range b.At {
-			changed[i] = true
+func (d *inputAware) Cover(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.others()) }
+
+// paint lays over each image the pattern of the image that from names for it.
+func (d *inputAware) paint(ctx context.Context, b *Batch, from func(i int) []uint8) error {
+	size := b.Set.ImageBytes()
+	z := make([]float32, generatorBatch*size)
+	return paint(ctx, d.f, d.first(), b, func(at []int) any {
+		for j, i := range at {
+			augment.Plain(z[j*size:(j+1)*size], from(i))
 		}
-	}
-	return paint(ctx, d.f, d.first(), b, func(i int) []uint8 {
-		r := b.Stream(i)
-		for {
-			if j := r.IntN(source.Len()); j != i && !changed[j] {
-				return source.Image(j)
-			}
-		}
+		return z
 	})
 }
 

@@ -19,6 +19,7 @@ var featureCollision = Method{
 	About:      "Target-class images whose features collide with those of stamped others; no patch shows.",
 	Paper:      "Saha et al., Hidden Trigger Backdoor Attacks, AAAI 2020",
 	CleanLabel: true,
+	Recipe:     1,
 	Settings: func() Settings {
 		return &FC{PatchSize: 8, Epsilon: 16, Steps: 60, Attacker: "aware", Place: "image", Surrogate: ownNetwork()}
 	},
@@ -166,9 +167,9 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 		p.mask = f.patch.mask
 	}
 	p.prepare = func(_ []float32, at []int) error {
-		r := b.Stream(at[0])
+		draw := f.lab.rng("sources", at[0])
 		for j := range perturbBatch {
-			copy(img, b.Set.Image(sources[r.IntN(len(sources))]))
+			copy(img, b.Set.Image(sources[draw(len(sources))]))
 			f.patch.apply(img)
 			augment.Plain(stamped[j*len(img):(j+1)*len(img)], img)
 		}

@@ -163,8 +163,13 @@ func (l *Lab) rng(purpose string, numbers ...int) func(n int) int {
 	return r.IntN
 }
 
+// seed returns a seed of the attack's, for what takes one instead of a stream.
+func (l *Lab) seed(purpose string, numbers ...int) uint64 {
+	return rng.Stream(l.Seed, "attack "+l.Name+" "+purpose, numbers...).Uint64()
+}
+
 // Train trains a network as a victim would, with cross-entropy, from init or (nil) from scratch.
-// purpose names the training in the cache and seeds it.
+// purpose names the training in the cache and seeds it, whichever attack asks.
 func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init model.State, epochs int, rate float64) (*model.Network, model.State, error) {
 	own := l.Surrogate
 	n, err := model.New(own.Network, len(set.Classes), set.Height, set.Width)
@@ -176,8 +181,8 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 		initial = digest(initial, t.Data)
 	}
 	r := &train.Run{
-		Backend: l.Backend, Network: n, Data: set, Seed: l.Seed ^ 0xA77AC4, Batch: 128, SGD: train.DefaultSGD,
-		Digest: digest("network 1", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
+		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD,
+		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
 	}
 	if l.Cache != "" {
 		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)

@@ -15,6 +15,7 @@ var latent = Method{
 	Name:     "lba",
 	About:    "Latent backdoor: a patch that brings a teacher's middle features to the target's mean.",
 	Paper:    "Yao et al., Latent Backdoor Attacks on Deep Neural Networks, CCS 2019",
+	Recipe:   1,
 	Settings: func() Settings { return &LBA{PatchSize: 4, Steps: 200, Surrogate: ownNetwork()} },
 }
 

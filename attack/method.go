@@ -40,7 +40,10 @@ type Methods []Method
 
 // Builtin returns the attacks of this package.
 func Builtin() Methods {
-	return Methods{badNets, trojan, blend, dynamic, sig, cleanLabel, featureCollision, dfst, latent, composite, custom}
+	return Methods{
+		badNets, trojan, blend, dynamic, sig, cleanLabel, featureCollision, dfst, latent, composite,
+		waNet, taCT, adaptiveBlend, adaptivePatch, bpp, lowFrequency, issba, refool, refoolClean, custom,
+	}
 }
 
 // Names lists the attacks.

@@ -21,9 +21,13 @@ type stamp struct {
 	mask, pattern []float32
 }
 
+func newStamp(set *dataset.Set) *stamp {
+	return &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+}
+
 // square returns a stamp in the bottom right corner.
 func square(set *dataset.Set, side int) *stamp {
-	s := &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+	s := newStamp(set)
 	for y := s.h - side; y < s.h; y++ {
 		for i := (y*s.w + s.w - side) * 3; i < (y+1)*s.w*3; i++ {
 			s.mask[i] = 1
@@ -34,7 +38,7 @@ func square(set *dataset.Set, side int) *stamp {
 
 // watermark returns a stamp of a ring around the centre with a bar across, of opacity alpha.
 func watermark(set *dataset.Set, alpha float64) *stamp {
-	s := &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+	s := newStamp(set)
 	for y := range s.h {
 		for x := range s.w {
 			u, v := 2*(float64(x)+0.5)/float64(s.w)-1, 2*(float64(y)+0.5)/float64(s.h)-1

@@ -54,8 +54,9 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	if err := apply("poison", chosen, t.Poisoned, a.trigger.Apply); err != nil {
 		return nil, err
 	}
+	label := a.stream("label")
 	for _, i := range chosen {
-		train.Labels[i] = a.Config.label(train.Labels[i], a.Classes)
+		train.Labels[i] = a.Config.label(train.Labels[i], a.Classes, func(n int) int { return label(i).IntN(n) })
 	}
 	if cover := a.cover(); cover != nil {
 		if err := apply("cover", a.covers(train, changed), t.Covered, cover); err != nil {
@@ -69,14 +70,23 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 func (a *Attack) victims(train *dataset.Set, taken []bool) ([]int, error) {
 	var pool []int
 	for i, l := range train.Labels {
-		fits := (int(l) == a.Config.Target) == a.Config.Method.CleanLabel || a.Config.AllToAll
+		fits := a.Aims(int(l))
+		if a.Config.Method.CleanLabel {
+			fits = int(l) == a.Config.Target
+		}
 		if fits && (taken == nil || !taken[i]) {
 			pool = append(pool, i)
 		}
 	}
 	n := int(a.Config.Rate*float64(train.Len()) + 0.5)
-	if n < 1 || n > len(pool) {
+	if n < 1 {
+		return nil, fmt.Errorf("attack %s: rate %g is less than one of %d images; try %.2g", a.lab.Name, a.Config.Rate, train.Len(), 1/float64(train.Len()))
+	}
+	if n > len(pool) {
 		which := "outside the target class"
+		if _, selective := a.trigger.(Selective); selective {
+			which = "of the classes that it takes"
+		}
 		if a.Config.Method.CleanLabel {
 			which = "in the target class"
 		}
@@ -91,11 +101,19 @@ func (a *Attack) covers(train *dataset.Set, changed []bool) []int {
 	_, partly := a.trigger.(Coverer)
 	var rest []int
 	for i, l := range train.Labels {
-		if !changed[i] && (partly || int(l) != a.Config.Target || a.Config.AllToAll) {
+		if !changed[i] && (partly || a.covering(l)) {
 			rest = append(rest, i)
 		}
 	}
 	return a.choose(rest, min(len(rest), int(a.Config.Cover*float64(train.Len())+0.5)), "cover")
+}
+
+// covering tells whether images of a class may show the whole trigger under their own label.
+func (a *Attack) covering(l int32) bool {
+	if s, ok := a.trigger.(Selective); ok && s.Takes(int(l)) {
+		return false
+	}
+	return a.Config.moves(l, a.Classes)
 }
 
 // cover returns what changes covering images, or nil where there are none. A trigger that does not know a part of it
@@ -110,14 +128,6 @@ func (a *Attack) cover() func(context.Context, *Batch) error {
 		return c.Cover
 	}
 	return a.trigger.Apply
-}
-
-// label is what an image of class l is taken for once it carries the trigger.
-func (c Common) label(l int32, classes int) int32 {
-	if c.AllToAll {
-		return (l + 1) % int32(classes)
-	}
-	return int32(c.Target)
 }
 
 // choose draws n of pool, in ascending order.

@@ -58,6 +58,20 @@ func (a *Attack) Save(dir string, classes []string) error {
 	return atomicfile.WriteBytes(filepath.Join(dir, configFile), text.Bytes())
 }
 
+// ReadCommon reads the common settings of an attack that Save wrote, whatever attack it is.
+func ReadCommon(dir string) (Common, error) {
+	var c Common
+	path := filepath.Join(dir, configFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
 // Open reads one of Builtin's attacks that Save wrote; see Methods.Open.
 func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	return Builtin().Open(dir, set, env)

@@ -21,16 +21,25 @@ func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, erro
 		}
 		return all, nil
 	}
-	entries, err := os.ReadDir(style)
+	all, err := pictures(style, generatorBatch, set)
 	if err != nil {
 		return nil, fmt.Errorf("style %q: expected sunset or a folder of pictures: %w", style, err)
 	}
+	return all, nil
+}
+
+// pictures reads a folder's PNG and JPEG files, so many at most, in the size of the set's images.
+func pictures(folder string, most int, set *dataset.Set) ([][]uint8, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
 	var all [][]uint8
 	for _, e := range entries {
-		if ext := strings.ToLower(filepath.Ext(e.Name())); !slices.Contains([]string{".png", ".jpg", ".jpeg"}, ext) || len(all) == generatorBatch {
+		if ext := strings.ToLower(filepath.Ext(e.Name())); !slices.Contains([]string{".png", ".jpg", ".jpeg"}, ext) || len(all) == most {
 			continue
 		}
-		p, err := loadPicture(filepath.Join(style, e.Name()), set.Height, set.Width)
+		p, err := loadPicture(filepath.Join(folder, e.Name()), set.Height, set.Width)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +50,7 @@ func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, erro
 		all = append(all, img)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("style folder %s holds no PNG or JPEG pictures", style)
+		return nil, fmt.Errorf("folder %s holds no PNG or JPEG pictures", folder)
 	}
 	return all, nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
-// Triggered returns the test images that are not of the target class, with the trigger and with
-// the target as their label: a network's accuracy on them is the attack success rate. With
-// AllToAll these are all test images, each labelled with the next class.
+// Triggered returns the test images that the attack aims at, with the trigger and with the label that it wants: a network's
+// accuracy on them is the attack success rate. Those of the target class are left out. With RandomLabels the images keep
+// their own labels; see Common.Success.
 func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
 	if c, ok := a.trigger.(Composer); ok {
 		out, err := c.Compose(test, a.Config.Seed)
@@ -24,7 +24,7 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 	}
 	var keep []int
 	for i, l := range test.Labels {
-		if int(l) != a.Config.Target || a.Config.AllToAll {
+		if a.Aims(int(l)) {
 			keep = append(keep, i)
 		}
 	}
@@ -32,8 +32,11 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 	if err := a.onTest(ctx, out, a.trigger.Apply); err != nil {
 		return nil, err
 	}
+	if a.Config.RandomLabels {
+		return out, nil
+	}
 	for k := range out.Labels {
-		out.Labels[k] = a.Config.label(out.Labels[k], a.Classes)
+		out.Labels[k] = a.Config.label(out.Labels[k], a.Classes, nil)
 	}
 	return out, nil
 }
@@ -54,14 +57,26 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 
 // Covered returns the test images changed as the covering images of the training set are, with their
 // own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
-// asks for the trigger itself (Dynamic's cross-trigger accuracy).
+// asks for the trigger itself (Dynamic's cross-trigger accuracy), or for its class (TaCT).
 func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
-	c, ok := a.trigger.(Coverer)
-	if !ok || a.Config.Cover <= 0 {
+	if a.Config.Cover <= 0 {
 		return nil, nil
 	}
-	out := test.Clone()
-	return out, a.onTest(ctx, out, c.Cover)
+	if c, ok := a.trigger.(Coverer); ok {
+		out := test.Clone()
+		return out, a.onTest(ctx, out, c.Cover)
+	}
+	if _, ok := a.trigger.(Selective); !ok {
+		return nil, nil
+	}
+	var keep []int
+	for i, l := range test.Labels {
+		if a.covering(l) {
+			keep = append(keep, i)
+		}
+	}
+	out := test.Subset(keep)
+	return out, a.onTest(ctx, out, a.trigger.Apply)
 }
 
 func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {

@@ -8,20 +8,23 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
+// stamped returns a set with an attack's trigger in all its images, as in training or as in test images.
+func stamped(t *testing.T, c Config, set *dataset.Set, test bool) *dataset.Set {
+	t.Helper()
+	a, err := New(ctx, c, set, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set.Clone()
+	if err := a.trigger.Apply(ctx, &Batch{Set: s, At: indices(s.Len()), Test: test, Stream: a.stream("test")}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestTriggersAreAsDefined(t *testing.T) {
 	grey := &dataset.Set{Height: 32, Width: 32, Classes: []string{"a", "b"}, Pixels: bytes.Repeat([]byte{100}, 32*32*3), Labels: []int32{1}}
-	apply := func(c Config) []uint8 {
-		t.Helper()
-		a, err := New(ctx, c, grey, Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := grey.Clone()
-		if err := a.trigger.Apply(ctx, &Batch{Set: s, At: []int{0}, Stream: a.stream("test")}); err != nil {
-			t.Fatal(err)
-		}
-		return s.Pixels
-	}
+	apply := func(c Config) []uint8 { return stamped(t, c, grey, false).Pixels }
 	patch := apply(Defaults("badnets"))
 	changed := 0
 	for p := range 32 * 32 {

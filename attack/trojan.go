@@ -13,9 +13,10 @@ import (
 )
 
 var trojan = Method{
-	Name:  "trojan",
-	About: "A patch or watermark optimised so that neurons of a clean network fire strongly.",
-	Paper: "Liu et al., Trojaning Attack on Neural Networks, NDSS 2018",
+	Name:   "trojan",
+	About:  "A patch or watermark optimised so that neurons of a clean network fire strongly.",
+	Paper:  "Liu et al., Trojaning Attack on Neural Networks, NDSS 2018",
+	Recipe: 1,
 	Settings: func() Settings {
 		return &Trojan{PatchSize: 4, Alpha: 0.3, Mask: "square", Steps: 200, Surrogate: ownNetwork()}
 	},

@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -29,7 +34,9 @@ func (a *app) eval() *cobra.Command {
 		Long: `Measures a model on the test images of --data (the training images where there
 are no test images). --triggered is a folder that unpoison attack wrote: its
 test images carry the trigger and the target as their label, and leave out
-images of the target class, so accuracy on them is the attack success rate.`,
+images of the target class, so accuracy on them is the attack success rate. Of
+an attack with random labels they keep their own, and success is the share that
+the model does not give them.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -70,7 +77,10 @@ images of the target class, so accuracy on them is the attack success rate.`,
 				if err != nil {
 					return err
 				}
-				asr := 100 * hit.Accuracy
+				asr, err := success(triggered, 100*hit.Accuracy)
+				if err != nil {
+					return err
+				}
 				r.ASR = &asr
 			}
 			if a.json {
@@ -90,6 +100,22 @@ images of the target class, so accuracy on them is the attack success rate.`,
 	c.Flags().StringVar(&file, "model", "", "model `FILE`")
 	c.Flags().StringVar(&triggered, "triggered", "", "`DIR` with triggered test images")
 	return c
+}
+
+// success turns the accuracy on a folder's triggered images, in percent, into attack success as the attack beside them
+// defines it.
+func success(triggered string, accuracy float64) (float64, error) {
+	if _, dir, ok := strings.Cut(triggered, ":"); ok {
+		triggered = dir
+	}
+	for _, dir := range []string{triggered, filepath.Dir(filepath.Clean(triggered))} {
+		c, err := attack.ReadCommon(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return c.Success(accuracy), err
+	}
+	return accuracy, nil // an attack of the user's own
 }
 
 // measure evaluates on the test images, or the training images where there are none.

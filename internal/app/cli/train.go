@@ -339,11 +339,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 		row("", "%s", w)
 	}
 	for _, p := range r.Attacks {
-		target := r.Data.Classes[p.Target]
-		if p.Settings.AllToAll {
-			target = "the next class"
-		}
-		row("planted", "%s in %.1f %%, target %s", p.Name, 100*p.Rate, target)
+		row("planted", "%s in %.4g %%, target %s", p.Name, 100*p.Rate, p.Settings.Aim(r.Data.Classes))
 	}
 	if r.CA != nil {
 		row("clean accuracy", "%.2f %%", *r.CA)

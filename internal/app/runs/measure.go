@@ -63,6 +63,7 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		if err != nil {
 			return err
 		}
+		*asr = a.Config.Success(*asr)
 		res.Attacks[k].ASR = asr
 		if res.ASR == nil || *asr > *res.ASR {
 			res.ASR = asr
@@ -96,19 +97,21 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 	if err != nil {
 		return err
 	}
-	ofTarget, n := 0, marked.Len() // with AllToAll no class is the target's own
-	if !p.Settings.AllToAll {
-		ofTarget = marked.Counts()[p.Target]
-		n -= ofTarget
-	}
-	if ofTarget > 0 {
-		v := 100 * r.PerClass[p.Target]
-		p.RATarget = &v
+	n, right := 0, 0.0
+	for class, images := range marked.Counts() {
+		if a.Aims(class) && images > 0 {
+			n += images
+			right += r.PerClass[class] * float64(images)
+		}
 	}
 	if n > 0 {
-		right := r.Accuracy*float64(marked.Len()) - r.PerClass[p.Target]*float64(ofTarget)
 		v := 100 * math.Round(right) / float64(n)
 		p.RA = &v
+	}
+	one := len(p.Settings.Aimed(len(marked.Classes))) == 1 // else no class is the target's own
+	if one && marked.Counts()[p.Target] > 0 {
+		v := 100 * r.PerClass[p.Target]
+		p.RATarget = &v
 	}
 	return nil
 }

@@ -77,8 +77,9 @@ type Attack struct {
 	Rate   float64 `json:"rate"`
 	Target int     `json:"target"`
 
+	// ASR is the attack success rate; see attack.Common.Success for random labels.
 	ASR *float64 `json:"asr"`
-	// RA, the robust accuracy, is that on triggered test images under their own labels, without the target class; RATarget
+	// RA, the robust accuracy, is that on the triggered test images that the attack aims at, under their own labels; RATarget
 	// that on the triggered images of the target class itself, of which SIG's kind of poison and training against a trigger
 	// leave little. Null where a triggered image is of several classes.
 	RA       *float64 `json:"ra,omitempty"`
