@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -60,7 +61,7 @@ the model does not give them.`,
 			if err != nil {
 				return err
 			}
-			clean, err := measure(c.Context(), e, n, d, info)
+			clean, err := a.measure(c.Context(), e, n, d, info)
 			if err != nil {
 				return err
 			}
@@ -73,7 +74,7 @@ the model does not give them.`,
 				if err != nil {
 					return err
 				}
-				hit, err := measure(c.Context(), e, n, t, info)
+				hit, err := a.measure(c.Context(), e, n, t, info)
 				if err != nil {
 					return err
 				}
@@ -91,7 +92,7 @@ the model does not give them.`,
 				fmt.Fprintf(a.out, "attack success rate   %.2f %%\n", *r.ASR)
 			}
 			for i, v := range r.PerClass {
-				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", info.Classes[i], v)
+				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", printable.Text(info.Classes[i]), v)
 			}
 			return nil
 		},
@@ -119,12 +120,13 @@ func success(triggered string, accuracy float64) (float64, error) {
 }
 
 // measure evaluates on the test images, or the training images where there are none.
-func measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
+func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
 	set := d.Test
 	if set == nil || set.Len() == 0 {
 		set = d.Train
+		fmt.Fprintln(a.err, "note: there are no test images with labels; the training images are measured")
 	}
-	if err := alignClasses(info, n, set, d.Path); err != nil {
+	if err := a.alignClasses(info, n, set, d.Path); err != nil {
 		return nil, err
 	}
 	return e.Accuracy(ctx, set)

@@ -63,7 +63,7 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
+			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			b, err := a.backend()

@@ -63,7 +63,7 @@ with; they watch nothing:
 			if err != nil {
 				return err
 			}
-			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
+			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())
