@@ -47,7 +47,7 @@ func New(config string) (*Backend, error) {
 	return &Backend{threads: n}, nil
 }
 
-// InstructionSet names the kernels in use: avx512, avx2 or generic.
+// InstructionSet names the kernels in use: avx512, avx2, neon or generic.
 func InstructionSet() string { return kernel.Active.Name }
 
 // Name implements backends.Backend.

@@ -121,7 +121,7 @@ func call(f raw, a *Args) {
 // Affine computes dst = c0·src0 + c1.
 func (s *Set) Affine(a *Args) { call(s.affine, a) }
 
-// AffineRelu computes dst = max(0, c0·src0 + c1).
+// AffineRelu computes dst = max(0, c0·src0 + c1), NaN for NaN.
 func (s *Set) AffineRelu(a *Args) { call(s.affineRelu, a) }
 
 // Affine2 computes dst = c0·src0 + c1·src1 + c2.
@@ -157,7 +157,7 @@ func (s *Set) AddScalar(a *Args) { call(s.addScalar, a) }
 // MulScalar computes dst = src0 · c0.
 func (s *Set) MulScalar(a *Args) { call(s.mulScalar, a) }
 
-// Relu computes dst = max(0, src0).
+// Relu computes dst = max(0, src0), NaN for NaN.
 func (s *Set) Relu(a *Args) { call(s.relu, a) }
 
 // ReluGrad computes dst = src0 where src1 ≥ 0, else 0.

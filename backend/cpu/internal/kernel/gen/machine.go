@@ -10,8 +10,7 @@ type machine[V any] interface {
 	addTo(v, to V)           // to += v
 	subTo(v, to V)           // to −= v
 	fmaTo(a, b, to V)        // to += a·b, rounded once
-	zero() V                 // for the next two
-	relu(v, zero V) V        // v where it is above 0, else 0; v is lost
+	relu(v, zero V) V        // max(v, 0), NaN for NaN; v is lost
 	keep(v, where, zero V) V // v where where ≥ 0, else 0; where is lost
 }
 

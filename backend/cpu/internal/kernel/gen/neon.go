@@ -132,8 +132,8 @@ const (
 	fsubCode  = 0x4EA0D400
 	fmulCode  = 0x6E20DC00
 	fmlaCode  = 0x4F801000 // by element
-	fcmgtCode = 0x4EA0C800 // with 0
-	fcmgeCode = 0x6EA0C800
+	fmaxCode  = 0x4E20F400
+	fcmgeCode = 0x6EA0C800 // with 0
 	ldrCode   = 0x3CE06800 // 16 bytes at a register and another
 	strCode   = 0x3CA06800
 )
@@ -161,14 +161,12 @@ func (n *neon) subTo(v, to vec)  { n.three("fsub", fsubCode, to, v, to) }
 func (n *neon) fmaTo(a, b, to vec) {
 	n.line("VFMLA V%d.S4, V%d.S4, V%d.S4", n.at(b), n.at(a), n.at(to))
 }
-func (n *neon) zero() vec                { return vec{} } // comparisons with 0 need no register
-func (n *neon) relu(v, _ vec) vec        { return n.mask("fcmgt", fcmgtCode, v, v) }
-func (n *neon) keep(v, where, _ vec) vec { return n.mask("fcmge", fcmgeCode, where, v) }
 
-// mask returns v where the comparison of x with 0 holds, else 0.
-func (n *neon) mask(name string, code uint32, x, v vec) vec {
-	r, m := n.temp(), n.at(x)
-	n.word(code|uint32(m<<5|r.reg), "%s v%d.4s, v%d.4s, #0", name, r.reg, m)
+func (n *neon) relu(v, zero vec) vec { r := n.temp(); n.three("fmax", fmaxCode, v, zero, r); return r }
+
+func (n *neon) keep(v, where, _ vec) vec {
+	r, x := n.temp(), n.at(where)
+	n.word(fcmgeCode|uint32(x<<5|r.reg), "fcmge v%d.4s, v%d.4s, #0", r.reg, x)
 	n.line("VAND V%d.B16, V%d.B16, V%d.B16", n.at(v), r.reg, r.reg)
 	return r
 }

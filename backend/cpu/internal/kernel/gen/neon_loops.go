@@ -34,8 +34,10 @@ func (n *neon) channelKernels() {
 		if l.sums == 0 {
 			dst = p[l.srcs]
 		}
+		k := n.constant(l.k, a)
 		passes := n.passes(l.coefs + l.sums)
 		per := group / n.lanes / passes
+		pinned := n.pinned
 		for pass := range passes {
 			off := pass * per * 16
 			rows := func(k int) [][]vec { // of a pass's coefficients or sums
@@ -60,7 +62,7 @@ func (n *neon) channelKernels() {
 			n.line("MOVD %s, %s", count, c)
 			loop := fmt.Sprintf("loop%d", pass)
 			n.label(loop)
-			n.inPairs(src, dst, off, per, func(i int, src []vec) vec { return l.body(src, vectorOf(coef, i), vectorOf(sums, i)) })
+			n.inPairs(src, dst, off, per, func(i int, src []vec) vec { return l.body(src, vectorOf(coef, i), vectorOf(sums, i), k) })
 			for _, r := range p {
 				n.line("ADD %s, %s", stride, r)
 			}
@@ -68,13 +70,27 @@ func (n *neon) channelKernels() {
 			if l.sums > 0 {
 				n.line("MOVD 56(%s), %s", a, c)
 			}
-			for k, row := range sums {
-				n.inPairs([]string{c}, c, k*group*4+off, per, func(i int, src []vec) vec { n.addTo(src[0], row[i]); return row[i] })
+			for s, row := range sums {
+				n.inPairs([]string{c}, c, s*group*4+off, per, func(i int, src []vec) vec { n.addTo(src[0], row[i]); return row[i] })
 			}
-			n.unpin(0)
+			n.unpin(pinned)
 		}
 		n.line("RET")
 	}
+}
+
+// constant returns a register with what a loop holds all along.
+func (n *neon) constant(k constant, a string) vec {
+	if k == nothing {
+		return vec{}
+	}
+	v := n.pin(1)
+	if k == scalar {
+		n.line("VLD1R (%s), %s", n.field(a, 48), n.list(v, "S4"))
+	} else {
+		n.clear(v)
+	}
+	return v[0]
 }
 
 // vectorOf returns vector i of each row.
@@ -103,11 +119,7 @@ func (n *neon) peak() {
 func (n *neon) flatKernels() {
 	for _, l := range flatLoops(machine[vec](n)) {
 		a := n.start(l.name + n.name)
-		var k vec
-		if l.k == scalar {
-			k = n.pin(1)[0]
-			n.line("VLD1R (%s), %s", n.field(a, 48), n.list([]vec{k}, "S4"))
-		}
+		k := n.constant(l.k, a)
 		dst, count := n.field(a, 0), n.field(a, 32)
 		src := make([]string, l.srcs)
 		for i := range src {

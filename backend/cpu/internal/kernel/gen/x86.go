@@ -69,13 +69,12 @@ func (s isa) fmaTo(a, b, to Op) { VFMADD231PS(a, b, to) }
 func (s isa) zero() Op          { v := s.vec(); s.clear(v); return v }
 
 func (s isa) relu(v, zero Op) Op {
+	r := v
 	if _, memory := v.(Mem); memory {
-		r := s.vec()
-		VMAXPS(v, zero, r)
-		return r
+		r = s.vec()
 	}
-	VMAXPS(zero, v, v)
-	return v
+	VMAXPS(v, zero, r) // in this order, since NaN is what the first is, if any is
+	return r
 }
 
 func (s isa) keep(v, where, zero Op) Op {

@@ -21,6 +21,7 @@ func channelKernels(s isa) {
 		for i := range src {
 			src[i] = field(a, 8+8*i)
 		}
+		k := s.constant(l.k, a)
 		passes := s.passes(l.coefs + l.sums)
 		per := group / s.lanes / passes
 		for pass := range passes {
@@ -42,7 +43,7 @@ func channelKernels(s isa) {
 			MOVQ(count, c)
 			Label(fmt.Sprintf("loop%d", pass))
 			for i := range per {
-				v := l.body(s.vectors(src, off, at(0, i)), coef[i], sums[i])
+				v := l.body(s.vectors(src, off, at(0, i)), coef[i], sums[i], k)
 				if dst != nil {
 					VMOVUPS(v, Mem{Base: dst, Index: off, Scale: 1, Disp: at(0, i)})
 				}
@@ -75,6 +76,19 @@ func (s isa) vectors(base []Register, off Register, disp int) []Op {
 	return ms
 }
 
+// constant returns a register with what a loop holds all along.
+func (s isa) constant(k constant, a Register) Op {
+	switch k {
+	case scalar:
+		v := s.vec()
+		VBROADCASTSS(Mem{Base: field(a, 48)}, v)
+		return v
+	case zero:
+		return s.zero()
+	}
+	return nil
+}
+
 // flatKernels writes the flat kernels.
 func flatKernels(s isa) {
 	for _, l := range flatLoops[Op](s) {
@@ -84,15 +98,7 @@ func flatKernels(s isa) {
 		for i := range src {
 			src[i] = field(a, 8+8*i)
 		}
-		var k Op
-		switch l.k {
-		case scalar:
-			v := s.vec()
-			VBROADCASTSS(Mem{Base: field(a, 48)}, v)
-			k = v
-		case zero:
-			k = s.zero()
-		}
+		k := s.constant(l.k, a)
 		off := GP64()
 		XORQ(off, off)
 		Label("loop")
