@@ -16,7 +16,6 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -34,7 +33,6 @@ type Suspect struct {
 
 // Result is a finished training.
 type Result struct {
-	Verdict  *defense.Verdict // of package auto; nil for ABL, which has none
 	Network  *model.Network
 	Model    model.State
 	Suspects []Suspect        // all images, most suspicious first; empty without isolation

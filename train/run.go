@@ -55,6 +55,7 @@ type Run struct {
 	Seconds map[string]float64   // time spent in each stage
 	Engines []string             // that computed so far, in turn; a training may go on with another
 
+	values  map[string]json.RawMessage // what Put keeps
 	momenta [][]float32
 	done    []string
 	pos     Position
@@ -75,6 +76,8 @@ type saved struct {
 	Seconds map[string]float64 `json:"seconds"`
 	Engines []string           `json:"engines"`
 	Log     int64              `json:"log"`
+
+	Values map[string]json.RawMessage `json:"values,omitempty"`
 }
 
 // Start gives the run a fresh network, or the one of a checkpoint in its folder if resume is set.
@@ -82,7 +85,7 @@ type saved struct {
 func (r *Run) Start(resume bool) (resumed bool, err error) {
 	engine := engines.Describe(r.Backend)
 	r.State, r.Engines = r.Network.Init(r.Seed), []string{engine}
-	r.Arrays, r.Seconds = map[string][]float32{}, map[string]float64{}
+	r.Arrays, r.Seconds, r.values = map[string][]float32{}, map[string]float64{}, map[string]json.RawMessage{}
 	path := filepath.Join(r.Folder, progressFile)
 	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
 		if r.Rewind != nil {
@@ -124,6 +127,9 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		r.losses = a.Data
 	}
 	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds
+	if s.Values != nil {
+		r.values = s.Values
+	}
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
 	}
@@ -154,7 +160,7 @@ func (r *Run) save() error {
 	if r.losses != nil {
 		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
 	}
-	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines}
+	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines, Values: r.values}
 	if r.Log != nil {
 		s.Log = r.Log()
 	}
@@ -174,6 +180,31 @@ func (r *Run) tell(e Event) {
 
 // Note tells the watcher a sentence.
 func (r *Run) Note(format string, args ...any) { r.tell(Event{Note: fmt.Sprintf(format, args...)}) }
+
+// Put keeps a value under a name, as JSON, so that numbers stay as exact as they are. Checkpoints hold it from the next one on.
+func (r *Run) Put(name string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if r.values == nil {
+		r.values = map[string]json.RawMessage{}
+	}
+	r.values[name] = raw
+	return nil
+}
+
+// Get reads what Put kept under a name, and reports whether there is anything.
+func (r *Run) Get(name string, value any) (bool, error) {
+	raw, ok := r.values[name]
+	if !ok {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, value); err != nil {
+		return false, fmt.Errorf("the checkpoint's %s: %w", name, err)
+	}
+	return true, nil
+}
 
 // Stage runs do, unless an earlier run has finished this stage already, and saves. A stage that an
 // earlier run left halfway goes on from r's position.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -58,7 +58,7 @@ What a verdict can and can't promise stands in docs/auto.md. With
 				return err
 			}
 			v := done.Result.Verdict
-			if v.Says != defense.Poisoned {
+			if v.Says != look.Poisoned {
 				return nil
 			}
 			text := fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(out, runs.SuspectsFile))

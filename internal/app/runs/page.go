@@ -43,7 +43,7 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
 	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file."}
-	said := o.Trained.Verdict != nil
+	said := o.Verdict != nil
 	if said {
 		g.Note = "In the order of their probability of being poisoned, then of their loss: rank, label, probability, file."
 	}
@@ -159,7 +159,7 @@ func Page(folder string, o *Outcome) error {
 	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
 	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
 	if v := r.Verdict; v != nil {
-		p.Title = "unpoison: " + v.Says
+		p.Title = "unpoison: " + v.Says.String()
 		p.Columns[3] = "suspects poisoned in truth"
 		p.Summary = append(p.Summary, verdictSentences(r)...)
 	} else if i := r.Isolation; i != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/unlearn"
 )
@@ -43,7 +43,7 @@ type Result struct {
 	Isolation *Isolation `json:"isolation"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
-	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
+	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
 	Unlearning *unlearn.Outcome   `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`

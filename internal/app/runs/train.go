@@ -65,7 +65,8 @@ type Outcome struct {
 	Train   *dataset.Set // what the network was trained on
 	Truth   []bool       // which images carry a backdoor; nil where nobody knows
 	Trained *abl.Result
-	Epochs  []Event // the epoch events, with the mean losses of clean and poisoned images
+	Verdict *audit.Verdict // of a search for poison; nil without one
+	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
 	Attacks []*attack.Attack
 }
 
@@ -111,9 +112,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
-		out.Trained, err = audit.Audit(ctx, out.Train, s.Options, s.Auto, set)
+		err = out.searched(audit.Audit(ctx, out.Train, s.Options, s.Auto, set))
 	case s.Defense == "auto":
-		out.Trained, err = audit.Train(ctx, out.Train, s.Options, s.Auto, set)
+		err = out.searched(audit.Train(ctx, out.Train, s.Options, s.Auto, set))
 	default:
 		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
 	}
@@ -137,6 +138,14 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	res.PeakMemory = sysinfo.PeakMemory()
 	out.Result = res
 	return out, s.store(out, res)
+}
+
+// searched takes over what a search for poison, and a training after it, came to.
+func (o *Outcome) searched(r *audit.Result, err error) error {
+	if err == nil {
+		o.Trained, o.Verdict = r.Result, r.Verdict
+	}
+	return err
 }
 
 // newResult returns a result with what is known beforehand.

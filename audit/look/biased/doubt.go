@@ -1,0 +1,86 @@
+package biased
+
+import (
+	"context"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+var (
+	doubtVariety = look.Limit("biased", "doubt variety")
+	doubtTimes   = look.Limit("biased", "doubt times")
+	doubtFewest  = int(look.Limit("biased", "doubt fewest"))
+
+	labelsVariety    = look.Limit("labels", "variety")
+	labelsTimesUsual = look.Limit("labels", "variety of usual")
+	labelsTimesRest  = look.Limit("labels", "variety of rest")
+)
+
+// doubted tells whether it is rather the label's other images whose labels look wrong.
+func (f Facts) doubted() bool { return f.Turned().Wrong(doubtVariety, doubtTimes, doubtTimes) }
+
+// AskAgain asks of the labels that a biased network found which of their images look like other classes. A small network may
+// learn the look of a class that nothing else resembles, and leave out what was planted: then the label's other images are
+// suspected instead, if their labels are plainly wrong, or none.
+func (l Look) AskAgain(ctx context.Context, c *look.Case, said []look.Evidence) ([]look.Evidence, error) {
+	plain, err := c.Plain(ctx)
+	if plain == nil {
+		return said, err
+	}
+	all := make([]look.Evidence, len(said))
+	var closed []int
+	for k, e := range said {
+		all[k] = e
+		f, _ := look.FactsOf[Facts](e)
+		if e.Look != Name || e.Says != look.Poisoned {
+			continue
+		}
+		usual, err := c.UsualVariety(ctx, e.Label)
+		if err != nil {
+			return nil, err
+		}
+		again, changed := question(c, e, f, plain.Second, usual)
+		all[k] = again
+		if changed {
+			closed = append(closed, e.Label)
+		}
+	}
+	for _, label := range closed {
+		c.Close(label)
+	}
+	return all, nil
+}
+
+// question asks of one label. usual is the variety of other labels. It reports whether the biased network was not believed.
+func question(c *look.Case, e look.Evidence, f Facts, second [][]float64, usual float64) (again look.Evidence, changed bool) {
+	images, found := c.Under(e.Label), c.Found()
+	suspects := look.Those(images, func(i int) bool { return found[i] > look.Flagged })
+	rest := look.Those(images, func(i int) bool { return found[i] <= look.Flagged })
+	if len(rest) < doubtFewest { // chance makes a few images various
+		return e, false
+	}
+	f.Variety = look.Variety{Suspects: stat.Variety(second, suspects), Rest: stat.Variety(second, rest), Usual: usual}
+	if !f.doubted() {
+		e.Facts = f
+		return e, false
+	}
+	e.Carriers = c.Unasked()
+	other := f
+	other.Variety = f.Turned()
+	if other.Wrong(labelsVariety, labelsTimesUsual, labelsTimesRest) {
+		for _, i := range images {
+			e.Carriers[i] = 1 - found[i]
+		}
+		other.Tally(images, e.Carriers)
+		e.Look, f = Labels, other
+	} else {
+		for _, i := range images {
+			e.Carriers[i] = 0
+		}
+	}
+	e.Says, e.Facts = f.Says(), f
+	c.Note("%s: %s, %d of %d images flagged now: what the biased network found has a variety of %.3f, the label's other images of %.3f (usual %.3f)",
+		c.Data.Classes[e.Label], e.Says, f.Flagged, f.Images, min(f.Suspects, f.Rest), max(f.Suspects, f.Rest), f.Usual)
+	return e, true
+}
