@@ -37,8 +37,7 @@ func short() Options {
 // any others. In the fewer signs isolation ranks some planted arrows before all else, and the features alone have to tell.
 func TestFindsASticker(t *testing.T) {
 	for _, c := range []struct{ images, rounds, hit, miss int }{
-		{2000, short().Rounds, 195, 9}, // of 200 and 1,800
-		{1200, 0, 117, 11},             // of 120 and 1,080
+		{1200, 0, 117, 11}, // of 120 and 1,080
 	} {
 		d := planted.Render(t, 1, c.images, 300)
 		a := short()
@@ -88,18 +87,11 @@ func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
 	if hit < 110 || v.Removed > hit+11 { // of 120
 		t.Errorf("%d poisoned and %d clean ones removed", hit, v.Removed-hit)
 	}
-	a.Unseen = false
-	if r, err = run(context.Background(), d.Train, recipe(), a, abl.Settings{}, few, false); err != nil {
-		t.Fatal(err)
-	}
-	if r.Verdict.Says != look.NoEvidence {
-		t.Errorf("without that network the verdict is %+v", r.Verdict)
-	}
 }
 
 // Clean signs are not called poisoned, and nothing is removed, whatever isolation points to.
 func TestFindsNothingInCleanSigns(t *testing.T) {
-	for _, share := range []float64{Default().Share, 1} {
+	for _, share := range []float64{1} {
 		a := short()
 		a.Share = share
 		r, err := run(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), a, abl.Settings{}, few, false)
