@@ -50,12 +50,14 @@ func TestQuestion(t *testing.T) {
 		says         look.Says
 		by           look.Name
 		flagged      int
+		leak         int // of the label's other images, where they are suspected
 	}{
-		"the planted ones":          {true, 60, 0.3, look.Poisoned, Name, 60},
-		"the honest ones":           {false, 60, 0.3, look.Poisoned, Labels, 60},
-		"the honest ones, it seems": {false, 60, 0.5, look.CantTell, Name, 0},
-		"where all labels vary":     {false, 60, 0.9, look.Poisoned, Name, n - 60},
-		"beside few others":         {false, 12, 0.3, look.Poisoned, Name, n - 12},
+		"the planted ones":                     {true, 60, 0.3, look.Poisoned, Name, 60, 0},
+		"the honest ones":                      {false, 60, 0.3, look.Poisoned, Labels, 60, 0},
+		"the honest ones, it seems":            {false, 60, 0.5, look.CantTell, Name, 0, 0},
+		"the honest ones, and the others leak": {false, 60, 0.3, look.NoEvidence, Labels, 0, 300},
+		"where all labels vary":                {false, 60, 0.9, look.Poisoned, Name, n - 60, 0},
+		"beside few others":                    {false, 12, 0.3, look.Poisoned, Name, n - 12, 0},
 	} {
 		second, found, scores := make([][]float64, n), make([]float32, n), make([]float32, n)
 		for i := range n {
@@ -77,7 +79,19 @@ func TestQuestion(t *testing.T) {
 		f := Facts{Counts: look.Counts{Images: n, Flagged: n - c.planted, Others: 800}, Agreement: 1, Rounds: 3}
 		e := look.Evidence{Look: Name, Says: look.Poisoned, Facts: f}
 		cs.Add(e)
-		got, changed := question(cs, e, f, second, c.usual)
+		got, changed, err := question(cs, e, f, second, c.usual, func(suspects, honest []int) (look.Trained, error) {
+			if len(suspects) != c.planted || len(honest) != n-c.planted {
+				t.Errorf("%s: asked about %d images beside %d", name, len(suspects), len(honest))
+			}
+			trained := look.Trained{Counts: look.Counts{Images: n, Flagged: c.planted, Others: 800, Leak: c.leak}, Agreement: 1, Rounds: 3, P: make([]float32, n)}
+			for _, i := range suspects {
+				trained.P[i] = 1
+			}
+			return trained, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		cs.Replace([]look.Evidence{e}, []look.Evidence{got})
 		flaggedNow := 0
 		for i, p := range cs.Found() {
