@@ -8,6 +8,7 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -21,9 +22,10 @@ const (
 // Rounds trains biased networks on suspects among a label's images, until two flag the same: what one is sure of teaches the
 // next. They are told from other labels' images, and from some of their own.
 type Rounds struct {
-	Most   int    // rounds
-	Stage  string // that progress is told of
-	Honest []int  // the label's own, in the first round
+	Most    int    // rounds
+	Purpose string // of their random streams; no two looks have the same
+	Stage   string // that progress is told of
+	Honest  []int  // the label's own, in the first round
 	// Own are at most n of them in later ones, by the probabilities p after so many rounds.
 	Own     func(p []float32, n, rounds int) []int
 	Enough  func(counts Counts) bool // whether to stop after the first round
@@ -44,10 +46,10 @@ type Trained struct {
 func (c *Case) Rounds(ctx context.Context, r Rounds) (t Trained, err error) {
 	class, suspects := r.Label, r.Suspect
 	t.Images, t.Others = len(r.Images), len(c.Order())-len(r.Images)
-	negatives := slices.Concat(c.others(class, 0, 2*len(suspects)), r.Honest)
+	negatives := slices.Concat(c.others(r.Purpose, class, 0, 2*len(suspects)), r.Honest)
 	var before []float32
 	for round := range r.Most {
-		if t.P, err = c.teach(ctx, r.Stage, class, round, suspects, negatives); err != nil {
+		if t.P, err = c.teach(ctx, r, class, round, suspects, negatives); err != nil {
 			return t, err
 		}
 		t.Rounds = round + 1
@@ -63,20 +65,20 @@ func (c *Case) Rounds(ctx context.Context, r Rounds) (t Trained, err error) {
 			break
 		}
 		before = t.P
-		suspects = c.Draw("biased positives", Those(r.Images, func(i int) bool { return t.P[i] > Sure }), most, class, round)
+		suspects = c.Draw(r.Purpose+" positives", Those(r.Images, func(i int) bool { return t.P[i] > Sure }), most, class, round)
 		if len(suspects) == 0 {
 			break
 		}
-		negatives = slices.Concat(c.others(class, round+1, 2*len(suspects)), r.Own(t.P, len(suspects), t.Rounds))
+		negatives = slices.Concat(c.others(r.Purpose, class, round+1, 2*len(suspects)), r.Own(t.P, len(suspects), t.Rounds))
 	}
 	return t, nil
 }
 
 // others draws n images of other labels, the most suspicious quarter left out.
-func (c *Case) others(class, round, n int) []int {
+func (c *Case) others(purpose string, class, round, n int) []int {
 	order := c.Order()
 	pool := Those(order[len(order)/4:], func(i int) bool { return int(c.Data.Labels[i]) != class })
-	return c.Draw("biased negatives", pool, n, class, round)
+	return c.Draw(purpose+" negatives", pool, n, class, round)
 }
 
 // pupil is what all biased networks have in common: XLA compiles longer than a round trains.
@@ -103,7 +105,7 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 }
 
 // teach returns every image's probability of being like the positives.
-func (c *Case) teach(ctx context.Context, stage string, class, round int, positives, negatives []int) ([]float32, error) {
+func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives, negatives []int) ([]float32, error) {
 	set := c.Data
 	lesson := set.Subset(slices.Concat(positives, negatives))
 	lesson.Classes = []string{"other", "suspect"}
@@ -114,8 +116,8 @@ func (c *Case) teach(ctx context.Context, stage string, class, round int, positi
 	if err := n.compile(c, min(biasedBatch, lesson.Len())); err != nil {
 		return nil, err
 	}
-	seed := c.Seed ^ uint64(class*100+round+1)<<32
-	b := &train.Run{Backend: c.run.Backend, Network: n.network, Data: lesson, Seed: seed, Watch: c.progress(stage)}
+	seed := rng.Stream(c.Seed, r.Purpose+" network", class, round).Uint64()
+	b := &train.Run{Backend: c.run.Backend, Network: n.network, Data: lesson, Seed: seed, Watch: c.progress(r.Stage)}
 	if _, err := b.Start(false); err != nil {
 		return nil, err
 	}

@@ -2,10 +2,11 @@ package stat
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 
 // Components returns the directions of the most variation among some images, in units of the coefficients' deviations, by
 // subspace iteration (Golub and Van Loan, Matrix Computations, section 8.2.4).
-func (s *Spectra) Components(images []int, seed uint64) []Direction {
+func (s *Spectra) Components(images []int, seed uint64, half int) []Direction {
 	images = images[:min(len(images), max(fewImages, sampled/s.Size()))]
 	t := s.Transform()
 	mean := make([]float64, s.Size())
@@ -31,7 +32,7 @@ func (s *Spectra) Components(images []int, seed uint64) []Direction {
 			z[k] = (z[k] - mean[k]) / math.Sqrt(s.variance[k])
 		}
 	}
-	r := rand.New(rand.NewPCG(seed, uint64(len(images))))
+	r := rng.Stream(seed, "components", half)
 	basis := make([][]float64, components)
 	for a := range basis {
 		basis[a] = make([]float64, s.Size())

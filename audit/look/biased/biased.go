@@ -95,7 +95,7 @@ func (l Look) ask(ctx context.Context, c *look.Case, class int, isolated []int) 
 	images := c.Under(class)
 	suspects := look.Those(isolated, func(i int) bool { return int(c.Data.Labels[i]) == class })
 	t, err := c.Rounds(ctx, look.Rounds{
-		Most: l.Rounds, Stage: "detect", Label: class, Images: images, Suspect: suspects, Enough: hopeless,
+		Purpose: "biased", Most: l.Rounds, Stage: "detect", Label: class, Images: images, Suspect: suspects, Enough: hopeless,
 		Honest: images[len(images)-min(len(suspects), len(images)/4):], // learnt last: the least likely to carry a trigger
 		Own: func(p []float32, n, _ int) []int {
 			low := look.Those(images, func(i int) bool { return p[i] < unlikely })

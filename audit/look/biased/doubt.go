@@ -62,7 +62,7 @@ func (l Look) AskAgain(ctx context.Context, c *look.Case, said []look.Evidence) 
 func (l Look) other(ctx context.Context, c *look.Case, class int, suspects, found []int) (look.Trained, error) {
 	honest := func(_ []float32, n, rounds int) []int { return c.Draw("not believed", found, n, class, rounds) }
 	return c.Rounds(ctx, look.Rounds{
-		Most: l.Rounds, Stage: "inspect", Label: class, Images: c.Under(class), Suspect: suspects, Enough: hopeless,
+		Purpose: "labels", Most: l.Rounds, Stage: "inspect", Label: class, Images: c.Under(class), Suspect: suspects, Enough: hopeless,
 		Honest: honest(nil, len(suspects), 0), Own: honest,
 	})
 }

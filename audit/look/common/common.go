@@ -69,7 +69,7 @@ func find(ctx context.Context, c *look.Case) (*pattern, []float32, error) {
 	all := make([]float32, c.Data.Len())
 	found := &pattern{Distance: math.Inf(1)}
 	for f, half := range halves {
-		distance, p, err := furthest(ctx, s, s.Components(halves[1-f], c.Seed), half)
+		distance, p, err := furthest(ctx, s, s.Components(halves[1-f], c.Seed, 1-f), half)
 		if err != nil || distance < apart {
 			return nil, nil, err
 		}

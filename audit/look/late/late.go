@@ -108,7 +108,7 @@ func ask(ctx context.Context, c *look.Case, plain *look.Plain, class int, from [
 	early := images[:(len(images)+1)/2]
 	honest := func(_ []float32, n, rounds int) []int { return c.Draw("learnt early", early, n, class, rounds) }
 	t, err := c.Rounds(ctx, look.Rounds{
-		Most: rounds, Stage: "detect", Label: class, Images: images, Suspect: from, Honest: honest(nil, len(from), 0), Own: honest,
+		Purpose: "late", Most: rounds, Stage: "inspect", Label: class, Images: images, Suspect: from, Honest: honest(nil, len(from), 0), Own: honest,
 		Enough: func(c look.Counts) bool {
 			return float64(c.Leak) > hopelessLeak*float64(max(1, c.Others)) || c.Flagged < fewest
 		},
