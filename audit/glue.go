@@ -60,7 +60,13 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 		return nil, fmt.Errorf("all images look poisoned: nothing is left to train on")
 	}
 	res := &Result{Result: &abl.Result{Network: r.Network, Suspects: suspects(scores, f.Probability)}, Verdict: f.Verdict}
-	f.Measured = a.measured(o.Network)
+	digest, err := a.Digest(isolationOf(o, set.Len()))
+	if err != nil {
+		return nil, err
+	}
+	if s.Init == nil && len(setup.More) == 0 {
+		f.Measured = measured(digest)
+	}
 	if full && o.TuneEpochs > 0 {
 		if err := tune(ctx, r, o, a, f); err != nil {
 			return nil, err
@@ -68,6 +74,25 @@ func run(ctx context.Context, set *dataset.Set, o abl.Options, a Options, s abl.
 	}
 	res.Finish(r)
 	return res, nil
+}
+
+// isolationOf returns what a verdict depends on of a recipe, as it was before it was fitted to so many images. Flips follow the
+// data's layout.
+func isolationOf(o abl.Options, images int) any {
+	plain := abl.Default()
+	fit := plain.Fit(images)
+	if o.Batch == fit.Batch && o.IsolateEpochs == fit.IsolateEpochs && o.Isolation == fit.Isolation {
+		o.Batch, o.IsolateEpochs, o.Isolation = plain.Batch, plain.IsolateEpochs, plain.Isolation
+	}
+	return struct {
+		Network                  string
+		Batch                    int
+		Epochs, Most, RankEpochs int
+		Rate, Gamma, Isolation   float64
+		Loss, Sign, Rank         string
+		PlainRate                float64
+		Augment                  bool
+	}{o.Network, o.Batch, o.IsolateEpochs, o.IsolateMost, o.RankEpochs, o.IsolateRate, o.Gamma, o.Isolation, o.Loss, o.Sign, o.Rank, o.TuneRate, o.Augment}
 }
 
 // tune trains on what was kept, and against some of the removed images; the rest says what is left of the backdoor.

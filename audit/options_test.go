@@ -9,19 +9,41 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 )
 
-// Rates of errors were measured with all parts of the search as they are by default.
+// Rates of errors are those of one configuration, whatever the data's size and the final training. They were told of other
+// isolations too, such as another γ or the paper's recipe.
 func TestMeasuredRatesAreTheDefaults(t *testing.T) {
-	a := Default()
-	a.Against = 0
-	if m := a.measured("wrn-16-1"); m == nil || *m != Measured() {
-		t.Errorf("the default search comes with %+v", m)
+	of := func(o abl.Options, a Options, images int) *ErrorRates {
+		d, err := a.Digest(isolationOf(o, images))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := measured(d); m != nil {
+			return m
+		}
+		t.Logf("%s", d)
+		return nil
 	}
-	if m := a.measured("small-cnn"); m != nil {
-		t.Errorf("another network comes with %+v", m)
-	}
-	a.Rounds--
-	if m := a.measured("wrn-16-1"); m != nil {
-		t.Errorf("another search comes with %+v", m)
+	for _, images := range []int{400, 5000, 50000} {
+		o, a := abl.Default().Fit(images), Default()
+		o.Seed, o.TuneEpochs, o.Schedule, o.Unlearn, o.Flip, a.Against, a.Stamp = 7, 1, "cosine", "none", false, 0, false
+		if of(o, a, images) == nil {
+			t.Errorf("%d images: the default search comes without rates", images)
+		}
+		for name, change := range map[string]func(o *abl.Options, a *Options){
+			"network":   func(o *abl.Options, _ *Options) { o.Network = "small-cnn" },
+			"gamma":     func(o *abl.Options, _ *Options) { o.Gamma = 0.1 },
+			"isolation": func(o *abl.Options, _ *Options) { o.Isolation *= 2 },
+			"epochs":    func(o *abl.Options, _ *Options) { o.IsolateEpochs++ },
+			"paper":     func(o *abl.Options, _ *Options) { *o = abl.Paper() },
+			"rounds":    func(_ *abl.Options, a *Options) { a.Rounds-- },
+			"inspect":   func(_ *abl.Options, a *Options) { a.InspectEpochs++ },
+		} {
+			o, a := o, a
+			change(&o, &a)
+			if of(o, a, images) != nil {
+				t.Errorf("%d images, another %s: it comes with rates", images, name)
+			}
+		}
 	}
 }
 

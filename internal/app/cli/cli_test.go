@@ -134,7 +134,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 
 // A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
 func TestVerdictsComeWithErrorRates(t *testing.T) {
-	m := audit.ErrorRates{Clean: audit.CountErrors(1, 60), Poisoned: audit.CountErrors(3, 70), Mended: 2}
+	m := audit.ErrorRates{Clean: audit.CountErrors(1, 60), AllPoisoned: audit.CountErrors(3, 70), Mended: 2, Families: []string{"road signs"}}
 	for says, want := range map[look.Says][2]bool{look.Poisoned: {true, false}, look.NoEvidence: {false, true}, look.CantTell: {true, true}} {
 		var out bytes.Buffer
 		a := &app{out: &out}

@@ -382,8 +382,9 @@ func (a *app) report(folder string, r *runs.Result) error {
 				name = ""
 			}
 			if v.Says != look.Poisoned {
-				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
+				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.AllPoisoned.Wrong, m.AllPoisoned.Sets, 100*m.AllPoisoned.AtMost)
 			}
+			row("", "on %s", strings.Join(m.Families, ", "))
 		}
 		if v.Remaining != nil {
 			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
