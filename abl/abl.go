@@ -9,7 +9,6 @@ import (
 	"errors"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
@@ -17,7 +16,6 @@ import (
 
 // Result is a finished training.
 type Result struct {
-	Verdict  *defense.Verdict // of package auto; nil for ABL, which has none
 	Network  *model.Network
 	Model    model.State
 	Suspects []isolate.Suspect // all images, most suspicious first; empty without isolation

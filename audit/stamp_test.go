@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/rng"
 )
@@ -81,18 +83,18 @@ func TestStamped(t *testing.T) {
 	want := stampOf(set, with, own, others)
 	kept := slices.DeleteFunc(rng.Shuffle(0, "all", set.Len(), 0), func(i int) bool { return slices.Contains(with, i) })
 	slices.Sort(kept)
-	found := []defense.Target{{Index: 4, Says: defense.Poisoned, By: defense.ByPixels}}
+	found := []Target{target(4, look.Poisoned, pixels.Name)}
 	for _, c := range []struct {
-		targets []defense.Target
+		targets []Target
 		against []int
 		n       int
 	}{
 		{found, with[:20], 20},
 		{found, with, len(own) / 2},
-		{found, with[:fewest-1], 0},
-		{[]defense.Target{{Index: 4, Says: defense.CantTell, By: defense.ByPixels}}, with, 0},
-		{[]defense.Target{{Index: 4, Says: defense.Poisoned, By: defense.ByFeatures}}, with, 0},
-		{[]defense.Target{{Index: 3, Says: defense.Poisoned, By: defense.ByPixels}}, with, 0},
+		{found, with[:stampFewest-1], 0},
+		{[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
+		{[]Target{target(4, look.Poisoned, features.Name)}, with, 0},
+		{[]Target{target(3, look.Poisoned, pixels.Name)}, with, 0},
 		{nil, with, 0},
 	} {
 		got := stamped(set, c.targets, kept, c.against, 1)
@@ -116,4 +118,9 @@ func TestStamped(t *testing.T) {
 			t.Fatalf("value %d: %g·x + %g, expected %g·x + %g", k, got.Scale[k], got.Shift[k], want.Scale[k], v)
 		}
 	}
+}
+
+// target is evidence of a label.
+func target(label int, says look.Says, by look.Name) Target {
+	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by}}
 }

@@ -206,7 +206,7 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	line := fmt.Sprintf("%-32s %6s", c.Name(), took.Round(time.Second))
 	if res := r.result(c); res != nil {
 		if res.Verdict != nil {
-			line += "  " + res.Verdict.Says
+			line += "  " + res.Verdict.Says.String()
 		}
 		if res.CA != nil {
 			line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))

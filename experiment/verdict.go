@@ -8,26 +8,27 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/report"
 )
 
-// Verdict is what defense/auto said of one data set, beside the truth.
+// Verdict is what the search said of one data set, beside the truth.
 type Verdict struct {
-	Data    string   `json:"data"`
-	Vary    string   `json:"vary,omitempty"`
-	Attack  string   `json:"attack"`
-	Defense string   `json:"defense"`
-	Seed    uint64   `json:"seed"`
-	Images  int      `json:"images"`
-	Says    string   `json:"says"`
-	Classes []string `json:"classes"` // that are said to be targets
-	Right   bool     `json:"right"`   // no false alarm; poison found, under every target and no other label, and most of what was removed is poisoned
-	Removed int      `json:"removed"`
-	TPR     *float64 `json:"tpr"` // null where nothing was planted, or nothing removed
-	FPR     *float64 `json:"fpr"`
-	CA      *float64 `json:"ca"` // in percent; null where no network was trained on what is kept
-	ASR     *float64 `json:"asr"`
+	Data    string    `json:"data"`
+	Vary    string    `json:"vary,omitempty"`
+	Attack  string    `json:"attack"`
+	Defense string    `json:"defense"`
+	Seed    uint64    `json:"seed"`
+	Images  int       `json:"images"`
+	Says    look.Says `json:"says"`
+	Classes []string  `json:"classes"` // that are said to be targets
+	Right   bool      `json:"right"`   // no false alarm; poison found, under every target and no other label, and most of what was removed is poisoned
+	Removed int       `json:"removed"`
+	TPR     *float64  `json:"tpr"` // null where nothing was planted, or nothing removed
+	FPR     *float64  `json:"fpr"`
+	CA      *float64  `json:"ca"` // in percent; null where no network was trained on what is kept
+	ASR     *float64  `json:"asr"`
 	// RA and RATarget are the first attack's; see runs.Attack.
 	RA       *float64 `json:"ra,omitempty"`
 	RATarget *float64 `json:"ra_target,omitempty"`
@@ -51,8 +52,8 @@ func (r *Runner) Verdicts() []Verdict {
 		}
 		named, planted := map[int]bool{}, map[int]bool{}
 		for _, t := range res.Verdict.Targets {
-			if t.Says == defense.Poisoned && !named[t.Index] {
-				v.Classes, named[t.Index] = append(v.Classes, t.Class), true
+			if t.Says == look.Poisoned && !named[t.Label] {
+				v.Classes, named[t.Label] = append(v.Classes, t.Class), true
 			}
 		}
 		for _, a := range res.Attacks {
@@ -64,7 +65,7 @@ func (r *Runner) Verdicts() []Verdict {
 			v.RA, v.RATarget = res.Attacks[0].RA, res.Attacks[0].RATarget
 		}
 		if c.Attack == "none" {
-			v.Right = v.Says != defense.Poisoned
+			v.Right = v.Says != look.Poisoned
 		} else {
 			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
 		}
@@ -111,7 +112,7 @@ func verdictTable(title string, all []Verdict) report.Table {
 			right = "yes"
 		}
 		line := []string{
-			strings.TrimSpace(v.Data + " " + v.Vary), fmt.Sprint(v.Images), v.Attack, fmt.Sprint(v.Seed), v.Says, right,
+			strings.TrimSpace(v.Data + " " + v.Vary), fmt.Sprint(v.Images), v.Attack, fmt.Sprint(v.Seed), v.Says.String(), right,
 			strings.Join(v.Classes, ", "), fmt.Sprint(v.Removed), percent(v.TPR), percent(v.FPR),
 		}
 		if several {
@@ -160,7 +161,7 @@ func filter(all []Verdict) string {
 // so and name the target. With each goes the rate of errors that lies above the true one with 95 % confidence.
 func Rates(all []Verdict) string {
 	var parts []string
-	say := func(e defense.Errors, unsure int, kind, what string) {
+	say := func(e audit.Errors, unsure int, kind, what string) {
 		if e.Sets > 0 {
 			parts = append(parts, fmt.Sprintf("%s sets: %d; %s: %d (at most %.1f %% with 95 %% confidence); could not tell: %d.",
 				kind, e.Sets, what, e.Wrong, 100*e.AtMost, unsure))
@@ -173,7 +174,7 @@ func Rates(all []Verdict) string {
 }
 
 // errorRates counts the wrong verdicts, and those that could not tell, on clean and on poisoned data.
-func errorRates(all []Verdict) (defense.ErrorRates, [2]int) {
+func errorRates(all []Verdict) (audit.ErrorRates, [2]int) {
 	var sets, wrong, unsure [2]int
 	for _, v := range all {
 		kind := 0
@@ -184,11 +185,11 @@ func errorRates(all []Verdict) (defense.ErrorRates, [2]int) {
 		if !v.Right {
 			wrong[kind]++
 		}
-		if v.Says == defense.CantTell {
+		if v.Says == look.CantTell {
 			unsure[kind]++
 		}
 	}
-	return defense.ErrorRates{Clean: defense.CountErrors(wrong[0], sets[0]), Poisoned: defense.CountErrors(wrong[1], sets[1])}, unsure
+	return audit.ErrorRates{Clean: audit.CountErrors(wrong[0], sets[0]), Poisoned: audit.CountErrors(wrong[1], sets[1])}, unsure
 }
 
 // VerdictGrids returns the experiment that measures the verdict's rates of errors, on data sets of many kinds that

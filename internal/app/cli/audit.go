@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -93,7 +93,7 @@ content and label, so that names and order may change.`,
 func findings(r *runs.Result, folder string) string {
 	v, b := r.Verdict, r.Baseline
 	switch {
-	case v.Says != defense.Poisoned:
+	case v.Says != look.Poisoned:
 		return ""
 	case b == nil:
 		return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))

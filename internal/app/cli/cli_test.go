@@ -20,9 +20,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -134,11 +135,11 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 
 // A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
 func TestVerdictsComeWithErrorRates(t *testing.T) {
-	m := defense.ErrorRates{Clean: defense.CountErrors(1, 60), Poisoned: defense.CountErrors(3, 70), Mended: 2}
-	for says, want := range map[string][2]bool{defense.Poisoned: {true, false}, defense.NoEvidence: {false, true}, defense.CantTell: {true, true}} {
+	m := audit.ErrorRates{Clean: audit.CountErrors(1, 60), AllPoisoned: audit.CountErrors(3, 70), Mended: 2, Families: []string{"road signs"}}
+	for says, want := range map[look.Says][2]bool{look.Poisoned: {true, false}, look.NoEvidence: {false, true}, look.CantTell: {true, true}} {
 		var out bytes.Buffer
 		a := &app{out: &out}
-		if err := a.report("run", &runs.Result{Verdict: &defense.Verdict{Says: says, Measured: &m}}); err != nil {
+		if err := a.report("run", &runs.Result{Verdict: &audit.Verdict{Says: says, Measured: &m}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets") && strings.Contains(out.String(), " 2 others were"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {

@@ -13,9 +13,10 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/defense"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/model"
 )
@@ -360,26 +361,28 @@ func (a *app) report(folder string, r *runs.Result) error {
 	}
 	if v := r.Verdict; v != nil {
 		row("verdict", "%s", v.Says)
-		if c := v.Common(); c != nil && c.Says != defense.NoEvidence {
+		if c := v.Common(); c != nil && c.Says != look.NoEvidence {
 			row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
 		}
 		for _, t := range v.Targets {
-			if t.Says != defense.NoEvidence && t.By != defense.ByCommon {
-				row("", "%s under %s: %d of %d images", t.Says, t.Class, t.Flagged, t.Images)
+			if t.Says != look.NoEvidence && t.Look != common.Name {
+				n := look.CountsOf(t.Evidence)
+				row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
 			}
 		}
 		if m := v.Measured; m != nil {
 			name := "measured errors" // of the verdict that this one is, or of both
-			if v.Says != defense.NoEvidence {
+			if v.Says != look.NoEvidence {
 				row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
 				if m.Mended > 0 {
 					row("", "%d others were, until limits were made stricter", m.Mended)
 				}
 				name = ""
 			}
-			if v.Says != defense.Poisoned {
-				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
+			if v.Says != look.Poisoned {
+				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.AllPoisoned.Wrong, m.AllPoisoned.Sets, 100*m.AllPoisoned.AtMost)
 			}
+			row("", "on %s", strings.Join(m.Families, ", "))
 		}
 		if v.Remaining != nil {
 			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)

@@ -20,7 +20,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
 	}
-	res.Verdict = t.Verdict
+	res.Verdict = out.Verdict
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
 	}

@@ -43,7 +43,7 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
 	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file."}
-	said := o.Trained.Verdict != nil
+	said := o.Verdict != nil
 	if said {
 		g.Note = "In the order of their probability of being poisoned, then of their loss: rank, label, probability, file."
 	}
@@ -135,8 +135,8 @@ func trust(r *Result) []string {
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are), and %d of %d poisoned ones missed or suspected under another label (at most %.1f\u00a0%%). No limit was chosen on these clean ones; %d others were called poisoned until limits were made stricter because of them, so that the rate for new data is rather higher. docs/measured/limits.md says which data led to changes.",
-				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost, m.Mended))
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are). No limit was chosen on these; %d others were called poisoned until limits were made stricter because of them. Of all %d poisoned sets tried %d were missed or suspected under another label (at most %.1f\u00a0%%). All these data are of %s: for data of other kinds nothing is known.",
+				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Mended, m.AllPoisoned.Sets, m.AllPoisoned.Wrong, 100*m.AllPoisoned.AtMost, strings.Join(m.Families, ", ")))
 		}
 	} else if r.Isolation != nil {
 		t = append(t,
@@ -159,7 +159,7 @@ func Page(folder string, o *Outcome) error {
 	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
 	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
 	if v := r.Verdict; v != nil {
-		p.Title = "unpoison: " + v.Says
+		p.Title = "unpoison: " + v.Says.String()
 		p.Columns[3] = "suspects poisoned in truth"
 		p.Summary = append(p.Summary, verdictSentences(r)...)
 	} else if i := r.Isolation; i != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
@@ -43,7 +43,7 @@ type Result struct {
 	Isolation *Isolation `json:"isolation"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
-	Verdict    *defense.Verdict   `json:"verdict,omitempty"`
+	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
 	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
 	Unlearning *abl.Outcome       `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`

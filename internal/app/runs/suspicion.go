@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/audit/look/late"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
@@ -27,25 +30,18 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 		top = max(top, float64(groups[0][n*95/100]))
 	}
 	caption := "Low: learnt early, as planted images mostly are."
-	if found(o.Trained.Verdict, defense.ByPixels, defense.ByCommon) {
+	if o.Verdict.Found(pixels.Name, common.Name) {
 		caption += " Those found by their pixels need not be."
 	}
-	if found(o.Trained.Verdict, defense.ByLate) {
+	if o.Verdict.Found(late.Name) {
 		caption += " Those found as images learnt late are not."
 	}
 	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
-		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", aside(o.Trained.Verdict) + " images"}, report.Spread(top, groups))
-}
-
-// found reports whether one of these looks found planted images.
-func found(v *defense.Verdict, looks ...string) bool {
-	return v != nil && slices.ContainsFunc(v.Targets, func(t defense.Target) bool {
-		return t.Says == defense.Poisoned && slices.Contains(looks, t.By)
-	})
+		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", aside(o.Verdict) + " images"}, report.Spread(top, groups))
 }
 
 // aside is what the images are that a run set aside: auto suspects them, isolation always takes its share.
-func aside(v *defense.Verdict) string {
+func aside(v *audit.Verdict) string {
 	if v != nil {
 		return "suspected"
 	}
@@ -57,7 +53,7 @@ func classTable(o *Outcome) report.Table {
 	total, isolated := o.Train.Counts(), isolatedByLabel(o.Trained.Suspects, o.Train)
 	order := isolate.Iota(len(total))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(isolated[b], isolated[a]) })
-	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", aside(o.Trained.Verdict), "share of the class"}}
+	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", aside(o.Verdict), "share of the class"}}
 	const most = 12
 	for _, c := range order[:min(most, len(order))] {
 		t.Rows = append(t.Rows, []string{
@@ -96,7 +92,7 @@ func commonGallery(o *Outcome) report.Gallery {
 	g := report.Gallery{
 		Title: "What the suspects have in common",
 		Note: fmt.Sprintf("Means over the %.0f %s and the %.0f other images labelled %s, and their difference four times as strong around grey: a patch or a pattern stands out.",
-			n[1], aside(o.Trained.Verdict), n[0], o.Train.Classes[class]),
+			n[1], aside(o.Verdict), n[0], o.Train.Classes[class]),
 	}
 	if n[0] == 0 || n[1] == 0 {
 		g.Note = "All images of the commonest label are on one side: there is nothing to compare."
@@ -109,7 +105,7 @@ func commonGallery(o *Outcome) report.Gallery {
 		}
 		g.Items = append(g.Items, report.Item{Image: report.ImageURL(img, o.Train.Height, o.Train.Width), Caption: caption})
 	}
-	picture(aside(o.Trained.Verdict), func(i int) float64 { return sums[1][i] / n[1] })
+	picture(aside(o.Verdict), func(i int) float64 { return sums[1][i] / n[1] })
 	picture("others", func(i int) float64 { return sums[0][i] / n[0] })
 	picture("difference ×4", func(i int) float64 { return 128 + 4*(sums[1][i]/n[1]-sums[0][i]/n[0]) })
 	return g

@@ -5,22 +5,30 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/abl"
-	"github.com/unpoison/unpoison/defense"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/biased"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/late"
+	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/audit/look/unseen"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // Images that were learnt late are not said to have been learnt first: their labels told them.
 func TestVerdictSaysWhatTold(t *testing.T) {
 	for _, c := range []struct {
-		by    string
+		by    look.Name
 		early float64
 		want  string
 	}{
-		{defense.ByFeatures, 0.9, "were learnt before it"},
-		{defense.ByFeatures, 0.1, "look like images of other labels."},
-		{defense.ByLate, 0, "carry something that is learnt late, and many of these look like images of other labels"},
-		{defense.ByUnseen, 0.6, "to a network that never saw one under this label."},
+		{features.Name, 0.9, "were learnt before it"},
+		{features.Name, 0.1, "look like images of other labels."},
+		{late.Name, 0, "carry something that is learnt late, and many of these look like images of other labels"},
+		{unseen.Name, 0.6, "to a network that never saw one under this label."},
 	} {
-		r := &Result{Verdict: &defense.Verdict{Says: defense.Poisoned, Targets: []defense.Target{{Class: "stop", Says: defense.Poisoned, By: c.by, Early: c.early}}}}
+		r := &Result{Verdict: &audit.Verdict{Says: look.Poisoned, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: look.Poisoned, Look: c.by, Facts: features.Facts{KindFacts: look.KindFacts{Early: c.early}}}}}}}
 		if s := strings.Join(verdictSentences(r), "\n"); !strings.Contains(s, c.want) {
 			t.Errorf("%s, early %g: %s", c.by, c.early, s)
 		}
@@ -29,16 +37,16 @@ func TestVerdictSaysWhatTold(t *testing.T) {
 
 // Where planted images lie among the scores depends on the look that found them.
 func TestScoresSayWherePlantedImagesLie(t *testing.T) {
-	const pixels, late = "found by their pixels", "learnt late are not"
-	for by, want := range map[string]string{defense.ByBiased: "", defense.ByPixels: pixels, defense.ByCommon: pixels, defense.ByLate: late} {
-		for _, says := range []string{defense.Poisoned, defense.NoEvidence} {
-			v := &defense.Verdict{Says: says, Targets: []defense.Target{{Class: "stop", Says: says, By: by}}}
-			f, err := scoreFigure(&Outcome{Trained: &abl.Result{Verdict: v, Suspects: []abl.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
+	const byPixels, learntLate = "found by their pixels", "learnt late are not"
+	for by, want := range map[look.Name]string{biased.Name: "", pixels.Name: byPixels, common.Name: byPixels, late.Name: learntLate} {
+		for _, says := range []look.Says{look.Poisoned, look.NoEvidence} {
+			v := &audit.Verdict{Says: says, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: says, Look: by}}}}
+			f, err := scoreFigure(&Outcome{Verdict: v, Trained: &abl.Result{Suspects: []isolate.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range []string{pixels, late} {
-				if got := strings.Contains(f.Caption, s); got != (s == want && says == defense.Poisoned) {
+			for _, s := range []string{byPixels, learntLate} {
+				if got := strings.Contains(f.Caption, s); got != (s == want && says == look.Poisoned) {
 					t.Errorf("%s, %s: %s", says, by, f.Caption)
 				}
 			}
@@ -48,16 +56,16 @@ func TestScoresSayWherePlantedImagesLie(t *testing.T) {
 
 // A pattern under many labels is told once, not a label at a time.
 func TestVerdictSumsUpCommonPatterns(t *testing.T) {
-	for says, want := range map[string]string{
-		defense.Poisoned:   "90 images under 2 labels carry the same pattern, and their labels are wrong",
-		defense.CantTell:   "whether their labels are right was not looked at",
-		defense.NoEvidence: "a mark that they share",
+	for says, want := range map[look.Says]string{
+		look.Poisoned:   "90 images under 2 labels carry the same pattern, and their labels are wrong",
+		look.CantTell:   "whether their labels are right was not looked at",
+		look.NoEvidence: "a mark that they share",
 	} {
-		v := &defense.Verdict{Says: says, Targets: []defense.Target{
-			{Class: "stop", Says: says, By: defense.ByCommon, Flagged: 40}, {Class: "yield", Says: says, By: defense.ByCommon, Flagged: 50},
+		v := &audit.Verdict{Says: says, Targets: []audit.Target{
+			{Class: "stop", Evidence: look.Evidence{Says: says, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 40}}}}, {Class: "yield", Evidence: look.Evidence{Says: says, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 50}}}},
 		}}
-		if says == defense.Poisoned { // and one label where it is right
-			v.Targets = append(v.Targets, defense.Target{Class: "ahead", Says: defense.NoEvidence, By: defense.ByCommon, Flagged: 60})
+		if says == look.Poisoned { // and one label where it is right
+			v.Targets = append(v.Targets, audit.Target{Class: "ahead", Evidence: look.Evidence{Says: look.NoEvidence, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 60}}}})
 		}
 		s := strings.Join(verdictSentences(&Result{Verdict: v}), "\n")
 		if !strings.Contains(s, want) || strings.Contains(s, "Under the label") {

@@ -1,0 +1,267 @@
+package look
+
+import (
+	"context"
+	"slices"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+// Settings of what looks share.
+type Settings struct {
+	Isolation float64 // share of the images that isolation sets aside
+	Share     float64 // of these that a label needs to be looked into
+
+	Biased string // network of the biased networks
+	Epochs int    // of each of their rounds
+
+	PlainEpochs int     // of the training as by somebody who suspects nothing; 0: none
+	Rate        float64 // its learning rate
+	Augment     bool    // crop, flip and cutout in it
+	Flip        bool    // flip left and right in it
+
+	Steps Steps
+}
+
+// Steps are how many steps trainings take at least, so that small sets get more epochs. 0 is the default.
+type Steps struct{ Round, Plain int }
+
+// Case is a data set that is looked into, and what the looks share of it, each made once. All that can't be made again from
+// the run is saved in the run's checkpoint.
+type Case struct {
+	Data     *dataset.Set
+	Seed     uint64
+	Scores   []float32 // of isolation, low for what is learnt first
+	Settings Settings
+
+	run     *train.Run
+	saved   saved
+	order   []int
+	spectra *stat.Spectra
+	plain   *Plain
+	groups  []*stat.Group
+	kinds   []*Kinds
+	pupil   pupil
+}
+
+// saved is what a checkpoint holds of a case beside arrays.
+type saved struct {
+	Evidence []Evidence   `json:"evidence"`
+	Asked    map[Name]int `json:"asked"`  // how often each look was
+	Closed   []int        `json:"closed"` // labels that later looks leave alone
+	Kinds    []int        `json:"kinds"`  // labels that were closed when kinds were compared; nil if they were not
+}
+
+// The names of what a run's checkpoint holds of a case.
+const (
+	caseKey  = "case"
+	foundKey = "probability"
+	asideKey = "aside"
+)
+
+// NewCase opens a case on a run's data, or goes on with the one in its checkpoint.
+func NewCase(r *train.Run, scores []float32, s Settings) (*Case, error) {
+	c := &Case{Data: r.Data, Seed: r.Seed, Scores: scores, Settings: s, run: r}
+	if _, err := r.Get(caseKey, &c.saved); err != nil {
+		return nil, err
+	}
+	if c.saved.Asked == nil {
+		c.saved.Asked = map[Name]int{}
+	}
+	if r.Arrays == nil {
+		r.Arrays = map[string][]float32{}
+	}
+	if r.Arrays[foundKey] == nil {
+		r.Arrays[foundKey] = make([]float32, r.Data.Len())
+	}
+	return c, nil
+}
+
+// Evidence is what the looks have said so far.
+func (c *Case) Evidence() []Evidence { return slices.Clone(c.saved.Evidence) }
+
+// Found is each image's probability of being planted, by all looks so far.
+func (c *Case) Found() []float32 { return c.run.Arrays[foundKey] }
+
+// Asked tells whether a look was asked so many times already.
+func (c *Case) Asked(l Name, times int) bool { return c.saved.Asked[l] >= times }
+
+// Done notes that a look was asked once more, and saves.
+func (c *Case) Done(l Name) error {
+	c.saved.Asked[l]++
+	return c.Save()
+}
+
+// Save writes what is known so far into the run's checkpoint.
+func (c *Case) Save() error {
+	if err := c.keep(); err != nil {
+		return err
+	}
+	return c.run.Save()
+}
+
+func (c *Case) keep() error { return c.run.Put(caseKey, c.saved) }
+
+// Said returns what one look has said so far, also under other names of its own.
+func (c *Case) Said(names ...Name) []Evidence {
+	return slices.DeleteFunc(c.Evidence(), func(e Evidence) bool { return !slices.Contains(names, e.Look) })
+}
+
+// Add takes up evidence. Of images that nothing was found in before it takes the probabilities, where it says that there are
+// planted ones.
+func (c *Case) Add(all ...Evidence) {
+	found := c.Found()
+	for _, e := range all {
+		c.saved.Evidence = append(c.saved.Evidence, e.bare())
+		if e.Says != Poisoned {
+			continue
+		}
+		for i, p := range e.Carriers {
+			if p >= 0 && found[i] <= Flagged {
+				found[i] = p
+			}
+		}
+	}
+}
+
+// Replace puts evidence in the place of what a look said before. The probabilities of the images that it was asked of are
+// those of the new evidence, whatever it says.
+func (c *Case) Replace(said, all []Evidence) {
+	found := c.Found()
+	for k, e := range all {
+		if k >= len(said) {
+			c.Add(e)
+			continue
+		}
+		at := slices.IndexFunc(c.saved.Evidence, func(o Evidence) bool { return o.Look == said[k].Look && o.Label == said[k].Label })
+		c.saved.Evidence[at] = e.bare()
+		for i, p := range e.Carriers {
+			if p >= 0 {
+				found[i] = p
+			}
+		}
+	}
+}
+
+// SetAside takes images out of what later looks see, those of a probability above Flagged, until the look says more of them.
+func (c *Case) SetAside(p []float32) { c.run.Arrays[asideKey] = p }
+
+// Aside is each image's probability by which images were set aside; nil if none were.
+func (c *Case) Aside() []float32 { return c.run.Arrays[asideKey] }
+
+// IsAside tells whether an image was set aside.
+func (c *Case) IsAside(i int) bool {
+	p := c.Aside()
+	return p != nil && p[i] > Flagged
+}
+
+// Free tells whether nothing was found in an image, and it was not set aside.
+func (c *Case) Free(i int) bool { return c.Found()[i] <= Flagged && !c.IsAside(i) }
+
+// Close says that later looks leave a label alone.
+func (c *Case) Close(label int) {
+	if !c.Closed(label) {
+		c.saved.Closed = append(c.saved.Closed, label)
+	}
+}
+
+// Closed tells whether later looks leave a label alone.
+func (c *Case) Closed(label int) bool { return slices.Contains(c.saved.Closed, label) }
+
+// free returns which images were free when this was first asked under a name.
+func (c *Case) free(name string) []float32 {
+	key := "free." + name
+	if c.run.Arrays[key] == nil {
+		is := make([]float32, c.Data.Len())
+		for i := range is {
+			is[i] = float32(stat.Bit(c.Free(i)))
+		}
+		c.run.Arrays[key] = is
+	}
+	return c.run.Arrays[key]
+}
+
+// Order lists the images that were free when it was first asked for, those that isolation ranks first first.
+func (c *Case) Order() []int {
+	if c.order == nil {
+		is := c.free("order")
+		c.order = Those(evaluate.Order(c.Scores), func(i int) bool { return is[i] > 0 })
+	}
+	return c.order
+}
+
+// Isolated are the first of the order, as many as isolation sets aside.
+func (c *Case) Isolated() []int {
+	order := c.Order()
+	return order[:isolate.Count(c.Settings.Isolation, len(order))]
+}
+
+// Under returns the images of a label in the order of isolation.
+func (c *Case) Under(label int) []int {
+	return Those(c.Order(), func(i int) bool { return int(c.Data.Labels[i]) == label })
+}
+
+// Spectra are what the pixels of the images have in common.
+func (c *Case) Spectra(ctx context.Context) (*stat.Spectra, error) {
+	if c.spectra == nil {
+		set := c.Data
+		s, err := stat.NewSpectra(ctx, stat.Pictures{Height: set.Height, Width: set.Width, Labels: set.Labels, Classes: len(set.Classes), At: set.Image}, c.Seed)
+		if err != nil {
+			return nil, err
+		}
+		c.spectra = s
+	}
+	return c.spectra, nil
+}
+
+// Draw returns n images of some, or all if there are fewer, by the seed, a purpose and numbers.
+func (c *Case) Draw(purpose string, images []int, n int, numbers ...int) []int {
+	order := rng.Shuffle(c.Seed, purpose, len(images), numbers...)
+	out := make([]int, min(n, len(images)))
+	for k := range out {
+		out[k] = images[order[k]]
+	}
+	return out
+}
+
+// Put keeps a value in the run's checkpoint, Get reads it; see train.Run.
+func (c *Case) Put(name string, value any) error { return c.run.Put(name, value) }
+
+// Get reads what Put kept. It reports whether there was anything.
+func (c *Case) Get(name string, value any) (bool, error) { return c.run.Get(name, value) }
+
+// Note tells who watches a sentence.
+func (c *Case) Note(format string, args ...any) { c.run.Note(format, args...) }
+
+// progress passes on how far the training of another network has come, as part of a stage; nil for nobody.
+func (c *Case) progress(stage string) func(train.Event) {
+	if c.run.Watch == nil {
+		return nil
+	}
+	return func(e train.Event) {
+		if e.Progress != nil {
+			e.Stage = stage
+			c.run.Watch(e)
+		}
+	}
+}
+
+// Those returns the images of some that keep accepts.
+func Those(images []int, keep func(i int) bool) []int {
+	var out []int
+	for _, i := range images {
+		if keep(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Unasked returns carriers that no image was asked for yet.
+func (c *Case) Unasked() []float32 { return slices.Repeat([]float32{-1}, c.Data.Len()) }

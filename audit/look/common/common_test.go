@@ -1,0 +1,101 @@
+package common
+
+import (
+	"context"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/train"
+)
+
+// commonIn looks for a pattern under many labels.
+func commonIn(t *testing.T, set *dataset.Set) (*pattern, []float32) {
+	t.Helper()
+	c, err := look.NewCase(&train.Run{Data: set}, make([]float32, set.Len()), look.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, p, err := find(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, p
+}
+
+// A pattern that every label has is found to the last image; what one label has is left to the look at labels, and honest
+// images have none.
+func TestCommonPatternsAreFound(t *testing.T) {
+	clean := signs.Render(1, 1200, 10).Train
+	for _, c := range []struct {
+		attack string
+		rate   float64
+	}{{"badnets", 0.1}, {"badnets", 0.03}, {"blend", 0.1}, {"blend", 0.3}} {
+		config := attack.Defaults(c.attack)
+		config.AllToAll, config.Rate = true, c.rate
+		_, set, poisoned := planted.Poison(t, config, clean)
+		found, p := commonIn(t, set)
+		if found == nil {
+			t.Errorf("%+v: nothing found", c)
+			continue
+		}
+		t.Logf("%+v: %.2f apart, variation %.2f", c, found.Distance, found.Spread)
+		for i, p := range p {
+			if poisoned[i] != (p > look.Flagged) {
+				t.Errorf("%+v: image %d has a probability of %g, poisoned is %v", c, i, p, poisoned[i])
+			}
+		}
+	}
+	if found, _ := commonIn(t, clean); found != nil {
+		t.Errorf("clean signs: %.2f apart", found.Distance)
+	}
+	_, set, _ := planted.Poison(t, attack.Defaults("badnets"), clean)
+	if found, _ := commonIn(t, set); found != nil {
+		t.Errorf("one label's pattern: %.2f apart", found.Distance)
+	}
+}
+
+func TestMatched(t *testing.T) {
+	for want, pairs := range map[int]map[[2]int]int{
+		0:  nil,
+		30: {{0, 1}: 10, {1, 2}: 10, {2, 0}: 10, {0, 0}: 3, {1, 1}: 2},
+		12: {{0, 5}: 12, {1, 5}: 11, {2, 5}: 9}, // a class counts once
+		17: {{0, 5}: 12, {0, 4}: 7, {1, 4}: 5, {1, 5}: 11},
+	} {
+		if got := matched(pairs); got != want {
+			t.Errorf("%v: %d, expected %d", pairs, got, want)
+		}
+	}
+}
+
+// A pattern under many labels was planted where their images look like other classes, or where one label's do alone.
+func TestSaysByCommonPattern(t *testing.T) {
+	everyLabel := Facts{Counts: look.Counts{Images: 1000, Flagged: 100, Others: 9000, Leak: 900}, Distance: 40, Spread: 0.9, Matched: 0.6, Right: 0.05, OthersRight: 0.06}
+	for name, c := range map[string]struct {
+		change func(t *Facts)
+		want   look.Says
+	}{
+		"every label wrong":   {func(*Facts) {}, look.Poisoned},
+		"few under this one":  {func(t *Facts) { t.Flagged, t.Leak = 3, 60 }, look.Poisoned},
+		"few at all":          {func(t *Facts) { t.Flagged, t.Leak = 3, 40 }, look.NoEvidence},
+		"a watermark":         {func(t *Facts) { t.Right, t.OthersRight = 0.6, 0.6 }, look.NoEvidence},
+		"all look the same":   {func(t *Facts) { t.Matched = 0.12 }, look.NoEvidence},
+		"close":               {func(t *Facts) { t.Distance = 8 }, look.NoEvidence},
+		"copies of one image": {func(t *Facts) { t.Spread = 0.05 }, look.NoEvidence},
+		"a matter of degree":  {func(t *Facts) { t.Between = 80 }, look.NoEvidence},
+		"no network":          {func(t *Facts) { t.Matched, t.Right, t.OthersRight = 0, 0, 0 }, look.CantTell},
+		"this one wrong":      {func(t *Facts) { t.OthersRight, t.Suspects, t.Usual = 0.7, 0.5, 0.1 }, look.Poisoned},
+		"this one hard":       {func(t *Facts) { t.OthersRight, t.Right, t.Suspects, t.Usual = 0.7, 0.3, 0.5, 0.1 }, look.NoEvidence},
+		"like one other":      {func(t *Facts) { t.OthersRight, t.Suspects, t.Usual = 0.7, 0.1, 0.1 }, look.NoEvidence},
+		"few of this one":     {func(t *Facts) { t.Flagged, t.OthersRight, t.Suspects, t.Usual = 20, 0.7, 0.5, 0.1 }, look.NoEvidence},
+	} {
+		f := everyLabel
+		c.change(&f)
+		if got := f.Says(); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package look
+
+import (
+	"context"
+
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/train"
+)
+
+// plainSteps is how many steps a plain training takes at least.
+const plainSteps = 1000
+
+// Plain is what a network makes of the images that was trained on those that were free, as by somebody who suspects nothing.
+type Plain struct {
+	Features []float32   // [images, width], before the last layer
+	Logits   []float32   // [images, classes]
+	First    []int       // the class that it gives each image
+	Second   [][]float64 // stat.SecondChoices
+	Learnt   []int       // the images that it was trained on
+}
+
+// Plain trains that network, once; nil if there is to be none. It is the run's own, so that a training which is stopped goes on.
+func (c *Case) Plain(ctx context.Context) (*Plain, error) {
+	if c.plain != nil || c.Settings.PlainEpochs == 0 {
+		return c.plain, nil
+	}
+	is := c.free("plain")
+	learnt := Those(stat.Iota(c.Data.Len()), func(i int) bool { return is[i] > 0 })
+	if err := c.keep(); err != nil {
+		return nil, err
+	}
+	if err := c.run.Train(ctx, c.unsuspecting(learnt), train.Mean, nil); err != nil {
+		return nil, err
+	}
+	p := &Plain{Learnt: learnt}
+	var err error
+	if p.Features, p.Logits, err = evaluate.Features(ctx, c.run.Backend, c.run.Network, c.run.State, c.Data); err != nil {
+		return nil, err
+	}
+	p.First, p.Second = stat.FirstChoices(p.Logits, c.Data.Len()), stat.SecondChoices(p.Logits, c.Data.Labels)
+	c.plain = p
+	return p, nil
+}
+
+// SetPlain gives the case what a network makes of its images, which is then not trained.
+func (c *Case) SetPlain(p *Plain) { c.plain = p }
+
+// unsuspecting is a training on some images by somebody who suspects nothing.
+func (c *Case) unsuspecting(images []int) *train.Phase {
+	least := c.Settings.Steps.Plain
+	if least == 0 {
+		least = plainSteps
+	}
+	steps := max(1, len(images)/c.run.Batch)
+	phase := &train.Phase{
+		Name: "inspect", Data: c.Data, Indices: images, Epochs: max(c.Settings.PlainEpochs, (least+steps-1)/steps),
+		Schedule: train.OneCycle(c.Settings.Rate, 0.2), Seed: c.Seed,
+	}
+	if c.Settings.Augment {
+		phase.Augment = augment.Standard(min(c.Data.Height, c.Data.Width), c.Settings.Flip)
+	}
+	return phase
+}
+
+// Batch is how many images a step of a plain training takes; fewer can't be learnt from.
+func (c *Case) Batch() int { return c.run.Batch }
+
+// Strangers returns the second choices of a network that was trained as Plain's, on some images only.
+func (c *Case) Strangers(ctx context.Context, images []int) ([][]float64, error) {
+	own := c.run
+	r := &train.Run{
+		Backend: own.Backend, Network: own.Network, Data: c.Data, Seed: c.Seed, Batch: own.Batch, SGD: own.SGD, Watch: c.progress("inspect"),
+	}
+	if _, err := r.Start(false); err != nil {
+		return nil, err
+	}
+	if err := r.Train(ctx, c.unsuspecting(images), train.Mean, nil); err != nil {
+		return nil, err
+	}
+	_, logits, err := evaluate.Features(ctx, r.Backend, r.Network, r.State, c.Data)
+	if err != nil {
+		return nil, err
+	}
+	return stat.SecondChoices(logits, c.Data.Labels), nil
+}

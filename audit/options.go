@@ -1,0 +1,48 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/settings"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Options of the search for a trigger; isolation and training follow ABL's.
+type Options struct {
+	Pixels        bool    `json:"pixels"`                      // whether to look for patterns that are the same in many images
+	Network       string  `json:"biased_network"`              // of the biased network
+	Epochs        int     `json:"biased_epochs" range:"[1,)"`  // of each of its rounds; more where images are few
+	Rounds        int     `json:"biased_rounds" range:"[0,)"`  // at most; 1 is the first suspects alone, 0 no biased network
+	Share         float64 `json:"share" range:"(0,1]"`         // of the isolated images that a label needs to be looked into
+	InspectEpochs int     `json:"inspect_epochs" range:"[0,)"` // of the training whose features are looked at; more where images are few; 0: none
+	Unseen        bool    `json:"unseen"`                      // whether to train a network without a label whose images are of two kinds, where nothing else tells which was planted
+	Late          bool    `json:"late"`                        // whether to look, by what that training learnt last, for triggers that are learnt late
+	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
+	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
+	Against float64 `json:"against" range:"[0,1]"`
+	// Stamp lays a pattern that was found over some of the label's own images, to be told that it does not make one of
+	// the label, and over as many others, to be told that nothing else changes.
+	Stamp bool `json:"stamp"`
+}
+
+// Default returns the settings that docs/verdict.md measures.
+func Default() Options {
+	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Unseen: true, Late: true, Against: 0.05, Stamp: true}
+}
+
+// Check reports a setting that is out of its range, or a search by nothing.
+func (a Options) Check() error {
+	if err := settings.Check(a); err != nil {
+		return err
+	}
+	if a.Rounds+a.InspectEpochs == 0 && !a.Pixels {
+		return errors.New("nothing to look for poison by: no pixels, no biased network and no epochs of inspection")
+	}
+	if !slices.Contains(model.Names(), a.Network) {
+		return fmt.Errorf("no biased network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))
+	}
+	return nil
+}

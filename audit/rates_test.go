@@ -1,0 +1,19 @@
+package audit
+
+import (
+	"math"
+	"testing"
+)
+
+// With no error in n the bound solves (1-p)^n = 0.05; the others are from published tables of the one-sided
+// Clopper–Pearson limits.
+func TestCountErrors(t *testing.T) {
+	for _, c := range []struct {
+		k, n int
+		want float64
+	}{{0, 60, 1 - math.Pow(0.05, 1.0/60)}, {0, 10, 0.2589}, {1, 10, 0.3942}, {2, 20, 0.2826}, {5, 5, 1}, {0, 0, 1}} {
+		if got := CountErrors(c.k, c.n); math.Abs(got.AtMost-c.want) > 1e-4 || got.Sets != c.n || got.Wrong != c.k {
+			t.Errorf("%d errors in %d: %+v, expected %g", c.k, c.n, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package stat
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+	"gonum.org/v1/gonum/floats"
+
+	"github.com/unpoison/unpoison/rng"
+)
+
+// A pattern that is the same in many images of a label and in none of another, a sticker, a picture blended in, shows
+// without a network. In the cosine transform of opponent colours the coefficients of photographs are hardly correlated and
+// of known size each (Field, "Relations between the statistics of natural images and the response properties of cortical
+// cells", JOSA A 1987), so that dividing by their deviations makes an image noise of one deviation in every direction, in
+// which a pattern stands out by far. The difference between a label's mean and that of the rest points to it (Fisher's
+// discriminant). It is learnt on one half of the images and measured on the other, so that chance shows as what it is.
+
+const (
+	largestSide = 64        // of what is looked at; larger images are averaged down to it
+	grain       = 1.0 / 255 // a grey level: what varies less is not divided by less
+	leastApart  = 0.1       // deviations of a side's images at least, where all are alike
+)
+
+// Pictures are labelled images, of Height × Width pixels.
+type Pictures struct {
+	Height, Width int
+	Labels        []int32
+	Classes       int
+	At            func(i int) []uint8 // the image's pixels, [height, width, 3]
+}
+
+// Spectra are the images' whitened coefficients, computed anew whenever they are asked for: they would fill the memory.
+type Spectra struct {
+	Of     [][]int // the images of each label
+	Fold   []uint8 // of each image, 0 or 1
+	images Pictures
+	h, w   int // of what is looked at
+	bh, bw int // how many of an image's pixels, down and across, make one of it
+	// Sums of the coefficients, of each label and fold, and of each fold; the variance within labels.
+	sums     [][2][]float64
+	total    [2][]float64
+	count    [][2]int
+	all      [2]int
+	variance []float64
+}
+
+// Transform computes an image's coefficients; each worker has its own.
+type Transform struct {
+	*Spectra
+	rows, columns *fourier.QuarterWaveFFT
+	line, out     []float64
+	z             []float64
+}
+
+// Size is how many coefficients an image has.
+func (s *Spectra) Size() int { return 3 * s.h * s.w }
+
+// Transform returns one for a worker.
+func (s *Spectra) Transform() *Transform {
+	n := max(s.h, s.w)
+	return &Transform{s, fourier.NewQuarterWaveFFT(s.w), fourier.NewQuarterWaveFFT(s.h), make([]float64, n), make([]float64, n), make([]float64, s.Size())}
+}
+
+// Image fills z with the coefficients of an image: of its luminance, red against green, and both against blue, from 0 to 1,
+// each [h, w], low frequencies first.
+func (t *Transform) Image(i int) []float64 {
+	pixels, area := t.images.At(i), t.h*t.w
+	scale := 1 / (255 * float64(t.bh*t.bw))
+	for y := range t.h {
+		for x := range t.w {
+			var rgb [3]float64
+			for dy := range t.bh {
+				at := ((y*t.bh+dy)*t.images.Width + x*t.bw) * 3
+				for k, v := range pixels[at : at+3*t.bw] {
+					rgb[k%3] += float64(v)
+				}
+			}
+			r, g, b := scale*rgb[0], scale*rgb[1], scale*rgb[2]
+			at := y*t.w + x
+			t.z[at], t.z[area+at], t.z[2*area+at] = (r+g+b)/math.Sqrt(3), (r-g)/math.Sqrt2, (r+g-2*b)/math.Sqrt(6)
+		}
+	}
+	for c := range 3 {
+		plane := t.z[c*area : (c+1)*area]
+		for y := range t.h {
+			t.along(t.rows, plane[y*t.w:], 1)
+		}
+		for x := range t.w {
+			t.along(t.columns, plane[x:], t.w)
+		}
+	}
+	return t.z
+}
+
+// along replaces a line of values, so many steps apart, by its orthonormal cosine transform (the second kind).
+func (t *Transform) along(f *fourier.QuarterWaveFFT, values []float64, step int) {
+	n := f.Len()
+	line, out := t.line[:n], t.out[:n]
+	for k := range line {
+		line[k] = values[k*step]
+	}
+	f.CosSequence(out, line)
+	for k, v := range out {
+		scale := math.Sqrt(2/float64(n)) / 4
+		if k == 0 {
+			scale /= math.Sqrt2
+		}
+		values[k*step] = v * scale
+	}
+}
+
+// EachLabel calls visit for every label, several at a time; what visit does for one does not depend on the others.
+func (s *Spectra) EachLabel(ctx context.Context, visit func(t *Transform, class int)) error {
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(s.Of)) {
+		group.Go(func() {
+			t := s.Transform()
+			for {
+				c := int(next.Add(1)) - 1
+				if c >= len(s.Of) || ctx.Err() != nil {
+					return
+				}
+				visit(t, c)
+			}
+		})
+	}
+	group.Wait()
+	return ctx.Err()
+}
+
+// NewSpectra computes what the images' coefficients have in common; the seed halves each label's images.
+func NewSpectra(ctx context.Context, set Pictures, seed uint64) (*Spectra, error) {
+	s := &Spectra{images: set, Of: make([][]int, set.Classes), Fold: make([]uint8, len(set.Labels))}
+	s.bh, s.bw = (set.Height+largestSide-1)/largestSide, (set.Width+largestSide-1)/largestSide
+	s.h, s.w = set.Height/s.bh, set.Width/s.bw
+	for i, l := range set.Labels {
+		s.Of[l] = append(s.Of[l], i)
+	}
+	n := s.Size()
+	s.sums, s.count = make([][2][]float64, len(s.Of)), make([][2]int, len(s.Of))
+	for c, images := range s.Of {
+		for k, j := range rng.Shuffle(seed, "pixels", len(images), c) {
+			s.Fold[images[j]] = uint8(k % 2)
+			s.count[c][k%2]++
+		}
+	}
+	squares := make([][]float64, len(s.Of))
+	err := s.EachLabel(ctx, func(t *Transform, c int) {
+		sums, square := [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
+		for _, i := range s.Of[c] {
+			z := t.Image(i)
+			floats.Add(sums[s.Fold[i]], z)
+			for k, v := range z {
+				square[k] += v * v
+			}
+		}
+		if m := float64(len(s.Of[c])); m > 0 { // around the label's mean
+			for k := range square {
+				sum := sums[0][k] + sums[1][k]
+				square[k] -= sum * sum / m
+			}
+		}
+		s.sums[c], squares[c] = sums, square
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.total, s.variance = [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
+	for c := range s.Of {
+		for f := range 2 {
+			floats.Add(s.total[f], s.sums[c][f])
+			s.all[f] += s.count[c][f]
+		}
+		floats.Add(s.variance, squares[c])
+	}
+	for k := range s.variance {
+		s.variance[k] = s.variance[k]/float64(len(set.Labels)) + grain*grain
+	}
+	return s, nil
+}

@@ -1,0 +1,84 @@
+// Package stat holds the statistics that the looks of a search for poison share: mixtures, whitening, spectra of images,
+// the variety of second choices, exact tests. It knows numbers only, no data set and no network.
+package stat
+
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Half is the probability above which an image is of a kind.
+const Half = 0.5
+
+// AtMost returns the share, from 0 to 1, that lies above the true one with 95 % confidence where k of n were seen to be so
+// (Clopper and Pearson, Biometrika 1934, one-sided).
+func AtMost(k, n int) float64 {
+	if k >= n {
+		return 1
+	}
+	return distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(0.95) // under that share so few come with a probability of 5 %
+}
+
+// Median is that of the values that are taken, 0 if there are none.
+func Median(values []float64, taken func(k int) bool) float64 {
+	var all []float64
+	for k, v := range values {
+		if taken(k) {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return stat.Quantile(0.5, stat.LinInterp, all, nil)
+}
+
+// Agreement is the Jaccard index of what two rounds give a probability above Half among some images; 0 if there was only one.
+func Agreement(before, now []float32, images []int) float64 {
+	if before == nil {
+		return 0
+	}
+	both, either := 0, 0
+	for _, i := range images {
+		a, b := before[i] > Half, now[i] > Half
+		both += Bit(a && b)
+		either += Bit(a || b)
+	}
+	return float64(both) / float64(max(1, either))
+}
+
+// before is the probability that a marked image comes before another one in an order: the area under the ROC curve.
+func before(order []int, marked []bool) float64 {
+	found, above := 0, 0 // above: pairs in which a marked image comes first
+	for _, i := range order {
+		if marked[i] {
+			found++
+		} else {
+			above += found
+		}
+	}
+	if found == 0 || found == len(order) {
+		return 0
+	}
+	return float64(above) / (float64(found) * float64(len(order)-found))
+}
+
+// Iota returns 0…n-1.
+func Iota(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// Bit is 1 for true.
+func Bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

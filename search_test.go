@@ -1,0 +1,223 @@
+package unpoison
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/unseen"
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/train"
+)
+
+// few shortens the plain training.
+var few = look.Steps{Plain: 100}
+
+// recipe is one under which signs take some seconds.
+func recipe() abl.Options {
+	o := abl.Demo()
+	o.TuneEpochs = 3
+	return o
+}
+
+// short searches like the default ones, in fewer and shorter rounds.
+func short() audit.Options {
+	a := audit.Default()
+	a.Epochs, a.Rounds = 10, 3
+	return a
+}
+
+// with searches a set by these settings, in few steps.
+func with(ctx context.Context, set *dataset.Set, o abl.Options, a audit.Options, s train.Settings, full bool) (*Result, error) {
+	return run(ctx, &dataset.Data{Layout: "folder", Train: set}, Options{Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, steps: few}, full)
+}
+
+// A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly
+// any others. In the fewer signs isolation ranks some planted arrows before all else, and the features alone have to tell.
+func TestFindsASticker(t *testing.T) {
+	for _, c := range []struct{ images, rounds, hit, miss int }{
+		{1200, 0, 117, 11}, // of 120 and 1,080
+	} {
+		d := planted.Render(t, 1, c.images, 300)
+		a := short()
+		a.Rounds, a.Pixels = c.rounds, false
+		r, err := with(context.Background(), d.Train, recipe(), a, train.Settings{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := r.Verdict
+		if v.Says != look.Poisoned || v.Targets[0].Label != planted.Target || v.Remaining != nil {
+			t.Errorf("%d images: the verdict is %+v", c.images, v)
+		}
+		hit, miss := 0, 0
+		for _, s := range r.Suspects[:v.Removed] {
+			if !s.Isolated || s.Probability <= look.Flagged {
+				t.Fatalf("a suspect of probability %g is among the removed ones", s.Probability)
+			}
+			if d.Poisoned[s.Index] {
+				hit++
+			} else {
+				miss++
+			}
+		}
+		if hit < c.hit || miss > c.miss {
+			t.Errorf("%d images: %d poisoned and %d clean ones removed", c.images, hit, miss)
+		}
+	}
+}
+
+// Where isolation points to no label the features do, and a network that never saw the label tells which images are wrong.
+func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
+	d := planted.Render(t, 1, 1200, 300)
+	a := short()
+	a.Pixels, a.Share, a.InspectEpochs = false, 1, 24
+	r, err := with(context.Background(), d.Train, recipe(), a, train.Settings{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := r.Verdict
+	if v.Says != look.Poisoned || len(v.Targets) != 1 || v.Targets[0].Label != planted.Target || v.Targets[0].Look != unseen.Name {
+		t.Fatalf("the verdict is %+v", v)
+	}
+	hit := 0
+	for _, s := range r.Suspects[:v.Removed] {
+		hit += stat.Bit(d.Poisoned[s.Index])
+	}
+	if hit < 110 || v.Removed > hit+11 { // of 120
+		t.Errorf("%d poisoned and %d clean ones removed", hit, v.Removed-hit)
+	}
+}
+
+// Clean signs are not called poisoned, and nothing is removed, whatever isolation points to.
+func TestFindsNothingInCleanSigns(t *testing.T) {
+	for _, share := range []float64{1} {
+		a := short()
+		a.Share = share
+		r, err := with(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), a, train.Settings{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict.Says == look.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
+			t.Errorf("the verdict is %+v", r.Verdict)
+		}
+	}
+}
+
+// Where nothing is removed the model is that of plain training, to the bit: the search costs time and nothing else.
+func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
+	set := signs.Render(1, 400, 10).Train
+	o := recipe()
+	o.Augment, o.IsolateEpochs, o.TuneEpochs = true, 1, 1
+	a := short()
+	a.Rounds = 0
+	searched, err := with(context.Background(), set, o, a, train.Settings{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if searched.Verdict.Removed > 0 {
+		t.Fatalf("the verdict is %+v", searched.Verdict)
+	}
+	o.IsolateEpochs = 0
+	plain, err := abl.Train(context.Background(), set, o, train.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range plain.Model {
+		if !slices.Equal(searched.Model[k].Data, want.Data) {
+			t.Errorf("tensor %s differs", want.Name)
+		}
+	}
+}
+
+// A training that is stopped while it looks or trains goes on to the same model and the same verdict.
+func TestGoesOnAfterAStop(t *testing.T) {
+	d := planted.Render(t, 1, 1200, 300)
+	o, a := recipe(), short()
+	a.Rounds = 2
+	whole, err := with(context.Background(), d.Train, o, a, train.Settings{Folder: t.TempDir()}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	noted := map[string]int{}
+	for _, stop := range []string{"isolate", "detect", "after a label", "inspect", "tune"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		_, err := with(ctx, d.Train, o, a, train.Settings{Folder: folder, Resume: true, Watch: func(e train.Event) {
+			if e.Stage == "detect" && e.Note != "" {
+				if noted[e.Note]++; stop == "after a label" {
+					cancel()
+				}
+			}
+			if e.Stage == stop && e.Progress != nil {
+				if n++; n == 40 {
+					cancel()
+				}
+			}
+		}}, true)
+		cancel()
+		if err == nil {
+			t.Fatalf("%s: it was not stopped", stop)
+		}
+	}
+	for note, n := range noted {
+		if n > 1 {
+			t.Errorf("%d times: %s", n, note)
+		}
+	}
+	if len(noted) == 0 {
+		t.Error("no label was looked into")
+	}
+	rest, err := with(context.Background(), d.Train, o, a, train.Settings{Folder: folder, Resume: true}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range whole.Model {
+		if !slices.Equal(whole.Model[k].Data, rest.Model[k].Data) {
+			t.Fatalf("tensor %s differs", whole.Model[k].Name)
+		}
+	}
+	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Against == 0 {
+		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
+	}
+	if v := whole.Verdict; v.HeldBack != v.Removed-v.Against || v.HeldBack == 0 || v.RemainingAtMost <= *v.Remaining && *v.Remaining < 1 {
+		t.Errorf("%d of %d removed images held back, of which %.2f %% keep their label, at most %.2f %%", v.HeldBack, v.Removed, 100**v.Remaining, 100*v.RemainingAtMost)
+	}
+}
+
+// Every sign with a sticker is taken for the next one: planted. With its own label it only bears a mark.
+func TestPatternsUnderAllLabels(t *testing.T) {
+	clean := signs.Render(1, 1500, 10).Train
+	config, err := attack.Parse("badnets:all_to_all=true,patch_size=5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, wrong, poisoned := planted.Poison(t, config, clean)
+	right := *wrong
+	right.Labels = clean.Labels
+	for want, set := range map[look.Says]*dataset.Set{look.Poisoned: wrong, look.NoEvidence: &right} {
+		a := short()
+		a.Rounds = 0
+		r, err := with(context.Background(), set, recipe(), a, train.Settings{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := r.Verdict.Common()
+		if r.Verdict.Says != want || c == nil || c.Says != want || len(c.Labels) != len(set.Classes) || c.Images != 150 {
+			t.Errorf("%s: says %s, %+v", want, r.Verdict.Says, c)
+		}
+		t.Logf("%+v", r.Verdict.Targets[0])
+		for _, s := range r.Suspects {
+			if removed := s.Probability > look.Flagged; removed != (poisoned[s.Index] && want == look.Poisoned) {
+				t.Errorf("%s: image %d, poisoned %v, has a probability of %g", want, s.Index, poisoned[s.Index], s.Probability)
+			}
+		}
+	}
+}
