@@ -54,6 +54,11 @@ images of --clean, or a share of them.`,
 			if err := options(0).Check(); err != nil {
 				return &usageError{err}
 			}
+			unlock, err := modelFolder(out)
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			n, state, info, err := checkpoint.Load(file)
 			if err != nil {
 				return err
