@@ -22,13 +22,11 @@ func interrupted(c *cobra.Command, err error) string {
 		if hasCheckpoint(c) {
 			text += "; the same command with --resume goes on from what was saved before"
 		}
+		text += ": " + failed.Error()
 	case hasCheckpoint(c):
 		text += "; the same command with --resume goes on from here"
 	default:
 		text += " before anything was saved"
-	}
-	if failed != nil {
-		text += ": " + failed.Error()
 	}
 	return text
 }

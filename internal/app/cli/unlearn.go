@@ -33,8 +33,8 @@ func (a *app) unlearn() *cobra.Command {
 		Short: "Take what suspicious images taught out of a model",
 		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
 and train write it: the columns source and digest, and isolated where only some
-count), and writes a cleaned model. Accuracy on images that are no suspects is watched; a
-model that would lose too much of it is not changed.
+count), and writes a cleaned model. Accuracy on images that are no suspects is
+watched; a model that would lose too much of it is not changed.
 
 --method abl is gradient ascent. The others are those that the paper compares it
 with; they watch nothing:
