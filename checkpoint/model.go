@@ -123,7 +123,9 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	if err := fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height)); err != nil {
 		return nil, err
 	}
-	build := func(classes, height, width int) (*model.Network, error) { return model.New(i.Arch, classes, height, width) }
+	build := func(classes, height, width int) (*model.Network, error) {
+		return model.New(i.Arch, classes, height, width)
+	}
 	for _, a := range own {
 		if a.Name == i.Arch {
 			build = a.New

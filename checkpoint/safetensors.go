@@ -29,8 +29,8 @@ const maxHeader = 100 << 20
 const maxRank = 16
 
 type entry struct {
-	DType   string `json:"dtype"`
-	Shape   []int  `json:"shape"`
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
 	Offsets [2]int64 `json:"data_offsets"`
 }
 

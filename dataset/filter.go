@@ -212,7 +212,9 @@ func (f *filter) path(name string, among []string) string {
 
 // rewrites copies the data, but writes some of its files, given by their paths, with functions of their own.
 func (f *filter) rewrites(of map[string]func(from, to string) error) error {
-	return f.copyTree(func(rel string) func(from, to string) error { return of[filepath.Join(f.base, filepath.FromSlash(rel))] })
+	return f.copyTree(func(rel string) func(from, to string) error {
+		return of[filepath.Join(f.base, filepath.FromSlash(rel))]
+	})
 }
 
 // rowFiles finds the files whose rows are dropped.

@@ -57,7 +57,9 @@ func ofTraining(name, images string, n, total int) bool {
 	return true
 }
 
-func arrayName(file string) string { return strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".npy")) }
+func arrayName(file string) string {
+	return strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".npy"))
+}
 
 func (f *filter) npyFolder(images string, drop map[int]bool) error {
 	all, err := filepath.Glob(filepath.Join(globEscape(f.base), "*.npy"))

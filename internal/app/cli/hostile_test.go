@@ -38,10 +38,14 @@ func TestOutputInTheDataIsRefused(t *testing.T) {
 	}
 	for _, out := range []string{data, filepath.Join(data, "out")} {
 		for _, args := range [][]string{
-			{"train", "--data", data, "--out", out}, {"audit", "--data", "folder:" + data, "--out", out}, {"attack", "badnets", "--data", data, "--out", out},
-			{"attack", "apply", "--from", "x", "--data", data, "--out", out}, {"data", "filter", "--data", data, "--suspects", "x", "--out", out},
+			{"train", "--data", data, "--out", out},
+			{"audit", "--data", "folder:" + data, "--out", out},
+			{"attack", "badnets", "--data", data, "--out", out},
+			{"attack", "apply", "--from", "x", "--data", data, "--out", out},
+			{"data", "filter", "--data", data, "--suspects", "x", "--out", out},
 			{"data", "filter", "--data", data, "--suspects", "x", "--list", filepath.Join(out, "list.csv")},
-			{"unlearn", "--data", data, "--model", "x", "--suspects", "x", "--out", out}, {"repair", "--clean", data, "--model", "x", "--method", "fp", "--out", out},
+			{"unlearn", "--data", data, "--model", "x", "--suspects", "x", "--out", out},
+			{"repair", "--clean", data, "--model", "x", "--method", "fp", "--out", out},
 		} {
 			if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, "lies in the data") {
 				t.Errorf("%v: %d, %s", args, code, errs)
@@ -58,7 +62,8 @@ func TestRunFoldersAreLockedAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := [][]string{
-		{"unlearn", "--data", "signs", "--model", "x", "--suspects", "x", "--out", dir}, {"repair", "--clean", "signs", "--model", "x", "--method", "fp", "--out", dir},
+		{"unlearn", "--data", "signs", "--model", "x", "--suspects", "x", "--out", dir},
+		{"repair", "--clean", "signs", "--model", "x", "--method", "fp", "--out", dir},
 		{"train", "--data", "signs", "--limit", "100", "--out", dir},
 	}
 	for _, a := range args {

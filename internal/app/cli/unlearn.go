@@ -23,7 +23,8 @@ import (
 
 func (a *app) unlearn() *cobra.Command {
 	var data dataFlags
-	var file, suspects, out, method, pretrained string
+	var m modelFlags
+	var suspects, out, method, pretrained string
 	var seed uint64
 	var byIndex bool
 	tune := repair.DefaultUnlearn()
@@ -44,7 +45,7 @@ with; they watch nothing:
       --data DIR --out clean
   unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" || suspects == "" || out == "" {
+			if m.file == "" || suspects == "" || out == "" {
 				return usagef("--model, --suspects and --out are required")
 			}
 			if !slices.Contains(runs.UnlearnNames(), method) {
@@ -61,7 +62,7 @@ with; they watch nothing:
 				return err
 			}
 			defer unlock()
-			n, state, info, err := checkpoint.Load(file)
+			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
@@ -137,7 +138,7 @@ with; they watch nothing:
 	}
 	data.add(c)
 	fl := c.Flags()
-	fl.StringVar(&file, "model", "", "model `FILE`")
+	m.add(c)
 	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
 	fl.BoolVar(&byIndex, "by-index", false, byIndexHelp)
 	fl.StringVar(&out, "out", "", "`DIR` for the cleaned model")

@@ -12,7 +12,7 @@ import (
 // logFile appends events to log.jsonl and can go back to where a checkpoint was taken.
 type logFile struct {
 	*os.File
-	path string
+	path   string
 	err    error
 	epochs []Event
 }

@@ -36,6 +36,7 @@ type Spec struct {
 	Auto    audit.Options   // how "auto" and audits look for it
 	Options abl.Options
 	Folder  string
+	Origin  string // digest of what Data was made of, for the result
 	Resume  bool
 	Init    model.State
 	Backend backends.Backend
@@ -167,7 +168,7 @@ func (s *Spec) newResult() *Result {
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
 		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
+			Path: s.Data.Path, Layout: s.Data.Layout, Origin: s.Origin, Classes: s.Data.Train.Classes,
 			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
 		},
 		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},

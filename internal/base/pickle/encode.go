@@ -96,6 +96,11 @@ func (e *encoder) value(v any, depth int) error {
 		e.raw = append(e.raw, x.Module+"\n"+x.Name+"\n"...)
 	case *Object:
 		return e.object(x, depth)
+	case Persistent:
+		if err := e.value(x.ID, depth+1); err != nil {
+			return err
+		}
+		e.write('Q')
 	default:
 		return fmt.Errorf("a %T can't be pickled", v)
 	}
