@@ -137,7 +137,11 @@ func FuzzReadArrays(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Add([]byte("\x40\x00\x00\x00\x00\x00\x00\x00{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}         abcd"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		arrays, _, err := readArrays(bytes.NewReader(raw), int64(len(raw)))
+		f, err := readHeader(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return
+		}
+		arrays, err := f.read()
 		if err != nil {
 			return
 		}

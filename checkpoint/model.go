@@ -2,11 +2,12 @@ package checkpoint
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/unpoison/unpoison/model"
 )
@@ -18,6 +19,10 @@ type Info struct {
 	Height  int
 	Width   int
 	Version string // of unpoison
+	// Weights says where in a PyTorch checkpoint of several networks of one kind the weights were, Others where else there
+	// are some. Empty for files of one.
+	Weights string
+	Others  []string
 }
 
 // NumberClasses names the classes of a model made elsewhere, which has no names, by their numbers.
@@ -50,80 +55,202 @@ func Save(path string, s model.State, info Info) error {
 
 // Load reads a model file and its network: what Save wrote, safetensors of other programs, or a PyTorch
 // checkpoint. Only Save's files name the classes; of others Info.Classes is empty. own are architectures of one's own that
-// Save's files may name, beside those of package model.
+// Save's files may name, beside those of package model. Weights that are not finite are refused.
 func Load(path string, own ...*model.Architecture) (*model.Network, model.State, *Info, error) {
-	arrays, meta, err := readAny(path)
+	return LoadWeights(path, "", own...)
+}
+
+// LoadWeights is Load with the place of the weights in a PyTorch checkpoint of several networks, such as ema; empty: the
+// first of them.
+func LoadWeights(path, weights string, own ...*model.Architecture) (*model.Network, model.State, *Info, error) {
+	n, s, info, err := load(path, weights, own)
+	if err == nil {
+		err = s.Finite()
+	}
+	if err != nil && !strings.Contains(err.Error(), path) {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	info := &Info{Arch: meta["architecture"], Version: meta["unpoison"]}
-	if info.Arch == "" {
-		n, err := recognise(arrays)
-		if err != nil {
-			return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
-		s, err := fill(n, arrays)
-		if err != nil {
-			return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return n, s, info, nil
-	}
-	if err := json.Unmarshal([]byte(meta["classes"]), &info.Classes); err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: expected a list of class names, found %q", path, meta["classes"])
-	}
-	for key, v := range map[string]*int{"height": &info.Height, "width": &info.Width} {
-		if *v, err = strconv.Atoi(meta[key]); err != nil || *v < 1 || *v > 4096 {
-			return nil, nil, nil, fmt.Errorf("%s: expected the input's %s, found %q", path, key, meta[key])
-		}
-	}
-	build := func(classes, height, width int) (*model.Network, error) {
-		return model.New(info.Arch, classes, height, width)
-	}
-	for _, a := range own {
-		if a.Name == info.Arch {
-			build = a.New
-		}
-	}
-	n, err := build(len(info.Classes), info.Height, info.Width)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	s, err := fill(n, arrays)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, s, info, nil
 }
 
-// readAny tells PyTorch's files from safetensors by their first bytes.
-func readAny(path string) (map[string]Array, map[string]string, error) {
-	f, err := os.Open(path)
+func load(path, weights string, own []*model.Architecture) (*model.Network, model.State, *Info, error) {
+	torch, err := isPyTorch(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var head [8]byte
-	n, _ := io.ReadFull(f, head[:])
-	f.Close()
-	if n == 8 && (string(head[:4]) == "PK\x03\x04" || head[0] == 0x80 && head[1] <= 5) && !(head[7] == 0 && head[6] == 0 && head[5] == 0) {
-		arrays, err := ReadPyTorch(path)
-		return arrays, nil, err
+	if torch {
+		return loadPyTorch(path, weights)
 	}
-	return ReadArrays(path)
+	if weights != "" {
+		return nil, nil, nil, fmt.Errorf("only PyTorch checkpoints have several sets of weights, there is no %q", weights)
+	}
+	f, err := openArrays(path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer f.Close()
+	info := &Info{Arch: f.meta["architecture"], Version: f.meta["unpoison"]}
+	var n *model.Network
+	if info.Arch == "" {
+		if n, err = recognise(f.tensors); err == nil {
+			info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
+		}
+	} else {
+		n, err = info.network(f, own)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, err := fill(n, f)
+	return n, s, info, err
 }
 
-// fill copies arrays in PyTorch's layout into a state of the network.
-func fill(n *model.Network, arrays map[string]Array) (model.State, error) {
-	s := n.Init(0)
-	for _, t := range s {
-		a, ok := arrays[t.Name]
-		if !ok {
-			return nil, fmt.Errorf("%s needs a tensor %s, there is none", n.Arch, t.Name)
+// network makes the network that metadata name, if the tensors are its own.
+func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Network, err error) {
+	if err := json.Unmarshal([]byte(f.meta["classes"]), &i.Classes); err != nil {
+		return nil, fmt.Errorf("expected a list of class names, found %.100q", f.meta["classes"])
+	}
+	for key, v := range map[string]*int{"height": &i.Height, "width": &i.Width} {
+		if *v, err = strconv.Atoi(f.meta[key]); err != nil || *v < 1 || *v > 4096 {
+			return nil, fmt.Errorf("expected the input's %s, found %.20q", key, f.meta[key])
 		}
-		if dims, _ := t.PyTorch(); !slices.Equal(dims, a.Dims) {
-			return nil, fmt.Errorf("tensor %s: expected the shape %v, found %v", t.Name, dims, a.Dims)
+	}
+	// What evaluating a batch takes at least: its images, and the input and output of a layer of 16 channels.
+	const batch, floats = 128, 3 + 2*16
+	if err := fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height)); err != nil {
+		return nil, err
+	}
+	build := func(classes, height, width int) (*model.Network, error) {
+		return model.New(i.Arch, classes, height, width)
+	}
+	for _, a := range own {
+		if a.Name == i.Arch {
+			build = a.New
+		}
+	}
+	if len(i.Classes) >= maxClasses {
+		return nil, fmt.Errorf("%d classes, expected fewer than %d", len(i.Classes), maxClasses)
+	}
+	if n, err = build(len(i.Classes), i.Height, i.Width); err != nil {
+		return nil, err
+	}
+	if wrong := misfits(n, f.tensors); len(wrong) > 0 {
+		return nil, fmt.Errorf("the tensors are not those of %s for %d classes:\n  %s", i.Arch, n.Classes, few(wrong))
+	}
+	return n, nil
+}
+
+// fill reads tensors in PyTorch's layout into a state of the network, which they fit, and compares them with the file's
+// checksum.
+func fill(n *model.Network, f *arrayFile) (model.State, error) {
+	s := n.Init(0)
+	arrays := map[string]Array{}
+	for name, t := range f.tensors {
+		if ours := s.Get(name); ours == nil && !HasChecksum(f.meta) {
+			continue
+		}
+		data, err := t.read()
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		arrays[name] = Array{t.dims, data}
+	}
+	if err := verify(arrays, f.meta); err != nil {
+		return nil, err
+	}
+	for _, t := range s {
+		a := arrays[t.Name]
+		if !slices.Equal(t.PyTorchDims(), a.Dims) {
+			return nil, fmt.Errorf("tensor %s: expected the shape %v, found %v", t.Name, t.PyTorchDims(), a.Dims)
 		}
 		t.SetPyTorch(a.Data)
 	}
 	return s, nil
+}
+
+// isPyTorch tells PyTorch's files from safetensors, which begin with the length of a header in JSON.
+func isPyTorch(path string) (bool, error) {
+	f, err := openRegular(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var head [9]byte
+	n, err := io.ReadFull(f, head[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if n < 4 || string(head[:4]) == "PK\x03\x04" {
+		return n >= 4, nil
+	}
+	short := head[4] == 0 && head[5] == 0 && head[6] == 0 && head[7] == 0 // as a header is, and no pickle
+	return head[0] == 0x80 && head[1] <= 5 && !(short && head[8] == '{'), nil
+}
+
+// loadPyTorch reads a PyTorch checkpoint of a known network.
+func loadPyTorch(path, weights string) (*model.Network, model.State, *Info, error) {
+	f, err := openTorch(path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer f.Close()
+	var n *model.Network
+	var chosen *weightSet
+	info := &Info{}
+	var wrong error
+	for k := range f.sets {
+		w := &f.sets[k]
+		if weights != "" && w.place != weights {
+			continue
+		}
+		net, err := recognise(w.tensors)
+		switch {
+		case err != nil:
+			if wrong == nil {
+				wrong = err
+			}
+		case chosen == nil:
+			n, chosen = net, w
+		default:
+			info.Others = append(info.Others, w.place)
+		}
+	}
+	if chosen == nil {
+		if wrong == nil {
+			var places []string
+			for _, w := range f.sets {
+				places = append(places, w.place)
+			}
+			wrong = fmt.Errorf("there are no weights %q; there are %q", weights, places)
+		}
+		return nil, nil, nil, wrong
+	}
+	if len(info.Others) > 0 || weights != "" {
+		info.Weights = chosen.place
+	}
+	info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
+	known := tensors{}
+	for _, t := range n.Spec() {
+		known[t.Name] = chosen.tensors[t.Name]
+	}
+	arrays, err := known.all()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s := n.Init(0)
+	for _, t := range s {
+		t.SetPyTorch(arrays[t.Name].Data)
+	}
+	return n, s, info, nil
+}
+
+// few joins up to eight lines.
+func few(lines []string) string {
+	if len(lines) > 8 {
+		lines = append(slices.Clone(lines[:8]), fmt.Sprintf("and %d more", len(lines)-8))
+	}
+	return strings.Join(lines, "\n  ")
 }

@@ -3,11 +3,14 @@ package checkpoint
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/pickle"
@@ -22,88 +25,139 @@ var storageTypes = map[string]string{
 	"IntStorage": "I32", "ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8", "BoolStorage": "U8",
 }
 
-// maxStorage bounds a storage's bytes.
-const maxStorage = 8 << 30
+// torchFile is an open checkpoint whose pickle is read.
+type torchFile struct {
+	io.Closer
+	sets []weightSet
+}
 
-// ReadPyTorch reads the tensors of a checkpoint by their names in its state_dict, alone or nested
-// in a dictionary or a module, without the prefixes that wrappers add.
-func ReadPyTorch(path string) (map[string]Array, error) {
-	f, err := os.Open(path)
+// storages reads the first n bytes of a storage, by its key.
+type storages func(key string, n int64) ([]byte, error)
+
+func openTorch(name string) (*torchFile, error) {
+	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	t, err := readTorch(f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	t.Closer = f
+	return t, nil
+}
+
+func readTorch(f *os.File) (*torchFile, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	var magic [4]byte
 	if _, err := f.ReadAt(magic[:], 0); err != nil {
-		return nil, fmt.Errorf("%s: expected a PyTorch checkpoint, found %d bytes", path, st.Size())
+		return nil, fmt.Errorf("expected a PyTorch checkpoint, found %d bytes", st.Size())
 	}
-	var arrays map[string]Array
+	var v any
+	var find storages
 	if string(magic[:]) == "PK\x03\x04" {
-		arrays, err = readTorchZip(f, st.Size())
+		v, find, err = readTorchZip(f, st.Size())
 	} else {
-		arrays, err = readTorchLegacy(bufio.NewReaderSize(f, 1<<20))
+		v, find, err = readTorchLegacy(f, st.Size())
 	}
+	if err != nil {
+		return nil, err
+	}
+	sets, err := collect(v, find)
+	return &torchFile{sets: sets}, err
+}
+
+// ReadPyTorch reads the tensors of a checkpoint by their names in its state_dict, alone or nested
+// in a dictionary or a module, without the prefixes that wrappers add. Of several networks it is the first.
+func ReadPyTorch(path string) (map[string]Array, error) {
+	f, err := openTorch(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer f.Close()
+	arrays, err := f.sets[0].tensors.all()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return arrays, nil
 }
 
-// storages finds a storage's bytes by its key.
-type storages func(key string, bytes int64) ([]byte, error)
+const (
+	// maxPickle bounds a checkpoint's pickle, which holds names and no numbers.
+	maxPickle = 16 << 20
+	// maxRatio bounds what comes out of a compressed file to the file itself, beyond a megabyte: weights hardly shrink.
+	maxRatio = 50
+)
 
-func readTorchZip(f io.ReaderAt, size int64) (map[string]Array, error) {
+// packed bounds what may come out of a file of an archive.
+func packed(e *zip.File, size int64) int64 {
+	if e.Method == zip.Store {
+		return size
+	}
+	return 1<<20 + maxRatio*size
+}
+
+func readTorchZip(f io.ReaderAt, size int64) (any, storages, error) {
 	z, err := zip.NewReader(f, size)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files := map[string]*zip.File{}
 	root := ""
 	for _, e := range z.File {
 		files[e.Name] = e
-		if dir, ok := strings.CutSuffix(e.Name, "data.pkl"); ok {
+		if dir, file := path.Split(e.Name); file == "data.pkl" {
 			root = dir
 		}
 	}
 	p := files[root+"data.pkl"]
 	if p == nil {
-		return nil, errors.New("expected a PyTorch checkpoint, found a zip archive without data.pkl")
+		return nil, nil, errors.New("expected a PyTorch checkpoint, found a zip archive without data.pkl")
 	}
 	if order := files[root+"byteorder"]; order != nil {
 		b, err := readEntry(order, 16)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if string(b) != "little" {
-			return nil, fmt.Errorf("a checkpoint of byte order %q, expected little", b)
+			return nil, nil, fmt.Errorf("a checkpoint of byte order %q, expected little", b)
 		}
 	}
-	r, err := p.Open()
+	raw, err := readEntry(p, maxPickle+1)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer r.Close()
-	v, err := pickle.Decode(bufio.NewReader(r))
+	if len(raw) > maxPickle {
+		return nil, nil, fmt.Errorf("data.pkl of more than %d bytes", maxPickle)
+	}
+	v, err := pickle.Decode(bufio.NewReader(bytes.NewReader(raw)))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cache := map[string][]byte{}
-	return collect(v, func(key string, n int64) ([]byte, error) {
-		if b, ok := cache[key]; ok {
-			return b, nil
+	return v, func(key string, n int64) ([]byte, error) {
+		if b := cache[key]; int64(len(b)) >= n {
+			return b[:n], nil
 		}
 		e := files[root+"data/"+key]
 		if e == nil {
-			return nil, fmt.Errorf("storage %s is missing", key)
+			return nil, fmt.Errorf("storage %.50q is missing", key)
+		}
+		if n > packed(e, size) {
+			return nil, fmt.Errorf("storage %.50q of %d bytes in a file of %d", key, n, size)
 		}
 		b, err := readEntry(e, n)
+		if err == nil && int64(len(b)) < n {
+			err = fmt.Errorf("storage %.50q is cut off", key)
+		}
+		clear(cache) // tensors of one storage mostly follow each other
 		cache[key] = b
 		return b, err
-	})
+	}, nil
 }
 
 // readEntry reads up to limit bytes of an archive's file.
@@ -116,237 +170,165 @@ func readEntry(e *zip.File, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, limit))
 }
 
+// counted counts what is read.
+type counted struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
 // readTorchLegacy reads the format before 1.6: magic number, version, machine, the object, the keys of
 // its storages, and the storages themselves, each a count and its elements.
-func readTorchLegacy(r *bufio.Reader) (map[string]Array, error) {
+func readTorchLegacy(f io.ReaderAt, size int64) (any, storages, error) {
+	c := &counted{in: io.LimitReader(io.NewSectionReader(f, 0, size), maxPickle)}
+	r := bufio.NewReader(c)
 	var parts [5]any
 	for i := range parts {
 		var err error
 		if parts[i], err = pickle.Decode(r); err != nil {
-			return nil, fmt.Errorf("expected a PyTorch checkpoint: %w", err)
+			return nil, nil, fmt.Errorf("expected a PyTorch checkpoint: %w", err)
 		}
 	}
 	keys, ok := parts[4].(*pickle.List)
 	if !ok {
-		return nil, fmt.Errorf("expected a PyTorch checkpoint, found %T for the list of storages", parts[4])
+		return nil, nil, fmt.Errorf("expected a PyTorch checkpoint, found %T for the list of storages", parts[4])
 	}
 	widths := map[string]int64{}
-	if _, err := collect(parts[3], func(key string, n int64) ([]byte, error) { // only to learn the sizes
-		widths[key] = n
-		return make([]byte, 0), errLater
-	}); err != nil && !errors.Is(err, errLater) {
-		return nil, err
+	if err := eachStorage(parts[3], func(key string, width int64) { widths[key] = width }); err != nil {
+		return nil, nil, err
 	}
-	data := map[string][]byte{}
+	type place struct{ at, size int64 }
+	places := map[string]place{}
+	at := c.n - int64(r.Buffered())
 	for _, k := range keys.Items {
-		key := fmt.Sprint(k)
+		key, ok := k.(string)
+		width := widths[key]
+		if !ok || width == 0 {
+			return nil, nil, fmt.Errorf("storage %.50q belongs to no tensor", key)
+		}
 		var count [8]byte
-		if _, err := io.ReadFull(r, count[:]); err != nil {
-			return nil, errors.New("the storages are cut off")
+		if _, err := f.ReadAt(count[:], at); err != nil {
+			return nil, nil, errors.New("the storages are cut off")
 		}
 		n := binary.LittleEndian.Uint64(count[:])
-		bytes, known := widths[key]
-		if !known {
-			return nil, fmt.Errorf("storage %s belongs to no tensor", key)
+		at += 8
+		if n > math.MaxInt64 || int64(n) > (size-at)/width {
+			return nil, nil, fmt.Errorf("storage %.50q of %d elements is cut off", key, n)
 		}
-		if n > maxStorage {
-			return nil, fmt.Errorf("storage %s of %d elements", key, n)
-		}
-		b, err := io.ReadAll(io.LimitReader(r, bytes))
-		if err != nil || int64(len(b)) < bytes {
-			return nil, fmt.Errorf("storage %s is cut off", key)
-		}
-		data[key] = b
+		places[key] = place{at, int64(n) * width}
+		at += int64(n) * width
 	}
-	return collect(parts[3], func(key string, _ int64) ([]byte, error) {
-		b, ok := data[key]
-		if !ok {
-			return nil, fmt.Errorf("storage %s is missing", key)
+	return parts[3], func(key string, n int64) ([]byte, error) {
+		p, ok := places[key]
+		if !ok || n > p.size {
+			return nil, fmt.Errorf("storage %.50q is missing or cut off", key)
 		}
-		return b, nil
-	})
+		b := make([]byte, n)
+		_, err := f.ReadAt(b, p.at)
+		return b, err
+	}, nil
 }
 
-var errLater = errors.New("read later")
-
-// collect returns the tensors of the dictionary that holds most of them.
-func collect(v any, find storages) (map[string]Array, error) {
-	best := map[string]*pickle.Object{}
-	seen := map[any]bool{}
-	var look func(v any, depth int)
-	look = func(v any, depth int) {
-		if depth > 32 {
-			return
-		}
-		switch x := v.(type) {
-		case *pickle.Dict:
-			if seen[x] {
-				return
-			}
-			seen[x] = true
-			found := map[string]*pickle.Object{}
-			for i, k := range x.Keys {
-				name, ok := k.(string)
-				if o := tensorOf(x.Values[i]); ok && o != nil {
-					found[name] = o
-				} else {
-					look(x.Values[i], depth+1)
-				}
-			}
-			if len(found) > len(best) {
-				best = found
-			}
-		case *pickle.Object:
-			if seen[x] {
-				return
-			}
-			seen[x] = true
-			found := map[string]*pickle.Object{}
-			module(x, "", found, 0)
-			if len(found) > len(best) {
-				best = found
-			}
-			look(x.State, depth+1)
-		}
-	}
-	look(v, 0)
-	if len(best) == 0 {
-		return nil, errors.New("expected a PyTorch checkpoint with a state_dict, found no tensors")
-	}
-	arrays := map[string]Array{}
-	var later error
-	for name, o := range best {
-		a, err := tensor(o, find)
-		if errors.Is(err, errLater) {
-			later = err
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
-		}
-		for _, prefix := range []string{"module.", "_orig_mod.", "model.", "net."} {
-			if rest, ok := strings.CutPrefix(name, prefix); ok {
-				name = rest
-			}
-		}
-		arrays[name] = a
-	}
-	return arrays, later
+// torchTensor is what _rebuild_tensor_v2(storage, offset, size, stride, …) says.
+type torchTensor struct {
+	key          string
+	kind         string // as safetensors names it
+	offset       int64
+	size, stride []int64
 }
 
-// module collects a pickled module's tensors.
-func module(o *pickle.Object, prefix string, into map[string]*pickle.Object, depth int) {
-	state, ok := o.State.(*pickle.Dict)
-	if !ok || depth > 32 {
-		return
-	}
-	for _, kind := range []string{"_parameters", "_buffers"} {
-		if d, ok := state.Get(kind).(*pickle.Dict); ok {
-			for i, k := range d.Keys {
-				if name, ok := k.(string); ok {
-					if t := tensorOf(d.Values[i]); t != nil {
-						into[prefix+name] = t
-					}
-				}
-			}
-		}
-	}
-	if d, ok := state.Get("_modules").(*pickle.Dict); ok {
-		for i, k := range d.Keys {
-			if sub, ok := d.Values[i].(*pickle.Object); ok {
-				if name, ok := k.(string); ok {
-					module(sub, prefix+name+".", into, depth+1)
-				}
-			}
-		}
-	}
-}
-
-// tensorOf returns the call that rebuilds a tensor, seen through a parameter's, or nil.
-func tensorOf(v any) *pickle.Object {
-	for range 4 {
-		o, ok := v.(*pickle.Object)
-		if !ok || o.Class.Module != "torch._utils" || len(o.Args) == 0 {
-			return nil
-		}
-		if strings.HasPrefix(o.Class.Name, "_rebuild_tensor") {
-			return o
-		}
-		v = o.Args[0] // _rebuild_parameter
-	}
-	return nil
-}
-
-// tensor computes _rebuild_tensor_v2(storage, offset, size, stride, …).
-func tensor(o *pickle.Object, find storages) (Array, error) {
+// describe checks a tensor's call. n is the number of its elements, end that of the storage's that it needs.
+func describe(o *pickle.Object) (t *torchTensor, n, end int64, err error) {
 	if len(o.Args) < 4 {
-		return Array{}, errors.New("too few arguments")
+		return nil, 0, 0, errors.New("too few arguments")
 	}
-	ref, ok1 := o.Args[0].(pickle.Persistent)
-	id, ok2 := ref.ID.(pickle.Tuple)
-	if !ok1 || !ok2 || len(id) < 5 {
-		return Array{}, errors.New("expected a reference to a storage")
+	key, kind, count, err := storageOf(o.Args[0])
+	if err != nil {
+		return nil, 0, 0, err
 	}
-	class, ok1 := id[1].(pickle.Global)
-	count, ok2 := id[4].(int64)
-	kind := storageTypes[class.Name]
-	if !ok1 || !ok2 || kind == "" {
-		return Array{}, fmt.Errorf("a storage of %v", id[1])
+	t = &torchTensor{key: key, kind: kind}
+	var ok1, ok2, ok3 bool
+	t.offset, ok1 = o.Args[1].(int64)
+	t.size, ok2 = ints(o.Args[2])
+	t.stride, ok3 = ints(o.Args[3])
+	if !ok1 || !ok2 || !ok3 || len(t.size) != len(t.stride) || t.offset < 0 || t.offset > count {
+		return nil, 0, 0, errors.New("expected offset, size and stride")
 	}
-	width := int64(widths[kind])
-	if count < 0 || count > maxStorage/width {
-		return Array{}, fmt.Errorf("a storage of %d elements", count)
-	}
-	offset, ok1 := o.Args[1].(int64)
-	size, ok2 := ints(o.Args[2])
-	stride, ok3 := ints(o.Args[3])
-	if !ok1 || !ok2 || !ok3 || len(size) != len(stride) || offset < 0 {
-		return Array{}, errors.New("expected offset, size and stride")
-	}
-	n, last := int64(1), offset
-	for i, d := range size {
-		if d < 0 || stride[i] < 0 || d > 0 && n > count/d+1 {
-			return Array{}, fmt.Errorf("size %v of %d elements", size, count)
+	n, end = 1, t.offset+1
+	for i, d := range t.size {
+		if d < 0 || t.stride[i] < 0 || d > 0 && n > count/d {
+			return nil, 0, 0, fmt.Errorf("size %v of a storage of %d elements", t.size, count)
 		}
 		n *= d
-		if d > 0 {
-			if stride[i] > count || d-1 > count {
-				return Array{}, fmt.Errorf("stride %v of %d elements", stride, count)
+		if d > 1 {
+			if t.stride[i] > count/(d-1) {
+				return nil, 0, 0, fmt.Errorf("stride %v of a storage of %d elements", t.stride, count)
 			}
-			last += (d - 1) * stride[i]
+			end += (d - 1) * t.stride[i]
 		}
 	}
-	raw, err := find(fmt.Sprint(id[2]), count*width)
+	if n == 0 {
+		end = 0
+	}
+	if end > count {
+		return nil, 0, 0, fmt.Errorf("size %v reaches beyond the storage's %d elements", t.size, count)
+	}
+	return t, n, end, nil
+}
+
+// storageOf takes a reference to a storage apart: ("storage", class, key, device, elements).
+func storageOf(v any) (key, kind string, count int64, err error) {
+	ref, ok1 := v.(pickle.Persistent)
+	id, ok2 := ref.ID.(pickle.Tuple)
+	if !ok1 || !ok2 || len(id) < 5 {
+		return "", "", 0, errors.New("expected a reference to a storage")
+	}
+	class, ok1 := id[1].(pickle.Global)
+	key, ok2 = id[2].(string)
+	count, ok3 := id[4].(int64)
+	kind = storageTypes[class.Name]
+	if !ok1 || !ok2 || !ok3 || kind == "" {
+		return "", "", 0, fmt.Errorf("a storage of %.50q, expected one of numbers", class.Name)
+	}
+	if count < 0 || count > math.MaxInt64/8 {
+		return "", "", 0, fmt.Errorf("a storage of %d elements", count)
+	}
+	return key, kind, count, nil
+}
+
+// read gathers the elements in the order of their indices.
+func (t *torchTensor) read(n, end int64, find storages) ([]float32, error) {
+	width := int64(widths[t.kind])
+	raw, err := find(t.key, end*width)
 	if err != nil {
-		return Array{}, err
+		return nil, err
 	}
-	if n > 0 && last >= int64(len(raw))/width {
-		return Array{}, fmt.Errorf("size %v reaches beyond the storage's %d bytes", size, len(raw))
-	}
-	a := Array{Data: make([]float32, n)}
-	for _, d := range size {
-		a.Dims = append(a.Dims, int(d))
-	}
-	idx := make([]int64, len(size))
-	for k := range a.Data {
-		at := offset
+	data := make([]float32, n)
+	idx := make([]int64, len(t.size))
+	for k := range data {
+		at := t.offset
 		for i, x := range idx {
-			at += x * stride[i]
+			at += x * t.stride[i]
 		}
-		a.Data[k] = widen(kind, raw[at*width:])
+		data[k] = widen(t.kind, raw[at*width:])
 		for i := len(idx) - 1; i >= 0; i-- {
-			if idx[i]++; idx[i] < size[i] {
+			if idx[i]++; idx[i] < t.size[i] {
 				break
 			}
 			idx[i] = 0
 		}
 	}
-	return a, nil
+	return data, nil
 }
 
 func ints(v any) ([]int64, bool) {
 	t, ok := v.(pickle.Tuple)
-	if !ok {
+	if !ok || len(t) > maxRank {
 		return nil, false
 	}
 	out := make([]int64, len(t))
@@ -356,4 +338,19 @@ func ints(v any) ([]int64, bool) {
 		}
 	}
 	return out, true
+}
+
+// unwrapped takes the prefixes off a name that wrappers add: DataParallel, compiled and averaged networks, Lightning's
+// modules.
+func unwrapped(name string) string {
+	for range 8 {
+		before := name
+		for _, prefix := range []string{"module.", "_orig_mod.", "state_dict.", "model.", "net.", "network."} {
+			name = strings.TrimPrefix(name, prefix)
+		}
+		if name == before {
+			break
+		}
+	}
+	return name
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/unpoison/unpoison/model"
 )
 
+// maxClasses bounds the classes of a network that a file describes.
+const maxClasses = 1 << 16
+
 // probes are the networks for two classes, made once.
 var probes = sync.OnceValues(func() ([]*model.Network, error) {
 	var all []*model.Network
@@ -33,7 +36,7 @@ func usual(arch string, classes int) (*model.Network, error) {
 
 // recognise finds the network that tensors belong to by their names and shapes. Files of other programs
 // do not say classes and input size: the classes are counted, the size is the network's usual one.
-func recognise(arrays map[string]Array) (*model.Network, error) {
+func recognise(arrays tensors) (*model.Network, error) {
 	all, err := probes()
 	if err != nil {
 		return nil, err
@@ -47,8 +50,8 @@ func recognise(arrays map[string]Array) (*model.Network, error) {
 	}
 	// The classifier's shape depends on the classes.
 	weight, _ := best.Spec().Classifier()
-	if a := arrays[weight.Name]; len(a.Dims) == 2 && a.Dims[0] >= 2 && a.Dims[0] < 1<<16 {
-		if best, err = usual(best.Arch, a.Dims[0]); err != nil {
+	if a := arrays[weight.Name]; len(a.dims) == 2 && a.dims[0] >= 2 && a.dims[0] < maxClasses {
+		if best, err = usual(best.Arch, a.dims[0]); err != nil {
 			return nil, err
 		}
 		wrong = misfits(best, arrays)
@@ -56,15 +59,12 @@ func recognise(arrays map[string]Array) (*model.Network, error) {
 	if len(wrong) == 0 {
 		return best, nil
 	}
-	if len(wrong) > 8 {
-		wrong = append(wrong[:8], fmt.Sprintf("and %d more", len(wrong)-8))
-	}
 	return nil, fmt.Errorf("the tensors are of no network that is known (%s); the closest is %s, but for\n  %s",
-		strings.Join(model.Names(), ", "), best.Arch, strings.Join(wrong, "\n  "))
+		strings.Join(model.Names(), ", "), best.Arch, few(wrong))
 }
 
 // misfits lists the tensors that a network lacks, has in another shape, or does not know.
-func misfits(n *model.Network, arrays map[string]Array) []string {
+func misfits(n *model.Network, arrays tensors) []string {
 	var wrong []string
 	known := map[string]bool{}
 	for _, t := range n.Spec() {
@@ -74,13 +74,13 @@ func misfits(n *model.Network, arrays map[string]Array) []string {
 		switch {
 		case !ok:
 			wrong = append(wrong, t.Name+" is missing")
-		case !slices.Equal(dims, a.Dims):
-			wrong = append(wrong, fmt.Sprintf("%s has the shape %v, expected %v", t.Name, a.Dims, dims))
+		case !slices.Equal(dims, a.dims):
+			wrong = append(wrong, fmt.Sprintf("%s has the shape %v, expected %v", t.Name, a.dims, dims))
 		}
 	}
 	var extra []string
 	for name := range arrays {
-		if !known[name] && !strings.HasSuffix(name, "num_batches_tracked") {
+		if !known[name] && !strings.HasSuffix(name, "num_batches_tracked") && name != "n_averaged" {
 			extra = append(extra, name+" is not known")
 		}
 	}

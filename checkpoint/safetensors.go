@@ -2,6 +2,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -24,29 +25,34 @@ type Array struct {
 // maxHeader bounds what a damaged length may ask to read (the format's own limit).
 const maxHeader = 100 << 20
 
+// maxRank bounds a tensor's dimensions.
+const maxRank = 16
+
 type entry struct {
-	DType   string `json:"dtype"`
-	Shape   []int  `json:"shape"`
-	Offsets [2]int `json:"data_offsets"`
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// WriteArrays stores arrays and metadata as a safetensors file that appears whole or not at all.
-// The same content gives the same bytes.
+// WriteArrays stores arrays and metadata as a safetensors file that appears whole or not at all, with a checksum of both
+// in the metadata. The same content gives the same bytes.
 func WriteArrays(path string, arrays map[string]Array, meta map[string]string) error {
-	header := map[string]any{}
-	if len(meta) > 0 {
-		header["__metadata__"] = meta
+	meta = maps.Clone(meta)
+	if meta == nil {
+		meta = map[string]string{}
 	}
+	meta[checksumKey] = checksum(arrays, meta)
+	header := map[string]any{"__metadata__": meta}
 	names := slices.Sorted(maps.Keys(arrays))
-	at := 0
+	at := int64(0)
 	for _, n := range names {
 		a := arrays[n]
 		dims := a.Dims
 		if dims == nil {
 			dims = []int{}
 		}
-		header[n] = entry{"F32", dims, [2]int{at, at + 4*len(a.Data)}}
-		at += 4 * len(a.Data)
+		header[n] = entry{"F32", dims, [2]int64{at, at + 4*int64(len(a.Data))}}
+		at += 4 * int64(len(a.Data))
 	}
 	head, err := json.Marshal(header) // sorts the names
 	if err != nil {
@@ -75,91 +81,157 @@ func WriteArrays(path string, arrays map[string]Array, meta map[string]string) e
 	})
 }
 
-// ReadArrays reads a safetensors file. Half-precision arrays are widened.
+// ReadArrays reads a safetensors file. Half-precision arrays are widened. A file with a checksum is compared with it.
 func ReadArrays(path string) (arrays map[string]Array, meta map[string]string, err error) {
-	f, err := os.Open(path)
+	f, err := openArrays(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	arrays, meta, err = readArrays(f, st.Size())
-	if err != nil {
+	if arrays, err = f.read(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return arrays, meta, nil
+	return arrays, f.meta, nil
 }
 
-func readArrays(r io.Reader, size int64) (map[string]Array, map[string]string, error) {
+// arrayFile is an open safetensors file whose header is read.
+type arrayFile struct {
+	io.Closer
+	tensors tensors
+	meta    map[string]string
+}
+
+func openArrays(path string) (*arrayFile, error) {
+	f, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	a, err := readHeader(f, st.Size())
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	a.Closer = f
+	return a, nil
+}
+
+// openRegular opens a file and refuses devices and pipes, which may never end.
+func openRegular(path string) (*os.File, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: expected a file, found %s", path, st.Mode().Type())
+	}
+	return os.Open(path)
+}
+
+// read reads all arrays and compares them with the checksum, if there is one.
+func (f *arrayFile) read() (map[string]Array, error) {
+	arrays, err := f.tensors.all()
+	if err != nil {
+		return nil, err
+	}
+	return arrays, verify(arrays, f.meta)
+}
+
+// readHeader reads a header and checks that its arrays cover the data, each byte once.
+func readHeader(r io.ReaderAt, size int64) (*arrayFile, error) {
 	var n [8]byte
-	if _, err := io.ReadFull(r, n[:]); err != nil {
-		return nil, nil, fmt.Errorf("expected a safetensors file, found %d bytes", size)
+	if _, err := r.ReadAt(n[:], 0); err != nil {
+		return nil, fmt.Errorf("expected a safetensors file, found %d bytes", size)
 	}
 	length := binary.LittleEndian.Uint64(n[:])
 	if length > maxHeader || int64(length) > size-8 {
-		return nil, nil, fmt.Errorf("expected a safetensors header of up to %d bytes, found the length %d", size-8, length)
+		return nil, fmt.Errorf("expected a safetensors header of up to %d bytes, found the length %d", min(maxHeader, size-8), length)
 	}
 	head := make([]byte, length)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, nil, fmt.Errorf("the header is cut off: %w", err)
+	if _, err := r.ReadAt(head, 8); err != nil {
+		return nil, fmt.Errorf("the header is cut off: %w", err)
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(head, &raw); err != nil {
-		return nil, nil, fmt.Errorf("the header is no JSON: %w", err)
+		return nil, fmt.Errorf("the header is no JSON: %w", err)
 	}
-	body := make([]byte, size-8-int64(length))
-	if _, err := io.ReadFull(r, body); err != nil {
-		return nil, nil, fmt.Errorf("the data is cut off: %w", err)
-	}
-	var meta map[string]string
-	arrays := make(map[string]Array, len(raw))
+	at, body := 8+int64(length), size-8-int64(length)
+	f := &arrayFile{tensors: tensors{}, meta: map[string]string{}}
+	var ends [][2]int64
 	for name, msg := range raw {
 		if name == "__metadata__" {
-			if err := json.Unmarshal(msg, &meta); err != nil {
-				return nil, nil, fmt.Errorf("the metadata is not text: %w", err)
+			if err := json.Unmarshal(msg, &f.meta); err != nil {
+				return nil, fmt.Errorf("the metadata is not text: %w", err)
 			}
 			continue
 		}
 		var e entry
 		if err := json.Unmarshal(msg, &e); err != nil {
-			return nil, nil, fmt.Errorf("tensor %q: %w", name, err)
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
-		a, err := e.decode(body)
+		t, err := e.tensor(io.NewSectionReader(r, at, body), body)
 		if err != nil {
-			return nil, nil, fmt.Errorf("tensor %q: %w", name, err)
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
-		arrays[name] = a
+		f.tensors[name] = t
+		ends = append(ends, e.Offsets)
 	}
-	return arrays, meta, nil
+	slices.SortFunc(ends, func(a, b [2]int64) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	covered := int64(0)
+	for _, e := range ends {
+		if e[0] != covered {
+			return nil, fmt.Errorf("expected a tensor from byte %d of the data on, found one from byte %d: tensors overlap or leave gaps", covered, e[0])
+		}
+		covered = e[1]
+	}
+	if covered != body {
+		return nil, fmt.Errorf("expected %d bytes of data, as the tensors say, found %d", covered, body)
+	}
+	return f, nil
 }
 
-func (e entry) decode(body []byte) (Array, error) {
-	width := widths[e.DType]
+// tensor checks an entry against the bytes that there are.
+func (e entry) tensor(data *io.SectionReader, size int64) (tensor, error) {
+	width := int64(widths[e.DType])
 	if width == 0 {
-		return Array{}, fmt.Errorf("expected the type F32, F64, F16, BF16 or an integer, found %q", e.DType)
+		return tensor{}, fmt.Errorf("expected the type F32, F64, F16, BF16 or an integer, found %.20q", e.DType)
 	}
 	lo, hi := e.Offsets[0], e.Offsets[1]
-	if lo < 0 || hi < lo || hi > len(body) {
-		return Array{}, fmt.Errorf("expected offsets within %d bytes of data, found %d to %d", len(body), lo, hi)
+	if lo < 0 || hi < lo || hi > size {
+		return tensor{}, fmt.Errorf("expected offsets within %d bytes of data, found %d to %d", size, lo, hi)
 	}
-	n := 1
+	if len(e.Shape) > maxRank {
+		return tensor{}, fmt.Errorf("%d dimensions, expected up to %d", len(e.Shape), maxRank)
+	}
+	n := int64(1)
 	for _, d := range e.Shape {
-		if d < 0 || d > 0 && n > len(body)/d {
-			return Array{}, fmt.Errorf("shape %v does not fit into %d bytes", e.Shape, hi-lo)
+		if d < 0 || d > 0 && n > size/int64(d) {
+			return tensor{}, fmt.Errorf("shape %v does not fit into %d bytes", e.Shape, hi-lo)
 		}
-		n *= d
+		n *= int64(d)
 	}
 	if n*width != hi-lo {
-		return Array{}, fmt.Errorf("shape %v needs %d bytes, found %d", e.Shape, n*width, hi-lo)
+		return tensor{}, fmt.Errorf("shape %v needs %d bytes, found %d", e.Shape, n*width, hi-lo)
 	}
-	data := make([]float32, n)
-	for i := range data {
-		data[i] = widen(e.DType, body[lo+i*width:])
-	}
-	return Array{e.Shape, data}, nil
+	return tensor{dims: e.Shape, count: n, read: func() ([]float32, error) {
+		out := make([]float32, n)
+		buf := make([]byte, min(n, 1<<16)*width)
+		for done := int64(0); done < n; {
+			k := min(n-done, int64(len(buf))/width)
+			if _, err := data.ReadAt(buf[:k*width], lo+done*width); err != nil {
+				return nil, fmt.Errorf("the data is cut off: %w", err)
+			}
+			for i := range k {
+				out[done+i] = widen(e.DType, buf[i*width:])
+			}
+			done += k
+		}
+		return out, nil
+	}}, nil
 }
 
 // widths are the bytes of a type's elements.

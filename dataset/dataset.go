@@ -8,6 +8,7 @@
 package dataset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -254,6 +255,8 @@ type Data struct {
 	Unlabelled int
 
 	parts [2]string // what the training and the test part are called
+
+	ctx context.Context //nolint:containedctx // of WriteUntil, whose writers take none
 }
 
 // Summary says in a line what was understood.

@@ -1,10 +1,8 @@
 package dataset
 
 import (
-	"bytes"
+	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,86 +11,227 @@ import (
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
+// filter is the writing of data without some of its training images.
+type filter struct {
+	ctx   context.Context //nolint:containedctx // lives for one call of Filter
+	data  *Data
+	drop  []bool
+	base  string // the data's folder
+	only  string // the data's file in it, if they are one
+	dir   string // where it is written
+	final string // what becomes of dir
+
+	files map[string]bool         // dropped images that are files, relative to base
+	rows  map[string]map[int]bool // dropped rows of files of many images
+	notes []string
+}
+
 // Filter writes the data without the training images marked in drop to the folder out, in its own layout and with its
-// own bytes: files are copied, records written as they were. d must be as Load returned it, at the
-// images' own size.
-func Filter(d *Data, drop []bool, out string) error {
-	switch d.Layout {
-	case "cifar10", "cifar100":
-		var keep []int
-		for i := range drop {
-			if !drop[i] {
-				keep = append(keep, i)
-			}
-		}
-		return Write(d.Layout, out, &Data{Train: d.Train.Subset(keep), Test: d.Test})
-	case "folder", "gtsrb", "table":
-		files := map[string]bool{}
-		for i := range drop {
-			if drop[i] {
-				files[filepath.ToSlash(d.Train.Source(i))] = true
-			}
-		}
-		return copyWithout(d.Path, files, out)
+// own bytes: files are copied, links stay links, rows and members are written as they were. out appears whole or not at
+// all. d must be as Load returned it for o, with neither Size nor Limit. What was written is read again and compared with
+// what was to be kept; an error is returned, and out is not there, if they differ. notes are sentences that users have
+// to know.
+func Filter(ctx context.Context, d *Data, o Options, drop []bool, out string) (notes []string, err error) {
+	if len(drop) != d.Train.Len() {
+		return nil, fmt.Errorf("%d marks for %d images", len(drop), d.Train.Len())
 	}
-	return fmt.Errorf("data of the format %s can't be written; a list of what is kept can (--list)", d.Layout)
-}
-
-// copyWithout copies a folder but for some files, and leaves their lines out of the tables in it.
-func copyWithout(dir string, files map[string]bool, out string) error {
-	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		if err != nil {
+	if filters[d.Layout] == nil {
+		return nil, fmt.Errorf("data of the format %s can't be written; a list of what is kept can (--list)", d.Layout)
+	}
+	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, files: map[string]bool{}, rows: map[string]map[int]bool{}}
+	if st, err := os.Stat(d.Path); err == nil && !st.IsDir() {
+		f.base, f.only = filepath.Dir(d.Path), filepath.Base(d.Path)
+	} else if err := Outside(out, d.Path); err != nil {
+		return nil, err
+	}
+	for i, gone := range drop {
+		if gone {
+			f.mark(d.Train.origin(i))
+		}
+	}
+	err = atomicfile.Folder(out, func(dir string) error {
+		f.dir = dir
+		if err := filters[d.Layout](f); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, p)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		to := filepath.Join(out, rel)
-		switch {
-		case e.IsDir():
-			return os.MkdirAll(to, 0o755)
-		case files[rel] || !e.Type().IsRegular():
-			return nil
-		case slices.Contains(tableSuffixes, strings.ToLower(filepath.Ext(rel))):
-			raw, err := os.ReadFile(p)
-			if err != nil {
-				return err
-			}
-			return atomicfile.WriteBytes(to, linesWithout(raw, filepath.ToSlash(filepath.Dir(rel)), files))
-		}
-		return copyFile(p, to)
+		return f.check(o)
 	})
+	return f.notes, err
 }
 
-// linesWithout drops a table's lines that name one of the files, relative to the table's folder or to
-// the data's.
-func linesWithout(table []byte, dir string, files map[string]bool) []byte {
-	var kept []byte
-	for line := range bytes.Lines(table) {
-		drop := false
-		for _, field := range bytes.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(",;\t\"\r\n", r) }) {
-			name := string(bytes.TrimSpace(field))
-			if name != "" && (files[name] || files[filepath.ToSlash(filepath.Join(dir, name))]) {
-				drop = true
-			}
-		}
-		if !drop {
-			kept = append(kept, line...)
+// filters write the layouts.
+var filters = map[string]func(f *filter) error{
+	"cifar10":      func(f *filter) error { return f.cifar(1) },
+	"cifar100":     func(f *filter) error { return f.cifar(2) },
+	"cifar-python": (*filter).pickles,
+	"gtsrb":        (*filter).folder,
+	"folder":       (*filter).folder,
+	"table":        (*filter).table,
+	"idx":          (*filter).idx,
+	"numpy":        (*filter).numpy,
+	"parquet":      (*filter).parquet,
+	"webdataset":   (*filter).shards,
+}
+
+// Outside refuses a folder to write to that is the data's, or lies in it: what is written would become data.
+func Outside(out, data string) error {
+	if _, rest, ok := strings.Cut(data, ":"); ok {
+		if _, err := os.Stat(data); err != nil { // layout:DIR
+			data = rest
 		}
 	}
-	return kept
+	st, err := os.Stat(data)
+	if err != nil || !st.IsDir() {
+		return nil //nolint:nilerr // there is no folder to be in; reading it says what is wrong
+	}
+	in, of := resolved(out), resolved(data)
+	if rel, err := filepath.Rel(of, in); err == nil && (rel == "." || filepath.IsLocal(rel)) {
+		return fmt.Errorf("%s lies in the data %s; choose another --out", out, data)
+	}
+	return nil
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
+// resolved is a path without links, of which the last elements need not be there yet.
+func resolved(path string) string {
+	abs, err := filepath.Abs(path)
 	if err != nil {
-		return err
+		return path
 	}
-	defer in.Close()
-	return atomicfile.Write(to, func(w io.Writer) error {
-		_, err := io.Copy(w, in)
-		return err
+	for rest := ""; ; {
+		if r, err := filepath.EvalSymlinks(abs); err == nil {
+			return filepath.Join(r, rest)
+		}
+		parent := filepath.Dir(abs)
+		if parent == abs {
+			return filepath.Join(abs, rest)
+		}
+		abs, rest = parent, filepath.Join(filepath.Base(abs), rest)
+	}
+}
+
+// origin is where image i came from: a file, and the row in it or -1.
+func (s *Set) origin(i int) (file string, row int) {
+	if i >= len(s.file) {
+		return "", -1
+	}
+	return s.Files[s.file[i]], int(s.row[i])
+}
+
+func (f *filter) mark(file string, row int) {
+	if row < 0 {
+		f.files[file] = true
+		return
+	}
+	if f.rows[file] == nil {
+		f.rows[file] = map[int]bool{}
+	}
+	f.rows[file][row] = true
+}
+
+// check reads what was written and compares it with what was to be kept.
+func (f *filter) check(o Options) error {
+	o.Limit = 0
+	if t := f.data.Train; t.Height == t.Width {
+		o.Size = t.Height // of mixed sizes what is left may have one
+	}
+	got, err := Load(f.ctx, f.data.Layout+":"+filepath.Join(f.dir, f.only), o)
+	if err != nil {
+		return fmt.Errorf("what is left can't be read: %w", err)
+	}
+	var keep []int
+	for i, gone := range f.drop {
+		if !gone {
+			keep = append(keep, i)
+		}
+	}
+	if err := same(f.data.Train, keep, got.Train); err != nil {
+		return fmt.Errorf("written training images differ from those to be kept: %w", err)
+	}
+	if f.data.Test == nil || got.Test == nil {
+		if f.data.Test.count() != got.Test.count() {
+			return fmt.Errorf("of %d test images %d were written", f.data.Test.count(), got.Test.count())
+		}
+		return nil
+	}
+	if err := same(f.data.Test, indices(f.data.Test.Len()), got.Test); err != nil {
+		return fmt.Errorf("written test images differ: %w", err)
+	}
+	return nil
+}
+
+func indices(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+func (s *Set) count() int {
+	if s == nil {
+		return 0
+	}
+	return s.Len()
+}
+
+// same reports where the images at of one set are not those of another, in order and with their classes' names.
+func same(a *Set, at []int, b *Set) error {
+	if len(at) != b.Len() {
+		return fmt.Errorf("%d are expected, %d are there", len(at), b.Len())
+	}
+	for k, i := range at {
+		if a.ImageDigest(i) != b.ImageDigest(k) {
+			return fmt.Errorf("image %d should be %s, is %s", k, a.Source(i), b.Source(k))
+		}
+		if want, got := a.Classes[a.Labels[i]], b.Classes[b.Labels[k]]; want != got {
+			return fmt.Errorf("%s has the label %q, not %q", b.Source(k), got, want)
+		}
+	}
+	return nil
+}
+
+// path returns where a file that an image's origin names lies: relative to the data's folder or, as errors name it, by
+// its last element.
+func (f *filter) path(name string, among []string) string {
+	for _, p := range among {
+		if rel, err := filepath.Rel(f.base, p); err == nil && filepath.ToSlash(rel) == name {
+			return p
+		}
+	}
+	found := ""
+	for _, p := range among {
+		if filepath.Base(p) == name {
+			if found != "" {
+				return "" // which one is not said
+			}
+			found = p
+		}
+	}
+	return found
+}
+
+// rewrites copies the data, but writes some of its files, given by their paths, with functions of their own.
+func (f *filter) rewrites(of map[string]func(from, to string) error) error {
+	return f.copyTree(func(rel string) func(from, to string) error {
+		return of[filepath.Join(f.base, filepath.FromSlash(rel))]
 	})
+}
+
+// rowFiles finds the files whose rows are dropped.
+func (f *filter) rowFiles(among []string) (map[string]map[int]bool, error) {
+	found := map[string]map[int]bool{}
+	for name, rows := range f.rows {
+		p := f.path(name, among)
+		if p == "" {
+			return nil, fmt.Errorf("%s: no such file among %q", name, among)
+		}
+		found[p] = rows
+	}
+	return found, nil
+}
+
+func (f *filter) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(f.notes, n) {
+		f.notes = append(f.notes, n)
+	}
 }

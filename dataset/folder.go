@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // The folder layout: DIR/CLASS/image, or DIR/train/CLASS/image with test/ or val/ beside it.
@@ -97,7 +98,10 @@ func openFolder(ctx context.Context, dir string, o Options) (*Contents, error) {
 		f = &folders{train: dir}
 	}
 	l := &folderLister{ctx: ctx, store: s, others: map[string]int{}}
-	c := &Contents{Classes: s.subfolders(f.train)}
+	c := &Contents{}
+	for _, folder := range s.subfolders(f.train) {
+		c.Classes = append(c.Classes, names.FromFile(folder)) // as it was before it was written
+	}
 	if len(c.Classes) < 2 {
 		return nil, fmt.Errorf("%s: expected a folder for each of at least two classes, found %d", s.rel(f.train), len(c.Classes))
 	}
@@ -181,7 +185,7 @@ func (l *folderLister) part(dir string) (*Part, error) {
 	return &Part{Name: name, Records: func(yield func(Record) error) error {
 		for _, i := range images {
 			r := s.fileRecord(i.path)
-			r.Label = Name(i.class)
+			r.Label = Name(names.FromFile(i.class))
 			if i.err != nil {
 				r.Err = &RecordError{r.Source, -1, "an image or a folder of images", i.err.Error()}
 			}
@@ -238,12 +242,15 @@ func writeFolder(dir string, d *Data) error {
 			continue
 		}
 		for _, c := range part.set.Classes {
-			if err := os.MkdirAll(filepath.Join(dir, part.name, c), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Join(dir, part.name, names.File(c)), 0o755); err != nil {
 				return err
 			}
 		}
 		for i := range part.set.Labels {
-			path := filepath.Join(dir, part.name, part.set.Classes[part.set.Labels[i]], fmt.Sprintf("%06d.png", i))
+			if err := d.interrupted(); err != nil {
+				return err
+			}
+			path := filepath.Join(dir, part.name, names.File(part.set.Classes[part.set.Labels[i]]), fmt.Sprintf("%06d.png", i))
 			if err := WritePNG(path, part.set.Image(i), part.set.Height, part.set.Width); err != nil {
 				return err
 			}

@@ -130,6 +130,9 @@ func writeGTSRB(dir string, d *Data) error {
 				if only >= 0 && l != only {
 					continue
 				}
+				if err := d.interrupted(); err != nil {
+					return err
+				}
 				name := fmt.Sprintf("%05d.ppm", i)
 				head := fmt.Sprintf("P6\n%d %d\n255\n", s.Width, s.Height)
 				if err := atomicfile.WriteBytes(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...)); err != nil {

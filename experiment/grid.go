@@ -5,6 +5,8 @@ package experiment
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +97,9 @@ func (g *Grid) Check() error {
 	}
 	if len(g.Seeds) == 0 {
 		g.Seeds = []uint64{0}
+	}
+	if err := g.checkNames(); err != nil {
+		return err
 	}
 	for d := range g.SeedsFor {
 		if !slices.ContainsFunc(g.Defenses, func(of string) bool { return kind(of) == d }) {
@@ -290,12 +295,16 @@ type Cell struct {
 	Vary            string // of the data; empty: as they are
 }
 
-// Name is the cell's folder.
+// Name is the cell's folder. Where a path stands in its settings, a digest tells it from others that read the same.
 func (c Cell) Name() string {
-	clean := strings.NewReplacer(":", "-", "=", "", ",", "-", "/", "-")
+	clean := strings.NewReplacer(":", "-", "=", "", ",", "-", "/", "-", "\\", "-")
 	name := fmt.Sprintf("%s.%s.%d", clean.Replace(c.Attack), clean.Replace(c.Defense), c.Seed)
 	if c.Vary != "" {
 		name = clean.Replace(c.Vary) + "." + name
+	}
+	if strings.ContainsAny(c.Attack+c.Defense+c.Vary, "/\\") {
+		sum := sha256.Sum256([]byte(c.Attack + "\n" + c.Defense + "\n" + c.Vary))
+		name += "." + hex.EncodeToString(sum[:4])
 	}
 	return name
 }

@@ -207,7 +207,7 @@ func (r *Runner) planted(spec string) ([]bool, error) {
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.
 func (r *Runner) scores(c Cell, truth []bool) (*report.Histogram, error) {
-	scores, err := runs.ReadLosses(filepath.Join(r.folder(c), runs.SuspectsFile), r.data.Train.Len())
+	scores, err := runs.ReadLosses(runs.List{Path: filepath.Join(r.folder(c), runs.SuspectsFile), Set: r.data.Train, ByIndex: true}) // of the set as the cell poisoned it
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,9 @@ type Runner struct {
 
 	store *store // of Keep; nil: none
 	mu    sync.Mutex
+	pre   sync.Mutex // for pretrained
 	data  *dataset.Data
+	from  string                   // data's digest, once known
 	read  map[Cell]*runs.Result    // of finished cells
 	drawn []drawn                  // by Write
 	spent map[string]time.Duration // by defence, of the cells that were run
@@ -108,6 +110,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	all := r.Grid.Cells()
 	for _, c := range all {
+		if err := r.checkOrigin(c); err != nil {
+			return err
+		}
 		if r.Done(c) {
 			if err := r.keep(c); err != nil {
 				return err
@@ -277,6 +282,8 @@ func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Dat
 
 // pretrained returns a network that was trained on other data, in the folder cells/pretrained.SEED.
 func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, error) {
+	r.pre.Lock() // the first cell trains it, the others wait
+	defer r.pre.Unlock()
 	path := r.Grid.Pretrain
 	if filepath.Ext(path) != ".safetensors" {
 		s.Folder = filepath.Join(r.Folder, "cells", fmt.Sprintf("pretrained.%d", s.Options.Seed))
@@ -334,7 +341,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	}
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
-		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Backend: r.Backend, Resume: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
 		Watch: func(e runs.Event) {
 			if r.Watch != nil {
 				r.Watch(c, e)

@@ -77,6 +77,9 @@ func (r *Runner) adopt() error {
 			if !ok || !other.Done(theirs) {
 				continue
 			}
+			if res := other.result(theirs); res == nil || !r.ofThisData(ours, res) {
+				continue // the files have changed since
+			}
 			if err := copyFolder(other.folder(theirs), r.folder(ours)); err != nil {
 				return err
 			}
@@ -104,7 +107,7 @@ func (r *Runner) adoptKept(wanted map[string]Cell) error {
 		for _, theirs := range other.grid.Cells() {
 			ours, ok := wanted[other.grid.training(theirs, r.data.Train.Len())]
 			kept := other.cell(theirs.Name())
-			if !ok || kept == nil || r.known(ours) {
+			if !ok || kept == nil || r.known(ours) || !r.ofThisData(ours, kept.Result) {
 				continue
 			}
 			if err := r.keepAs(ours, kept); err != nil {

@@ -3,6 +3,9 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -82,6 +85,20 @@ func (s State) Finite() error {
 		}
 	}
 	return nil
+}
+
+// Digest identifies the names, shapes and numbers of the tensors.
+func (s State) Digest() string {
+	sum := sha256.New()
+	for _, t := range s {
+		fmt.Fprintf(sum, "%q %v\n", t.Name, t.Dims)
+		buf := make([]byte, 0, 4*len(t.Data))
+		for _, v := range t.Data {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		sum.Write(buf)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
 // initializer fills a tensor; r is a stream of its own for every tensor.

@@ -32,9 +32,11 @@ func suspectPage(t *testing.T) (path string) {
 		}
 		g.Items = append(g.Items, Item{
 			Image: ImageURL(px, 8, 8), Caption: fmt.Sprintf("%d a-class-with-a-very-long-name 0.001", i+1), Index: 1000 + i, Drop: i < suspects/2,
+			Source: fmt.Sprintf("=image %d", i), Digest: fmt.Sprintf("d%d", i),
 			Detail: "folder/of/a/file/with/a/long/name/image-" + strings.Repeat("0", 30) + ".png", Near: smallURLs(px),
 		})
 	}
+	g.Items[1].Source = `=image "1, x`
 	f, err := LineFigure("loss", "caption", Axes{X: "epoch", Y: "loss"}, Line{Name: "clean", Y: []float64{2, 1}})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +124,8 @@ func TestReviewInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	if len(lines) != suspects+1 || lines[0] != "index,decision" || lines[1] != "1000,keep" || lines[2] != "1001,drop" || lines[122] != "1121,drop" || lines[123] != "1122,keep" {
+	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image 0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" ||
+		!strings.HasSuffix(lines[122], "d121,drop") || !strings.HasSuffix(lines[123], "d122,keep") {
 		t.Errorf("decisions of %d lines: %v", len(lines), lines[:3])
 	}
 	mu.Lock()

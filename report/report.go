@@ -3,6 +3,7 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"image/png"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
@@ -19,7 +21,19 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"policy": func() string { return policy }}).Parse(pageText))
+
+// policy is the page's content security policy: it fetches nothing, and runs its own script alone, whatever names from the
+// data say.
+var policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '" + scriptHash(pageText) + "'; base-uri 'none'; form-action 'none'"
+
+// scriptHash returns the hash of a page's script as policies have it.
+func scriptHash(page string) string {
+	_, script, _ := strings.Cut(page, "<script>")
+	script, _, _ = strings.Cut(script, "</script>")
+	sum := sha256.Sum256([]byte(script))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
 
 // Page is what a report shows, from top to bottom.
 type Page struct {
@@ -49,8 +63,8 @@ type Gallery struct {
 	Decide      bool
 }
 
-// Item is an image with text; Mark frames it, Near stands beside it to compare. Index and Drop are for
-// Decide.
+// Item is an image with text; Mark frames it, Near stands beside it to compare. Index, Source and Digest, by which lists
+// refer to an image, and Drop are for Decide.
 type Item struct {
 	Image   template.URL
 	Caption string
@@ -58,6 +72,8 @@ type Item struct {
 	Near    []template.URL
 	Mark    bool
 	Index   int
+	Source  string
+	Digest  string
 	Drop    bool
 }
 

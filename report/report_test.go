@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/base64"
+	"html"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -43,6 +44,10 @@ func TestPageIsOneFileAndEscapes(t *testing.T) {
 	text = string(raw)
 	if strings.Count(text, "<script") != 1 || !strings.Contains(text, `data-index="0"`) {
 		t.Error("the gallery to decide on has not one script and its boxes")
+	}
+	// The policy names the script that is there, and no other may run.
+	if got := html.UnescapeString(text); !strings.Contains(got, "script-src '"+scriptHash(text)+"'") || !strings.Contains(got, "default-src 'none'") {
+		t.Errorf("the policy is %q, the script has the hash %s", policy, scriptHash(text))
 	}
 	for _, fetch := range []string{"src=\"http", "href=\"http", "url(http", "@import"} {
 		if strings.Contains(text, fetch) {

@@ -104,6 +104,9 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 			return nil, err
 		}
 	}
+	if s.Init != nil {
+		agree = append(agree, s.Init.Digest())
+	}
 	own, err := json.Marshal(append([]any{r}, agree...))
 	if err != nil {
 		return nil, err

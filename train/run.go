@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -69,6 +71,7 @@ type Run struct {
 const progressFile = "checkpoint.safetensors"
 
 type saved struct {
+	Version string             `json:"version"` // of unpoison
 	Digest  string             `json:"digest"`
 	Done    []string           `json:"done"`
 	Stage   string             `json:"stage"`
@@ -99,7 +102,10 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 	}
 	var s saved
 	if err := json.Unmarshal([]byte(meta["progress"]), &s); err != nil {
-		return false, fmt.Errorf("%s: expected a training's progress, found %q", path, meta["progress"])
+		return false, fmt.Errorf("%s: expected a training's progress, found %.100q", path, meta["progress"])
+	}
+	if !checkpoint.HasChecksum(meta) || s.Version != version.Number {
+		return false, fmt.Errorf("%s was written by version %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, cmp.Or(s.Version, "0.1 or older"), version.Number)
 	}
 	if s.Digest != r.Digest {
 		return false, fmt.Errorf("%s belongs to a training with other data or settings; use another --out, or leave out --resume to start over", path)
@@ -163,7 +169,7 @@ func (r *Run) save() error {
 	if r.losses != nil {
 		arrays["epoch_losses"] = checkpoint.Array{Dims: []int{len(r.losses)}, Data: r.losses}
 	}
-	s := saved{Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines, Values: r.values}
+	s := saved{Version: version.Number, Digest: r.Digest, Done: r.done, Stage: r.stage, Pos: r.pos, Seconds: r.Seconds, Engines: r.Engines, Values: r.values}
 	if r.Log != nil {
 		s.Log = r.Log()
 	}

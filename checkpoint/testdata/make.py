@@ -11,7 +11,7 @@ sys.argv = [sys.argv[0]]
 src = open(os.path.join(here, "../../model/testdata/reference.py")).read().split('if __name__')[0]
 exec(compile(src, "reference.py", "exec"))
 
-net = SmallCNN(10)
+net = network("small-cnn", 10)
 sd = collections.OrderedDict((k, torch.tensor(value(k, v, "small-cnn")) if v.dtype.is_floating_point else v) for k, v in net.state_dict().items())
 net.load_state_dict(sd)
 net.eval()

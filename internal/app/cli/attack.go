@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 func (a *app) attack() *cobra.Command {
@@ -98,21 +99,22 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 		return err
 	}
 	a.done()
-	if err := dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
-		return err
-	}
-	if d.Test != nil {
-		if err := writeImages(c, at.Triggered, d, filepath.Join(out, "triggered")); err != nil {
+	var visible attack.Visibility
+	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
+		if d.Test != nil {
+			if err := writeImages(c, at.Triggered, d, filepath.Join(dir, "triggered")); err != nil {
+				return err
+			}
+		}
+		if err := writePoison(filepath.Join(dir, "poison.csv"), d.Train, poisoned, truth); err != nil {
 			return err
 		}
-	}
-	if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, poisoned, truth); err != nil {
+		if err := at.Save(dir, d.Train.Classes); err != nil {
+			return err
+		}
+		visible, err = writePicture(filepath.Join(dir, "attack.png"), d.Train, poisoned, truth.Poisoned)
 		return err
-	}
-	if err := at.Save(out, d.Train.Classes); err != nil {
-		return err
-	}
-	visible, err := writePicture(filepath.Join(out, "attack.png"), d.Train, poisoned, truth.Poisoned)
+	})
 	if err != nil {
 		return err
 	}
@@ -237,7 +239,7 @@ func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*data
 	if err != nil {
 		return err
 	}
-	return dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered})
+	return dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {
@@ -269,7 +271,7 @@ func writePoison(path string, before, after *dataset.Set, truth *attack.Truth) e
 			if truth.Poisoned[i] {
 				kind = "poison"
 			}
-			if err := c.Write([]string{strconv.Itoa(i), before.Source(i), before.Classes[before.Labels[i]], before.Classes[after.Labels[i]], kind}); err != nil {
+			if err := c.Write([]string{strconv.Itoa(i), names.Cell(before.Source(i)), names.Cell(before.Classes[before.Labels[i]]), names.Cell(before.Classes[after.Labels[i]]), kind}); err != nil {
 				return err
 			}
 		}

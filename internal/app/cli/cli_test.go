@@ -244,7 +244,8 @@ func TestWholeWay(t *testing.T) {
 		t.Errorf("an unknown method: %d, %s", code, errs)
 	}
 	decisions := filepath.Join(dir, "decisions.csv")
-	if err := os.WriteFile(decisions, []byte("index,decision\n0,drop\n1,keep\n"), 0o600); err != nil {
+	first := firstClass(t, poisoned)
+	if err := os.WriteFile(decisions, []byte("source,decision\ntrain/"+first+"/000000.png,drop\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	filtered := filepath.Join(dir, "filtered")
@@ -291,6 +292,16 @@ func TestWholeWay(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "audit", runs.ModelFile)); err == nil {
 		t.Error("an audit leaves a model")
 	}
+}
+
+// firstClass returns the class folder that holds image 0.
+func firstClass(t *testing.T, data string) string {
+	t.Helper()
+	m, err := filepath.Glob(filepath.Join(data, "train", "*", "000000.png"))
+	if err != nil || len(m) != 1 {
+		t.Fatal(m, err)
+	}
+	return filepath.Base(filepath.Dir(m[0]))
 }
 
 // files reads all files below a folder.

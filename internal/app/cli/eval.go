@@ -28,7 +28,8 @@ type evalResult struct {
 
 func (a *app) eval() *cobra.Command {
 	var data dataFlags
-	var file, triggered string
+	var m modelFlags
+	var triggered string
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "Measure a model: accuracy, and attack success on triggered images",
@@ -41,10 +42,10 @@ the model does not give them.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" {
+			if m.file == "" {
 				return usagef("--model is required: a model.safetensors")
 			}
-			n, state, info, err := checkpoint.Load(file)
+			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
@@ -98,7 +99,7 @@ the model does not give them.`,
 		},
 	}
 	data.add(c)
-	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	m.add(c)
 	c.Flags().StringVar(&triggered, "triggered", "", "`DIR` with triggered test images")
 	return c
 }

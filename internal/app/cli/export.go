@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) export() *cobra.Command {
-	var file, out string
+	var m modelFlags
+	var out string
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write a model as ONNX",
@@ -23,13 +24,13 @@ names stand in the metadata.`,
 		Example: `  unpoison export --model run/model.safetensors --out model.onnx`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if file == "" || out == "" {
+			if m.file == "" || out == "" {
 				return usagef("--model and --out are required")
 			}
 			if filepath.Ext(out) != ".onnx" {
 				return usagef("--out %s, expected a file with the ending .onnx", out)
 			}
-			n, state, info, err := checkpoint.Load(file)
+			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
@@ -48,7 +49,7 @@ names stand in the metadata.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	m.add(c)
 	c.Flags().StringVar(&out, "out", "", "`FILE`.onnx")
 	return c
 }

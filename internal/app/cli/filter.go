@@ -1,117 +1,151 @@
 package cli
 
 import (
-	"encoding/csv"
+	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
-	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
+// filterFlags are those of data filter.
+type filterFlags struct {
+	data                           dataFlags
+	suspects, decisions, out, list string
+	byIndex                        bool
+}
+
 func (a *app) dataFilter() *cobra.Command {
-	var data dataFlags
-	var suspects, decisions, out, list string
+	var f filterFlags
 	c := &cobra.Command{
 		Use:   "filter",
 		Short: "Write a data set without its suspects",
 		Long: `Writes the data set to --out without the isolated images of a list of suspects,
-in its own format, with the bytes of what is kept unchanged; or writes the list
-of what is kept to the file --list. --decisions is a CSV with the columns index
-and decision (keep or drop), which stand over the suspects'.`,
+in its own format: files, rows and members that are kept have the bytes that
+they had, links stay links. Or writes the list of what is kept to the file
+--list. --decisions is a CSV with the columns source, digest and decision (keep
+or drop), as a report saves it, which stand over the suspects'.
+
+Lists refer to images by source and digest. A list that does not fit the data is
+refused. --by-index takes the row numbers in the column index instead, which are
+right only for the same data, whole and in the same order.`,
 		Example: `  unpoison data filter --data DIR --suspects run/suspects.csv --out clean
   unpoison data filter --data DIR --suspects S --decisions D.csv --list kept.csv`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if suspects == "" || out == "" && list == "" {
-				return usagef("--suspects and either --out or --list are required")
-			}
-			if out != "" {
-				if err := emptyFolder(out); err != nil {
-					return err
-				}
-			}
-			d, err := data.load(c.Context(), a, 0)
-			if err != nil {
-				return err
-			}
-			scores, _, err := runs.ReadSuspects(suspects, d.Train.Len())
-			if err != nil {
-				return err
-			}
-			drop := make([]bool, d.Train.Len())
-			for i, s := range scores { // isolated ones have the numbers of their rows, others more
-				drop[i] = int(s) < len(drop)
-			}
-			if decisions != "" {
-				if err := readDecisions(decisions, drop); err != nil {
-					return err
-				}
-			}
-			dropped := 0
-			for _, gone := range drop {
-				if gone {
-					dropped++
-				}
-			}
-			if list != "" {
-				if err := writeKept(list, d.Train, drop); err != nil {
-					return err
-				}
-			}
-			if out != "" {
-				if err := dataset.Filter(d, drop, out); err != nil {
-					return err
-				}
-			}
-			if a.json {
-				return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "out": out, "list": list})
-			}
-			fmt.Fprintf(a.out, "%d of %d training images kept, %d dropped\n", len(drop)-dropped, len(drop), dropped)
-			return nil
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return a.filter(c, &f) },
 	}
-	data.add(c)
-	for _, f := range []string{"size", "limit"} { // indices and bytes are those of the whole data
-		c.Flags().Lookup(f).Hidden = true
+	f.data.add(c)
+	for _, name := range []string{"size", "limit"} { // rows and bytes are those of the whole data
+		c.Flags().Lookup(name).Hidden = true
 	}
 	fl := c.Flags()
-	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` of an audit or a training")
-	fl.StringVar(&decisions, "decisions", "", "CSV `FILE` with index and decision (keep, drop)")
-	fl.StringVar(&out, "out", "", "`DIR` for the data that are kept")
-	fl.StringVar(&list, "list", "", "CSV `FILE` for a list of them")
+	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training")
+	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop)")
+	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
+	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them")
+	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	return c
 }
 
-// readDecisions changes drop as a table says.
-func readDecisions(path string, drop []bool) error {
-	return runs.ReadIndexed(path, len(drop), []string{"decision"}, func(_, i int, cell func(string) (string, bool)) error {
-		d, _ := cell("decision")
-		if d != "keep" && d != "drop" {
-			return fmt.Errorf("expected keep or drop, found %q", d)
-		}
-		drop[i] = d == "drop"
-		return nil
-	})
-}
+const byIndexHelp = "lists refer to images by the row number in the column index"
 
-func writeKept(path string, set *dataset.Set, drop []bool) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+func (a *app) filter(c *cobra.Command, f *filterFlags) error {
+	if f.suspects == "" || f.out == "" && f.list == "" {
+		return usagef("--suspects and either --out or --list are required")
+	}
+	if c.Flags().Changed("size") || c.Flags().Changed("limit") {
+		return usagef("data are filtered whole and at their own size: leave out --size and --limit")
+	}
+	if f.out != "" {
+		if err := emptyFolder(f.out); err != nil {
+			return err
+		}
+	}
+	d, err := f.data.load(c.Context(), a, 0)
+	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		lines := [][]string{{"index", "source", "label"}}
-		for i, gone := range drop {
-			if !gone {
-				lines = append(lines, []string{strconv.Itoa(i), set.Source(i), set.Classes[set.Labels[i]]})
+	drop, err := f.marks(d.Train)
+	if err != nil {
+		return err
+	}
+	dropped := 0
+	for _, gone := range drop {
+		if gone {
+			dropped++
+		}
+	}
+	notes, err := f.write(c.Context(), d, drop)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		fmt.Fprintln(a.err, "note:", n)
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "out": f.out, "list": f.list})
+	}
+	fmt.Fprintf(a.out, "%d of %d training images kept, %d dropped\n", len(drop)-dropped, len(drop), dropped)
+	if f.out != "" {
+		fmt.Fprintf(a.out, "%s was read again: it holds what was kept, as %s\n", f.out, d.Layout)
+	}
+	return nil
+}
+
+// marks says which images the lists drop.
+func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
+	drop := make([]bool, set.Len())
+	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: set, ByIndex: f.byIndex})
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range scores { // isolated ones have the numbers from 1, others larger ones
+		drop[i] = int(s) <= isolated
+	}
+	if f.decisions != "" {
+		err = runs.ReadDecisions(runs.List{Path: f.decisions, Set: set, ByIndex: f.byIndex}, drop)
+	}
+	return drop, err
+}
+
+func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool) (notes []string, err error) {
+	if f.out != "" {
+		if notes, err = dataset.Filter(ctx, d, f.data.opts, drop, f.out); err != nil {
+			return nil, err
+		}
+	}
+	if f.list == "" {
+		return notes, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(f.list), 0o755); err != nil {
+		return nil, err
+	}
+	return notes, runs.WriteKept(f.list, d.Train, drop)
+}
+
+// checkOut refuses an --out that lies in the data that a command reads.
+func checkOut(c *cobra.Command) error {
+	value := func(name string) string {
+		if f := c.Flags().Lookup(name); f != nil {
+			return f.Value.String()
+		}
+		return ""
+	}
+	for _, out := range []string{"out", "list"} {
+		for _, data := range []string{"data", "clean"} {
+			if value(out) == "" || value(data) == "" {
+				continue
+			}
+			if err := dataset.Outside(value(out), value(data)); err != nil {
+				return errors.New(strings.Replace(err.Error(), "another --out", "another --"+out, 1))
 			}
 		}
-		return csv.NewWriter(w).WriteAll(lines)
-	})
+	}
+	return nil
 }

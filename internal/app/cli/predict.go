@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/printable"
@@ -26,7 +25,7 @@ type guess struct {
 }
 
 func (a *app) predict() *cobra.Command {
-	var file string
+	var m modelFlags
 	var top int
 	c := &cobra.Command{
 		Use:   "predict FILE…",
@@ -43,13 +42,13 @@ names no classes, and their numbers are printed.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, files []string) error {
-			if file == "" {
+			if m.file == "" {
 				return usagef("--model is required: a model.safetensors")
 			}
 			if top < 1 {
 				return usagef("--top %d, expected 1 or more", top)
 			}
-			n, state, info, err := checkpoint.Load(file)
+			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
@@ -85,7 +84,7 @@ names no classes, and their numbers are printed.`,
 			return cmp.Or(err, failed)
 		},
 	}
-	c.Flags().StringVar(&file, "model", "", "model `FILE`")
+	m.add(c)
 	c.Flags().IntVar(&top, "top", 3, "how many classes to print")
 	return c
 }

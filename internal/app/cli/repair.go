@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/repair"
@@ -16,7 +15,8 @@ import (
 
 func (a *app) repair() *cobra.Command {
 	data := dataFlags{flag: "clean"}
-	var method, file, out string
+	var mf modelFlags
+	var method, out string
 	var share float64
 	var o repair.Options
 	var noFlip bool
@@ -29,7 +29,7 @@ images of --clean, or a share of them.`,
 		Example: `  unpoison repair --method nad --model run/model.safetensors --clean DIR --out O
   unpoison repair --method fp --model M --clean cifar10:DIR --share 0.05 --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" || out == "" {
+			if mf.file == "" || out == "" {
 				return usagef("--model, --clean and --out are required")
 			}
 			m, err := repair.MethodNamed(method)
@@ -54,7 +54,12 @@ images of --clean, or a share of them.`,
 			if err := options(0).Check(); err != nil {
 				return &usageError{err}
 			}
-			n, state, info, err := checkpoint.Load(file)
+			unlock, err := modelFolder(out)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			n, state, info, err := mf.load(a)
 			if err != nil {
 				return err
 			}
@@ -97,7 +102,7 @@ images of --clean, or a share of them.`,
 	data.add(c)
 	fl := c.Flags()
 	fl.StringVar(&method, "method", "", "fp, mcr or nad")
-	fl.StringVar(&file, "model", "", "model `FILE`")
+	mf.add(c)
 	fl.StringVar(&out, "out", "", "`DIR` for the repaired model")
 	fl.Float64Var(&share, "share", 1, "share of the clean images that is used, drawn by --seed")
 	fl.Uint64Var(&o.Seed, "seed", 0, "seed of everything random")

@@ -42,6 +42,9 @@ func (e *usageError) Error() string { return e.err.Error() }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
+// mostThreads bounds --threads: more than any machine has, and each takes memory.
+const mostThreads = 1024
+
 // app is what commands share.
 type app struct {
 	out, err io.Writer
@@ -74,6 +77,31 @@ func Main(args []string) int {
 }
 
 func (a *app) run(ctx context.Context) int {
+	out := &checkedWriter{Writer: a.out}
+	a.out = out
+	code := a.execute(ctx)
+	if out.err != nil && code == exitDone {
+		fmt.Fprintf(a.err, "unpoison: writing the results: %v\n", out.err)
+		return exitFailed
+	}
+	return code
+}
+
+// checkedWriter remembers the first error of what is printed without looking.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+func (a *app) execute(ctx context.Context) int {
 	root := a.root()
 	root.SetArgs(a.args)
 	root.SetOut(a.out)
@@ -88,14 +116,7 @@ func (a *app) run(ctx context.Context) int {
 		fmt.Fprintln(a.err, findings.text)
 		return exitFindings
 	case ctx.Err() != nil:
-		text := "unpoison: interrupted"
-		switch {
-		case c.Flags().Lookup("resume") != nil:
-			text += "; the same command with --resume goes on from here"
-		case c.HasParent() && c.Parent().Name() == "experiment":
-			text += "; the same command goes on from here"
-		}
-		fmt.Fprintln(a.err, text)
+		fmt.Fprintln(a.err, interrupted(c, err))
 		return exitInterrupted
 	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown ") || strings.HasPrefix(err.Error(), "required flag"):
 		fmt.Fprintf(a.err, "unpoison: %v\n", err)
@@ -121,17 +142,20 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 			_, err := fmt.Fprint(a.out, firstSteps)
 			return err
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(engines.Names, a.engine) {
 				return usagef("no engine %q; there are %v", a.engine, engines.Names)
 			}
 			if a.threads < 0 {
 				return usagef("--threads %d, expected 1 or more", a.threads)
 			}
+			if a.threads > mostThreads {
+				return usagef("--threads %d, expected up to %d", a.threads, mostThreads)
+			}
 			if a.threads > 0 {
 				runtime.GOMAXPROCS(a.threads)
 			}
-			return nil
+			return checkOut(c)
 		},
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "events as JSON lines on standard output, the result last")

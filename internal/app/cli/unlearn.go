@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
@@ -22,17 +23,19 @@ import (
 
 func (a *app) unlearn() *cobra.Command {
 	var data dataFlags
-	var file, suspects, out, method, pretrained string
+	var m modelFlags
+	var suspects, out, method, pretrained string
 	var seed uint64
+	var byIndex bool
 	tune := repair.DefaultUnlearn()
 	o := abl.Default()
 	c := &cobra.Command{
 		Use:   "unlearn",
 		Short: "Take what suspicious images taught out of a model",
 		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
-and train write it: the column index, and isolated where only some count), and
-writes a cleaned model. Accuracy on images that are no suspects is watched; a
-model that would lose too much of it is not changed.
+and train write it: the columns source and digest, and isolated where only some
+count), and writes a cleaned model. Accuracy on images that are no suspects is
+watched; a model that would lose too much of it is not changed.
 
 --method abl is gradient ascent. The others are those that the paper compares it
 with; they watch nothing:
@@ -42,7 +45,7 @@ with; they watch nothing:
       --data DIR --out clean
   unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" || suspects == "" || out == "" {
+			if m.file == "" || suspects == "" || out == "" {
 				return usagef("--model, --suspects and --out are required")
 			}
 			if !slices.Contains(runs.UnlearnNames(), method) {
@@ -54,7 +57,12 @@ with; they watch nothing:
 			if err := cmp.Or(o.Check(), tune.Check()); err != nil {
 				return &usageError{err}
 			}
-			n, state, info, err := checkpoint.Load(file)
+			unlock, err := modelFolder(out)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
@@ -66,7 +74,7 @@ with; they watch nothing:
 			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
-			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())
+			scores, isolated, err := runs.ReadSuspects(runs.List{Path: suspects, Set: d.Train, ByIndex: byIndex})
 			if err != nil {
 				return err
 			}
@@ -130,8 +138,9 @@ with; they watch nothing:
 	}
 	data.add(c)
 	fl := c.Flags()
-	fl.StringVar(&file, "model", "", "model `FILE`")
-	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` with the column index")
+	m.add(c)
+	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
+	fl.BoolVar(&byIndex, "by-index", false, byIndexHelp)
 	fl.StringVar(&out, "out", "", "`DIR` for the cleaned model")
 	fl.Uint64Var(&seed, "seed", 0, "seed of everything random")
 	fl.StringVar(&o.Unlearn, "mode", o.Unlearn, "joint (the formula) or split (the published code)")
@@ -155,6 +164,27 @@ func methodTable() string {
 		fmt.Fprintf(&b, "  %-14s%s\n", m.Name, m.About)
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// modelFolder makes a folder ready for a model and locks it. One that holds a model or a run is refused.
+func modelFolder(out string) (unlock func(), err error) {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, err
+	}
+	if unlock, err = atomicfile.Lock(out); err != nil {
+		return nil, fmt.Errorf("%s: %w", out, err)
+	}
+	for _, f := range []string{runs.ModelFile, runs.ResultFile, "checkpoint.safetensors"} {
+		if _, err := os.Stat(filepath.Join(out, f)); err == nil {
+			unlock()
+			return nil, fmt.Errorf("%s holds a model or a run already (%s); choose another --out", out, f)
+		}
+	}
+	if err := atomicfile.Clean(out); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 func saveModel(path string, state model.State, info *checkpoint.Info) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
@@ -78,7 +79,7 @@ func ReadBaseline(path string) (*Baseline, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		key := labelled{row[at[0]], row[at[1]]}
+		key := labelled{row[at[0]], names.FromCell(row[at[1]])}
 		b.images[key]++
 		if row[at[2]] == "true" {
 			b.suspects[key]++
@@ -134,7 +135,7 @@ func (c *Comparison) write(folder string, set *dataset.Set) error {
 				image = "added"
 			}
 			rows = append(rows, []string{
-				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]], set.ImageDigest(s.Index).String(),
+				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]), set.ImageDigest(s.Index).String(),
 				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), image,
 			})
 		}

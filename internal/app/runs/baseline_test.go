@@ -96,7 +96,7 @@ func TestNewSuspectsFile(t *testing.T) {
 	if want := "index,source,label,digest,probability,image\n0,image 0,bee," + set.ImageDigest(0).String() + ",0,added\n"; err != nil || string(raw) != want {
 		t.Errorf("%s, expected %s (%v)", raw, want, err)
 	}
-	if _, dropped, err := ReadSuspects(filepath.Join(dir, NewSuspectsFile), 1); err != nil || dropped != 1 {
+	if _, dropped, err := ReadSuspects(List{Path: filepath.Join(dir, NewSuspectsFile), Set: set}); err != nil || dropped != 1 {
 		t.Errorf("a filter drops %d: %v", dropped, err)
 	}
 }

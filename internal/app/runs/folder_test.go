@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 )
@@ -68,14 +69,15 @@ func TestRunFolderCanBeReadAgain(t *testing.T) {
 
 	n := s.Data.Train.Len()
 	seen := map[int]bool{}
-	err = ReadIndexed(filepath.Join(folder, SuspectsFile), n, []string{"source", "label", "loss", "rank", "isolated", "probability"}, func(_, i int, _ func(string) (string, bool)) error {
-		seen[i] = true
+	list := List{Path: filepath.Join(folder, SuspectsFile), Set: out.Train}
+	err = list.Read([]string{"index", "source", "digest", "label", "loss", "rank", "isolated", "probability"}, func(r listed) error {
+		seen[r.Index] = true
 		return nil
 	})
 	if err != nil || len(seen) != n {
 		t.Errorf("%d of %d images are listed (%v)", len(seen), n, err)
 	}
-	if _, isolated, err := ReadSuspects(filepath.Join(folder, SuspectsFile), n); err != nil || isolated != 6 {
+	if _, isolated, err := ReadSuspects(list); err != nil || isolated != 6 {
 		t.Errorf("%d images are isolated, expected 5 %% of 120 (%v)", isolated, err)
 	}
 
@@ -139,6 +141,7 @@ func TestStoppedRunGoesOnToTheSameBytes(t *testing.T) {
 // Lists of suspects come from people too: what is wrong is named with its file and row.
 func TestListsOfSuspectsAreChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "list.csv")
+	list := List{Path: path, Set: &dataset.Set{Labels: make([]int32, 5)}, ByIndex: true}
 	for _, c := range []struct{ text, want string }{
 		{"", "expected a line of column names"},
 		{"name,rank\na,1\n", "expected a column index"},
@@ -150,15 +153,15 @@ func TestListsOfSuspectsAreChecked(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := ReadSuspects(path, 5); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := ReadSuspects(list); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, expected %q", c.text, err, c.want)
 		}
 	}
 	if err := os.WriteFile(path, []byte("index\n3\n1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	scores, isolated, err := ReadSuspects(path, 5)
-	if err != nil || isolated != 2 || scores[3] >= scores[1] || scores[1] >= scores[0] {
+	scores, isolated, err := ReadSuspects(list)
+	if err != nil || isolated != 2 || scores[1] >= scores[3] || scores[3] >= scores[0] {
 		t.Errorf("scores %v, %d isolated (%v)", scores, isolated, err)
 	}
 }

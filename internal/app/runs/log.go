@@ -2,13 +2,17 @@ package runs
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // logFile appends events to log.jsonl and can go back to where a checkpoint was taken.
 type logFile struct {
 	*os.File
+	path   string
 	err    error
 	epochs []Event
 }
@@ -22,19 +26,38 @@ func openLog(path string, resume bool) (*logFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{File: f}, nil
+	return &logFile{File: f, path: path}, nil
+}
+
+// fail keeps the first error, which names the file.
+func (l *logFile) fail(err error) {
+	if err != nil && l.err == nil {
+		l.err = fmt.Errorf("%s: %w", l.path, err)
+	}
+}
+
+// finish closes the log and returns the first error of all that was done with it.
+func (l *logFile) finish() error {
+	if err := l.Sync(); !errors.Is(err, syscall.EINVAL) { // which a device says
+		l.fail(err)
+	}
+	l.fail(l.Close())
+	return l.err
 }
 
 func (l *logFile) size() int64 {
 	n, err := l.Seek(0, io.SeekCurrent)
-	if err != nil {
-		l.err = err
-	}
+	l.fail(err)
 	return n
 }
 
 // rewind cuts what was logged after a checkpoint and reads what stands before.
 func (l *logFile) rewind(size int64) error {
+	st, err := l.Stat()
+	if err != nil {
+		return err
+	}
+	size = min(size, st.Size()) // of a log that was cut the rest goes on
 	if err := l.Truncate(size); err != nil {
 		return err
 	}
@@ -51,7 +74,7 @@ func (l *logFile) rewind(size int64) error {
 			l.epochs = append(l.epochs, e)
 		}
 	}
-	_, err := l.Seek(size, io.SeekStart)
+	_, err = l.Seek(size, io.SeekStart)
 	return err
 }
 
@@ -63,7 +86,5 @@ func (l *logFile) write(e Event) {
 	if err == nil {
 		_, err = l.Write(append(raw, '\n'))
 	}
-	if err != nil && l.err == nil {
-		l.err = err
-	}
+	l.fail(err)
 }

@@ -58,7 +58,7 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
 			Detail:  o.Train.Source(s.Index),
 			Mark:    o.Truth != nil && o.Truth[s.Index],
-			Index:   s.Index, Drop: s.Isolated,
+			Index:   s.Index, Source: o.Train.Source(s.Index), Digest: o.Train.ImageDigest(s.Index).String(), Drop: s.Isolated,
 		}
 		if said {
 			item.Caption = fmt.Sprintf("%d %s %.0f\u00a0%%", k+1, o.Train.Classes[o.Train.Labels[s.Index]], 100*s.Probability)

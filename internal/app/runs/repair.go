@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,9 +48,12 @@ func UnlearnNames() []string {
 
 // RunRepair carries it out. The folder then holds model and result.
 func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
-	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+	s.Resume = true // what is there is overwritten: a repair has no stages
+	unlock, err := s.open()
+	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	start := time.Now()
 	n, state, _, err := checkpoint.Load(filepath.Join(s.Base, ModelFile))
 	if err != nil {
@@ -127,7 +129,7 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	if err := s.plant(ctx, out, res); err != nil {
 		return nil, err
 	}
-	scores, isolated, err := ReadSuspects(filepath.Join(s.Suspects, SuspectsFile), out.Train.Len())
+	scores, isolated, err := ReadSuspects(List{Path: filepath.Join(s.Suspects, SuspectsFile), Set: out.Train})
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,7 @@ type DataInfo struct {
 	Path    string   `json:"path"`
 	Layout  string   `json:"layout"`
 	Digest  string   `json:"digest"`
+	Origin  string   `json:"origin,omitempty"` // digest of what an experiment read, before it changed anything
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"`
 	Test    int      `json:"test"`

@@ -1,17 +1,16 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
 )
 
@@ -24,7 +23,7 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) er
 		}
 		for rank, s := range suspects {
 			err := c.Write([]string{
-				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]],
+				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
 				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
 				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(),
 			})
@@ -37,76 +36,85 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) er
 	})
 }
 
-// ReadIndexed reads a CSV with the column index, from 0 to n−1, and others that it needs. visit receives
-// the row's number, from 1, its index, and its cell of a column, if the table has it.
-func ReadIndexed(path string, n int, needs []string, visit func(row, index int, cell func(column string) (string, bool)) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+// ReadSuspects returns a score for every image from a list of suspects: 1, 2, … for the isolated ones in the order of
+// suspicion, and larger ones than the set has images for the others. Without
+// the column isolated all that are listed count. The order is that of the column rank or, without one, of the images.
+func ReadSuspects(l List) (scores []float32, isolated int, err error) {
+	n := l.Set.Len()
+	type entry struct {
+		rank, index int
+		isolated    bool
 	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	head, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("%s: expected a line of column names, found %w", path, err)
-	}
-	needs = append([]string{"index"}, needs...)
-	for _, c := range needs {
-		if !slices.Contains(head, c) {
-			return fmt.Errorf("%s: expected a column %s, found %v", path, strings.Join(needs, " and one "), head)
-		}
-	}
-	for row := 1; ; row++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		cell := func(column string) (string, bool) {
-			if k := slices.Index(head, column); k >= 0 {
-				return rec[k], true
+	var all []entry
+	err = l.Read(nil, func(r listed) error {
+		e := entry{index: r.Index, rank: r.Index, isolated: true}
+		if flag, ok := r.Cell("isolated"); ok {
+			e.isolated = flag == "true"
+			if flag != "true" && flag != "false" {
+				return fmt.Errorf("isolated: expected true or false, found %q", flag)
 			}
-			return "", false
 		}
-		index, _ := cell("index")
-		i, err := strconv.Atoi(index)
-		if err != nil || i < 0 || i >= n {
-			return fmt.Errorf("%s, row %d: expected an index from 0 to %d, found %q", path, row, n-1, index)
+		if text, ok := r.Cell("rank"); ok {
+			var err error
+			if e.rank, err = strconv.Atoi(text); err != nil {
+				return fmt.Errorf("rank: expected a number, found %q", text)
+			}
 		}
-		if err := visit(row, i, cell); err != nil {
-			return fmt.Errorf("%s, row %d: %w", path, row, err)
-		}
-	}
-}
-
-// ReadSuspects returns a score for every image, isolated ones first, from a list of suspects. Without
-// the column isolated all that are listed count.
-func ReadSuspects(path string, n int) (scores []float32, isolated int, err error) {
-	scores = slices.Repeat([]float32{float32(n)}, n)
-	err = ReadIndexed(path, n, nil, func(row, i int, cell func(string) (string, bool)) error {
-		if flag, ok := cell("isolated"); ok && flag != "true" {
-			scores[i] = float32(n + row) // keeps the order of suspicion for what is held back
-			return nil
-		}
-		scores[i] = float32(row)
-		isolated++
+		all = append(all, e)
 		return nil
 	})
-	if err == nil && isolated == 0 {
-		err = fmt.Errorf("%s: no suspects in it", path)
+	if err != nil {
+		return nil, 0, err
 	}
-	return scores, isolated, err
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.index, b.index)) })
+	scores = slices.Repeat([]float32{float32(n)}, n)
+	for k, e := range all {
+		if !e.isolated {
+			scores[e.index] = float32(n + k + 1) // keeps the order of suspicion for what is held back
+			continue
+		}
+		isolated++
+		scores[e.index] = float32(isolated)
+	}
+	if isolated == 0 {
+		return nil, 0, fmt.Errorf("%s: no suspects in it", l.Path)
+	}
+	return scores, isolated, nil
+}
+
+// ReadDecisions changes drop as a list with the column decision (keep, drop) says.
+func ReadDecisions(l List, drop []bool) error {
+	return l.Read([]string{"decision"}, func(r listed) error {
+		d, _ := r.Cell("decision")
+		if d != "keep" && d != "drop" {
+			return fmt.Errorf("expected keep or drop, found %q", d)
+		}
+		drop[r.Index] = d == "drop"
+		return nil
+	})
 }
 
 // ReadLosses returns every image's loss from a list of suspects.
-func ReadLosses(path string, n int) ([]float32, error) {
-	losses := make([]float32, n)
-	return losses, ReadIndexed(path, n, []string{"loss"}, func(_, i int, cell func(string) (string, bool)) error {
-		loss, _ := cell("loss")
+func ReadLosses(l List) ([]float32, error) {
+	losses := make([]float32, l.Set.Len())
+	return losses, l.Read([]string{"loss"}, func(r listed) error {
+		loss, _ := r.Cell("loss")
 		v, err := strconv.ParseFloat(loss, 32)
-		losses[i] = float32(v)
+		losses[r.Index] = float32(v)
 		return err
+	})
+}
+
+// WriteKept lists the images that are not marked in drop.
+func WriteKept(path string, set *dataset.Set, drop []bool) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		lines := [][]string{{"index", "source", "digest", "label"}}
+		for i, gone := range drop {
+			if !gone {
+				lines = append(lines, []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[set.Labels[i]])})
+			}
+		}
+		return c.WriteAll(lines)
 	})
 }

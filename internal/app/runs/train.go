@@ -17,6 +17,7 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/internal/base/version"
@@ -36,6 +37,7 @@ type Spec struct {
 	Auto    audit.Options   // how "auto" and audits look for it
 	Options abl.Options
 	Folder  string
+	Origin  string // digest of what Data was made of, for the result
 	Resume  bool
 	Init    model.State
 	Backend backends.Backend
@@ -73,13 +75,24 @@ type Outcome struct {
 	Attacks []*attack.Attack
 }
 
-// open makes the folder ready and refuses to overwrite a run.
-func (s *Spec) open() error {
+// open makes the folder ready, locks it and refuses to overwrite a run.
+func (s *Spec) open() (unlock func(), err error) {
 	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	if s.Resume {
-		return nil
+	if unlock, err = atomicfile.Lock(s.Folder); err != nil {
+		return nil, fmt.Errorf("%s: %w; choose another --out or wait until it ends", s.Folder, err)
+	}
+	if err := s.ready(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func (s *Spec) ready() error {
+	if err := atomicfile.Clean(s.Folder); err != nil || s.Resume {
+		return err
 	}
 	for _, f := range []string{ResultFile, ModelFile, "checkpoint.safetensors"} {
 		if _, err := os.Stat(filepath.Join(s.Folder, f)); err == nil {
@@ -95,9 +108,11 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		s.Options.IsolateEpochs = 0
 	}
 	s.Audit = s.Audit || s.Defense == "auto" && s.Options.TuneEpochs == 0 // there is no model to speak of
-	if err := s.open(); err != nil {
+	unlock, err := s.open()
+	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	out := &Outcome{Train: s.Data.Train}
 	res := s.newResult()
 	if len(s.Attacks) > 0 {
@@ -124,6 +139,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if err != nil {
 		return nil, errors.Join(err, log.err)
 	}
+	if log.err != nil {
+		return nil, log.err
+	}
 	out.Epochs = log.epochs
 	if err := s.measure(ctx, out, res); err != nil {
 		return nil, err
@@ -140,6 +158,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	}
 	res.PeakMemory = sysinfo.PeakMemory()
 	out.Result = res
+	if err := log.finish(); err != nil {
+		return nil, err
+	}
 	return out, s.store(out, res)
 }
 
@@ -170,7 +191,7 @@ func (s *Spec) newResult() *Result {
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
 		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, Classes: s.Data.Train.Classes,
+			Path: s.Data.Path, Layout: s.Data.Layout, Origin: s.Origin, Classes: s.Data.Train.Classes,
 			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
 		},
 		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},

@@ -1,16 +1,21 @@
-// Package atomicfile writes files that appear whole or not at all.
+// Package atomicfile writes files and folders that appear whole or not at all, and locks folders.
 package atomicfile
 
 import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
+// partial ends the names of what is being written. They begin with a dot, so that nothing reads them.
+const partial = ".partial"
+
 // Write creates path with what fill writes: beside it first, then synced and renamed into place.
-// On an error nothing is left behind and an older file stays as it was.
+// On an error nothing is left behind and an older file stays as it was. After a kill a hidden file is left, which Clean
+// removes.
 func Write(path string, fill func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+partial)
 	if err != nil {
 		return err
 	}
@@ -41,4 +46,25 @@ func WriteBytes(path string, data []byte) error {
 		_, err := w.Write(data)
 		return err
 	})
+}
+
+// isPartial reports whether Write or Folder made a name, of any file or, if it is not empty, of the one called of.
+func isPartial(name, of string) bool {
+	return strings.HasPrefix(name, "."+of) && strings.HasSuffix(name, partial)
+}
+
+// Clean removes what writes into dir left behind when they were killed. Nobody else may write there: see Lock.
+func Clean(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if isPartial(e.Name(), "") && !e.IsDir() {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -418,7 +418,7 @@ func (d *decoder) object(op byte) error {
 		d.push(Global{module, name})
 		return nil
 	}
-	class, ok1 := first.(Global)
+	class, ok1 := classOf(first)
 	args, ok2 := second.(Tuple)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("a pickle calls %T with %T", first, second)
@@ -429,6 +429,18 @@ func (d *decoder) object(op byte) error {
 	}
 	d.push(&Object{Class: class, Args: args})
 	return nil
+}
+
+// classOf returns the class that a call names: itself or, as PyTorch did before 1.6 with modules, by a reference with the
+// class's source.
+func classOf(v any) (Global, bool) {
+	if p, ok := v.(Persistent); ok {
+		if id, ok := p.ID.(Tuple); ok && len(id) == 4 && id[0] == "module" {
+			v = id[1]
+		}
+	}
+	class, ok := v.(Global)
+	return class, ok
 }
 
 func (d *decoder) container(op byte) error {

@@ -1,0 +1,134 @@
+package dataset
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// copyRows copies rows of a fixed size but those in drop. A rest that is no whole row is copied too.
+func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool) error {
+	if size <= 0 || size > 1<<31 {
+		return fmt.Errorf("rows of %d bytes", size)
+	}
+	row := make([]byte, size)
+	for n := 0; ; n++ {
+		got, err := io.ReadFull(in, row)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		if drop[n] {
+			continue
+		}
+		if _, err := w.Write(row[:got]); err != nil {
+			return err
+		}
+	}
+}
+
+// cifar filters CIFAR's binary version, whose records begin with so many bytes of labels.
+func (f *filter) cifar(labels int64) error {
+	batches, err := filepath.Glob(filepath.Join(globEscape(f.base), "*.bin"))
+	if err != nil {
+		return err
+	}
+	rows, err := f.rowFiles(batches)
+	if err != nil {
+		return err
+	}
+	write := map[string]func(from, to string) error{}
+	for p, drop := range rows {
+		write[p] = func(from, to string) error {
+			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyRows(w, in, labels+3*cifarPixels, drop) })
+		}
+	}
+	return f.rewrites(write)
+}
+
+// globEscape makes a folder's name one that a pattern takes for itself.
+func globEscape(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// convert writes a file of another with buffers, both gzipped if their name ends in gz.
+func (f *filter) convert(from, to string, do func(in io.Reader, w io.Writer) error) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var in io.Reader = bufio.NewReaderSize(&interrupted{f.ctx, file}, 1<<20)
+	zipped := strings.HasSuffix(strings.ToLower(from), "gz")
+	if zipped {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		defer z.Close()
+		in = z
+	}
+	return writeFile(to, func(out io.Writer) error {
+		b := bufio.NewWriterSize(out, 1<<20)
+		if !zipped {
+			return errors.Join(do(in, b), b.Flush())
+		}
+		z := gzip.NewWriter(b)
+		return errors.Join(do(in, z), z.Close(), b.Flush())
+	})
+}
+
+// idx filters MNIST's format: the training images and their labels.
+func (f *filter) idx() error {
+	images, labels := idxFile(f.base, "train", "images"), idxFile(f.base, "train", "labels")
+	rows, err := f.rowFiles([]string{images})
+	if err != nil {
+		return err
+	}
+	drop := rows[images]
+	write := func(from, to string) error {
+		return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyIDX(w, in, drop) })
+	}
+	if len(drop) == 0 {
+		return f.rewrites(nil)
+	}
+	return f.rewrites(map[string]func(from, to string) error{images: write, labels: write})
+}
+
+// copyIDX copies an array without the rows in drop, each of which is there.
+func copyIDX(w io.Writer, in io.Reader, drop map[int]bool) error {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return err
+	}
+	dims := make([]byte, 4*int(head[3]))
+	if _, err := io.ReadFull(in, dims); err != nil {
+		return err
+	}
+	if len(dims) == 0 {
+		return errors.New("an IDX array without dimensions")
+	}
+	n, size := binary.BigEndian.Uint32(dims), int64(1)
+	for k := 4; k < len(dims); k += 4 {
+		if size *= int64(binary.BigEndian.Uint32(dims[k:])); size > 1<<31 {
+			return fmt.Errorf("rows of %d bytes", size)
+		}
+	}
+	if int(n) < len(drop) {
+		return fmt.Errorf("%d rows, %d are to be dropped", n, len(drop))
+	}
+	binary.BigEndian.PutUint32(dims, n-uint32(len(drop)))
+	if _, err := w.Write(append(head, dims...)); err != nil {
+		return err
+	}
+	return copyRows(w, in, size, drop)
+}

@@ -1,0 +1,208 @@
+package dataset
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// shards filters WebDataset: the members of the dropped samples go, all others keep their bytes, their heads included.
+func (f *filter) shards() error {
+	files, err := f.named(shardSuffixes)
+	if err != nil {
+		return err
+	}
+	keys := map[string]map[string]bool{} // of dropped samples, by file
+	for source := range f.files {
+		file, member := f.memberOf(source, files)
+		if file == "" {
+			return fmt.Errorf("%s: no such member of a shard", source)
+		}
+		if keys[file] == nil {
+			keys[file] = map[string]bool{}
+		}
+		keys[file][sampleKey(member)] = true
+	}
+	f.files = map[string]bool{}
+	write := map[string]func(from, to string) error{}
+	for p, gone := range keys {
+		write[p] = func(from, to string) error { return f.shard(from, to, gone) }
+	}
+	return f.rewrites(write)
+}
+
+// memberOf splits an image's source into its shard, named relative to the data or by its last element, and the member.
+func (f *filter) memberOf(source string, files []string) (file, member string) {
+	for _, p := range files {
+		if rel, err := filepath.Rel(f.base, p); err == nil {
+			if m, ok := strings.CutPrefix(source, filepath.ToSlash(rel)+"/"); ok {
+				return p, m
+			}
+		}
+	}
+	for _, p := range files {
+		if m, ok := strings.CutPrefix(source, filepath.Base(p)+"/"); ok {
+			if file != "" {
+				return "", "" // which one is not said
+			}
+			file, member = p, m
+		}
+	}
+	return file, member
+}
+
+// sampleKey is a member's name up to the first dot of its last element.
+func sampleKey(member string) string {
+	member = path.Clean(member)
+	key, _, _ := strings.Cut(path.Base(member), ".")
+	return path.Join(path.Dir(member), key)
+}
+
+func (f *filter) shard(from, to string, gone map[string]bool) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	source := io.Reader(bufio.NewReaderSize(&interrupted{f.ctx, in}, 1<<20))
+	return writeFile(to, func(out io.Writer) error {
+		b := bufio.NewWriterSize(out, 1<<20)
+		var w io.WriteCloser = nopCloser{b}
+		switch name := strings.ToLower(from); {
+		case strings.HasSuffix(name, "gz"):
+			z, err := gzip.NewReader(source)
+			if err != nil {
+				return fmt.Errorf("%s: %w", from, err)
+			}
+			defer z.Close()
+			source, w = z, gzip.NewWriter(b)
+		case strings.HasSuffix(name, ".zst"):
+			z, err := zstd.NewReader(source, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
+			if err != nil {
+				return fmt.Errorf("%s: %w", from, err)
+			}
+			defer z.Close()
+			if w, err = zstd.NewWriter(b); err != nil {
+				return err
+			}
+			source = z
+		}
+		if err := copyMembers(w, source, gone); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		return errors.Join(w.Close(), b.Flush())
+	})
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// heads keeps what is read of a tar archive until a member's head is known.
+type heads struct {
+	in   io.Reader
+	read int64
+	kept bytes.Buffer
+	body io.Writer // takes what is read of a member's content instead
+	left int64     // bytes up to which it does so; negative: no bound
+}
+
+func (h *heads) Read(p []byte) (int, error) {
+	n, err := h.in.Read(p)
+	h.read += int64(n)
+	rest := p[:n]
+	if h.body != nil {
+		take := int64(n)
+		if h.left >= 0 {
+			take = min(take, h.left)
+			h.left -= take
+		}
+		if _, e := h.body.Write(rest[:take]); e != nil {
+			return n, e
+		}
+		rest = rest[take:]
+		if h.left == 0 {
+			h.body = nil
+		}
+	}
+	if h.kept.Len()+len(rest) > maxHead {
+		return 0, fmt.Errorf("a member's head of more than %d bytes", maxHead)
+	}
+	h.kept.Write(rest)
+	return n, err
+}
+
+// content makes what is read until pad go to w.
+func (h *heads) content(w io.Writer) {
+	h.kept.Reset()
+	h.body, h.left = w, -1
+}
+
+// pad makes the rest of the last block, which is read later, follow the content.
+func (h *heads) pad() {
+	if h.left = (512 - h.read%512) % 512; h.left == 0 {
+		h.body = nil
+	}
+}
+
+// maxHead bounds a member's head with its extensions and the zeros that end an archive.
+const maxHead = 8 << 20
+
+// copyMembers copies an archive's bytes but those of the members whose keys are in gone.
+func copyMembers(w io.Writer, in io.Reader, gone map[string]bool) error {
+	h := &heads{in: in}
+	t := tar.NewReader(h)
+	dropped := map[string]bool{}
+	for {
+		head, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if head.Typeflag == tar.TypeGNUSparse || head.PAXRecords["GNU.sparse.major"] != "" || head.PAXRecords["GNU.sparse.name"] != "" {
+			return fmt.Errorf("%s: a sparse member, which can't be copied; extract the archive and pack it anew", head.Name)
+		}
+		to := w
+		if key := sampleKey(head.Name); gone[key] && head.Typeflag != tar.TypeDir {
+			to, dropped[path.Clean(head.Name)] = io.Discard, true
+		} else if target := linkTarget(head); dropped[target] {
+			return fmt.Errorf("%s is a link to %s, which is to be dropped; drop both or extract the archive", head.Name, target)
+		}
+		if _, err := to.Write(h.kept.Bytes()); err != nil {
+			return err
+		}
+		h.content(to)
+		if _, err := io.Copy(io.Discard, t); err != nil {
+			return err
+		}
+		h.pad()
+	}
+	if _, err := w.Write(h.kept.Bytes()); err != nil {
+		return err
+	}
+	_, err := io.Copy(w, in) // zeros up to the record's end
+	return err
+}
+
+// linkTarget is the member that a link is to, or "".
+func linkTarget(h *tar.Header) string {
+	switch h.Typeflag {
+	case tar.TypeLink:
+		return path.Clean(h.Linkname)
+	case tar.TypeSymlink:
+		return path.Join(path.Dir(h.Name), h.Linkname)
+	}
+	return ""
+}

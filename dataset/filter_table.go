@@ -1,0 +1,305 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf16"
+)
+
+// tableLine is a row of a table as it is written.
+type tableLine struct {
+	raw   []byte
+	cells []string // of JSON Lines: all strings in the object
+	paths []string // those of the columns that name images
+}
+
+// tableText splits a table into its head, which JSON Lines have none of, and its rows. Row k counts from 1 as k+1.
+func tableText(file string) (head []byte, lines []tableLine, err error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw = toUTF8(raw)
+	if strings.HasSuffix(strings.ToLower(file), ".jsonl") {
+		return nil, jsonLines(raw), nil
+	}
+	c := csv.NewReader(bytes.NewReader(raw))
+	c.FieldsPerRecord, c.ReuseRecord = -1, true
+	c.Comma = separatorOf(raw, strings.HasSuffix(strings.ToLower(file), ".tsv"))
+	var paths []int
+	for at := int64(0); ; at = c.InputOffset() {
+		cells, err := c.Read()
+		if errors.Is(err, io.EOF) {
+			return head, lines, nil
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", file, err)
+		}
+		text := raw[at:c.InputOffset()]
+		if head == nil {
+			head = text
+			for k, name := range cells {
+				if slices.Contains(pathColumns, strings.ToLower(strings.Trim(name, "\ufeff \t"))) {
+					paths = append(paths, k)
+				}
+			}
+			continue
+		}
+		l := tableLine{raw: text, cells: slices.Clone(cells)}
+		for _, k := range paths {
+			if k < len(cells) {
+				l.paths = append(l.paths, cells[k])
+			}
+		}
+		lines = append(lines, l)
+	}
+}
+
+func jsonLines(raw []byte) (lines []tableLine) {
+	for text := range bytes.Lines(raw) {
+		l := tableLine{raw: text}
+		var fields map[string]any
+		if json.Unmarshal(text, &fields) == nil {
+			for k, v := range fields {
+				if s, ok := v.(string); ok {
+					l.cells = append(l.cells, s)
+					if slices.Contains(pathColumns, strings.ToLower(k)) {
+						l.paths = append(l.paths, s)
+					}
+				}
+			}
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// separatorOf looks at the line of column names.
+func separatorOf(raw []byte, tabs bool) rune {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	switch {
+	case tabs || bytes.ContainsRune(line, '\t') && !bytes.ContainsRune(line, ','):
+		return '\t'
+	case bytes.ContainsRune(line, ';') && !bytes.ContainsRune(line, ','):
+		return ';'
+	}
+	return ','
+}
+
+// toUTF8 converts UTF-16, with a byte-order mark or without, to UTF-8 with one. Other text stays as it is.
+func toUTF8(raw []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case len(raw) < 2:
+		return raw
+	case raw[0] == 0xff && raw[1] == 0xfe, raw[0] != 0 && raw[1] == 0:
+		order = binary.LittleEndian
+	case raw[0] == 0xfe && raw[1] == 0xff, raw[0] == 0 && raw[1] != 0:
+		order = binary.BigEndian
+	default:
+		return raw
+	}
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = order.Uint16(raw[2*i:])
+	}
+	text := strings.TrimPrefix(string(utf16.Decode(units)), "\ufeff")
+	return []byte("\ufeff" + text)
+}
+
+// writeTable writes a table's rows but those that drop says, counted from 1.
+func writeTable(from, to string, drop func(n int, l tableLine) bool) error {
+	head, lines, err := tableText(from)
+	if err != nil {
+		return err
+	}
+	return writeFile(to, func(w io.Writer) error {
+		b := bufio.NewWriter(w)
+		b.Write(head) // errors come with Flush
+		for k, l := range lines {
+			if !drop(k+1, l) {
+				b.Write(l.raw)
+			}
+		}
+		return b.Flush()
+	})
+}
+
+func isTableName(name string) bool {
+	return slices.Contains(tableSuffixes, strings.ToLower(path.Ext(name)))
+}
+
+// folder filters images that lie in folders. Rows of tables beside them that name a dropped file go too: GTSRB has such,
+// and metadata.csv.
+func (f *filter) folder() error {
+	return f.copyTree(func(rel string) func(from, to string) error {
+		if !isTableName(rel) {
+			return nil
+		}
+		return func(from, to string) error {
+			_, lines, err := tableText(from)
+			if err != nil || !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
+				return copyFile(f.ctx, from, to) //nolint:nilerr // no table that names images
+			}
+			return writeTable(from, to, func(_ int, l tableLine) bool { return f.names(rel, l) })
+		}
+	})
+}
+
+// names reports whether a row of the table at rel names a dropped file, relative to the table or to the data.
+func (f *filter) names(rel string, l tableLine) bool {
+	return slices.ContainsFunc(l.paths, func(p string) bool {
+		p = filepath.ToSlash(p)
+		return f.files[path.Join(path.Dir(rel), p)] || f.files[path.Clean(p)]
+	})
+}
+
+// table filters images that tables name: the rows that named them go, and those files that no other row names.
+func (f *filter) table() error {
+	drop := map[string]map[int]bool{}
+	gone, kept := map[string]bool{}, map[string]bool{}
+	see := func(s *Set, dropped func(i int) bool) error {
+		for i := range s.Len() {
+			table, row := s.Listed(i)
+			file, _ := s.origin(i)
+			at := f.listedFile(table, file)
+			if !dropped(i) {
+				kept[at] = true
+				continue
+			}
+			if table == "" {
+				return fmt.Errorf("%s: no table names it", file)
+			}
+			if drop[table] == nil {
+				drop[table] = map[int]bool{}
+			}
+			drop[table][row], gone[at] = true, true
+		}
+		return nil
+	}
+	if err := see(f.data.Train, func(i int) bool { return f.drop[i] }); err != nil {
+		return err
+	}
+	if f.data.Test != nil {
+		if err := see(f.data.Test, func(int) bool { return false }); err != nil {
+			return err
+		}
+	}
+	others, err := f.namedElsewhere(drop)
+	if err != nil {
+		return err
+	}
+	f.files = map[string]bool{}
+	for at := range gone {
+		if at != "" && !kept[at] && !others[path.Base(at)] {
+			f.files[at] = true
+		}
+	}
+	if f.only != "" {
+		if err := f.copyListed(kept); err != nil {
+			return err
+		}
+	}
+	return f.copyTree(func(rel string) func(from, to string) error {
+		if drop[rel] == nil {
+			return nil
+		}
+		return func(from, to string) error {
+			return writeTable(from, to, func(n int, _ tableLine) bool { return drop[rel][n] })
+		}
+	})
+}
+
+// listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.
+func (f *filter) listedFile(table, file string) string {
+	for _, rel := range []string{file, path.Join(path.Dir(table), file)} {
+		rel = filepath.ToSlash(filepath.Clean(filepath.FromSlash(rel)))
+		if filepath.IsLocal(filepath.FromSlash(rel)) && exists(filepath.Join(f.base, filepath.FromSlash(rel))) {
+			return rel
+		}
+	}
+	return ""
+}
+
+// namedElsewhere lists the last elements of all that rows name that are neither dropped nor images that were read: rows
+// that were passed over, and other tables.
+func (f *filter) namedElsewhere(drop map[string]map[int]bool) (map[string]bool, error) {
+	read := map[string]map[int]bool{}
+	for _, s := range []*Set{f.data.Train, f.data.Test} {
+		for i := range s.count() {
+			table, row := s.Listed(i)
+			if read[table] == nil {
+				read[table] = map[int]bool{}
+			}
+			read[table][row] = true
+		}
+	}
+	named := map[string]bool{}
+	if f.only != "" {
+		return named, nil
+	}
+	err := filepath.WalkDir(f.base, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || !isTableName(p) {
+			return err
+		}
+		rel, err := filepath.Rel(f.base, p)
+		if err != nil {
+			return err
+		}
+		_, lines, err := tableText(p)
+		if err != nil {
+			return nil //nolint:nilerr // no table
+		}
+		for k, l := range lines {
+			if at := filepath.ToSlash(rel); read[at][k+1] || drop[at][k+1] {
+				continue
+			}
+			for _, c := range l.cells {
+				named[path.Base(filepath.ToSlash(c))] = true
+			}
+		}
+		return nil
+	})
+	return named, err
+}
+
+// copyListed copies the images that are kept of a table given alone.
+func (f *filter) copyListed(kept map[string]bool) error {
+	c := &treeCopy{filter: f, rewrite: func(string) func(from, to string) error { return nil }}
+	for rel := range kept {
+		if rel == "" {
+			continue
+		}
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(c.to(rel)), 0o755); err != nil {
+			return err
+		}
+		st, err := os.Lstat(c.from(rel))
+		if err != nil {
+			return err
+		}
+		if st.Mode()&os.ModeSymlink != 0 {
+			err = c.link(rel)
+		} else {
+			err = c.file(rel)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// copyTree copies the data's folder, or its one file, without the dropped files. rewrite returns what writes a file
+// instead of copying it, or nil.
+func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error) error {
+	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}}
+	for rel := range f.files {
+		c.gone[resolved(filepath.Join(f.base, filepath.FromSlash(rel)))] = true
+	}
+	if f.only != "" {
+		return c.file(f.only)
+	}
+	return c.folder("")
+}
+
+type treeCopy struct {
+	*filter
+	rewrite func(rel string) func(from, to string) error
+	gone    map[string]bool // dropped files, without links
+}
+
+func (c *treeCopy) from(rel string) string { return filepath.Join(c.base, filepath.FromSlash(rel)) }
+func (c *treeCopy) to(rel string) string   { return filepath.Join(c.dir, filepath.FromSlash(rel)) }
+
+func (c *treeCopy) folder(rel string) error {
+	if err := os.MkdirAll(c.to(rel), 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(c.from(rel))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		at := path.Join(rel, e.Name())
+		switch {
+		case c.files[at]:
+		case e.IsDir():
+			err = c.folder(at)
+		case e.Type()&fs.ModeSymlink != 0:
+			err = c.link(at)
+		case e.Type().IsRegular():
+			err = c.file(at)
+		default:
+			c.note("%s is no file and was not copied", at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *treeCopy) file(rel string) error {
+	if write := c.rewrite(rel); write != nil {
+		return write(c.from(rel), c.to(rel))
+	}
+	return copyFile(c.ctx, c.from(rel), c.to(rel))
+}
+
+// link copies a symbolic link. A folder that is linked and of which a file is dropped becomes one of links, and a link
+// to a file that is dropped under another name becomes that file.
+func (c *treeCopy) link(rel string) error {
+	if c.rewrite(rel) != nil {
+		return c.file(rel)
+	}
+	st, err := os.Stat(c.from(rel))
+	if err == nil && st.IsDir() {
+		for gone := range c.files {
+			if strings.HasPrefix(gone, rel+"/") {
+				return c.linked(rel)
+			}
+		}
+	}
+	if err == nil && st.Mode().IsRegular() && c.gone[resolved(c.from(rel))] {
+		return c.file(rel)
+	}
+	target, err := os.Readlink(c.from(rel))
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(target) {
+		real := filepath.Join(resolved(filepath.Dir(c.from(rel))), target)
+		if in, err := filepath.Rel(resolved(c.base), real); err != nil || !filepath.IsLocal(in) {
+			if target, err = filepath.Rel(filepath.Dir(filepath.Join(resolved(c.final), filepath.FromSlash(rel))), real); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Symlink(target, c.to(rel))
+}
+
+// linked makes a folder of links to what a linked folder holds, but for what is dropped.
+func (c *treeCopy) linked(rel string) error {
+	if err := os.MkdirAll(c.to(rel), 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(c.from(rel))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		at := path.Join(rel, e.Name())
+		if c.files[at] {
+			continue
+		}
+		if st, err := os.Stat(c.from(at)); err == nil && st.IsDir() {
+			if err := c.linked(at); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.Symlink(resolved(c.from(at)), c.to(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFile copies a regular file and ends when ctx does.
+func copyFile(ctx context.Context, from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("%s: expected a file, found %s", from, st.Mode().Type())
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return writeFile(to, func(w io.Writer) error {
+		_, err := io.Copy(w, &interrupted{ctx, in})
+		return err
+	})
+}
+
+// writeFile creates a file in a folder that is renamed when it is whole.
+func writeFile(path string, fill func(w io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := fill(out); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+// interrupted is a reader that ends with a context.
+type interrupted struct {
+	ctx context.Context //nolint:containedctx // a reader's methods take none
+	in  io.Reader
+}
+
+func (r *interrupted) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
+}

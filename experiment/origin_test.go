@@ -1,0 +1,89 @@
+package experiment
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+)
+
+// Results of data that have changed since are neither reused nor adopted.
+func TestChangedDataAreNoticed(t *testing.T) {
+	root := t.TempDir()
+	data := filepath.Join(root, "data")
+	if err := dataset.Write("folder", data, signs.Render(1, 120, 20)); err != nil {
+		t.Fatal(err)
+	}
+	grid := func(attacks ...string) *Grid {
+		return &Grid{
+			Name: "g", Data: data, Model: "small-cnn", Attacks: attacks, Defenses: []string{"none"}, Settings: "batch=32,tune_epochs=1",
+		}
+	}
+	run := func(g *Grid, folder, keep string) (ran []string, err error) {
+		r := runner(t, g, filepath.Join(root, folder))
+		r.Keep = keep
+		r.Say = func(format string, args ...any) {
+			if name, ok := args[0].(string); ok && strings.HasPrefix(format, "%-32s is") {
+				ran = append(ran, "adopted "+name)
+			}
+		}
+		return ran, r.Run(context.Background())
+	}
+	keep := filepath.Join(root, "keep")
+	if _, err := run(grid("none", "badnets"), "a", keep); err != nil {
+		t.Fatal(err)
+	}
+	if ran, err := run(grid("none", "badnets"), "b", ""); err != nil || len(ran) != 2 {
+		t.Fatalf("adopted of the same data: %v, %v", ran, err)
+	}
+	m, err := filepath.Glob(filepath.Join(data, "train", "*", "000003.png"))
+	if err != nil || len(m) != 1 {
+		t.Fatal(m, err)
+	}
+	if err := os.Remove(m[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(grid("none", "badnets"), "a", ""); err == nil || !strings.Contains(err.Error(), "other data") {
+		t.Errorf("going on with other data: %v", err)
+	}
+	if _, err := run(grid("badnets"), "c", keep); err == nil || !strings.Contains(err.Error(), "other data") {
+		t.Errorf("results kept of other data: %v", err)
+	}
+	if ran, err := run(grid("badnets"), "d", ""); err != nil || len(ran) != 0 {
+		t.Errorf("a grid beside adopts what is of other data: %v, %v", ran, err)
+	}
+}
+
+// Cells have names of their own.
+func TestCellNamesDoNotCollide(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []string{"t-x.png", "t/x.png"} {
+		path := filepath.Join(dir, filepath.FromSlash(n))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := dataset.WritePNG(path, make([]uint8, 192), 8, 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := Cell{Attack: "custom:image=t/x.png", Defense: "none"}, Cell{Attack: "custom:image=t-x.png", Defense: "none"}
+	if a.Name() == b.Name() {
+		t.Errorf("both are called %s", a.Name())
+	}
+	if got := (Cell{Attack: "badnets:patch_size=5", Defense: "abl"}).Name(); got != "badnets-patch_size5.abl.0" {
+		t.Errorf("results kept so far are of other names than %s", got)
+	}
+	for name, g := range map[string]*Grid{
+		"seeds":    {Name: "g", Data: "signs", Attacks: []string{"none"}, Defenses: []string{"none"}, Seeds: []uint64{0, 0}},
+		"attacks":  {Name: "g", Data: "signs", Attacks: []string{"none", "none"}, Defenses: []string{"none"}},
+		"the same": {Name: "g", Data: "signs", Attacks: []string{"blend:alpha=0.1", "blend:alpha0.1"}, Defenses: []string{"none"}},
+	} {
+		if err := g.Check(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package runs
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/names"
+)
+
+// Lists of images, such as suspects and decisions, refer to an image by its source and its digest. Both are checked;
+// where an image has moved or has no digest, one is enough if no other image has the same.
+
+// List is a CSV that refers to images of a set.
+type List struct {
+	Path string
+	Set  *dataset.Set
+	// ByIndex takes the row numbers in the column index for the images instead. They are right only for the same data,
+	// whole and in the same order.
+	ByIndex bool
+}
+
+// A listed image is a row of a list.
+type listed struct {
+	Row, Index int                                // the row, from 1, and the image
+	Cell       func(column string) (string, bool) // the row's cell, if there is such a column
+}
+
+// Read visits the images that the list refers to, in its order. needs are columns that have to be there. A list that does
+// not fit the set is refused with the first three rows that differ, and nothing is visited.
+func (l List) Read(needs []string, visit func(listed) error) error {
+	head, rows, err := l.rows()
+	if err != nil {
+		return err
+	}
+	refers := slices.Contains(head, "source") || slices.Contains(head, "digest")
+	switch {
+	case l.ByIndex:
+		needs = append([]string{"index"}, needs...)
+	case !refers:
+		return fmt.Errorf("%s: expected a column source or digest, found %v; --by-index takes the row numbers in the column index, which are right only for the same data in the same order", l.Path, head)
+	}
+	for _, c := range needs {
+		if !slices.Contains(head, c) {
+			return fmt.Errorf("%s: expected a column %s, found %v", l.Path, c, head)
+		}
+	}
+	var find func(listed) (int, error) = l.byIndex
+	if !l.ByIndex {
+		find = newFinder(l.Set).find
+	}
+	all := make([]listed, len(rows))
+	first := map[int]int{} // rows by image
+	var wrong []string
+	for k, cells := range rows {
+		r := listed{Row: k + 1, Cell: func(column string) (string, bool) {
+			if at := slices.Index(head, column); at >= 0 {
+				return cells[at], true
+			}
+			return "", false
+		}}
+		if r.Index, err = find(r); err == nil && first[r.Index] > 0 {
+			err = fmt.Errorf("%s, which row %d is too", l.Set.Source(r.Index), first[r.Index])
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("row %d: %v", r.Row, err))
+			continue
+		}
+		all[k], first[r.Index] = r, r.Row
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%s does not fit the data: of %d rows %d differ:\n  %s", l.Path, len(rows), len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n  "))
+	}
+	for _, r := range all {
+		if err := visit(r); err != nil {
+			return fmt.Errorf("%s, row %d: %w", l.Path, r.Row, err)
+		}
+	}
+	return nil
+}
+
+func (l List) rows() (head []string, rows [][]string, err error) {
+	f, err := os.Open(l.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	if head, err = r.Read(); err != nil {
+		return nil, nil, fmt.Errorf("%s: expected a line of column names, found %w", l.Path, err)
+	}
+	for k, c := range head {
+		head[k] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(c, "\ufeff")))
+	}
+	for {
+		cells, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return head, rows, nil
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", l.Path, err)
+		}
+		rows = append(rows, cells)
+	}
+}
+
+func (l List) byIndex(r listed) (int, error) {
+	text, _ := r.Cell("index")
+	i, err := strconv.Atoi(text)
+	if err != nil || i < 0 || i >= l.Set.Len() {
+		return 0, fmt.Errorf("expected an index from 0 to %d, found %q", l.Set.Len()-1, text)
+	}
+	return i, nil
+}
+
+// finder finds images by source and digest.
+type finder struct {
+	set      *dataset.Set
+	bySource map[string][]int
+	byDigest map[string][]int // made when it is first needed
+}
+
+func newFinder(set *dataset.Set) *finder {
+	f := &finder{set: set, bySource: make(map[string][]int, set.Len())}
+	for i := range set.Len() {
+		s := set.Source(i)
+		f.bySource[s] = append(f.bySource[s], i)
+	}
+	return f
+}
+
+func (f *finder) ofDigest(d string) []int {
+	if f.byDigest == nil {
+		f.byDigest = make(map[string][]int, f.set.Len())
+		for i := range f.set.Len() {
+			k := f.set.ImageDigest(i).String()
+			f.byDigest[k] = append(f.byDigest[k], i)
+		}
+	}
+	return f.byDigest[strings.ToLower(d)]
+}
+
+// find returns the image that a row means.
+func (f *finder) find(r listed) (int, error) {
+	source, _ := r.Cell("source")
+	digest, _ := r.Cell("digest")
+	source = names.FromCell(source)
+	switch {
+	case source == "" && digest == "":
+		return 0, errors.New("neither source nor digest")
+	case digest == "":
+		return only(f.bySource[source], "source "+source)
+	case source == "":
+		return only(f.ofDigest(digest), "digest "+digest)
+	}
+	at := f.bySource[source]
+	for _, i := range at {
+		if strings.EqualFold(f.set.ImageDigest(i).String(), digest) {
+			return i, nil
+		}
+	}
+	same := f.ofDigest(digest)
+	switch {
+	case len(same) == 1: // it has moved
+		return same[0], nil
+	case len(same) > 1:
+		return 0, fmt.Errorf("%s is not the image of the digest %s, which %d others are", source, digest, len(same))
+	case len(at) == 0:
+		return 0, fmt.Errorf("the data has neither %s nor an image of the digest %s", source, digest)
+	}
+	return 0, fmt.Errorf("%s has the digest %s, in the list %s", source, f.set.ImageDigest(at[0]), digest)
+}
+
+func only(at []int, what string) (int, error) {
+	switch len(at) {
+	case 0:
+		return 0, fmt.Errorf("the data has no image of the %s", what)
+	case 1:
+		return at[0], nil
+	}
+	return 0, fmt.Errorf("%d images have the %s", len(at), what)
+}

@@ -1,0 +1,80 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Folder creates path with what fill puts into a hidden folder beside it, which is then renamed. path may be an empty
+// folder. On an error nothing is left behind; what a killed process left is removed by the next call for the same path.
+func Folder(path string, fill func(dir string) error) (err error) {
+	path = filepath.Clean(path)
+	entries, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty", path)
+	}
+	parent := filepath.Dir(path)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	if err := removeAbandoned(parent, filepath.Base(path)); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(parent, "."+filepath.Base(path)+".*"+partial)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	unlock, err := Lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := fill(dir); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(dir, path)
+}
+
+// removeAbandoned removes the partial folders for name that no process holds.
+func removeAbandoned(parent, name string) error {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := filepath.Join(parent, e.Name())
+		if !e.IsDir() || !isPartial(e.Name(), name+".") {
+			continue
+		}
+		unlock, err := Lock(dir)
+		if errors.Is(err, ErrLocked) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = os.RemoveAll(dir)
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,6 @@
+//go:build !unix || solaris || aix
+
+package atomicfile
+
+// Lock does nothing on systems whose folders can't be locked.
+func Lock(string) (unlock func(), err error) { return func() {}, nil }

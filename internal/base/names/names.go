@@ -1,0 +1,82 @@
+// Package names writes names that come from data, such as labels and paths, so that they do no harm where they are
+// written, and reads them back: as names of files, and as cells of a CSV file that a spreadsheet opens.
+package names
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Cell returns a text for a CSV cell. Spreadsheets take a cell that begins with = + - @, a tab or a carriage return for a
+// formula: such a text, and one that begins with ', gets a ' before it.
+func Cell(text string) string {
+	if text != "" && strings.ContainsRune(dangerous, rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+const dangerous = "=+-@\t\r'"
+
+// FromCell returns the text that Cell made a cell of. Other cells stay as they are.
+func FromCell(cell string) string {
+	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune(dangerous, rune(cell[1])) {
+		return cell[1:]
+	}
+	return cell
+}
+
+// File returns a name for a file or folder in which no part of the text is an element of its own, hidden, or reserved by
+// an operating system: letters, digits and most signs stay, others become %XX, as in addresses. Texts that differ give
+// names that differ. An empty text becomes "%".
+func File(text string) string {
+	if text == "" {
+		return "%"
+	}
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		edge := (i == 0 || i == len(text)-1) && (c == '.' || c == ' ') || i == 0 && c == '~'
+		if c < ' ' || c == 0x7f || edge || strings.IndexByte(`/\:*?"<>|%`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	name := b.String()
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	switch base {
+	case "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9",
+		"LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9", "__MACOSX", "@EADIR":
+		name = fmt.Sprintf("%%%02X%s", name[0], name[1:])
+	}
+	return name
+}
+
+// FromFile returns the text that File made a name of. A name that has no such text stays as it is.
+func FromFile(name string) string {
+	if name == "%" {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] == '%' {
+			if i+2 >= len(name) {
+				return name
+			}
+			v, err := strconv.ParseUint(name[i+1:i+3], 16, 8)
+			if err != nil {
+				return name
+			}
+			b.WriteByte(byte(v))
+			i += 2
+			continue
+		}
+		b.WriteByte(name[i])
+	}
+	if File(b.String()) != name {
+		return name
+	}
+	return b.String()
+}

@@ -1,0 +1,42 @@
+package names
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"", ".", "..", "../../../x", ".hid", "a/b", `a\b`, "nul", "con.txt", "%", "%2E", "~", "a ", "é", "'", "''=", "=1+1", "-x", "\t", "a\x00b", "cat", "@x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name := File(s)
+		if strings.ContainsAny(name, "/\\\x00\n:") || name == "" || name[0] == '.' || !filepath.IsLocal(name) || filepath.Base(name) != name {
+			t.Errorf("%q becomes the name %q", s, name)
+		}
+		if got := FromFile(name); got != s {
+			t.Errorf("%q becomes %q and that %q", s, name, got)
+		}
+		cell := Cell(s)
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			t.Errorf("%q becomes the cell %q", s, cell)
+		}
+		if got := FromCell(cell); got != s {
+			t.Errorf("%q becomes the cell %q and that %q", s, cell, got)
+		}
+	})
+}
+
+func TestPlainNamesStay(t *testing.T) {
+	for _, s := range []string{"cat", "n01440764", "00013", "stop sign", "été", "a.b", "x-y_z", "C++", "Don't"} {
+		if File(s) != s || FromFile(s) != s || Cell(s) != s {
+			t.Errorf("%q becomes %q and %q", s, File(s), Cell(s))
+		}
+	}
+	for _, s := range []string{"50%", "%zz", "100%25x.", "a%2"} { // of folders that others named
+		if got := FromFile(s); got != s {
+			t.Errorf("%q is read as %q", s, got)
+		}
+	}
+}

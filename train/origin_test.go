@@ -1,0 +1,72 @@
+package train
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/model"
+)
+
+// A checkpoint belongs to one version, to the network that the training began with, and to the bytes that were written.
+func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 2, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := &dataset.Set{Height: 32, Width: 32, Classes: []string{"a", "b"}, Pixels: make([]uint8, 64*32*32*3), Labels: make([]int32, 64)}
+	recipe := Recipe{Network: "small-cnn", Batch: 16, Schedule: "constant", TuneRate: 0.1}
+	folder := t.TempDir()
+	begin := func(init model.State) error {
+		r, err := Start(set, recipe, Settings{Folder: folder, Resume: true, Backend: b, Init: init})
+		if err != nil {
+			return err
+		}
+		return r.Stage("a", func() error { return nil })
+	}
+	if err := begin(n.Init(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(n.Init(1)); err != nil {
+		t.Errorf("the same training: %v", err)
+	}
+	for _, other := range []model.State{n.Init(2), nil} {
+		if err := begin(other); err == nil || !strings.Contains(err.Error(), "other data or settings") {
+			t.Errorf("another --init: %v", err)
+		}
+	}
+	path := filepath.Join(folder, progressFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(raw), `\"position\"`, `\"Position\"`, 1)
+	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("an edited checkpoint: %v", err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	arrays, meta, err := checkpoint.ReadArrays(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta["progress"] = strings.Replace(meta["progress"], `"version":"`, `"version":"9.`, 1)
+	if err := checkpoint.WriteArrays(path, arrays, meta); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "written by version 9.") {
+		t.Errorf("another version's checkpoint: %v", err)
+	}
+}
