@@ -7,14 +7,17 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Training on data that somebody has poisoned. With images of one's own, dataset.Load reads them.
 func ExampleTrain() {
 	ctx := context.Background()
-	data := signs.Render(0, 600, 100)
-	conf := attack.Defaults("badnets")
-	conf.Target, conf.PatchSize = 9, 5
+	data := signs.Render(0, 300, 1)
+	conf, err := attack.Parse("badnets:target=9,patch_size=5")
+	if err != nil {
+		panic(err)
+	}
 	planted, err := attack.New(ctx, conf, data.Train, attack.Env{})
 	if err != nil {
 		panic(err)
@@ -25,11 +28,11 @@ func ExampleTrain() {
 	}
 
 	o := abl.Demo()
-	o.IsolateEpochs, o.TuneEpochs = 3, 4
-	result, err := abl.Train(ctx, poisoned, o, abl.Settings{})
+	o.IsolateEpochs, o.TuneEpochs, o.UnlearnSteps = 2, 2, 10
+	result, err := abl.Train(ctx, poisoned, o, train.Settings{})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(result.Model.Parameters(), "parameters,", len(result.Suspects), "images ranked")
-	// Output: 33626 parameters, 600 images ranked
+	// Output: 33626 parameters, 300 images ranked
 }

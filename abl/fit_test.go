@@ -1,9 +1,13 @@
 package abl
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/train"
 )
 
 func TestFit(t *testing.T) {
@@ -19,14 +23,8 @@ func TestFit(t *testing.T) {
 			t.Errorf("%d images: batch %d, %d epochs of isolation, %g isolated; expected %+v", c.images, f.Batch, f.IsolateEpochs, f.Isolation*float64(c.images), c)
 		}
 	}
-	if plain := (Options{Batch: 128}).Fit(1_000); plain.IsolateEpochs != 0 {
+	if plain := (Options{Recipe: train.Recipe{Batch: 128}}).Fit(1_000); plain.IsolateEpochs != 0 {
 		t.Errorf("no isolation became %d epochs", plain.IsolateEpochs)
-	}
-}
-
-func TestMeanLeavesOutWhatTookNoPart(t *testing.T) {
-	if got := mean([]float32{1, -1, 2, -1}); got != 1.5 {
-		t.Errorf("mean %g, expected 1.5", got)
 	}
 }
 
@@ -53,5 +51,52 @@ func TestFitToKeepsWhatWasGiven(t *testing.T) {
 		if got := o.FitTo(1_000, func(s string) bool { return slices.Contains(strings.Fields(c.given), s) }); got != want {
 			t.Errorf("with %q given: %+v, expected %+v", c.given, got, want)
 		}
+	}
+}
+
+// A set of numbers or names that there is not is refused, whichever part of the options it belongs to.
+func TestCheck(t *testing.T) {
+	for want, change := range map[string]func(o *Options){
+		"batch 1":        func(o *Options) { o.Batch = 1 },
+		"gamma -1":       func(o *Options) { o.Gamma = -1 },
+		"tolerance 2":    func(o *Options) { o.Tolerance = 2 },
+		`network "x"`:    func(o *Options) { o.Network = "x" },
+		`loss "x"`:       func(o *Options) { o.Loss = "x" },
+		`ranking "x"`:    func(o *Options) { o.Rank = "x" },
+		`unlearning "x"`: func(o *Options) { o.Unlearn = "x" },
+		`schedule "x"`:   func(o *Options) { o.Schedule = "x" },
+		"isolation 0":    func(o *Options) { o.Isolation = 0 },
+		"nothing to do":  func(o *Options) { o.IsolateEpochs, o.TuneEpochs = 0, 0 },
+	} {
+		o := Default()
+		if err := o.Check(); err != nil {
+			t.Fatal(err)
+		}
+		change(&o)
+		if err := o.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
+		}
+	}
+	for name, o := range map[string]Options{"paper": Paper(), "demo": Demo()} {
+		if err := o.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The names in results and grids are those of version 0.1.
+func TestJSONNames(t *testing.T) {
+	raw, err := json.Marshal(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Fields("network seed batch isolate_epochs isolate_rate isolate_most loss gamma sign rank isolation tune_epochs tune_rate schedule augment flip unlearn unlearn_steps unlearn_rate unlearn_limit tolerance held_back refine")
+	slices.Sort(want)
+	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
+		t.Errorf("%q, expected %q", names, want)
 	}
 }

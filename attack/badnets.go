@@ -11,23 +11,31 @@ var badNets = Method{
 	Name:     "badnets",
 	About:    "A small black and white checkerboard in the bottom right corner.",
 	Paper:    "Gu et al., BadNets, 2017",
-	Defaults: func(c *Config) { c.PatchSize = 3 },
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		n, err := patchSide(c, set)
-		if err != nil {
-			return nil, err
-		}
-		return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
-			copy(dst, src)
-			checkerboard(dst, set.Width, set.Height-n, set.Width-n, n, max(1, c.PatchSize))
-		}), nil
-	},
+	Settings: func() Settings { return &BadNets{PatchSize: 3} },
 }
 
-// patchSide returns the pixels of a patch's side in images of this size.
-func patchSide(c Config, set *dataset.Set) (int, error) {
-	n, side := scaled(c.PatchSize, min(set.Height, set.Width)), min(set.Height, set.Width)
-	if c.PatchSize < 1 || n >= side {
+// BadNets are the settings of badnets.
+type BadNets struct {
+	PatchSize int `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
+}
+
+// Trigger implements Settings.
+func (s *BadNets) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	n, err := patchSide(s.PatchSize, set)
+	if err != nil {
+		return nil, err
+	}
+	cells := s.PatchSize
+	return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
+		copy(dst, src)
+		checkerboard(dst, set.Width, set.Height-n, set.Width-n, n, cells)
+	}), nil
+}
+
+// patchSide returns the pixels of a patch's side in images of this size; size is given for images of 32 pixels.
+func patchSide(size int, set *dataset.Set) (int, error) {
+	n, side := scaled(size, min(set.Height, set.Width)), min(set.Height, set.Width)
+	if n >= side {
 		return 0, fmt.Errorf("a patch of %d pixels does not fit into %d×%d", n, set.Height, set.Width)
 	}
 	return n, nil

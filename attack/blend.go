@@ -11,30 +11,45 @@ var blend = Method{
 	Name:     "blend",
 	About:    "A fixed random pattern, or a picture, over the whole image: (1−α)·x + α·k.",
 	Paper:    "Chen et al., Targeted Backdoor Attacks Using Data Poisoning, 2017",
-	Defaults: func(c *Config) { c.Alpha = 0.2 },
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		if err := c.checkAlpha(); err != nil {
-			return nil, err
+	Settings: func() Settings { return &Blend{Alpha: 0.2} },
+}
+
+// Blend are the settings of blend.
+type Blend struct {
+	Alpha float64 `json:"alpha,omitempty" range:"(0,1]"` // opacity of the pattern
+	Image string  `json:"image,omitempty"`               // a picture of the user's own instead of noise
+}
+
+// Trigger implements Settings.
+func (s *Blend) Trigger(c Common, set *dataset.Set) (Trigger, error) {
+	pattern, err := blendPattern(s.Image, c.Seed, set)
+	if err != nil {
+		return nil, err
+	}
+	alpha := s.Alpha
+	return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
+		for i, v := range src {
+			dst[i] = toByte((1-alpha)*float64(v) + alpha*float64(pattern[i]))
 		}
-		h, w := set.Height, set.Width
-		pattern := make([]uint8, h*w*3)
-		if c.Image != "" {
-			p, err := loadPicture(c.Image, h, w)
-			if err != nil {
-				return nil, err
-			}
-			for i := range h * w {
-				copy(pattern[3*i:3*i+3], p.Pix[4*i:])
-			}
-		} else {
-			noise(pattern, h, w, c.Seed)
-		}
-		return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
-			for i, v := range src {
-				dst[i] = toByte((1-c.Alpha)*float64(v) + c.Alpha*float64(pattern[i]))
-			}
-		}), nil
-	},
+	}), nil
+}
+
+// blendPattern returns a picture from a file, or noise where path is empty, in the size of the set's images.
+func blendPattern(path string, seed uint64, set *dataset.Set) ([]uint8, error) {
+	h, w := set.Height, set.Width
+	pattern := make([]uint8, h*w*3)
+	if path == "" {
+		noise(pattern, h, w, seed)
+		return pattern, nil
+	}
+	p, err := loadPicture(path, h, w)
+	if err != nil {
+		return nil, err
+	}
+	for i := range h * w {
+		copy(pattern[3*i:3*i+3], p.Pix[4*i:])
+	}
+	return pattern, nil
 }
 
 // noise fills a pattern of 32×32 cells whatever the image's size, so that it looks the same.

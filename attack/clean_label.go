@@ -19,24 +19,33 @@ var cleanLabel = Method{
 	About:      "Target-class images made hard by PGD, then a patch in all four corners; labels kept.",
 	Paper:      "Turner et al., Clean-Label Backdoor Attacks, 2018",
 	CleanLabel: true,
-	Defaults: func(c *Config) {
-		c.PatchSize, c.Epsilon, c.Steps = 3, 16, 30
-		ownNetwork(c)
-	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		side, err := patchSide(c, set)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkPerturbation(c); err != nil {
-			return nil, err
-		}
-		return &corners{side: side, cells: c.PatchSize}, nil
+	Recipe:     1,
+	Settings: func() Settings {
+		return &CL{PatchSize: 3, Epsilon: 16, Steps: 30, Surrogate: ownNetwork()}
 	},
 }
 
+// CL are the settings of cl.
+type CL struct {
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"`  // pixels at a side of 32; scales with the image
+	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`  // largest change of a pixel, of 255
+	Steps     int     `json:"steps,omitempty" range:"[1,100000]"` // of projected gradient descent
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *CL) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	side, err := patchSide(s.PatchSize, set)
+	if err != nil {
+		return nil, err
+	}
+	return &corners{CL: *s, side: side}, nil
+}
+
+// corners are patches in all four, beside a perturbation in training images.
 type corners struct {
-	side, cells int
+	CL
+	side int
 	attacker
 }
 
@@ -64,7 +73,7 @@ func (a *attacker) Restore(l *Lab, arrays map[string]checkpoint.Array) error {
 			classes = t.Dims[1]
 		}
 	}
-	n, err := model.New(l.Config.Network, classes, l.height, l.width)
+	n, err := model.New(l.Surrogate.Network, classes, l.height, l.width)
 	if err != nil {
 		return err
 	}
@@ -93,7 +102,7 @@ func (c *corners) Apply(ctx context.Context, b *Batch) error {
 		img := b.Set.Image(i)
 		for _, top := range []int{0, b.Set.Height - c.side} {
 			for _, left := range []int{0, b.Set.Width - c.side} {
-				checkerboard(img, b.Set.Width, top, left, c.side, c.cells)
+				checkerboard(img, b.Set.Width, top, left, c.side, c.PatchSize)
 			}
 		}
 	}
@@ -111,7 +120,7 @@ func (c *corners) perturb(ctx context.Context, b *Batch) error {
 		return err
 	}
 	var y []int32
-	p := newPerturbation(c.lab.Config)
+	p := newPerturbation(c.Epsilon, c.Steps)
 	p.prepare = func(_ []float32, at []int) error {
 		y = labelsOf(b.Set, at)
 		return nil

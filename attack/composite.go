@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,36 +12,42 @@ import (
 )
 
 var composite = Method{
-	Name:  "cba",
-	About: "Images of two classes mixed into one and labelled with a third; no added trigger.",
-	Paper: "Lin et al., Composite Backdoor Attack, CCS 2020",
-	Defaults: func(c *Config) {
-		c.ClassA, c.ClassB, c.Mix, c.Cover = 1, 2, "half", 0.1
-	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		n := len(set.Classes)
-		switch {
-		case c.ClassA < 0 || c.ClassA >= n || c.ClassB < 0 || c.ClassB >= n:
-			return nil, fmt.Errorf("classes %d and %d are mixed, the classes are 0 to %d", c.ClassA, c.ClassB, n-1)
-		case c.ClassA == c.ClassB || c.ClassA == c.Target || c.ClassB == c.Target:
-			return nil, fmt.Errorf("classes %d and %d are mixed for target %d, expected three different classes", c.ClassA, c.ClassB, c.Target)
-		case c.Mix != "half" && c.Mix != "blend":
-			return nil, fmt.Errorf("mix %q; there are half and blend", c.Mix)
-		case c.AllToAll:
-			return nil, fmt.Errorf("composite images have one target")
-		}
-		return &mixer{c}, nil
-	},
+	Name:     "cba",
+	About:    "Images of two classes mixed into one and labelled with a third; no added trigger.",
+	Paper:    "Lin et al., Composite Backdoor Attack, CCS 2020",
+	Cover:    0.1,
+	Settings: func() Settings { return &CBA{ClassA: 1, ClassB: 2, Mix: "half"} },
 }
 
-type mixer struct{ c Config }
+// CBA are the settings of cba.
+type CBA struct {
+	ClassA int    `json:"class_a,omitempty" range:"[0,)"` // the classes that are mixed
+	ClassB int    `json:"class_b,omitempty" range:"[0,)"`
+	Mix    string `json:"mix,omitempty"` // "half" beside half, or "blend" with smooth edges
+}
+
+// Trigger implements Settings.
+func (s *CBA) Trigger(c Common, set *dataset.Set) (Trigger, error) {
+	n := len(set.Classes)
+	switch {
+	case s.ClassA >= n || s.ClassB >= n:
+		return nil, fmt.Errorf("classes %d and %d are mixed, the classes are 0 to %d", s.ClassA, s.ClassB, n-1)
+	case s.ClassA == s.ClassB || s.ClassA == c.Target || s.ClassB == c.Target:
+		return nil, fmt.Errorf("classes %d and %d are mixed for target %d, expected three different classes", s.ClassA, s.ClassB, c.Target)
+	case c.AllToAll || c.RandomLabels || c.Targets > 1:
+		return nil, errors.New("composite images have one target")
+	}
+	return &mixer{*s}, oneOf("mix", s.Mix, "half", "blend")
+}
+
+type mixer struct{ CBA }
 
 // mix writes a and b into one image: half beside half, at a seam that moves a little from image to
 // image, sharp or smooth.
 func (m *mixer) mix(dst, a, b []uint8, w int, r *rand.Rand) {
 	seam := float64(w) * (0.4 + 0.2*r.Float64())
 	soft := 1e-6
-	if m.c.Mix == "blend" {
+	if m.Mix == "blend" {
 		soft = float64(w) / 8
 	}
 	for i := range dst {
@@ -51,9 +58,9 @@ func (m *mixer) mix(dst, a, b []uint8, w int, r *rand.Rand) {
 
 // Apply fills the images with mixes of the two classes: what they showed is replaced.
 func (m *mixer) Apply(ctx context.Context, b *Batch) error {
-	pools := [2][]int{m.untouched(b, m.c.ClassA), m.untouched(b, m.c.ClassB)}
+	pools := [2][]int{m.untouched(b, m.ClassA), m.untouched(b, m.ClassB)}
 	if len(pools[0]) == 0 || len(pools[1]) == 0 {
-		return fmt.Errorf("no untouched images of classes %d and %d to mix", m.c.ClassA, m.c.ClassB)
+		return fmt.Errorf("no untouched images of classes %d and %d to mix", m.ClassA, m.ClassB)
 	}
 	return m.fill(ctx, b, func(_ int, r *rand.Rand) (x, y int) {
 		return pools[0][r.IntN(len(pools[0]))], pools[1][r.IntN(len(pools[1]))]
@@ -107,9 +114,9 @@ func (m *mixer) untouched(b *Batch, class int) []int {
 
 // Compose implements Composer: as many mixes as there are test images of the smaller class.
 func (m *mixer) Compose(test *dataset.Set, seed uint64) (*dataset.Set, error) {
-	as, bs := test.OfClass(int32(m.c.ClassA)), test.OfClass(int32(m.c.ClassB))
+	as, bs := test.OfClass(int32(m.ClassA)), test.OfClass(int32(m.ClassB))
 	if len(as) == 0 || len(bs) == 0 {
-		return nil, fmt.Errorf("the test set has no images of classes %d and %d to mix", m.c.ClassA, m.c.ClassB)
+		return nil, fmt.Errorf("the test set has no images of classes %d and %d to mix", m.ClassA, m.ClassB)
 	}
 	out := test.Subset(as[:min(len(as), len(bs))])
 	order := rng.Shuffle(seed, "attack cba test", len(bs))

@@ -1,87 +1,159 @@
 package attack
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/settings"
 )
 
-// Config is what every attack takes. Zero values are not defaults: start from Defaults.
-type Config struct {
-	Name   string  `json:"name"`
+// Common is what every attack takes. Zero values are not defaults.
+type Common struct {
 	Rate   float64 `json:"rate" range:"(0,1)"`  // share of all training images that are poisoned
 	Target int     `json:"target" range:"[0,)"` // class that triggered images shall be taken for
 	Seed   uint64  `json:"seed"`
 	// AllToAll sends every class to the next one instead of all to Target.
 	AllToAll bool `json:"all_to_all,omitempty"`
-	// Cover is the share of all training images that are changed with their labels kept: by what Dynamic, DFST and CBA
-	// have for that, by the trigger itself of the others.
+	// Cover is the share of all training images that are changed with their labels kept: by what a Coverer has for that,
+	// by the trigger itself of the others.
 	Cover float64 `json:"cover,omitempty" range:"[0,1)"`
-
-	PatchSize int     `json:"patch_size,omitempty" range:"[0,)"`    // pixels at a side of 32; scales with the image
-	Alpha     float64 `json:"alpha,omitempty" range:"[0,1]"`        // opacity of a blended pattern or watermark
-	Delta     float64 `json:"delta,omitempty" range:"[0,255]"`      // amplitude of SIG's wave in training images, of 255
-	DeltaTest float64 `json:"delta_test,omitempty" range:"[0,255]"` // the same in test images; 0: as in training
-	Frequency float64 `json:"frequency,omitempty" range:"[0,)"`     // waves across the image
-	Mask      string  `json:"mask,omitempty"`                       // Trojan: "square" or "watermark"
-	Epsilon   float64 `json:"epsilon,omitempty" range:"[0,255]"`    // largest change of a pixel by CL and FC, of 255
-	Steps     int     `json:"steps,omitempty" range:"[0,)"`         // of an optimisation
-	Style     string  `json:"style,omitempty"`                      // DFST: "sunset" or a folder of pictures
-	ClassA    int     `json:"class_a,omitempty" range:"[0,)"`       // CBA: the classes that are mixed
-	ClassB    int     `json:"class_b,omitempty" range:"[0,)"`
-	Mix       string  `json:"mix,omitempty"`      // CBA: "half" beside half, or "blend" with smooth edges
-	Image     string  `json:"image,omitempty"`    // blend, custom: a picture of the user's own
-	Attacker  string  `json:"attacker,omitempty"` // FC: "aware" or "clean", what the attacker's network has learnt
-	Place     string  `json:"place,omitempty"`    // FC: what is perturbed, the whole "image" or where the "patch" goes
-
-	Density float64 `json:"density,omitempty" range:"[0,1]"` // Dynamic: share of the image that masks may cover for nothing
-
-	Network string `json:"network,omitempty"`             // architecture of the attacker's own networks
-	Epochs  int    `json:"epochs,omitempty" range:"[0,)"` // their training
-	NoFlip  bool   `json:"no_flip,omitempty"`             // their images are never swapped left and right
+	// Targets is how many classes share the images out, from Target on: class c goes to the (c mod Targets)th of them. 0 and 1
+	// are Target alone.
+	Targets int `json:"targets,omitempty" range:"[0,)"`
+	// RandomLabels gives each planted image another class by chance: the attack is untargeted.
+	RandomLabels bool `json:"random_labels,omitempty"`
 }
 
-// Defaults returns the paper's settings for an attack: target 0, rate 10 %, or 8 % of the whole set
-// for those that only take images of the target class.
-func Defaults(name string) Config {
-	c := Config{Name: name, Rate: 0.1}
-	m := method(name)
-	if m == nil {
-		return c
+// Settings are those of one attack alone: a pointer to a struct whose fields have names for JSON, for NAME:key=value
+// and, where numbers have limits, tags as range:"[0,1)".
+type Settings interface {
+	// Trigger makes the attack ready for images of set's size and classes. It must not depend on set's images: what is
+	// learnt from those is a Learner's.
+	Trigger(c Common, set *dataset.Set) (Trigger, error)
+}
+
+// Config is an attack with all its settings. Its JSON form is one flat object. Start from Method.Defaults or Parse.
+type Config struct {
+	Method Method
+	Common
+	Own Settings
+}
+
+// Surrogate is how an attacker trains networks of its own. Settings of attacks that do so embed it.
+type Surrogate struct {
+	Network string `json:"network,omitempty"`             // its architecture
+	Epochs  int    `json:"epochs,omitempty" range:"[0,)"` // of its training
+	NoFlip  bool   `json:"no_flip,omitempty"`             // its images are never swapped left and right
+}
+
+func (s *Surrogate) surrogate() *Surrogate { return s }
+
+// Surrogate returns the settings of the attacker's own networks, to be changed; nil if it trains none.
+func (c Config) Surrogate() *Surrogate {
+	if s, ok := c.Own.(interface{ surrogate() *Surrogate }); ok {
+		return s.surrogate()
 	}
-	if m.CleanLabel {
-		c.Rate = 0.08
-	}
-	if m.Defaults != nil {
-		m.Defaults(&c)
-	}
-	return c
+	return nil
 }
 
 // Check reports what is wrong with the settings, as far as that can be told without data.
 func (c Config) Check() error {
-	m := method(c.Name)
-	if m == nil {
-		return fmt.Errorf("no attack %q; there are %s", c.Name, strings.Join(Names(), ", "))
+	if c.Own == nil {
+		return errors.New("an attack without settings; start from a method's defaults")
 	}
-	err := settings.Check(c)
-	if err == nil && c.AllToAll && m.CleanLabel {
-		err = errors.New("it keeps labels, so that it can't send every class to the next one")
+	err := settings.Check(c.Common)
+	if err == nil {
+		err = settings.Check(c.Own)
+	}
+	if err == nil {
+		err = c.checkLabels(c.Method.CleanLabel)
 	}
 	if err != nil {
-		return fmt.Errorf("attack %s: %w", c.Name, err)
+		return fmt.Errorf("attack %s: %w", c.Method.Name, err)
 	}
 	return nil
 }
 
-func (c Config) checkAlpha() error {
-	if c.Alpha <= 0 || c.Alpha > 1 {
-		return fmt.Errorf("alpha %g, expected more than 0 and up to 1", c.Alpha)
+// Settings returns an attack's settings as Parse takes them, but for the seed.
+func (c Config) Settings() string {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return c.Method.Name
 	}
-	return nil
+	var m map[string]any
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return c.Method.Name
+	}
+	var s []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if k == "name" || k == "seed" {
+			continue
+		}
+		v := m[k]
+		if f, ok := v.(float64); ok {
+			v = strconv.FormatFloat(f, 'g', -1, 64)
+		}
+		s = append(s, fmt.Sprintf("%s=%v", k, v))
+	}
+	return strings.Join(s, " ")
 }
 
-// ownNetwork sets the attacker's training.
-func ownNetwork(c *Config) { c.Network, c.Epochs = "wrn-16-1", 10 }
+// named is the first key of a Config's JSON form.
+type named struct {
+	Name string `json:"name"`
+}
+
+// MarshalJSON implements json.Marshaler: name, common settings and the attack's own are one object.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return marshalFlat(named{c.Method.Name}, c.Common, c.Own)
+}
+
+// UnmarshalJSON implements json.Unmarshaler for the attacks of Builtin; see Methods.Decode for others.
+func (c *Config) UnmarshalJSON(raw []byte) error {
+	var err error
+	*c, err = Builtin().Decode(raw)
+	return err
+}
+
+// Decode reads a Config's JSON form. What is not given is zero, whatever the defaults.
+func (m Methods) Decode(raw []byte) (Config, error) {
+	var n named
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return Config{}, err
+	}
+	of, err := m.Named(n.Name)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Method: of, Own: reflect.New(reflect.TypeOf(of.Settings()).Elem()).Interface().(Settings)}
+	if err := json.Unmarshal(raw, &c.Common); err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(raw, c.Own)
+}
+
+// marshalFlat joins the fields of structs in one JSON object.
+func marshalFlat(parts ...any) ([]byte, error) {
+	var all [][]byte
+	for _, p := range parts {
+		raw, err := json.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		if len(raw) > len("{}") {
+			all = append(all, raw[1:len(raw)-1])
+		}
+	}
+	return slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}")), nil
+}
+
+// ownNetwork is how attackers' networks are trained unless said.
+func ownNetwork() Surrogate { return Surrogate{Network: "wrn-16-1", Epochs: 10} }

@@ -18,32 +18,38 @@ var custom = Method{
 	Name:     "custom",
 	About:    "A picture of your own with transparency (image=FILE), laid over the whole image.",
 	Paper:    "the picture's alpha channel stamps where it is opaque and blends where it is not",
-	Defaults: func(c *Config) { c.Alpha = 1 },
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		if c.Image == "" {
-			return nil, errors.New("a picture is needed: custom:image=FILE.png")
+	Settings: func() Settings { return &Custom{Alpha: 1} },
+}
+
+// Custom are the settings of custom.
+type Custom struct {
+	Alpha float64 `json:"alpha,omitempty" range:"(0,1]"` // opacity beside the picture's own
+	Image string  `json:"image,omitempty"`               // the picture, PNG or JPEG
+}
+
+// Trigger implements Settings.
+func (s *Custom) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	if s.Image == "" {
+		return nil, errors.New("a picture is needed: custom:image=FILE.png")
+	}
+	p, err := loadPicture(s.Image, set.Height, set.Width)
+	if err != nil {
+		return nil, err
+	}
+	visible := false
+	for i := 3; i < len(p.Pix); i += 4 {
+		visible = visible || p.Pix[i] > 0
+	}
+	if !visible {
+		return nil, fmt.Errorf("%s: every pixel is transparent", s.Image)
+	}
+	alpha := s.Alpha
+	return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
+		for i, v := range src {
+			a := alpha * float64(p.Pix[i/3*4+3]) / 255
+			dst[i] = toByte((1-a)*float64(v) + a*float64(p.Pix[i/3*4+i%3]))
 		}
-		if err := c.checkAlpha(); err != nil {
-			return nil, err
-		}
-		p, err := loadPicture(c.Image, set.Height, set.Width)
-		if err != nil {
-			return nil, err
-		}
-		visible := false
-		for i := 3; i < len(p.Pix); i += 4 {
-			visible = visible || p.Pix[i] > 0
-		}
-		if !visible {
-			return nil, fmt.Errorf("%s: every pixel is transparent", c.Image)
-		}
-		return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
-			for i, v := range src {
-				a := c.Alpha * float64(p.Pix[i/3*4+3]) / 255
-				dst[i] = toByte((1-a)*float64(v) + a*float64(p.Pix[i/3*4+i%3]))
-			}
-		}), nil
-	},
+	}), nil
 }
 
 // loadPicture reads a picture and resizes it; its colours are not multiplied with its alpha.

@@ -13,35 +13,43 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/gx"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
 var dfst = Method{
-	Name:  "dfst",
-	About: "A learned style transfer as the trigger, hardened by detoxification rounds.",
-	Paper: "Cheng et al., Deep Feature Space Trojan Attack by Controlled Detoxification, AAAI 2021",
-	Defaults: func(c *Config) {
-		c.Style, c.Steps, c.Cover = "sunset", 600, 0.1
-		ownNetwork(c)
-	},
-	New: func(_ Config, set *dataset.Set) (Trigger, error) {
-		d := &styled{}
-		var err error
-		if d.transfer, err = model.Custom("transfer", set.Height, set.Width, encoderDecoder(3, true)); err != nil {
-			return nil, err
-		}
-		d.injector, err = model.Custom("injector", set.Height, set.Width, func(b *model.Builder, x *Node) *Node {
-			// Shallow: what it can do to an image are colours and edges, the features to be unlearnt.
-			return b.Conv("out", b.Relu(b.BatchNorm("bn", b.Conv("in", x, 8, 3, 1))), 3, 1, 1)
-		})
-		return d, err
-	},
+	Name:     "dfst",
+	About:    "A learned style transfer as the trigger, hardened by detoxification rounds.",
+	Paper:    "Cheng et al., Deep Feature Space Trojan Attack by Controlled Detoxification, AAAI 2021",
+	Cover:    0.1,
+	Recipe:   1,
+	Settings: func() Settings { return &DFST{Steps: 600, Style: "sunset", Surrogate: ownNetwork()} },
+}
+
+// DFST are the settings of dfst.
+type DFST struct {
+	Steps int    `json:"steps,omitempty" range:"[0,)"` // of the style transfer's training
+	Style string `json:"style,omitempty"`              // "sunset" or a folder of pictures
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *DFST) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	d := &styled{DFST: *s}
+	var err error
+	if d.transfer, err = model.Custom("transfer", set.Height, set.Width, encoderDecoder(3, true)); err != nil {
+		return nil, err
+	}
+	d.injector, err = model.Custom("injector", set.Height, set.Width, func(b *model.Builder, x *Node) *Node {
+		// Shallow: what it can do to an image are colours and edges, the features to be unlearnt.
+		return b.Conv("out", b.Relu(b.BatchNorm("bn", b.Conv("in", x, 8, 3, 1))), 3, 1, 1)
+	})
+	return d, err
 }
 
 type styled struct {
+	DFST
 	transfer, injector *model.Network
 	transferState      model.State
 	injectors          []model.State // one a round
@@ -84,7 +92,7 @@ func (d *styled) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	if err != nil {
 		return err
 	}
-	styles, err := stylePictures(l.Config, set)
+	styles, err := stylePictures(d.Style, l.Seed, set)
 	if err != nil {
 		return err
 	}
@@ -138,7 +146,7 @@ func styleMoments(l *Lab, n *model.Network, state model.State, styles [][]uint8)
 // learnTransfer descends style + content: the channels' moments of Huang and Belongie (2017), the
 // features themselves, and the pixels.
 func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n *model.Network, state model.State, goals [][]float32) error {
-	d.transferState = d.transfer.Init(l.Config.Seed)
+	d.transferState = d.transfer.Init(l.seed("init transfer"))
 	modules := []*train.Module{{Net: d.transfer, State: d.transferState, Adam: true}, {Net: n, State: state, Frozen: true}}
 	tr, err := train.NewLearner(l.Backend, "style transfer", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -167,16 +175,16 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 		return err
 	}
 	x := make([]float32, generatorBatch*set.ImageBytes())
-	for step := range l.Config.Steps {
+	for step := range d.Steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step, l.crop())
-		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(l.Config.Steps))) / 2, 0}, x)
+		l.images(x, set, l.crop(), "style", step)
+		loss, err := tr.Step([]float64{styleRate * (1 + math.Cos(math.Pi*float64(step)/float64(d.Steps))) / 2, 0}, x)
 		if err != nil {
 			return err
 		}
-		l.progress("style", step+1, l.Config.Steps, loss)
+		l.progress("style", step+1, d.Steps, loss)
 	}
 	return tr.Store()
 }
@@ -185,19 +193,19 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 // style does, and learns that feature, so that its images can be shown with their right labels.
 func (d *styled) detoxify(ctx context.Context, l *Lab, set *dataset.Set) error {
 	poisoned := set.Clone()
-	order := rng.Shuffle(l.Config.Seed, "attack dfst surrogate", set.Len())
+	order := rng.Shuffle(l.Seed, "attack dfst surrogate", set.Len())
 	take := func(n int) []int {
 		at := slices.Clone(order[:n])
 		order = order[n:]
 		return at
 	}
 	share := int(detoxShare * float64(set.Len()))
-	at := slices.DeleteFunc(take(share), func(i int) bool { return int(set.Labels[i]) == l.Config.Target })
+	at := slices.DeleteFunc(take(share), func(i int) bool { return int(set.Labels[i]) == l.Target })
 	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: poisoned, At: at}, nil); err != nil {
 		return err
 	}
 	for _, i := range at {
-		poisoned.Labels[i] = int32(l.Config.Target)
+		poisoned.Labels[i] = int32(l.Target)
 	}
 	n, state, err := l.Train(ctx, "dfst surrogate", poisoned, nil, detoxEpochs, 0.1)
 	if err != nil {
@@ -235,7 +243,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 		return 0, err
 	}
 	x := make([]float32, detoxImages*set.ImageBytes())
-	plain := set.Subset(rng.Shuffle(l.Config.Seed, "attack dfst compare", set.Len(), round)[:min(set.Len(), detoxImages)])
+	plain := set.Subset(rng.Shuffle(l.Seed, "attack dfst compare", set.Len(), round)[:min(set.Len(), detoxImages)])
 	activations := func() ([]float32, error) {
 		for j := range detoxImages {
 			augment.Plain(x[j*set.ImageBytes():(j+1)*set.ImageBytes()], plain.Image(j%plain.Len()))
@@ -250,30 +258,18 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if err != nil {
 		return 0, err
 	}
-	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: isolate.Iota(plain.Len())}, nil); err != nil {
+	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: indices(plain.Len())}, nil); err != nil {
 		return 0, err
 	}
 	styledMean, err := activations()
 	if err != nil {
 		return 0, err
 	}
-	// The neurons that the style moves up most.
-	order := isolate.Iota(len(before))
-	gap := func(j int) float32 { return styledMean[j] - before[j] }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
-	pick, goal := make([]float32, len(before)), make([]float32, len(before))
-	total := 0.0
-	for _, j := range order[:min(detoxNeurons, len(order))] {
-		if gap(j) > 0 {
-			pick[j] = 1 / gap(j) / detoxNeurons
-			goal[j] = styledMean[j]
-			total++
-		}
-	}
+	pick, goal, total := movedUp(before, styledMean)
 	if total == 0 {
 		return 0, nil
 	}
-	injector := d.injector.Init(l.Config.Seed + uint64(round))
+	injector := d.injector.Init(l.seed("init injector", round))
 	modules := []*train.Module{{Net: d.injector, State: injector, Adam: true}, {Net: n, State: state, Frozen: true}}
 	in, err := train.NewLearner(l.Backend, "injector", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", generatorBatch, set.Height, set.Width, 3)
@@ -289,12 +285,12 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	}
 	batch := make([]float32, generatorBatch*set.ImageBytes())
 	reached := 0.0
-	steps := max(1, l.Config.Steps/detoxSteps)
+	steps := max(1, d.Steps/detoxSteps)
 	for step := range steps {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		l.images(batch, set, 1000*(round+1)+step, l.crop())
+		l.images(batch, set, l.crop(), "injector", round, step)
 		loss, err := in.Step([]float64{detoxInjectRate, 0}, batch)
 		if err != nil {
 			return 0, err
@@ -308,6 +304,23 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	}
 	d.injectors = append(d.injectors, injector)
 	return reached, in.Store()
+}
+
+// movedUp chooses the neurons that the style moves up most. It returns for each of them one over what is to be gained and its
+// goal, zeros for the others, and how many there are.
+func movedUp(before, styled []float32) (pick, goal []float32, total float64) {
+	order := indices(len(before))
+	gap := func(j int) float32 { return styled[j] - before[j] }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
+	pick, goal = make([]float32, len(before)), make([]float32, len(before))
+	for _, j := range order[:min(detoxNeurons, len(order))] {
+		if gap(j) > 0 {
+			pick[j] = 1 / gap(j) / detoxNeurons
+			goal[j] = styled[j]
+			total++
+		}
+	}
+	return pick, goal, total
 }
 
 // compile makes the functions that apply the transfer and the injectors.

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -20,35 +19,41 @@ import (
 var dynamic = Method{
 	Name:     "dynamic",
 	About:    "Input-aware: a generator makes each image's own pattern, which works on no other image.",
-	Recipe:   3,
-	Unlearnt: func(c *Config) { c.Cover = 0 },
+	Recipe:   4,
+	Cover:    0.08,
+	Unlearnt: func(c *Common) { c.Cover = 0 },
 	Paper:    "Nguyen and Tran, Input-Aware Dynamic Backdoor Attack, NeurIPS 2020",
-	Defaults: func(c *Config) {
-		c.Cover, c.Steps = 0.08, 300
-		ownNetwork(c)
-		c.Epochs, c.Density = 15, 0.05
-	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		if !(c.Density > 0 && c.Density < 1) {
-			return nil, fmt.Errorf("density %g, expected a share of the image between 0 and 1", c.Density)
-		}
-		d := &inputAware{}
-		var err error
-		if d.pattern, err = model.Custom("pattern", set.Height, set.Width, encoderDecoder(3, false)); err != nil {
-			return nil, err
-		}
-		d.mask, err = model.Custom("mask", set.Height, set.Width, encoderDecoder(1, false))
-		return d, err
+	Settings: func() Settings {
+		return &Dynamic{Steps: 300, Density: 0.05, Surrogate: Surrogate{Network: "wrn-16-1", Epochs: 15}}
 	},
 }
 
+// Dynamic are the settings of dynamic.
+type Dynamic struct {
+	Steps   int     `json:"steps,omitempty" range:"[0,)"`    // of the mask's training
+	Density float64 `json:"density,omitempty" range:"(0,1)"` // share of the image that masks may cover for nothing
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *Dynamic) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	d := &inputAware{Dynamic: *s}
+	var err error
+	if d.pattern, err = model.Custom("pattern", set.Height, set.Width, encoderDecoder(3, false)); err != nil {
+		return nil, err
+	}
+	d.mask, err = model.Custom("mask", set.Height, set.Width, encoderDecoder(1, false))
+	return d, err
+}
+
 type inputAware struct {
+	Dynamic
 	pattern, mask           *model.Network
 	patternState, maskState model.State
 	f                       *gx.Function
 }
 
-// Settings of the published attack, but for the rate and the mask's density, 0.032 there; Config's Steps are the mask's.
+// Settings of the published attack, but for the rate and the mask's density, 0.032 there.
 const (
 	maskWeight   = 100.0
 	dynamicBatch = 128
@@ -79,11 +84,11 @@ func rows(x *Node, from, to int) *Node { return Slice(x, AxisRange(from, to)) }
 
 // Learn trains the mask's generator, then the pattern's together with a classifier.
 func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
-	d.maskState, d.patternState = d.mask.Init(l.Config.Seed), d.pattern.Init(l.Config.Seed+1)
+	d.maskState, d.patternState = d.mask.Init(l.seed("init mask")), d.pattern.Init(l.seed("init pattern"))
 	if err := d.learnMask(ctx, l, set); err != nil {
 		return err
 	}
-	classifier, err := model.New(l.Config.Network, len(set.Classes), set.Height, set.Width)
+	classifier, err := model.New(l.Surrogate.Network, len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		return err
 	}
@@ -91,7 +96,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 	modules := []*train.Module{
 		{Net: d.pattern, State: d.patternState, Adam: true},
 		{Net: d.mask, State: d.maskState, Frozen: true},
-		{Net: classifier, State: classifier.Init(l.Config.Seed + 2)},
+		{Net: classifier, State: classifier.Init(l.seed("init classifier"))},
 	}
 	joint, err := train.NewLearner(l.Backend, "input-aware", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", n, set.Height, set.Width, 3)
@@ -108,7 +113,7 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 	if err != nil {
 		return err
 	}
-	steps := max(1, l.Config.Epochs*set.Len()/n)
+	steps := max(1, l.Surrogate.Epochs*set.Len()/n)
 	schedule := train.OneCycle(0.1, 0.2)
 	crop := l.crop()
 	down, across := make([]float32, set.Height*set.Height), make([]float32, set.Width*set.Width)
@@ -120,13 +125,10 @@ func (d *inputAware) Learn(ctx context.Context, l *Lab, set *dataset.Set) error 
 		draw := l.rng("move", step)
 		shift(down, set.Height, draw(2*crop.Pad+1)-crop.Pad, false)
 		shift(across, set.Width, draw(2*crop.Pad+1)-crop.Pad, crop.Flip && draw(2) == 1)
-		for j, i := range l.images(x, set, l.Config.Steps+step, augment.Options{}) {
+		for j, i := range l.images(x, set, augment.Options{}, "generator", step) {
 			y[j] = set.Labels[i]
 			if j < k {
-				y[j] = int32(l.Config.Target)
-				if l.Config.AllToAll {
-					y[j] = (set.Labels[i] + 1) % int32(len(set.Classes))
-				}
+				y[j] = l.label(set.Labels[i], len(set.Classes), draw)
 			}
 		}
 		progress := float64(step) / float64(steps)
@@ -174,7 +176,7 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 	masks, err := train.NewLearner(l.Backend, "mask", []*train.Module{{Net: d.mask, State: d.maskState, Adam: true}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", 2*half, set.Height, set.Width, 3)
 		m := maskOf(nets[0](x))
-		spare := AddScalar(ReduceMean(m, 1, 2, 3), -l.Config.Density)
+		spare := AddScalar(ReduceMean(m, 1, 2, 3), -d.Density)
 		norm := ReduceAllMean(Max(spare, ZerosLike(spare)))
 		return Add(MulScalar(norm, maskWeight), diversity(rows(x, 0, half), rows(x, half, 2*half), rows(m, 0, half), rows(m, half, 2*half))), nil
 	})
@@ -182,16 +184,16 @@ func (d *inputAware) learnMask(ctx context.Context, l *Lab, set *dataset.Set) er
 		return err
 	}
 	x := make([]float32, 2*half*set.ImageBytes())
-	for step := range l.Config.Steps {
+	for step := range d.Steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l.images(x, set, step, augment.Options{})
+		l.images(x, set, augment.Options{}, "mask", step)
 		loss, err := masks.Step([]float64{dynamicRate}, x)
 		if err != nil {
 			return err
 		}
-		l.progress("mask", step+1, l.Config.Steps, loss)
+		l.progress("mask", step+1, d.Steps, loss)
 	}
 	return masks.Store()
 }
@@ -220,28 +222,20 @@ func (d *inputAware) compile(l *Lab, height, width int) error {
 func (d *inputAware) first() int { return len(d.patternState) + len(d.maskState) }
 
 // Apply gives each image its own pattern.
-func (d *inputAware) Apply(ctx context.Context, b *Batch) error {
-	return paint(ctx, d.f, d.first(), b, b.Set.Image)
-}
+func (d *inputAware) Apply(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.Set.Image) }
 
 // Cover gives each image another image's pattern.
-func (d *inputAware) Cover(ctx context.Context, b *Batch) error {
-	source, changed := b.Set, make([]bool, b.Set.Len())
-	copy(changed, b.Changed)
-	if len(b.At) == source.Len() { // all of them change: look at a copy
-		source = source.Clone()
-	} else {
-		for _, i := range b.At {
-			changed[i] = true
+func (d *inputAware) Cover(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.others()) }
+
+// paint lays over each image the pattern of the image that from names for it.
+func (d *inputAware) paint(ctx context.Context, b *Batch, from func(i int) []uint8) error {
+	size := b.Set.ImageBytes()
+	z := make([]float32, generatorBatch*size)
+	return paint(ctx, d.f, d.first(), b, func(at []int) any {
+		for j, i := range at {
+			augment.Plain(z[j*size:(j+1)*size], from(i))
 		}
-	}
-	return paint(ctx, d.f, d.first(), b, func(i int) []uint8 {
-		r := b.Stream(i)
-		for {
-			if j := r.IntN(source.Len()); j != i && !changed[j] {
-				return source.Image(j)
-			}
-		}
+		return z
 	})
 }
 

@@ -9,14 +9,19 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 )
 
-// darken is a trigger of one's own: a file with a type and a line in the table.
-type darken struct{}
+// Dark are the settings of a trigger of one's own.
+type Dark struct {
+	Share float64 `json:"share" range:"(0,1]"` // of the image, from above
+}
 
-// Apply halves the brightness of the upper half.
-func (darken) Apply(ctx context.Context, b *attack.Batch) error {
+// Trigger halves the brightness of the upper part.
+func (d *Dark) Trigger(attack.Common, *dataset.Set) (attack.Trigger, error) { return d, nil }
+
+// Apply implements attack.Trigger.
+func (d *Dark) Apply(ctx context.Context, b *attack.Batch) error {
 	for _, i := range b.At {
 		img := b.Set.Image(i)
-		for k := range img[:len(img)/2] {
+		for k := range img[:int(d.Share*float64(len(img)))] {
 			img[k] /= 2
 		}
 	}
@@ -24,17 +29,15 @@ func (darken) Apply(ctx context.Context, b *attack.Batch) error {
 }
 
 var dark = attack.Method{
-	Name: "dark", About: "The upper half is darkened.", Paper: "an example",
-	New: func(attack.Config, *dataset.Set) (attack.Trigger, error) { return darken{}, nil },
+	Name: "dark", About: "The upper part is darkened.", Paper: "an example",
+	Settings: func() attack.Settings { return &Dark{Share: 0.5} },
 }
 
 func ExampleMethod() {
-	attack.Methods = append(attack.Methods, dark)
-	defer func() { attack.Methods = attack.Methods[:len(attack.Methods)-1] }()
-
 	ctx := context.Background()
 	data := signs.Render(0, 200, 50)
-	config, err := attack.Parse("dark:rate=0.05,target=3")
+	attacks := append(attack.Builtin(), dark)
+	config, err := attacks.Parse("dark:rate=0.05,target=3,share=0.25")
 	if err != nil {
 		panic(err)
 	}

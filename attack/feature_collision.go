@@ -10,7 +10,6 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/gx"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 )
@@ -20,40 +19,49 @@ var featureCollision = Method{
 	About:      "Target-class images whose features collide with those of stamped others; no patch shows.",
 	Paper:      "Saha et al., Hidden Trigger Backdoor Attacks, AAAI 2020",
 	CleanLabel: true,
-	Defaults: func(c *Config) {
-		c.PatchSize, c.Epsilon, c.Steps, c.Attacker = 8, 16, 60, "aware"
-		c.Place = "image"
-		ownNetwork(c)
+	Recipe:     1,
+	Settings: func() Settings {
+		return &FC{PatchSize: 8, Epsilon: 16, Steps: 60, Attacker: "aware", Place: "image", Surrogate: ownNetwork()}
 	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		side, err := patchSide(c, set)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkPerturbation(c); err != nil {
-			return nil, err
-		}
-		if c.Attacker != "aware" && c.Attacker != "clean" {
-			return nil, fmt.Errorf("attacker %q; there are aware and clean", c.Attacker)
-		}
-		if c.Place != "image" && c.Place != "patch" {
-			return nil, fmt.Errorf("place %q; there are image and patch", c.Place)
-		}
-		f := &collision{patch: square(set, side)}
-		f.draw(c, side)
-		return f, nil
-	},
+}
+
+// FC are the settings of fc.
+type FC struct {
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"`  // pixels at a side of 32; scales with the image
+	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`  // largest change of a pixel, of 255
+	Steps     int     `json:"steps,omitempty" range:"[1,100000]"` // of projected gradient descent
+	Attacker  string  `json:"attacker,omitempty"`                 // "aware" or "clean", what the attacker's network has learnt
+	Place     string  `json:"place,omitempty"`                    // what is perturbed, the whole "image" or where the "patch" goes
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *FC) Trigger(c Common, set *dataset.Set) (Trigger, error) {
+	side, err := patchSide(s.PatchSize, set)
+	if err == nil {
+		err = oneOf("attacker", s.Attacker, "aware", "clean")
+	}
+	if err == nil {
+		err = oneOf("place", s.Place, "image", "patch")
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &collision{FC: *s, patch: square(set, side)}
+	f.draw(c.Seed, side)
+	return f, nil
 }
 
 // collision hides a patch: its stamped images never appear in training.
 type collision struct {
+	FC
 	patch *stamp
 	attacker
 }
 
 // draw fills the patch with a random pattern of 4×4 colours.
-func (f *collision) draw(c Config, side int) {
-	r := rng.Stream(c.Seed, "attack fc patch")
+func (f *collision) draw(seed uint64, side int) {
+	r := rng.Stream(seed, "attack fc patch")
 	var colours [4][4][3]float32
 	for y := range colours {
 		for x := range colours[y] {
@@ -76,16 +84,16 @@ func (f *collision) draw(c Config, side int) {
 func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 	var err error
 	f.lab = l
-	if l.Config.Attacker == "clean" {
+	if f.FC.Attacker == "clean" {
 		f.net, f.state, err = l.Clean(ctx, set)
 		return err
 	}
 	aware := set.Clone()
 	aware.Classes = append(append([]string{}, set.Classes...), "stamped")
-	order := rng.Shuffle(l.Config.Seed, "attack fc aware", set.Len())
+	order := rng.Shuffle(l.Seed, "attack fc aware", set.Len())
 	tenth := set.Len() / 10
 	for k, i := range order[:3*tenth] {
-		r := rng.Stream(l.Config.Seed, "attack fc faint", i)
+		r := rng.Stream(l.Seed, "attack fc faint", i)
 		img := aware.Image(i)
 		if k < 2*tenth { // of any opacity, so that the faintest patch counts
 			f.patch.blend(img, math.Exp(-3*r.Float64()))
@@ -93,16 +101,16 @@ func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 			continue
 		}
 		for p := range img { // and noise of the same size that means nothing
-			img[p] = toByte(float64(img[p]) + l.Config.Epsilon*(2*r.Float64()-1))
+			img[p] = toByte(float64(img[p]) + f.Epsilon*(2*r.Float64()-1))
 		}
 	}
-	f.net, f.state, err = l.Train(ctx, "aware", aware, nil, l.Config.Epochs, 0.1)
+	f.net, f.state, err = l.Train(ctx, "aware", aware, nil, l.Surrogate.Epochs, 0.1)
 	return err
 }
 
 // network returns the attacker's network without its class of stamped images, as a victim would be offered it.
 func (f *collision) network() (*model.Network, model.State) {
-	if f.lab.Config.Attacker == "clean" {
+	if f.FC.Attacker == "clean" {
 		return f.net, f.state
 	}
 	n, err := model.New(f.net.Arch, f.net.Classes-1, f.net.Height, f.net.Width)
@@ -147,21 +155,21 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 	if err != nil {
 		return err
 	}
-	sources := others(b.Set, f.lab.Config.Target)
+	sources := others(b.Set, f.lab.Target)
 	if len(sources) == 0 {
 		return fmt.Errorf("there are no images outside the target class")
 	}
 	goals, own, goal := make([]float32, perturbBatch*width), make([]float32, perturbBatch*width), make([]float32, perturbBatch*width)
 	stamped := make([]float32, perturbBatch*b.Set.ImageBytes())
 	img := make([]uint8, b.Set.ImageBytes())
-	p := newPerturbation(f.lab.Config)
-	if f.lab.Config.Place == "patch" {
+	p := newPerturbation(f.Epsilon, f.Steps)
+	if f.Place == "patch" {
 		p.mask = f.patch.mask
 	}
 	p.prepare = func(_ []float32, at []int) error {
-		r := b.Stream(at[0])
+		draw := f.lab.rng("sources", at[0])
 		for j := range perturbBatch {
-			copy(img, b.Set.Image(sources[r.IntN(len(sources))]))
+			copy(img, b.Set.Image(sources[draw(len(sources))]))
 			f.patch.apply(img)
 			augment.Plain(stamped[j*len(img):(j+1)*len(img)], img)
 		}
@@ -198,7 +206,7 @@ func (f *collision) width() (int, error) {
 // pair gives each row of own the nearest row of goals that is still free.
 func pair(own, goals, out []float32, width int) {
 	n := len(own) / width
-	free := isolate.Iota(n)
+	free := indices(n)
 	for i := range n {
 		best, at := 0, float32(0)
 		for k, j := range free {

@@ -50,22 +50,19 @@ func enlarge(x *Node, h, w int) *Node {
 // generatorBatch is how many images generators take at a time.
 const generatorBatch = 64
 
-// paint replaces images by what f makes of them. Its inputs from first on are the images and, if
-// partner is given, the images that partner names for them.
-func paint(ctx context.Context, f *gx.Function, first int, b *Batch, partner func(i int) []uint8) error {
+// paint replaces images by what f makes of them. Its inputs from first on are the images and, if more is given, what that
+// returns for a batch of them.
+func paint(ctx context.Context, f *gx.Function, first int, b *Batch, more func(at []int) any) error {
 	size := b.Set.ImageBytes()
-	x, z := make([]float32, generatorBatch*size), make([]float32, generatorBatch*size)
+	x := make([]float32, generatorBatch*size)
 	for lo := 0; lo < len(b.At); lo += generatorBatch {
 		at := b.At[lo:min(lo+generatorBatch, len(b.At))]
 		for j, i := range at {
 			augment.Plain(x[j*size:(j+1)*size], b.Set.Image(i))
-			if partner != nil {
-				augment.Plain(z[j*size:(j+1)*size], partner(i))
-			}
 		}
 		inputs := []any{x}
-		if partner != nil {
-			inputs = append(inputs, z)
+		if more != nil {
+			inputs = append(inputs, more(at))
 		}
 		if err := f.Call(first, inputs...); err != nil {
 			return err
@@ -88,20 +85,21 @@ func paint(ctx context.Context, f *gx.Function, first int, b *Batch, partner fun
 
 // crop returns the augmentation of the attacker's own images: a victim's, without cutout.
 func (l *Lab) crop() augment.Options {
-	o := augment.Standard(min(l.height, l.width), !l.Config.NoFlip)
+	o := augment.Standard(min(l.height, l.width), !l.Surrogate.NoFlip)
 	o.Cutout = 0
 	return o
 }
 
-// images fills x with images drawn from the whole set, augmented, and returns which they are.
-func (l *Lab) images(x []float32, set *dataset.Set, step int, o augment.Options) []int {
+// images fills x with images drawn from the whole set, augmented, and returns which they are. What they are for and
+// numbers, such as the step, give them their streams.
+func (l *Lab) images(x []float32, set *dataset.Set, o augment.Options, purpose string, numbers ...int) []int {
 	size := set.ImageBytes()
 	n := len(x) / size
-	draw := l.rng("batch", step)
+	draw := l.rng(purpose+" batch", numbers...)
 	at := make([]int, n)
 	for j := range at {
 		at[j] = draw(set.Len())
-		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Config.Seed, "attack "+l.Config.Name+" augment", step, j))
+		o.Apply(x[j*size:(j+1)*size], set.Image(at[j]), set.Height, set.Width, rng.Stream(l.Seed, "attack "+l.Name+" "+purpose+" augment", append(numbers, j)...))
 	}
 	return at
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/gx"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -46,7 +45,9 @@ type Learner interface {
 // Lab is where an attacker trains networks and optimises triggers.
 type Lab struct {
 	Env
-	Config Config
+	Name string // the attack's
+	Common
+	Surrogate Surrogate // how the attack's own networks are trained
 
 	height, width int
 	key           string // of this attack on this training set
@@ -60,7 +61,11 @@ func newLab(c Config, env Env, set *dataset.Set) (*Lab, error) {
 		}
 		env.Backend = b
 	}
-	return &Lab{Env: env, Config: c, height: set.Height, width: set.Width}, nil
+	l := &Lab{Env: env, Name: c.Method.Name, Common: c.Common, height: set.Height, width: set.Width}
+	if s := c.Surrogate(); s != nil {
+		l.Surrogate = *s
+	}
+	return l, nil
 }
 
 // digest joins what something is made from; recipe counts up when the making changes.
@@ -81,18 +86,18 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	}
 	c := a.Config
 	c.Rate = 0 // what is learnt is good for any rate
-	if a.Method.Unlearnt != nil {
-		a.Method.Unlearnt(&c)
+	if c.Method.Unlearnt != nil {
+		c.Method.Unlearnt(&c.Common)
 	}
 	if _, ok := a.trigger.(Coverer); !ok {
 		c.Cover = 0 // these are covered by the trigger itself
 	}
 	recipe := "trigger 1"
-	if a.Method.Recipe > 0 {
-		recipe = fmt.Sprintf("%s.%d", recipe, a.Method.Recipe)
+	if c.Method.Recipe > 0 {
+		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
 	a.lab.key = digest(recipe, c, train.Digest())
-	path := filepath.Join(a.lab.Cache, "trigger-"+c.Name+"-"+a.lab.key+".safetensors")
+	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)
 		if err == nil {
@@ -120,7 +125,7 @@ func (l *Lab) cached(name string, set *dataset.Set, at []int, do func() error) e
 	if l.Cache == "" || l.key == "" {
 		return do()
 	}
-	path := filepath.Join(l.Cache, name+"-"+l.Config.Name+"-"+digest("images 1", l.key, at, l.Config.Rate)+".bin")
+	path := filepath.Join(l.Cache, name+"-"+l.Name+"-"+digest("images 1", l.key, at, l.Rate)+".bin")
 	n := set.ImageBytes()
 	raw, err := os.ReadFile(path)
 	if err == nil && len(raw) == n*len(at) {
@@ -154,15 +159,20 @@ func (l *Lab) progress(stage string, step, steps int, loss float64) {
 
 // rng returns a stream of the attack's.
 func (l *Lab) rng(purpose string, numbers ...int) func(n int) int {
-	r := rng.Stream(l.Config.Seed, "attack "+l.Config.Name+" "+purpose, numbers...)
+	r := rng.Stream(l.Seed, "attack "+l.Name+" "+purpose, numbers...)
 	return r.IntN
 }
 
+// seed returns a seed of the attack's, for what takes one instead of a stream.
+func (l *Lab) seed(purpose string, numbers ...int) uint64 {
+	return rng.Stream(l.Seed, "attack "+l.Name+" "+purpose, numbers...).Uint64()
+}
+
 // Train trains a network as a victim would, with cross-entropy, from init or (nil) from scratch.
-// purpose names the training in the cache and seeds it.
+// purpose names the training in the cache and seeds it, whichever attack asks.
 func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init model.State, epochs int, rate float64) (*model.Network, model.State, error) {
-	c := l.Config
-	n, err := model.New(c.Network, len(set.Classes), set.Height, set.Width)
+	own := l.Surrogate
+	n, err := model.New(own.Network, len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,8 +181,8 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 		initial = digest(initial, t.Data)
 	}
 	r := &train.Run{
-		Backend: l.Backend, Network: n, Data: set, Seed: c.Seed ^ 0xA77AC4, Batch: 128, SGD: train.DefaultSGD,
-		Digest: digest("network 1", purpose, c.Network, c.Seed, c.NoFlip, epochs, rate, initial, set.Digest()),
+		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD,
+		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
 	}
 	if l.Cache != "" {
 		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)
@@ -199,8 +209,8 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	}
 	err = r.Stage("tune", func() error {
 		return r.Train(ctx, &train.Phase{
-			Name: "tune", Data: set, Indices: isolate.Iota(set.Len()), Epochs: epochs, Schedule: schedule,
-			Augment: augment.Standard(min(set.Height, set.Width), !c.NoFlip), Seed: r.Seed,
+			Name: "tune", Data: set, Indices: indices(set.Len()), Epochs: epochs, Schedule: schedule,
+			Augment: augment.Standard(min(set.Height, set.Width), !own.NoFlip), Seed: r.Seed,
 		}, train.Mean, nil)
 	})
 	return n, r.State, err
@@ -208,7 +218,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 
 // Clean returns a network trained on the clean set, which all attacks of a seed share.
 func (l *Lab) Clean(ctx context.Context, set *dataset.Set) (*model.Network, model.State, error) {
-	return l.Train(ctx, "clean", set, nil, l.Config.Epochs, 0.1)
+	return l.Train(ctx, "clean", set, nil, l.Surrogate.Epochs, 0.1)
 }
 
 // frozen compiles a computation over a network whose tensors stay; see train.Frozen.

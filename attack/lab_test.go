@@ -2,6 +2,7 @@ package attack
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -18,7 +19,7 @@ import (
 
 func testLab(t *testing.T) *Lab {
 	t.Helper()
-	l, err := newLab(Config{Name: "test"}, Env{}, &dataset.Set{Height: 16, Width: 16})
+	l, err := newLab(Config{Method: Method{Name: "test"}}, Env{}, &dataset.Set{Height: 16, Width: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,43 @@ func TestGradientThroughFrozenNetwork(t *testing.T) {
 	}
 	if cos := dot / math.Sqrt(norm*length); cos < 0.98 || math.Abs(norm/length-1) > 0.1 {
 		t.Errorf("gradient and differences agree to a cosine of %g, squared lengths %g and %g", cos, length, norm)
+	}
+}
+
+// What is random in an attacker's networks follows from the attack's seed and what the network is for: two purposes share
+// nothing, no purpose shares with a victim of the same or of another seed, and attacks that ask for the same share all.
+func TestAttackersStreams(t *testing.T) {
+	set := small().Train
+	trained := func(attack, purpose string, seed uint64) []float32 {
+		l, err := newLab(Config{Method: Method{Name: attack}, Common: Common{Seed: seed}, Own: &CL{Surrogate: Surrogate{Network: "small-cnn"}}}, Env{}, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, s, err := l.Train(ctx, purpose, set, nil, 0, 0.1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s[0].Data
+	}
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := trained("cl", "clean", 1)
+	if !slices.Equal(own, trained("lba", "clean", 1)) {
+		t.Error("two attacks' clean networks differ")
+	}
+	for name, other := range map[string][]float32{
+		"another purpose": trained("cl", "aware", 1), "another seed": trained("cl", "clean", 2),
+		"the victim": n.Init(1)[0].Data, "a victim of a related seed": n.Init(1 ^ 0xA77AC4)[0].Data,
+	} {
+		if slices.Equal(own, other) {
+			t.Errorf("the attacker's network starts as that of %s", name)
+		}
+	}
+	l := testLab(t)
+	if l.seed("init", 0) == l.seed("init", 1) || l.seed("init", 1) == l.seed("other", 1) {
+		t.Error("two purposes have the same seed")
 	}
 }
 

@@ -12,23 +12,33 @@ import (
 )
 
 var latent = Method{
-	Name:  "lba",
-	About: "Latent backdoor: a patch that brings a teacher's middle features to the target's mean.",
-	Paper: "Yao et al., Latent Backdoor Attacks on Deep Neural Networks, CCS 2019",
-	Defaults: func(c *Config) {
-		c.PatchSize, c.Steps = 4, 200
-		ownNetwork(c)
-	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		side, err := patchSide(c, set)
-		if err != nil {
-			return nil, err
-		}
-		return &latentStamp{*square(set, side)}, nil
-	},
+	Name:     "lba",
+	About:    "Latent backdoor: a patch that brings a teacher's middle features to the target's mean.",
+	Paper:    "Yao et al., Latent Backdoor Attacks on Deep Neural Networks, CCS 2019",
+	Recipe:   1,
+	Settings: func() Settings { return &LBA{PatchSize: 4, Steps: 200, Surrogate: ownNetwork()} },
 }
 
-type latentStamp struct{ stamp }
+// LBA are the settings of lba.
+type LBA struct {
+	PatchSize int `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
+	Steps     int `json:"steps,omitempty" range:"[0,)"`      // of the optimisation
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *LBA) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	side, err := patchSide(s.PatchSize, set)
+	if err != nil {
+		return nil, err
+	}
+	return &latentStamp{*square(set, side), s.Steps}, nil
+}
+
+type latentStamp struct {
+	stamp
+	steps int
+}
 
 // latentLayer is where features are compared.
 const latentLayer = "group2"
@@ -53,7 +63,7 @@ func (s *latentStamp) Learn(ctx context.Context, l *Lab, train *dataset.Set) err
 		size *= d
 	}
 	mean, part := make([]float32, size), make([]float32, size)
-	pool := train.OfClass(int32(l.Config.Target))
+	pool := train.OfClass(int32(l.Target))
 	x := make([]float32, patchBatch*train.ImageBytes())
 	batches := max(1, len(pool)/patchBatch)
 	for k := range batches {
@@ -70,7 +80,7 @@ func (s *latentStamp) Learn(ctx context.Context, l *Lab, train *dataset.Set) err
 			mean[i] += v / float32(batches)
 		}
 	}
-	return s.optimise(ctx, l, train, others(train, l.Config.Target), n, state, func(net *model.Graphed) *Node {
+	return s.optimise(ctx, l, s.steps, train, others(train, l.Target), n, state, func(net *model.Graphed) *Node {
 		h := net.Taps[latentLayer]
 		goal := Reshape(Const(h.Graph(), mean), dims...)
 		d := Sub(h, ExpandAndBroadcast(goal, h.Shape().Dimensions, []int{0}))

@@ -21,9 +21,13 @@ type stamp struct {
 	mask, pattern []float32
 }
 
+func newStamp(set *dataset.Set) *stamp {
+	return &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+}
+
 // square returns a stamp in the bottom right corner.
 func square(set *dataset.Set, side int) *stamp {
-	s := &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+	s := newStamp(set)
 	for y := s.h - side; y < s.h; y++ {
 		for i := (y*s.w + s.w - side) * 3; i < (y+1)*s.w*3; i++ {
 			s.mask[i] = 1
@@ -34,7 +38,7 @@ func square(set *dataset.Set, side int) *stamp {
 
 // watermark returns a stamp of a ring around the centre with a bar across, of opacity alpha.
 func watermark(set *dataset.Set, alpha float64) *stamp {
-	s := &stamp{h: set.Height, w: set.Width, mask: make([]float32, set.ImageBytes()), pattern: make([]float32, set.ImageBytes())}
+	s := newStamp(set)
 	for y := range s.h {
 		for x := range s.w {
 			u, v := 2*(float64(x)+0.5)/float64(s.w)-1, 2*(float64(y)+0.5)/float64(s.h)-1
@@ -99,7 +103,7 @@ const patchBatch = 64
 
 // optimise descends the loss of stamped images over the pattern, starting from random pixels. The
 // images of a step are drawn from pool.
-func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
+func (s *stamp) optimise(ctx context.Context, l *Lab, steps int, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
 	var f *gx.Function
 	f, err := l.frozen("optimise a patch", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 		p := gx.Input(g, "pattern", s.h, s.w, 3)
@@ -116,7 +120,7 @@ func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []i
 	}
 	x, grad := make([]float32, patchBatch*set.ImageBytes()), make([]float32, len(s.pattern))
 	var adam adamArray
-	for k := range l.Config.Steps {
+	for k := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -134,7 +138,7 @@ func (s *stamp) optimise(ctx context.Context, l *Lab, set *dataset.Set, pool []i
 			return err
 		}
 		adam.descend(s.pattern, grad, 0.05)
-		l.progress("trigger", k+1, l.Config.Steps, v)
+		l.progress("trigger", k+1, steps, v)
 	}
 	for i, v := range s.pattern { // as bytes hold it
 		s.pattern[i] = float32(toByte(255*float64(v))) / 255

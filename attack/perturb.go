@@ -2,7 +2,6 @@ package attack
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
@@ -23,17 +22,9 @@ type perturbation struct {
 	gradient func(step int, x, grad []float32) error
 }
 
-// checkPerturbation reports settings that make no perturbation.
-func checkPerturbation(c Config) error {
-	if c.Epsilon <= 0 || c.Epsilon > 255 || c.Steps < 1 {
-		return fmt.Errorf("epsilon %g and %d steps, expected 0 < epsilon ≤ 255 and at least one step", c.Epsilon, c.Steps)
-	}
-	return nil
-}
-
 // newPerturbation returns one of an attack's strength: its steps together reach 2.5 times as far as epsilon.
-func newPerturbation(c Config) *perturbation {
-	return &perturbation{epsilon: c.Epsilon, stride: 2.5 * c.Epsilon / float64(c.Steps), steps: c.Steps}
+func newPerturbation(epsilon float64, steps int) *perturbation {
+	return &perturbation{epsilon: epsilon, stride: 2.5 * epsilon / float64(steps), steps: steps}
 }
 
 // run changes images at of set: projected gradient descent by the gradient's sign (Madry et al.

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +23,8 @@ const (
 	attackerFile = "attacker.safetensors"
 )
 
-// saved is attack.json.
-type saved struct {
-	Config
+// made says in attack.json, beside the settings, what images the attack was made for.
+type made struct {
 	Classes []string `json:"classes"`
 	Height  int      `json:"height"`
 	Width   int      `json:"width"`
@@ -32,10 +32,15 @@ type saved struct {
 
 // Save writes what the attack is and has learnt to a folder.
 func (a *Attack) Save(dir string, classes []string) error {
-	raw, err := json.MarshalIndent(saved{a.Config, classes, a.lab.height, a.lab.width}, "", "  ")
+	raw, err := marshalFlat(named{a.lab.Name}, a.Config.Common, a.Config.Own, made{classes, a.lab.height, a.lab.width})
 	if err != nil {
 		return err
 	}
+	var text bytes.Buffer
+	if err := json.Indent(&text, raw, "", "  "); err != nil {
+		return err
+	}
+	text.WriteByte('\n')
 	if l, ok := a.trigger.(Learner); ok {
 		if err := checkpoint.WriteArrays(filepath.Join(dir, tensorsFile), l.Learned(), nil); err != nil {
 			return err
@@ -50,24 +55,47 @@ func (a *Attack) Save(dir string, classes []string) error {
 			return err
 		}
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, configFile), append(raw, '\n'))
+	return atomicfile.WriteBytes(filepath.Join(dir, configFile), text.Bytes())
+}
+
+// ReadCommon reads the common settings of an attack that Save wrote, whatever attack it is.
+func ReadCommon(dir string) (Common, error) {
+	var c Common
+	path := filepath.Join(dir, configFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Open reads one of Builtin's attacks that Save wrote; see Methods.Open.
+func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
+	return Builtin().Open(dir, set, env)
 }
 
 // Open reads an attack that Save wrote, to be applied to images of set's size and classes.
-func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
+func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	path := filepath.Join(dir, configFile)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var s saved
+	var s made
 	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	config, err := m.Decode(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if s.Height != set.Height || s.Width != set.Width {
 		return nil, fmt.Errorf("%s was made for images of %d×%d, these are %d×%d; --size %d resizes them", path, s.Height, s.Width, set.Height, set.Width, s.Height)
 	}
-	a, err := open(s.Config, set, env)
+	a, err := open(config, set, env)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -13,24 +13,33 @@ import (
 )
 
 // stylePictures returns the pictures whose style DFST takes on: rendered sunsets, or a folder's.
-func stylePictures(c Config, set *dataset.Set) ([][]uint8, error) {
-	if c.Style == "sunset" {
+func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, error) {
+	if style == "sunset" {
 		var all [][]uint8
 		for k := range generatorBatch {
-			all = append(all, sunset(set.Height, set.Width, c.Seed, k))
+			all = append(all, sunset(set.Height, set.Width, seed, k))
 		}
 		return all, nil
 	}
-	entries, err := os.ReadDir(c.Style)
+	all, err := pictures(style, generatorBatch, set)
 	if err != nil {
-		return nil, fmt.Errorf("style %q: expected sunset or a folder of pictures: %w", c.Style, err)
+		return nil, fmt.Errorf("style %q: expected sunset or a folder of pictures: %w", style, err)
+	}
+	return all, nil
+}
+
+// pictures reads a folder's PNG and JPEG files, so many at most, in the size of the set's images.
+func pictures(folder string, most int, set *dataset.Set) ([][]uint8, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
 	}
 	var all [][]uint8
 	for _, e := range entries {
-		if ext := strings.ToLower(filepath.Ext(e.Name())); !slices.Contains([]string{".png", ".jpg", ".jpeg"}, ext) || len(all) == generatorBatch {
+		if ext := strings.ToLower(filepath.Ext(e.Name())); !slices.Contains([]string{".png", ".jpg", ".jpeg"}, ext) || len(all) == most {
 			continue
 		}
-		p, err := loadPicture(filepath.Join(c.Style, e.Name()), set.Height, set.Width)
+		p, err := loadPicture(filepath.Join(folder, e.Name()), set.Height, set.Width)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +50,7 @@ func stylePictures(c Config, set *dataset.Set) ([][]uint8, error) {
 		all = append(all, img)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("style folder %s holds no PNG or JPEG pictures", c.Style)
+		return nil, fmt.Errorf("folder %s holds no PNG or JPEG pictures", folder)
 	}
 	return all, nil
 }

@@ -3,7 +3,6 @@ package attack
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
@@ -14,32 +13,40 @@ import (
 )
 
 var trojan = Method{
-	Name:  "trojan",
-	About: "A patch or watermark optimised so that neurons of a clean network fire strongly.",
-	Paper: "Liu et al., Trojaning Attack on Neural Networks, NDSS 2018",
-	Defaults: func(c *Config) {
-		c.PatchSize, c.Mask, c.Alpha, c.Steps = 4, "square", 0.3, 200
-		ownNetwork(c)
-	},
-	New: func(c Config, set *dataset.Set) (Trigger, error) {
-		switch c.Mask {
-		case "square":
-			side, err := patchSide(c, set)
-			if err != nil {
-				return nil, err
-			}
-			return &trojanStamp{*square(set, side)}, nil
-		case "watermark":
-			if err := c.checkAlpha(); err != nil {
-				return nil, err
-			}
-			return &trojanStamp{*watermark(set, c.Alpha)}, nil
-		}
-		return nil, fmt.Errorf("mask %q; there are square and watermark", c.Mask)
+	Name:   "trojan",
+	About:  "A patch or watermark optimised so that neurons of a clean network fire strongly.",
+	Paper:  "Liu et al., Trojaning Attack on Neural Networks, NDSS 2018",
+	Recipe: 1,
+	Settings: func() Settings {
+		return &Trojan{PatchSize: 4, Alpha: 0.3, Mask: "square", Steps: 200, Surrogate: ownNetwork()}
 	},
 }
 
-type trojanStamp struct{ stamp }
+// Trojan are the settings of trojan.
+type Trojan struct {
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
+	Alpha     float64 `json:"alpha,omitempty" range:"(0,1]"`     // opacity of the watermark
+	Mask      string  `json:"mask,omitempty"`                    // "square" or "watermark"
+	Steps     int     `json:"steps,omitempty" range:"[0,)"`      // of the optimisation
+	Surrogate
+}
+
+// Trigger implements Settings.
+func (s *Trojan) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
+	if s.Mask == "watermark" {
+		return &trojanStamp{*watermark(set, s.Alpha), s.Steps}, nil
+	}
+	side, err := patchSide(s.PatchSize, set)
+	if err != nil {
+		return nil, err
+	}
+	return &trojanStamp{*square(set, side), s.Steps}, oneOf("mask", s.Mask, "square", "watermark")
+}
+
+type trojanStamp struct {
+	stamp
+	steps int
+}
 
 // trojanNeurons is how many neurons are made to fire.
 const trojanNeurons = 3
@@ -50,8 +57,8 @@ func (s *trojanStamp) Learn(ctx context.Context, l *Lab, train *dataset.Set) err
 	if err != nil {
 		return err
 	}
-	chosen := neurons(state, l.Config.Target, trojanNeurons)
-	return s.optimise(ctx, l, train, others(train, l.Config.Target), n, state, func(net *model.Graphed) *Node {
+	chosen := neurons(state, l.Target, trojanNeurons)
+	return s.optimise(ctx, l, s.steps, train, others(train, l.Target), n, state, func(net *model.Graphed) *Node {
 		features := net.Taps["features"]
 		pick := make([]float32, features.Shape().Dimensions[1])
 		for _, j := range chosen {

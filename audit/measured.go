@@ -9,7 +9,7 @@ import (
 )
 
 // Measured says how often verdicts under the default settings, with WRN-16-1, were wrong: on clean data sets that no limit was
-// chosen on, and on poisoned ones, of which docs/auto-limits.md says where they led to changes. docs/verdicts.md lists them. All
+// chosen on, and on poisoned ones, of which docs/measured/limits.md says where they led to changes. docs/measured/verdict.md lists them. All
 // are of four families: CIFAR-10, GTSRB, photographs and rendered signs.
 func Measured() ErrorRates {
 	return ErrorRates{

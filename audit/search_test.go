@@ -188,7 +188,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 func TestPatternsUnderAllLabels(t *testing.T) {
 	clean := signs.Render(1, 1500, 10).Train
 	config := attack.Defaults("badnets")
-	config.AllToAll, config.PatchSize = true, 5
+	config.AllToAll, config.Own = true, &attack.BadNets{PatchSize: 5}
 	_, wrong, poisoned := planted.Poison(t, config, clean)
 	right := *wrong
 	right.Labels = clean.Labels

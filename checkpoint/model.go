@@ -49,8 +49,9 @@ func Save(path string, s model.State, info Info) error {
 }
 
 // Load reads a model file and its network: what Save wrote, safetensors of other programs, or a PyTorch
-// checkpoint. Only Save's files name the classes; of others Info.Classes is empty.
-func Load(path string) (*model.Network, model.State, *Info, error) {
+// checkpoint. Only Save's files name the classes; of others Info.Classes is empty. own are architectures of one's own that
+// Save's files may name, beside those of package model.
+func Load(path string, own ...*model.Architecture) (*model.Network, model.State, *Info, error) {
 	arrays, meta, err := readAny(path)
 	if err != nil {
 		return nil, nil, nil, err
@@ -76,7 +77,15 @@ func Load(path string) (*model.Network, model.State, *Info, error) {
 			return nil, nil, nil, fmt.Errorf("%s: expected the input's %s, found %q", path, key, meta[key])
 		}
 	}
-	n, err := model.New(info.Arch, len(info.Classes), info.Height, info.Width)
+	build := func(classes, height, width int) (*model.Network, error) {
+		return model.New(info.Arch, classes, height, width)
+	}
+	for _, a := range own {
+		if a.Name == info.Arch {
+			build = a.New
+		}
+	}
+	n, err := build(len(info.Classes), info.Height, info.Width)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -23,116 +24,107 @@ const (
 
 var cifar10Classes = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
-func isCIFAR10(dir string) bool {
+func isCIFAR10(dir string, _ Options) bool {
 	m, _ := filepath.Glob(filepath.Join(dir, "data_batch_*.bin"))
 	return len(m) > 0
 }
 
-func isCIFAR100(dir string) bool { return exists(filepath.Join(dir, "train.bin")) }
+func isCIFAR100(dir string, _ Options) bool { return exists(filepath.Join(dir, "train.bin")) }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-func loadCIFAR10(ctx context.Context, dir string, r *reader) (*Data, error) {
+func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
 	files, _ := filepath.Glob(filepath.Join(dir, "data_batch_*.bin"))
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: expected data_batch_1.bin and so on, found none", dir)
+		return nil, fmt.Errorf("expected data_batch_1.bin and so on, found none")
 	}
 	sort.Strings(files)
-	return loadCIFAR(ctx, dir, files, "test_batch.bin", 1, classNames(dir, "batches.meta.txt", cifar10Classes, 10), r)
+	return openCIFAR(newStore(dir, o), files, filepath.Join(dir, "test_batch.bin"), 1, classNames(dir, "batches.meta.txt", cifar10Classes))
 }
 
-func loadCIFAR100(ctx context.Context, dir string, r *reader) (*Data, error) {
-	return loadCIFAR(ctx, dir, []string{filepath.Join(dir, "train.bin")}, "test.bin", 2, classNames(dir, "fine_label_names.txt", nil, 100), r)
+func openCIFAR100(_ context.Context, dir string, o Options) (*Contents, error) {
+	numbers := make([]string, 100)
+	for i := range numbers {
+		numbers[i] = strconv.Itoa(i)
+	}
+	return openCIFAR(newStore(dir, o), []string{filepath.Join(dir, "train.bin")}, filepath.Join(dir, "test.bin"), 2, classNames(dir, "fine_label_names.txt", numbers))
 }
 
 // classNames reads a line a class, if the file is there.
-func classNames(dir, file string, names []string, n int) []string {
-	if raw, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
-		if f := strings.Fields(string(raw)); len(f) == n {
-			return f
+func classNames(dir, file string, otherwise []string) []string {
+	raw, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		return otherwise
+	}
+	var names []string
+	for line := range strings.Lines(string(raw)) {
+		if line = strings.TrimSpace(line); line != "" {
+			names = append(names, line)
 		}
 	}
-	if names != nil {
-		return names
-	}
-	names = make([]string, n)
-	for i := range names {
-		names[i] = strconv.Itoa(i)
+	if len(names) == 0 {
+		return otherwise
 	}
 	return names
 }
 
-func loadCIFAR(ctx context.Context, dir string, train []string, test string, labels int, classes []string, r *reader) (*Data, error) {
-	read := func(files []string) (*Set, error) {
-		s := &Set{Height: cifarSide, Width: cifarSide, Classes: classes}
-		var total int64
+func openCIFAR(s *store, train []string, test string, labels int, names []string) (*Contents, error) {
+	part := func(files []string) (*Part, error) {
+		p := &Part{Name: s.called(files)}
 		for _, f := range files {
-			if st, err := os.Stat(f); err == nil {
-				total += st.Size()
+			st, err := s.stat(f)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.rel(f), err)
 			}
+			p.Claim += st.Size()
 		}
-		n := int(total) / (labels + 3*cifarPixels)
-		s.Pixels, s.Labels = make([]uint8, 0, n*3*cifarPixels), make([]int32, 0, n)
-		for _, f := range files {
-			if err := ctx.Err(); err != nil {
-				return nil, err
+		p.Records = func(yield func(Record) error) error {
+			for _, f := range files {
+				if err := readCIFAR(s, f, labels, yield); err != nil {
+					return err
+				}
 			}
-			if err := readCIFAR(s, f, filepath.Base(f), labels, r); err != nil {
-				return nil, err
-			}
+			return nil
 		}
-		return s, nil
+		return p, nil
 	}
-	d := &Data{}
+	c := &Contents{Classes: names}
 	var err error
-	if d.Train, err = read(train); err != nil {
-		return nil, err
+	if c.Train, err = part(train); err == nil && exists(test) {
+		c.Test, err = part([]string{test})
 	}
-	if path := filepath.Join(dir, test); exists(path) {
-		if d.Test, err = read([]string{path}); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
+	return c, err
 }
 
-// readCIFAR appends the records of one file; with two label bytes the second counts (fine labels).
-func readCIFAR(s *Set, path, name string, labels int, r *reader) error {
-	f, err := os.Open(path)
+// readCIFAR yields the records of one file; with two label bytes the second counts (fine labels).
+func readCIFAR(s *store, path string, labels int, yield func(Record) error) error {
+	f, _, err := s.open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	size := labels + 3*cifarPixels
-	rec := make([]byte, size)
-	img := make([]uint8, 3*cifarPixels)
+	name, in := s.rel(path), bufio.NewReaderSize(f, 1<<20)
+	rec := make([]byte, labels+3*cifarPixels)
 	for row := 0; ; row++ {
-		n, err := io.ReadFull(f, rec)
-		if errors.Is(err, io.EOF) {
+		r := Record{Source: name, Row: row}
+		n, err := io.ReadFull(in, rec)
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			r.Err = &RecordError{name, row, fmt.Sprintf("a record of %d bytes", len(rec)), fmt.Sprintf("%d bytes: the file is cut off", n)}
+			return yield(r)
+		case err != nil:
+			return s.ofFile(path, err)
 		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return r.bad(&RecordError{name, row, fmt.Sprintf("a record of %d bytes", size), fmt.Sprintf("%d bytes: the file is cut off", n)})
-		}
-		if err != nil {
+		r.Label = Number(int64(rec[labels-1]))
+		r.Raw = &Raw{cifarSide, cifarSide, 3, true, func() ([]byte, error) { return rec[labels:], nil }}
+		if err := yield(r); err != nil {
 			return err
 		}
-		label := int(rec[labels-1])
-		if label >= len(s.Classes) {
-			if err := r.bad(&RecordError{name, row, fmt.Sprintf("a label from 0 to %d", len(s.Classes)-1), strconv.Itoa(label)}); err != nil {
-				return err
-			}
-			continue
-		}
-		for p := range cifarPixels {
-			for c := range 3 {
-				img[3*p+c] = rec[labels+c*cifarPixels+p]
-			}
-		}
-		s.add(r.fit(img, cifarSide, cifarSide, s), int32(label), name, row)
 	}
 }
 

@@ -1,11 +1,10 @@
 package dataset
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 
 	"github.com/unpoison/unpoison/internal/base/pickle"
@@ -13,11 +12,12 @@ import (
 
 // CIFAR's Python version: pickled dictionaries with data (N × 3072, channel after channel) and labels.
 
-func isCIFARPickle(dir string) bool {
-	return exists(filepath.Join(dir, "data_batch_1")) || exists(filepath.Join(dir, "train")) && exists(filepath.Join(dir, "meta"))
+func isCIFARPickle(dir string, _ Options) bool {
+	return isFile(dir, "data_batch_1") || isFile(dir, "train") && isFile(dir, "meta")
 }
 
-func loadCIFARPickle(ctx context.Context, dir string, r *reader) (*Data, error) {
+func openCIFARPickle(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
 	labels, meta, names := "labels", "batches.meta", "label_names"
 	var train []string
 	for i := 1; exists(filepath.Join(dir, fmt.Sprintf("data_batch_%d", i))); i++ {
@@ -27,97 +27,139 @@ func loadCIFARPickle(ctx context.Context, dir string, r *reader) (*Data, error) 
 	if len(train) == 0 {
 		train, test, labels, meta, names = []string{"train"}, "test", "fine_labels", "meta", "fine_label_names"
 	}
-	var classes []string
-	if d, err := readPickle(filepath.Join(dir, meta)); err == nil {
+	if o.Label != "" {
+		labels, names = o.Label, ""
+	}
+	c := &Contents{}
+	if path := filepath.Join(dir, meta); exists(path) {
+		d, err := s.readPickle(path)
+		if err != nil {
+			return nil, s.ofFile(path, err)
+		}
 		if list, ok := d.Get(names).(*pickle.List); ok {
 			for _, n := range list.Items {
 				b, _ := pickle.Bytes(n)
-				classes = append(classes, string(b))
+				c.Classes = append(c.Classes, string(b))
 			}
 		}
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
 	}
-	read := func(files []string) ([]raw, error) {
-		var all []raw
+	part := func(files []string) (*Part, error) {
+		var all []arrays
 		for _, f := range files {
 			path := filepath.Join(dir, f)
-			d, err := readPickle(path)
+			d, err := s.readPickle(path)
 			if err != nil {
-				return nil, err
+				return nil, s.ofFile(path, err)
 			}
-			p, err := cifarBatch(d, f, labels)
+			a, err := s.cifarBatch(d, path, labels)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
+				return nil, s.ofFile(path, err)
 			}
-			all = append(all, *p)
+			all = append(all, *a)
 		}
-		return all, nil
+		return arrayPart(all)
 	}
-	t, err := read(train)
-	if err != nil {
-		return nil, err
+	var err error
+	if c.Train, err = part(train); err == nil && exists(filepath.Join(dir, test)) {
+		c.Test, err = part([]string{test})
 	}
-	var e []raw
-	if exists(filepath.Join(dir, test)) {
-		if e, err = read([]string{test}); err != nil {
-			return nil, err
-		}
-	}
-	return r.fromRaw(ctx, classes, t, e)
+	return c, err
 }
 
-func readPickle(path string) (*pickle.Dict, error) {
-	f, err := os.Open(path)
+func (s *store) readPickle(path string) (*pickle.Dict, error) {
+	f, _, err := s.open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := pickle.Decode(bufio.NewReader(f))
+	v, err := pickle.DecodeLocated(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	d, ok := v.(*pickle.Dict)
 	if !ok {
-		return nil, fmt.Errorf("%s: expected a pickled dictionary, found %T", path, v)
+		return nil, fmt.Errorf("expected a pickled dictionary, found %T", v)
 	}
 	return d, nil
 }
 
-func cifarBatch(d *pickle.Dict, file, labels string) (*raw, error) {
-	p := &raw{file: file, labelsFile: file, h: cifarSide, w: cifarSide, c: 3, planar: true}
+func (s *store) cifarBatch(d *pickle.Dict, path, labels string) (*arrays, error) {
+	a := &arrays{name: s.rel(path), image: Raw{Height: cifarSide, Width: cifarSide, Channels: 3, Planar: true}}
+	a.labelsName = a.name
 	list, ok := d.Get(labels).(*pickle.List)
 	if !ok {
 		return nil, fmt.Errorf("expected a list of %s", labels)
 	}
+	a.labels = &labelList{bad: map[int]string{}}
 	for i, l := range list.Items {
 		n, ok := l.(int64)
 		if !ok {
-			return nil, fmt.Errorf("label %d is a %T", i, l)
+			a.labels.bad[i] = fmt.Sprintf("a %T", l)
 		}
-		p.labels = append(p.labels, n)
+		a.labels.numbers = append(a.labels.numbers, n)
 	}
-	// A NumPy array is pickled as a call and its state: version, shape, type, order, bytes.
-	o, ok := d.Get("data").(*pickle.Object)
-	if !ok {
-		return nil, fmt.Errorf("expected data to be a NumPy array")
+	shape, data, err := numpyObject(d.Get("data"))
+	if err != nil {
+		return nil, err
 	}
-	state, ok := o.State.(pickle.Tuple)
-	if !ok || len(state) != 5 {
-		return nil, fmt.Errorf("expected the state of a NumPy array")
+	if len(shape) != 2 || shape[1] != int64(3*cifarPixels) {
+		return nil, fmt.Errorf("expected N × %d bytes, found the shape %v", 3*cifarPixels, shape)
 	}
-	shape, ok := state[1].(pickle.Tuple)
-	if !ok || len(shape) != 2 || shape[1] != int64(3*cifarPixels) {
-		return nil, fmt.Errorf("expected N × %d bytes, found the shape %v", 3*cifarPixels, state[1])
-	}
-	if fortran, _ := state[3].(bool); fortran {
-		return nil, fmt.Errorf("expected an array in C's order")
-	}
-	p.pixels, ok = pickle.Bytes(state[4])
 	n, isInt := shape[0].(int64)
-	if !ok || !isInt || n < 0 || int64(len(p.pixels)) != n*3*cifarPixels {
-		return nil, fmt.Errorf("expected %v × %d bytes, found %d", shape[0], 3*cifarPixels, len(p.pixels))
+	if !isInt || n < 0 {
+		return nil, fmt.Errorf("expected N × %d bytes, found the shape %v", 3*cifarPixels, shape)
 	}
-	p.n = int(n)
-	return p, nil
+	var size int64
+	if at, ok := data.(pickle.Located); ok {
+		size = at.Size
+		a.open = func() (io.ReadCloser, error) {
+			f, _, err := s.open(path)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				io.Reader
+				io.Closer
+			}{io.NewSectionReader(f, at.Offset, at.Size), f}, nil
+		}
+	} else {
+		raw, ok := pickle.Bytes(data)
+		if !ok {
+			return nil, fmt.Errorf("expected data to be bytes, found %T", data)
+		}
+		size = int64(len(raw))
+		a.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
+	}
+	if n > size || size != n*3*cifarPixels {
+		return nil, fmt.Errorf("expected %d × %d bytes, found %d", n, 3*cifarPixels, size)
+	}
+	a.claimed, a.n = int(n), int(n)
+	return a, nil
+}
+
+// numpyObject takes a pickled NumPy array apart: a call and its state (version, shape, type, order, bytes), or, since
+// protocol 5, a call with bytes, type, shape and order.
+func numpyObject(v any) (shape pickle.Tuple, data any, err error) {
+	o, ok := v.(*pickle.Object)
+	if !ok {
+		return nil, nil, fmt.Errorf("expected data to be a NumPy array, found %T", v)
+	}
+	var order any
+	if state, isState := o.State.(pickle.Tuple); isState && len(state) == 5 {
+		shape, ok = state[1].(pickle.Tuple)
+		order, data = state[3], state[4]
+	} else if o.Class.Name == "_frombuffer" && len(o.Args) == 4 {
+		data = o.Args[0]
+		shape, ok = o.Args[2].(pickle.Tuple)
+		order = o.Args[3]
+	} else {
+		return nil, nil, fmt.Errorf("expected the state of a NumPy array")
+	}
+	if order == true || order == "F" {
+		return nil, nil, fmt.Errorf("expected an array in C's order")
+	}
+	if !ok {
+		return nil, nil, fmt.Errorf("expected the shape of a NumPy array")
+	}
+	return shape, data, nil
 }

@@ -1,5 +1,10 @@
 // Package dataset holds labelled images in memory and reads and writes them in the layouts in which
-// people have them; one file a layout.
+// people have them. Each layout has a file of its own.
+//
+// An image is named by its source, which is the same whenever the same files are read, and no other image's: the path of
+// its file relative to the data; archive/member in an archive; file:row in a file of many images, counted from 0. Where a
+// table names a file twice, the second image is file:row by the table's row, counted from 1. An image's digest depends on
+// its bytes alone.
 package dataset
 
 import (
@@ -8,32 +13,69 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
-// Set is a list of labelled RGB images of one size, kept as bytes.
+// Set is a list of labelled images of one size, kept as bytes.
 type Set struct {
 	Height, Width int
 	Classes       []string
-	Pixels        []uint8 // N × Height × Width × 3, rows from the top
+	Pixels        []uint8 // N × Height × Width × 3, or × 1 if Grey; rows from the top
 	Labels        []int32 // indices into Classes
+	Grey          bool    // all images are grey and one channel is kept; Image still is RGB
 
 	Files []string // where images came from
 	file  []int32  // per image: index into Files
 	row   []int32  // per image: record in a file of many images, from 0; -1 for a file of one
 
 	digests []ImageDigest // per image; empty: of the pixels in memory
+
+	tables   []string // files that name images
+	table    []int32  // per image: index into tables; empty if no table names any
+	tableRow []int32  // per image: row, from 1
 }
 
 // Len returns the number of images.
 func (s *Set) Len() int { return len(s.Labels) }
 
-// ImageBytes returns the bytes of one image.
+// ImageBytes returns the bytes of one RGB image.
 func (s *Set) ImageBytes() int { return s.Height * s.Width * 3 }
 
-// Image returns the bytes of image i, which are the set's own.
+// stored returns the bytes of one image as they are kept.
+func (s *Set) stored() int {
+	if s.Grey {
+		return s.Height * s.Width
+	}
+	return s.ImageBytes()
+}
+
+// Image returns the RGB bytes of image i: the set's own, or of a grey set a copy, so that only what Clone and Subset return
+// can be changed by them.
 func (s *Set) Image(i int) []uint8 {
-	n := s.ImageBytes()
-	return s.Pixels[i*n : (i+1)*n : (i+1)*n]
+	n := s.stored()
+	own := s.Pixels[i*n : (i+1)*n : (i+1)*n]
+	if !s.Grey {
+		return own
+	}
+	return appendRGB(make([]uint8, 0, 3*n), own)
+}
+
+// appendRGB appends grey pixels as RGB.
+func appendRGB(dst, grey []uint8) []uint8 {
+	for _, v := range grey {
+		dst = append(dst, v, v, v)
+	}
+	return dst
+}
+
+// firstChannel returns the first of three channels.
+func firstChannel(rgb []uint8) []uint8 {
+	out := make([]uint8, len(rgb)/3)
+	for k := range out {
+		out[k] = rgb[3*k]
+	}
+	return out
 }
 
 // Source says where image i came from: a file, or a file and the row in it.
@@ -48,12 +90,10 @@ func (s *Set) Source(i int) string {
 	return fmt.Sprintf("%s:%d", name, s.row[i])
 }
 
-// mostReserved bounds what a file's claims about its length can reserve.
-const mostReserved = 1 << 20
-
 // reserve makes room for n images in an empty set: a slice that grows needs more than twice its memory while it moves.
 func (s *Set) reserve(n int) {
-	s.Pixels = make([]uint8, 0, min(n, mostReserved)*s.ImageBytes())
+	s.Pixels, s.Labels = make([]uint8, 0, n*s.stored()), make([]int32, 0, n)
+	s.file, s.row, s.digests = make([]int32, 0, n), make([]int32, 0, n), make([]ImageDigest, 0, n)
 }
 
 // add appends an image that came from row (or -1) of a file.
@@ -69,13 +109,35 @@ func (s *Set) add(pixels []uint8, label int32, file string, row int) {
 	s.row = append(s.row, int32(row))
 }
 
-// Subset returns a copy with the images of the given indices, in that order.
-func (s *Set) Subset(indices []int) *Set {
-	n := s.ImageBytes()
-	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files}
+// listed notes the table and row that name the image added last.
+func (s *Set) listed(table string, row int) {
+	if table == "" {
+		return
+	}
+	if k := len(s.tables) - 1; k < 0 || s.tables[k] != table {
+		s.tables = append(s.tables, table)
+	}
+	s.table, s.tableRow = append(s.table, int32(len(s.tables)-1)), append(s.tableRow, int32(row))
+}
+
+// Listed returns the table and the row in it, from 1, that name image i, or "".
+func (s *Set) Listed(i int) (table string, row int) {
+	if i >= len(s.table) {
+		return "", 0
+	}
+	return s.tables[s.table[i]], int(s.tableRow[i])
+}
+
+// Subset returns a copy with the images of the given indices, in that order, whose pixels and labels can be changed.
+func (s *Set) Subset(indices []int) *Set { return s.pick(indices).inRGB() }
+
+// pick is Subset without the promise that Image can be changed.
+func (s *Set) pick(indices []int) *Set {
+	n := s.stored()
+	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, Grey: s.Grey, tables: s.tables}
 	t.Pixels = make([]uint8, 0, n*len(indices))
 	for _, i := range indices {
-		t.Pixels = append(t.Pixels, s.Image(i)...)
+		t.Pixels = append(t.Pixels, s.Pixels[i*n:(i+1)*n]...)
 		t.Labels = append(t.Labels, s.Labels[i])
 		if i < len(s.file) {
 			t.file = append(t.file, s.file[i])
@@ -84,6 +146,9 @@ func (s *Set) Subset(indices []int) *Set {
 		if i < len(s.digests) {
 			t.digests = append(t.digests, s.digests[i])
 		}
+		if i < len(s.table) {
+			t.table, t.tableRow = append(t.table, s.table[i]), append(t.tableRow, s.tableRow[i])
+		}
 	}
 	return t
 }
@@ -91,8 +156,20 @@ func (s *Set) Subset(indices []int) *Set {
 // Clone returns a copy whose pixels and labels can be changed.
 func (s *Set) Clone() *Set {
 	t := *s
-	t.Pixels, t.Labels = slices.Clone(s.Pixels), slices.Clone(s.Labels)
+	t.Labels = slices.Clone(s.Labels)
+	if s.Grey {
+		return t.inRGB()
+	}
+	t.Pixels = slices.Clone(s.Pixels)
 	return &t
+}
+
+// inRGB gives a grey set three channels.
+func (s *Set) inRGB() *Set {
+	if s.Grey {
+		s.Pixels, s.Grey = appendRGB(make([]uint8, 0, 3*len(s.Pixels)), s.Pixels), false
+	}
+	return s
 }
 
 // OrderClasses numbers the classes as names does, and reports whether these are the same names, each once. If not, the set
@@ -101,12 +178,18 @@ func (s *Set) OrderClasses(names []string) bool {
 	if len(names) != len(s.Classes) {
 		return false
 	}
+	at := make(map[string]int32, len(names))
+	for k, name := range names {
+		at[name] = int32(k)
+	}
 	to := make([]int32, len(names))
 	for c, name := range s.Classes {
-		to[c] = int32(slices.Index(names, name))
-		if to[c] < 0 || slices.Contains(to[:c], to[c]) {
+		k, ok := at[name]
+		if !ok {
 			return false
 		}
+		to[c] = k
+		delete(at, name)
 	}
 	for i, l := range s.Labels {
 		s.Labels[i] = to[l]
@@ -143,31 +226,19 @@ func (s *Set) Digest() string {
 		binary.LittleEndian.PutUint64(head[8*i:], uint64(v))
 	}
 	h.Write(head[:])
-	h.Write(s.Pixels)
+	if s.Grey {
+		for i := range s.Labels {
+			h.Write(s.Image(i))
+		}
+	} else {
+		h.Write(s.Pixels)
+	}
 	buf := make([]byte, 4*s.Len())
 	for i, l := range s.Labels {
 		binary.LittleEndian.PutUint32(buf[4*i:], uint32(l))
 	}
 	h.Write(buf)
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
-}
-
-// Duplicates counts images that equal an earlier one byte for byte, and those among them whose
-// label differs from the earlier one's.
-func (s *Set) Duplicates() (same, conflicting int) {
-	first := make(map[[32]byte]int32, s.Len())
-	for i := range s.Labels {
-		h := sha256.Sum256(s.Image(i))
-		if l, ok := first[h]; ok {
-			same++
-			if l != s.Labels[i] {
-				conflicting++
-			}
-			continue
-		}
-		first[h] = s.Labels[i]
-	}
-	return same, conflicting
 }
 
 // Data is a training set and a test set, which may be empty.
@@ -177,6 +248,32 @@ type Data struct {
 	Train   *Set
 	Test    *Set
 	Skipped []error // what --skip-bad passed over
+	// Notes are sentences about what was found that users have to know.
+	Notes []string
+	// Unlabelled is how many test images have no labels and are not in Test.
+	Unlabelled int
+
+	parts [2]string // what the training and the test part are called
+}
+
+// Summary says in a line what was understood.
+func (d *Data) Summary() string {
+	part := func(s *Set, of string, name string) string {
+		if s == nil {
+			return "no " + of + " images"
+		}
+		text := fmt.Sprintf("%d %s images", s.Len(), of)
+		if name != "" {
+			text += " from " + name
+		}
+		return text
+	}
+	colour := "RGB"
+	if d.Train.Grey {
+		colour = "grey"
+	}
+	return fmt.Sprintf("%s: %s, %s, %d classes, %d×%d %s", d.Layout, part(d.Train, "training", d.parts[0]), part(d.Test, "test", d.parts[1]),
+		len(d.Train.Classes), d.Train.Width, d.Train.Height, colour)
 }
 
 // RecordError says what is wrong with one image or record.
@@ -192,5 +289,5 @@ func (e *RecordError) Error() string {
 	if e.Row >= 0 {
 		where = fmt.Sprintf("%s, row %d", e.File, e.Row)
 	}
-	return fmt.Sprintf("%s: expected %s, found %s", where, e.Want, e.Got)
+	return printable.Text(fmt.Sprintf("%s: expected %s, found %s", where, e.Want, e.Got))
 }

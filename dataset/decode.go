@@ -1,11 +1,10 @@
 package dataset
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"image"
-	"io"
+	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,11 +18,6 @@ import (
 	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
-
-func init() {
-	image.RegisterFormat("ppm", "P6", decodePNM, decodePNMConfig)
-	image.RegisterFormat("pgm", "P5", decodePNM, decodePNMConfig)
-}
 
 // maxPixels bounds what a header may ask to allocate: with 8 bytes a pixel, and 3 for what comes of it, 740 MB.
 const maxPixels = 64 << 20
@@ -62,32 +56,132 @@ func ReadImage(path string, height, width int) ([]uint8, error) {
 }
 
 // decode turns an image file's bytes into RGB, upright.
-func decode(raw []byte) (pixels []uint8, h, w int, err error) {
-	if _, err := decodeConfig(raw); err != nil {
-		return nil, 0, 0, err
-	}
-	img, _, err := image.Decode(bytes.NewReader(raw))
+func decode(raw []byte) (pixels []uint8, h, w int, err error) { return decodeDepth(raw, 16) }
+
+// decodeDepth is decode for a set whose images with 16 bits a sample really have depth bits, 8 to 16; 0 is 16.
+func decodeDepth(raw []byte, depth int) (pixels []uint8, h, w int, err error) {
+	img, err := decodeImage(raw)
 	if err != nil {
 		return nil, 0, 0, err
+	}
+	if depth > 0 && depth < 16 {
+		if err := deepen(img, depth); err != nil {
+			return nil, 0, 0, err
+		}
 	}
 	pixels, h, w = rgb(img)
 	pixels, h, w = upright(pixels, h, w, orientation(raw))
 	return pixels, h, w, nil
 }
 
-// decodeConfig returns the size of an upright image and refuses what is too large to decode.
-func decodeConfig(raw []byte) (image.Config, error) {
-	c, _, err := image.DecodeConfig(bytes.NewReader(raw))
+// decodeImage decodes an image file as it is stored, or the first frame of one that moves.
+func decodeImage(raw []byte) (image.Image, error) {
+	head, err := headOf(raw)
 	if err != nil {
-		return c, err
+		return nil, err
+	}
+	raw, at := firstWebPFrame(raw)
+	img, format, err := image.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	if format == "gif" {
+		at = img.Bounds().Min
+	}
+	w, h := head.width, head.height
+	if head.turned {
+		w, h = h, w
+	}
+	if b := img.Bounds(); b.Dx() == w && b.Dy() == h {
+		return img, nil
+	}
+	// A frame that covers a part of the picture.
+	canvas := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(canvas, img.Bounds().Sub(img.Bounds().Min).Add(at), img, img.Bounds().Min, draw.Over)
+	return canvas, nil
+}
+
+// imageHead is what the first bytes of an image file say.
+type imageHead struct {
+	height, width int  // upright
+	turned        bool // stored lying on its side
+	grey, deep    bool // one channel; 16 bits a sample
+}
+
+// headOf looks at an image file's head and refuses what is too large to decode.
+func headOf(raw []byte) (h imageHead, err error) {
+	c, _, err := decodeConfigOf(raw)
+	if err != nil {
+		return h, err
 	}
 	if c.Width <= 0 || c.Height <= 0 || c.Width > maxPixels/c.Height {
-		return c, fmt.Errorf("%d×%d pixels", c.Width, c.Height)
+		return h, fmt.Errorf("%d×%d pixels", c.Width, c.Height)
 	}
-	if orientation(raw) >= 5 {
-		c.Width, c.Height = c.Height, c.Width
+	h = imageHead{height: c.Height, width: c.Width, turned: orientation(raw) >= 5}
+	if h.turned {
+		h.height, h.width = c.Width, c.Height
 	}
-	return c, nil
+	switch c.ColorModel {
+	case color.GrayModel:
+		h.grey = true
+	case color.Gray16Model:
+		h.grey, h.deep = true, true
+	case color.RGBA64Model, color.NRGBA64Model:
+		h.deep = true
+	}
+	return h, nil
+}
+
+// decodeConfigOf is image.DecodeConfig that also knows moving WebP files, whose size stands in their head.
+func decodeConfigOf(raw []byte) (image.Config, string, error) {
+	if w, h, ok := webPCanvas(raw); ok {
+		return image.Config{ColorModel: color.NRGBAModel, Width: w, Height: h}, "webp", nil
+	}
+	return image.DecodeConfig(bytes.NewReader(raw))
+}
+
+// samples calls visit with the high and low byte of each colour sample of an image with 16 bits a sample.
+func samples(img image.Image, visit func(b []uint8)) {
+	pix, channels := []uint8(nil), 4
+	switch m := img.(type) {
+	case *image.Gray16:
+		pix, channels = m.Pix, 1
+	case *image.RGBA64:
+		pix = m.Pix
+	case *image.NRGBA64:
+		pix = m.Pix
+	}
+	for i := 0; i+2 <= len(pix); i += 2 {
+		if channels == 1 || i/2%4 < 3 { // alpha always has all bits
+			visit(pix[i : i+2])
+		}
+	}
+}
+
+// brightest returns the largest colour sample of an image with 16 bits a sample.
+func brightest(raw []byte) (most int, err error) {
+	img, err := decodeImage(raw)
+	if err == nil {
+		samples(img, func(b []uint8) { most = max(most, int(b[0])<<8|int(b[1])) })
+	}
+	return most, err
+}
+
+// deepen moves samples of depth bits to the top of their 16.
+func deepen(img image.Image, depth int) error {
+	over := 0
+	samples(img, func(b []uint8) {
+		v := int(b[0])<<8 | int(b[1])
+		if v >= 1<<depth {
+			over = max(over, v)
+		}
+		v = v * 65535 / (1<<depth - 1)
+		b[0], b[1] = uint8(v>>8), uint8(v)
+	})
+	if over > 0 {
+		return fmt.Errorf("a sample of %d where %d bits hold up to %d", over, depth, 1<<depth-1)
+	}
+	return nil
 }
 
 // rgb flattens an image on black.
@@ -103,14 +197,6 @@ func rgb(img image.Image) (pixels []uint8, h, w int) {
 		}
 	}
 	return out, h, w
-}
-
-// fit resizes an image to the size of the set, which the first image settles if no size was asked for.
-func (r *reader) fit(pixels []uint8, h, w int, s *Set) []uint8 {
-	if r.Size > 0 {
-		s.Height, s.Width = r.Size, r.Size
-	}
-	return Resize(pixels, h, w, s.Height, s.Width)
 }
 
 // Resize scales RGB bytes with a Catmull-Rom filter that widens when it shrinks, so that nothing
@@ -131,92 +217,4 @@ func Resize(pixels []uint8, h, w, toH, toW int) []uint8 {
 		out = append(out, dst.Pix[i], dst.Pix[i+1], dst.Pix[i+2])
 	}
 	return out
-}
-
-// pnmHeader reads magic, width, height and maximum of a binary PPM or PGM file.
-func pnmHeader(r *bufio.Reader) (channels, w, h, limit int, err error) {
-	var magic [2]byte
-	if _, err = io.ReadFull(r, magic[:]); err != nil {
-		return
-	}
-	channels = 3
-	if magic[1] == '5' {
-		channels = 1
-	}
-	for _, v := range []*int{&w, &h, &limit} {
-		if *v, err = pnmNumber(r); err != nil {
-			return
-		}
-	}
-	if w <= 0 || h <= 0 || w > maxPixels/h || limit <= 0 || limit > 65535 {
-		err = fmt.Errorf("a PNM header with width %d, height %d, maximum %d", w, h, limit)
-	}
-	return
-}
-
-// pnmNumber skips space and comments, reads a number and the one space behind it.
-func pnmNumber(r *bufio.Reader) (int, error) {
-	n, digits := 0, 0
-	for {
-		c, err := r.ReadByte()
-		if err != nil {
-			return 0, fmt.Errorf("a PNM header that ends early")
-		}
-		switch {
-		case c == '#' && digits == 0:
-			if _, err := r.ReadString('\n'); err != nil {
-				return 0, fmt.Errorf("a PNM header that ends early")
-			}
-		case c >= '0' && c <= '9':
-			if digits++; digits > 8 {
-				return 0, fmt.Errorf("a PNM header with a number of more than 8 digits")
-			}
-			n = 10*n + int(c-'0')
-		case digits > 0:
-			return n, nil
-		case c != ' ' && c != '\t' && c != '\n' && c != '\r':
-			return 0, fmt.Errorf("byte %q in a PNM header", c)
-		}
-	}
-}
-
-func decodePNMConfig(rd io.Reader) (image.Config, error) {
-	_, w, h, _, err := pnmHeader(bufio.NewReader(rd))
-	return image.Config{ColorModel: image.NewRGBA(image.Rectangle{}).ColorModel(), Width: w, Height: h}, err
-}
-
-func decodePNM(rd io.Reader) (image.Image, error) {
-	r := bufio.NewReader(rd)
-	channels, w, h, limit, err := pnmHeader(r)
-	if err != nil {
-		return nil, err
-	}
-	width := 1 // bytes of a value
-	if limit > 255 {
-		width = 2
-	}
-	line := w * channels * width
-	body, err := io.ReadAll(io.LimitReader(r, int64(line)*int64(h)))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) < line*h {
-		return nil, fmt.Errorf("image data that ends in line %d of %d", len(body)/line, h)
-	}
-	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		row := body[y*line:]
-		for x := range w {
-			for c := range 3 {
-				i := (x*channels + min(c, channels-1)) * width
-				v := int(row[i])
-				if width == 2 {
-					v = v<<8 | int(row[i+1])
-				}
-				img.Pix[y*img.Stride+4*x+c] = uint8(min(255, (v*255+limit/2)/limit))
-			}
-			img.Pix[y*img.Stride+4*x+3] = 255
-		}
-	}
-	return img, nil
 }

@@ -22,6 +22,13 @@ func (s *Set) ImageDigest(i int) ImageDigest {
 	return digestPixels(s.Image(i), s.Height, s.Width)
 }
 
+// digestFile is the digest of an image file's bytes.
+func digestFile(raw []byte) (d ImageDigest) {
+	sum := sha256.Sum256(raw)
+	copy(d[:], sum[:])
+	return d
+}
+
 // digestPixels is the digest of raw pixels of height h and width w.
 func digestPixels(pixels []uint8, h, w int) (d ImageDigest) {
 	sum := sha256.New()

@@ -1,12 +1,30 @@
 package dataset
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
-// orientation returns how a JPEG's camera was held, 1 to 8 as EXIF has it, or 1 where nothing says.
-func orientation(jpeg []byte) int {
-	if len(jpeg) < 4 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 {
-		return 1
+// orientation returns how a camera was held, 1 to 8 as EXIF has it, or 1 where nothing says: in JPEG, PNG, WebP and TIFF.
+func orientation(raw []byte) int {
+	switch {
+	case bytes.HasPrefix(raw, []byte("\xff\xd8")):
+		return jpegOrientation(raw)
+	case bytes.HasPrefix(raw, []byte("\x89PNG\r\n\x1a\n")):
+		if b := pngChunk(raw, "eXIf"); b != nil {
+			return tiffOrientation(b)
+		}
+	case bytes.HasPrefix(raw, []byte("II*\x00")) || bytes.HasPrefix(raw, []byte("MM\x00*")):
+		return tiffOrientation(raw)
+	default:
+		if b := riffChunk(raw, "EXIF"); b != nil {
+			return tiffOrientation(bytes.TrimPrefix(b, []byte("Exif\x00\x00")))
+		}
 	}
+	return 1
+}
+
+func jpegOrientation(jpeg []byte) int {
 	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xFF; {
 		marker, size := jpeg[at+1], int(binary.BigEndian.Uint16(jpeg[at+2:]))
 		if marker == 0xDA || size < 2 || at+2+size > len(jpeg) { // the picture begins

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/png"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,167 +17,215 @@ import (
 
 // The folder layout: DIR/CLASS/image, or DIR/train/CLASS/image with test/ or val/ beside it.
 
-func isFolder(dir string) bool {
-	for _, d := range []string{filepath.Join(dir, "train"), dir} {
-		for _, c := range subfolders(d) {
-			files, _ := os.ReadDir(filepath.Join(d, c))
-			if slices.ContainsFunc(files, func(f os.DirEntry) bool { return isImage(f.Name()) }) {
-				return true
-			}
-		}
-	}
-	return false
+// folders is where the classes lie.
+type folders struct {
+	train, test, val string // folders of class folders; the last two may be empty
+	left             []string
 }
 
-func subfolders(dir string) []string {
-	entries, _ := os.ReadDir(dir)
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
+func isFolder(dir string, o Options) bool {
+	s := newStore(dir, o)
+	f, err := s.findFolders(dir)
+	if err != nil {
+		return true // said by open
 	}
-	sort.Strings(names)
-	return names
+	if f == nil || len(s.subfolders(f.train)) < 2 {
+		return false
+	}
+	return slices.ContainsFunc(s.subfolders(f.train), func(c string) bool { return s.hasImage(filepath.Join(f.train, c)) })
 }
 
-func loadFolder(ctx context.Context, dir string, r *reader) (*Data, error) {
-	root, test := dir, ""
-	if exists(filepath.Join(dir, "train")) {
-		root = filepath.Join(dir, "train")
-		for _, t := range []string{"test", "val"} {
-			if exists(filepath.Join(dir, t)) {
-				test = filepath.Join(dir, t)
-				break
-			}
+// findFolders tells parts from classes by their names and by what lies in them. It returns nil if the folders below hold
+// the parts or the classes of one of them.
+func (s *store) findFolders(dir string) (*folders, error) {
+	byPart := map[string][]string{}
+	var others []string
+	for _, sub := range s.subfolders(dir) {
+		if part := splitOf(sub); part != "" {
+			byPart[part] = append(byPart[part], sub)
+		} else {
+			others = append(others, sub)
 		}
 	}
-	classes := subfolders(root)
-	if len(classes) < 2 {
-		return nil, fmt.Errorf("%s: expected a folder for each of at least two classes, found %d", root, len(classes))
+	others = slices.DeleteFunc(others, func(o string) bool { return !s.hasImage(filepath.Join(dir, o)) })
+	if len(byPart["train"]) == 0 {
+		if len(byPart) == 0 && len(others) == 1 && len(s.imageFolders(filepath.Join(dir, others[0]))) > 1 && !s.hasImageDirectly(filepath.Join(dir, others[0])) {
+			return nil, nil // a wrapper
+		}
+		return &folders{train: dir}, nil
 	}
-	files, err := listFolder(dir, root, classes)
+	train := filepath.Join(dir, byPart["train"][0])
+	inner, direct := s.imageFolders(train), s.hasImageDirectly(train)
+	if direct && len(inner) == 0 {
+		if len(others) == 0 {
+			return nil, fmt.Errorf("%s: expected a folder for each class, found images", s.rel(train))
+		}
+		return &folders{train: dir}, nil // a class of that name
+	}
+	if len(inner) == 0 {
+		return &folders{train: dir}, nil
+	}
+	for part, names := range byPart {
+		if len(names) > 1 {
+			return nil, fmt.Errorf("%q and %q could both be the folder of the %s images; rename one", names[0], names[1], part)
+		}
+	}
+	f := &folders{train: train, left: others}
+	for part, to := range map[string]*string{"test": &f.test, "val": &f.val} {
+		if len(byPart[part]) > 0 {
+			*to = filepath.Join(dir, byPart[part][0])
+		}
+	}
+	if len(others) > 0 && f.test == "" && f.val == "" {
+		return nil, fmt.Errorf("the folder %q, with folders in it, may be the training images or a class beside %q; folder:%s reads it alone", byPart["train"][0], others[0], train)
+	}
+	return f, nil
+}
+
+// imageFolders lists the folders in dir that hold images.
+func (s *store) imageFolders(dir string) []string {
+	return slices.DeleteFunc(s.subfolders(dir), func(c string) bool { return !s.hasImage(filepath.Join(dir, c)) })
+}
+
+func openFolder(ctx context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	f, err := s.findFolders(dir)
 	if err != nil {
 		return nil, err
 	}
-	// The size: as asked, or the images' own if they all agree, else 32.
-	h, w := r.Size, r.Size
-	if r.Size == 0 {
-		if h, w = commonSize(dir, files); h == 0 {
-			h, w = 32, 32
+	if f == nil {
+		f = &folders{train: dir}
+	}
+	l := &folderLister{ctx: ctx, store: s, others: map[string]int{}}
+	c := &Contents{Classes: s.subfolders(f.train)}
+	if len(c.Classes) < 2 {
+		return nil, fmt.Errorf("%s: expected a folder for each of at least two classes, found %d", s.rel(f.train), len(c.Classes))
+	}
+	for _, p := range []struct {
+		dir string
+		to  **Part
+	}{{f.train, &c.Train}, {f.test, &c.Test}, {f.val, &c.Validation}} {
+		if p.dir == "" {
+			continue
+		}
+		if *p.to, err = l.part(p.dir); err != nil {
+			return nil, err
 		}
 	}
-	read := func(files []labelled) (*Set, error) {
-		s := &Set{Height: h, Width: w, Classes: classes}
-		s.reserve(len(files))
-		for _, f := range files {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			if err := readInto(s, dir, f, r); err != nil {
-				return nil, err
-			}
-		}
-		return s, nil
+	if len(f.left) > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("the folders %q beside the parts are not read", f.left))
 	}
-	d := &Data{}
-	if d.Train, err = read(files); err != nil {
+	c.Notes = append(c.Notes, l.notes()...)
+	return c, nil
+}
+
+// folderLister lists the images of class folders and counts what is none.
+type folderLister struct {
+	ctx    context.Context //nolint:containedctx // lives for one call of openFolder
+	store  *store
+	others map[string]int // files that are no images, by ending
+	loose  int            // images beside the class folders
+	hidden []string       // folders beside the class folders that are passed over
+}
+
+type folderImage struct {
+	path  string
+	class string
+	err   error
+}
+
+func (l *folderLister) part(dir string) (*Part, error) {
+	s := l.store
+	var images []folderImage
+	entries, err := os.ReadDir(dir)
+	if err != nil {
 		return nil, err
 	}
-	if test != "" {
-		if extra := slices.DeleteFunc(subfolders(test), func(c string) bool { return slices.Index(classes, c) >= 0 }); len(extra) > 0 {
-			return nil, fmt.Errorf("%s: expected only classes of %s, found %q", test, root, extra[0])
+	for _, e := range entries {
+		switch path := filepath.Join(dir, e.Name()); {
+		case e.IsDir() && passedOver(e.Name()):
+			if !slices.Contains([]string{".git", ".cache", ".ipynb_checkpoints", "__MACOSX", ".dvc", ".vscode", ".idea", "@eaDir"}, e.Name()) {
+				l.hidden = append(l.hidden, s.rel(path))
+			}
+		case !e.IsDir() && !passedOver(e.Name()) && isImage(path):
+			if st, err := s.stat(path); err == nil && !st.IsDir() {
+				l.loose++
+			}
 		}
-		files, err := listFolder(dir, test, classes)
-		if err != nil {
-			return nil, err
-		}
-		if d.Test, err = read(files); err != nil {
-			return nil, err
+		if e.Type()&os.ModeSymlink != 0 && !passedOver(e.Name()) {
+			if _, err := s.stat(filepath.Join(dir, e.Name())); err != nil { // perhaps a class
+				images = append(images, folderImage{filepath.Join(dir, e.Name()), "", err})
+			}
 		}
 	}
-	return d, nil
-}
-
-type labelled struct {
-	path  string // relative to the data folder
-	label int32
-}
-
-func listFolder(dir, root string, classes []string) ([]labelled, error) {
-	var all []labelled
-	for i, c := range classes {
-		err := filepath.WalkDir(filepath.Join(root, c), func(p string, e fs.DirEntry, err error) error {
-			if err != nil {
-				if os.IsNotExist(err) {
-					return nil
-				}
-				return err
+	for _, class := range s.subfolders(dir) {
+		err := s.walk(filepath.Join(dir, class), func(path string, err error) error {
+			if l.ctx.Err() != nil {
+				return l.ctx.Err()
 			}
-			if !e.IsDir() && isImage(e.Name()) {
-				rel, err := filepath.Rel(dir, p)
-				if err != nil {
-					return err
-				}
-				all = append(all, labelled{filepath.ToSlash(rel), int32(i)})
+			if err == nil && !s.isImageFile(path) {
+				l.others[strings.ToLower(filepath.Ext(path))]++
+				return nil
 			}
+			images = append(images, folderImage{path, class, err})
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return all, nil
+	name := s.rel(dir) + "/"
+	if name == "./" {
+		name = ""
+	}
+	return &Part{Name: name, Records: func(yield func(Record) error) error {
+		for _, i := range images {
+			r := s.fileRecord(i.path)
+			r.Label = Name(i.class)
+			if i.err != nil {
+				r.Err = &RecordError{r.Source, -1, "an image or a folder of images", i.err.Error()}
+			}
+			if err := yield(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}, nil
 }
 
-// commonSize returns the size that all images have, or 0, 0.
-func commonSize(dir string, files []labelled) (h, w int) {
-	for _, f := range files {
-		c, err := fileConfig(filepath.Join(dir, f.path))
-		if err != nil {
-			continue
-		}
-		if h == 0 {
-			h, w = c.Height, c.Width
-		}
-		if c.Height != h || c.Width != w {
-			return 0, 0
-		}
+// fileRecord is the record of an image file, without a label.
+func (s *store) fileRecord(path string) Record {
+	return Record{
+		Source: s.rel(path), Row: -1,
+		File: func() ([]byte, error) { return s.read(path, maxFile) },
+		Head: func() ([]byte, error) { return s.read(path, headBytes) },
 	}
-	return h, w
 }
 
-// fileConfig looks at the head of a file, and at all of it where that does not tell.
-func fileConfig(path string) (image.Config, error) {
-	const head = 256 << 10
-	f, err := os.Open(path)
-	if err != nil {
-		return image.Config{}, err
+func (l *folderLister) notes() (notes []string) {
+	if l.loose > 0 {
+		notes = append(notes, fmt.Sprintf("%d images lie in no class's folder and are not read", l.loose))
 	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, head))
-	if err != nil {
-		return image.Config{}, err
+	if len(l.hidden) > 0 {
+		notes = append(notes, fmt.Sprintf("hidden folders are not read: %q", l.hidden))
 	}
-	c, err := decodeConfig(raw)
-	if err != nil && len(raw) == head {
-		if raw, err = os.ReadFile(path); err == nil {
-			c, err = decodeConfig(raw)
+	total := 0
+	var kinds []string
+	for ext, n := range l.others {
+		total += n
+		if ext == "" {
+			ext = "none"
 		}
+		kinds = append(kinds, fmt.Sprintf("%s %d", ext, n))
 	}
-	return c, err
-}
-
-func readInto(s *Set, dir string, f labelled, r *reader) error {
-	pixels, h, w, err := readImage(filepath.Join(dir, f.path), f.path)
-	if err != nil {
-		return r.bad(err)
+	if total > 0 {
+		sort.Strings(kinds)
+		if len(kinds) > 8 {
+			kinds = append(kinds[:8], "…")
+		}
+		notes = append(notes, fmt.Sprintf("%d files are no images that are read (%s)", total, strings.Join(kinds, ", ")))
 	}
-	if r.Size == 0 && s.Height == 0 {
-		s.Height, s.Width = h, w
-	}
-	s.add(r.fit(pixels, h, w, s), f.label, f.path, -1)
-	return nil
+	return notes
 }
 
 // writeFolder stores PNG files, which keep every byte.

@@ -16,107 +16,101 @@ import (
 
 // GTSRB as published: a folder of PPM images a class, each with a CSV that names them.
 
-func isGTSRB(dir string) bool { return exists(filepath.Join(dir, "Final_Training", "Images")) }
+func isGTSRB(dir string, _ Options) bool {
+	return exists(filepath.Join(dir, "Final_Training", "Images"))
+}
 
-func loadGTSRB(ctx context.Context, dir string, r *reader) (*Data, error) {
-	root := filepath.Join("Final_Training", "Images")
-	folders := subfolders(filepath.Join(dir, root))
-	if len(folders) < 2 {
-		return nil, fmt.Errorf("%s: expected a folder a class, found %d", filepath.Join(dir, root), len(folders))
+func openGTSRB(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	root := filepath.Join(dir, "Final_Training", "Images")
+	names := s.subfolders(root)
+	if len(names) < 2 {
+		return nil, fmt.Errorf("%s: expected a folder a class, found %d", s.rel(root), len(names))
 	}
-	classes := make([]string, len(folders))
-	for i, f := range folders {
+	var train []gtsrbTable
+	for i, f := range names {
 		if n, err := strconv.Atoi(f); err != nil || n != i {
-			return nil, fmt.Errorf("%s: expected the folder %05d, found %q", filepath.Join(dir, root), i, f)
+			return nil, fmt.Errorf("%s: expected the folder %05d, found %q", s.rel(root), i, f)
 		}
-		classes[i] = f
+		train = append(train, gtsrbTable{filepath.Join(root, f), filepath.Join(root, f, "GT-"+f+".csv")})
 	}
-	read := func(tables [][2]string) (*Set, error) {
-		s := &Set{Classes: classes}
-		if r.Size == 0 {
-			s.Height, s.Width = 32, 32 // the originals differ in size
-		}
-		for _, t := range tables {
-			files, err := readGTSRBTable(dir, t[0], t[1], len(classes), r)
-			if err != nil {
-				return nil, err
-			}
-			for _, f := range files {
-				if err := ctx.Err(); err != nil {
-					return nil, err
-				}
-				if err := readInto(s, dir, f, r); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return s, nil
-	}
-	var train [][2]string
-	for _, f := range folders {
-		train = append(train, [2]string{filepath.Join(root, f), filepath.Join(root, f, "GT-"+f+".csv")})
-	}
-	d := &Data{}
-	var err error
-	if d.Train, err = read(train); err != nil {
-		return nil, err
-	}
-	images := filepath.Join("Final_Test", "Images")
-	for _, table := range []string{filepath.Join("Final_Test", "GT-final_test.csv"), filepath.Join("Final_Test", "Images", "GT-final_test.csv")} {
-		if exists(filepath.Join(dir, table)) {
-			if d.Test, err = read([][2]string{{images, table}}); err != nil {
-				return nil, err
-			}
+	c := &Contents{Classes: names, Train: s.gtsrbPart(s.rel(root)+"/", train)}
+	images := filepath.Join(dir, "Final_Test", "Images")
+	for _, table := range []string{
+		filepath.Join(dir, "Final_Test", "GT-final_test.csv"), filepath.Join(images, "GT-final_test.csv"),
+		filepath.Join(images, "GT-final_test.test.csv"), // as published with the images: without classes
+	} {
+		if exists(table) {
+			c.Test = s.gtsrbPart(s.rel(images)+"/", []gtsrbTable{{images, table}})
 			break
 		}
 	}
-	return d, nil
+	return c, nil
 }
 
-// readGTSRBTable reads Filename;…;ClassId.
-func readGTSRBTable(dir, images, table string, classes int, r *reader) ([]labelled, error) {
-	f, err := os.Open(filepath.Join(dir, table))
+type gtsrbTable struct{ images, file string }
+
+func (s *store) gtsrbPart(name string, tables []gtsrbTable) *Part {
+	return &Part{Name: name, Records: func(yield func(Record) error) error {
+		for _, t := range tables {
+			if err := s.readGTSRB(t, yield); err != nil {
+				return s.ofFile(t.file, err)
+			}
+		}
+		return nil
+	}}
+}
+
+// readGTSRB reads Filename;…;ClassId.
+func (s *store) readGTSRB(t gtsrbTable, yield func(Record) error) error {
+	f, _, err := s.open(t.file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	c := csv.NewReader(f)
+	c := csv.NewReader(&lines{in: asUTF8(f)})
 	c.Comma = ';'
 	head, err := c.Read()
 	if err != nil {
-		return nil, fmt.Errorf("%s: expected a line of column names, found %w", table, err)
+		return fmt.Errorf("expected a line of column names, found %w", err)
 	}
 	name, class := slices.Index(head, "Filename"), slices.Index(head, "ClassId")
-	if name < 0 || class < 0 {
-		return nil, fmt.Errorf("%s: expected the columns Filename and ClassId, found %v", table, head)
+	if name < 0 {
+		return fmt.Errorf("expected the columns Filename and ClassId, found %v", head)
 	}
-	var all []labelled
-	for row := 1; ; row++ {
-		rec, err := c.Read()
+	table := s.rel(t.file)
+	seen := map[string]bool{}
+	for n := 1; ; n++ {
+		line, err := c.Read()
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return nil
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", table, err)
-		}
-		label, err := strconv.Atoi(rec[class])
-		if err != nil || label < 0 || label >= classes {
-			if err := r.bad(&RecordError{table, row, fmt.Sprintf("a ClassId from 0 to %d", classes-1), rec[class]}); err != nil {
-				return nil, err
+		r := Record{Source: table, Row: n}
+		switch {
+		case errors.Is(err, csv.ErrFieldCount):
+			r.Err = &RecordError{table, n, fmt.Sprintf("%d cells", len(head)), strconv.Itoa(len(line))}
+		case err != nil:
+			return err
+		case filepath.Base(line[name]) != line[name]:
+			r.Err = &RecordError{table, n, "a file name without a path", line[name]}
+		default:
+			r = s.fileRecord(filepath.Join(t.images, line[name]))
+			if class >= 0 {
+				id, err := strconv.ParseInt(line[class], 10, 64)
+				if err != nil {
+					r.Err = &RecordError{table, n, "the number of a class", line[class]}
+				}
+				r.Label = Number(id)
 			}
-			continue
-		}
-		if filepath.Base(rec[name]) != rec[name] {
-			return nil, &RecordError{table, row, "a file name without a path", rec[name]}
-		}
-		path := filepath.Join(images, rec[name])
-		if !exists(filepath.Join(dir, path)) {
-			if err := r.bad(&RecordError{table, row, "the image " + path, "no such file"}); err != nil {
-				return nil, err
+			if seen[line[name]] {
+				r.Row = n
 			}
-			continue
+			seen[line[name]] = true
 		}
-		all = append(all, labelled{filepath.ToSlash(path), int32(label)})
+		r.Table, r.TableRow = table, n
+		if err := yield(r); err != nil {
+			return err
+		}
 	}
 }
 

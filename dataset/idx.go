@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -27,105 +26,153 @@ func idxFile(dir, part, kind string) string {
 	return ""
 }
 
-func isIDX(dir string) bool { return idxFile(dir, "train", "images") != "" }
+func isIDX(dir string, _ Options) bool { return idxFile(dir, "train", "images") != "" }
 
-func loadIDX(ctx context.Context, dir string, r *reader) (*Data, error) {
-	read := func(part string) ([]raw, error) {
-		images, labels := idxFile(dir, part, "images"), idxFile(dir, part, "labels")
+func openIDX(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	part := func(name string) (*Part, error) {
+		images, labels := idxFile(dir, name, "images"), idxFile(dir, name, "labels")
 		if images == "" {
 			return nil, nil
 		}
-		if labels == "" {
-			return nil, fmt.Errorf("%s: expected %s-labels-idx1-ubyte beside the images", dir, part)
-		}
-		dims, body, err := readIDX(images)
+		a, err := idxImages(s, images)
 		if err != nil {
-			return nil, err
+			return nil, s.ofFile(images, err)
 		}
-		p := raw{file: filepath.Base(images), labelsFile: filepath.Base(labels), c: 1, pixels: body}
-		switch len(dims) {
-		case 3:
-		case 4:
-			p.c = dims[3]
-		default:
-			return nil, fmt.Errorf("%s: expected 3 dimensions, found %d", images, len(dims))
+		switch {
+		case labels != "":
+			a.labelsName = s.rel(labels)
+			if a.labels, err = idxLabels(s, labels); err != nil {
+				return nil, s.ofFile(labels, err)
+			}
+		case name == "train":
+			return nil, fmt.Errorf("expected train-labels-idx1-ubyte beside the images")
 		}
-		p.n, p.h, p.w = dims[0], dims[1], dims[2]
-		ldims, lbody, err := readIDX(labels)
-		if err != nil {
-			return nil, err
-		}
-		if len(ldims) != 1 {
-			return nil, fmt.Errorf("%s: expected 1 dimension, found %d", labels, len(ldims))
-		}
-		for _, l := range lbody {
-			p.labels = append(p.labels, int64(l))
-		}
-		return []raw{p}, nil
+		return arrayPart([]arrays{*a})
 	}
-	train, err := read("train")
+	c := &Contents{}
+	var err error
+	if c.Train, err = part("train"); err != nil {
+		return nil, err
+	}
+	if c.Train == nil {
+		return nil, fmt.Errorf("expected train-images-idx3-ubyte")
+	}
+	c.Test, err = part("t10k")
+	return c, err
+}
+
+// maxArray bounds what one array of a file may claim to hold.
+const maxArray = 1 << 40
+
+// openPacked opens a file, unpacking it if its name ends in .gz, and returns how many bytes may come out of it.
+func (s *store) openPacked(path string) (io.ReadCloser, int64, error) {
+	f, size, err := s.open(path)
+	if err != nil || !strings.HasSuffix(path, ".gz") {
+		return f, size, err
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	most := 1<<20 + maxRatio*size
+	return struct {
+		io.Reader
+		io.Closer
+	}{&bounded{z, most}, closers{z, f}}, most, nil
+}
+
+func idxImages(s *store, path string) (*arrays, error) {
+	in, most, err := s.openPacked(path)
 	if err != nil {
 		return nil, err
 	}
-	if train == nil {
-		return nil, fmt.Errorf("%s: expected train-images-idx3-ubyte", dir)
-	}
-	test, err := read("t10k")
+	defer in.Close()
+	dims, err := idxHead(in)
 	if err != nil {
 		return nil, err
 	}
-	return r.fromRaw(ctx, nil, train, test)
-}
-
-// maxArray bounds what one array of a file may hold.
-const maxArray = 4 << 30
-
-// readIDX returns the dimensions and the unsigned bytes of a file.
-func readIDX(path string) (dims []int, body []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
+	if len(dims) != 3 && len(dims) != 4 {
+		return nil, fmt.Errorf("expected 3 dimensions, found %d", len(dims))
 	}
-	defer f.Close()
-	var in io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		z, err := gzip.NewReader(f)
+	a := &arrays{name: s.rel(path), packed: strings.HasSuffix(path, ".gz"), image: Raw{Height: dims[1], Width: dims[2], Channels: 1}}
+	if len(dims) == 4 {
+		a.image.Channels = dims[3]
+	}
+	if err := a.bound(dims[0], most); err != nil {
+		return nil, err
+	}
+	a.open = func() (io.ReadCloser, error) {
+		in, _, err := s.openPacked(path)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
+			return nil, s.ofFile(path, err)
 		}
-		defer z.Close()
-		in = z
+		_, err = idxHead(in)
+		return in, s.ofFile(path, err)
 	}
-	if dims, body, err = parseIDX(in); err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-	}
-	return dims, body, err
+	return a, nil
 }
 
-func parseIDX(in io.Reader) (dims []int, body []byte, err error) {
+func product(dims []int) int64 {
+	n := int64(1)
+	for _, d := range dims {
+		n *= int64(d)
+	}
+	return n
+}
+
+func idxLabels(s *store, path string) (*labelList, error) {
+	in, most, err := s.openPacked(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	dims, body, err := parseIDX(io.LimitReader(in, most))
+	if err != nil {
+		return nil, err
+	}
+	if len(dims) != 1 {
+		return nil, fmt.Errorf("expected 1 dimension, found %d", len(dims))
+	}
+	l := &labelList{numbers: make([]int64, len(body))}
+	for i, v := range body {
+		l.numbers[i] = int64(v)
+	}
+	return l, nil
+}
+
+// idxHead reads the dimensions of an array of unsigned bytes.
+func idxHead(in io.Reader) (dims []int, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return nil, nil, fmt.Errorf("expected an IDX header, the file ends")
+		return nil, fmt.Errorf("expected an IDX header, the file ends")
 	}
 	if head[0] != 0 || head[1] != 0 || head[2] != 0x08 || head[3] == 0 || head[3] > 4 {
-		return nil, nil, fmt.Errorf("expected an IDX header of unsigned bytes, found % x", head)
+		return nil, fmt.Errorf("expected an IDX header of unsigned bytes, found % x", head)
 	}
 	total := 1
 	for range head[3] {
 		var d [4]byte
 		if _, err := io.ReadFull(in, d[:]); err != nil {
-			return nil, nil, fmt.Errorf("expected %d dimensions, the file ends", head[3])
+			return nil, fmt.Errorf("expected %d dimensions, the file ends", head[3])
 		}
 		n := int(binary.BigEndian.Uint32(d[:]))
 		if n <= 0 || n > maxArray/total {
-			return nil, nil, fmt.Errorf("dimension %d makes too large an array", n)
+			return nil, fmt.Errorf("dimension %d makes too large an array", n)
 		}
 		dims, total = append(dims, n), total*n
 	}
-	if body, err = readExactly(in, total); err != nil {
+	return dims, nil
+}
+
+// parseIDX reads an array whole.
+func parseIDX(in io.Reader) (dims []int, body []byte, err error) {
+	if dims, err = idxHead(in); err != nil {
 		return nil, nil, err
 	}
-	return dims, body, nil
+	body, err = readExactly(in, int(product(dims)))
+	return dims, body, err
 }
 
 // readExactly reads n bytes, growing with what is really there.

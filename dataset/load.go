@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,103 +11,131 @@ import (
 	"github.com/unpoison/unpoison/rng"
 )
 
-// Options says how to read.
+// Options says how to read. The zero value reads everything as it is.
 type Options struct {
-	// Size is the height and width that images are resized to; 0 keeps the layout's own size, and
-	// resizes a folder of mixed sizes to 32.
+	// Size is the height and width that images are resized to; 0 keeps their own size, and
+	// resizes images of mixed sizes to 32.
 	Size int
 	// SkipBad passes over unreadable records and reports them in Data.Skipped.
 	SkipBad bool
 	// Limit keeps the first Limit training images of a shuffle by Seed; 0 keeps all.
 	Limit int
 	Seed  uint64
+	// Label and Image name the columns of the labels and the images in tables, Parquet and the JSON of WebDataset;
+	// empty: one of the usual names, if there is one alone.
+	Label, Image string
+	// Root is the folder that the paths in a table are in, where that is not the data's.
+	Root string
+	// NoFollow refuses links to files outside the data.
+	NoFollow bool
+	// Depth is how many bits the samples of images with 16 bits a sample really have, 8 to 16; 0: judged by the brightest.
+	Depth int
+	// Layouts are further layouts, tried before the built-in ones.
+	Layouts []Layout
 }
 
-// layout reads one way of keeping images.
-type layout struct {
-	name  string
-	about string
-	// recognise reports whether dir looks like this layout.
-	recognise func(dir string) bool
-	load      func(ctx context.Context, dir string, r *reader) (*Data, error)
-	// write stores the sets in the layout; nil if only reading is supported.
-	write func(dir string, d *Data) error
-}
-
-// layouts in the order in which they are tried.
-var layouts = []layout{
-	{"cifar10", "CIFAR-10 binary version: data_batch_*.bin, test_batch.bin", isCIFAR10, loadCIFAR10, writeCIFAR10},
-	{"cifar100", "CIFAR-100 binary version: train.bin, test.bin", isCIFAR100, loadCIFAR100, writeCIFAR100},
-	{"cifar-python", "CIFAR's Python version: data_batch_1, …, test_batch; train, test, meta", isCIFARPickle, loadCIFARPickle, nil},
-	{"gtsrb", "GTSRB: Final_Training/Images/NNNNN/*.ppm with CSV", isGTSRB, loadGTSRB, writeGTSRB},
-	{"idx", "MNIST's IDX: train-images-idx3-ubyte, train-labels-…, t10k-…, also .gz", isIDX, loadIDX, nil},
-	{"parquet", "Parquet as the Hugging Face hub has it: train-*.parquet, test-*.parquet", isParquet, loadParquet, nil},
-	{"webdataset", "tar shards with .jpg and .cls or .json, also .tar.gz, .tar.zst", isWebDataset, loadWebDataset, nil},
-	{"numpy", "NumPy: .npz or .npy with x_train, y_train, x_test, y_test (uint8)", isNumPy, loadNumPy, nil},
-	{"table", "CSV, TSV or JSON Lines with a path and a label a row", isTable, loadTable, nil},
-	{"folder", "a folder a class, also under train/ and test/ or val/", isFolder, loadFolder, writeFolder},
-}
-
-// Layouts lists the names of the layouts with a line about each.
-func Layouts() [][2]string {
-	var all [][2]string
-	for _, l := range layouts {
-		all = append(all, [2]string{l.name, l.about})
+func (o Options) check() error {
+	switch {
+	case o.Size < 0 || o.Limit < 0:
+		return fmt.Errorf("size %d and limit %d, expected 0 or more", o.Size, o.Limit)
+	case o.Depth != 0 && (o.Depth < 8 || o.Depth > 16):
+		return fmt.Errorf("%d bits a sample, expected 8 to 16, or 0 for what the images need", o.Depth)
 	}
-	return all
-}
-
-func layoutNamed(name string) *layout {
-	i := slices.IndexFunc(layouts, func(l layout) bool { return l.name == name })
-	if i < 0 {
-		return nil
+	if o.Root != "" {
+		if st, err := os.Stat(o.Root); err != nil || !st.IsDir() {
+			return fmt.Errorf("root %s: expected a folder", o.Root)
+		}
 	}
-	return &layouts[i]
+	return nil
 }
 
-// Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path.
+// Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path. The data may lie
+// in a single folder in the one that is named.
 func Load(ctx context.Context, spec string, o Options) (*Data, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	layouts := slices.Concat(o.Layouts, builtin())
 	dir := spec
-	var l *layout
+	var l *Layout
 	if name, rest, ok := strings.Cut(spec, ":"); ok {
-		if l = layoutNamed(name); l != nil {
+		if l = layoutNamed(layouts, name); l != nil {
 			dir = rest
 		}
 	}
-	if _, err := os.Stat(dir); err != nil {
+	st, err := os.Stat(dir)
+	if err != nil {
 		return nil, fmt.Errorf("data %s: %w", spec, err)
 	}
-	if l == nil {
-		for _, d := range []string{dir, filepath.Join(dir, "cifar-10-batches-bin"), filepath.Join(dir, "cifar-100-binary"), filepath.Join(dir, "GTSRB")} {
-			i := slices.IndexFunc(layouts, func(l layout) bool { return l.recognise(d) })
-			if i >= 0 {
-				l, dir = &layouts[i], d
-				break
-			}
-		}
+	if kind := specialFile(st.Mode()); kind != "" {
+		return nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
 	}
+	dir, l = recognise(layouts, l, dir, o)
 	if l == nil {
 		var names []string
 		for _, l := range layouts {
-			names = append(names, "  "+l.name+": "+l.about)
+			names = append(names, "  "+l.Name+": "+l.About)
 		}
 		return nil, fmt.Errorf("data %s: no layout recognised; the layouts are\n%s", dir, strings.Join(names, "\n"))
 	}
-	r := &reader{Options: o}
-	d, err := l.load(ctx, dir, r)
+	d, err := open(ctx, l, dir, o)
 	if err != nil {
-		return nil, err
-	}
-	d.Layout, d.Path, d.Skipped = l.name, dir, r.skipped
-	if d.Train == nil || d.Train.Len() == 0 {
-		return nil, fmt.Errorf("data %s: no training images found", dir)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("data %s: %w", l.Name+":"+dir, err)
 	}
 	if o.Limit > 0 && o.Limit < d.Train.Len() {
 		pick := rng.Shuffle(o.Seed, "limit", d.Train.Len())[:o.Limit]
 		slices.Sort(pick)
-		d.Train = d.Train.Subset(pick)
+		d.Train = d.Train.pick(pick)
 	}
 	return d, nil
+}
+
+// recognise finds the layout of dir, or of the folder in it that holds the data.
+func recognise(layouts []Layout, named *Layout, dir string, o Options) (string, *Layout) {
+	fits := func(l *Layout, dir string) bool { return l.Recognise != nil && l.Recognise(dir, o) }
+	dirs := []string{dir}
+	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB"} {
+		dirs = append(dirs, filepath.Join(dir, d))
+	}
+	if inner := newStore(dir, o).subfolders(dir); len(inner) == 1 {
+		dirs = append(dirs, filepath.Join(dir, inner[0]))
+	}
+	for _, d := range dirs {
+		for i := range layouts {
+			l := &layouts[i]
+			if (named == nil || named.Name == l.Name) && fits(l, d) {
+				return d, l
+			}
+		}
+	}
+	return dir, named
+}
+
+func open(ctx context.Context, l *Layout, dir string, o Options) (*Data, error) {
+	c, err := l.Open(ctx, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{Options: o, ctx: ctx}
+	d, err := b.build(c)
+	if err != nil {
+		return nil, err
+	}
+	if d.Train.Len() == 0 {
+		return nil, fmt.Errorf("no training images found%s", firstOf(d.Skipped))
+	}
+	d.Layout, d.Path = l.Name, dir
+	return d, nil
+}
+
+func firstOf(skipped []error) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d records were passed over, the first: %v", len(skipped), skipped[0])
 }
 
 // Flips reports whether images of a layout may be swapped left and right in training: road signs may
@@ -117,7 +144,7 @@ func Flips(name string) bool { return name != "gtsrb" && name != "signs" }
 
 // WritableAs returns the layout in which data of the named one can be written: itself, or folder.
 func WritableAs(name string) string {
-	if l := layoutNamed(name); l != nil && l.write != nil {
+	if l := layoutNamed(builtin(), name); l != nil && l.Write != nil {
 		return name
 	}
 	return "folder"
@@ -125,28 +152,12 @@ func WritableAs(name string) string {
 
 // Write stores d in the named layout under dir.
 func Write(name, dir string, d *Data) error {
-	l := layoutNamed(name)
-	if l == nil || l.write == nil {
+	l := layoutNamed(builtin(), name)
+	if l == nil || l.Write == nil {
 		return fmt.Errorf("layout %q can't be written", name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return l.write(dir, d)
-}
-
-// reader carries options and collects what was passed over.
-type reader struct {
-	Options
-	skipped []error
-}
-
-// bad returns err, or notes it and returns nil if bad records are to be passed over.
-func (r *reader) bad(err error) error {
-	var rec *RecordError
-	if r.SkipBad && errors.As(err, &rec) {
-		r.skipped = append(r.skipped, err)
-		return nil
-	}
-	return err
+	return l.Write(dir, d)
 }

@@ -2,16 +2,13 @@ package dataset
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -21,63 +18,104 @@ import (
 var numpyNames = map[string][2][]string{ // part: names of images, of labels
 	"train": {{"x_train", "train_images", "train_x", "images", "x", "data"}, {"y_train", "train_labels", "train_y", "labels", "y", "targets"}},
 	"test":  {{"x_test", "test_images", "test_x"}, {"y_test", "test_labels", "test_y"}},
+	"val":   {{"x_val", "val_images", "val_x", "x_valid"}, {"y_val", "val_labels", "val_y", "y_valid"}},
 }
 
-func isNumPy(path string) bool { return len(numpyFiles(path)) > 0 }
+func isNumPy(path string, o Options) bool {
+	files := newStore(path, o).numpyFiles(path)
+	return files != nil && slices.ContainsFunc(append(numpyNames["train"][0], o.Image), func(n string) bool { return files[n] != nil })
+}
 
-// numpyFiles returns how to open each array, by its name.
-func numpyFiles(path string) map[string]func() (io.ReadCloser, error) {
-	all := map[string]func() (io.ReadCloser, error){}
-	st, err := os.Stat(path)
+// packedArray opens an array's file from its beginning and says how many bytes may come out of it.
+type packedArray struct {
+	file   string // where it lies
+	open   func() (io.ReadCloser, error)
+	most   int64
+	packed bool
+}
+
+// numpyFiles returns the arrays by their names in small letters.
+func (s *store) numpyFiles(path string) map[string]*packedArray {
+	st, err := s.stat(path)
+	switch {
+	case err != nil:
+		return nil
+	case !st.IsDir() && strings.HasSuffix(strings.ToLower(path), ".npz"):
+		return s.zipArrays(path)
+	case !st.IsDir():
+		return nil
+	}
+	entries, _ := os.ReadDir(path)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return passedOver(e.Name()) })
+	var zips []string
+	all := map[string]*packedArray{}
+	for _, e := range entries {
+		name, p := strings.ToLower(e.Name()), filepath.Join(path, e.Name())
+		switch filepath.Ext(name) {
+		case ".npz":
+			zips = append(zips, p)
+		case ".npy":
+			if st, err := s.stat(p); err == nil && !st.IsDir() {
+				all[strings.TrimSuffix(name, ".npy")] = &packedArray{s.rel(p), func() (io.ReadCloser, error) {
+					f, _, err := s.open(p)
+					return f, err
+				}, st.Size(), false}
+			}
+		}
+	}
+	if len(zips) == 1 {
+		return s.zipArrays(zips[0])
+	}
+	return all
+}
+
+func (s *store) zipArrays(path string) map[string]*packedArray {
+	f, size, err := s.open(path)
 	if err != nil {
 		return nil
 	}
-	if st.IsDir() {
-		for _, f := range []string{"*.npz", "*.npy"} {
-			m, _ := filepath.Glob(filepath.Join(path, f))
-			if f == "*.npz" && len(m) == 1 {
-				return numpyFiles(m[0])
-			}
-			for _, p := range m {
-				if f == "*.npy" {
-					all[strings.ToLower(strings.TrimSuffix(filepath.Base(p), ".npy"))] = func() (io.ReadCloser, error) { return os.Open(p) }
-				}
-			}
+	defer f.Close()
+	z, err := zip.NewReader(f, size)
+	if err != nil {
+		return nil
+	}
+	all := map[string]*packedArray{}
+	for i, e := range z.File {
+		if passedOverPath(e.Name) || i > maxArrays {
+			continue
 		}
-	} else if strings.HasSuffix(strings.ToLower(path), ".npz") {
-		z, err := zip.OpenReader(path)
-		if err != nil {
-			return nil
-		}
-		defer z.Close()
-		for _, e := range z.File {
-			name := e.Name
-			all[strings.ToLower(strings.TrimSuffix(name, ".npy"))] = func() (io.ReadCloser, error) { return openInZip(path, name) }
+		name := e.Name
+		most := min(int64(min(e.UncompressedSize64, 1<<62)), 1<<20+maxRatio*size)
+		all[strings.ToLower(strings.TrimSuffix(name, ".npy"))] = &packedArray{
+			s.rel(path), func() (io.ReadCloser, error) { return s.openInZip(path, name, 1<<20+maxRatio*size) }, most, e.Method != zip.Store,
 		}
 	}
-	for _, n := range numpyNames["train"][0] {
-		if all[n] != nil {
-			return all
-		}
-	}
-	return nil
+	return all
 }
 
+// maxArrays bounds the entries of an .npz file that are looked at.
+const maxArrays = 1000
+
 // openInZip opens one entry and closes the archive with it.
-func openInZip(path, name string) (io.ReadCloser, error) {
-	z, err := zip.OpenReader(path)
+func (s *store) openInZip(path, name string, most int64) (io.ReadCloser, error) {
+	file, size, err := s.open(path)
 	if err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(file, size)
+	if err != nil {
+		file.Close()
 		return nil, err
 	}
 	f, err := z.Open(name)
 	if err != nil {
-		z.Close()
+		file.Close()
 		return nil, err
 	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{f, closers{f, z}}, nil
+	}{&bounded{f, most}, closers{f, file}}, nil
 }
 
 type closers []io.Closer
@@ -92,162 +130,113 @@ func (c closers) Close() error {
 	return first
 }
 
-func loadNumPy(ctx context.Context, path string, r *reader) (*Data, error) {
-	files := numpyFiles(path)
-	if files == nil {
-		return nil, fmt.Errorf("%s: expected arrays of images named %s", path, strings.Join(numpyNames["train"][0], ", "))
-	}
-	read := func(part string) ([]raw, error) {
-		names := numpyNames[part]
-		find := func(names []string) string {
-			for _, n := range names {
-				if files[n] != nil {
-					return n
-				}
+func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
+	s := newStore(path, o)
+	files := s.numpyFiles(path)
+	part := func(name string) (*Part, error) {
+		names := numpyNames[name]
+		image, label := "", ""
+		if name == "train" {
+			image, label = o.Image, o.Label
+		}
+		images, err := oneOf(names[0], image, "--image", func(n string) bool { return files[n] != nil })
+		if err != nil || images == "" {
+			return nil, err
+		}
+		labels, err := oneOf(names[1], label, "--label", func(n string) bool { return files[n] != nil })
+		if err != nil {
+			return nil, err
+		}
+		if labels == "" && name == "train" {
+			return nil, fmt.Errorf("expected labels beside %s, named %s", images, strings.Join(names[1], ", "))
+		}
+		a, err := numpyImages(files[images], images)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", images, err)
+		}
+		if labels != "" {
+			a.labelsName = labels
+			if a.labels, err = numpyLabels(files[labels]); err != nil {
+				return nil, fmt.Errorf("%s: %w", labels, err)
 			}
-			return ""
 		}
-		images, labels := find(names[0]), find(names[1])
-		if images == "" {
-			return nil, nil
-		}
-		if labels == "" {
-			return nil, fmt.Errorf("%s: expected labels beside %s, named %s", path, images, strings.Join(names[1], ", "))
-		}
-		a, err := readArray(files[images], images)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		l, err := readArray(files[labels], labels)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		p := raw{file: images, labelsFile: labels, c: 1}
-		if a.kind != "u1" {
-			return nil, fmt.Errorf("%s: %s holds %s, expected uint8", path, images, a.kind)
-		}
-		switch d := a.dims; {
-		case len(d) == 3:
-			p.n, p.h, p.w = d[0], d[1], d[2]
-		case len(d) == 4 && (d[3] == 1 || d[3] == 3 || d[3] == 4):
-			p.n, p.h, p.w, p.c = d[0], d[1], d[2], d[3]
-		case len(d) == 4 && (d[1] == 1 || d[1] == 3):
-			p.n, p.c, p.h, p.w, p.planar = d[0], d[1], d[2], d[3], true
-		default:
-			return nil, fmt.Errorf("%s: %s has the shape %v, expected N×H×W×C", path, images, d)
-		}
-		p.pixels = a.data
-		if p.labels, err = l.integers(); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, labels, err)
-		}
-		return []raw{p}, nil
+		return arrayPart([]arrays{*a})
 	}
-	train, err := read("train")
-	if err != nil {
+	c := &Contents{}
+	var err error
+	if c.Train, err = part("train"); err != nil {
 		return nil, err
 	}
-	test, err := read("test")
-	if err != nil {
+	if c.Train == nil {
+		return nil, fmt.Errorf("expected arrays of images named %s", strings.Join(numpyNames["train"][0], ", "))
+	}
+	if c.Test, err = part("test"); err != nil {
 		return nil, err
 	}
-	return r.fromRaw(ctx, nil, train, test)
+	if c.Validation, err = part("val"); err != nil {
+		return nil, err
+	}
+	c.Classes, err = numpyClasses(path)
+	return c, err
 }
 
-// array is a NumPy array in row-major order.
-type array struct {
-	kind string // "u1", "i8", …
-	dims []int
-	data []byte
+// oneOf picks the known name that is there, or the one that was asked for, and refuses a choice between two.
+func oneOf(known []string, asked, flag string, has func(string) bool) (string, error) {
+	if asked != "" {
+		if has(asked) {
+			return asked, nil
+		}
+		return "", fmt.Errorf("%s %s: not there", flag, asked)
+	}
+	var found []string
+	for _, n := range known {
+		if has(n) {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%q and %q could both be meant; %s NAME says which", found[0], found[1], flag)
 }
 
-func readArray(open func() (io.ReadCloser, error), name string) (*array, error) {
-	f, err := open()
+func numpyImages(p *packedArray, name string) (*arrays, error) {
+	in, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	a, err := parseNPY(f)
+	defer in.Close()
+	head, err := npyHead(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
+	}
+	if head.kind != "u1" {
+		return nil, fmt.Errorf("an array of %s, expected uint8", head.kind)
+	}
+	a := &arrays{name: name, packed: p.packed, image: Raw{Channels: 1}}
+	switch d := head.dims; {
+	case len(d) == 3:
+		a.image.Height, a.image.Width = d[1], d[2]
+	case len(d) == 4 && (d[3] == 1 || d[3] == 3 || d[3] == 4):
+		a.image.Height, a.image.Width, a.image.Channels = d[1], d[2], d[3]
+	case len(d) == 4 && (d[1] == 1 || d[1] == 3):
+		a.image.Channels, a.image.Height, a.image.Width, a.image.Planar = d[1], d[2], d[3], true
+	default:
+		return nil, fmt.Errorf("the shape %v, expected N×H×W×C", d)
+	}
+	if err := a.bound(head.dims[0], p.most-head.size); err != nil {
+		return nil, err
+	}
+	a.open = func() (io.ReadCloser, error) {
+		in, err := p.open()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		_, err = npyHead(in)
+		return in, err
 	}
 	return a, nil
-}
-
-var (
-	npyDescr = regexp.MustCompile(`'descr':\s*'([<>|=]?)([a-z][0-9]+)'`)
-	npyOrder = regexp.MustCompile(`'fortran_order':\s*(True|False)`)
-	npyShape = regexp.MustCompile(`'shape':\s*\(([0-9, ]*)\)`)
-)
-
-// parseNPY reads NumPy's format, versions 1 to 3, of little-endian numbers in C's order.
-func parseNPY(in io.Reader) (*array, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil || string(head[:6]) != "\x93NUMPY" {
-		return nil, fmt.Errorf("expected a NumPy header, found %q", head[:])
-	}
-	size := make([]byte, 2)
-	if head[6] > 1 {
-		size = make([]byte, 4)
-	}
-	if _, err := io.ReadFull(in, size); err != nil {
-		return nil, fmt.Errorf("the NumPy header is cut off")
-	}
-	n := int(binary.LittleEndian.Uint32(append(slices.Clone(size), 0, 0)[:4]))
-	if n > 1<<20 {
-		return nil, fmt.Errorf("a NumPy header of %d bytes", n)
-	}
-	text, err := readExactly(in, n)
-	if err != nil {
-		return nil, fmt.Errorf("the NumPy header is cut off")
-	}
-	descr, order, shape := npyDescr.FindSubmatch(text), npyOrder.FindSubmatch(text), npyShape.FindSubmatch(text)
-	if descr == nil || order == nil || shape == nil {
-		return nil, fmt.Errorf("expected a NumPy header of plain numbers, found %q", bytes.TrimSpace(text))
-	}
-	if string(order[1]) == "True" || string(descr[1]) == ">" {
-		return nil, fmt.Errorf("expected little-endian numbers in C's order; numpy.ascontiguousarray makes them so")
-	}
-	a := &array{kind: string(descr[2])}
-	width, err := strconv.Atoi(a.kind[1:])
-	if err != nil || width < 1 || width > 8 {
-		return nil, fmt.Errorf("an array of %s", a.kind)
-	}
-	total := width
-	for _, s := range strings.Split(string(shape[1]), ",") {
-		if s = strings.TrimSpace(s); s == "" {
-			continue
-		}
-		d, err := strconv.Atoi(s)
-		if err != nil || d <= 0 || d > maxArray/total {
-			return nil, fmt.Errorf("dimension %s of the array", s)
-		}
-		a.dims, total = append(a.dims, d), total*d
-	}
-	a.data, err = readExactly(in, total)
-	return a, err
-}
-
-// integers returns the elements of an array of labels: N, or N×1.
-func (a *array) integers() ([]int64, error) {
-	if len(a.dims) != 1 && (len(a.dims) != 2 || a.dims[1] != 1) {
-		return nil, fmt.Errorf("expected a list of labels, found the shape %v", a.dims)
-	}
-	v := make([]int64, a.dims[0])
-	for i := range v {
-		switch a.kind {
-		case "u1":
-			v[i] = int64(a.data[i])
-		case "i1":
-			v[i] = int64(int8(a.data[i]))
-		case "u2", "i2":
-			v[i] = int64(int16(binary.LittleEndian.Uint16(a.data[2*i:])))
-		case "u4", "i4":
-			v[i] = int64(int32(binary.LittleEndian.Uint32(a.data[4*i:])))
-		case "u8", "i8":
-			v[i] = int64(binary.LittleEndian.Uint64(a.data[8*i:]))
-		default:
-			return nil, fmt.Errorf("expected whole numbers, found %s", a.kind)
-		}
-	}
-	return v, nil
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,101 +18,141 @@ import (
 
 var parquetSuffixes = []string{".parquet"}
 
-func isParquet(dir string) bool {
-	train, _ := partFiles(dir, parquetSuffixes)
-	return len(train) > 0
+var (
+	parquetImages = []string{"image", "img"}
+	parquetLabels = []string{"label", "fine_label", "labels", "class", "target"}
+)
+
+func isParquet(dir string, o Options) bool {
+	return len(newStore(dir, o).partFiles(dir, parquetSuffixes).train) > 0
 }
 
-func loadParquet(ctx context.Context, dir string, r *reader) (*Data, error) {
-	train, test := partFiles(dir, parquetSuffixes)
-	if len(train) == 0 {
-		return nil, fmt.Errorf("%s: expected Parquet files", dir)
+func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	p := s.partFiles(dir, parquetSuffixes)
+	if len(p.train) == 0 {
+		return nil, fmt.Errorf("expected Parquet files")
 	}
-	classes, err := parquetClasses(train[0])
-	if err != nil {
-		return nil, err
+	var names []string
+	for _, file := range slices.Concat(p.train, p.test, p.val) {
+		of, err := s.parquetClasses(file, o)
+		if err != nil {
+			return nil, err
+		}
+		if names != nil && of != nil && !slices.Equal(names, of) {
+			return nil, fmt.Errorf("%s has the classes %.200q, %s has others", s.rel(p.train[0]), names, s.rel(file))
+		}
+		if names == nil {
+			names = of
+		}
 	}
-	return r.fromFiles(ctx, classes, train, test, readParquet)
+	train := map[string]bool{}
+	for _, file := range p.train {
+		train[file] = true
+	}
+	return p.of(s, names, func(file string, yield func(Record) error) error {
+		return s.readParquet(file, o, train[file], yield)
+	}), nil
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.
-func withParquet(path string, do func(p *parquet.File, f io.ReaderAt) error) (err error) {
+func (s *store) withParquet(path string, do func(p *parquet.File, f io.ReaderAt) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: damaged: %v", path, p)
+			err = s.ofFile(path, fmt.Errorf("damaged: %v", p))
 		}
 	}()
-	f, err := os.Open(path)
+	f, size, err := s.open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	st, err := f.Stat()
+	if err := checkFooter(f, size); err != nil {
+		return s.ofFile(path, err)
+	}
+	p, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return err
+		return s.ofFile(path, err)
 	}
-	if err := checkFooter(f, st.Size()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	p, err := parquet.OpenFile(f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := do(p, f); err != nil {
-		var bad *RecordError
-		if errors.As(err, &bad) || strings.Contains(err.Error(), path) {
-			return err
-		}
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return s.ofFile(path, do(p, f))
 }
 
-// leaf returns the index of the column with one of the paths.
-func leaf(f *parquet.File, paths ...string) int {
-	for _, want := range paths {
-		for i, c := range f.Schema().Columns() {
-			if strings.EqualFold(strings.Join(c, "."), want) {
-				return i
-			}
-		}
-	}
-	return -1
+// parquetColumns are the places of the image's and the label's column; label is -1 if there is none.
+type parquetColumns struct {
+	image, label int
+	list         bool // the label is a list
 }
 
-var parquetLabels = []string{"label", "fine_label", "labels", "class", "target"}
+func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string, err error) {
+	var head []string
+	leaves := map[string][]int{}
+	for i, path := range f.Schema().Columns() {
+		if leaves[path[0]] == nil {
+			head = append(head, path[0])
+		}
+		leaves[path[0]] = append(leaves[path[0]], i)
+	}
+	image, err := column(head, parquetImages, o.Image, "--image")
+	if err != nil {
+		return c, "", err
+	}
+	if labelName, err = column(head, parquetLabels, o.Label, "--label"); err != nil {
+		return c, "", err
+	}
+	c = parquetColumns{-1, -1, false}
+	for _, i := range leaves[image] {
+		if path := f.Schema().Columns()[i]; len(path) == 1 || len(path) == 2 && path[1] == "bytes" {
+			c.image = i
+		}
+	}
+	if c.image < 0 {
+		return c, "", fmt.Errorf("expected a column image with bytes, or --image COLUMN, found %q", head)
+	}
+	if of := leaves[labelName]; len(of) == 1 {
+		c.label, c.list = of[0], len(f.Schema().Columns()[of[0]]) > 1
+	} else if len(of) > 1 {
+		return c, "", fmt.Errorf("expected one label, the column %q has %d fields", labelName, len(of))
+	}
+	return c, labelName, nil
+}
 
 // parquetClasses returns the class names that the hub's metadata gives, or nil.
-func parquetClasses(path string) (classes []string, err error) {
-	err = withParquet(path, func(f *parquet.File, _ io.ReaderAt) error {
+func (s *store) parquetClasses(path string, o Options) (classes []string, err error) {
+	err = s.withParquet(path, func(f *parquet.File, _ io.ReaderAt) error {
+		_, label, err := findColumns(f, o)
+		if err != nil {
+			return err
+		}
 		text, ok := f.Lookup("huggingface")
 		if !ok {
 			return nil
+		}
+		type feature struct {
+			Names   json.RawMessage `json:"names"`
+			Feature *struct {
+				Names json.RawMessage `json:"names"`
+			} `json:"feature"` // of a list
 		}
 		var meta struct {
 			Info struct {
 				Features map[string]json.RawMessage `json:"features"`
 			} `json:"info"`
 		}
-		if json.Unmarshal([]byte(text), &meta) != nil {
+		var of feature
+		if json.Unmarshal([]byte(text), &meta) != nil || json.Unmarshal(meta.Info.Features[label], &of) != nil {
 			return nil
 		}
-		for _, name := range parquetLabels {
-			var feature struct {
-				Names json.RawMessage `json:"names"`
-			}
-			if json.Unmarshal(meta.Info.Features[name], &feature) != nil {
-				continue
-			}
-			var byNumber map[string]string
-			if json.Unmarshal(feature.Names, &classes) == nil && classes != nil {
-				return nil
-			}
-			if json.Unmarshal(feature.Names, &byNumber) == nil && byNumber != nil {
-				for i := range len(byNumber) {
-					classes = append(classes, byNumber[fmt.Sprint(i)])
-				}
-				return nil
+		names := of.Names
+		if names == nil && of.Feature != nil {
+			names = of.Feature.Names
+		}
+		var byNumber map[string]string
+		if json.Unmarshal(names, &classes) == nil && classes != nil {
+			return nil
+		}
+		if json.Unmarshal(names, &byNumber) == nil && byNumber != nil {
+			for i := range len(byNumber) {
+				classes = append(classes, byNumber[fmt.Sprint(i)])
 			}
 		}
 		return nil
@@ -122,25 +160,26 @@ func parquetClasses(path string) (classes []string, err error) {
 	return classes, err
 }
 
-func readParquet(path string, yield func(record) error) error {
-	return withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
-		image := leaf(p, "image.bytes", "img.bytes", "image", "img")
-		label := leaf(p, parquetLabels...)
-		if image < 0 || label < 0 {
-			var names []string
-			for _, c := range p.Schema().Columns() {
-				names = append(names, strings.Join(c, "."))
-			}
-			return fmt.Errorf("expected the columns image.bytes and label, found %s", strings.Join(names, ", "))
+func (s *store) readParquet(path string, o Options, labelled bool, yield func(Record) error) error {
+	return s.withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
+		c, _, err := findColumns(p, o)
+		if err != nil {
+			return err
+		}
+		if c.label < 0 && labelled {
+			return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(parquetLabels, ", "))
 		}
 		row := 0
 		for i, g := range p.RowGroups() {
-			for _, column := range []int{label, image} {
-				if err := checkColumn(f, p.Size(), &p.Metadata().RowGroups[i], column); err != nil {
+			for _, column := range []int{c.label, c.image} {
+				if column < 0 {
+					continue
+				}
+				if err := checkColumn(f, p.Size(), &p.Metadata().RowGroups[i], column, column == c.label && c.list); err != nil {
 					return fmt.Errorf("row group %d: %w", i, err)
 				}
 			}
-			if err := readGroup(g, filepath.Base(path), image, label, &row, yield); err != nil {
+			if err := readGroup(g, s.rel(path), c, &row, yield); err != nil {
 				return err
 			}
 		}
@@ -148,35 +187,86 @@ func readParquet(path string, yield func(record) error) error {
 	})
 }
 
-// readGroup yields the rows of a row group; row counts on.
-func readGroup(g parquet.RowGroup, file string, image, label int, row *int, yield func(record) error) error {
-	var labels []string
-	err := eachValue(g.ColumnChunks()[label], func(v parquet.Value) error {
-		text := ""
-		if !v.IsNull() {
-			text = v.String()
+// parquetLabel is the label that a value says.
+func parquetLabel(v parquet.Value) (Label, string) {
+	switch {
+	case v.IsNull():
+		return Label{}, ""
+	case v.Kind() == parquet.Int32 || v.Kind() == parquet.Int64:
+		return Number(v.Int64()), ""
+	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray || v.Kind() == parquet.Boolean:
+		return Name(v.String()), ""
+	case v.Kind() == parquet.Float || v.Kind() == parquet.Double:
+		return jsonLabel(json.Number(v.String()))
+	}
+	return Label{}, "a " + v.Kind().String()
+}
+
+// groupLabels reads the labels of a row group: a value a row, or a list of values.
+func groupLabels(g parquet.RowGroup, c parquetColumns) (labels []Label, bad map[int]string, err error) {
+	bad = map[int]string{}
+	var list []parquet.Value
+	flush := func() {
+		if list == nil {
+			return
 		}
-		labels = append(labels, text)
+		l, problem := listLabel(list, parquetLabel)
+		if problem != "" {
+			bad[len(labels)] = problem
+		}
+		labels, list = append(labels, l), nil
+	}
+	err = eachValue(g.ColumnChunks()[c.label], func(v parquet.Value) error {
+		if v.RepetitionLevel() == 0 {
+			flush()
+		}
+		list = append(list, v.Clone())
+		if len(list) > maxList {
+			return fmt.Errorf("a list of more than %d labels", maxList)
+		}
 		return nil
 	})
-	if err != nil {
-		return err
+	flush()
+	return labels, bad, err
+}
+
+// maxList bounds the labels of one row.
+const maxList = 1 << 16
+
+// readGroup yields the rows of a row group; row counts on.
+func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yield func(Record) error) error {
+	var labels []Label
+	var bad map[int]string
+	var err error
+	if c.label >= 0 {
+		if labels, bad, err = groupLabels(g, c); err != nil {
+			return err
+		}
 	}
 	k := 0
-	err = eachValue(g.ColumnChunks()[image], func(v parquet.Value) error {
-		if k == len(labels) {
-			return fmt.Errorf("row %d: more images than labels", *row)
+	err = eachValue(g.ColumnChunks()[c.image], func(v parquet.Value) error {
+		if v.RepetitionLevel() != 0 {
+			return fmt.Errorf("row %d: a list of images", *row)
 		}
-		c := record{source: file, row: *row, label: labels[k]}
-		if !v.IsNull() {
+		r := Record{Source: file, Row: *row}
+		if c.label >= 0 {
+			if k == len(labels) {
+				return fmt.Errorf("row %d: more images than labels", *row)
+			}
+			r.Label = labels[k]
+			if bad[k] != "" {
+				r.Err = &RecordError{file, *row, "one label", bad[k]}
+			}
+		}
+		if !v.IsNull() && v.Kind() == parquet.ByteArray {
 			data := slices.Clone(v.ByteArray())
-			c.read = func() ([]byte, error) { return data, nil }
+			r.File = func() ([]byte, error) { return data, nil }
 		}
 		k++
 		*row++
-		return yield(c)
+		return yield(r)
 	})
-	if err == nil && k < len(labels) {
+	if err == nil && c.label >= 0 && k < len(labels) {
 		err = fmt.Errorf("row %d: more labels than images", *row)
 	}
 	return err

@@ -164,8 +164,8 @@ func checkFooter(f io.ReaderAt, size int64) error {
 	return nil
 }
 
-// checkColumn checks the headers of a column's pages in one row group.
-func checkColumn(f io.ReaderAt, size int64, g *format.RowGroup, column int) error {
+// checkColumn checks the headers of a column's pages in one row group; of lists, which may hold more values than rows.
+func checkColumn(f io.ReaderAt, size int64, g *format.RowGroup, column int, lists bool) error {
 	if column >= len(g.Columns) {
 		return fmt.Errorf("a row group without column %d", column)
 	}
@@ -178,13 +178,16 @@ func checkColumn(f io.ReaderAt, size int64, g *format.RowGroup, column int) erro
 	if at < 4 || m.TotalCompressedSize < 0 || at > size || m.TotalCompressedSize > size-at || g.NumRows < 0 || g.NumRows > size {
 		return fmt.Errorf("a row group of %d rows, %d bytes from %d in a file of %d", g.NumRows, m.TotalCompressedSize, at, size)
 	}
-	end := at + m.TotalCompressedSize
+	end, most := at+m.TotalCompressedSize, g.NumRows
+	if lists {
+		most = min(g.NumRows*maxList, 1<<26)
+	}
 	for values := int64(0); values < m.NumValues; {
 		p, err := pageHeader(f, at, end)
 		if err != nil {
 			return fmt.Errorf("page at byte %d: %w", at, err)
 		}
-		if err := p.check(f, m.Codec, end, g.NumRows); err != nil {
+		if err := p.check(f, m.Codec, end, most); err != nil {
 			return fmt.Errorf("page at byte %d: %w", at, err)
 		}
 		values += p.values

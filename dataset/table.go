@@ -3,17 +3,18 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Tables: CSV, TSV or JSON Lines with a column that names image files, relative to the table, and one
@@ -26,172 +27,323 @@ var (
 	labelColumns = []string{"label", "class", "target", "category", "y", "classid"}
 )
 
-func isTable(dir string) bool {
-	train, _ := partFiles(dir, tableSuffixes)
+func isTable(dir string, o Options) bool {
+	s := newStore(dir, o)
+	train := s.partFiles(dir, tableSuffixes).train
 	if len(train) == 0 {
 		return false
 	}
-	stop := errors.New("one row is enough")
-	return errors.Is(readTable(train[0], func(record) error { return stop }), stop)
+	t := &table{store: s, Options: o, path: train[0]}
+	err := t.read(func(int, row) error { return errEnough })
+	if o.Label != "" || o.Image != "" {
+		return err != nil // that there is no such column, open says
+	}
+	return errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns)
 }
 
-// partFiles finds a layout's files in a folder, in its data folder, or in those of its parts (train/, test/
-// and so on), those of training and those of testing by their names; or takes dir itself, where it is a file.
-func partFiles(dir string, suffixes []string) (train, test []string) {
-	fits := func(name string) bool {
-		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(name), s) })
+func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	p := s.partFiles(dir, tableSuffixes)
+	if len(p.train) == 0 {
+		return nil, fmt.Errorf("expected a table, *.csv, *.tsv or *.jsonl")
 	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
-		if fits(dir) {
-			return []string{dir}, nil
-		}
-		return nil, nil
-	}
-	files := map[string][]string{} // by what partOf says
-	for _, sub := range []string{"", "data", "train", "test", "val", "valid", "validation"} {
-		entries, _ := os.ReadDir(filepath.Join(dir, sub))
-		for _, e := range entries {
-			if e.IsDir() || !fits(e.Name()) || strings.HasPrefix(e.Name(), ".") {
-				continue
+	finder := newFinder(s, o)
+	return p.of(s, nil, func(path string, yield func(Record) error) error {
+		seen := map[string]bool{}
+		t := &table{store: s, Options: o, path: path}
+		err := t.read(func(n int, cells row) error {
+			r := t.record(finder, n, cells)
+			if seen[r.Source] {
+				r.Row = n
 			}
-			part := partOf(sub)
-			if part == "" {
-				part = partOf(e.Name())
-			}
-			files[part] = append(files[part], filepath.Join(dir, sub, e.Name()))
+			seen[r.Source] = true
+			return yield(r)
+		})
+		if err == nil && t.label == "" {
+			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 		}
-		if partOf(sub) == "" && len(files["train"])+len(files[""]) > 0 {
-			break
-		}
-	}
-	// What lies beside training data is none, and validation data beside test data is neither.
-	train, test = files["train"], files["test"]
-	if len(train) == 0 {
-		train = files[""]
-	}
-	if len(test) == 0 {
-		test = files["val"]
-	}
-	return train, test
+		return s.ofFile(path, err)
+	}), nil
 }
 
-// partOf returns the part of the data set that a word of the name names, or its first word begins with: train, test,
-// val or "".
-func partOf(name string) string {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) })
-	for i, w := range words {
-		for _, part := range []string{"train", "test", "val"} {
-			if w == part || i == 0 && strings.HasPrefix(w, part) {
-				return part
-			}
-		}
-		switch w {
-		case "training":
-			return "train"
-		case "testing":
-			return "test"
-		case "valid", "validation":
-			return "val"
-		}
-	}
-	return ""
+// table reads one file.
+type table struct {
+	*store
+	Options
+	path         string
+	image, label string // the columns, once known
 }
 
-func loadTable(ctx context.Context, dir string, r *reader) (*Data, error) {
-	train, test := partFiles(dir, tableSuffixes)
-	if len(train) == 0 {
-		return nil, fmt.Errorf("%s: expected a table, *.csv, *.tsv or *.jsonl", dir)
-	}
-	return r.fromFiles(ctx, nil, train, test, readTable)
+// row is what the two columns of a row hold.
+type row struct {
+	image string
+	label Label
+	bad   string // what is wrong with the row or its label
+	want  string
 }
 
-func readTable(path string, yield func(record) error) error {
-	f, err := os.Open(path)
+func (t *table) record(f *finder, n int, cells row) Record {
+	name := t.rel(t.path)
+	r := Record{Source: name, Row: n, Table: name, TableRow: n, Label: cells.label}
+	switch {
+	case cells.bad != "":
+		r.Err = &RecordError{name, n, cells.want, cells.bad}
+		return r
+	case cells.image == "":
+		return r
+	}
+	file, err := f.find(cells.image, t.path)
 	if err != nil {
+		r.Err = &RecordError{name, n, err.Want, err.Got}
+		return r
+	}
+	of := file.store.fileRecord(file.path)
+	r.Source, r.Row, r.File, r.Head = of.Source, -1, of.File, of.Head
+	return r
+}
+
+var errTwoColumns = errors.New("two columns could be meant")
+
+// column finds the column that was asked for, or the known one that is there, or "".
+func column(head, known []string, asked, flag string) (string, error) {
+	if asked != "" {
+		for _, h := range head {
+			if h == asked {
+				return h, nil
+			}
+		}
+		return "", fmt.Errorf("no column %q for %s; there are %q", asked, flag, head)
+	}
+	var found []string
+	for _, h := range head {
+		if slices.Contains(known, strings.ToLower(strings.TrimSpace(h))) {
+			found = append(found, h)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0], nil
+	}
+	slices.Sort(found)
+	return "", fmt.Errorf("%w: %q and %q; %s COLUMN says which", errTwoColumns, found[0], found[1], flag)
+}
+
+// columns settles the two columns by the names of all.
+func (t *table) columns(head []string) (err error) {
+	if t.image, err = column(head, pathColumns, t.Image, "--image"); err != nil {
 		return err
 	}
-	defer f.Close()
-	if strings.HasSuffix(strings.ToLower(path), ".jsonl") {
-		return readJSONLines(f, path, yield)
+	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil {
+		return err
 	}
-	c := csv.NewReader(bufio.NewReader(f))
-	if strings.HasSuffix(strings.ToLower(path), ".tsv") {
-		c.Comma = '\t'
-	}
-	head, err := c.Read()
-	if err != nil {
-		return fmt.Errorf("%s: expected a line of column names: %w", path, err)
-	}
-	column := func(names []string) int {
-		return slices.IndexFunc(head, func(h string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(h))) })
-	}
-	at, label := column(pathColumns), column(labelColumns)
-	if at < 0 || label < 0 {
-		return fmt.Errorf("%s: expected a column of files (%s) and one of labels (%s), found %q",
-			path, strings.Join(pathColumns, ", "), strings.Join(labelColumns, ", "), head)
-	}
-	for row := 1; ; row++ {
-		line, err := c.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if err := yield(tableRecord(path, row, line[at], strings.TrimSpace(line[label]))); err != nil {
-			return err
-		}
-	}
-}
-
-func readJSONLines(f io.Reader, path string, yield func(record) error) error {
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 16<<20)
-	for row := 1; s.Scan(); row++ {
-		if len(bytes.TrimSpace(s.Bytes())) == 0 {
-			continue
-		}
-		var fields map[string]any
-		d := json.NewDecoder(bytes.NewReader(s.Bytes()))
-		d.UseNumber()
-		if err := d.Decode(&fields); err != nil {
-			return fmt.Errorf("%s, row %d: expected a JSON object: %w", path, row, err)
-		}
-		value := func(names []string) string {
-			for k, v := range fields {
-				if slices.Contains(names, strings.ToLower(k)) && v != nil {
-					return fmt.Sprint(v)
-				}
-			}
-			return ""
-		}
-		if err := yield(tableRecord(path, row, value(pathColumns), value(labelColumns))); err != nil {
-			return err
-		}
-	}
-	if err := s.Err(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if t.image == "" {
+		return fmt.Errorf("expected a column of files (%s), or --image COLUMN, found %q", strings.Join(pathColumns, ", "), head)
 	}
 	return nil
 }
 
-// tableRecord is the image that a row names, which has to lie beside or below the table.
-func tableRecord(table string, row int, file, label string) record {
-	c := record{source: table, row: row, label: label}
-	if file == "" {
-		return c
+// read yields the rows, counted from 1.
+func (t *table) read(yield func(n int, cells row) error) error {
+	f, _, err := t.open(t.path)
+	if err != nil {
+		return err
 	}
-	local := filepath.FromSlash(file)
-	c.source, c.row = file, -1
-	c.read = func() ([]byte, error) {
-		if !filepath.IsLocal(local) {
-			return nil, &RecordError{table, row, "a path below the table's folder", file}
+	defer f.Close()
+	in := bufio.NewReader(&lines{in: asUTF8(f)})
+	if strings.HasSuffix(strings.ToLower(t.path), ".jsonl") {
+		return t.readJSONLines(in, yield)
+	}
+	return t.readCSV(in, yield)
+}
+
+// asUTF8 reads UTF-8 and UTF-16, with a byte-order mark or without.
+func asUTF8(f io.Reader) io.Reader {
+	in := bufio.NewReader(f)
+	head, _ := in.Peek(2)
+	var otherwise transform.Transformer = transform.Nop
+	if len(head) == 2 && head[0] != 0 && head[1] == 0 {
+		otherwise = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	} else if len(head) == 2 && head[0] == 0 && head[1] != 0 {
+		otherwise = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
+	}
+	return transform.NewReader(in, unicode.BOMOverride(otherwise))
+}
+
+// maxLine bounds a line, which is read whole.
+const maxLine = 16 << 20
+
+// lines refuses lines longer than maxLine.
+type lines struct {
+	in  io.Reader
+	run int
+}
+
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	if at := bytes.LastIndexByte(p[:n], '\n'); at >= 0 {
+		l.run = n - at
+	} else if l.run += n; l.run > maxLine {
+		return 0, fmt.Errorf("a line of more than %d MB", maxLine>>20)
+	}
+	return n, err
+}
+
+func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
+	first, _ := in.Peek(4096)
+	c := csv.NewReader(in)
+	c.Comma = separator(first, strings.HasSuffix(strings.ToLower(t.path), ".tsv"))
+	head, err := c.Read()
+	if err != nil {
+		return fmt.Errorf("expected a line of column names: %w", err)
+	}
+	if err := t.columns(head); err != nil {
+		return err
+	}
+	image, label := slices.Index(head, t.image), slices.Index(head, t.label)
+	for n := 1; ; n++ {
+		line, err := c.Read()
+		cells := row{}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, csv.ErrFieldCount):
+			cells.want, cells.bad = fmt.Sprintf("%d cells", len(head)), fmt.Sprint(len(line))
+		case err != nil:
+			return err
+		default:
+			cells.image = line[image]
+			if label >= 0 {
+				cells.label = Text(line[label])
+			}
 		}
-		raw, err := os.ReadFile(filepath.Join(filepath.Dir(table), local))
+		if err := yield(n, cells); err != nil {
+			return err
+		}
+	}
+}
+
+// separator looks at the first line, which holds names.
+func separator(first []byte, tabs bool) rune {
+	line, _, _ := bytes.Cut(first, []byte("\n"))
+	for _, c := range []rune{'\t', ',', ';'} {
+		if bytes.ContainsRune(line, c) && (c == '\t') == (tabs || !bytes.ContainsRune(line, ',')) {
+			return c
+		}
+		if c == ',' && tabs {
+			return '\t'
+		}
+	}
+	return ','
+}
+
+func (t *table) readJSONLines(in *bufio.Reader, yield func(int, row) error) error {
+	s := bufio.NewScanner(in)
+	s.Buffer(nil, maxLine)
+	for n := 1; s.Scan(); n++ {
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
+		cells, err := t.jsonRow(s.Bytes())
 		if err != nil {
-			return nil, &RecordError{table, row, "a readable file", err.Error()}
+			return fmt.Errorf("row %d: %w", n, err)
 		}
-		return raw, nil
+		if err := yield(n, cells); err != nil {
+			return err
+		}
 	}
-	return c
+	return s.Err()
+}
+
+// jsonRow reads a line. An error is of the columns; what is wrong with the row alone stands in it.
+func (t *table) jsonRow(line []byte) (cells row, err error) {
+	fields, err := jsonObject(line)
+	if err != nil {
+		return row{want: "a JSON object", bad: err.Error()}, nil
+	}
+	var head []string
+	for k, v := range fields {
+		if v != nil {
+			head = append(head, k)
+		}
+	}
+	slices.Sort(head)
+	image, err := column(head, pathColumns, t.Image, "--image")
+	if errors.Is(err, errTwoColumns) {
+		return cells, err
+	}
+	label, err := column(head, labelColumns, t.Label, "--label")
+	if errors.Is(err, errTwoColumns) {
+		return cells, err
+	}
+	t.image, t.label = cmp.Or(t.image, image), cmp.Or(t.label, label)
+	cells.want = "one label"
+	cells.label, cells.bad = jsonLabel(fields[label])
+	switch name := fields[image].(type) {
+	case string:
+		cells.image = name
+	case nil:
+	default:
+		cells.want, cells.bad = "the name of a file", fmt.Sprintf("a %T", name)
+	}
+	return cells, nil
+}
+
+// jsonObject reads one object and keeps its numbers as they are written.
+func jsonObject(raw []byte) (fields map[string]any, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&fields); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one on a line")
+	}
+	return fields, nil
+}
+
+// jsonLabel is the label that a JSON value says: a number, a name, or a list of one, or of zeros and a one (one-hot).
+func jsonLabel(v any) (l Label, bad string) {
+	switch v := v.(type) {
+	case nil:
+		return Label{}, ""
+	case string:
+		return Name(v), ""
+	case bool:
+		return Name(fmt.Sprint(v)), ""
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return Number(n), ""
+		}
+		if f, err := v.Float64(); err == nil && f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
+			return Number(int64(f)), ""
+		}
+		return Label{}, "the number " + v.String()
+	case []any:
+		return listLabel(v, jsonLabel)
+	}
+	return Label{}, fmt.Sprintf("a %T", v)
+}
+
+// listLabel is the label of a list of values: of one, or of zeros and a one.
+func listLabel[T any](list []T, of func(T) (Label, string)) (Label, string) {
+	if len(list) == 1 {
+		return of(list[0])
+	}
+	one := -1
+	for i, v := range list {
+		l, bad := of(v)
+		n, number := l.asNumber()
+		if bad != "" || l.kind != numberLabel || !number || n != 0 && n != 1 || n == 1 && one >= 0 {
+			return Label{}, fmt.Sprintf("a list of %d labels", len(list))
+		}
+		if n == 1 {
+			one = i
+		}
+	}
+	if one < 0 {
+		return Label{}, fmt.Sprintf("a list of %d labels, none of them 1", len(list))
+	}
+	return Number(int64(one)), ""
 }

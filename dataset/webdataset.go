@@ -4,13 +4,10 @@ import (
 	"archive/tar"
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,29 +15,40 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// WebDataset: tar shards in which the files of a sample follow each other under one name: 000.jpg and
-// 000.cls (a class's number) or 000.json (with label, cls or class).
+// WebDataset: tar shards in which the files of a sample have one name up to the first dot of its last element: 000.jpg and
+// 000.cls (a class's number or name), 000.json (with label, cls or class) or 000.txt.
 
 var shardSuffixes = []string{".tar", ".tar.gz", ".tgz", ".tar.zst"}
 
-func isWebDataset(dir string) bool {
-	train, _ := partFiles(dir, shardSuffixes)
-	return len(train) > 0
+func isWebDataset(dir string, o Options) bool {
+	return len(newStore(dir, o).partFiles(dir, shardSuffixes).train) > 0
 }
 
 // Limits of an archive: nothing is unpacked to the disk, so these bound memory and time.
 const (
 	maxEntry   = 64 << 20
 	maxEntries = 20_000_000
-	maxRatio   = 200 // of what comes out of a compressed shard to the shard itself
+	maxRatio   = 200 // of what comes out of a compressed file to the file itself, beyond a megabyte
+	maxHeld    = 256 << 20
 )
 
-func loadWebDataset(ctx context.Context, dir string, r *reader) (*Data, error) {
-	train, test := partFiles(dir, shardSuffixes)
-	if len(train) == 0 {
-		return nil, fmt.Errorf("%s: expected tar shards", dir)
+func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error) {
+	s := newStore(dir, o)
+	p := s.partFiles(dir, shardSuffixes)
+	if len(p.train) == 0 {
+		return nil, fmt.Errorf("expected tar shards")
 	}
-	return r.fromFiles(ctx, nil, train, test, readShard)
+	shards := map[string]*shard{}
+	return p.of(s, nil, func(file string, yield func(Record) error) error {
+		if shards[file] == nil {
+			index := newShard(s.rel(file), o)
+			if err := s.readShard(file, index.look); err != nil {
+				return err
+			}
+			shards[file] = index
+		}
+		return s.readShard(file, func(t *tar.Reader) error { return shards[file].records(t, yield) })
+	}), nil
 }
 
 // bounded counts what comes out of a decompressor and stops a bomb.
@@ -57,125 +65,276 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func readShard(file string, yield func(record) error) error {
-	f, err := os.Open(file)
+func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
+	f, size, err := s.open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	var in io.Reader = bufio.NewReaderSize(f, 1<<20)
-	switch {
-	case strings.HasSuffix(file, "gz"):
+	switch name := strings.ToLower(file); {
+	case strings.HasSuffix(name, "gz"):
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return s.ofFile(file, err)
 		}
 		defer z.Close()
-		in = &bounded{z, maxRatio * st.Size()}
-	case strings.HasSuffix(file, ".zst"):
+		in = &bounded{z, 1<<20 + maxRatio*size}
+	case strings.HasSuffix(name, ".zst"):
 		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return s.ofFile(file, err)
 		}
 		defer z.Close()
-		in = &bounded{z, maxRatio * st.Size()}
+		in = &bounded{z, 1<<20 + maxRatio*size}
 	}
-	if err := readTar(tar.NewReader(in), filepath.Base(file), yield); err != nil {
-		var bad *RecordError
-		if errors.As(err, &bad) {
-			return err
-		}
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
+	return s.ofFile(file, read(tar.NewReader(in)))
+}
+
+// shard is what a first look at an archive found.
+type shard struct {
+	Options
+	name    string
+	samples map[string]*sample
+	order   []*sample
+	images  map[int]*sample // by the member that is the image, or a link to it
+	targets map[string]int  // members by name
+	links   map[int]string  // images that are links, and to which member
+	held    map[int]bool    // members that links need
+	damage  error           // where reading ended early
 }
 
 // sample is what a shard says of one key.
 type sample struct {
-	key, image, label string
-	data              []byte
+	key, image string
+	labels     []sampleLabel
+	bad, want  string
 }
 
-func readTar(t *tar.Reader, shard string, yield func(record) error) error {
-	var s sample
-	row := -1
-	emit := func() error {
-		if s.key == "" {
-			return nil
-		}
-		row++
-		c := record{source: shard + "/" + s.key, row: -1, label: s.label}
-		if s.data != nil {
-			c.source = shard + "/" + s.image
-			data := s.data
-			c.read = func() ([]byte, error) { return data, nil }
-		}
-		return yield(c)
+type sampleLabel struct {
+	from  string // the ending of the member
+	kind  string // cls, json or txt
+	label Label
+}
+
+func newShard(name string, o Options) *shard {
+	return &shard{
+		Options: o, name: name, samples: map[string]*sample{}, images: map[int]*sample{},
+		targets: map[string]int{}, links: map[int]string{}, held: map[int]bool{},
 	}
+}
+
+// members goes through the files and links of an archive that belong to samples.
+func members(t *tar.Reader, visit func(n int, h *tar.Header, key, ext string) error) error {
 	for n := 0; ; n++ {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return emit()
+			return nil
 		}
 		if err != nil {
-			return err
+			return &damagedArchive{n, err}
 		}
 		if n >= maxEntries {
 			return fmt.Errorf("more than %d entries", maxEntries)
 		}
-		if h.Typeflag != tar.TypeReg {
+		h.Name = path.Clean(h.Name)
+		if !slices.Contains([]byte{tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeGNUSparse}, h.Typeflag) || passedOverPath(h.Name) {
 			continue
 		}
 		key, ext, ok := strings.Cut(path.Base(h.Name), ".")
 		if !ok || key == "" {
 			continue
 		}
-		key, ext = path.Join(path.Dir(h.Name), key), strings.ToLower(ext)
-		if key != s.key {
-			if err := emit(); err != nil {
-				return err
-			}
-			s = sample{key: key}
-		}
-		picture := slices.Contains(imageSuffixes, "."+ext)
-		if !picture && ext != "cls" && ext != "json" {
-			continue
-		}
-		if h.Size > maxEntry {
-			return fmt.Errorf("%s: %d bytes, expected up to %d", h.Name, h.Size, maxEntry)
-		}
-		data, err := readExactly(t, int(h.Size))
-		if err != nil {
+		if err := visit(n, h, path.Join(path.Dir(h.Name), key), strings.ToLower(ext)); err != nil {
 			return err
-		}
-		switch {
-		case picture:
-			s.image, s.data = h.Name, data
-		case ext == "cls":
-			s.label = strings.TrimSpace(string(data))
-		default:
-			s.label = jsonLabel(data, s.label)
 		}
 	}
 }
 
-// jsonLabel finds a label in a sample's JSON.
-func jsonLabel(data []byte, otherwise string) string {
-	var fields map[string]any
-	if json.Unmarshal(data, &fields) != nil {
-		return otherwise
-	}
-	for _, k := range append([]string{"cls"}, labelColumns...) {
-		switch v := fields[k].(type) {
-		case string:
-			return v
-		case float64:
-			return fmt.Sprint(v)
+// damagedArchive says where an archive ends early.
+type damagedArchive struct {
+	member int
+	err    error
+}
+
+func (e *damagedArchive) Error() string { return fmt.Sprintf("member %d: %v", e.member, e.err) }
+func (e *damagedArchive) Unwrap() error { return e.err }
+
+// look finds the members of each sample, wherever they stand, and reads the labels.
+func (s *shard) look(t *tar.Reader) error {
+	err := members(t, func(n int, h *tar.Header, key, ext string) error {
+		kind := ext[strings.LastIndex(ext, ".")+1:]
+		picture := slices.Contains(imageSuffixes, "."+kind)
+		if !picture && kind != "cls" && kind != "json" && kind != "txt" {
+			return nil
+		}
+		of := s.samples[key]
+		if of == nil {
+			of = &sample{key: key}
+			s.samples[key] = of
+			s.order = append(s.order, of)
+		}
+		if first, twice := s.targets[h.Name]; twice {
+			of.bad, of.want = fmt.Sprintf("two, members %d and %d", first, n), "one member "+h.Name
+			return nil
+		}
+		s.targets[h.Name] = n
+		if !picture {
+			return of.readLabel(t, h, ext, kind, s.Label)
+		}
+		if s.Image != "" && s.Image != ext && s.Image != kind {
+			return nil
+		}
+		if of.image != "" {
+			of.bad, of.want = fmt.Sprintf("%s and %s; --image ENDING says which", of.image, h.Name), "one image"
+			return nil
+		}
+		of.image = h.Name
+		s.images[n] = of
+		if h.Typeflag == tar.TypeLink {
+			s.links[n] = path.Clean(h.Linkname)
+		} else if h.Typeflag == tar.TypeSymlink {
+			s.links[n] = path.Join(path.Dir(h.Name), h.Linkname)
+		}
+		return nil
+	})
+	for n, to := range s.links {
+		if at, ok := s.targets[to]; ok && at < n {
+			s.held[at] = true
 		}
 	}
-	return otherwise
+	var damage *damagedArchive
+	if errors.As(err, &damage) {
+		s.damage, err = damage, nil
+	}
+	return err
+}
+
+// readLabel reads a member that says the class. asked is the member's ending or the key in its JSON, or empty.
+func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked string) error {
+	if h.Size > maxLine || h.Typeflag != tar.TypeReg {
+		of.bad, of.want = fmt.Sprintf("a link or %d bytes", h.Size), "a label in "+h.Name
+		return nil
+	}
+	data, err := readExactly(t, int(h.Size))
+	if err != nil {
+		return &damagedArchive{0, err}
+	}
+	l := sampleLabel{from: ext, kind: kind}
+	if asked != "" && asked != ext && kind != "json" {
+		return nil
+	}
+	if kind != "json" || asked == ext {
+		l.label = Text(string(data))
+	} else {
+		fields, err := jsonObject(data)
+		if err != nil {
+			of.bad, of.want = err.Error(), "a JSON object in "+h.Name
+			return nil
+		}
+		var head []string
+		for k, v := range fields {
+			if v != nil {
+				head = append(head, k)
+			}
+		}
+		slices.Sort(head)
+		name, err := column(head, append([]string{"cls"}, labelColumns...), asked, "--label")
+		if errors.Is(err, errTwoColumns) {
+			of.bad, of.want = err.Error(), "one label in "+h.Name
+			return nil
+		}
+		if l.label, of.bad = jsonLabel(fields[name]); of.bad != "" {
+			of.want = "one label in " + h.Name
+		}
+	}
+	if l.label.kind != noLabel {
+		of.labels = append(of.labels, l)
+	}
+	return nil
+}
+
+// label picks a sample's label: text beside others is a caption, and all others have to agree.
+func (of *sample) label() (Label, string) {
+	all := of.labels
+	if slices.ContainsFunc(all, func(l sampleLabel) bool { return l.kind != "txt" }) {
+		all = slices.DeleteFunc(slices.Clone(all), func(l sampleLabel) bool { return l.kind == "txt" })
+	}
+	for _, l := range all {
+		if l.label.String() != all[0].label.String() {
+			return Label{}, fmt.Sprintf("%s in %s and %s in %s; --label says which", all[0].label.describe(), all[0].from, l.label.describe(), l.from)
+		}
+	}
+	if len(all) == 0 {
+		return Label{}, ""
+	}
+	return all[0].label, ""
+}
+
+// record is a sample without its image's bytes.
+func (s *shard) record(of *sample) Record {
+	r := Record{Source: s.name + "/" + of.key, Row: -1}
+	if of.image != "" {
+		r.Source = s.name + "/" + of.image
+	}
+	bad := ""
+	if r.Label, bad = of.label(); bad != "" {
+		r.Err = &RecordError{r.Source, -1, "one label", bad}
+	}
+	if of.bad != "" {
+		r.Err = &RecordError{r.Source, -1, of.want, of.bad}
+	}
+	return r
+}
+
+// records yields the samples in the order of their images, then those without one.
+func (s *shard) records(t *tar.Reader, yield func(Record) error) error {
+	held, size := map[int][]byte{}, 0
+	err := members(t, func(n int, h *tar.Header, _, _ string) error {
+		of, isImage := s.images[n]
+		if !isImage && !s.held[n] {
+			return nil
+		}
+		var data []byte
+		var err error
+		to, isLink := s.links[n]
+		switch {
+		case isLink:
+			at, ok := s.targets[to]
+			if data = held[at]; !ok || data == nil {
+				err = fmt.Errorf("a link to %s, which is not there before it", to)
+			}
+		case h.Size > maxEntry:
+			err = fmt.Errorf("%d bytes, expected up to %d", h.Size, maxEntry)
+		default:
+			data, err = readExactly(t, int(h.Size))
+		}
+		if s.held[n] {
+			if size += len(data); size > maxHeld {
+				return fmt.Errorf("links to more than %d MB", maxHeld>>20)
+			}
+			held[n] = data
+		}
+		if !isImage {
+			return nil
+		}
+		r := s.record(of)
+		r.File = func() ([]byte, error) { return data, err }
+		return yield(r)
+	})
+	var damage *damagedArchive
+	if err != nil && !errors.As(err, &damage) {
+		return err
+	}
+	for _, of := range s.order {
+		if of.image == "" && (len(of.labels) > 0 || of.bad != "") {
+			if err := yield(s.record(of)); err != nil {
+				return err
+			}
+		}
+	}
+	if s.damage != nil {
+		return yield(Record{Source: s.name, Err: &RecordError{s.name, -1, "a whole archive", s.damage.Error()}})
+	}
+	return nil
 }

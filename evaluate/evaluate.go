@@ -4,12 +4,11 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
-	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
@@ -22,10 +21,8 @@ const Batch = 128
 
 // Evaluator runs a network on images without changing it. It is not for concurrent use.
 type Evaluator struct {
-	backend backends.Backend
 	network *model.Network
-	program *gx.Program
-	in, out []backends.Buffer
+	f       *gx.Function
 	images  []float32
 	results []float32 // of a batch, [Batch, width]
 }
@@ -37,31 +34,13 @@ func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
 
 // compile makes an evaluator of what a network has for each image, [Batch, width].
 func compile(b backends.Backend, n *model.Network, of func(net *model.Graphed) *Node) (*Evaluator, error) {
-	e := &Evaluator{backend: b, network: n}
-	var err error
-	e.program, err = gx.Compile(b, "evaluate "+n.Arch, func(g *Graph) []*Node {
-		return []*Node{of(n.Graph(g, false, func() *Node {
-			return Parameter(g, "x", shapes.Make(dtypes.Float32, Batch, n.Height, n.Width, 3))
-		}))}
+	f, err := gx.NewFunction(b, "evaluate "+n.Arch, 0, func(g *Graph) []*Node {
+		return []*Node{of(n.Graph(g, false, func() *Node { return gx.Input(g, "x", Batch, n.Height, n.Width, 3) }))}
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range e.program.Inputs() {
-		buf, err := gx.NewBuffer(b, s)
-		if err != nil {
-			return nil, err
-		}
-		e.in = append(e.in, buf)
-	}
-	buf, err := gx.NewBuffer(b, e.program.Outputs()[0])
-	if err != nil {
-		return nil, err
-	}
-	e.out = []backends.Buffer{buf}
-	e.images = make([]float32, Batch*n.Height*n.Width*3)
-	e.results = make([]float32, e.program.Outputs()[0].Size())
-	return e, nil
+	return &Evaluator{n, f, make([]float32, Batch*n.Height*n.Width*3), make([]float32, f.Size(0))}, nil
 }
 
 // Of compiles the network for evaluation with the tensors of a state.
@@ -75,15 +54,13 @@ func Of(b backends.Backend, n *model.Network, s model.State) (*Evaluator, error)
 
 // Load sets the network's tensors.
 func (e *Evaluator) Load(s model.State) error {
-	if len(s) != len(e.in)-1 {
-		return fmt.Errorf("the network has %d tensors, the state %d", len(e.in)-1, len(s))
+	if n := len(e.network.Spec()); len(s) != n {
+		return fmt.Errorf("the network has %d tensors, the state %d", n, len(s))
 	}
 	for i, t := range s {
-		buf, err := gx.Write(e.backend, e.in[i], t.Data)
-		if err != nil {
-			return err
+		if err := e.f.Set(i, t.Data); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
-		e.in[i] = buf
 	}
 	return nil
 }
@@ -114,13 +91,35 @@ func Features(ctx context.Context, b backends.Backend, n *model.Network, s model
 	return features, logits, err
 }
 
+// Tap calls visit with what a network has at a place of the given name for every image of set, in order, flattened; the slice is
+// reused. The places are those that networks mark: "features" before the last layer, [width], "lastconv" before the average
+// over the image, [height, width, channels], and others.
+func Tap(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set, name string, visit func(i int, values []float32)) error {
+	var missing error
+	e, err := compile(b, n, func(net *model.Graphed) *Node {
+		h := net.Taps[name]
+		if h == nil {
+			missing = fmt.Errorf("%s has no place %q", n.Arch, name)
+			h = net.Logits
+		}
+		return Reshape(h, Batch, -1)
+	})
+	if err := errors.Join(missing, err); err != nil {
+		return err
+	}
+	if err := e.Load(s); err != nil {
+		return err
+	}
+	return e.each(ctx, set, visit)
+}
+
 // each calls visit with what was compiled of every image of s, in order; the slice is reused.
 func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, result []float32)) error {
 	if s.Height != e.network.Height || s.Width != e.network.Width {
 		return fmt.Errorf("the images have %d×%d pixels, the network takes %d×%d", s.Height, s.Width, e.network.Height, e.network.Width)
 	}
 	size, width := s.ImageBytes(), len(e.results)/Batch
-	last := len(e.in) - 1
+	tensors := len(e.network.Spec())
 	for lo := 0; lo < s.Len(); lo += Batch {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -129,15 +128,10 @@ func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, 
 		for i := lo; i < hi; i++ {
 			augment.Plain(e.images[(i-lo)*size:(i-lo+1)*size], s.Image(i))
 		}
-		buf, err := gx.Write(e.backend, e.in[last], e.images)
-		if err != nil {
+		if err := e.f.Call(tensors, e.images); err != nil {
 			return err
 		}
-		e.in[last] = buf
-		if err := e.program.Run(e.in, e.out); err != nil {
-			return err
-		}
-		if err := gx.Read(e.backend, e.out[0], e.results); err != nil {
+		if err := e.f.Get(0, e.results); err != nil {
 			return err
 		}
 		for i := lo; i < hi; i++ {

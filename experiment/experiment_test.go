@@ -19,9 +19,9 @@ import (
 
 func small() *Grid {
 	return &Grid{
-		Name: "small", Data: "signs", Limit: 300, Test: 100, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
+		Name: "small", Data: "signs", Limit: 200, Test: 50, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
 		Defenses: []string{"fp:epochs=2", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
-		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=8,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
+		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=4,refine=false,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
 	}
 }
 
@@ -108,7 +108,7 @@ func TestGridGoesOnAfterAStop(t *testing.T) {
 		t.Error("a finished cell was computed again for fewer seeds")
 	}
 	other := small()
-	other.Limit = 200
+	other.Limit = 150
 	if err := runner(t, other, broken).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "other data or settings") {
 		t.Errorf("another grid in the same folder: %v", err)
 	}
@@ -248,7 +248,7 @@ func TestGridsShareTrainings(t *testing.T) {
 		t.Errorf("with shared runs %v, alone %v", got, want)
 	}
 	other := small()
-	other.Limit, other.Defenses, other.Seeds = 200, []string{"none"}, []uint64{0}
+	other.Limit, other.Defenses, other.Seeds = 150, []string{"none"}, []uint64{0}
 	o := runner(t, other, filepath.Join(set, "other"))
 	o.Budget = time.Nanosecond
 	if err := o.Run(context.Background()); !errors.Is(err, errBudget) || o.Done(o.Grid.Cells()[0]) {
@@ -275,7 +275,7 @@ func TestGridsShareTrainings(t *testing.T) {
 			t.Errorf("the plot %s is missing", link[1])
 		}
 	}
-	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --limit 300 --out DIR"} {
+	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --limit 200 --out DIR"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("results.md lacks %q", want)
 		}

@@ -1,11 +1,13 @@
-// Package experiment runs grids of attacks and defences: it shares what cells have in common, goes on
-// after a kill, and makes tables and plots of what came out.
+// Package experiment runs grids: every attack with every defence and every seed on one data set. One run of a
+// grid is a cell. What cells have in common is made once. A grid that was interrupted goes on where it stopped. Results
+// can be kept without the runs, and tables and plots are made from them.
 package experiment
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -65,16 +67,22 @@ func Read(path string) (*Grid, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Grid{}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(g); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := g.Check(); err != nil {
+	g, err := decode(bytes.NewReader(raw))
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return g, nil
+}
+
+// decode reads a grid from YAML.
+func decode(from io.Reader) (*Grid, error) {
+	g := &Grid{}
+	d := yaml.NewDecoder(from)
+	d.KnownFields(true)
+	if err := d.Decode(g); err != nil {
+		return nil, err
+	}
+	return g, g.Check()
 }
 
 // Check fills in defaults and reports what is wrong.
@@ -209,8 +217,8 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 			return nil, err
 		}
 		c.Seed = seed
-		if c.Network != "" && !strings.Contains(one, "network=") {
-			c.Network = g.Model
+		if own := c.Surrogate(); own != nil && !strings.Contains(one, "network=") {
+			own.Network = g.Model
 		}
 		all = append(all, c)
 	}

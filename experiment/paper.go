@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/unlearn"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/repair"
 )
 
 // figures are a paper's ASR and CA in percent.
@@ -185,10 +186,10 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		}
 	case "unlearning":
 		g.Title, g.Attacks, g.Defenses = "Unlearning methods on BadNets", []string{"badnets"}, []string{"none"}
-		for _, m := range unlearn.MethodNames() {
-			g.Defenses = append(g.Defenses, "unlearn:"+m)
+		for _, m := range repair.UnlearnMethods() {
+			g.Defenses = append(g.Defenses, runs.Unlearning+m.Name)
 		}
-		g.Defenses = append(g.Defenses, "unlearn:abl")
+		g.Defenses = append(g.Defenses, runs.Unlearning+runs.UnlearnABL)
 		g.Pretrain = data.GTSRB
 	default:
 		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(PaperNames, ", "))

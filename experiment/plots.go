@@ -63,53 +63,46 @@ func (r *Runner) curves() ([]drawn, error) {
 	for _, a := range r.Grid.Attacks {
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
-			name, title, caption := "curve-"+c.Name(), a+", "+d, "Mean training loss of each epoch."
-			clean, poisoned, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
+			l, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
 			if errors.Is(err, os.ErrNotExist) {
-				kept, err := r.keptFigure(name, title, caption)
-				if err != nil {
-					return nil, err
+				if kept := r.store.cell(c.Name()); kept != nil {
+					l, err = kept.Losses, nil
+				} else {
+					continue
 				}
-				made = append(made, kept...)
-				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			if len(clean) == 0 {
+			if l == nil || len(l.Clean) == 0 {
 				continue
 			}
-			f, err := report.LineFigure(title, caption, report.Axes{X: "epoch", Y: "loss"},
-				report.Line{Name: "clean images", Y: clean}, report.Line{Name: "poisoned images", Y: poisoned})
+			f, err := report.LineFigure(a+", "+d, "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
+				report.Line{Name: "clean images", Y: l.Clean}, report.Line{Name: "poisoned images", Y: l.Poisoned})
 			if err != nil {
 				return nil, err
 			}
-			made = append(made, drawn{name, f})
-			if !r.Done(c) {
-				continue // its curve is not whole yet
-			}
-			if err := r.keepFigure(made[len(made)-1]); err != nil {
-				return nil, err
-			}
+			made = append(made, drawn{"curve-" + c.Name(), f})
 		}
 	}
 	return made, nil
 }
 
 // epochLosses reads a run's log.
-func epochLosses(path string) (clean, poisoned []float64, err error) {
+func epochLosses(path string) (*losses, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer f.Close()
+	l := &losses{}
 	for s := bufio.NewScanner(f); s.Scan(); {
 		var e runs.Event
 		if json.Unmarshal(s.Bytes(), &e) == nil && e.Event == "epoch" && e.Clean != nil && e.Poisoned != nil {
-			clean, poisoned = append(clean, *e.Clean), append(poisoned, *e.Poisoned)
+			l.Clean, l.Poisoned = append(l.Clean, *e.Clean), append(l.Poisoned, *e.Poisoned)
 		}
 	}
-	return clean, poisoned, nil
+	return l, nil
 }
 
 // sweep plots ASR and CA over the one setting in which the defences differ.
@@ -154,59 +147,79 @@ func (r *Runner) sweep() ([]drawn, error) {
 func (r *Runner) separation() ([]drawn, error) {
 	var made []drawn
 	for _, a := range r.Grid.Attacks {
-		configs, err := r.Grid.attack(a, r.Grid.Seeds[0])
-		if err != nil || len(configs) == 0 {
-			continue
-		}
-		var truth *attack.Truth
+		var truth []bool
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
-			name, title, caption := "separation-"+c.Name(), a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge."
-			path := filepath.Join(r.folder(c), runs.SuspectsFile)
-			if _, err := os.Stat(path); err != nil {
-				kept, err := r.keptFigure(name, title, caption)
-				if err != nil {
-					return nil, err
-				}
-				made = append(made, kept...)
+			kept := r.store.cell(c.Name())
+			var scores *report.Histogram
+			switch _, err := os.Stat(filepath.Join(r.folder(c), runs.SuspectsFile)); {
+			case kept != nil && kept.Scores != nil:
+				scores = kept.Scores
+			case a == "none" || err != nil:
 				continue
+			default:
+				if truth == nil { // only now: it may take a while
+					if truth, err = r.planted(a); err != nil {
+						return nil, err
+					}
+				}
+				if scores, err = r.scores(c, truth); err != nil {
+					return nil, err
+				}
+				if kept != nil {
+					more := *kept
+					more.Scores = scores
+					if err := r.store.add(&more); err != nil {
+						return nil, err
+					}
+				}
 			}
-			if truth == nil { // only now: it may take a while
-				if err := r.load(context.Background()); err != nil {
-					return nil, err
-				}
-				at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
-				if err != nil {
-					return nil, err
-				}
-				if _, truth, err = at.Poison(context.Background(), r.data.Train); err != nil {
-					return nil, err
-				}
-			}
-			losses, err := runs.ReadLosses(path, r.data.Train.Len())
+			f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
+				report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"clean images", "poisoned images"}, *scores)
 			if err != nil {
 				return nil, err
 			}
-			var groups [2][]float32
-			for i, l := range losses {
-				k := 0
-				if truth.Poisoned[i] {
-					k = 1
-				}
-				groups[k] = append(groups[k], l)
-			}
-			sorted := slices.Sorted(slices.Values(losses))
-			top := max(1e-3, float64(sorted[len(sorted)*95/100]))
-			f, err := report.HistogramFigure(title, caption,
-				report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"clean images", "poisoned images"}, groups)
-			if err != nil {
-				return nil, err
-			}
-			made = append(made, drawn{name, f})
-			if err := r.keepFigure(made[len(made)-1]); err != nil {
-				return nil, err
-			}
+			made = append(made, drawn{"separation-" + c.Name(), f})
 		}
 	}
 	return made, nil
+}
+
+// planted plants an attack once more, to know which images it changes.
+func (r *Runner) planted(spec string) ([]bool, error) {
+	configs, err := r.Grid.attack(spec, r.Grid.Seeds[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := r.load(context.Background()); err != nil {
+		return nil, err
+	}
+	at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
+	if err != nil {
+		return nil, err
+	}
+	_, truth, err := at.Poison(context.Background(), r.data.Train)
+	if err != nil {
+		return nil, err
+	}
+	return truth.Poisoned, nil
+}
+
+// scores counts isolation's scores of a cell, of clean and of poisoned images.
+func (r *Runner) scores(c Cell, truth []bool) (*report.Histogram, error) {
+	scores, err := runs.ReadLosses(filepath.Join(r.folder(c), runs.SuspectsFile), r.data.Train.Len())
+	if err != nil {
+		return nil, err
+	}
+	var groups [2][]float32
+	for i, l := range scores {
+		k := 0
+		if truth[i] {
+			k = 1
+		}
+		groups[k] = append(groups[k], l)
+	}
+	sorted := slices.Sorted(slices.Values(scores))
+	h := report.Spread(max(1e-3, float64(sorted[len(sorted)*95/100])), groups)
+	return &h, nil
 }

@@ -3,7 +3,6 @@ package experiment
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,9 @@ import (
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/report"
 )
+
+// plotFile names a plot of a grid where those of several grids lie together.
+func (g *Grid) plotFile(name string) string { return g.Name + "-" + name + ".svg" }
 
 // Results joins what the grids of a set have finished in one Markdown file, with the plots in a folder of its name
 // beside it, and in index.html in folder. command gives the line that repeats a grid; rates, how often all verdicts
@@ -27,53 +29,64 @@ func Results(folder, markdown, title string, all []*Runner, rates bool, command 
 	if rates && len(verdicts) > 0 {
 		p.Summary = []string{Rates(verdicts)}
 	}
-	plots := strings.TrimSuffix(markdown, filepath.Ext(markdown))
-	if err := os.MkdirAll(filepath.Dir(markdown), 0o755); err != nil {
-		return err
+	head := "# " + title + "\n\n"
+	for _, line := range p.Summary {
+		head += line + "\n\n"
 	}
-	err := atomicfile.Write(markdown, func(w io.Writer) error {
-		head := "# " + title + "\n\n"
-		for _, line := range p.Summary {
-			head += line + "\n\n"
-		}
-		if _, err := io.WriteString(w, head); err != nil {
-			return err
-		}
-		for _, r := range all {
-			tables := r.Tables()
-			for _, t := range tables {
-				if err := Markdown(w, t); err != nil {
-					return err
-				}
-				if _, err := io.WriteString(w, "\n"); err != nil {
-					return err
-				}
-			}
-			p.Tables, p.Figures = append(p.Tables, tables...), append(p.Figures, r.figures()...)
-			text := ""
-			for _, f := range r.drawn {
-				name := r.Grid.plotFile(f.name)
-				if err := os.MkdirAll(plots, 0o755); err != nil {
-					return err
-				}
-				if err := atomicfile.WriteBytes(filepath.Join(plots, name), []byte(f.SVG)); err != nil {
-					return err
-				}
-				text += fmt.Sprintf("![%s](%s)\n", f.Title, filepath.ToSlash(filepath.Join(filepath.Base(plots), name)))
-			}
-			if text != "" {
-				text += "\n"
-			}
-			if _, err := fmt.Fprintf(w, "%s%s\n    %s\n\n", text, r.made(), command(r.Grid)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	made := &document{path: markdown}
+	for _, r := range all {
+		p.Tables, p.Figures = append(p.Tables, r.Tables()...), append(p.Figures, r.figures()...)
+		head += made.section(r, command(r.Grid)) + "\n"
+	}
+	if err := made.write([]byte(head)); err != nil {
 		return err
 	}
 	return p.Write(filepath.Join(folder, "index.html"))
+}
+
+// document is a Markdown file that is being made, with plots in a folder of its name beside it.
+type document struct {
+	path  string
+	plots map[string][]byte // by their place below the file's folder
+}
+
+// section has the tables of a grid, links to its plots, what was run, and the command that repeats it.
+func (d *document) section(r *Runner, command string) string {
+	var b strings.Builder
+	for _, t := range r.Tables() {
+		b.WriteString(Markdown(t) + "\n")
+	}
+	folder := strings.TrimSuffix(filepath.Base(d.path), filepath.Ext(d.path))
+	for _, f := range r.drawn {
+		name := folder + "/" + r.Grid.plotFile(f.name)
+		if d.plots == nil {
+			d.plots = map[string][]byte{}
+		}
+		d.plots[name] = []byte(f.SVG)
+		fmt.Fprintf(&b, "![%s](%s)\n", f.Title, name)
+	}
+	if len(r.drawn) > 0 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%s\n    %s\n", r.made(), command)
+	return b.String()
+}
+
+// write puts the file and its plots in their places.
+func (d *document) write(text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return err
+	}
+	for name, svg := range d.plots {
+		path := filepath.Join(filepath.Dir(d.path), filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := atomicfile.WriteBytes(path, svg); err != nil {
+			return err
+		}
+	}
+	return atomicfile.WriteBytes(d.path, text)
 }
 
 // made says when and with what the finished runs were made.
@@ -106,13 +119,33 @@ func (r *Runner) made() string {
 // of it and its plots, to be read only. If there is none, the error is os.ErrNotExist.
 func Saved(folder, name, keep string, b backends.Backend, cache string) (*Runner, error) {
 	r := &Runner{Folder: filepath.Join(folder, name), Keep: keep, Backend: b, Cache: cache}
+	if keep != "" {
+		s, err := openStore(filepath.Join(keep, name+storeExt))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		r.store = s
+	}
 	var err error
 	r.Grid, err = Read(filepath.Join(r.Folder, gridFile))
-	if errors.Is(err, os.ErrNotExist) && keep != "" {
-		r.Grid, err = Read(filepath.Join(keep, name, gridFile))
+	if errors.Is(err, os.ErrNotExist) && r.store != nil && r.store.grid != nil {
+		r.Grid, err = r.store.grid, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	return r, r.draw()
+}
+
+// Kept returns the grid in a file of results with what is kept of it, to be read only.
+func Kept(path string) (*Runner, error) {
+	s, err := openStore(path)
+	if err != nil {
+		return nil, err
+	}
+	if s.grid == nil {
+		return nil, fmt.Errorf("%s has no grid", path)
+	}
+	r := &Runner{Folder: strings.TrimSuffix(path, storeExt), Grid: s.grid, store: s}
 	return r, r.draw()
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/rng"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // Runner carries a grid out in a folder: cells/NAME for each run, then tables and plots.
@@ -30,13 +30,14 @@ type Runner struct {
 	Folder  string
 	Backend backends.Backend
 	Cache   string        // of what attacks learn; see attack.Env
-	Keep    string        // folder of results without their runs; see keep.go. Empty: none
+	Keep    string        // folder of results without their runs, a file a grid; see store. Empty: none
 	Jobs    int           // cells at a time; 0 is 1
 	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
 	Only    string        // the name of the only cell to run; empty: all
 	Watch   func(Cell, runs.Event)
 	Say     func(format string, args ...any) // a line for each cell
 
+	store *store // of Keep; nil: none
 	mu    sync.Mutex
 	data  *dataset.Data
 	read  map[Cell]*runs.Result    // of finished cells
@@ -67,11 +68,12 @@ func (r *Runner) result(c Cell) *runs.Result {
 		return res
 	}
 	res, err := runs.ReadResult(filepath.Join(r.folder(c), runs.ResultFile))
-	if err != nil && r.Keep != "" {
-		res, err = runs.ReadResult(r.keptResult(c))
-	}
 	if err != nil {
-		return nil
+		kept := r.store.cell(c.Name())
+		if kept == nil {
+			return nil
+		}
+		res = kept.Result
 	}
 	if r.read == nil {
 		r.read = map[Cell]*runs.Result{}
@@ -325,7 +327,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	if !dataset.Flips(r.data.Layout) {
 		o.Flip = false
 		for i := range attacks {
-			attacks[i].NoFlip = attacks[i].Network != ""
+			if own := attacks[i].Surrogate(); own != nil {
+				own.NoFlip = true
+			}
 		}
 	}
 	spec := runs.Spec{
@@ -342,7 +346,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 		_, err := runs.Train(ctx, spec)
 		return err
 	}
-	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: unlearn.DefaultTune()}
+	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn()}
 	if rep.Defense, rep.Repair, err = repairOptions(c.Defense, int(g.Clean*float64(data.Train.Len()))); err != nil {
 		return err
 	}

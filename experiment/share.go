@@ -92,28 +92,25 @@ func (r *Runner) adoptKept(wanted map[string]Cell) error {
 	if r.Keep == "" {
 		return nil
 	}
-	grids, err := filepath.Glob(filepath.Join(r.Keep, "*", gridFile))
+	files, err := filepath.Glob(filepath.Join(r.Keep, "*"+storeExt))
 	if err != nil {
 		return err
 	}
-	for _, path := range slices.Sorted(slices.Values(grids)) {
-		g, err := Read(path)
-		if err != nil || g.Name == r.Grid.Name {
-			continue
+	for _, path := range slices.Sorted(slices.Values(files)) {
+		other, err := openStore(path)
+		if err != nil || other.grid == nil || other.grid.Name == r.Grid.Name {
+			continue // not ours to judge
 		}
-		other := &Runner{Grid: g, Keep: r.Keep}
-		for _, theirs := range g.Cells() {
-			ours, ok := wanted[g.training(theirs, r.data.Train.Len())]
-			if !ok || r.known(ours) {
+		for _, theirs := range other.grid.Cells() {
+			ours, ok := wanted[other.grid.training(theirs, r.data.Train.Len())]
+			kept := other.cell(theirs.Name())
+			if !ok || kept == nil || r.known(ours) {
 				continue
 			}
-			if _, err := os.Stat(other.keptResult(theirs)); err != nil {
-				continue
-			}
-			if err := r.keepFrom(other.keptResult(theirs), ours); err != nil {
+			if err := r.keepAs(ours, kept); err != nil {
 				return err
 			}
-			r.Say("%-32s is %s", ours.Name(), other.keptResult(theirs))
+			r.Say("%-32s is %s of %s", ours.Name(), theirs.Name(), path)
 		}
 	}
 	return nil

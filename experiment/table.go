@@ -260,8 +260,8 @@ func (r *Runner) Tables() []report.Table {
 	return all
 }
 
-// Markdown writes a table.
-func Markdown(w io.Writer, t report.Table, commands ...string) error {
+// Markdown writes a table with its title and note, where it has them.
+func Markdown(t report.Table) string {
 	cell := strings.NewReplacer("|", "\\|", "\n", " ")
 	line := func(cells []string) string {
 		var b strings.Builder
@@ -271,36 +271,30 @@ func Markdown(w io.Writer, t report.Table, commands ...string) error {
 		return b.String() + "|\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.Title, t.Note)
+	if t.Title != "" {
+		fmt.Fprintf(&b, "## %s\n\n", t.Title)
+	}
+	if t.Note != "" {
+		fmt.Fprintf(&b, "%s\n\n", t.Note)
+	}
 	b.WriteString(line(t.Columns))
 	b.WriteString(strings.Repeat("|---", len(t.Columns)) + "|\n")
 	for _, r := range t.Rows {
 		b.WriteString(line(r))
 	}
-	for _, c := range commands {
-		fmt.Fprintf(&b, "\n    %s\n", c)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // Write makes the tables, the plots and the page of what is finished. The same results give the same
 // bytes.
 func (r *Runner) Write(command string) error {
 	tables, rows, verdicts := r.Tables(), r.Rows(), r.Verdicts()
-	err := atomicfile.Write(filepath.Join(r.Folder, "table.md"), func(w io.Writer) error {
-		for i, t := range tables {
-			var commands []string
-			if i == len(tables)-1 {
-				commands = []string{command}
-			}
-			if err := Markdown(w, t, commands...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	var text strings.Builder
+	for _, t := range tables {
+		text.WriteString(Markdown(t))
+	}
+	fmt.Fprintf(&text, "\n    %s\n", command)
+	if err := atomicfile.WriteBytes(filepath.Join(r.Folder, "table.md"), []byte(text.String())); err != nil {
 		return err
 	}
 	if len(verdicts) > 0 {

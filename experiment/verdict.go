@@ -57,11 +57,8 @@ func (r *Runner) Verdicts() []Verdict {
 			}
 		}
 		for _, a := range res.Attacks {
-			planted[a.Target] = true
-			if a.Settings.AllToAll {
-				for c := range res.Data.Classes {
-					planted[c] = true
-				}
+			for _, c := range a.Settings.Aimed(len(res.Data.Classes)) {
+				planted[c] = true
 			}
 		}
 		if len(res.Attacks) > 0 {

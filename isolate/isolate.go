@@ -1,4 +1,5 @@
-// Package isolate cuts a training set by a score that is low for suspicious images.
+// Package isolate is the first stage of Anti-Backdoor Learning (Li et al., NeurIPS 2021): a training in whose first epochs
+// poisoned images stand out by their low loss, their ranking, and the cut that isolates the lowest.
 package isolate
 
 import (
@@ -14,6 +15,15 @@ type Parts struct {
 	Isolated []int // the first share of Order
 	Kept     []int // trained on, in the order of the set
 	HeldBack []int // left out of training to watch its accuracy
+}
+
+// Suspect is an image in the order of suspicion.
+type Suspect struct {
+	Index    int
+	Score    float32 // low is suspicious
+	Isolated bool
+	// Probability of being poisoned, where a defence estimates one.
+	Probability float32
 }
 
 // Ranks names the ways to make scores of losses; see Scores.

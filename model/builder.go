@@ -5,13 +5,11 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 
-	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 	"github.com/gomlx/gomlx/pkg/core/shapes"
-
-	"github.com/unpoison/unpoison/backend/cpu"
 )
 
 // Batch norm's constants are PyTorch's.
@@ -212,26 +210,34 @@ func (n *Network) Masked(mask []float32) *Network {
 	return &m
 }
 
-// trace runs the network's code once to learn its tensors.
-func (n *Network) trace(backend backends.Backend) {
-	g := NewGraph(backend, "trace "+n.Arch)
-	b := &Builder{Graph: g, params: map[string]*Node{}, updates: map[string]*Node{}, taps: map[string]*Node{}}
+// traced runs the network's code once to learn its tensors.
+func traced(n *Network) (_ *Network, err error) {
+	defer n.failed(&err)
+	g := NewGraph(&tracer{}, n.Arch)
+	b := NewBuilder(g, false, map[string]*Node{})
 	b.declare = func(t *Tensor, init initializer) *Node {
 		n.spec = append(n.spec, t)
 		n.inits = append(n.inits, init)
 		return Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
 	}
-	n.build(b, Parameter(g, "x", shapes.Make(dtypes.Float32, 2, n.Height, n.Width, 3)), n.Classes)
+	y := n.build(b, Parameter(g, "x", shapes.Make(dtypes.Float32, 2, n.Height, n.Width, 3)), n.Classes)
+	if got := y.Shape().Dimensions; n.Classes > 0 && !slices.Equal(got, []int{2, n.Classes}) {
+		return nil, fmt.Errorf("network %s gives the shape %v for two images, expected logits of %d classes each", n.Arch, got, n.Classes)
+	}
+	return n, nil
+}
+
+// failed turns the panic of a network's code, GoMLX's way to report a mistake, into an error.
+func (n *Network) failed(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("network %s for %d×%d pixels: %v", n.Arch, n.Height, n.Width, r)
+	}
 }
 
 // Layers lists what the network computes in evaluation, in order; the last one's output is the logits.
-func (n *Network) Layers() ([]Layer, error) {
-	backend, err := cpu.New("")
-	if err != nil {
-		return nil, err
-	}
-	var all []Layer
-	g := NewGraph(backend, "list "+n.Arch)
+func (n *Network) Layers() (all []Layer, err error) {
+	defer n.failed(&err)
+	g := NewGraph(&tracer{}, n.Arch)
 	b := NewBuilder(g, false, Parameters(g, "", n.spec))
 	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, n.Height, n.Width, 3))
 	b.layers, b.outputs = &all, map[*Node]int{x: 0}

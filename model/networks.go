@@ -2,66 +2,64 @@ package model
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
-
-	"github.com/unpoison/unpoison/backend/cpu"
 )
 
-// architectures is the table of networks; names are the field's.
-var architectures = map[string]struct {
-	about string
-	build func(b *Builder, x *Node, classes int) *Node
-}{
-	"wrn-16-1":         {"wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1)},
-	"wrn-40-1":         {"wide residual network, depth 40, width 1", wideResNet(40, 1)},
-	"preact-resnet-18": {"pre-activation ResNet-18 for 32×32", preActResNet18},
-	"resnet-34":        {"ResNet-34 for photographs of 224×224", resNet34},
-	"small-cnn":        {"four convolutions, for demonstrations and tests", smallCNN},
+// Architecture is a network that is written once for any number of classes and any size of images.
+type Architecture struct {
+	Name  string // what options and files call it
+	About string // a line
+	// Build lays the network over images x, [N,H,W,3], with the builder's layers, and returns the logits, [N,classes]. Whoever
+	// looks at the penultimate features, as most searches for poison do, needs them tapped as "features", [N,F].
+	Build func(b *Builder, x *Node, classes int) *Node
+}
+
+// architectures returns the table of networks, sorted by name; names are the field's.
+func architectures() []Architecture {
+	return []Architecture{
+		{"preact-resnet-18", "pre-activation ResNet-18 for 32×32", preActResNet18},
+		{"resnet-34", "ResNet-34 for photographs of 224×224", resNet34},
+		{"small-cnn", "four convolutions, for demonstrations and tests", smallCNN},
+		{"wrn-16-1", "wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1)},
+		{"wrn-40-1", "wide residual network, depth 40, width 1", wideResNet(40, 1)},
+	}
 }
 
 // Names lists the architectures, sorted.
 func Names() []string {
 	var n []string
-	for a := range architectures {
-		n = append(n, a)
+	for _, a := range architectures() {
+		n = append(n, a.Name)
 	}
-	sort.Strings(n)
 	return n
 }
 
-// About describes an architecture in a line.
-func About(arch string) string { return architectures[arch].about }
-
-// New returns a network for RGB images of height×width. Sizes below 8 are refused.
-func New(arch string, classes, height, width int) (*Network, error) {
-	a, ok := architectures[arch]
-	if !ok {
-		return nil, fmt.Errorf("no network %q; there are %s", arch, strings.Join(Names(), ", "))
+// New returns a network of the table for RGB images of height×width. Sizes below 8 are refused.
+func New(name string, classes, height, width int) (*Network, error) {
+	for _, a := range architectures() {
+		if a.Name == name {
+			return a.New(classes, height, width)
+		}
 	}
+	return nil, fmt.Errorf("no network %q; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// New returns the network for RGB images of height×width. Sizes below 8 are refused.
+func (a *Architecture) New(classes, height, width int) (*Network, error) {
 	if classes < 2 {
 		return nil, fmt.Errorf("a classifier needs at least 2 classes, got %d", classes)
 	}
 	if height < 8 || width < 8 {
-		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least 8×8", height, width, arch)
+		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least 8×8", height, width, a.Name)
 	}
-	return traced(&Network{Arch: arch, Classes: classes, Height: height, Width: width, build: a.build})
+	return traced(&Network{Arch: a.Name, Classes: classes, Height: height, Width: width, build: a.Build})
 }
 
 // Custom returns a network that is no classifier: whatever build makes of images [N,H,W,3].
 func Custom(name string, height, width int, build func(b *Builder, x *Node) *Node) (*Network, error) {
 	return traced(&Network{Arch: name, Height: height, Width: width, build: func(b *Builder, x *Node, _ int) *Node { return build(b, x) }})
-}
-
-func traced(n *Network) (*Network, error) {
-	backend, err := cpu.New("")
-	if err != nil {
-		return nil, err
-	}
-	n.trace(backend)
-	return n, nil
 }
 
 // wideResNet is Zagoruyko and Komodakis' network (2016), with tensors named as in the PyTorch

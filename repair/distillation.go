@@ -10,41 +10,45 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-var attentionDistillation = Method{
-	Name:  "nad",
-	About: "Neural attention distillation: a fine-tuned teacher shows where to look.",
-	Paper: "Li et al., Neural Attention Distillation, ICLR 2021",
-	Run: func(ctx context.Context, j *Job) (*Outcome, error) {
-		teacher, err := j.fineTuned(ctx)
-		if err != nil {
-			return nil, err
-		}
-		student := j.State.Clone()
-		modules := []*train.Module{{Net: j.Network, State: student}, {Net: j.Network, State: teacher, Frozen: true}}
-		l, err := train.NewLearner(j.Backend, "distil", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
-			x := gx.Input(g, "x", j.Options.Batch, j.Network.Height, j.Network.Width, 3)
-			soft := gx.Input(g, "soft", j.Options.Batch, j.Network.Classes)
-			s, t := nets[0](x), nets[1](x)
-			loss := ReduceAllMean(train.SoftCrossEntropy(s.Logits, soft))
-			for _, group := range attentionGroups {
-				if s.Taps[group] == nil {
-					continue
-				}
-				d := Sub(attention(s.Taps[group]), StopGradient(attention(t.Taps[group])))
-				loss = Add(loss, MulScalar(ReduceAllMean(Mul(d, d)), j.Options.Beta))
+func attentionDistillation() Method {
+	return Method{
+		Name:  "nad",
+		About: "Neural attention distillation: a fine-tuned teacher shows where to look.",
+		Paper: "Li et al., Neural Attention Distillation, ICLR 2021",
+		Run:   distilled,
+	}
+}
+
+func distilled(ctx context.Context, j *Job) (*Outcome, error) {
+	teacher, err := j.fineTuned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	student := j.State.Clone()
+	modules := []*train.Module{{Net: j.Network, State: student}, {Net: j.Network, State: teacher, Frozen: true}}
+	l, err := train.NewLearner(j.Backend, "distil", modules, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", j.Options.Batch, j.Network.Height, j.Network.Width, 3)
+		soft := gx.Input(g, "soft", j.Options.Batch, j.Network.Classes)
+		s, t := nets[0](x), nets[1](x)
+		loss := ReduceAllMean(train.SoftCrossEntropy(s.Logits, soft))
+		for _, group := range attentionGroups {
+			if s.Taps[group] == nil {
+				continue
 			}
-			return loss, nil
-		})
-		if err != nil {
-			return nil, err
+			d := Sub(attention(s.Taps[group]), StopGradient(attention(t.Taps[group])))
+			loss = Add(loss, MulScalar(ReduceAllMean(Mul(d, d)), j.Options.Beta))
 		}
-		if err := j.tuning("distil").Run(ctx, func(x, soft []float32, rate float64) (float64, error) {
-			return l.Step([]float64{rate, 0}, x, soft)
-		}); err != nil {
-			return nil, err
-		}
-		return &Outcome{State: student}, l.Store()
-	},
+		return loss, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := j.tuning("distil").Run(ctx, func(b *train.Batch, rate float64) (float64, error) {
+		return l.Step([]float64{rate, 0}, b.X, b.Soft())
+	}, nil, train.Hooks{Step: j.Watch}); err != nil {
+		return nil, err
+	}
+	return &Outcome{State: student}, l.Store()
 }
 
 // attentionGroups are where attention is compared: the ends of the residual groups.

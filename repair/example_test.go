@@ -29,9 +29,6 @@ var small = repair.Method{
 }
 
 func ExampleMethod() {
-	repair.Methods = append(repair.Methods, small)
-	defer func() { repair.Methods = repair.Methods[:len(repair.Methods)-1] }()
-
 	clean := signs.Render(0, 100, 10).Train
 	backend, err := cpu.New("")
 	if err != nil {
@@ -43,7 +40,7 @@ func ExampleMethod() {
 	}
 	options := repair.Defaults("small", clean.Len())
 	options.Tolerance = 0.01
-	out, err := repair.Run(context.Background(), "small", &repair.Job{
+	out, err := repair.Run(context.Background(), small, &repair.Job{
 		Backend: backend, Network: network, State: network.Init(0), Clean: clean, Options: options,
 	})
 	if err != nil {

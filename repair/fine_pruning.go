@@ -8,38 +8,41 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
-var finePruning = Method{
-	Name:  "fp",
-	About: "Fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned.",
-	Paper: "Liu et al., Fine-Pruning, RAID 2018",
-	Run: func(ctx context.Context, j *Job) (*Outcome, error) {
-		s := j.State.Clone()
-		weight, bias := s.Classifier()
-		if weight == nil || bias == nil {
-			return nil, errors.New("fine-pruning needs a network whose last layer is linear")
+func finePruning() Method {
+	return Method{
+		Name:  "fp",
+		About: "Fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned.",
+		Paper: "Liu et al., Fine-Pruning, RAID 2018",
+		Run:   prunedFinely,
+	}
+}
+
+func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
+	s := j.State.Clone()
+	weight, bias := s.Classifier()
+	if weight == nil || bias == nil {
+		return nil, errors.New("fine-pruning needs a network whose last layer is linear")
+	}
+	h, _, err := evaluate.Features(ctx, j.Backend, j.Network, s, j.Clean)
+	if err != nil {
+		return nil, err
+	}
+	mask, pruned := prune(h, weight, bias, j.Clean, j.Options.Tolerance)
+	if err := j.tuning("fine-prune").Tune(ctx, j.Backend, &train.Module{Net: j.Network.Masked(mask), State: s}, j.Watch); err != nil {
+		return nil, err
+	}
+	// Without its weights a channel of the last convolution is gone, in any program.
+	classes := weight.Dims[1]
+	for c, keep := range mask {
+		if keep == 0 {
+			clear(weight.Data[c*classes : (c+1)*classes])
 		}
-		h, _, err := evaluate.Features(ctx, j.Backend, j.Network, s, j.Clean)
-		if err != nil {
-			return nil, err
-		}
-		mask, pruned := prune(h, weight, bias, j.Clean, j.Options.Tolerance)
-		if err := j.tuning("fine-prune").Tune(ctx, j.Backend, &train.Module{Net: j.Network.Masked(mask), State: s}); err != nil {
-			return nil, err
-		}
-		// Without its weights a channel of the last convolution is gone, in any program.
-		classes := weight.Dims[1]
-		for c, keep := range mask {
-			if keep == 0 {
-				clear(weight.Data[c*classes : (c+1)*classes])
-			}
-		}
-		return &Outcome{s, map[string]float64{"pruned": float64(pruned)}}, nil
-	},
+	}
+	return &Outcome{s, map[string]float64{"pruned": float64(pruned)}}, nil
 }
 
 // prune masks the last convolution's channels, those with the lowest mean activation first, as long as
@@ -50,7 +53,10 @@ func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, toleranc
 	for i, v := range h {
 		mean[i%channels] += float64(v)
 	}
-	order := isolate.Iota(channels)
+	order := make([]int, channels)
+	for c := range order {
+		order[c] = c
+	}
 	mask = slices.Repeat([]float32{1}, channels)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
 	// The logits of every image, from which one channel after the other is taken away.

@@ -13,22 +13,26 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-var modeConnectivity = Method{
-	Name:  "mcr",
-	About: "Mode connectivity repair: the best network on a path of low loss to a fine-tuned copy.",
-	Paper: "Zhao et al., Bridging Mode Connectivity in Loss Landscapes, ICLR 2020",
-	Run: func(ctx context.Context, j *Job) (*Outcome, error) {
-		end, err := j.fineTuned(ctx)
-		if err != nil {
-			return nil, err
-		}
-		// The middle starts half-way.
-		middle := bezier(j.State, end, nil, 0.5)
-		if err := j.trainPath(ctx, end, middle); err != nil {
-			return nil, err
-		}
-		return j.choose(ctx, end, middle)
-	},
+func modeConnectivity() Method {
+	return Method{
+		Name:  "mcr",
+		About: "Mode connectivity repair: the best network on a path of low loss to a fine-tuned copy.",
+		Paper: "Zhao et al., Bridging Mode Connectivity in Loss Landscapes, ICLR 2020",
+		Run:   connected,
+	}
+}
+
+func connected(ctx context.Context, j *Job) (*Outcome, error) {
+	end, err := j.fineTuned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The middle starts half-way.
+	middle := bezier(j.State, end, nil, 0.5)
+	if err := j.trainPath(ctx, end, middle); err != nil {
+		return nil, err
+	}
+	return j.choose(ctx, end, middle)
 }
 
 // pathPoints are the positions among which the clean data chooses.
@@ -73,9 +77,9 @@ func (j *Job) trainPath(ctx context.Context, end, middle model.State) error {
 		return err
 	}
 	r := rng.Stream(j.Options.Seed, "mcr path")
-	err = j.tuning("path").Run(ctx, func(x, soft []float32, rate float64) (float64, error) {
-		return l.Step([]float64{rate}, x, soft, []float32{r.Float32()})
-	})
+	err = j.tuning("path").Run(ctx, func(b *train.Batch, rate float64) (float64, error) {
+		return l.Step([]float64{rate}, b.X, b.Soft(), []float32{r.Float32()})
+	}, nil, train.Hooks{Step: j.Watch})
 	if err != nil {
 		return err
 	}
@@ -112,6 +116,6 @@ func (j *Job) choose(ctx context.Context, end, middle model.State) (*Outcome, er
 // statistics computes batch norm's running statistics again over the clean data: a tuning at rate 0.
 func (j *Job) statistics(ctx context.Context, s model.State) error {
 	t := j.tuning("statistics")
-	t.Epochs, t.Schedule, t.Watch = 2, train.Constant(0), nil
-	return t.Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s})
+	t.Epochs, t.Schedule = 2, train.Constant(0)
+	return t.Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, nil)
 }

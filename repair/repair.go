@@ -1,5 +1,6 @@
-// Package repair takes a backdoor out of a trained network with a little clean data: fine-pruning,
-// mode connectivity repair, neural attention distillation. One file a method, a table of them.
+// Package repair takes a backdoor out of a trained network: with a little clean data by fine-pruning, mode connectivity
+// repair and neural attention distillation (Run), or by what is known of the data that it was trained on, which images
+// are taken for planted and which are trusted (Unlearn).
 package repair
 
 import (
@@ -13,7 +14,6 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/settings"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -33,7 +33,7 @@ type Options struct {
 }
 
 // Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
-// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/recipe.md).
+// a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/researchers.md).
 func Defaults(method string, images int) Options {
 	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
 	for images > 0 && o.Batch > 8 && 4*o.Batch > images {
@@ -69,7 +69,7 @@ type Outcome struct {
 	Chose map[string]float64 // "pruned" channels, path position "t", …
 }
 
-// Method is an entry in the table.
+// Method repairs a network.
 type Method struct {
 	Name  string
 	About string
@@ -77,24 +77,30 @@ type Method struct {
 	Run   func(ctx context.Context, j *Job) (*Outcome, error)
 }
 
-// Methods is the table.
-var Methods = []Method{finePruning, modeConnectivity, attentionDistillation}
+// Methods returns those of this package.
+func Methods() []Method { return []Method{finePruning(), modeConnectivity(), attentionDistillation()} }
 
-// Names lists the methods.
+// Names lists them.
 func Names() []string {
-	n := make([]string, len(Methods))
-	for i, m := range Methods {
-		n[i] = m.Name
+	var n []string
+	for _, m := range Methods() {
+		n = append(n, m.Name)
 	}
 	return n
 }
 
-// Run repairs a network. It sees the clean images and nothing else.
-func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
-	i := slices.Index(Names(), method)
-	if i < 0 {
-		return nil, fmt.Errorf("no method %q; there are %s", method, strings.Join(Names(), ", "))
+// MethodNamed returns the method of a name.
+func MethodNamed(name string) (Method, error) {
+	for _, m := range Methods() {
+		if m.Name == name {
+			return m, nil
+		}
 	}
+	return Method{}, fmt.Errorf("no method %q; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// Run repairs a network by a method of this package or of one's own. It sees the clean images and nothing else.
+func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
 	if err := j.Options.Check(); err != nil {
 		return nil, err
 	}
@@ -104,21 +110,21 @@ func Run(ctx context.Context, method string, j *Job) (*Outcome, error) {
 	if len(j.Clean.Classes) != j.Network.Classes {
 		return nil, fmt.Errorf("the clean data has %d classes, the network %d", len(j.Clean.Classes), j.Network.Classes)
 	}
-	return Methods[i].Run(ctx, j)
+	return m.Run(ctx, j)
 }
 
 // tuning returns a training on the clean data.
-func (j *Job) tuning(name string) *train.Tuning {
-	return &train.Tuning{
-		Name: name, Data: j.Clean, Indices: isolate.Iota(j.Clean.Len()), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
-		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed, Watch: j.Watch,
+func (j *Job) tuning(name string) *train.Phase {
+	return &train.Phase{
+		Name: name, Data: j.Clean, Indices: train.All(j.Clean), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
+		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed,
 	}
 }
 
 // fineTuned returns a copy of the network, fine-tuned on the clean data.
 func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
 	s := j.State.Clone()
-	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s})
+	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, j.Watch)
 }
 
 // Draw returns a share of a clean set, drawn by seed: the paper gives these defences 5 %.

@@ -5,45 +5,19 @@ import (
 	"fmt"
 	"html/template"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/browser"
+	cdp "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-)
 
-// chromium starts a browser, or skips the test where there is none. UNPOISON_BROWSER=required insists.
-func chromium(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("UNPOISON_BROWSER") == "required" {
-			t.Fatal("there is no Chromium on this machine")
-		}
-		t.Skip("there is no Chromium on this machine: the report is not tried in a browser")
-	}
-	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), o...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(stop)
-	return ctx
-}
+	"github.com/unpoison/unpoison/internal/testkit/browser"
+)
 
 const suspects = 130
 
@@ -81,24 +55,14 @@ func smallURLs(px []uint8) []template.URL {
 	return []template.URL{SmallURL(px, 8, 8), SmallURL(px, 8, 8)}
 }
 
-// do runs an action in the browser.
-func do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
-	t.Helper()
-	v, err := chromedp.Run(ctx, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 const visible = `[...document.querySelectorAll(".gallery li")].filter(li => li.offsetParent !== null).length`
 
 // A person pages through the suspects with mouse and keyboard, changes two decisions and saves them.
 func TestReviewInABrowser(t *testing.T) {
-	ctx := chromium(t)
+	ctx := browser.Start(t)
 	path := suspectPage(t)
 	downloads := t.TempDir()
-	do(t, ctx, chromedp.Navigate("about:blank"))
+	browser.Do(t, ctx, chromedp.Navigate("about:blank"))
 	var mu sync.Mutex
 	var fetched []string
 	err := chromedp.Listen(ctx, func(e any) {
@@ -111,45 +75,45 @@ func TestReviewInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	progress := chromedp.Events(ctx, browser.DownloadProgress)
+	progress := chromedp.Events(ctx, cdp.DownloadProgress)
 	events := true
-	do(t, ctx, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+	browser.Do(t, ctx, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 			return err
 		}
-		_, err := chromedp.Call(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
-			Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: downloads, EventsEnabled: &events,
+		_, err := chromedp.Call(ctx, cdp.SetDownloadBehavior, cdp.SetDownloadBehaviorParams{
+			Behavior: cdp.SetDownloadBehaviorBehaviorAllow, DownloadPath: downloads, EventsEnabled: &events,
 		})
 		return err
 	}))
-	do(t, ctx, chromedp.Navigate("file://"+path))
-	first := do(t, ctx, chromedp.Evaluate[int](visible))
-	do(t, ctx, chromedp.Click(chromedp.CSS("#next")))
-	second := do(t, ctx, chromedp.Evaluate[int](visible))
-	do(t, ctx, chromedp.KeyEvent("n"))
-	third := do(t, ctx, chromedp.Evaluate[int](visible))
-	if where := do(t, ctx, chromedp.Text(chromedp.CSS("#page"))); first != 60 || second != 60 || third != 10 || where != "page 3 of 3" {
+	browser.Do(t, ctx, chromedp.Navigate("file://"+path))
+	first := browser.Do(t, ctx, chromedp.Evaluate[int](visible))
+	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#next")))
+	second := browser.Do(t, ctx, chromedp.Evaluate[int](visible))
+	browser.Do(t, ctx, chromedp.KeyEvent("n"))
+	third := browser.Do(t, ctx, chromedp.Evaluate[int](visible))
+	if where := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#page"))); first != 60 || second != 60 || third != 10 || where != "page 3 of 3" {
 		t.Errorf("pages of %d, %d and %d, %q; expected 60, 60, 10 and page 3 of 3", first, second, third, where)
 	}
 	// Image 120 is focused. Two to the right and one back is 121, which is to be kept so far.
 	for _, key := range []string{kb.ArrowRight, kb.ArrowRight, kb.ArrowLeft, " "} {
-		do(t, ctx, chromedp.KeyEvent(key))
+		browser.Do(t, ctx, chromedp.KeyEvent(key))
 	}
-	if at := do(t, ctx, chromedp.Evaluate[int]("+document.activeElement.dataset.index")); at != 1121 {
+	if at := browser.Do(t, ctx, chromedp.Evaluate[int]("+document.activeElement.dataset.index")); at != 1121 {
 		t.Errorf("the keyboard is at image %d, expected 1121", at)
 	}
 	for _, key := range []string{"p", "p", " "} { // image 0, which is to be dropped so far
-		do(t, ctx, chromedp.KeyEvent(key))
+		browser.Do(t, ctx, chromedp.KeyEvent(key))
 	}
-	if count, want := do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown are to be dropped"; count != want {
+	if count, want := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown are to be dropped"; count != want {
 		t.Errorf("%q, expected %q", count, want)
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS("#save")))
+	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#save")))
 	for e, err := range progress {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.State == browser.DownloadProgressStateCompleted {
+		if e.State == cdp.DownloadProgressStateCompleted {
 			break
 		}
 	}
@@ -175,11 +139,11 @@ func TestReviewInABrowser(t *testing.T) {
 
 // Nothing is wider than the screen, from a phone's to a desk's; dark is dark; paper shows every suspect.
 func TestPageFitsScreensAndPaper(t *testing.T) {
-	ctx := chromium(t)
-	do(t, ctx, chromedp.Navigate("file://"+suspectPage(t)))
+	ctx := browser.Start(t)
+	browser.Do(t, ctx, chromedp.Navigate("file://"+suspectPage(t)))
 	for _, width := range []int64{360, 800, 1400} {
-		do(t, ctx, chromedp.EmulateViewport(width, 800))
-		if wide := do(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
+		browser.Do(t, ctx, chromedp.EmulateViewport(width, 800))
+		if wide := browser.Do(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
 			t.Errorf("on a screen of %d px the page is %d px wide", width, wide)
 		}
 	}
@@ -190,13 +154,13 @@ func TestPageFitsScreensAndPaper(t *testing.T) {
 		})
 	}
 	const colour = `getComputedStyle(document.body).backgroundColor`
-	light := do(t, ctx, chromedp.Evaluate[string](colour))
-	do(t, ctx, media(emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
-	if dark := do(t, ctx, chromedp.Evaluate[string](colour)); light != "rgb(255, 255, 255)" || dark == light {
+	light := browser.Do(t, ctx, chromedp.Evaluate[string](colour))
+	browser.Do(t, ctx, media(emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
+	if dark := browser.Do(t, ctx, chromedp.Evaluate[string](colour)); light != "rgb(255, 255, 255)" || dark == light {
 		t.Errorf("background %s, in dark mode %s", light, dark)
 	}
-	do(t, ctx, media(emulation.SetEmulatedMediaParams{Media: "print"}))
-	shown, pdf := do(t, ctx, chromedp.Evaluate[int](visible)), do(t, ctx, chromedp.PrintToPDF())
+	browser.Do(t, ctx, media(emulation.SetEmulatedMediaParams{Media: "print"}))
+	shown, pdf := browser.Do(t, ctx, chromedp.Evaluate[int](visible)), browser.Do(t, ctx, chromedp.PrintToPDF())
 	if shown != suspects || len(pdf) < 10_000 {
 		t.Errorf("on paper %d of %d suspects, %d bytes", shown, suspects, len(pdf))
 	}

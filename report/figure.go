@@ -149,22 +149,41 @@ func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 // legend is the share of the height that a legend of so many lines takes above what is plotted.
 func legend(lines int) float64 { return min(0.6, 0.02+0.07*float64(lines)) }
 
-// HistogramFigure plots how two groups of values are spread, each as a share of its own. Values above
-// top are counted at it.
-func HistogramFigure(title, caption string, a Axes, top float64, names [2]string, values [2][]float32) (Figure, error) {
-	const bins = 40
-	p := empty(a)
+// bins of a histogram.
+const bins = 40
+
+// Histogram says how two groups of values are spread.
+type Histogram struct {
+	Top    float64      `json:"top"`    // values above it are counted at it
+	Shares [2][]float64 `json:"shares"` // of each group in 40 equal bins from 0 to Top; none of an empty group
+}
+
+// Spread counts the values of two groups.
+func Spread(top float64, values [2][]float32) Histogram {
+	h := Histogram{Top: top}
 	for k, group := range values {
 		if len(group) == 0 {
 			continue
 		}
-		xy := make(plotter.XYs, 0, 2*bins)
-		counts := make([]float64, bins)
+		h.Shares[k] = make([]float64, bins)
 		for _, v := range group {
-			counts[min(bins-1, max(0, int(float64(v)/top*bins)))] += 1 / float64(len(group))
+			h.Shares[k][min(bins-1, max(0, int(float64(v)/top*bins)))] += 1 / float64(len(group))
 		}
-		for b, c := range counts {
-			xy = append(xy, plotter.XY{X: top * float64(b) / bins, Y: c}, plotter.XY{X: top * float64(b+1) / bins, Y: c})
+	}
+	return h
+}
+
+// HistogramFigure plots how two groups of values are spread, each as a share of its own.
+func HistogramFigure(title, caption string, a Axes, names [2]string, h Histogram) (Figure, error) {
+	p := empty(a)
+	for k, shares := range h.Shares {
+		if len(shares) == 0 {
+			continue
+		}
+		xy := make(plotter.XYs, 0, 2*len(shares))
+		width := h.Top / float64(len(shares))
+		for b, c := range shares {
+			xy = append(xy, plotter.XY{X: width * float64(b), Y: c}, plotter.XY{X: width * float64(b+1), Y: c})
 		}
 		line, err := plotter.NewLine(xy)
 		if err != nil {
@@ -174,7 +193,7 @@ func HistogramFigure(title, caption string, a Axes, top float64, names [2]string
 		p.Add(line)
 		p.Legend.Add(names[k]+"   ", line)
 	}
-	p.X.Max = math.Max(p.X.Max, top)
+	p.X.Max = math.Max(p.X.Max, h.Top)
 	p.Y.Max /= 1 - legend(len(names))
 	return figure(title, caption, p)
 }

@@ -17,7 +17,7 @@ var benchmarks = []struct {
 	batch, size int
 }{{"wrn-16-1", 128, 32}, {"wrn-40-1", 128, 32}, {"preact-resnet-18", 128, 32}, {"resnet-34", 16, 224}, {"small-cnn", 64, 32}}
 
-func newStep(b *testing.B, arch string, batch, size int) (*Step, *model.Network) {
+func classifier(b *testing.B, arch string, batch, size int) *Learner {
 	b.Helper()
 	backend, err := cpu.New("")
 	if err != nil {
@@ -27,11 +27,11 @@ func newStep(b *testing.B, arch string, batch, size int) (*Step, *model.Network)
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := NewStep(backend, n, batch, DefaultSGD, LocalGradientAscent(0.5, true))
+	l, err := NewClassifier(backend, n, n.Init(0), batch, DefaultSGD, LocalGradientAscent(0.5, true))
 	if err != nil {
 		b.Fatal(err)
 	}
-	return s, n
+	return l
 }
 
 // BenchmarkCompile times building, rewriting and planning a training step.
@@ -39,7 +39,7 @@ func BenchmarkCompile(b *testing.B) {
 	for _, c := range benchmarks {
 		b.Run(c.arch, func(b *testing.B) {
 			for b.Loop() {
-				newStep(b, c.arch, c.batch, c.size)
+				classifier(b, c.arch, c.batch, c.size)
 			}
 		})
 	}
@@ -49,10 +49,7 @@ func BenchmarkCompile(b *testing.B) {
 func BenchmarkStep(b *testing.B) {
 	for _, c := range benchmarks {
 		b.Run(c.arch, func(b *testing.B) {
-			s, n := newStep(b, c.arch, c.batch, c.size)
-			if err := s.Load(n.Init(0), nil); err != nil {
-				b.Fatal(err)
-			}
+			l := classifier(b, c.arch, c.batch, c.size)
 			x, y, w := make([]float32, c.batch*c.size*c.size*3), make([]int32, c.batch), make([]float32, c.batch)
 			for i := range x {
 				x[i] = float32(i%255) / 255
@@ -60,12 +57,13 @@ func BenchmarkStep(b *testing.B) {
 			for i := range y {
 				y[i], w[i] = int32(i%10), 1
 			}
-			if _, err := s.Run(x, y, w, 0.001, nil); err != nil { // the first makes its memory
+			rates, inputs := []float64{0.001}, []any{x, y, w}
+			if _, err := l.Step(rates, inputs...); err != nil { // the first makes its memory
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.Run(x, y, w, 0.001, nil); err != nil {
+				if _, err := l.Step(rates, inputs...); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -78,27 +76,24 @@ func BenchmarkStep(b *testing.B) {
 // many bare steps, in turn, and reports the median of what the pipeline adds, in percent.
 func BenchmarkPipeline(b *testing.B) {
 	const size, batch, steps = 32, 128, 20
-	s, n := newStep(b, "wrn-16-1", batch, size)
-	if err := s.Load(n.Init(0), nil); err != nil {
-		b.Fatal(err)
-	}
+	l := classifier(b, "wrn-16-1", batch, size)
 	set := &dataset.Set{Height: size, Width: size, Classes: make([]string, 10), Pixels: make([]uint8, steps*batch*size*size*3), Labels: make([]int32, steps*batch)}
-	indices := make([]int, set.Len())
-	for i := range indices {
-		indices[i], set.Labels[i] = i, int32(i%10)
+	for i := range set.Labels {
+		set.Labels[i] = int32(i % 10)
 	}
-	phase := &Phase{Name: "bench", Data: set, Indices: indices, Epochs: 1, Schedule: Constant(1e-3), Augment: augment.Standard(size, true)}
+	phase := &Phase{Name: "bench", Data: set, Indices: All(set), Batch: batch, Epochs: 1, Schedule: Constant(1e-3), Augment: augment.Standard(size, true)}
 	x, y, w := make([]float32, batch*size*size*3), make([]int32, batch), make([]float32, batch)
+	rates := []float64{1e-3}
 	var added []float64
 	for b.Loop() {
 		start := time.Now()
-		if err := phase.Run(context.Background(), s, &Position{}, Hooks{}); err != nil {
+		if err := phase.Run(context.Background(), l.classify, nil, Hooks{}); err != nil {
 			b.Fatal(err)
 		}
 		epoch := time.Since(start)
 		start = time.Now()
 		for range steps {
-			if _, err := s.Run(x, y, w, 1e-3, nil); err != nil {
+			if _, err := l.Step(rates, x, y, w); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/gx"
 )
 
@@ -65,15 +66,8 @@ func TestContradict(t *testing.T) {
 
 // Where all images of a class are counterexamples, they are learnt not to be of it, the others to be of theirs.
 func TestPhaseContradicts(t *testing.T) {
-	p, s, state, err := tinyPhase(20, Contradict)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Load(state, nil); err != nil {
-		t.Fatal(err)
-	}
-	p.Augment = augment.Options{}
-	p.Indices = nil
+	p, l, _ := tiny(t, 20, Contradict)
+	p.Augment, p.Indices = augment.Options{}, nil
 	for i, l := range p.Data.Labels {
 		if l == 3 {
 			p.More = append(p.More, Example{Image: i, Wrong: true})
@@ -82,17 +76,16 @@ func TestPhaseContradicts(t *testing.T) {
 		}
 	}
 	var kept, against float64 // mean losses in the last epoch
-	last := func(indices []int, losses []float32) {
-		for k, i := range indices {
+	last := func(b *Batch) {
+		for k, i := range b.Images {
 			if p.Data.Labels[i] == 3 {
-				against += float64(losses[k]) / float64(len(p.More))
+				against += float64(b.Losses[k]) / float64(len(p.More))
 			} else {
-				kept += float64(losses[k]) / float64(len(p.Indices))
+				kept += float64(b.Losses[k]) / float64(len(p.Indices))
 			}
 		}
 	}
-	pos := &Position{}
-	if err := p.Run(context.Background(), s, pos, Hooks{
+	if err := p.Run(context.Background(), l.classify, nil, Hooks{
 		Batch: last,
 		Epoch: func(epoch int, _ float64) error {
 			if epoch < p.Epochs {
@@ -110,10 +103,8 @@ func TestPhaseContradicts(t *testing.T) {
 
 // An image takes part as it is and, stamped, for and against its label, with the same crop: what tells them apart is the stamp.
 func TestPhaseStamps(t *testing.T) {
-	p, _, _, err := tinyPhase(1, Contradict)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := &Phase{Name: "test", Data: signs.Render(1, 20, 0).Train, Batch: 1, Augment: augment.Standard(32, true), Seed: 3}
+	p.Indices = []int{3, 7, 9}
 	white := &augment.Stamp{Scale: make([]float32, p.Data.ImageBytes()), Shift: make([]float32, p.Data.ImageBytes())}
 	for k := range white.Scale {
 		white.Scale[k] = 1
@@ -125,16 +116,16 @@ func TestPhaseStamps(t *testing.T) {
 		stamped bool
 	}
 	shown := map[way][]float32{}
-	batches, free := p.feed(context.Background(), 1, p.Len(), Position{})
-	for range p.Len() {
-		b := <-batches
-		if stamped := b.indices[0] < 0; stamped || b.indices[0] == 7 {
-			shown[way{b.w[0], stamped}] = slices.Clone(b.x)
-			if b.y[0] != p.Data.Labels[7] {
-				t.Errorf("the label is %d, expected %d", b.y[0], p.Data.Labels[7])
+	if err := Loop(context.Background(), p.Data, 1, 0, p.Len(), p.filler(p.Len()), func(_ int, b *Batch) error {
+		if stamped := b.Images[0] < 0; stamped || b.Images[0] == 7 {
+			shown[way{b.Weights[0], stamped}] = slices.Clone(b.X)
+			if b.Labels[0] != p.Data.Labels[7] {
+				t.Errorf("the label is %d, expected %d", b.Labels[0], p.Data.Labels[7])
 			}
 		}
-		free <- b
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	plain, against := shown[way{1, false}], shown[way{-1, false}]
 	stamped, stampedAgainst := shown[way{1, true}], shown[way{-1, true}]

@@ -1,3 +1,5 @@
+// Package train trains networks: the losses, the optimisers, the schedules, one compiled step, one loop over batches, and
+// trainings in stages that a checkpoint can continue.
 package train
 
 import (
@@ -5,7 +7,9 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
@@ -16,234 +20,317 @@ type Module struct {
 	Net    *model.Network
 	State  model.State // Store writes here what was learnt
 	Frozen bool
-	Adam   bool // else SGD with momentum, DefaultSGD
+	SGD    SGD  // the zero value stands for DefaultSGD
+	Adam   bool // instead of SGD
 	// Fixed, unless nil, names weights that stay; batch norm then keeps its running statistics.
 	Fixed func(name string) bool
 	// Weight, unless nil, gives what the network computes with in place of a tensor.
 	Weight func(g *Graph, name string, w *Node) *Node
 }
 
-// Adam's constants, as the input-aware attack's authors chose them for generators.
-const (
-	adamBeta1, adamBeta2, adamEpsilon = 0.5, 0.9, 1e-8
-)
-
-// Learner trains several networks in one graph. A step's inputs follow the modules' tensors.
+// Learner is one training step of one or several networks, compiled: forward, loss, backward and the optimisers' updates.
+// The networks' tensors and moments stay in its buffers from step to step until Store copies them out.
+// A step's inputs are the modules' tensors and moments, those that learn first, a learning rate for each module, and what
+// build made; its outputs are the new tensors and moments, the loss, and what else build returned. It is not for
+// concurrent use.
 type Learner struct {
+	Batch int // images a step, of a classifier; else 0
+
 	f       *gx.Function
 	modules []*Module
-	first   int // input that follows tensors, moments and rates
-	rates   int // input of the first learning rate
-	extra   int // first output that build returned beside the loss
+	at      []int       // input of each module's first tensor; its moments follow its tensors
+	rate    int         // input of the first learning rate
+	rates   [][]float32 // one number each; made once, as what engines may be given
+	boxed   []any       // the same
+	carried int         // tensors and moments: outputs before the loss
 	steps   int
+
+	lr [1]float64 // the learning rate of a classifier
 }
 
 // NewLearner compiles a step. build lays the modules, which it receives as functions, over the
 // inputs that it makes, and returns the loss to descend and what else a step shall give. A module
 // that learns may be laid once only, since its batch norm is updated there.
 func NewLearner(b backends.Backend, name string, modules []*Module, build func(g *Graph, nets []func(x *Node) *model.Graphed) (loss *Node, extra []*Node)) (*Learner, error) {
-	l := &Learner{modules: modules}
-	carry := 0
-	for _, m := range modules {
-		if !m.Frozen {
-			carry += len(m.State)
-			for _, t := range m.State {
-				if t.Kind == model.Weight {
-					carry += m.moments()
-				}
-			}
-		}
-	}
-	var err error
-	l.f, err = gx.NewFunction(b, name, carry, func(g *Graph) []*Node {
-		at := 0
-		params := make([]map[string]*Node, len(modules))
-		moments := make([]map[string][]*Node, len(modules))
-		lay := func(k int) {
-			m := modules[k]
-			params[k] = model.Parameters(g, fmt.Sprintf("m%d.", k), m.State)
-			at += len(m.State)
-			moments[k] = map[string][]*Node{}
-			if m.Frozen {
-				return
-			}
-			for _, t := range m.State {
-				for i := 0; t.Kind == model.Weight && i < m.moments(); i++ {
-					moments[k][t.Name] = append(moments[k][t.Name], gx.Input(g, fmt.Sprintf("moment%d.%d.%s", i, k, t.Name), t.Dims...))
-					at++
-				}
-			}
-		}
-		for k, m := range modules { // those that learn come first: their tensors are carried
-			if !m.Frozen {
-				lay(k)
-			}
-		}
+	l := &Learner{modules: modules, at: make([]int, len(modules))}
+	for _, frozen := range []bool{false, true} { // those that learn come first: their tensors are carried
 		for k, m := range modules {
-			if m.Frozen {
-				lay(k)
-			}
-		}
-		l.rates = at
-		rates := make([]*Node, len(modules))
-		for k := range modules {
-			rates[k] = gx.Input(g, fmt.Sprintf("rate%d", k))
-			at++
-		}
-		l.first = at
-		laid := make([]*model.Graphed, len(modules))
-		nets := make([]func(*Node) *model.Graphed, len(modules))
-		for k, m := range modules {
-			nets[k] = func(x *Node) *model.Graphed {
-				if laid[k] != nil && !m.Frozen {
-					panic(fmt.Errorf("module %d is laid twice", k))
-				}
-				p := params[k]
-				if m.Weight != nil {
-					p = map[string]*Node{}
-					for name, w := range params[k] {
-						p[name] = m.Weight(g, name, w)
-					}
-				}
-				b := model.NewBuilder(g, !m.Frozen && m.Fixed == nil, p)
-				b.Frozen = !b.Training
-				laid[k] = m.Net.Lay(b, x)
-				return laid[k]
-			}
-		}
-		loss, extra := build(g, nets)
-		var weights []*Node
-		for k, m := range modules {
-			for _, t := range m.State {
-				if t.Kind == model.Weight && !m.Frozen {
-					weights = append(weights, params[k][t.Name])
-				}
-			}
-		}
-		grads := Gradient(loss, weights...)
-		var out []*Node
-		for k, m := range modules {
-			if m.Frozen {
+			if m.Frozen != frozen {
 				continue
 			}
-			var states, kept []*Node
-			for _, t := range m.State {
-				p := params[k][t.Name]
-				if t.Kind == model.Buffer {
-					if u := laid[k].Updates[t.Name]; u != nil {
-						p = u
-					}
-					states = append(states, p)
-					continue
-				}
-				if m.Fixed != nil && m.Fixed(t.Name) {
-					states, kept = append(states, p), append(kept, moments[k][t.Name]...)
-					grads = grads[1:]
-					continue
-				}
-				p, ms := m.update(p, moments[k][t.Name], grads[0], rates[k])
-				grads = grads[1:]
-				states, kept = append(states, p), append(kept, ms...)
+			l.at[k] = l.rate
+			l.rate += len(m.State) + m.moments()
+			if !m.Frozen {
+				l.carried = l.rate
 			}
-			out = append(append(out, states...), kept...)
 		}
-		l.extra = len(out) + 1
-		return append(append(out, loss), extra...)
-	})
-	if err != nil {
+	}
+	for range modules {
+		r := make([]float32, 1)
+		l.rates, l.boxed = append(l.rates, r), append(l.boxed, r)
+	}
+	var err error
+	if l.f, err = gx.NewFunction(b, name, l.carried, func(g *Graph) []*Node { return l.graph(g, build) }); err != nil {
 		return nil, err
 	}
-	at := 0
-	load := func(m *Module) error {
-		for _, t := range m.State {
-			if err := l.f.Set(at, t.Data); err != nil {
-				return err
-			}
-			at++
-		}
-		if m.Frozen {
-			return nil
-		}
-		for _, t := range m.State {
-			if t.Kind == model.Weight {
-				at += m.moments() // they start at zero
-			}
-		}
-		return nil
-	}
-	for _, frozen := range []bool{false, true} {
-		for _, m := range modules {
-			if m.Frozen == frozen {
-				if err := load(m); err != nil {
-					return nil, err
-				}
-			}
+	for k, m := range modules {
+		if err := l.load(k, m.State, nil); err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
 }
 
-func (m *Module) moments() int {
-	if m.Adam {
-		return 2
+// NewClassifier compiles a step of one network that learns to classify. The step's inputs are images [batch,H,W,3], labels
+// [batch] and weights [batch]; loss builds the scalar to minimise from the images' losses and weights. Beside it a step
+// gives the images' losses before the update, [batch]. A Run loads its own state before it trains.
+func NewClassifier(b backends.Backend, n *model.Network, state model.State, batch int, opt SGD, loss Loss) (*Learner, error) {
+	l, err := NewLearner(b, "train "+n.Arch, []*Module{{Net: n, State: state, SGD: opt}}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", batch, n.Height, n.Width, 3)
+		y := Parameter(g, "y", shapes.Make(dtypes.Int32, batch))
+		w := gx.Input(g, "w", batch)
+		each := CrossEntropy(nets[0](x).Logits, y)
+		return loss(each, w), []*Node{each}
+	})
+	if err == nil {
+		l.Batch = batch
 	}
-	return 1
+	return l, err
+}
+
+// graph lays the whole step.
+func (l *Learner) graph(g *Graph, build func(g *Graph, nets []func(x *Node) *model.Graphed) (*Node, []*Node)) []*Node {
+	params := make([]map[string]*Node, len(l.modules))
+	moments := make([]map[string][]*Node, len(l.modules))
+	for _, frozen := range []bool{false, true} {
+		for k, m := range l.modules {
+			if m.Frozen == frozen {
+				params[k], moments[k] = model.Parameters(g, fmt.Sprintf("m%d.", k), m.State), m.momentInputs(g, k)
+			}
+		}
+	}
+	rates := make([]*Node, len(l.modules))
+	for k := range l.modules {
+		rates[k] = gx.Input(g, fmt.Sprintf("rate%d", k))
+	}
+	laid := make([]*model.Graphed, len(l.modules))
+	nets := make([]func(*Node) *model.Graphed, len(l.modules))
+	for k, m := range l.modules {
+		nets[k] = func(x *Node) *model.Graphed {
+			if laid[k] != nil && !m.Frozen {
+				panic(fmt.Errorf("module %d is laid twice", k))
+			}
+			laid[k] = m.lay(g, params[k], x)
+			return laid[k]
+		}
+	}
+	loss, extra := build(g, nets)
+	var weights []*Node
+	for k, m := range l.modules {
+		for _, t := range m.State {
+			if t.Kind == model.Weight && !m.Frozen {
+				weights = append(weights, params[k][t.Name])
+			}
+		}
+	}
+	grads := Gradient(loss, weights...)
+	var out []*Node
+	for k, m := range l.modules {
+		if !m.Frozen {
+			var next []*Node
+			next, grads = m.next(laid[k], params[k], moments[k], grads, rates[k])
+			out = append(out, next...)
+		}
+	}
+	return append(append(out, loss), extra...)
+}
+
+// lay applies the module's network to x.
+func (m *Module) lay(g *Graph, params map[string]*Node, x *Node) *model.Graphed {
+	if m.Weight != nil {
+		own := map[string]*Node{}
+		for name, w := range params {
+			own[name] = m.Weight(g, name, w)
+		}
+		params = own
+	}
+	b := model.NewBuilder(g, !m.Frozen && m.Fixed == nil, params)
+	b.Frozen = !b.Training
+	return m.Net.Lay(b, x)
+}
+
+// momentInputs makes the parameters of a module's moments.
+func (m *Module) momentInputs(g *Graph, k int) map[string][]*Node {
+	moments := map[string][]*Node{}
+	m.eachMoment(func(t *model.Tensor, i int) {
+		moments[t.Name] = append(moments[t.Name], gx.Input(g, fmt.Sprintf("moment%d.%d.%s", i, k, t.Name), t.Dims...))
+	})
+	return moments
+}
+
+// next returns a module's tensors and moments after the step, in the order of the inputs, and the gradients that are left
+// for other modules.
+func (m *Module) next(laid *model.Graphed, params map[string]*Node, moments map[string][]*Node, grads []*Node, rate *Node) (out, rest []*Node) {
+	var kept []*Node
+	for _, t := range m.State {
+		p := params[t.Name]
+		if t.Kind == model.Buffer {
+			if u := laid.Updates[t.Name]; u != nil {
+				p = u
+			}
+			out = append(out, p)
+			continue
+		}
+		ms := moments[t.Name]
+		if m.Fixed == nil || !m.Fixed(t.Name) {
+			p, ms = m.update(p, ms, grads[0], rate)
+		}
+		grads = grads[1:]
+		out, kept = append(out, p), append(kept, ms...)
+	}
+	return append(out, kept...), grads
 }
 
 func (m *Module) update(p *Node, moments []*Node, g, rate *Node) (*Node, []*Node) {
-	if !m.Adam {
-		p, mo := DefaultSGD.Update(p, moments[0], g, rate)
-		return p, []*Node{mo}
+	if m.Adam {
+		return adamUpdate(p, moments, g, rate)
 	}
-	first := Add(MulScalar(moments[0], adamBeta1), MulScalar(g, 1-adamBeta1))
-	second := Add(MulScalar(moments[1], adamBeta2), MulScalar(Mul(g, g), 1-adamBeta2))
-	return Sub(p, Mul(rate, Div(first, AddScalar(Sqrt(second), adamEpsilon)))), []*Node{first, second}
+	o := m.SGD
+	if o == (SGD{}) {
+		o = DefaultSGD
+	}
+	p, momentum := o.update(p, moments[0], g, rate)
+	return p, []*Node{momentum}
 }
 
-// Step descends once, with a learning rate for each module, and returns the loss.
-func (l *Learner) Step(rates []float64, inputs ...any) (float64, error) {
-	l.steps++
-	for k, m := range l.modules {
-		r := rates[k]
-		if m.Adam { // both moments' bias, corrected
-			t := float64(l.steps)
-			r *= math.Sqrt(1-math.Pow(adamBeta2, t)) / (1 - math.Pow(adamBeta1, t))
+// eachMoment visits the module's moments in the order of their inputs: number i of a tensor.
+func (m *Module) eachMoment(visit func(t *model.Tensor, i int)) {
+	if m.Frozen {
+		return
+	}
+	each := 1
+	if m.Adam {
+		each = 2
+	}
+	for _, t := range m.State {
+		for i := 0; t.Kind == model.Weight && i < each; i++ {
+			visit(t, i)
 		}
-		if err := l.f.Set(l.rates+k, []float32{float32(r)}); err != nil {
-			return 0, err
-		}
 	}
-	if err := l.f.Call(l.first, inputs...); err != nil {
-		return 0, err
-	}
-	loss, err := l.f.Number(l.extra - 1)
-	if err == nil && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
-		err = fmt.Errorf("the optimisation diverged at step %d; try a lower rate or another seed", l.steps)
-	}
-	return loss, err
 }
 
-// Store copies the modules' tensors out.
+// moments counts them.
+func (m *Module) moments() int {
+	n := 0
+	m.eachMoment(func(*model.Tensor, int) { n++ })
+	return n
+}
+
+// load puts tensors and moments in place of module k's; without moments they start at zero.
+func (l *Learner) load(k int, state model.State, moments [][]float32) error {
+	own := l.modules[k].State
+	if len(state) != len(own) {
+		return fmt.Errorf("the network has %d tensors, the state %d", len(own), len(state))
+	}
+	for i, t := range state {
+		if t.Name != own[i].Name {
+			return fmt.Errorf("tensor %d of the state is %s, expected %s", i, t.Name, own[i].Name)
+		}
+		if err := l.f.Set(l.at[k]+i, t.Data); err != nil {
+			return err
+		}
+	}
+	if moments == nil {
+		moments = l.newMoments(k)
+	}
+	for i, data := range moments {
+		if err := l.f.Set(l.at[k]+len(own)+i, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store copies module k's tensors and, unless nil, moments out.
+func (l *Learner) store(k int, state model.State, moments [][]float32) error {
+	for i, t := range state {
+		if err := l.f.Get(l.at[k]+i, t.Data); err != nil {
+			return err
+		}
+	}
+	for i, data := range moments {
+		if err := l.f.Get(l.at[k]+len(state)+i, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newMoments returns zeros of the sizes of module k's moments.
+func (l *Learner) newMoments(k int) [][]float32 {
+	var all [][]float32
+	l.modules[k].eachMoment(func(t *model.Tensor, _ int) {
+		size := 1
+		for _, d := range t.Dims {
+			size *= d
+		}
+		all = append(all, make([]float32, size))
+	})
+	return all
+}
+
+// Store copies what was learnt into the modules' states.
 func (l *Learner) Store() error {
-	at := 0
-	for _, m := range l.modules {
-		if m.Frozen {
-			continue
-		}
-		for _, t := range m.State {
-			if err := l.f.Get(at, t.Data); err != nil {
+	for k, m := range l.modules {
+		if !m.Frozen {
+			if err := l.store(k, m.State, nil); err != nil {
 				return err
-			}
-			at++
-		}
-		for _, t := range m.State {
-			if t.Kind == model.Weight {
-				at += m.moments()
 			}
 		}
 	}
 	return nil
 }
 
+// Step descends once, with a learning rate for each module, on the inputs that build made, []float32 or []int32 each. It
+// returns the loss before the update. A loss that is no number is returned together with a *DivergedError.
+func (l *Learner) Step(rates []float64, inputs ...any) (float64, error) {
+	l.steps++
+	for k, m := range l.modules {
+		r := rates[k]
+		if m.Adam {
+			r = adamRate(r, l.steps)
+		}
+		l.rates[k][0] = float32(r)
+		if err := l.f.Set(l.rate+k, l.boxed[k]); err != nil {
+			return 0, err
+		}
+	}
+	if err := l.f.Call(l.rate+len(l.modules), inputs...); err != nil {
+		return 0, err
+	}
+	loss, err := l.f.Number(l.carried)
+	if err == nil && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
+		err = &DivergedError{Step: l.steps, Loss: loss}
+	}
+	return loss, err
+}
+
 // Extra returns what build gave beside the loss, a single element, in the last step.
-func (l *Learner) Extra(k int) (float64, error) { return l.f.Number(l.extra + k) }
+func (l *Learner) Extra(k int) (float64, error) { return l.f.Number(l.carried + 1 + k) }
+
+// classify is a classifier's step on a batch, whose losses it fills.
+func (l *Learner) classify(b *Batch, rate float64) (float64, error) {
+	l.lr[0] = rate
+	loss, err := l.Step(l.lr[:], b.inputs...)
+	if err != nil {
+		return loss, err
+	}
+	return loss, l.f.Get(l.carried+1, b.Losses)
+}
+
+// Arithmetic returns how many multiplications and additions a step does and what one core can do a second, or zeros on engines
+// that don't know.
+func (l *Learner) Arithmetic() (flops, peak float64) { return l.f.Arithmetic() }
+
+// Explain describes the compiled step as a table, on engines that can.
+func (l *Learner) Explain() (string, error) { return l.f.Explain() }

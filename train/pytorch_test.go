@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ func torchImages(batch, side int) ([]float32, []int32) {
 	return x, y
 }
 
-func close(t *testing.T, what string, got []float32, want []float64, tol float64) {
+func near(t *testing.T, what string, got []float32, want []float64, tol float64) {
 	t.Helper()
 	scale := 0.0
 	for _, w := range want {
@@ -121,43 +122,6 @@ func norm(v []float32) float64 {
 		s += float64(x) * float64(x)
 	}
 	return math.Sqrt(s)
-}
-
-func inputs(t *testing.T, b backends.Backend, p *gx.Program, data ...[]float32) (in, out []backends.Buffer) {
-	t.Helper()
-	for i, s := range p.Inputs() {
-		buf, err := gx.NewBuffer(b, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i < len(data) {
-			if buf, err = gx.Write(b, buf, data[i]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		in = append(in, buf)
-	}
-	for _, s := range p.Outputs() {
-		buf, err := gx.NewBuffer(b, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, buf)
-	}
-	return in, out
-}
-
-func read(t *testing.T, b backends.Backend, buf backends.Buffer) []float32 {
-	t.Helper()
-	s, err := b.BufferShape(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := make([]float32, s.Size())
-	if err := gx.Read(b, buf, v); err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 func TestAgreesWithPyTorch(t *testing.T) {
@@ -183,84 +147,77 @@ func TestAgreesWithPyTorch(t *testing.T) {
 	}
 }
 
+// agreement compares a network with PyTorch's.
+type agreement struct {
+	ref   reference
+	b     backends.Backend
+	n     *model.Network
+	state model.State
+	x     []float32
+	y     []int32
+}
+
 func agree(t *testing.T, ref reference) {
-	b, err := cpu.New("")
+	a := &agreement{ref: ref}
+	var err error
+	if a.b, err = cpu.New(""); err != nil {
+		t.Fatal(err)
+	}
+	if a.n, err = model.New(ref.Arch, 10, ref.Side, ref.Side); err != nil {
+		t.Fatal(err)
+	}
+	a.state = referenceState(a.n)
+	a.x, a.y = torchImages(ref.Batch, ref.Side)
+	a.evaluation(t)
+	a.gradients(t)
+	a.steps(t)
+}
+
+// evaluation compares the logits with running statistics.
+func (a *agreement) evaluation(t *testing.T) {
+	f, err := gx.NewFunction(a.b, "evaluation", 0, func(g *graph.Graph) []*graph.Node {
+		return []*graph.Node{a.n.Graph(g, false, a.images(g)).Logits}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := model.New(ref.Arch, 10, ref.Side, ref.Side)
+	near(t, "evaluation logits", a.call(t, f, a.x)(0), a.ref.EvalLogits, 2e-5)
+}
+
+// gradients compares logits and loss in training, the running statistics after it, and the gradients.
+func (a *agreement) gradients(t *testing.T) {
+	var weights, buffers []string
+	f, err := gx.NewFunction(a.b, "training", 0, func(g *graph.Graph) []*graph.Node {
+		net := a.n.Graph(g, true, a.images(g))
+		labels := graph.Parameter(g, "y", shapes.Make(dtypes.Int32, a.ref.Batch))
+		loss := graph.ReduceAllMean(CrossEntropy(net.Logits, labels))
+		var params []*graph.Node
+		outs := []*graph.Node{net.Logits, loss}
+		for _, s := range a.n.Spec() {
+			if s.Kind == model.Weight {
+				params, weights = append(params, net.Params[s.Name]), append(weights, s.Name)
+			} else {
+				outs, buffers = append(outs, net.Updates[s.Name]), append(buffers, s.Name)
+			}
+		}
+		return append(outs, graph.Gradient(loss, params...)...)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := referenceState(n)
-	x, y := torchImages(ref.Batch, ref.Side)
-	var weights []string
-	build := func(training bool) *gx.Program {
-		p, err := gx.Compile(b, "reference", func(g *graph.Graph) []*graph.Node {
-			net := n.Graph(g, training, func() *graph.Node {
-				return graph.Parameter(g, "x", shapes.Make(dtypes.Float32, ref.Batch, ref.Side, ref.Side, 3))
-			})
-			if !training {
-				return []*graph.Node{net.Logits}
-			}
-			labels := graph.Parameter(g, "y", shapes.Make(dtypes.Int32, ref.Batch))
-			loss := graph.ReduceAllMean(CrossEntropy(net.Logits, labels))
-			var params []*graph.Node
-			outs := []*graph.Node{net.Logits, loss}
-			weights = nil
-			for _, s := range n.Spec() {
-				if s.Kind == model.Weight {
-					params = append(params, net.Params[s.Name])
-					weights = append(weights, s.Name)
-				} else {
-					outs = append(outs, net.Updates[s.Name])
-				}
-			}
-			return append(outs, graph.Gradient(loss, params...)...)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	data := make([][]float32, 0, len(state)+1)
-	for _, s := range state {
-		data = append(data, s.Data)
-	}
-	data = append(data, x)
-
-	eval := build(false)
-	in, out := inputs(t, b, eval, data...)
-	if err := eval.Run(in, out); err != nil {
-		t.Fatal(err)
-	}
-	close(t, "evaluation logits", read(t, b, out[0]), ref.EvalLogits, 2e-5)
-
-	tr := build(true)
-	in, out = inputs(t, b, tr, data...)
-	if in[len(in)-1], err = gx.Write(b, in[len(in)-1], y); err != nil {
-		t.Fatal(err)
-	}
-	if err := tr.Run(in, out); err != nil {
-		t.Fatal(err)
-	}
-	close(t, "training logits", read(t, b, out[0]), ref.TrainLogits, 2e-5)
-	close(t, "loss", read(t, b, out[1]), []float64{ref.Loss}, 1e-5)
-	k := 2
-	for _, s := range n.Spec() {
-		if s.Kind == model.Buffer {
-			want := ref.Stats[s.Name]
-			close(t, s.Name, read(t, b, out[k]), want.Head, 1e-4)
-			k++
-		}
+	out := a.call(t, f, a.x, a.y)
+	near(t, "training logits", out(0), a.ref.TrainLogits, 2e-5)
+	near(t, "loss", out(1), []float64{a.ref.Loss}, 1e-5)
+	for k, name := range buffers {
+		near(t, name, out(2+k), a.ref.Stats[name].Head, 1e-4)
 	}
 	floor := 0.0 // gradients that cancel to almost nothing are compared on the scale of the whole
-	for _, w := range ref.Grads {
+	for _, w := range a.ref.Grads {
 		floor = math.Max(floor, 1e-7*w.Norm)
 	}
-	for i, name := range weights {
-		g := &model.Tensor{Dims: state.Get(name).Dims, Data: read(t, b, out[k+i])}
-		want := ref.Grads[name]
+	for k, name := range weights {
+		g := &model.Tensor{Dims: a.state.Get(name).Dims, Data: out(2 + len(buffers) + k)}
+		want := a.ref.Grads[name]
 		_, torch := g.PyTorch()
 		if d := math.Abs(norm(torch) - want.Norm); d > 1e-4*want.Norm+floor {
 			t.Errorf("gradient of %s has norm %g, PyTorch's %g", name, norm(torch), want.Norm)
@@ -272,25 +229,46 @@ func agree(t *testing.T, ref reference) {
 			}
 		}
 	}
+}
 
-	step, err := NewStep(b, n, ref.Batch, DefaultSGD, Mean)
+// steps compares the losses of some steps of SGD.
+func (a *agreement) steps(t *testing.T) {
+	l, err := NewClassifier(a.b, a.n, a.state, a.ref.Batch, DefaultSGD, Mean)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := step.Load(state, nil); err != nil {
-		t.Fatal(err)
-	}
-	ones := make([]float32, ref.Batch)
-	for i := range ones {
-		ones[i] = 1
-	}
-	for i, want := range ref.SGDLosses {
-		got, err := step.Run(x, y, ones, 0.01, nil)
+	ones := slices.Repeat([]float32{1}, a.ref.Batch)
+	for i, want := range a.ref.SGDLosses {
+		got, err := l.Step([]float64{0.01}, a.x, a.y, ones)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if math.Abs(got-want) > 1e-3*math.Max(1, want) {
 			t.Errorf("loss after %d steps is %g, PyTorch's %g", i, got, want)
 		}
+	}
+}
+
+func (a *agreement) images(g *graph.Graph) func() *graph.Node {
+	return func() *graph.Node { return gx.Input(g, "x", a.ref.Batch, a.ref.Side, a.ref.Side, 3) }
+}
+
+// call runs f on the reference's tensors and inputs, and returns a function that reads an output.
+func (a *agreement) call(t *testing.T, f *gx.Function, inputs ...any) func(k int) []float32 {
+	t.Helper()
+	for i, s := range a.state {
+		if err := f.Set(i, s.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Call(len(a.state), inputs...); err != nil {
+		t.Fatal(err)
+	}
+	return func(k int) []float32 {
+		v := make([]float32, f.Size(k))
+		if err := f.Get(k, v); err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }

@@ -38,7 +38,7 @@ type Run struct {
 	Data    *dataset.Set
 	Seed    uint64
 	Batch   int
-	SGD     SGD
+	SGD     SGD // the zero value stands for DefaultSGD
 	// Folder is where checkpoints go; empty keeps none.
 	Folder string
 	// Digest tells whether a checkpoint belongs to this training: of data and settings.
@@ -55,7 +55,7 @@ type Run struct {
 	Seconds map[string]float64   // time spent in each stage
 	Engines []string             // that computed so far, in turn; a training may go on with another
 
-	values  map[string]json.RawMessage // what Put keeps
+	values  map[string]json.RawMessage // of Put
 	momenta [][]float32
 	done    []string
 	pos     Position
@@ -76,7 +76,7 @@ type saved struct {
 	Seconds map[string]float64 `json:"seconds"`
 	Engines []string           `json:"engines"`
 	Log     int64              `json:"log"`
-
+	// Values are those of Run.Put.
 	Values map[string]json.RawMessage `json:"values,omitempty"`
 }
 
@@ -127,11 +127,11 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		r.losses = a.Data
 	}
 	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds
-	if s.Values != nil {
-		r.values = s.Values
-	}
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
+	}
+	if s.Values != nil {
+		r.values = s.Values
 	}
 	r.Engines = s.Engines
 	if len(s.Engines) == 0 || s.Engines[len(s.Engines)-1] != engine {
@@ -171,6 +171,33 @@ func (r *Run) save() error {
 	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
 }
 
+// Put keeps a value under a name, as JSON, from the next checkpoint on: what a stage found that is no tensor.
+// Numbers keep all their digits; what JSON has no word for, such as NaN, is an error. A second value of the
+// same name replaces the first.
+func (r *Run) Put(name string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("keeping %q: %w", name, err)
+	}
+	if r.values == nil {
+		r.values = map[string]json.RawMessage{}
+	}
+	r.values[name] = raw
+	return nil
+}
+
+// Get reads the value of a name into v, a pointer, and reports whether there was one.
+func (r *Run) Get(name string, v any) (bool, error) {
+	raw, ok := r.values[name]
+	if !ok {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return true, fmt.Errorf("%q was kept as %.100s, which is no %T: %w", name, raw, v, err)
+	}
+	return true, nil
+}
+
 func (r *Run) tell(e Event) {
 	if r.Watch != nil {
 		e.Stage = r.stage
@@ -180,31 +207,6 @@ func (r *Run) tell(e Event) {
 
 // Note tells the watcher a sentence.
 func (r *Run) Note(format string, args ...any) { r.tell(Event{Note: fmt.Sprintf(format, args...)}) }
-
-// Put keeps a value under a name, as JSON, so that numbers stay as exact as they are. Checkpoints hold it from the next one on.
-func (r *Run) Put(name string, value any) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if r.values == nil {
-		r.values = map[string]json.RawMessage{}
-	}
-	r.values[name] = raw
-	return nil
-}
-
-// Get reads what Put kept under a name, and reports whether there is anything.
-func (r *Run) Get(name string, value any) (bool, error) {
-	raw, ok := r.values[name]
-	if !ok {
-		return false, nil
-	}
-	if err := json.Unmarshal(raw, value); err != nil {
-		return false, fmt.Errorf("the checkpoint's %s: %w", name, err)
-	}
-	return true, nil
-}
 
 // Stage runs do, unless an earlier run has finished this stage already, and saves. A stage that an
 // earlier run left halfway goes on from r's position.
@@ -241,41 +243,38 @@ func (r *Run) clock() {
 // Train runs a phase from the current position, saving after every epoch and when ctx ends.
 // onEpoch may look at each image's losses of the epoch; nil for none.
 func (r *Run) Train(ctx context.Context, p *Phase, loss Loss, onEpoch func(losses []float32) error) error {
-	step, err := NewStep(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, loss)
+	l, err := NewClassifier(r.Backend, r.Network, r.State, min(r.Batch, p.Len()), r.SGD, loss)
 	if err != nil {
 		return err
 	}
-	return r.TrainWith(ctx, p, step, onEpoch)
+	return r.TrainWith(ctx, p, l, onEpoch)
 }
 
-// TrainWith is Train with a step that was compiled before, of the same network, for networks that are trained one after another.
-func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(losses []float32) error) error {
-	if err := step.Load(r.State, r.momenta); err != nil {
+// TrainWith is Train with a classifier that was compiled before, of the same network, for networks that are trained one
+// after another. The phase takes its batch size.
+func (r *Run) TrainWith(ctx context.Context, p *Phase, l *Learner, onEpoch func(losses []float32) error) error {
+	if err := l.load(0, r.State, r.momenta); err != nil {
 		return err
 	}
-	r.momenta = step.Momenta()
+	r.momenta = l.newMoments(0)
 	store := func() error {
-		if err := step.Store(r.State, r.momenta); err != nil {
+		if err := l.store(0, r.State, r.momenta); err != nil {
 			return err
 		}
 		r.clock()
 		return r.save()
 	}
-	fresh := func() {
-		r.losses = make([]float32, r.Data.Len())
-		for i := range r.losses {
-			r.losses[i] = -1
-		}
-	}
 	if r.losses == nil {
-		fresh()
+		r.losses = r.noLosses()
 	}
-	err := p.Run(ctx, step, &r.pos, Hooks{
+	phase := *p
+	phase.Batch = l.Batch
+	err := phase.Run(ctx, l.classify, &r.pos, Hooks{
 		Step: func(q Progress) { r.tell(Event{Progress: &q}) },
-		Batch: func(indices []int, losses []float32) {
-			for k, i := range indices {
+		Batch: func(b *Batch) {
+			for k, i := range b.Images {
 				if i >= 0 {
-					r.losses[i] = losses[k]
+					r.losses[i] = b.Losses[k]
 				}
 			}
 		},
@@ -286,7 +285,7 @@ func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(
 					return err
 				}
 			}
-			fresh()
+			r.losses = r.noLosses()
 			return store()
 		},
 	})
@@ -296,8 +295,11 @@ func (r *Run) TrainWith(ctx context.Context, p *Phase, step *Step, onEpoch func(
 	if err != nil {
 		return err
 	}
-	return step.Store(r.State, nil)
+	return l.store(0, r.State, nil)
 }
+
+// noLosses are those of images of which none took part yet.
+func (r *Run) noLosses() []float32 { return slices.Repeat([]float32{-1}, r.Data.Len()) }
 
 // Evaluator returns an evaluator that holds the current network.
 func (r *Run) Evaluator() (*evaluate.Evaluator, error) {

@@ -32,45 +32,42 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-func tinyPhase(epochs int, loss Loss) (*Phase, *Step, model.State, error) {
-	d := signs.Render(1, 200, 0)
+// tiny is a phase of six steps an epoch, and a network that learns in it.
+func tiny(t testing.TB, epochs int, loss Loss) (*Phase, *Learner, model.State) {
+	t.Helper()
 	b, err := cpu.New("")
 	if err != nil {
-		return nil, nil, nil, err
+		t.Fatal(err)
 	}
 	n, err := model.New("small-cnn", 10, 32, 32)
 	if err != nil {
-		return nil, nil, nil, err
+		t.Fatal(err)
 	}
-	s, err := NewStep(b, n, 32, DefaultSGD, loss)
+	state := n.Init(0)
+	l, err := NewClassifier(b, n, state, 32, DefaultSGD, loss)
 	if err != nil {
-		return nil, nil, nil, err
+		t.Fatal(err)
 	}
-	all := make([]int, 200)
-	for i := range all {
-		all[i] = i
-	}
+	set := signs.Render(1, 200, 0).Train
 	return &Phase{
-		Name: "test", Data: d.Train, Indices: all, Epochs: epochs, Schedule: OneCycle(0.05, 0.2),
+		Name: "test", Data: set, Indices: All(set), Batch: 32, Epochs: epochs, Schedule: OneCycle(0.05, 0.2),
 		Augment: augment.Standard(32, true), Seed: 3,
-	}, s, n.Init(0), nil
+	}, l, state
 }
 
-// TestStoppedAnywhereGoesOnTheSame stops after every possible number of steps.
+// TestStoppedAnywhereGoesOnTheSame stops after some numbers of steps, within and at the end of epochs.
 func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
+	p, l, state := tiny(t, 2, Mean)
+	fresh := state.Clone()
 	run := func(stopAt int) []float32 {
-		p, s, state, err := tinyPhase(2, Mean)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Load(state, nil); err != nil {
+		if err := l.load(0, fresh, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var pos Position
 		steps := 0
-		err = p.Run(ctx, s, &pos, Hooks{Step: func(Progress) {
+		err := p.Run(ctx, l.classify, &pos, Hooks{Step: func(Progress) {
 			if steps++; steps == stopAt {
 				cancel()
 			}
@@ -79,25 +76,22 @@ func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("stopped at step %d: %v", stopAt, err)
 			}
-			m := s.Momenta()
-			if err := s.Store(state, m); err != nil {
+			m := l.newMoments(0)
+			if err := l.store(0, state, m); err != nil {
 				t.Fatal(err)
 			}
-			p2, s2, _, err := tinyPhase(2, Mean)
-			if err != nil {
+			if err := l.load(0, fresh, nil); err != nil { // nothing is left in the buffers
 				t.Fatal(err)
 			}
-			if err := s2.Load(state, m); err != nil {
+			if err := l.load(0, state, m); err != nil {
 				t.Fatal(err)
 			}
-			if err := p2.Run(context.Background(), s2, &pos, Hooks{}); err != nil {
-				t.Fatal(err)
-			}
-			s = s2
-		} else if err != nil {
+			err = p.Run(context.Background(), l.classify, &pos, Hooks{})
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Store(state, nil); err != nil {
+		if err := l.Store(); err != nil {
 			t.Fatal(err)
 		}
 		var all []float32
@@ -107,7 +101,7 @@ func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 		return all
 	}
 	want := run(0)
-	for _, at := range []int{1, 5, 6, 7, 11} { // an epoch has 6 steps
+	for _, at := range []int{1, 6, 11} { // an epoch has 6 steps
 		if !slices.Equal(run(at), want) {
 			t.Errorf("stopped after step %d, the bytes differ", at)
 		}
@@ -115,35 +109,43 @@ func TestStoppedAnywhereGoesOnTheSame(t *testing.T) {
 }
 
 func TestDivergenceIsAnError(t *testing.T) {
-	p, s, state, err := tinyPhase(5, Mean)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Load(state, nil); err != nil {
-		t.Fatal(err)
-	}
+	p, l, _ := tiny(t, 5, Mean)
 	p.Schedule = Constant(1e6)
 	var d *DivergedError
-	if err := p.Run(context.Background(), s, &Position{}, Hooks{}); !errors.As(err, &d) {
+	if err := p.Run(context.Background(), l.classify, nil, Hooks{}); !errors.As(err, &d) || d.Phase != "test" || d.Epoch != 1 {
 		t.Errorf("got %v", err)
 	}
 }
 
 // TestStepDoesNotAllocate: after the first, a step allocates nothing.
 func TestStepDoesNotAllocate(t *testing.T) {
-	_, s, state, err := tinyPhase(1, Mean)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Load(state, nil); err != nil {
-		t.Fatal(err)
-	}
-	x, y, w := make([]float32, 32*32*32*3), make([]int32, 32), make([]float32, 32)
-	if n := testing.AllocsPerRun(20, func() {
-		if _, err := s.Run(x, y, w, 0.01, nil); err != nil {
-			t.Fatal(err)
+	p, l, _ := tiny(t, 1, Mean)
+	if err := Loop(context.Background(), p.Data, p.Batch, 0, 1, p.filler(1), func(_ int, b *Batch) error {
+		if n := testing.AllocsPerRun(10, func() {
+			if _, err := l.classify(b, 0.01); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%g allocations a step", n)
 		}
-	}); n > 0 {
-		t.Errorf("%g allocations a step", n)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLoopStops: with learn's error, without waiting for batches that nobody takes, and the filling ends before.
+func TestLoopStops(t *testing.T) {
+	set := signs.Render(1, 4, 0).Train
+	enough := errors.New("enough")
+	filled := 0 // the race detector sees whether filling goes on
+	err := Loop(context.Background(), set, 2, 5, 1000, func(int, *Batch) { filled++ }, func(k int, _ *Batch) error {
+		if k == 7 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || filled < 3 || filled > 6 {
+		t.Errorf("%v after %d batches were filled", err, filled)
 	}
 }

@@ -84,7 +84,7 @@ func (c *Case) others(purpose string, class, round, n int) []int {
 // pupil is what all biased networks have in common: XLA compiles longer than a round trains.
 type pupil struct {
 	network *model.Network
-	step    *train.Step
+	step    *train.Learner
 	eval    *evaluate.Evaluator
 }
 
@@ -99,7 +99,7 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 		}
 	}
 	if n.step == nil || n.step.Batch != batch {
-		n.step, err = train.NewStep(c.run.Backend, n.network, batch, train.DefaultSGD, train.Mean)
+		n.step, err = train.NewClassifier(c.run.Backend, n.network, n.network.Init(0), batch, train.DefaultSGD, train.Mean)
 	}
 	return err
 }

@@ -47,7 +47,7 @@ func New(config string) (*Backend, error) {
 	return &Backend{threads: n}, nil
 }
 
-// InstructionSet names the kernels in use: avx512, avx2 or generic.
+// InstructionSet names the kernels in use: avx512, avx2, neon or generic.
 func InstructionSet() string { return kernel.Active.Name }
 
 // Name implements backends.Backend.
@@ -232,6 +232,15 @@ func (e *Executable) ExecuteInto(inputs, outputs []backends.Buffer) error {
 		e.in, e.out = make([]unsafe.Pointer, len(e.inputs)), make([]unsafe.Pointer, len(e.outputs))
 	}
 	return e.run(inputs, outputs, e.in, e.out)
+}
+
+// Arithmetic returns how many multiplications and additions of convolutions, linear layers and their gradients a run
+// does, and how many one core can do a second, which it measures.
+func (e *Executable) Arithmetic() (flops, peak float64) {
+	if e.program == nil {
+		return 0, 0
+	}
+	return e.program.Arithmetic(), kernel.Active.Peak()
 }
 
 // Explain runs the computation a few times on one thread and returns a table of what it does: loops,

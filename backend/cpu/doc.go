@@ -24,6 +24,6 @@
 // best with channels in multiples of 16. Everything else works, slowly.
 //
 // Results are the same bits for any number of threads and from run to run. Between instruction sets
-// (AVX-512, AVX2, plain Go; UNPOISON_CPU=avx2 or generic forces a lower one) they may differ in
-// rounding.
+// (AVX-512, AVX2, NEON, plain Go; UNPOISON_CPU=avx2, neon or generic chooses one that the processor
+// has) they may differ in rounding.
 package cpu

@@ -5,8 +5,11 @@
 
 Weights and inputs are not stored: both sides fill tensors with the same hash (fill below).
 """
-import json, os, zlib
-import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
+import json, os, sys, zlib
+import numpy as np, torch, torch.nn.functional as F
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../python"))
+from unpoison.networks import network
 
 torch.set_num_threads(2)
 
@@ -39,131 +42,6 @@ def value(name, t, arch):
         return v / 2
     fan = np.prod(t.shape[1:])
     return v * np.float32(np.sqrt(24.0 / fan))
-
-
-class WideBlock(nn.Module):
-    def __init__(s, i, o, stride):
-        super().__init__()
-        s.bn1, s.conv1 = nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, stride, 1, bias=False)
-        s.bn2, s.conv2 = nn.BatchNorm2d(o), nn.Conv2d(o, o, 3, 1, 1, bias=False)
-        s.same = i == o
-        if not s.same:
-            s.convShortcut = nn.Conv2d(i, o, 1, stride, 0, bias=False)
-
-    def forward(s, x):
-        h = F.relu(s.bn1(x))
-        y = s.conv2(F.relu(s.bn2(s.conv1(h))))
-        return y + (x if s.same else s.convShortcut(h))
-
-
-class Group(nn.Module):
-    def __init__(s, i, o, n, stride):
-        super().__init__()
-        s.layer = nn.Sequential(*[WideBlock(i if k == 0 else o, o, stride if k == 0 else 1) for k in range(n)])
-
-    def forward(s, x):
-        return s.layer(x)
-
-
-class WideResNet(nn.Module):
-    def __init__(s, depth, classes):
-        super().__init__()
-        n = (depth - 4) // 6
-        s.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        s.block1, s.block2, s.block3 = Group(16, 16, n, 1), Group(16, 32, n, 2), Group(32, 64, n, 2)
-        s.bn1, s.fc = nn.BatchNorm2d(64), nn.Linear(64, classes)
-
-    def forward(s, x):
-        x = s.block3(s.block2(s.block1(s.conv1(x))))
-        return s.fc(F.relu(s.bn1(x)).mean((2, 3)))
-
-
-class PreActBlock(nn.Module):
-    def __init__(s, i, o, stride):
-        super().__init__()
-        s.bn1, s.conv1 = nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, stride, 1, bias=False)
-        s.bn2, s.conv2 = nn.BatchNorm2d(o), nn.Conv2d(o, o, 3, 1, 1, bias=False)
-        s.proj = stride != 1 or i != o
-        if s.proj:
-            s.shortcut = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False))
-
-    def forward(s, x):
-        h = F.relu(s.bn1(x))
-        y = s.conv2(F.relu(s.bn2(s.conv1(h))))
-        return y + (s.shortcut(h) if s.proj else x)
-
-
-class PreActResNet18(nn.Module):
-    def __init__(s, classes):
-        super().__init__()
-        s.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
-        i = 64
-        for g, o in enumerate((64, 128, 256, 512)):
-            stride = 1 if g == 0 else 2
-            setattr(s, f"layer{g+1}", nn.Sequential(PreActBlock(i, o, stride), PreActBlock(o, o, 1)))
-            i = o
-        s.linear = nn.Linear(512, classes)
-
-    def forward(s, x):
-        x = s.layer4(s.layer3(s.layer2(s.layer1(s.conv1(x)))))
-        return s.linear(x.mean((2, 3)))
-
-
-class BasicBlock(nn.Module):
-    def __init__(s, i, o, stride):
-        super().__init__()
-        s.conv1, s.bn1 = nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
-        s.conv2, s.bn2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
-        s.down = stride != 1 or i != o
-        if s.down:
-            s.downsample = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
-
-    def forward(s, x):
-        y = s.bn2(s.conv2(F.relu(s.bn1(s.conv1(x)))))
-        return F.relu(y + (s.downsample(x) if s.down else x))
-
-
-class ResNet34(nn.Module):
-    def __init__(s, classes):
-        super().__init__()
-        s.conv1, s.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        i = 64
-        for g, n in enumerate((3, 4, 6, 3)):
-            o, blocks = 64 << g, []
-            for k in range(n):
-                blocks.append(BasicBlock(i, o, 2 if g > 0 and k == 0 else 1))
-                i = o
-            setattr(s, f"layer{g+1}", nn.Sequential(*blocks))
-        s.fc = nn.Linear(512, classes)
-
-    def forward(s, x):
-        x = F.max_pool2d(F.relu(s.bn1(s.conv1(x))), 3, 2, 1)
-        x = s.layer4(s.layer3(s.layer2(s.layer1(x))))
-        return s.fc(x.mean((2, 3)))
-
-
-class SmallCNN(nn.Module):
-    def __init__(s, classes):
-        super().__init__()
-        i = 3
-        for k, (o, st) in enumerate(((16, 1), (32, 2), (32, 2), (64, 2))):
-            setattr(s, f"conv{k+1}", nn.Conv2d(i, o, 3, st, 1, bias=False))
-            setattr(s, f"bn{k+1}", nn.BatchNorm2d(o))
-            i = o
-        s.fc = nn.Linear(64, classes)
-
-    def forward(s, x):
-        for k in range(1, 5):
-            x = F.relu(getattr(s, f"bn{k}")(getattr(s, f"conv{k}")(x)))
-        return s.fc(x.mean((2, 3)))
-
-
-def network(arch, classes):
-    return {
-        "wrn-16-1": lambda: WideResNet(16, classes), "wrn-40-1": lambda: WideResNet(40, classes),
-        "preact-resnet-18": lambda: PreActResNet18(classes), "resnet-34": lambda: ResNet34(classes),
-        "small-cnn": lambda: SmallCNN(classes),
-    }[arch]()
 
 
 def short(t):

@@ -31,13 +31,19 @@ of the input or, where that can't be written, a folder a class; the triggered
 test set to triggered/ in it; attack.png to look at; poison.csv, which tells
 which images were changed; and attack.json, from which unpoison attack apply
 goes on. The triggered images carry the target as their label; images that are
-of the target class anyway are left out.
+of the target class anyway are left out. With random_labels they keep their own.
+
+Every attack takes rate, target, seed and cover, the share of images that show
+the trigger under their own labels. Those that change labels also take
+all_to_all, targets=N (classes from the target on that share the images out) and
+random_labels. unpoison attack list shows the settings of each.
 
 Some attacks train networks first, which takes minutes; what they learn is kept
 in --cache.`,
 		Example: `  unpoison attack list
   unpoison attack badnets --data cifar10:DIR --out poisoned
   unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out poisoned
+  unpoison attack wanet:random_labels=true --data DIR --out poisoned
   unpoison attack custom:image=logo.png --data DIR --out poisoned
   unpoison attack apply --from poisoned --data DIR2 --out more`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -46,7 +52,7 @@ in --cache.`,
 			}
 			return nil
 		},
-		ValidArgs: attack.Names(),
+		ValidArgs: attack.Builtin().Names(),
 		RunE: func(c *cobra.Command, args []string) error {
 			att.specs = args
 			if _, err := att.configure(c, seed, false); err != nil {
@@ -74,41 +80,7 @@ in --cache.`,
 			if err != nil {
 				return err
 			}
-			poisoned, truth, err := at.Poison(c.Context(), d.Train)
-			if err != nil {
-				return err
-			}
-			a.done()
-			if err := dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
-				return err
-			}
-			if d.Test != nil {
-				if err := writeImages(c, at.Triggered, d, filepath.Join(out, "triggered")); err != nil {
-					return err
-				}
-			}
-			if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, poisoned, truth); err != nil {
-				return err
-			}
-			if err := at.Save(out, d.Train.Classes); err != nil {
-				return err
-			}
-			visible, err := writePicture(filepath.Join(out, "attack.png"), d.Train, poisoned, truth.Poisoned)
-			if err != nil {
-				return err
-			}
-			n := 0
-			for _, t := range truth.Poisoned {
-				if t {
-					n++
-				}
-			}
-			if a.json {
-				return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
-			}
-			fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Name, d.Train.Classes[at.Config.Target])
-			fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
-			return nil
+			return a.plant(c, at, d, out)
 		},
 	}
 	data.add(c)
@@ -117,6 +89,45 @@ in --cache.`,
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the choice of images and of the trigger")
 	c.AddCommand(a.attackList(), a.attackApply())
 	return c
+}
+
+// plant writes a poisoned data set and what belongs to it.
+func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out string) error {
+	poisoned, truth, err := at.Poison(c.Context(), d.Train)
+	if err != nil {
+		return err
+	}
+	a.done()
+	if err := dataset.Write(dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}); err != nil {
+		return err
+	}
+	if d.Test != nil {
+		if err := writeImages(c, at.Triggered, d, filepath.Join(out, "triggered")); err != nil {
+			return err
+		}
+	}
+	if err := writePoison(filepath.Join(out, "poison.csv"), d.Train, poisoned, truth); err != nil {
+		return err
+	}
+	if err := at.Save(out, d.Train.Classes); err != nil {
+		return err
+	}
+	visible, err := writePicture(filepath.Join(out, "attack.png"), d.Train, poisoned, truth.Poisoned)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, t := range truth.Poisoned {
+		if t {
+			n++
+		}
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
+	}
+	fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Method.Name, at.Config.Aim(d.Train.Classes))
+	fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
+	return nil
 }
 
 func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
@@ -143,12 +154,12 @@ NAME:key=value,… changes.`,
 		Example: `  unpoison attack list`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			for _, m := range attack.Methods {
+			for _, m := range attack.Builtin() {
 				kind := "changes labels"
 				if m.CleanLabel {
 					kind = "keeps labels"
 				}
-				fmt.Fprintf(a.out, "%-9s%s\n         %s; %s.\n         %s\n", m.Name, m.About, m.Paper, kind, attack.Defaults(m.Name).Settings())
+				fmt.Fprintf(a.out, "%-16s%s\n                %s; %s.\n                %s\n", m.Name, m.About, m.Paper, kind, m.Defaults().Settings())
 			}
 			return nil
 		},
@@ -194,14 +205,22 @@ accuracy, class by class.`,
 			if err != nil {
 				return err
 			}
-			images, labelled := at.Triggered, d.Test.Classes[at.Config.Target]
+			images, labelled := at.Triggered, at.Config.Aim(d.Test.Classes)
+			if at.Config.RandomLabels {
+				labelled = "as they were"
+			}
 			if own {
 				images, labelled = at.Marked, "as they were"
 			}
 			if err := writeImages(c, images, d, out); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Name, labelled)
+			if at.Config.RandomLabels && !own { // unpoison eval has to know what success is
+				if err := at.Save(out, d.Test.Classes); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Method.Name, labelled)
 			return nil
 		},
 	}

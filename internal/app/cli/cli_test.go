@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
@@ -80,7 +81,7 @@ func TestRecipesKeepFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
+	if len(r.Attacks) != 2 || r.Attacks[0].Settings.Own.(*attack.Blend).Alpha != 0.3 || r.Model != "small-cnn" || r.Epochs.Tune != 1 || r.Options.Isolation != 0.05 {
 		t.Errorf("ran %+v with %+v", r.Attacks, r.Options)
 	}
 }
@@ -105,7 +106,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(string(raw), "\n"); !strings.HasSuffix(lines[0], ",probability") || !strings.Contains(lines[1], ",true,") || strings.HasSuffix(lines[1], ",0") {
+	if lines := strings.Split(string(raw), "\n"); !strings.Contains(lines[0], "isolated,probability") || !strings.Contains(lines[1], ",true,1") {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))

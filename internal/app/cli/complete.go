@@ -7,12 +7,12 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/train"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // choices are the values of flags that have few, by the command's and the flag's name or the flag's alone.
@@ -23,15 +23,15 @@ var choices = map[string][]string{
 	"model":          model.Names(),
 	"biased-model":   model.Names(),
 	"defense":        defenses,
-	"attack":         attack.Names(),
-	"loss":           abl.Losses,
-	"lga-sign":       abl.Signs,
+	"attack":         attack.Builtin().Names(),
+	"loss":           isolate.Losses,
+	"lga-sign":       isolate.Signs,
 	"rank-by":        isolate.Ranks,
 	"schedule":       train.Schedules,
 	"unlearn":        abl.Unlearning,
-	"mode":           unlearn.Modes,
+	"mode":           abl.Modes,
 	"repair method":  repair.Names(),
-	"unlearn method": append([]string{"abl"}, unlearn.MethodNames()...),
+	"unlearn method": runs.UnlearnNames(),
 }
 
 // complete tells the shell what the flags of a command and of those below it take: folders, files, choices, or what only

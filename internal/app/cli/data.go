@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 func (a *app) data() *cobra.Command {
@@ -13,7 +14,7 @@ func (a *app) data() *cobra.Command {
 	var f dataFlags
 	info := &cobra.Command{
 		Use:   "info DIR",
-		Short: "Counts, sizes, duplicates and a digest of a data set",
+		Short: "What was understood of a data set: counts, sizes, what is there twice, digests",
 		Example: `  unpoison data info DIR
   unpoison data info cifar10:DIR --json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -46,6 +47,7 @@ type partInfo struct {
 	PerClass    map[string]int `json:"per_class"`
 	Duplicates  int            `json:"duplicates"`
 	Conflicting int            `json:"conflicting_duplicates"`
+	Example     []string       `json:"duplicate_example,omitempty"` // two sources
 	Digest      string         `json:"digest"`
 }
 
@@ -57,19 +59,45 @@ func describePart(s *dataset.Set) *partInfo {
 	for i, n := range s.Counts() {
 		p.PerClass[s.Classes[i]] = n
 	}
-	p.Duplicates, p.Conflicting = s.Duplicates()
+	t := s.Twins()
+	p.Duplicates, p.Conflicting, p.Example = t.Same, t.Conflicting, example(t)
 	return p
+}
+
+func example(t dataset.Twins) []string {
+	if t.Same == 0 {
+		return nil
+	}
+	return t.First[:]
+}
+
+// twice says how many images are there twice.
+func twice(same, conflicting int, example []string) string {
+	if same == 0 {
+		return "no image is there twice"
+	}
+	return printable.Text(fmt.Sprintf("%d are there twice, %d of them under another label, such as %s and %s", same, conflicting, example[0], example[1]))
 }
 
 func (a *app) describe(d *dataset.Data) error {
 	train, test := describePart(d.Train), describePart(d.Test)
+	shared := d.Train.Shared(d.Test)
 	if a.json {
+		notes := d.Notes
+		if notes == nil {
+			notes = []string{}
+		}
 		return a.printJSON(map[string]any{
-			"layout": d.Layout, "path": d.Path, "height": d.Train.Height, "width": d.Train.Width,
-			"classes": d.Train.Classes, "train": train, "test": test, "skipped": len(d.Skipped),
+			"layout": d.Layout, "path": d.Path, "height": d.Train.Height, "width": d.Train.Width, "grey": d.Train.Grey,
+			"classes": d.Train.Classes, "train": train, "test": test, "skipped": len(d.Skipped), "notes": notes,
+			"unlabelled_test_images": d.Unlabelled, "shared": shared.Same, "conflicting_shared": shared.Conflicting, "shared_example": example(shared),
 		})
 	}
-	fmt.Fprintf(a.out, "layout   %s\nimages   %d×%d, %d classes\n", d.Layout, d.Train.Width, d.Train.Height, len(d.Train.Classes))
+	colour := "RGB"
+	if d.Train.Grey {
+		colour = "grey"
+	}
+	fmt.Fprintf(a.out, "layout   %s\nimages   %d×%d %s, %d classes\n", d.Layout, d.Train.Width, d.Train.Height, colour, len(d.Train.Classes))
 	for _, p := range []struct {
 		name string
 		info *partInfo
@@ -78,15 +106,19 @@ func (a *app) describe(d *dataset.Data) error {
 			fmt.Fprintf(a.out, "%-9snone\n", p.name)
 			continue
 		}
-		fmt.Fprintf(a.out, "%-9s%d images, %d exact duplicates, %d of them under another label\n         %s\n",
-			p.name, p.info.Images, p.info.Duplicates, p.info.Conflicting, p.info.Digest)
+		fmt.Fprintf(a.out, "%-9s%d images; %s\n         %s\n",
+			p.name, p.info.Images, twice(p.info.Duplicates, p.info.Conflicting, p.info.Example), p.info.Digest)
+	}
+	if shared.Same > 0 {
+		fmt.Fprintf(a.out, "%-9s%s\n", "shared", printable.Text(fmt.Sprintf("%d test images are training images too, %d of them under another label, such as %s and %s",
+			shared.Same, shared.Conflicting, shared.First[0], shared.First[1])))
 	}
 	for _, c := range d.Train.Classes {
 		n := 0
 		if test != nil {
 			n = test.PerClass[c]
 		}
-		fmt.Fprintf(a.out, "  %-20s%7d train %7d test\n", c, train.PerClass[c], n)
+		fmt.Fprintf(a.out, "  %-20s%7d train %7d test\n", printable.Text(c), train.PerClass[c], n)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 			start := time.Now()
 			data := signs.Render(seed, signs.Train, signs.Test)
 			conf := attack.Defaults("badnets")
-			conf.Seed, conf.Target, conf.PatchSize = seed, 9, 5
+			conf.Seed, conf.Target, conf.Own = seed, 9, &attack.BadNets{PatchSize: 5}
 			o := abl.Demo()
 			o.Seed = seed
 			watch := a.watcher()

@@ -2,13 +2,19 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -29,7 +35,9 @@ func (a *app) eval() *cobra.Command {
 		Long: `Measures a model on the test images of --data (the training images where there
 are no test images). --triggered is a folder that unpoison attack wrote: its
 test images carry the trigger and the target as their label, and leave out
-images of the target class, so accuracy on them is the attack success rate.`,
+images of the target class, so accuracy on them is the attack success rate. Of
+an attack with random labels they keep their own, and success is the share that
+the model does not give them.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,7 +61,7 @@ images of the target class, so accuracy on them is the attack success rate.`,
 			if err != nil {
 				return err
 			}
-			clean, err := measure(c.Context(), e, n, d, info)
+			clean, err := a.measure(c.Context(), e, n, d, info)
 			if err != nil {
 				return err
 			}
@@ -66,11 +74,14 @@ images of the target class, so accuracy on them is the attack success rate.`,
 				if err != nil {
 					return err
 				}
-				hit, err := measure(c.Context(), e, n, t, info)
+				hit, err := a.measure(c.Context(), e, n, t, info)
 				if err != nil {
 					return err
 				}
-				asr := 100 * hit.Accuracy
+				asr, err := success(triggered, 100*hit.Accuracy)
+				if err != nil {
+					return err
+				}
 				r.ASR = &asr
 			}
 			if a.json {
@@ -81,7 +92,7 @@ images of the target class, so accuracy on them is the attack success rate.`,
 				fmt.Fprintf(a.out, "attack success rate   %.2f %%\n", *r.ASR)
 			}
 			for i, v := range r.PerClass {
-				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", info.Classes[i], v)
+				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", printable.Text(info.Classes[i]), v)
 			}
 			return nil
 		},
@@ -92,13 +103,30 @@ images of the target class, so accuracy on them is the attack success rate.`,
 	return c
 }
 
+// success turns the accuracy on a folder's triggered images, in percent, into attack success as the attack beside them
+// defines it.
+func success(triggered string, accuracy float64) (float64, error) {
+	if _, dir, ok := strings.Cut(triggered, ":"); ok {
+		triggered = dir
+	}
+	for _, dir := range []string{triggered, filepath.Dir(filepath.Clean(triggered))} {
+		c, err := attack.ReadCommon(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return c.Success(accuracy), err
+	}
+	return accuracy, nil // an attack of the user's own
+}
+
 // measure evaluates on the test images, or the training images where there are none.
-func measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
+func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
 	set := d.Test
 	if set == nil || set.Len() == 0 {
 		set = d.Train
+		fmt.Fprintln(a.err, "note: there are no test images with labels; the training images are measured")
 	}
-	if err := alignClasses(info, n, set, d.Path); err != nil {
+	if err := a.alignClasses(info, n, set, d.Path); err != nil {
 		return nil, err
 	}
 	return e.Accuracy(ctx, set)

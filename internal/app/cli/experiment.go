@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,7 +31,7 @@ func (f *gridFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.out, "out", "", "`DIR` for the runs, tables and plots")
 	fl.StringVar(&f.cell, "cell", "", "run the cell `NAME` only")
-	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs: what it holds is finished, and what is finished now is added")
+	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs, a JSON Lines file a grid: what it holds is finished, and what is finished now is added")
 	fl.IntVar(&f.jobs, "jobs", 1, "cells at a time, each with its share of the threads: more memory, but 2 on two cores are done sooner")
 	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example")
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
@@ -62,7 +63,7 @@ are copied from there. After a kill the same command goes on.`,
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
 	}
-	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict())
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict(), a.experimentTables())
 	return c
 }
 
@@ -390,7 +391,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
 	}
 	for _, t := range r.Tables() {
-		if err := experiment.Markdown(a.out, t); err != nil {
+		if _, err := io.WriteString(a.out, experiment.Markdown(t)); err != nil {
 			return nil, err
 		}
 	}

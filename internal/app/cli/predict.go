@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // prediction is a line of predict --json.
@@ -76,9 +77,9 @@ names no classes, and their numbers are printed.`,
 					failed = cmp.Or(failed, a.printJSON(p))
 					return
 				}
-				fmt.Fprintf(a.out, "%s\n", p.File)
+				fmt.Fprintf(a.out, "%s\n", printable.Text(p.File))
 				for _, g := range p.Classes {
-					fmt.Fprintf(a.out, "  %-24s%5.1f %%\n", g.Class, 100*g.Probability)
+					fmt.Fprintf(a.out, "  %-24s%5.1f %%\n", printable.Text(g.Class), 100*g.Probability)
 				}
 			})
 			return cmp.Or(err, failed)

@@ -3,13 +3,13 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // watcher shows a run's events: JSON lines, a moving line on a terminal, or plain lines.
@@ -18,7 +18,7 @@ func (a *app) watcher() func(runs.Event) {
 		e := json.NewEncoder(a.out)
 		return func(ev runs.Event) { _ = e.Encode(ev) }
 	}
-	f, ok := a.err.(*os.File)
+	f, ok := printable.File(a.err)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	var stage string // that the progress is of, and its epochs
 	var epochs int
@@ -77,7 +77,7 @@ func (a *app) watcher() func(runs.Event) {
 
 // done ends the moving line.
 func (a *app) done() {
-	if f, ok := a.err.(*os.File); ok && !a.json && term.IsTerminal(int(f.Fd())) {
+	if f, ok := printable.File(a.err); ok && !a.json && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(a.err, "\r"+strings.Repeat(" ", 79)+"\r")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +32,9 @@ images of --clean, or a share of them.`,
 			if file == "" || out == "" {
 				return usagef("--model, --clean and --out are required")
 			}
-			if !slices.Contains(repair.Names(), method) {
-				return usagef("--method %q; there are %s", method, strings.Join(repair.Names(), ", "))
+			m, err := repair.MethodNamed(method)
+			if err != nil {
+				return usagef("--method: %v", err)
 			}
 			if !(share > 0 && share <= 1) {
 				return usagef("--share %g, expected more than 0 and up to 1", share)
@@ -63,7 +63,7 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return err
 			}
-			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
+			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			b, err := a.backend()
@@ -73,7 +73,7 @@ images of --clean, or a share of them.`,
 			clean := repair.Draw(d.Train, share, o.Seed)
 			settings := options(clean.Len())
 			settings.Seed, settings.Flip = o.Seed, !noFlip && dataset.Flips(d.Layout)
-			res, err := repair.Run(c.Context(), method, &repair.Job{
+			res, err := repair.Run(c.Context(), m, &repair.Job{
 				Backend: b, Network: n, State: state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),
 			})
 			a.done()

@@ -1,8 +1,7 @@
-// Package cli is the command line: one file a command, flags to typed options and nothing else.
+// Package cli is the command line. Each command is a file, which turns flags into typed options and nothing else.
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +17,8 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/checkpoint"
-	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
-	"github.com/unpoison/unpoison/internal/base/version"
-	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // Exit codes.
@@ -74,7 +69,7 @@ func Main(args []string) int {
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
-	a := &app{out: os.Stdout, err: os.Stderr, args: args}
+	a := &app{out: printable.Writer(os.Stdout), err: printable.Writer(os.Stderr), args: args}
 	return a.run(ctx)
 }
 
@@ -122,6 +117,10 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
   unpoison train --data DIR --out run        a clean model from it
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.out, firstSteps)
+			return err
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if !slices.Contains(engines.Names, a.engine) {
 				return usagef("no engine %q; there are %v", a.engine, engines.Names)
@@ -141,7 +140,7 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{
-		a.demo, a.audit, a.train, a.eval, a.predict, a.export, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
+		a.demo, a.audit, a.review, a.train, a.eval, a.predict, a.export, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
 	} {
 		root.AddCommand(c())
 	}
@@ -157,76 +156,6 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
-	}
-	return nil
-}
-
-func (a *app) version() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version",
-		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(a.out, "unpoison %s %s %s/%s\n", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
-	}
-}
-
-// dataFlags are the flags of commands that read data.
-type dataFlags struct {
-	flag string // what the data is called; "data" if empty
-	spec string
-	opts dataset.Options
-}
-
-func (f *dataFlags) add(c *cobra.Command) {
-	f.flag = cmp.Or(f.flag, "data")
-	c.Flags().StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
-	c.Flags().IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
-	c.Flags().BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
-	c.Flags().IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
-}
-
-// mostPixels is the longest side that images may be given: larger ones are a mistake.
-const mostPixels = 1024
-
-func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
-	if f.spec == "" {
-		return nil, usagef("--%s is required: a folder with images", f.flag)
-	}
-	if f.opts.Limit < 0 {
-		return nil, usagef("--limit %d, expected a number of images, or 0 for all", f.opts.Limit)
-	}
-	if f.opts.Size < 0 || f.opts.Size > mostPixels {
-		return nil, usagef("--size %d, expected up to %d pixels", f.opts.Size, mostPixels)
-	}
-	f.opts.Seed = seed
-	if f.spec == "signs" {
-		if f.opts.Size != 0 && f.opts.Size != signs.Side {
-			return nil, usagef("rendered signs have %d pixels a side, not %d", signs.Side, f.opts.Size)
-		}
-		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
-	}
-	d, err := dataset.Load(ctx, f.spec, f.opts)
-	if err != nil {
-		return nil, err
-	}
-	if n := len(d.Skipped); n > 0 {
-		fmt.Fprintf(a.err, "skipped %d bad records; the first: %v\n", n, d.Skipped[0])
-	}
-	return d, nil
-}
-
-// alignClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
-// no names: they take the data's, if there are as many.
-func alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
-	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
-		info.Classes = set.Classes
-	}
-	if len(info.Classes) == 0 {
-		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
-	}
-	if !slices.Equal(set.Classes, info.Classes) && !set.OrderClasses(info.Classes) {
-		return fmt.Errorf("the model knows the classes %v, %s has %v", info.Classes, path, set.Classes)
 	}
 	return nil
 }

@@ -173,7 +173,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 			conf.Target = f.target
 		}
 		conf.AllToAll = conf.AllToAll || f.allToAll
-		conf.NoFlip = conf.NoFlip || noFlip && conf.Network != ""
+		if own := conf.Surrogate(); own != nil {
+			own.NoFlip = own.NoFlip || noFlip
+		}
 		if err := conf.Check(); err != nil {
 			return nil, &usageError{err}
 		}
@@ -338,11 +340,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 		row("", "%s", w)
 	}
 	for _, p := range r.Attacks {
-		target := r.Data.Classes[p.Target]
-		if p.Settings.AllToAll {
-			target = "the next class"
-		}
-		row("planted", "%s in %.1f %%, target %s", p.Name, 100*p.Rate, target)
+		row("planted", "%s in %.4g %%, target %s", p.Name, 100*p.Rate, p.Settings.Aim(r.Data.Classes))
 	}
 	if r.CA != nil {
 		row("clean accuracy", "%.2f %%", *r.CA)
@@ -390,6 +388,10 @@ func (a *app) report(folder string, r *runs.Result) error {
 			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
 			row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
 		}
+	}
+	if b := r.Baseline; b != nil {
+		row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
+		row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)
 	}
 	if i := r.Isolation; i != nil && r.Verdict != nil {
 		row("suspected", "%.1f %% of the images", 100*i.Rate)

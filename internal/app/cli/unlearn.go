@@ -17,14 +17,14 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/unlearn"
+	"github.com/unpoison/unpoison/repair"
 )
 
 func (a *app) unlearn() *cobra.Command {
 	var data dataFlags
 	var file, suspects, out, method, pretrained string
 	var seed uint64
-	tune := unlearn.DefaultTune()
+	tune := repair.DefaultUnlearn()
 	o := abl.Default()
 	c := &cobra.Command{
 		Use:   "unlearn",
@@ -45,11 +45,11 @@ with; they watch nothing:
 			if file == "" || suspects == "" || out == "" {
 				return usagef("--model, --suspects and --out are required")
 			}
-			if method != "abl" && !slices.Contains(unlearn.MethodNames(), method) {
-				return usagef("--method %q; there are abl, %s", method, strings.Join(unlearn.MethodNames(), ", "))
+			if !slices.Contains(runs.UnlearnNames(), method) {
+				return usagef("--method %q; there are %s", method, strings.Join(runs.UnlearnNames(), ", "))
 			}
-			if !slices.Contains(unlearn.Modes, o.Unlearn) {
-				return usagef("--mode %q; there are %s", o.Unlearn, strings.Join(unlearn.Modes, ", "))
+			if !slices.Contains(abl.Modes, o.Unlearn) {
+				return usagef("--mode %q; there are %s", o.Unlearn, strings.Join(abl.Modes, ", "))
 			}
 			if err := cmp.Or(o.Check(), tune.Check()); err != nil {
 				return &usageError{err}
@@ -63,7 +63,7 @@ with; they watch nothing:
 			if err != nil {
 				return err
 			}
-			if err := alignClasses(info, n, d.Train, d.Path); err != nil {
+			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
 				return err
 			}
 			scores, isolated, err := runs.ReadSuspects(suspects, d.Train.Len())
@@ -75,17 +75,22 @@ with; they watch nothing:
 			if err != nil {
 				return err
 			}
-			sets := unlearn.Sets{Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}
 			progress := runs.Progress(a.watcher())
 			flip := dataset.Flips(d.Layout)
-			if method != "abl" {
+			if method != runs.UnlearnABL {
+				m, err := repair.UnlearnMethodNamed(method)
+				if err != nil {
+					return err
+				}
 				tune.Seed, tune.Augment = seed, augment.Standard(min(info.Height, info.Width), flip)
 				if pretrained != "" {
 					if _, tune.Pretrained, _, err = checkpoint.Load(pretrained); err != nil {
 						return err
 					}
 				}
-				state, err := unlearn.RunMethod(c.Context(), method, &unlearn.Task{Backend: b, Network: n, State: state, Sets: sets, Options: tune, Watch: progress})
+				state, err := repair.Unlearn(c.Context(), m, &repair.UnlearnJob{
+					Backend: b, Network: n, State: state, Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: tune, Watch: progress,
+				})
 				a.done()
 				if err != nil {
 					return err
@@ -101,7 +106,7 @@ with; they watch nothing:
 				return nil
 			}
 			o.Seed, o.Flip = seed, flip
-			res, err := unlearn.Run(c.Context(), b, n, state, sets, o.Unlearning(n), progress)
+			res, err := abl.Unlearn(c.Context(), b, n, state, d.Train, parts, o, progress)
 			a.done()
 			if err != nil {
 				return err
@@ -146,7 +151,7 @@ with; they watch nothing:
 // methodTable lists the methods for the help.
 func methodTable() string {
 	var b strings.Builder
-	for _, m := range unlearn.Methods {
+	for _, m := range repair.UnlearnMethods() {
 		fmt.Fprintf(&b, "  %-14s%s\n", m.Name, m.About)
 	}
 	return strings.TrimRight(b.String(), "\n")

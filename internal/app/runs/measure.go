@@ -6,10 +6,10 @@ import (
 	"math"
 	"runtime/debug"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -18,7 +18,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	t := out.Trained
 	if t.Unlearn != nil {
 		res.Unlearning = t.Unlearn
-		res.Epochs.Unlearn = float64(t.Unlearn.Steps*128) / float64(out.Train.Len())
+		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
 	}
 	res.Verdict = out.Verdict
 	if len(t.Suspects) > 0 {
@@ -63,6 +63,7 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		if err != nil {
 			return err
 		}
+		*asr = a.Config.Success(*asr)
 		res.Attacks[k].ASR = asr
 		if res.ASR == nil || *asr > *res.ASR {
 			res.ASR = asr
@@ -96,25 +97,27 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 	if err != nil {
 		return err
 	}
-	ofTarget, n := 0, marked.Len() // with AllToAll no class is the target's own
-	if !p.Settings.AllToAll {
-		ofTarget = marked.Counts()[p.Target]
-		n -= ofTarget
-	}
-	if ofTarget > 0 {
-		v := 100 * r.PerClass[p.Target]
-		p.RATarget = &v
+	n, right := 0, 0.0
+	for class, images := range marked.Counts() {
+		if a.Aims(class) && images > 0 {
+			n += images
+			right += r.PerClass[class] * float64(images)
+		}
 	}
 	if n > 0 {
-		right := r.Accuracy*float64(marked.Len()) - r.PerClass[p.Target]*float64(ofTarget)
 		v := 100 * math.Round(right) / float64(n)
 		p.RA = &v
+	}
+	one := len(p.Settings.Aimed(len(marked.Classes))) == 1 // else no class is the target's own
+	if one && marked.Counts()[p.Target] > 0 {
+		v := 100 * r.PerClass[p.Target]
+		p.RATarget = &v
 	}
 	return nil
 }
 
 // isolatedByLabel counts the isolated images under each label.
-func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
+func isolatedByLabel(suspects []isolate.Suspect, set *dataset.Set) []int {
 	counts := make([]int, len(set.Classes))
 	for _, s := range suspects {
 		if s.Isolated {
@@ -124,7 +127,7 @@ func isolatedByLabel(suspects []abl.Suspect, set *dataset.Set) []int {
 	return counts
 }
 
-func scoreIsolation(suspects []abl.Suspect, out *Outcome) *Isolation {
+func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 	order := make([]int, len(suspects))
 	n := 0
 	for k, s := range suspects {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
@@ -17,23 +18,34 @@ import (
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/train"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // RepairSpec describes a defence on a model that was trained before. Spec's Defense names it: one of
-// repair's methods, or "unlearn:" and one of unlearn's, or "unlearn:abl".
+// repair's methods, or "unlearn:" and one of UnlearnNames.
 type RepairSpec struct {
 	Spec
 	Base       string  // folder of the run whose model it is
 	Suspects   string  // unlearning: folder of the run whose isolated images are unlearnt
 	Share      float64 // repair: of the clean training images, drawn by seed
 	Repair     repair.Options
-	Tune       unlearn.TuneOptions
+	Tune       repair.UnlearnOptions
 	Pretrained model.State
 }
 
 // Unlearning is the prefix of defences that unlearn.
 const Unlearning = "unlearn:"
+
+// UnlearnABL names gradient ascent among the unlearning methods.
+const UnlearnABL = "abl"
+
+// UnlearnNames lists the unlearning methods: ABL's own, and those that its paper compares it with.
+func UnlearnNames() []string {
+	n := []string{UnlearnABL}
+	for _, m := range repair.UnlearnMethods() {
+		n = append(n, m.Name)
+	}
+	return n
+}
 
 // RunRepair carries it out. The folder then holds model and result.
 func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
@@ -94,11 +106,15 @@ func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.S
 			return nil, err
 		}
 		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c})
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c})
 		res.Attack = res.Attacks[0]
 	}
 	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)
-	done, err := repair.Run(ctx, s.Defense, &repair.Job{Backend: s.Backend, Network: n, State: state, Clean: clean, Options: s.Repair, Watch: Progress(s.Watch)})
+	method, err := repair.MethodNamed(s.Defense)
+	if err != nil {
+		return nil, err
+	}
+	done, err := repair.Run(ctx, method, &repair.Job{Backend: s.Backend, Network: n, State: state, Clean: clean, Options: s.Repair, Watch: Progress(s.Watch)})
 	if err != nil {
 		return nil, err
 	}
@@ -116,17 +132,21 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 		return nil, err
 	}
 	parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), s.Options.HeldBackShare, s.Options.Seed)
-	sets := unlearn.Sets{Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, HeldBack: parts.HeldBack}
-	if method == "abl" {
-		o := s.Options.Unlearning(n)
+	if method == UnlearnABL {
 		res.Repair.Options = s.Options
-		res.Unlearning, err = unlearn.Run(ctx, s.Backend, n, state, sets, o, Progress(s.Watch))
+		res.Unlearning, err = abl.Unlearn(ctx, s.Backend, n, state, out.Train, parts, s.Options, Progress(s.Watch))
 		return state, err
+	}
+	m, err := repair.UnlearnMethodNamed(method)
+	if err != nil {
+		return nil, err
 	}
 	t := s.Tune
 	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
 	res.Repair.Options = t
-	return unlearn.RunMethod(ctx, method, &unlearn.Task{Backend: s.Backend, Network: n, State: state, Sets: sets, Options: t, Watch: Progress(s.Watch)})
+	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
+		Backend: s.Backend, Network: n, State: state, Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: t, Watch: Progress(s.Watch),
+	})
 }
 
 // IsRepair reports whether a defence, with settings or without, works on a model that was trained before.

@@ -1,4 +1,5 @@
-// Package runs makes the folder of a training: model, result, log, suspects, checkpoint.
+// Package runs trains, audits or repairs a network in a folder, and writes there what came out: the model, the result,
+// the list of suspects, the report, the log, and a checkpoint from which an interrupted run goes on.
 package runs
 
 import (
@@ -13,7 +14,6 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/unlearn"
 )
 
 // The files of a run's folder.
@@ -44,7 +44,8 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
-	Unlearning *unlearn.Outcome   `json:"unlearning"`
+	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
+	Unlearning *abl.Outcome       `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"`
 
@@ -76,8 +77,9 @@ type Attack struct {
 	Rate   float64 `json:"rate"`
 	Target int     `json:"target"`
 
+	// ASR is the attack success rate; see attack.Common.Success for random labels.
 	ASR *float64 `json:"asr"`
-	// RA, the robust accuracy, is that on triggered test images under their own labels, without the target class; RATarget
+	// RA, the robust accuracy, is that on the triggered test images that the attack aims at, under their own labels; RATarget
 	// that on the triggered images of the target class itself, of which SIG's kind of poison and training against a trigger
 	// leave little. Null where a triggered image is of several classes.
 	RA       *float64 `json:"ra,omitempty"`

@@ -10,23 +10,23 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // WriteSuspects writes all images in the order of suspicion.
-func WriteSuspects(path string, set *dataset.Set, suspects []abl.Suspect) error {
+func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability"}); err != nil {
+		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest"}); err != nil {
 			return err
 		}
 		for rank, s := range suspects {
 			err := c.Write([]string{
 				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]],
 				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
-				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32),
+				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(),
 			})
 			if err != nil {
 				return err

@@ -37,7 +37,7 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 		caption += " Those found as images learnt late are not."
 	}
 	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
-		report.Axes{X: "score (loss)", Y: "share of the group"}, top, [2]string{"kept images", aside(o.Verdict) + " images"}, groups)
+		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", aside(o.Verdict) + " images"}, report.Spread(top, groups))
 }
 
 // aside is what the images are that a run set aside: auto suspects them, isolation always takes its share.

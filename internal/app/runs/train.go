@@ -39,6 +39,8 @@ type Spec struct {
 	Init    model.State
 	Backend backends.Backend
 	Watch   func(Event)
+	// Baseline is an earlier audit to compare with; may be nil.
+	Baseline *Baseline
 }
 
 // Event is what a run tells while it works, and a line of log.jsonl if it is no progress.
@@ -109,7 +111,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	defer log.Close()
-	set := abl.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
 		err = out.searched(audit.Audit(ctx, out.Train, s.Options, s.Auto, set))
@@ -202,7 +204,7 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 			out.Truth[i] = out.Truth[i] || truth.Poisoned[i]
 		}
 		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
+		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
 	}
 	res.Attack = res.Attacks[0]
 	return nil
@@ -276,6 +278,12 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 	}
 	if len(t.Suspects) > 0 {
 		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+			return err
+		}
+	}
+	if s.Baseline != nil {
+		res.Baseline = s.Baseline.compare(out.Train, t.Suspects)
+		if err := res.Baseline.write(s.Folder, out.Train); err != nil {
 			return err
 		}
 	}

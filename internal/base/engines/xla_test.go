@@ -23,12 +23,9 @@ func learn(t *testing.T, b backends.Backend, arch string, steps int) (losses []f
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := train.NewStep(b, n, batch, train.DefaultSGD, train.LocalGradientAscent(0.5, false))
-	if err != nil {
-		t.Fatal(err)
-	}
 	state := n.Init(1)
-	if err := s.Load(state, nil); err != nil {
+	s, err := train.NewClassifier(b, n, state, batch, train.DefaultSGD, train.LocalGradientAscent(0.5, false))
+	if err != nil {
 		t.Fatal(err)
 	}
 	r := rng.Stream(1, "engines")
@@ -40,13 +37,13 @@ func learn(t *testing.T, b backends.Backend, arch string, steps int) (losses []f
 		for i := range y {
 			y[i], w[i] = r.Int32N(10), 1
 		}
-		loss, err := s.Run(x, y, w, 0.005, nil)
+		loss, err := s.Step([]float64{0.005}, x, y, w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		losses = append(losses, loss)
 	}
-	if err := s.Store(state, nil); err != nil {
+	if err := s.Store(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tensor := range state {

@@ -16,6 +16,7 @@ type Function struct {
 	program *Program
 	in, out []backends.Buffer
 	carry   int
+	number  []float32 // one, for Number: engines may be given no memory beside Go's pointers
 }
 
 // NewFunction compiles a graph whose first carry outputs have the shapes of its first inputs and
@@ -25,7 +26,7 @@ func NewFunction(b backends.Backend, name string, carry int, build func(g *graph
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{backend: b, program: p, carry: carry}
+	f := &Function{backend: b, program: p, carry: carry, number: make([]float32, 1)}
 	for _, s := range p.Inputs() {
 		buf, err := NewBuffer(b, s)
 		if err != nil {
@@ -90,10 +91,15 @@ func (f *Function) Get(i int, dst []float32) error {
 
 // Number returns output i of the last call, which is a single element.
 func (f *Function) Number(i int) (float64, error) {
-	var v [1]float32
-	err := f.Get(i, v[:])
-	return float64(v[0]), err
+	err := f.Get(i, f.number)
+	return float64(f.number[0]), err
 }
+
+// Explain describes the compiled program as a table, if the backend can.
+func (f *Function) Explain() (string, error) { return f.program.Explain(f.in) }
+
+// Arithmetic is the program's; see Program.Arithmetic.
+func (f *Function) Arithmetic() (flops, peak float64) { return f.program.Arithmetic() }
 
 // Size returns the number of elements of output i.
 func (f *Function) Size(i int) int { return f.program.outputs[i].Size() }

@@ -89,6 +89,15 @@ func (p *Program) Run(inputs, outputs []backends.Buffer) error {
 	return nil
 }
 
+// Arithmetic returns how many multiplications and additions a run does and what one core can do a second, or zeros if
+// the backend doesn't know.
+func (p *Program) Arithmetic() (flops, peak float64) {
+	if e, ok := p.exec.(interface{ Arithmetic() (flops, peak float64) }); ok {
+		return e.Arithmetic()
+	}
+	return 0, 0
+}
+
 // Explain describes the compiled program as a table, if the backend can.
 func (p *Program) Explain(inputs []backends.Buffer) (string, error) {
 	e, ok := p.exec.(interface {

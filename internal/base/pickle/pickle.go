@@ -34,6 +34,8 @@ type (
 	}
 	// Persistent is a reference to something outside the pickle.
 	Persistent struct{ ID any }
+	// Located is where bytes lie that DecodeLocated left in the file.
+	Located struct{ Offset, Size int64 }
 )
 
 // Get returns a dictionary's value for a key that is a string or bytes.
@@ -73,15 +75,39 @@ type decoder struct {
 	r     *bufio.Reader
 	stack []any
 	memo  map[int]any
+
+	read *counter // what r reads from, where long bytes stay there
 }
+
+// counter counts what is read from a file.
+type counter struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// longBytes is from what size on DecodeLocated leaves bytes where they are.
+const longBytes = 1 << 10
 
 var errShort = errors.New("the pickle is cut off")
 
 // Decode reads one pickle and leaves r behind it.
-func Decode(r *bufio.Reader) (any, error) {
-	d := &decoder{r: r, memo: map[int]any{}}
+func Decode(r *bufio.Reader) (any, error) { return (&decoder{r: r, memo: map[int]any{}}).decode() }
+
+// DecodeLocated reads the pickle that a file begins with, and says of longer bytes where they lie instead of reading them.
+func DecodeLocated(file io.Reader) (any, error) {
+	c := &counter{in: file}
+	return (&decoder{r: bufio.NewReader(c), memo: map[int]any{}, read: c}).decode()
+}
+
+func (d *decoder) decode() (any, error) {
 	for {
-		op, err := r.ReadByte()
+		op, err := d.r.ReadByte()
 		if err != nil {
 			return nil, errShort
 		}
@@ -196,12 +222,14 @@ func (d *decoder) do(op byte) error {
 		d.push(false)
 	case 'I', 'L', 'F', 'S', 'V', 'J', 'K', 'M', 'G', 0x8a, 0x8b:
 		return d.scalar(op)
-	case 'T', 'U', 'X', 0x8c, 0x8d: // strings
-		b, err := d.counted(map[byte]int{'T': 4, 'U': 1, 'X': 4, 0x8c: 1, 0x8d: 8}[op])
+	case 'T', 'B', 0x8e, 0x96:
+		return d.long(op)
+	case 'U', 'X', 0x8c, 0x8d: // strings
+		b, err := d.counted(map[byte]int{'U': 1, 'X': 4, 0x8c: 1, 0x8d: 8}[op])
 		d.push(string(b))
 		return err
-	case 'B', 'C', 0x8e, 0x96: // bytes
-		b, err := d.counted(map[byte]int{'B': 4, 'C': 1, 0x8e: 8, 0x96: 8}[op])
+	case 'C':
+		b, err := d.counted(1)
 		d.push(b)
 		return err
 	case 'p', 'q', 'r', 'g', 'h', 'j', 0x94:
@@ -212,6 +240,29 @@ func (d *decoder) do(op byte) error {
 		return d.container(op)
 	}
 	return nil
+}
+
+// long reads bytes, or Python 2's string, whose length may be any.
+func (d *decoder) long(op byte) error {
+	size, err := d.uint(map[byte]int{'T': 4, 'B': 4, 0x8e: 8, 0x96: 8}[op])
+	if err != nil {
+		return err
+	}
+	if d.read != nil && size >= longBytes && size <= 1<<40 {
+		at := d.read.n - int64(d.r.Buffered())
+		if n, err := io.CopyN(io.Discard, d.r, int64(size)); err != nil || n < int64(size) {
+			return errShort
+		}
+		d.push(Located{at, int64(size)})
+		return nil
+	}
+	b, err := d.bytes(size)
+	if op == 'T' {
+		d.push(string(b))
+	} else {
+		d.push(b)
+	}
+	return err
 }
 
 func (d *decoder) scalar(op byte) error {

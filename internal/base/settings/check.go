@@ -8,30 +8,26 @@ import (
 	"strings"
 )
 
-// Check reports the first number in a struct that lies outside of the interval of its field's tag: range:"[0,1)" is from 0
-// to less than 1, range:"(0,)" more than 0. Numbers that are none, or infinite, are refused in every field with a JSON name.
+// Check reports the first number in a struct, or in one that a pointer is given to, that lies outside of the interval of
+// its field's tag: range:"[0,1)" is from 0 to less than 1, range:"(0,)" more than 0. Numbers that are none, or infinite, are
+// refused in every field with a JSON name.
 func Check(of any) error {
-	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	for f := range fields(reflect.ValueOf(of)) {
 		var x float64
 		switch {
-		case name == "" || name == "-":
-			continue
-		case v.Field(i).CanFloat():
-			x = v.Field(i).Float()
-		case v.Field(i).CanInt():
-			x = float64(v.Field(i).Int())
+		case f.value.CanFloat():
+			x = f.value.Float()
+		case f.value.CanInt():
+			x = float64(f.value.Int())
 		default:
 			continue
 		}
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return fmt.Errorf("%s %g, expected a number", name, x)
+			return fmt.Errorf("%s %g, expected a number", f.name, x)
 		}
-		if limits := f.Tag.Get("range"); limits != "" {
+		if limits := f.tag.Get("range"); limits != "" {
 			if in, want := within(x, limits); !in {
-				return fmt.Errorf("%s %v, expected %s", name, v.Field(i), want)
+				return fmt.Errorf("%s %v, expected %s", f.name, f.value, want)
 			}
 		}
 	}

@@ -5,28 +5,30 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
 )
 
-// Set changes fields of *into, a struct, as a list key=value,key=value says. Hyphens in keys stand for
-// underscores. A value is read as JSON where the field takes it, else as a string.
-func Set(list string, into any) error {
+// Set changes fields of structs, given by pointers, as a list key=value,key=value says; a key goes to the first struct that
+// has it. Hyphens in keys stand for underscores. A value is read as JSON where the field takes it, else as a string.
+func Set(list string, into ...any) error {
 	if list == "" {
 		return nil
 	}
 	for _, item := range strings.Split(list, ",") {
 		_, value, ok := strings.Cut(item, "=")
 		key := Key(item)
-		if names := Names(into); !ok || !slices.Contains(names, key) {
-			return fmt.Errorf("setting %q, expected key=value with one of %s", item, strings.Join(names, ", "))
+		at := slices.IndexFunc(into, func(of any) bool { return slices.Contains(Names(of), key) })
+		if !ok || at < 0 {
+			return fmt.Errorf("setting %q, expected key=value with one of %s", item, strings.Join(Names(into...), ", "))
 		}
 		quoted, err := json.Marshal(value)
 		if err != nil {
 			return err
 		}
-		if decode(key, json.RawMessage(value), into) != nil && decode(key, quoted, into) != nil {
+		if decode(key, json.RawMessage(value), into[at]) != nil && decode(key, quoted, into[at]) != nil {
 			return fmt.Errorf("setting %q: %s does not take %q", item, key, value)
 		}
 	}
@@ -49,15 +51,44 @@ func decode(key string, value json.RawMessage, into any) error {
 	return d.Decode(into)
 }
 
-// Names lists the keys of a struct, given by a pointer, in its order.
-func Names(of any) []string {
-	t := reflect.TypeOf(of).Elem()
+// Names lists the keys of structs, given by pointers, in their order; those of an embedded struct stand in its place.
+func Names(of ...any) []string {
 	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			names = append(names, name)
+	for _, v := range of {
+		for f := range fields(reflect.ValueOf(v)) {
+			names = append(names, f.name)
 		}
 	}
 	return names
+}
+
+// field is one with a JSON name.
+type field struct {
+	name  string
+	tag   reflect.StructTag
+	value reflect.Value
+}
+
+// fields goes through those of a struct or of one that v points to, and of the structs embedded in it.
+func fields(v reflect.Value) iter.Seq[field] {
+	v = reflect.Indirect(v)
+	return func(yield func(field) bool) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			switch {
+			case name == "-":
+			case name != "":
+				if !yield(field{name, f.Tag, v.Field(i)}) {
+					return
+				}
+			case f.Anonymous:
+				for inner := range fields(v.Field(i)) {
+					if !yield(inner) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -28,3 +28,28 @@ func TestSet(t *testing.T) {
 		}
 	}
 }
+
+type outer struct {
+	First int `json:"first"`
+	Inner
+	Last int `json:"last"`
+}
+
+// Inner is embedded.
+type Inner struct {
+	Width float64 `json:"width" range:"(0,)"`
+}
+
+func TestSeveralAndEmbeddedStructs(t *testing.T) {
+	a, b := thing{}, outer{}
+	if err := Set("width=2,share=0.5,last=3", &a, &b); err != nil || a.Share != 0.5 || b.Width != 2 || b.Last != 3 {
+		t.Errorf("%+v %+v: %v", a, b, err)
+	}
+	if got := strings.Join(Names(&a, &b), " "); got != "name share deep_down first width last" {
+		t.Errorf("the names are %s", got)
+	}
+	b.Width = 0
+	if err := Check(&b); err == nil || !strings.Contains(err.Error(), "width 0") {
+		t.Errorf("an embedded field is checked: %v", err)
+	}
+}

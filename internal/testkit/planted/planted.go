@@ -26,7 +26,7 @@ func Render(t testing.TB, seed uint64, train, test int) *Signs {
 	t.Helper()
 	d := signs.Render(seed, train, test)
 	c := attack.Defaults("badnets")
-	c.Target, c.PatchSize = Target, 5
+	c.Target, c.Own = Target, &attack.BadNets{PatchSize: 5}
 	a, set, poisoned := Poison(t, c, d.Train)
 	triggered, err := a.Triggered(context.Background(), d.Test)
 	if err != nil {

@@ -31,6 +31,23 @@ func (n *Node) executed() int {
 	return n.flops()
 }
 
+// Arithmetic returns how many multiplications and additions of convolutions, linear layers and their gradients a run
+// does.
+func (p *Program) Arithmetic() float64 {
+	sum := 0
+	for _, l := range p.levels {
+		for _, n := range l.whole {
+			sum += n.executed()
+		}
+		for _, s := range l.stages {
+			for _, n := range s.nodes {
+				sum += n.executed()
+			}
+		}
+	}
+	return float64(sum)
+}
+
 // Explain runs the program once to warm up and rounds times on one worker, and describes it as a table: per
 // level the whole nodes and the loops, per node its shape, bytes, floating-point operations of a direct convolution, time
 // a run, speed, and the share of the core's peak that what is really multiplied and added takes.

@@ -83,12 +83,7 @@ func genericFlat(f func(a *Args, off int)) raw {
 
 func coef(a *Args, k, i int) float32 { return *f32(a.Coef, (k*Group+i)*4) }
 
-func relu(x float32) float32 {
-	if x > 0 {
-		return x
-	}
-	return 0
-}
+func relu(x float32) float32 { return max(x, 0) } // NaN stays NaN: a training that diverges must not look well
 
 var generic = Set{
 	Name:          "generic",

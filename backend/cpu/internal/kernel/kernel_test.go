@@ -139,6 +139,43 @@ func TestLoopsAgreeWithGeneric(t *testing.T) {
 	}
 }
 
+// TestLoopsKeepWhatIsNoNumber runs the loops that compare on numbers at the edges: NaN is no less than 0, and its ReLU
+// is NaN.
+func TestLoopsKeepWhatIsNoNumber(t *testing.T) {
+	edges := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0, float32(math.Copysign(0, -1)), 1, -1, math.SmallestNonzeroFloat32}
+	x, v, co := make([]float32, Group), make([]float32, Group), make([]float32, 2*Group)
+	for i := range x {
+		x[i], v[i], co[i] = edges[i%len(edges)], float32(i+1), 1
+	}
+	for _, s := range Sets() {
+		for _, l := range []struct {
+			name string
+			run  raw
+			src  [2][]float32
+			want func(i int) float32
+		}{
+			{"relu", s.relu, [2][]float32{x, x}, func(i int) float32 { return max(x[i], 0) }},
+			{"affineRelu", s.affineRelu, [2][]float32{x, x}, func(i int) float32 { return max(x[i], 0) }},
+			{"reluGrad", s.reluGrad, [2][]float32{v, x}, nil},
+			{"affineMask", s.affineMask, [2][]float32{v, x}, nil},
+		} {
+			got := make([]float32, Group)
+			l.run((*byte)(unsafe.Pointer(&Args{Dst: ptr(got, 0), Src0: ptr(l.src[0], 0), Src1: ptr(l.src[1], 0), Count: 1, Stride: Group * 4, Coef: ptr(co, 0)})))
+			for i := range got {
+				want := float32(0)
+				if l.want != nil {
+					want = l.want(i)
+				} else if x[i] >= 0 {
+					want = v[i]
+				}
+				if got[i] != want && !(got[i] != got[i] && want != want) {
+					t.Errorf("%s %s of %g is %g, expected %g", s.Name, l.name, x[i], got[i], want)
+				}
+			}
+		}
+	}
+}
+
 func TestArgumentOffsets(t *testing.T) {
 	var c ConvArgs
 	var w WeightGradArgs

@@ -53,6 +53,8 @@ var avx512Set = Set{
 	mulScalar:  mulScalarAVX512,
 	relu:       reluAVX512,
 	reluGrad:   reluGradAVX512,
+
+	peak: peakAVX512, peakSums: 28 * 16,
 }
 
 var avx2Set = Set{
@@ -87,4 +89,6 @@ var avx2Set = Set{
 	mulScalar:  mulScalarAVX2,
 	relu:       reluAVX2,
 	reluGrad:   reluGradAVX2,
+
+	peak: peakAVX2, peakSums: 12 * 8,
 }

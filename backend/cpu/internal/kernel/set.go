@@ -23,6 +23,10 @@ type Set struct {
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
 	add, sub, mul, addScalar, mulScalar, relu, reluGrad raw
+
+	// peak multiplies and adds a.Count times to peakSums sums, without memory; nil if the set can't.
+	peak     raw
+	peakSums int
 }
 
 // Tile is a weight-gradient kernel: Cols kernel columns × Channels input channels × 16·Blocks
@@ -35,7 +39,7 @@ type Tile struct {
 // Run adds the tile's sums to the gradient.
 func (t *Tile) Run(a *WeightGradArgs) { t.run((*byte)(unsafe.Pointer(a))) }
 
-// Active is the set in use: the best that the processor has, or what UNPOISON_CPU names.
+// Active is the set in use: the best that the processor has, or what UNPOISON_CPU names, if it has that.
 var Active = choose(os.Getenv("UNPOISON_CPU"))
 
 // Sets lists what this processor can run, best first; the last is generic.
@@ -117,7 +121,7 @@ func call(f raw, a *Args) {
 // Affine computes dst = c0·src0 + c1.
 func (s *Set) Affine(a *Args) { call(s.affine, a) }
 
-// AffineRelu computes dst = max(0, c0·src0 + c1).
+// AffineRelu computes dst = max(0, c0·src0 + c1), NaN for NaN.
 func (s *Set) AffineRelu(a *Args) { call(s.affineRelu, a) }
 
 // Affine2 computes dst = c0·src0 + c1·src1 + c2.
@@ -153,7 +157,7 @@ func (s *Set) AddScalar(a *Args) { call(s.addScalar, a) }
 // MulScalar computes dst = src0 · c0.
 func (s *Set) MulScalar(a *Args) { call(s.mulScalar, a) }
 
-// Relu computes dst = max(0, src0).
+// Relu computes dst = max(0, src0), NaN for NaN.
 func (s *Set) Relu(a *Args) { call(s.relu, a) }
 
 // ReluGrad computes dst = src0 where src1 ≥ 0, else 0.

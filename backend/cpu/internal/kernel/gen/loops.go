@@ -1,230 +1,88 @@
 package main
 
-import (
-	"fmt"
+// group is kernel.Group.
+const group = 64
 
-	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
-	. "github.com/mmcloughlin/avo/reg"
+// constant is what a loop holds in a register.
+type constant int
+
+const (
+	nothing constant = iota
+	scalar           // the first coefficient, in all lanes
+	zero
 )
 
-// channelKernels work on groups of 64 floats: 64 channels of a pixel, or 2, 4, … pixels of fewer
+// channelLoop describes a loop over groups of 64 floats: 64 channels of a pixel, or 2, 4, … pixels of fewer
 // channels, with the coefficients repeated to 64. Group g lies g·stride bytes after the first.
-func channelKernels(s isa) {
-	const group = 64
-	n := group / s.lanes
-	// body(i, …) handles vector i of a group; coefficient k of vector i lies at coef + (k·64 + i·lanes)·4.
-	each := func(name, doc string, srcs int, hasDst bool, ncoef, nacc int,
-		body func(src []Mem, dst Mem, coef []Op, acc []VecVirtual),
-	) {
-		a := s.start(name+s.name, doc)
-		count, stride, coefs := field(a, 32), field(a, 40), field(a, 48)
-		var dst Register
-		if hasDst {
-			dst = field(a, 0)
-		}
-		src := make([]Register, srcs)
-		for i := range src {
-			src[i] = field(a, 8+8*i)
-		}
-		// Half a group at a time keeps the coefficients in registers.
-		halves, per := 1, n
-		if (ncoef+nacc)*n > s.regs-4 {
-			halves, per = 2, n/2
-		}
-		if (ncoef+nacc)*per > s.regs-4 {
-			halves, per = 4, n/4
-		}
-		if (ncoef+nacc)*per > s.regs-4 {
-			halves, per = 8, n/8
-		}
-		for h := range halves {
-			coef := make([][]Op, per)
-			acc := make([][]VecVirtual, per)
-			for i := range per {
-				for k := range ncoef {
-					v := s.vec()
-					VMOVUPS(Mem{Base: coefs, Disp: (k*group + (h*per+i)*s.lanes) * 4}, v)
-					coef[i] = append(coef[i], v)
-				}
-				acc[i] = s.vecs(nacc)
-				for _, v := range acc[i] {
-					s.zero(v)
-				}
-			}
-			off := GP64()
-			XORQ(off, off)
-			c := GP64()
-			MOVQ(count, c)
-			Label(fmt.Sprintf("loop%d", h))
-			for i := range per {
-				disp := (h*per + i) * s.bytes()
-				ms := make([]Mem, srcs)
-				for j := range ms {
-					ms[j] = Mem{Base: src[j], Index: off, Scale: 1, Disp: disp}
-				}
-				var d Mem
-				if hasDst {
-					d = Mem{Base: dst, Index: off, Scale: 1, Disp: disp}
-				}
-				body(ms, d, coef[i], acc[i])
-			}
-			ADDQ(stride, off)
-			DECQ(c)
-			JNE(LabelRef(fmt.Sprintf("loop%d", h)))
-			if nacc > 0 {
-				sums := field(a, 56)
-				for i := range per {
-					for k, v := range acc[i] {
-						m := Mem{Base: sums, Disp: (k*group + (h*per+i)*s.lanes) * 4}
-						VADDPS(m, v, v)
-						VMOVUPS(v, m)
-					}
-				}
-			}
-		}
-		VZEROUPPER()
-		RET()
-	}
-	each("affine", "", 1, true, 2, 0, func(src []Mem, dst Mem, coef []Op, _ []VecVirtual) {
-		v := s.vec()
-		VMOVUPS(coef[1], v)
-		VFMADD231PS(src[0], coef[0], v)
-		VMOVUPS(v, dst)
-	})
-	zero := func() VecVirtual { z := s.vec(); s.zero(z); return z }
-	each("affineRelu", "", 1, true, 2, 0, func(src []Mem, dst Mem, coef []Op, _ []VecVirtual) {
-		v := s.vec()
-		VMOVUPS(coef[1], v)
-		VFMADD231PS(src[0], coef[0], v)
-		VMAXPS(zero(), v, v)
-		VMOVUPS(v, dst)
-	})
-	each("affine2", "", 2, true, 3, 0, func(src []Mem, dst Mem, coef []Op, _ []VecVirtual) {
-		v := s.vec()
-		VMOVUPS(coef[2], v)
-		VFMADD231PS(src[1], coef[1], v)
-		VFMADD231PS(src[0], coef[0], v)
-		VMOVUPS(v, dst)
-	})
-	each("affine2Add", "", 3, true, 3, 0, func(src []Mem, dst Mem, coef []Op, _ []VecVirtual) {
-		v := s.vec()
-		VMOVUPS(coef[2], v)
-		VFMADD231PS(src[1], coef[1], v)
-		VFMADD231PS(src[0], coef[0], v)
-		VADDPS(src[2], v, v)
-		VMOVUPS(v, dst)
-	})
-	each("affineMask", "", 2, true, 2, 0, func(src []Mem, dst Mem, coef []Op, _ []VecVirtual) {
-		// dst = a·x+b ≥ 0 ? v : 0
-		v := s.vec()
-		VMOVUPS(coef[1], v)
-		VFMADD231PS(src[1], coef[0], v)
-		if s.wide {
-			k := K()
-			VCMPPS(Imm(13), zero(), v, k)
-			r := s.vec()
-			VMOVUPS_Z(src[0], k, r)
-			VMOVUPS(r, dst)
-		} else {
-			VCMPPS(Imm(13), zero(), v, v)
-			VANDPS(src[0], v, v)
-			VMOVUPS(v, dst)
-		}
-	})
-	each("sum", "", 1, false, 0, 1, func(src []Mem, _ Mem, _ []Op, acc []VecVirtual) {
-		VADDPS(src[0], acc[0], acc[0])
-	})
-	each("sumSquares", "", 1, false, 1, 1, func(src []Mem, _ Mem, coef []Op, acc []VecVirtual) {
-		d := s.vec()
-		VMOVUPS(src[0], d)
-		VSUBPS(coef[0], d, d)
-		VFMADD231PS(d, d, acc[0])
-	})
-	each("gradSums", "", 2, false, 1, 2, func(src []Mem, _ Mem, coef []Op, acc []VecVirtual) {
-		// acc0 += v, acc1 += v·(x−mean)
-		v, d := s.vec(), s.vec()
-		VMOVUPS(src[0], v)
-		VMOVUPS(src[1], d)
-		VSUBPS(coef[0], d, d)
-		VADDPS(v, acc[0], acc[0])
-		VFMADD231PS(v, d, acc[1])
-	})
+type channelLoop[V any] struct {
+	name              string
+	srcs, coefs, sums int
+	k                 constant
+	body              func(src, coef, sums []V, k V) V // of one vector: what is written, if there are no sums
 }
 
-// flatKernels work on count groups of 64 consecutive floats.
-func flatKernels(s isa) {
-	const group = 64
-	n := group / s.lanes
-	each := func(name string, srcs int, prep func(a Register) []VecVirtual, body func(src []Mem, dst Mem, k []VecVirtual)) {
-		a := s.start(name+s.name, "")
-		dst, count := field(a, 0), field(a, 32)
-		src := make([]Register, srcs)
-		for i := range src {
-			src[i] = field(a, 8+8*i)
-		}
-		var k []VecVirtual
-		if prep != nil {
-			k = prep(a)
-		}
-		off := GP64()
-		XORQ(off, off)
-		Label("loop")
-		for i := range n {
-			ms := make([]Mem, srcs)
-			for j := range ms {
-				ms[j] = Mem{Base: src[j], Index: off, Scale: 1, Disp: i * s.bytes()}
-			}
-			body(ms, Mem{Base: dst, Index: off, Scale: 1, Disp: i * s.bytes()}, k)
-		}
-		ADDQ(U32(group*4), off)
-		DECQ(count)
-		JNE(LabelRef("loop"))
-		VZEROUPPER()
-		RET()
+// channelLoops lists the channel-wise kernels; set.go says what they compute.
+func channelLoops[V any](m machine[V]) []channelLoop[V] {
+	affine2 := func(src, coef, _ []V, _ V) V {
+		v := m.copy(coef[2])
+		m.fmaTo(src[1], coef[1], v)
+		m.fmaTo(src[0], coef[0], v)
+		return v
 	}
-	binary := func(f func(ops ...Op)) func(src []Mem, dst Mem, _ []VecVirtual) {
-		return func(src []Mem, dst Mem, _ []VecVirtual) {
-			v := s.vec()
-			VMOVUPS(src[0], v)
-			f(src[1], v, v)
-			VMOVUPS(v, dst)
-		}
+	affine := func(x, a, b V) V {
+		v := m.copy(b)
+		m.fmaTo(x, a, v)
+		return v
 	}
-	scalar := func(f func(ops ...Op)) func(src []Mem, dst Mem, k []VecVirtual) {
-		return func(src []Mem, dst Mem, k []VecVirtual) {
-			v := s.vec()
-			f(src[0], k[0], v)
-			VMOVUPS(v, dst)
-		}
+	var none V
+	return []channelLoop[V]{
+		{"affine", 1, 2, 0, nothing, func(src, coef, _ []V, _ V) V { return affine(src[0], coef[0], coef[1]) }},
+		{"affineRelu", 1, 2, 0, zero, func(src, coef, _ []V, k V) V {
+			v := affine(src[0], coef[0], coef[1])
+			return m.relu(v, k)
+		}},
+		{"affine2", 2, 3, 0, nothing, affine2},
+		{"affine2Add", 3, 3, 0, nothing, func(src, coef, _ []V, k V) V {
+			v := affine2(src, coef, nil, k)
+			m.addTo(src[2], v)
+			return v
+		}},
+		{"affineMask", 2, 2, 0, zero, func(src, coef, _ []V, k V) V {
+			v := affine(src[1], coef[0], coef[1])
+			return m.keep(src[0], v, k)
+		}},
+		{"sum", 1, 0, 1, nothing, func(src, _, sums []V, _ V) V { m.addTo(src[0], sums[0]); return none }},
+		{"sumSquares", 1, 1, 1, nothing, func(src, coef, sums []V, _ V) V {
+			d := m.sub(src[0], coef[0])
+			m.fmaTo(d, d, sums[0])
+			return none
+		}},
+		{"gradSums", 2, 1, 2, nothing, func(src, coef, sums []V, _ V) V {
+			v, d := m.copy(src[0]), m.sub(src[1], coef[0])
+			m.addTo(v, sums[0])
+			m.fmaTo(v, d, sums[1])
+			return none
+		}},
 	}
-	bcast := func(a Register) []VecVirtual {
-		v := s.vec()
-		p := field(a, 48)
-		VBROADCASTSS(Mem{Base: p}, v)
-		return []VecVirtual{v}
+}
+
+// flatLoop describes a loop over groups of 64 consecutive floats.
+type flatLoop[V any] struct {
+	name string
+	srcs int
+	k    constant
+	body func(src []V, k V) V // of one vector: what is written
+}
+
+// flatLoops lists the flat kernels; set.go says what they compute.
+func flatLoops[V any](m machine[V]) []flatLoop[V] {
+	return []flatLoop[V]{
+		{"add", 2, nothing, func(src []V, _ V) V { return m.add(src[0], src[1]) }},
+		{"sub", 2, nothing, func(src []V, _ V) V { return m.sub(src[0], src[1]) }},
+		{"mul", 2, nothing, func(src []V, _ V) V { return m.mul(src[0], src[1]) }},
+		{"addScalar", 1, scalar, func(src []V, k V) V { return m.add(k, src[0]) }},
+		{"mulScalar", 1, scalar, func(src []V, k V) V { return m.mul(k, src[0]) }},
+		{"relu", 1, zero, func(src []V, k V) V { return m.relu(src[0], k) }},
+		{"reluGrad", 2, zero, func(src []V, k V) V { return m.keep(src[0], m.copy(src[1]), k) }},
 	}
-	each("add", 2, nil, binary(VADDPS))
-	each("sub", 2, nil, binary(VSUBPS))
-	each("mul", 2, nil, binary(VMULPS))
-	each("addScalar", 1, bcast, scalar(VADDPS))
-	each("mulScalar", 1, bcast, scalar(VMULPS))
-	each("relu", 1, func(Register) []VecVirtual { z := s.vec(); s.zero(z); return []VecVirtual{z} }, scalar(VMAXPS))
-	each("reluGrad", 2, func(Register) []VecVirtual { z := s.vec(); s.zero(z); return []VecVirtual{z} },
-		func(src []Mem, dst Mem, k []VecVirtual) {
-			// dst = x ≥ 0 ? v : 0, sources v, x
-			v := s.vec()
-			VMOVUPS(src[1], v)
-			if s.wide {
-				m := K()
-				VCMPPS(Imm(13), k[0], v, m)
-				r := s.vec()
-				VMOVUPS_Z(src[0], m, r)
-				VMOVUPS(r, dst)
-			} else {
-				VCMPPS(Imm(13), k[0], v, v)
-				VANDPS(src[0], v, v)
-				VMOVUPS(v, dst)
-			}
-		})
 }

@@ -1,0 +1,176 @@
+package abl
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// A network that learnt a sticker forgets it, by way of the images that isolation found and of those that it missed; with no
+// tolerance it comes back as it was.
+func TestUnlearnsTheTrigger(t *testing.T) {
+	ctx := context.Background()
+	data := planted.Render(t, 5, 1200, 150)
+	parts := &isolate.Parts{}
+	for i, p := range data.Poisoned {
+		switch {
+		case p && len(parts.Isolated) < 60:
+			parts.Isolated = append(parts.Isolated, i)
+		case !p && len(parts.HeldBack) < 150:
+			parts.HeldBack = append(parts.HeldBack, i)
+		default:
+			parts.Kept = append(parts.Kept, i)
+		}
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := n.Init(1)
+	p := &train.Phase{Name: "test", Data: data.Train, Indices: slices.Concat(parts.Kept, parts.Isolated), Batch: 64, Epochs: 14, Schedule: train.OneCycle(0.1, 0.2)}
+	if err := p.Tune(ctx, b, &train.Module{Net: n, State: state}, nil); err != nil {
+		t.Fatal(err)
+	}
+	asr := func() float64 {
+		e, err := evaluate.Of(b, n, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Accuracy(ctx, data.Triggered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Accuracy
+	}
+	if before := asr(); before < 0.9 {
+		t.Fatalf("the backdoor was not learnt: attack success %.2f", before)
+	}
+	untouched := state.Clone()
+
+	// Poisoned images that hide among the held-back ones must not speak for the backdoor.
+	parts.HeldBack = append(parts.HeldBack, parts.Isolated[:50]...)
+
+	o := Default()
+	o.Augment, o.Tolerance, o.UnlearnSteps = false, -1, 10
+	out, err := Unlearn(ctx, b, n, state, data.Train, parts, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !out.RolledBack {
+		t.Error("not rolled back")
+	}
+	for i := range state {
+		if !slices.Equal(state[i].Data, untouched[i].Data) {
+			t.Fatalf("rolled back, and %s differs", state[i].Name)
+		}
+	}
+
+	o.Tolerance, o.UnlearnSteps = 0.1, 50
+	if out, err = Unlearn(ctx, b, n, state, data.Train, parts, o, nil); err != nil {
+		t.Fatal(err)
+	}
+	if after := asr(); after > 0.2 || !out.Unlearnt || out.RolledBack {
+		t.Errorf("attack success %.2f after unlearning, outcome %+v", after, out)
+	}
+	if out.Dropped == 0 {
+		t.Error("refinement found none of the poison that isolation missed")
+	}
+	if want := out.Steps * 128; out.Images != want {
+		t.Errorf("%d images in %d steps, expected %d", out.Images, out.Steps, want)
+	}
+}
+
+// Split unlearning shows isolated images alone, and counts these.
+func TestSplitCountsIsolatedImages(t *testing.T) {
+	data := planted.Render(t, 5, 60, 1)
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Paper()
+	o.UnlearnSteps, o.UnlearnEpochs, o.Tolerance = 3, 0, 1
+	all := train.All(data.Train)
+	shown := 0
+	out, err := Unlearn(context.Background(), b, n, n.Init(1), data.Train, &isolate.Parts{Isolated: all[:20], HeldBack: all[20:30], Kept: all[30:]}, o, func(train.Progress) { shown += 20 })
+	if err != nil || out.Images != shown || shown == 0 {
+		t.Errorf("%+v after %d images: %v", out, shown, err)
+	}
+}
+
+// A run that goes on after its last stage says the same as the one that finished it.
+func TestOutcomeOutlivesTheRun(t *testing.T) {
+	data := planted.Render(t, 5, 80, 1).Train
+	o := Demo()
+	o.Batch, o.IsolateEpochs, o.TuneEpochs, o.UnlearnSteps, o.Refine = 32, 1, 1, 3, false
+	s := train.Settings{Folder: t.TempDir()}
+	first, err := Train(context.Background(), data, o, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Resume = true
+	again, err := Train(context.Background(), data, o, s)
+	if err != nil || *again.Unlearn != *first.Unlearn || again.Isolated != first.Isolated || !slices.Equal(again.Suspects, first.Suspects) {
+		t.Errorf("%+v, then %+v: %v", first.Unlearn, again.Unlearn, err)
+	}
+	o.TuneRate /= 2
+	if _, err := Train(context.Background(), data, o, s); err == nil {
+		t.Error("a run went on with another recipe")
+	}
+}
+
+func TestWrongPartsAreRefused(t *testing.T) {
+	for want, mode := range map[string]string{"nope": "nope", "got 0 and 0": "joint"} {
+		o := Default()
+		o.Unlearn = mode
+		if _, err := Unlearn(context.Background(), nil, nil, nil, nil, &isolate.Parts{}, o, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+// Epochs of unlearning are over the kept images, or the isolated ones.
+func TestStepsOfEpochs(t *testing.T) {
+	p := &isolate.Parts{Kept: make([]int, 1280), Isolated: make([]int, 65)}
+	o := Default()
+	o.UnlearnSteps, o.UnlearnEpochs = 7, 2
+	if got := o.stepsOf(p); got != 20 {
+		t.Errorf("joint: %d steps, expected 20", got)
+	}
+	if o.Unlearn = "split"; o.stepsOf(p) != 3 {
+		t.Errorf("split: %d steps, expected 3", o.stepsOf(p))
+	}
+	if o.UnlearnEpochs = 0; o.stepsOf(p) != 7 {
+		t.Errorf("%d steps, expected 7", o.stepsOf(p))
+	}
+}
+
+// Held-back images of a label that most isolated ones carry do not judge, unless there are no others.
+func TestJudges(t *testing.T) {
+	d := &dataset.Set{Labels: []int32{0, 0, 1, 2}, Classes: []string{"a", "b", "c"}}
+	for _, c := range []struct{ held, isolated, want []int }{
+		{[]int{0, 1, 2, 3}, []int{6, 3, 2}, []int{2, 3}},
+		{[]int{0, 1, 2, 3}, []int{5, 3, 2}, []int{0, 1, 2, 3}},
+		{[]int{0, 1}, []int{9, 1, 0}, []int{0, 1}},
+	} {
+		if got := judges(d, c.held, c.isolated); !slices.Equal(got, c.want) {
+			t.Errorf("isolated %v: judged by %v, expected %v", c.isolated, got, c.want)
+		}
+	}
+}

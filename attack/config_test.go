@@ -1,0 +1,75 @@
+package attack
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestWrongSettingsAreRefused(t *testing.T) {
+	d := images()
+	for spec, want := range map[string]string{
+		"nope": "badnets", "badnets:target=10": "0 to 9", "badnets:rate=1.5": "expected more than 0 and less than 1",
+		"blend:alpha": "key=value", "blend:alhpa=1": "key=value", "blend:alpha=x": "does not take", "blend:alpha=0": "alpha 0",
+		"blend:delta=3": "with one of rate, target, seed, all_to_all, cover, targets, random_labels, alpha, image", // another attack's
+		"sig:rate=0.3":  "rate up to 0.1", "badnets:patch_size=40": "fit", "badnets:patch_size=0": "patch_size 0",
+		"cba:class_a=4,class_b=4": "three different", "cba:class_b=10": "0 to 9", "cba:mix=odd": "half and blend",
+		"trojan:mask=star": "watermark", "trojan:mask=watermark,alpha=2": "alpha 2", "cl:epsilon=0": "epsilon 0", "cl:steps=0": "steps 0",
+		"custom": "custom:image=FILE.png", "sig:all_to_all=true": "keeps labels", "dfst:style=nowhere": "sunset or a folder",
+		"fc:place=odd": "image and patch", "fc:attacker=odd": "aware and clean", "dynamic:epochs=-1": "epochs -1",
+		"cl:cover=0.1": "covering", "fc:cover=0.1": "covering", "blend:cover=1": "cover 1", "trojan:cover=-1": "cover -1",
+	} {
+		c, err := Parse(spec)
+		if err == nil {
+			if own := c.Surrogate(); own != nil && own.Epochs > 0 {
+				own.Network, own.Epochs = "small-cnn", 0
+			}
+			var a *Attack
+			if a, err = New(ctx, c, d.Train, Env{}); err == nil {
+				_, _, err = a.Poison(ctx, d.Train)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, expected something about %q", spec, err, want)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	c, err := Parse("trojan:mask=watermark,alpha=0.5,patch-size=6,target=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := c.Own.(*Trojan)
+	if own.Mask != "watermark" || own.Alpha != 0.5 || own.PatchSize != 6 || c.Target != 2 || own.Steps != 200 {
+		t.Errorf("parsed %+v", c)
+	}
+}
+
+// What a run's folder says of an attack is read back as it was, and is one flat object.
+func TestConfigAsJSON(t *testing.T) {
+	for _, m := range Builtin() {
+		c := m.Defaults()
+		c.Seed, c.Target = 7, 2
+		raw, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Config
+		if err := json.Unmarshal(raw, &back); err != nil {
+			t.Fatal(err)
+		}
+		if back.Method.Name != m.Name || back.Common != c.Common || !reflect.DeepEqual(back.Own, c.Own) {
+			t.Errorf("%s came back as %+v, was %+v", raw, back, c)
+		}
+	}
+	raw, err := json.Marshal(Defaults("fc"))
+	const want = `{"name":"fc","rate":0.08,"target":0,"seed":0,"patch_size":8,"epsilon":16,"steps":60,"attacker":"aware","place":"image","network":"wrn-16-1","epochs":10}`
+	if err != nil || string(raw) != want { // the digests of what is cached are of these bytes
+		t.Errorf("%s, expected %s", raw, want)
+	}
+	if err := json.Unmarshal([]byte(`{"name":"nope"}`), &Config{}); err == nil || !strings.Contains(err.Error(), "badnets") {
+		t.Errorf("an unknown attack: %v", err)
+	}
+}

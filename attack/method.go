@@ -1,0 +1,93 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/settings"
+)
+
+// Method is an attack as a table lists it.
+type Method struct {
+	Name       string
+	About      string
+	Paper      string
+	CleanLabel bool // poisons images of the target class and leaves their labels
+	// Rate and Cover are the defaults; a rate of 0 stands for 10 %, or 8 % of the whole set for clean-label attacks.
+	Rate, Cover float64
+	Recipe      int // counts up when what it learns from the same settings changes; see Env.Cache
+	// Unlearnt clears the common settings that what is learnt does not depend on, beside the rate; nil: none.
+	Unlearnt func(c *Common)
+	// Settings returns the attack's own settings with their defaults.
+	Settings func() Settings
+}
+
+// Defaults returns the attack with its default settings: target 0, and those of its paper where it gives any.
+func (m Method) Defaults() Config {
+	c := Config{Method: m, Common: Common{Rate: m.Rate, Cover: m.Cover}, Own: m.Settings()}
+	if c.Rate == 0 {
+		c.Rate = 0.1
+		if m.CleanLabel {
+			c.Rate = 0.08
+		}
+	}
+	return c
+}
+
+// Methods is a table of attacks. A program that has attacks of its own appends them to Builtin's.
+type Methods []Method
+
+// Builtin returns the attacks of this package.
+func Builtin() Methods {
+	return Methods{
+		badNets, trojan, blend, dynamic, sig, cleanLabel, featureCollision, dfst, latent, composite,
+		waNet, taCT, adaptiveBlend, adaptivePatch, bpp, lowFrequency, issba, refool, refoolClean, custom,
+	}
+}
+
+// Names lists the attacks.
+func (m Methods) Names() []string {
+	n := make([]string, len(m))
+	for i, of := range m {
+		n[i] = of.Name
+	}
+	return n
+}
+
+// Named returns the attack of this name.
+func (m Methods) Named(name string) (Method, error) {
+	i := slices.IndexFunc(m, func(m Method) bool { return m.Name == name })
+	if i < 0 {
+		return Method{}, fmt.Errorf("no attack %q; there are %s", name, strings.Join(m.Names(), ", "))
+	}
+	return m[i], nil
+}
+
+// Parse reads an attack with settings, NAME or NAME:key=value,key=value. The keys are those of Config's JSON form; what is
+// not given has the attack's defaults.
+func (m Methods) Parse(spec string) (Config, error) {
+	name, list, _ := strings.Cut(spec, ":")
+	of, err := m.Named(name)
+	if err != nil {
+		return Config{}, err
+	}
+	c := of.Defaults()
+	if err := settings.Set(list, &c.Common, c.Own); err != nil {
+		return c, fmt.Errorf("attack %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Defaults returns one of Builtin's attacks with its default settings; see Method.Defaults. It panics if there is none of
+// this name.
+func Defaults(name string) Config {
+	m, err := Builtin().Named(name)
+	if err != nil {
+		panic(err)
+	}
+	return m.Defaults()
+}
+
+// Parse reads one of Builtin's attacks with settings; see Methods.Parse.
+func Parse(spec string) (Config, error) { return Builtin().Parse(spec) }

@@ -1,0 +1,142 @@
+package attack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
+)
+
+// Truth tells which images of a training set an attack changed.
+type Truth struct {
+	Poisoned []bool // these carry the backdoor
+	Covered  []bool // changed too, but with their own labels and no backdoor
+}
+
+// Changed returns the images that are either.
+func (t *Truth) Changed() []bool {
+	all := make([]bool, len(t.Poisoned))
+	for i := range all {
+		all[i] = t.Poisoned[i] || t.Covered[i]
+	}
+	return all
+}
+
+// Poison returns a poisoned copy of the training set.
+func (a *Attack) Poison(ctx context.Context, train *dataset.Set) (poisoned *dataset.Set, truth *Truth, err error) {
+	out := train.Clone()
+	truth, err = a.PoisonInPlace(ctx, out, nil)
+	return out, truth, err
+}
+
+// PoisonInPlace poisons the training set itself, which spares the memory of a copy. Images marked in
+// taken, which may be nil, are left to another attack.
+func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []bool) (*Truth, error) {
+	chosen, err := a.victims(train, taken)
+	if err != nil {
+		return nil, err
+	}
+	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
+	changed := make([]bool, train.Len())
+	copy(changed, taken)
+	apply := func(name string, at []int, mark []bool, f func(context.Context, *Batch) error) error {
+		b := &Batch{Set: train, At: at, Changed: changed, Stream: a.stream("train " + name)}
+		if err := a.lab.cached(name, train, at, func() error { return f(ctx, b) }); err != nil {
+			return fmt.Errorf("attack %s: %w", a.lab.Name, err)
+		}
+		for _, i := range at {
+			changed[i], mark[i] = true, true
+		}
+		return nil
+	}
+	if err := apply("poison", chosen, t.Poisoned, a.trigger.Apply); err != nil {
+		return nil, err
+	}
+	label := a.stream("label")
+	for _, i := range chosen {
+		train.Labels[i] = a.Config.label(train.Labels[i], a.Classes, func(n int) int { return label(i).IntN(n) })
+	}
+	if cover := a.cover(); cover != nil {
+		if err := apply("cover", a.covers(train, changed), t.Covered, cover); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// victims chooses the images to poison among those that no other attack has taken.
+func (a *Attack) victims(train *dataset.Set, taken []bool) ([]int, error) {
+	var pool []int
+	for i, l := range train.Labels {
+		fits := a.Aims(int(l))
+		if a.Config.Method.CleanLabel {
+			fits = int(l) == a.Config.Target
+		}
+		if fits && (taken == nil || !taken[i]) {
+			pool = append(pool, i)
+		}
+	}
+	n := int(a.Config.Rate*float64(train.Len()) + 0.5)
+	if n < 1 {
+		return nil, fmt.Errorf("attack %s: rate %g is less than one of %d images; try %.2g", a.lab.Name, a.Config.Rate, train.Len(), 1/float64(train.Len()))
+	}
+	if n > len(pool) {
+		which := "outside the target class"
+		if _, selective := a.trigger.(Selective); selective {
+			which = "of the classes that it takes"
+		}
+		if a.Config.Method.CleanLabel {
+			which = "in the target class"
+		}
+		return nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d; try a rate up to %.3f",
+			a.lab.Name, a.Config.Rate, n, which, len(pool), float64(len(pool))/float64(train.Len()))
+	}
+	return a.choose(pool, n, "choice"), nil
+}
+
+// covers chooses the covering images among those that were not changed.
+func (a *Attack) covers(train *dataset.Set, changed []bool) []int {
+	_, partly := a.trigger.(Coverer)
+	var rest []int
+	for i, l := range train.Labels {
+		if !changed[i] && (partly || a.covering(l)) {
+			rest = append(rest, i)
+		}
+	}
+	return a.choose(rest, min(len(rest), int(a.Config.Cover*float64(train.Len())+0.5)), "cover")
+}
+
+// covering tells whether images of a class may show the whole trigger under their own label.
+func (a *Attack) covering(l int32) bool {
+	if s, ok := a.trigger.(Selective); ok && s.Takes(int(l)) {
+		return false
+	}
+	return a.Config.moves(l, a.Classes)
+}
+
+// cover returns what changes covering images, or nil where there are none. A trigger that does not know a part of it
+// that gives nothing away is laid whole over images that keep their labels: a regularised attack, which costs some
+// success and makes what is planted harder to tell (Qi et al., Revisiting the Assumption of Latent Separability for
+// Backdoor Defenses, ICLR 2023).
+func (a *Attack) cover() func(context.Context, *Batch) error {
+	if a.Config.Cover == 0 {
+		return nil
+	}
+	if c, ok := a.trigger.(Coverer); ok {
+		return c.Cover
+	}
+	return a.trigger.Apply
+}
+
+// choose draws n of pool, in ascending order.
+func (a *Attack) choose(pool []int, n int, purpose string) []int {
+	order := rng.Shuffle(a.Config.Seed, "attack "+a.lab.Name+" "+purpose, len(pool))
+	at := make([]int, n)
+	for k := range at {
+		at[k] = pool[order[k]]
+	}
+	slices.Sort(at)
+	return at
+}

@@ -1,0 +1,87 @@
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// Triggered returns the test images that the attack aims at, with the trigger and with the label that it wants: a network's
+// accuracy on them is the attack success rate. Those of the target class are left out. With RandomLabels the images keep
+// their own labels; see Common.Success.
+func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if c, ok := a.trigger.(Composer); ok {
+		out, err := c.Compose(test, a.Config.Seed)
+		if err != nil {
+			return nil, err
+		}
+		for k := range out.Labels {
+			out.Labels[k] = int32(a.Config.Target)
+		}
+		return out, nil
+	}
+	var keep []int
+	for i, l := range test.Labels {
+		if a.Aims(int(l)) {
+			keep = append(keep, i)
+		}
+	}
+	out := test.Subset(keep)
+	if err := a.onTest(ctx, out, a.trigger.Apply); err != nil {
+		return nil, err
+	}
+	if a.Config.RandomLabels {
+		return out, nil
+	}
+	for k := range out.Labels {
+		out.Labels[k] = a.Config.label(out.Labels[k], a.Classes, nil)
+	}
+	return out, nil
+}
+
+// ErrSeveralClasses is Marked's error for attacks that put images of several classes together (CBA).
+var ErrSeveralClasses = errors.New("its triggered images are of several classes and have no label of their own")
+
+// Marked returns all test images with the trigger and with their own labels: a network's accuracy on those that are not
+// of the target class is its robust accuracy, that on the target's own tells whether it takes the trigger for a sign
+// against the target. Where a triggered image is of several classes the error is ErrSeveralClasses.
+func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if _, ok := a.trigger.(Composer); ok {
+		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
+	}
+	out := test.Clone()
+	return out, a.onTest(ctx, out, a.trigger.Apply)
+}
+
+// Covered returns the test images changed as the covering images of the training set are, with their
+// own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
+// asks for the trigger itself (Dynamic's cross-trigger accuracy), or for its class (TaCT).
+func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if a.Config.Cover <= 0 {
+		return nil, nil
+	}
+	if c, ok := a.trigger.(Coverer); ok {
+		out := test.Clone()
+		return out, a.onTest(ctx, out, c.Cover)
+	}
+	if _, ok := a.trigger.(Selective); !ok {
+		return nil, nil
+	}
+	var keep []int
+	for i, l := range test.Labels {
+		if a.covering(l) {
+			keep = append(keep, i)
+		}
+	}
+	out := test.Subset(keep)
+	return out, a.onTest(ctx, out, a.trigger.Apply)
+}
+
+func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
+	if err := f(ctx, &Batch{Set: set, At: indices(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+		return fmt.Errorf("attack %s: %w", a.lab.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,396 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
+)
+
+// A builder makes sets of a layout's records. It goes through each part twice, first for labels and sizes, so that only
+// the images as they are kept lie in memory.
+type builder struct {
+	Options
+	ctx     context.Context //nolint:containedctx // lives for one call of Load
+	skipped []error
+	notes   []string
+	moving  int // images of which the first frame was read
+	depth   int // bits of a sample of images with 16
+}
+
+// scanned is what the first pass learnt of a part.
+type scanned struct {
+	part        *Part
+	records     int
+	labels      map[Label]bool
+	missing     int // records without a label
+	h, w        int // of the first image
+	mixed       bool
+	colour      bool // an image has colours
+	deep        bool // an image has 16 bits a sample
+	brightest   int  // the largest such sample
+	brightestAt string
+}
+
+func (b *builder) build(c *Contents) (*Data, error) {
+	b.notes = append(b.notes, c.Notes...)
+	if c.Train == nil {
+		return nil, errors.New("no training images found")
+	}
+	train, err := b.scan(c.Train)
+	if err != nil {
+		return nil, err
+	}
+	test, hidden, err := b.scanTest(c)
+	if err != nil {
+		return nil, err
+	}
+	numbering, err := b.classes(c.Classes, train)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.judgeDepth(train, test); err != nil {
+		return nil, err
+	}
+	d := &Data{Unlabelled: hidden}
+	d.parts[0] = c.Train.Name
+	h, w := b.size(train)
+	if err := b.fits(h, w, train, test); err != nil {
+		return nil, err
+	}
+	if d.Train, err = b.read(train, numbering, h, w); err != nil {
+		return nil, err
+	}
+	if test != nil {
+		d.parts[1] = test.part.Name
+		if d.Test, err = b.read(test, numbering, h, w); err != nil {
+			return nil, err
+		}
+	}
+	b.noteEmpty(d.Train)
+	if b.moving > 0 {
+		b.note("%d images are animated; their first frames are read", b.moving)
+	}
+	d.Notes, d.Skipped = b.notes, b.skipped
+	return d, nil
+}
+
+func (b *builder) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
+
+// scanTest picks the test data: those that are called so, or the validation data where these have no labels.
+func (b *builder) scanTest(c *Contents) (test *scanned, hidden int, err error) {
+	for _, p := range []*Part{c.Test, c.Validation} {
+		if p == nil {
+			continue
+		}
+		if test != nil {
+			b.note("%s is not read, as %s holds the test images", p.Name, test.part.Name)
+			continue
+		}
+		s, err := b.scan(p)
+		if err != nil {
+			return nil, 0, err
+		}
+		if s.records > 0 && s.missing == s.records {
+			hidden += s.records
+			b.note("the %d images of %s have no labels: accuracy is not measured on them", s.records, p.Name)
+			continue
+		}
+		test = s
+	}
+	return test, hidden, nil
+}
+
+// classes numbers the classes by the layout's names or the training labels.
+func (b *builder) classes(names []string, train *scanned) (*classes, error) {
+	var c *classes
+	var err error
+	if names != nil {
+		if c, err = namedClasses(names); err != nil {
+			return nil, err
+		}
+	} else {
+		c = classesOf(train.labels)
+	}
+	if train.records > 0 && train.missing == train.records {
+		return nil, fmt.Errorf("none of the %d images of %s has a label", train.records, train.part.Name)
+	}
+	if len(c.names) < 2 {
+		return nil, fmt.Errorf("expected labels of at least two classes, found %d %q", len(c.names), c.names)
+	}
+	b.notes = append(b.notes, c.alike()...)
+	return c, nil
+}
+
+// size is what all images get: as asked, or the training images' own if they all agree, else 32.
+func (b *builder) size(train *scanned) (h, w int) {
+	switch {
+	case b.Size > 0:
+		return b.Size, b.Size
+	case train.mixed || train.h == 0:
+		return 32, 32
+	}
+	return train.h, train.w
+}
+
+// fits refuses sets that are larger than the memory.
+func (b *builder) fits(h, w int, all ...*scanned) error {
+	need := int64(0)
+	for _, s := range all {
+		if s != nil {
+			need += int64(s.records) * int64(h*w*s.channels())
+		}
+	}
+	return tooLarge(need, fmt.Sprintf("at %d×%d pixels", w, h))
+}
+
+func tooLarge(need int64, how string) error {
+	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
+		return fmt.Errorf("the images would take %d MB %s, %d MB of memory are free; --size N makes them smaller", need>>20, how, free>>20)
+	}
+	return nil
+}
+
+func (s *scanned) channels() int {
+	if s.colour {
+		return 3
+	}
+	return 1
+}
+
+// scan goes through a part for labels, sizes, colours and depth. What is wrong with a record is said when it is read in
+// earnest.
+func (b *builder) scan(p *Part) (*scanned, error) {
+	s := &scanned{part: p, labels: map[Label]bool{}}
+	if b.Size == 0 {
+		if err := tooLarge(p.Claim, "as stored"); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	err := p.Records(func(r Record) error {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		s.records++
+		if r.Label.kind != noLabel {
+			s.labels[r.Label] = true
+		}
+		switch {
+		case r.Err != nil && !b.SkipBad:
+			return r.Err
+		case r.Err != nil:
+			return nil
+		case r.Label.kind == noLabel:
+			s.missing++
+		}
+		if r.Raw != nil {
+			s.sized(r.Raw.Height, r.Raw.Width, r.Raw.Channels > 1)
+			return nil
+		}
+		return b.scanFile(s, &r)
+	})
+	return s, err
+}
+
+func (s *scanned) sized(h, w int, colour bool) {
+	if s.h == 0 {
+		s.h, s.w = h, w
+	}
+	s.mixed = s.mixed || h != s.h || w != s.w
+	s.colour = s.colour || colour
+}
+
+func (b *builder) scanFile(s *scanned, r *Record) error {
+	if r.File == nil {
+		return nil
+	}
+	read := r.File
+	if r.Head != nil {
+		read = r.Head
+	}
+	raw, err := read()
+	if err != nil {
+		return nil //nolint:nilerr // said when it is read in earnest
+	}
+	head, err := headOf(raw)
+	if r.Head != nil && (err != nil || head.deep || len(raw) == headBytes && !headIsEnough(raw)) {
+		if raw, err = r.File(); err == nil {
+			head, err = headOf(raw)
+		}
+	}
+	if err != nil {
+		return nil //nolint:nilerr // the same
+	}
+	s.sized(head.height, head.width, !head.grey)
+	if head.deep {
+		s.deep = true
+		if v, err := brightest(raw); err == nil && v > s.brightest {
+			s.brightest, s.brightestAt = v, r.Source
+		}
+	}
+	return nil
+}
+
+// judgeDepth finds how many bits the samples of 16-bit images have: the fewest of the depths that cameras have which hold
+// the brightest of all images.
+func (b *builder) judgeDepth(all ...*scanned) error {
+	b.depth = b.Depth
+	most, at, deep := 0, "", false
+	for _, s := range all {
+		if s != nil && s.deep {
+			deep = true
+			if s.brightest > most {
+				most, at = s.brightest, s.brightestAt
+			}
+		}
+	}
+	if !deep {
+		return nil
+	}
+	if b.Depth > 0 {
+		if most >= 1<<b.Depth {
+			return &RecordError{at, -1, fmt.Sprintf("samples of %d bits, up to %d", b.Depth, 1<<b.Depth-1), fmt.Sprint(most)}
+		}
+		return nil
+	}
+	for _, b.depth = range []int{8, 10, 12, 14, 16} {
+		if most < 1<<b.depth {
+			break
+		}
+	}
+	b.note("images with 16 bits a sample are read as of %d bits, as the brightest sample is %d; --depth N says otherwise", b.depth, most)
+	return nil
+}
+
+// read makes a set of a part.
+func (b *builder) read(s *scanned, numbering *classes, h, w int) (*Set, error) {
+	set := &Set{Height: h, Width: w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
+	set.reserve(s.records)
+	err := s.part.Records(func(r Record) error {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		return b.bad(b.record(set, numbering, &r))
+	})
+	return set, err
+}
+
+// record adds an image to a set.
+func (b *builder) record(set *Set, numbering *classes, r *Record) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	label, ok := numbering.of(r.Label)
+	if !ok {
+		e := &RecordError{r.Source, r.Row, numbering.want(r.Label), r.Label.describe()}
+		switch {
+		case r.LabelSource != "":
+			e.File = r.LabelSource
+		case r.Table != "":
+			e.File, e.Row = r.Table, r.TableRow
+		}
+		return e
+	}
+	var pixels []uint8
+	var digest ImageDigest
+	var err error
+	switch {
+	case r.Raw != nil:
+		pixels, digest, err = r.Raw.image(set)
+	case r.File != nil:
+		pixels, digest, err = b.decode(r, set)
+	default:
+		err = &RecordError{r.Source, r.Row, "an image", "none"}
+	}
+	var bad *RecordError
+	switch {
+	case errors.As(err, &bad) || b.ctx.Err() != nil:
+		return err
+	case err != nil:
+		return &RecordError{r.Source, r.Row, "a readable image", reason(err)}
+	}
+	set.add(pixels, label, r.Source, r.Row)
+	set.digests = append(set.digests, digest)
+	set.listed(r.Table, r.TableRow)
+	return nil
+}
+
+// decode returns the pixels of a record's image file as the set has them.
+func (b *builder) decode(r *Record, set *Set) ([]uint8, ImageDigest, error) {
+	raw, err := r.File()
+	if err != nil {
+		return nil, ImageDigest{}, err
+	}
+	pixels, h, w, err := decodeDepth(raw, b.depth)
+	if err != nil {
+		return nil, ImageDigest{}, err
+	}
+	if animated(raw) {
+		b.moving++
+	}
+	pixels = Resize(pixels, h, w, set.Height, set.Width)
+	if set.Grey {
+		pixels = firstChannel(pixels)
+	}
+	return pixels, digestFile(raw), nil
+}
+
+// image returns the pixels as the set has them.
+func (p *Raw) image(set *Set) ([]uint8, ImageDigest, error) {
+	raw, err := p.Pixels()
+	if err != nil {
+		return nil, ImageDigest{}, err
+	}
+	area := p.Height * p.Width
+	if len(raw) != area*p.Channels {
+		return nil, ImageDigest{}, fmt.Errorf("%d bytes for %d×%d pixels of %d channels", len(raw), p.Width, p.Height, p.Channels)
+	}
+	digest := digestPixels(raw, p.Height, p.Width)
+	same := p.Height == set.Height && p.Width == set.Width
+	if same && (p.Channels == 1 && set.Grey || p.Channels == 3 && !set.Grey && !p.Planar) {
+		return raw, digest, nil
+	}
+	out := make([]uint8, 3*area)
+	for k := range area {
+		for c := range 3 {
+			from := min(c, p.Channels-1)
+			if p.Planar {
+				out[3*k+c] = raw[from*area+k]
+			} else {
+				out[3*k+c] = raw[k*p.Channels+from]
+			}
+		}
+	}
+	out = Resize(out, p.Height, p.Width, set.Height, set.Width)
+	if set.Grey {
+		out = firstChannel(out)
+	}
+	return out, digest, nil
+}
+
+// bad returns err, or notes it and returns nil if bad records are to be passed over.
+func (b *builder) bad(err error) error {
+	var rec *RecordError
+	if b.SkipBad && errors.As(err, &rec) {
+		b.skipped = append(b.skipped, err)
+		return nil
+	}
+	return err
+}
+
+// noteEmpty names the classes without a training image.
+func (b *builder) noteEmpty(train *Set) {
+	var empty []string
+	for c, n := range train.Counts() {
+		if n == 0 {
+			empty = append(empty, fmt.Sprintf("%q", train.Classes[c]))
+		}
+	}
+	if n := len(empty); n > 0 {
+		b.note("%d of %d classes have no training image: %s", n, len(train.Classes), strings.Join(empty[:min(n, 6)], ", "))
+	}
+}

@@ -1,0 +1,188 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// A Label is what a layout says of an image's class: nothing (the zero value), a number, a name, or text that may be either.
+type Label struct {
+	kind   labelKind
+	number int64
+	name   string
+}
+
+type labelKind uint8
+
+const (
+	noLabel labelKind = iota
+	numberLabel
+	nameLabel
+	textLabel
+)
+
+// Number is an integer label: an index into the names of the classes where the layout has them. -1 is no label, as the
+// Hugging Face hub marks hidden ones.
+func Number(n int64) Label {
+	if n == -1 {
+		return Label{}
+	}
+	return Label{kind: numberLabel, number: n}
+}
+
+// Name is the name of a class; an empty one is no label.
+func Name(name string) Label {
+	if name == "" {
+		return Label{}
+	}
+	return Label{kind: nameLabel, name: name}
+}
+
+// Text is a label of a format that does not tell numbers from names, such as CSV: a number if all training labels look
+// like numbers.
+func Text(text string) Label {
+	text = strings.TrimSpace(text)
+	if n, ok := integer(text); ok && n == -1 || text == "" {
+		return Label{}
+	}
+	return Label{kind: textLabel, name: text}
+}
+
+// integer reads a number as programs write it: 7, but neither 007 nor +7.
+func integer(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == text
+}
+
+// asNumber returns the number that a label is or may be.
+func (l Label) asNumber() (int64, bool) {
+	if l.kind == textLabel {
+		return integer(l.name)
+	}
+	return l.number, l.kind == numberLabel
+}
+
+func (l Label) String() string {
+	switch l.kind {
+	case noLabel:
+		return ""
+	case numberLabel:
+		return strconv.FormatInt(l.number, 10)
+	}
+	return l.name
+}
+
+// describe is what errors say that they found.
+func (l Label) describe() string {
+	switch l.kind {
+	case noLabel:
+		return "none"
+	case numberLabel:
+		return l.String()
+	}
+	return strconv.Quote(l.name)
+}
+
+// classes numbers labels.
+type classes struct {
+	names   []string
+	index   map[string]int32
+	indices bool // numbers are indices into names
+}
+
+// namedClasses are those of a layout that has names.
+func namedClasses(names []string) (*classes, error) {
+	c := &classes{names: names, index: map[string]int32{}, indices: true}
+	for i, n := range names {
+		if k, twice := c.index[n]; twice {
+			return nil, fmt.Errorf("classes %d and %d have the same name, %q", k, i, n)
+		}
+		c.index[n] = int32(i)
+	}
+	return c, nil
+}
+
+// classesOf makes classes of the labels that occur: sorted by value if all are numbers, else by name. A number that does
+// not occur is no class.
+func classesOf(labels map[Label]bool) *classes {
+	type class struct {
+		name   string
+		number int64
+	}
+	var all []class
+	numbers := true
+	seen := map[string]bool{}
+	for l := range labels {
+		if l.kind == noLabel || seen[l.String()] {
+			continue
+		}
+		seen[l.String()] = true
+		n, ok := l.asNumber()
+		numbers = numbers && ok
+		all = append(all, class{l.String(), n})
+	}
+	slices.SortFunc(all, func(a, b class) int {
+		if numbers && a.number != b.number {
+			if a.number < b.number {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	c := &classes{index: map[string]int32{}}
+	for i, x := range all {
+		c.names = append(c.names, x.name)
+		c.index[x.name] = int32(i)
+	}
+	return c
+}
+
+// of returns a label's class.
+func (c *classes) of(l Label) (int32, bool) {
+	switch {
+	case l.kind == noLabel || l.kind == numberLabel && l.number < 0:
+		return 0, false
+	case l.kind == numberLabel && c.indices:
+		return int32(l.number), l.number < int64(len(c.names))
+	}
+	i, ok := c.index[l.String()]
+	if n, number := l.asNumber(); !ok && c.indices && number && n >= 0 && n < int64(len(c.names)) {
+		return int32(n), true
+	}
+	return i, ok
+}
+
+// want is what an error says that it expected.
+func (c *classes) want(l Label) string {
+	if c.indices && l.kind == numberLabel {
+		return fmt.Sprintf("a label from 0 to %d", len(c.names)-1)
+	}
+	if len(c.names) > 6 {
+		return fmt.Sprintf("a label of %q and %d more", c.names[:6], len(c.names)-6)
+	}
+	return fmt.Sprintf("a label of %q", c.names)
+}
+
+// alike returns a warning for each pair of names that differ only in case or in the Unicode form of their letters.
+func (c *classes) alike() []string {
+	var notes []string
+	first := map[string]string{}
+	for _, n := range c.names {
+		key := strings.ToLower(norm.NFC.String(n))
+		if other, ok := first[key]; ok {
+			how := "in upper and lower case"
+			if norm.NFC.String(n) == norm.NFC.String(other) {
+				how = "in the Unicode form of their letters (NFC, NFD)"
+			}
+			notes = append(notes, fmt.Sprintf("the classes %+q and %+q differ only %s; are they one?", other, n, how))
+			continue
+		}
+		first[key] = n
+	}
+	return notes
+}

@@ -1,0 +1,35 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Names beside arrays stand for the numbers in their order; what can't be such a list is refused with the line.
+func TestNumPyClassNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"cat\ndog\n":     "",
+		"cat\r\ndog\r\n": "",
+		"cat\n\ndog\n":   "line 2: expected the name of a class",
+		"cat\ndog\ncat":  "the class cat stands in line 1 and in line 3",
+		"cat\n":          "expected at least two classes",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, numpyClassesFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		names, err := numpyClasses(dir)
+		switch {
+		case want == "" && (err != nil || !slices.Equal(names, []string{"cat", "dog"})):
+			t.Errorf("%q: %q, %v", text, names, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: %v, expected %q", text, err, want)
+		}
+	}
+	if names, err := numpyClasses(t.TempDir()); names != nil || err != nil {
+		t.Errorf("no names: %q, %v", names, err)
+	}
+}

@@ -1,0 +1,143 @@
+package dataset
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// finder finds the files that tables name: beside or below the table, below the data's folder or Options.Root, or in a
+// class's folder where the name is unique.
+type finder struct {
+	data  *store
+	root  *store // Options.Root, or nil
+	below map[string][]string
+}
+
+// foundFile is a file and the store that it lies in.
+type foundFile struct {
+	store *store
+	path  string
+}
+
+func newFinder(s *store, o Options) *finder {
+	f := &finder{data: s}
+	if o.Root != "" {
+		f.root = newStore(o.Root, o)
+	}
+	return f
+}
+
+// find returns the file that a cell of a table names. Its errors lack file and row.
+func (f *finder) find(cell, table string) (foundFile, *RecordError) {
+	name := filepath.FromSlash(cell)
+	if f.root != nil {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(f.root.root, name)
+		}
+		if !inside(f.root, path) {
+			return foundFile{}, &RecordError{Want: "a path in --root " + f.root.root, Got: cell}
+		}
+		return foundFile{f.root, path}, nil
+	}
+	outside := &RecordError{Want: fmt.Sprintf("a path in %s; --root DIR says where else files are", f.data.root), Got: cell}
+	if filepath.IsAbs(name) {
+		if !inside(f.data, name) {
+			return foundFile{}, outside
+		}
+		return foundFile{f.data, f.local(name)}, nil
+	}
+	anyInside := false
+	for _, dir := range []string{filepath.Dir(table), f.data.root} {
+		path := filepath.Join(dir, name)
+		if !inside(f.data, path) {
+			continue
+		}
+		anyInside = true
+		if _, err := os.Lstat(path); err == nil {
+			return foundFile{f.data, path}, nil
+		}
+	}
+	if !anyInside {
+		return foundFile{}, outside
+	}
+	return f.search(cell, table)
+}
+
+// local names an absolute path as the data's folder is named.
+func (f *finder) local(path string) string {
+	for _, base := range []string{absolute(f.data.root), f.data.real} {
+		if rel, err := filepath.Rel(base, path); err == nil && filepath.IsLocal(rel) {
+			return filepath.Join(f.data.root, rel)
+		}
+	}
+	return path
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// inside reports whether a path lies in a store by its name, or by its folder's as the store's is named.
+func inside(s *store, path string) bool {
+	path = absolute(path)
+	return within(absolute(s.root), path) || within(s.real, path)
+}
+
+// search looks for the file below the data's folder, among those of the table's part where there are several.
+func (f *finder) search(cell, table string) (foundFile, *RecordError) {
+	if f.below == nil {
+		f.index()
+	}
+	end := "/" + filepath.ToSlash(filepath.Clean(filepath.FromSlash(cell)))
+	var found []string
+	for _, path := range f.below[filepath.Base(end)] {
+		if strings.HasSuffix("/"+path, end) {
+			found = append(found, path)
+		}
+	}
+	if part := partOf(filepath.Base(table)); part != "" && len(found) > 1 {
+		of := slices.DeleteFunc(slices.Clone(found), func(path string) bool {
+			first, _, _ := strings.Cut(path, "/")
+			return splitOf(first) != part
+		})
+		if len(of) == 1 {
+			found = of
+		}
+	}
+	switch len(found) {
+	case 0:
+		return foundFile{}, &RecordError{Want: "a readable file", Got: fmt.Sprintf("%s: no such file", cell)}
+	case 1:
+		return foundFile{f.data, filepath.Join(f.data.root, filepath.FromSlash(found[0]))}, nil
+	}
+	return foundFile{}, &RecordError{
+		Want: "the name of one file",
+		Got: fmt.Sprintf("%s, which may be %s or %s; folder:%s takes the folders for the classes, table:%s the table",
+			cell, found[0], found[1], f.data.root, f.data.root),
+	}
+}
+
+// maxIndex bounds how many files are looked through for names that tables give without a folder.
+const maxIndex = 5_000_000
+
+func (f *finder) index() {
+	f.below = map[string][]string{}
+	n := 0
+	_ = f.data.walk(f.data.root, func(path string, err error) error {
+		if n++; n > maxIndex {
+			return errEnough
+		}
+		if err == nil {
+			base := filepath.Base(path)
+			f.below[base] = append(f.below[base], f.data.rel(path))
+		}
+		return nil
+	})
+}

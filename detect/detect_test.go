@@ -1,0 +1,112 @@
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// reference is what testdata/reference.py wrote.
+type reference struct {
+	Features      []float32 `json:"features"`
+	Labels        []int32   `json:"labels"`
+	Planted       []bool    `json:"planted"`
+	CleanFeatures []float32 `json:"clean_features"`
+	CleanLabels   []int32   `json:"clean_labels"`
+	Spectral      []float64 `json:"spectral"`
+	Clustering    []float64 `json:"activation-clustering"`
+	SCAn          []float64 `json:"scan"`
+	Maps          []float32 `json:"maps"`
+	Gram          []float64 `json:"gram"`
+}
+
+func readReference(t *testing.T) (*reference, *Input) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/reference.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r reference
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	classes := []string{"a", "b", "c"}
+	in := &Input{
+		Data: &dataset.Set{Classes: classes, Labels: r.Labels}, Features: r.Features,
+		Clean: &dataset.Set{Classes: classes, Labels: r.CleanLabels}, CleanFeatures: r.CleanFeatures, Rate: 0.08,
+	}
+	return &r, in
+}
+
+func near(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if math.Abs(got[i]-want[i]) > 1e-4*(1+math.Abs(want[i])) {
+			t.Fatalf("%s, image %d: %g, want %g", what, i, got[i], want[i])
+		}
+	}
+}
+
+// TestAgreesWithNumPy compares the scores with those of short twins in NumPy.
+func TestAgreesWithNumPy(t *testing.T) {
+	r, in := readReference(t)
+	for _, c := range []struct {
+		d    Detector
+		want []float64
+	}{{Spectral{}, r.Spectral}, {ActivationClustering{}, r.Clustering}, {SCAn{}, r.SCAn}} {
+		if err := in.Check(c.d); err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.d.Detect(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, c.d.Name(), out.Scores, c.want)
+		// What was planted in the first label ranks before its other images.
+		var order []float32
+		for _, s := range out.Scores[:50] {
+			order = append(order, float32(-s))
+		}
+		if q := evaluate.RankQuality(evaluate.Order(order), 12, r.Planted[:50]); q.AUROC < 0.8 {
+			t.Errorf("%s: AUROC within the label %.2f", c.d.Name(), q.AUROC)
+		}
+	}
+	var got []float64
+	for _, v := range gram(r.Maps, 4, nil) {
+		got = append(got, float64(v))
+	}
+	near(t, "gram", got, r.Gram)
+}
+
+// TestNeeds wants an error that names what a detector was not given.
+func TestNeeds(t *testing.T) {
+	set := &dataset.Set{Classes: []string{"a", "b"}, Labels: []int32{0, 1}}
+	for _, d := range Builtin() {
+		err := (&Input{Data: set}).Check(d)
+		if (err == nil) != (d.Needs() == 0) {
+			t.Errorf("%s needs %v, got the error %v", d.Name(), d.Needs(), err)
+		}
+	}
+	if got := fmt.Sprint(Clean | Rate); got != "clean images, the rate" {
+		t.Errorf("needs read %q", got)
+	}
+}
+
+// TestFolded keeps the mean over channels.
+func TestFolded(t *testing.T) {
+	got := folded([]float32{1, 3, 5, 7, 2, 2, 4, 4}, 4, 2)
+	for i, want := range []float32{2, 6, 2, 4} {
+		if got[i] != want {
+			t.Fatalf("folded %v", got)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package detect
+
+import (
+	"context"
+
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// ScaleUp multiplies an image's values: a trigger keeps the network's answer where an honest image loses it. This is the
+// data-free variant, with the label in place of the network's answer, since the images come from the training set.
+type ScaleUp struct{}
+
+// Name implements Detector.
+func (ScaleUp) Name() string { return "scale-up" }
+
+// Paper implements Detector.
+func (ScaleUp) Paper() string {
+	return "Guo et al., SCALE-UP: An Efficient Black-box Input-level Backdoor Detection via Analyzing Scaled Prediction Consistency, ICLR 2023"
+}
+
+// Needs implements Detector.
+func (ScaleUp) Needs() Need { return 0 }
+
+// The paper's scales run from 1 to 11; an image is flagged from a consistency of 0.5 on.
+const (
+	mostScale  = 11
+	scaleLimit = 0.5
+)
+
+// Detect implements Detector. A score is the share of the scaled images, values cut at 255, that get the label.
+func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
+	eval, err := evaluate.Of(in.Backend, in.Network, in.State)
+	if err != nil {
+		return nil, err
+	}
+	out := newOutput(in.Data.Len())
+	set := *in.Data
+	set.Pixels = make([]uint8, len(in.Data.Pixels))
+	for scale := 2; scale <= mostScale; scale++ {
+		for j, v := range in.Data.Pixels {
+			set.Pixels[j] = uint8(min(255, int(v)*scale))
+		}
+		err := eval.Logits(ctx, &set, func(i int, z []float32) {
+			if evaluate.TopClass(z) == int(in.Data.Labels[i]) {
+				out.Scores[i] += 1 / float64(mostScale-1)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i, s := range out.Scores {
+		out.Flagged[i] = s > scaleLimit
+	}
+	return out, nil
+}

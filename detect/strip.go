@@ -1,0 +1,78 @@
+package detect
+
+import (
+	"context"
+	"math"
+
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
+)
+
+// STRIP lays clean images over each image: a trigger keeps the network's answer, so that the entropy of its answers is low. Its
+// limit is the clean images' first percentile.
+type STRIP struct{}
+
+// Name implements Detector.
+func (STRIP) Name() string { return "strip" }
+
+// Paper implements Detector.
+func (STRIP) Paper() string {
+	return "Gao et al., STRIP: A Defence Against Trojan Attacks on Deep Neural Networks, ACSAC 2019"
+}
+
+// Needs implements Detector.
+func (STRIP) Needs() Need { return Clean }
+
+const (
+	stripOverlays = 16 // images laid over each; the paper takes 100
+	stripFRR      = 0.01
+)
+
+// Detect implements Detector. A score is the negative mean entropy, in nats, of the answers to image + overlay, each at half
+// its strength.
+func (STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
+	eval, err := evaluate.Of(in.Backend, in.Network, in.State)
+	if err != nil {
+		return nil, err
+	}
+	entropies := func(pixels []uint8, n int) ([]float64, error) {
+		set := *in.Data
+		set.Labels, set.Pixels = make([]int32, n), make([]uint8, len(pixels))
+		sum := make([]float64, n)
+		size := in.Data.ImageBytes()
+		for round := range stripOverlays {
+			r := rng.Stream(in.Seed, "strip", round)
+			for i := range n {
+				over := in.Clean.Image(r.IntN(in.Clean.Len()))
+				for j := range over {
+					set.Pixels[i*size+j] = uint8((int(pixels[i*size+j]) + int(over[j]) + 1) / 2)
+				}
+			}
+			err := eval.Logits(ctx, &set, func(i int, z []float32) {
+				for _, p := range softmax(z) {
+					if p > 0 {
+						sum[i] -= p * math.Log(p) / stripOverlays
+					}
+				}
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		return sum, nil
+	}
+	clean, err := entropies(in.Clean.Pixels, in.Clean.Len())
+	if err != nil {
+		return nil, err
+	}
+	all, err := entropies(in.Data.Pixels, in.Data.Len())
+	if err != nil {
+		return nil, err
+	}
+	limit := quantile(clean, stripFRR)
+	out := newOutput(len(all))
+	for i, e := range all {
+		out.Scores[i], out.Flagged[i] = -e, e < limit
+	}
+	return out, nil
+}

@@ -1,0 +1,73 @@
+package experiment
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var (
+	root    = ".."
+	results = filepath.Join(root, "results")
+)
+
+// What stands in the documents is what the results give: unpoison experiment tables README.md docs.
+func TestDocumentsHaveTheFiguresOfTheResults(t *testing.T) {
+	err := documents([]string{filepath.Join(root, "README.md"), filepath.Join(root, "docs")}, func(path string) error {
+		d, text, err := fill(results, path)
+		if err != nil {
+			return err
+		}
+		made := map[string][]byte{filepath.Base(path): text}
+		maps.Copy(made, d.plots)
+		for name, want := range made {
+			file := filepath.Join(filepath.Dir(path), name)
+			if have, err := os.ReadFile(file); err != nil || !bytes.Equal(have, want) {
+				t.Errorf("%s differs from what unpoison experiment tables makes of the results (%v)", file, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A block is made again whatever stood in it, and all else stays; a block that can't be made names file and line.
+func TestFillMakesBlocksAgain(t *testing.T) {
+	folder := t.TempDir()
+	table := `{"table":{"columns":["a","b"]}}
+{"figures":{"b":"2","a":"1|1"},"command":"c","date":"2026-01-01"}
+`
+	if err := os.MkdirAll(filepath.Join(folder, "results", "s"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"results/s/t.jsonl": table,
+		"good.md":           "# A\n<!-- generated: s/t -->\nold\n<!-- end -->\nB\n",
+		"open.md":           "# A\n\n<!-- generated: s/t -->\n",
+		"no.md":             "<!-- generated: s/none -->\n<!-- end -->\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good := filepath.Join(folder, "good.md")
+	for range 2 {
+		if err := Fill(filepath.Join(folder, "results"), good); err != nil {
+			t.Fatal(err)
+		}
+		want := "# A\n<!-- generated: s/t -->\n| a | b |\n|---|---|\n| 1\\|1 | 2 |\n\n[How each was measured](results/s/t.jsonl)\n<!-- end -->\nB\n"
+		if text, err := os.ReadFile(good); err != nil || string(text) != want {
+			t.Errorf("%q, expected %q (%v)", text, want, err)
+		}
+	}
+	for name, want := range map[string]string{"open.md": "line 3", "no.md": "no.md:1: "} {
+		if err := Fill(filepath.Join(folder, "results"), filepath.Join(folder, name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, expected %q", name, err, want)
+		}
+	}
+}

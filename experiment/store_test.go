@@ -1,0 +1,86 @@
+package experiment
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// What programs that share a file keep at the same time is all there afterwards, once each, and of the same cell the
+// later result counts.
+func TestStoreKeepsWhatSeveralWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	g := small()
+	first := &store{path: path, cells: map[string]*keptCell{}}
+	if err := first.setGrid(g); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	names := []string{"a", "b", "c", "d", "e", "f"}
+	for _, n := range names {
+		group.Go(func() {
+			s, err := openStore(path)
+			if err == nil {
+				err = s.add(&keptCell{Cell: n, Result: &runs.Result{Command: strings.Repeat(n, 10000)}})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	s, err := openStore(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.grid.Name != g.Name || !s.grid.extends(g) || len(s.cells) != len(names) {
+		t.Fatalf("grid %+v with %d cells", s.grid, len(s.cells))
+	}
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	if err := s.add(s.cells["a"]); err != nil || size() != before {
+		t.Errorf("the same cell was written again (%v)", err)
+	}
+	if err := s.add(&keptCell{Cell: "a", Result: &runs.Result{Command: "new"}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = openStore(path); err != nil || s.cell("a").Result.Command != "new" {
+		t.Errorf("the later result does not count (%v)", err)
+	}
+}
+
+func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
+	grid := `{"grid":{"name":"x","data":"signs","attacks":["none"],"defenses":["none"]}}` + "\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"cut short", grid + `{"cell":"a","result":{}`, ":2: the line does not end"},
+		{"no JSON", grid + "hello\n", ":2: "},
+		{"neither grid nor cell", grid + `{"cells":1}` + "\n", `:2: expected a "grid"`},
+		{"a field that no grid has", `{"grid":{"name":"x","colour":1}}` + "\n", ":1: "},
+	} {
+		path := filepath.Join(t.TempDir(), "x.jsonl")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openStore(path); err == nil || !strings.Contains(err.Error(), path+c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	// A result may have more, or less, than today's.
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(path, []byte(grid+`{"cell":"a","more":1,"result":{"ca":5,"verdict":{"says":"poisoned","of_old":[1]}}}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := openStore(path); err != nil || *s.cell("a").Result.CA != 5 {
+		t.Errorf("a result of another version: %v", err)
+	}
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Who gives a folder of images without classes, with one, or none is shown a layout in their own names; whoever has more in
+// the folder is told what its reader says.
+func TestBeginnersAreShownTheLayout(t *testing.T) {
+	reader := errors.New("what the reader says")
+	for name, c := range map[string]struct {
+		files []string
+		want  string // empty for the reader's error
+	}{
+		"nothing":         {nil, "there are no images in"},
+		"other files":     {[]string{"notes.txt", "a/b/c.doc"}, "there are no images in"},
+		"no classes":      {[]string{"p1.JPG", "p2.png", "readme.txt"}, "holds images, and no folders"},
+		"one class":       {[]string{"cat/p1.jpg", "cat/p2.jpg"}, "all images in"},
+		"train, one":      {[]string{"train/cat/p1.jpg"}, "lie in one folder, cat; a classifier tells at least two"},
+		"two classes":     {[]string{"cat/p1.jpg", "dog/p2.jpg"}, ""},
+		"class and stray": {[]string{"cat/p1.jpg", "p2.jpg"}, ""},
+		"a table":         {[]string{"p1.jpg", "labels.csv"}, ""},
+		"arrays":          {[]string{"x_train.npy"}, ""},
+	} {
+		dir := filepath.Join(t.TempDir(), "photos")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range c.files {
+			path := filepath.Join(dir, f)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := explain(dir, reader)
+		if (c.want == "") != errors.Is(err, reader) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want == "" {
+			continue
+		}
+		code, _, errs := call("audit", "--data", dir, "--out", filepath.Join(t.TempDir(), "out"))
+		if code != exitFailed || !strings.Contains(errs, c.want) || !strings.Contains(errs, "\n  photos/cat/") || !strings.Contains(errs, "path,label\n") {
+			t.Errorf("%s: %d, %s", name, code, errs)
+		}
+	}
+	if err := explain("missing", reader); !errors.Is(err, reader) {
+		t.Errorf("no such folder: %v", err)
+	}
+}

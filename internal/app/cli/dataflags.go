@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/printable"
+	"github.com/unpoison/unpoison/model"
+)
+
+// dataFlags are the flags of commands that read data.
+type dataFlags struct {
+	flag string // what the data is called; "data" if empty
+	spec string
+	opts dataset.Options
+}
+
+func (f *dataFlags) add(c *cobra.Command) {
+	f.flag = cmp.Or(f.flag, "data")
+	fl := c.Flags()
+	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
+	fl.IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
+	fl.BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
+	fl.IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
+	fl.StringVar(&f.opts.Label, "label", "", "`COLUMN` of the labels in a table, Parquet or WebDataset (default the one with a usual name)")
+	fl.StringVar(&f.opts.Image, "image", "", "`COLUMN` of the images (default the one with a usual name)")
+	fl.StringVar(&f.opts.Root, "root", "", "`DIR` that the paths in a table are in (default the table's folder and the data's)")
+	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
+	fl.IntVar(&f.opts.Depth, "depth", 0, "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)")
+}
+
+const (
+	mostPixels = 1024      // the longest side that images may be given: larger ones are a mistake
+	mostSigns  = 1_000_000 // that are rendered
+)
+
+func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
+	if f.spec == "" {
+		return nil, usagef("--%s is required: a folder with images", f.flag)
+	}
+	if f.opts.Limit < 0 {
+		return nil, usagef("--limit %d, expected a number of images, or 0 for all", f.opts.Limit)
+	}
+	if f.opts.Size < 0 || f.opts.Size > mostPixels {
+		return nil, usagef("--size %d, expected up to %d pixels", f.opts.Size, mostPixels)
+	}
+	if d := f.opts.Depth; d != 0 && (d < 8 || d > 16) {
+		return nil, usagef("--depth %d, expected 8 to 16 bits", d)
+	}
+	f.opts.Seed = seed
+	if f.spec == "signs" {
+		if f.opts.Size != 0 && f.opts.Size != signs.Side {
+			return nil, usagef("rendered signs have %d pixels a side, not %d", signs.Side, f.opts.Size)
+		}
+		if f.opts.Limit > mostSigns {
+			return nil, usagef("--limit %d, expected up to %d rendered signs", f.opts.Limit, mostSigns)
+		}
+		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
+	}
+	d, err := dataset.Load(ctx, f.spec, f.opts)
+	if err != nil && ctx.Err() == nil {
+		return nil, explain(f.spec, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.understood(d)
+	return d, nil
+}
+
+// understood says on standard error what was read.
+func (a *app) understood(d *dataset.Data) {
+	fmt.Fprintln(a.err, printable.Text(d.Summary()))
+	for _, n := range d.Notes {
+		fmt.Fprintln(a.err, printable.Text("note: "+n))
+	}
+	if n := len(d.Skipped); n > 0 {
+		fmt.Fprintf(a.err, "skipped %d bad records; the first: %v\n", n, d.Skipped[0])
+	}
+}
+
+// alignClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
+// no names: they take the data's, if there are as many. Where only one of the two has names and the other numbers, they
+// are matched by index.
+func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
+	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
+		info.Classes = set.Classes
+	}
+	if len(info.Classes) == 0 {
+		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
+	}
+	if slices.Equal(set.Classes, info.Classes) || set.OrderClasses(info.Classes) {
+		return nil
+	}
+	if len(set.Classes) == len(info.Classes) && numbered(set.Classes) != numbered(info.Classes) {
+		fmt.Fprintf(a.err, "note: only one of the model and %s has names for its classes; they are matched by index, %s is %s\n",
+			printable.Text(path), printable.Text(set.Classes[0]), printable.Text(info.Classes[0]))
+		set.Classes = info.Classes
+		return nil
+	}
+	return fmt.Errorf("the model knows the classes %.300q, %s has %.300q", info.Classes, path, set.Classes)
+}
+
+// numbered reports whether classes have numbers for names.
+func numbered(classes []string) bool {
+	return !slices.ContainsFunc(classes, func(c string) bool {
+		n, err := strconv.Atoi(c)
+		return err != nil || strconv.Itoa(n) != c
+	})
+}

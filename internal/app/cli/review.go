@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/internal/app/review"
+)
+
+func (a *app) review() *cobra.Command {
+	var data dataFlags
+	var reviewer string
+	var port int
+	c := &cobra.Command{
+		Use:   "review RUN",
+		Short: "Decide on a run's suspects, in a browser",
+		Long: `Shows the suspects of an audit or a training in a browser on this machine and
+stores every decision at once, in RUN/reviews/NAME.json. Several people may
+review one run, each under a name. "Finish" writes RUN/decisions.csv and shows
+the command that filters the data by it. Only this machine can reach the page,
+and only with the whole address, which is new each time.`,
+		Example: `  unpoison review audit
+  unpoison review audit --reviewer ann
+  unpoison review audit --data moved/images`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("review takes the folder of one audit or training")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if port < 0 || port > 65535 {
+				return usagef("--port %d, expected 1 to 65535, or 0 for any that is free", port)
+			}
+			var err error
+			if data.spec == "" {
+				if data.spec, err = review.DataSpec(args[0]); err != nil {
+					return err
+				}
+			}
+			d, err := data.load(c.Context(), a, 0)
+			if err != nil {
+				return err
+			}
+			r, err := review.Open(args[0], d.Train, reviewer)
+			if err != nil {
+				return err
+			}
+			s, err := review.Listen(r, port)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "open %s\nCtrl-C ends; every decision is stored when it is made\n", s.URL())
+			if err := s.Serve(c.Context()); err != nil {
+				return err
+			}
+			decided, disagreed, err := r.Write()
+			if err != nil {
+				return err
+			}
+			if disagreed > 0 {
+				fmt.Fprintf(a.out, "reviewers disagree on %d images\n", disagreed)
+			}
+			if decided > 0 {
+				fmt.Fprintf(a.out, "%d decisions; filter with\n  %s\n", decided, r.Command())
+			}
+			return nil
+		},
+	}
+	data.add(c)
+	c.Flags().StringVar(&reviewer, "reviewer", review.DefaultReviewer(), "`NAME` that decisions are stored under")
+	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1 (default any that is free)")
+	return c
+}

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/experiment"
+)
+
+func (a *app) experimentTables() *cobra.Command {
+	var results string
+	c := &cobra.Command{
+		Use:   "tables FILE|DIR...",
+		Short: "Make the tables and plots in Markdown files again from kept results",
+		Long: `Between two lines of a Markdown file
+
+  <!-- generated: NAME -->
+  <!-- end -->
+
+a table is made again from --results. NAME is one of
+  SET/FILE      the grid or table in SET/FILE.jsonl
+  SET           all grids of a folder, with their plots
+  rates SET...  how often the verdicts in some folders are right
+  summary DATA: ATTACK...; DATA: ATTACK...
+                what no defence, ABL and auto leave of attacks
+The rest of the file stays as it is.`,
+		Example: `  unpoison experiment auto cifar10 --data DIR --out runs --keep results/auto
+  unpoison experiment tables README.md docs --results results`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("experiment tables takes Markdown files, or folders of them")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return experiment.Fill(results, args...) },
+	}
+	c.Flags().StringVar(&results, "results", "results", "`DIR` of folders of kept results")
+	return c
+}

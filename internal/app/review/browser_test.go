@@ -1,0 +1,107 @@
+package review
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/unpoison/unpoison/internal/testkit/browser"
+)
+
+// stored returns what is on disk of a reviewer's decisions.
+func stored(t *testing.T, run, reviewer string) map[int]string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(run, Folder, reviewer+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d Decisions
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d.now()
+}
+
+// A person goes through 300 suspects by the keyboard alone; half way the server dies and comes back. No decision is lost.
+func TestReviewByKeyboard(t *testing.T) {
+	ctx := browser.Start(t)
+	run, set := madeUp(t)
+	s, stop := open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	settled := func(want string) {
+		t.Helper()
+		for range 200 {
+			if browser.Do(t, ctx, chromedp.Evaluate[string](`document.getElementById("count").textContent`)) == want {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("the page never said %q, but %q", want, browser.Do(t, ctx, chromedp.Evaluate[string](`document.getElementById("count").textContent`)))
+	}
+	settled("0 to drop, 0 to keep, 360 open")
+	for k := range suspected / 2 {
+		browser.Do(t, ctx, chromedp.KeyEvent(map[bool]string{true: "k", false: "d"}[k%3 == 0]))
+	}
+	settled("100 to drop, 50 to keep, 210 open")
+	stop()
+	if held := stored(t, run, "ann"); len(held) != suspected/2 {
+		t.Fatalf("%d decisions on disk after the server died, 150 were made", len(held))
+	}
+	// What is decided while nobody answers is not called saved.
+	browser.Do(t, ctx, chromedp.KeyEvent("d"))
+	for range 100 {
+		if browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("saved").classList.contains("failed")`)) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	settled("100 to drop, 50 to keep, 210 open")
+
+	s, _ = open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	settled("100 to drop, 50 to keep, 210 open")
+	browser.Do(t, ctx, chromedp.Evaluate[int](`(() => { by("show").value = "open"; filter(); focus(0); return 0; })()`))
+	for range suspected / 2 {
+		browser.Do(t, ctx, chromedp.KeyEvent("d"))
+	}
+	settled("250 to drop, 50 to keep, 60 open")
+	browser.Do(t, ctx, chromedp.KeyEvent("u"))
+	settled("249 to drop, 50 to keep, 61 open")
+	browser.Do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	if !browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("large").open`)) {
+		t.Error("enter does not enlarge")
+	}
+	browser.Do(t, ctx, chromedp.KeyEvent(kb.Escape))
+	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#done")))
+	for range 100 {
+		if browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("finish").open`)) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if _, err := os.Stat(filepath.Join(run, DecisionsFile)); err != nil {
+		t.Error(err)
+	}
+	if held := stored(t, run, "ann"); len(held) != suspected-1 {
+		t.Errorf("%d decisions on disk", len(held))
+	}
+}
+
+// Nothing is wider than the screen.
+func TestPageFitsScreens(t *testing.T) {
+	ctx := browser.Start(t)
+	run, set := madeUp(t)
+	s, _ := open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	for _, width := range []int64{400, 800, 1400} {
+		browser.Do(t, ctx, chromedp.EmulateViewport(width, 800))
+		if wide := browser.Do(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
+			t.Errorf("on a screen of %d px the page is %d px wide", width, wide)
+		}
+	}
+}

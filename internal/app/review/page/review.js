@@ -1,0 +1,174 @@
+"use strict";
+const by = id => document.getElementById(id);
+const grid = by("grid");
+let state, shown = [];
+
+// call asks the server; an error's text is shown until the next answer.
+async function call(path, body) {
+  const saved = by("saved");
+  try {
+    const r = await fetch(path, body === undefined ? {} : { method: "POST", body: JSON.stringify(body) });
+    if (!r.ok) throw new Error((await r.text()).trim());
+    saved.classList.remove("failed");
+    return await r.json();
+  } catch (e) {
+    saved.classList.add("failed");
+    saved.textContent = "not saved: " + (e.message || e) + " (is unpoison review still running?)";
+    throw e;
+  }
+}
+
+const decided = s => state.mine[s.index] || "";
+const split = s => {
+  const all = new Set((state.others[s.index] || []).map(o => o.decision));
+  if (decided(s)) all.add(decided(s));
+  return all.size > 1;
+};
+const words = { drop: "drop", keep: "keep", "": "open" };
+
+function tile(s) {
+  const li = document.createElement("li");
+  li.tabIndex = -1;
+  li.dataset.index = s.index;
+  const img = document.createElement("img");
+  img.loading = "lazy";
+  img.src = "image/" + s.index + "?side=256";
+  img.alt = "";
+  img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < 96));
+  const text = document.createElement("span");
+  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + " %" : ", not suspected");
+  const mark = document.createElement("span");
+  mark.className = "state";
+  const others = document.createElement("small");
+  others.className = "others";
+  li.append(img, mark, " ", text, others);
+  paint(li, s);
+  return li;
+}
+
+function paint(li, s) {
+  const d = decided(s);
+  li.classList.toggle("drop", d === "drop");
+  li.classList.toggle("keep", d === "keep");
+  li.querySelector(".state").textContent = words[d];
+  li.querySelector(".others").textContent = (state.others[s.index] || []).map(o => o.reviewer + ": " + o.decision).join(", ");
+  li.setAttribute("aria-label", "rank " + s.rank + ", " + s.label + ", " + words[d]);
+}
+
+function tell() {
+  const n = { drop: 0, keep: 0 };
+  state.suspects.forEach(s => { if (decided(s)) n[decided(s)]++; });
+  by("count").textContent = n.drop + " to drop, " + n.keep + " to keep, " + (state.suspects.length - n.drop - n.keep) + " open";
+}
+
+function filter() {
+  const label = by("label").value, look = by("look").value, from = Number(by("from").value) / 100, show = by("show").value;
+  shown = state.suspects.filter(s => (!label || s.label === label) && (!look || s.look === look) && s.probability >= from &&
+    (!show || (show === "split" ? split(s) : show === "open" ? !decided(s) : decided(s) === show)));
+  grid.replaceChildren(...shown.map(tile));
+  by("none").hidden = shown.length > 0;
+  if (grid.firstChild) grid.firstChild.tabIndex = 0;
+  tell();
+}
+
+const current = () => [...grid.children].indexOf(document.activeElement);
+
+function focus(k) {
+  const li = grid.children[k];
+  if (!li) return;
+  [...grid.children].forEach(c => { c.tabIndex = -1; });
+  li.tabIndex = 0;
+  li.focus();
+  li.scrollIntoView({ block: "nearest" });
+}
+
+async function decide(k, decision, go) {
+  const s = shown[k];
+  if (!s) return;
+  await call("decide", { index: s.index, decision });
+  if (decision) state.mine[s.index] = decision; else delete state.mine[s.index];
+  by("saved").textContent = "saved";
+  paint(grid.children[k], s);
+  tell();
+  if (go) focus(k + 1);
+}
+
+async function undo() {
+  const u = await call("undo", {});
+  if (u.index < 0) { by("saved").textContent = "nothing to undo"; return; }
+  if (u.decision) state.mine[u.index] = u.decision; else delete state.mine[u.index];
+  by("saved").textContent = "taken back";
+  const k = shown.findIndex(s => s.index === u.index);
+  if (k >= 0) { paint(grid.children[k], shown[k]); focus(k); }
+  tell();
+}
+
+function enlarge(k) {
+  const s = shown[k];
+  if (!s) return;
+  by("picture").src = "image/" + s.index;
+  by("picture").alt = s.label;
+  by("caption").textContent = s.label + ", " + s.source + ", rank " + s.rank;
+  by("large").showModal();
+}
+
+async function finish() {
+  const w = await call("write", {});
+  by("result").textContent = w.decided + " decisions are written." + (w.disagreed ? " Reviewers disagree on " + w.disagreed + " images: your own decision holds, and without one the run's." : "");
+  by("command").textContent = w.command;
+  by("finish").showModal();
+}
+
+function sameColumn(k, step) {
+  const left = grid.children[k].offsetLeft;
+  let i = k + step;
+  while (grid.children[i] && grid.children[i].offsetLeft !== left) i += step;
+  return i;
+}
+
+let queue = Promise.resolve(); // decisions are sent one after another, in the order of the keys
+const later = f => { queue = queue.then(f).catch(() => {}); };
+
+document.addEventListener("keydown", e => {
+  if (e.ctrlKey || e.altKey || e.metaKey || document.querySelector("dialog[open]") || /^(SELECT|INPUT)$/.test(e.target.tagName)) return;
+  const k = current();
+  const move = { ArrowLeft: () => k - 1, ArrowRight: () => k + 1, ArrowUp: () => sameColumn(k, -1), ArrowDown: () => sameColumn(k, 1) }[e.key];
+  if (move) { e.preventDefault(); focus(k < 0 ? 0 : move()); return; }
+  const act = {
+    d: () => { later(() => decide(k, "drop")); focus(k + 1); }, k: () => { later(() => decide(k, "keep")); focus(k + 1); },
+    " ": () => later(() => decide(k, decided(shown[k]) === "drop" ? "keep" : "drop")), Backspace: () => later(() => decide(k, "")),
+    Enter: () => enlarge(k), u: () => later(undo), "?": () => by("help").showModal(), l: () => by("label").focus(),
+  }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+  if (!act || (e.target.tagName === "BUTTON" && (e.key === " " || e.key === "Enter"))) return;
+  if (k < 0 && !"u?l".includes(e.key)) return;
+  e.preventDefault();
+  act();
+});
+
+grid.addEventListener("click", e => {
+  const li = e.target.closest("li");
+  if (!li) return;
+  const k = [...grid.children].indexOf(li);
+  focus(k);
+  later(() => decide(k, decided(shown[k]) === "drop" ? "keep" : "drop"));
+});
+grid.addEventListener("dblclick", () => enlarge(current()));
+by("undo").addEventListener("click", () => later(undo));
+by("keys").addEventListener("click", () => by("help").showModal());
+by("done").addEventListener("click", () => later(finish));
+by("filters").addEventListener("input", filter);
+by("filters").addEventListener("submit", e => e.preventDefault());
+
+(async () => {
+  state = await call("state");
+  by("says").textContent = state.says || "Suspects";
+  by("about").textContent = (state.labels || []).length && state.removed
+    ? state.removed + " of " + state.images + " images are suspected, under " + state.labels.join(", ") + ". Look at each: is it what its label says, without a mark that does not belong to it?"
+    : state.images + " images. The run suspects " + state.removed + " of them; the most suspicious are below.";
+  document.title = (state.says || "review") + " – unpoison review, " + state.reviewer;
+  for (const [id, of] of [["label", s => s.label], ["look", s => s.look]]) {
+    for (const v of new Set(state.suspects.map(of).filter(Boolean))) by(id).add(new Option(v, v));
+  }
+  filter();
+  focus(0);
+})();

@@ -1,0 +1,193 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+)
+
+// suspected is how many of the made-up run's images are suspected.
+const suspected = 300
+
+// madeUp writes a run's folder over rendered signs, every image of which is suspected up to a number.
+func madeUp(t testing.TB) (run string, set *dataset.Set) {
+	t.Helper()
+	run = t.TempDir()
+	set = signs.Render(1, 2*suspected, 10).Train
+	var csv strings.Builder
+	csv.WriteString("index,source,label,loss,rank,isolated,probability\n")
+	for k := range set.Len() {
+		fmt.Fprintf(&csv, "%d,%s,%s,0.1,%d,%t,%.2f\n", k, set.Source(k), set.Classes[set.Labels[k]], k+1, k < suspected, 1-float64(k)/float64(set.Len()))
+	}
+	result := fmt.Sprintf(`{"data":{"path":"rendered","layout":"signs"},"verdict":{"says":"poisoned","removed":%d,"targets":[{"class":%q,"says":"poisoned","by":"pixels"}]}}`,
+		suspected, set.Classes[set.Labels[0]])
+	for name, text := range map[string]string{"suspects.csv": csv.String(), "result.json": result} {
+		if err := os.WriteFile(filepath.Join(run, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return run, set
+}
+
+// open starts a server for a reviewer; it ends with the test, or when stop is called.
+func open(t testing.TB, run string, set *dataset.Set, reviewer string) (s *Server, stop func()) {
+	t.Helper()
+	r, err := Open(run, set, reviewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Listen(r, 0); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	return s, stop
+}
+
+// ask sends a request and returns the status and the answer.
+func ask(t testing.TB, method, url, body string) (int, string) {
+	t.Helper()
+	q, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	raw, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.StatusCode, string(raw)
+}
+
+// TestNothingIsLost decides, stops the server, and finds everything there again; undo goes back over the restart.
+func TestNothingIsLost(t *testing.T) {
+	run, set := madeUp(t)
+	s, stop := open(t, run, set, "Ann Lee")
+	for index, decision := range map[int]string{0: Drop, 1: Keep} {
+		if code, text := ask(t, "POST", s.URL()+"decide", fmt.Sprintf(`{"index":%d,"decision":%q}`, index, decision)); code != 200 {
+			t.Fatal(text)
+		}
+	}
+	ask(t, "POST", s.URL()+"decide", `{"index":1,"decision":"drop"}`)
+	stop()
+	s, _ = open(t, run, set, "Ann Lee")
+	mine := func() map[int]string {
+		var st State
+		if _, text := ask(t, "GET", s.URL()+"state", ""); json.Unmarshal([]byte(text), &st) != nil {
+			t.Fatal(text)
+		}
+		return st.Mine
+	}
+	if m := mine(); len(m) != 2 || m[0] != Drop || m[1] != Drop {
+		t.Fatalf("after a restart: %v", m)
+	}
+	ask(t, "POST", s.URL()+"undo", "{}")
+	if m := mine(); m[1] != Keep {
+		t.Fatalf("after undo: %v", m)
+	}
+}
+
+// TestReviewersSettle wants the reviewer's own decision to hold, others' where they agree, and none where they don't.
+func TestReviewersSettle(t *testing.T) {
+	run, set := madeUp(t)
+	decide := func(who string, of map[int]string) *Review {
+		r, err := Open(run, set, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range of {
+			if err := r.Decide(i, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return r
+	}
+	decide("bo", map[int]string{1: Keep, 2: Drop, 3: Keep})
+	decide("cy", map[int]string{1: Keep, 3: Drop})
+	ann := decide("ann", map[int]string{0: Drop, 2: Keep})
+	decided, disagreed, err := ann.Write()
+	if err != nil || decided != 3 || disagreed != 2 {
+		t.Fatalf("%d decided, %d disagreed, %v", decided, disagreed, err)
+	}
+	raw, err := os.ReadFile(filepath.Join(run, DecisionsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, line := range strings.Split(strings.TrimSpace(string(raw)), "\n")[1:] {
+		f := strings.Split(line, ",")
+		got += f[0] + f[3] + " "
+	}
+	if got != "0drop 1keep 2keep " {
+		t.Errorf("written: %s", got)
+	}
+}
+
+// TestOnlyWithTheToken refuses who does not know the address, and another site's name for it.
+func TestOnlyWithTheToken(t *testing.T) {
+	run, set := madeUp(t)
+	s, _ := open(t, run, set, "ann")
+	base := "http://" + s.listen.Addr().String()
+	for _, path := range []string{"/", "/state", "/" + strings.Repeat("0", 32) + "/state", "/" + s.token[:31] + "/state"} {
+		if code, _ := ask(t, "GET", base+path, ""); code != http.StatusForbidden {
+			t.Errorf("%s: status %d", path, code)
+		}
+	}
+	q, _ := http.NewRequest(http.MethodGet, s.URL(), http.NoBody)
+	q.Host = "evil.example"
+	a, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	if a.StatusCode != http.StatusForbidden {
+		t.Errorf("another host's name: status %d", a.StatusCode)
+	}
+	for _, bad := range []string{`{"index":-1,"decision":"drop"}`, `{"index":0,"decision":"burn"}`, `{`} {
+		if code, text := ask(t, "POST", s.URL()+"decide", bad); code != http.StatusBadRequest {
+			t.Errorf("%s: status %d, %s", bad, code, text)
+		}
+	}
+	for path, want := range map[string]int{"image/0": 200, "image/0?side=16": 200, "image/999999": 404, "image/x": 404, "": 200, "review.js": 200} {
+		if code, _ := ask(t, "GET", s.URL()+path, ""); code != want {
+			t.Errorf("%s: status %d, want %d", path, code, want)
+		}
+	}
+}
+
+// TestOtherDataAreRefused wants the names of a list that was made from other data.
+func TestOtherDataAreRefused(t *testing.T) {
+	run, set := madeUp(t)
+	if _, err := Open(run, set.Subset([]int{1, 0}), "ann"); err == nil {
+		t.Error("two images were taken for six hundred")
+	}
+	if _, err := Open(run, set, "../ann"); err == nil {
+		t.Error("a reviewer's name left the folder")
+	}
+}

@@ -1,0 +1,142 @@
+// Package review lets people decide on the suspects of a run, in a browser on their own machine. Every decision is on disk
+// before the page says so.
+package review
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+)
+
+// Folder lies in a run's folder and holds a file a reviewer, NAME.json.
+const Folder = "reviews"
+
+// What a reviewer can decide.
+const (
+	Keep = "keep"
+	Drop = "drop"
+	None = "" // takes a decision back
+)
+
+// Decision is what somebody made of an image, at a time.
+type Decision struct {
+	Index    int       `json:"index"` // in the training set
+	Source   string    `json:"source"`
+	Digest   string    `json:"digest,omitempty"`
+	Decision string    `json:"decision"` // Keep, Drop or None
+	At       time.Time `json:"at"`
+}
+
+// Decisions are one reviewer's, in the order in which they were made. The last one on an image holds.
+type Decisions struct {
+	Reviewer string     `json:"reviewer"`
+	History  []Decision `json:"history"`
+
+	path string
+}
+
+// names are the reviewers' that make good file names.
+var names = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$`)
+
+// openDecisions reads what a reviewer of a run decided so far; nothing, if there is no file.
+func openDecisions(run, reviewer string) (*Decisions, error) {
+	if !names.MatchString(reviewer) {
+		return nil, fmt.Errorf("reviewer %q: expected a name of letters, digits, spaces, dots, dashes and underscores", reviewer)
+	}
+	d := &Decisions{Reviewer: reviewer, path: filepath.Join(run, Folder, reviewer+".json")}
+	raw, err := os.ReadFile(d.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, fmt.Errorf("%s: expected a reviewer's decisions: %w", d.path, err)
+	}
+	for k, x := range d.History {
+		if x.Index < 0 || !slices.Contains([]string{Keep, Drop, None}, x.Decision) {
+			return nil, fmt.Errorf("%s, decision %d: expected keep or drop on an image, found %q on %d", d.path, k+1, x.Decision, x.Index)
+		}
+	}
+	return d, nil
+}
+
+// others reads the decisions of a run's other reviewers, by name.
+func others(run, but string) ([]*Decisions, error) {
+	entries, err := os.ReadDir(filepath.Join(run, Folder))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []*Decisions
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".json")
+		if !ok || name == but || !names.MatchString(name) {
+			continue
+		}
+		d, err := openDecisions(run, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// add notes a decision and stores all of them.
+func (d *Decisions) add(x Decision) error {
+	d.History = append(d.History, x)
+	if err := d.store(); err != nil {
+		d.History = d.History[:len(d.History)-1]
+		return err
+	}
+	return nil
+}
+
+// undo takes the last decision back and returns it; nil if there is none.
+func (d *Decisions) undo() (*Decision, error) {
+	n := len(d.History)
+	if n == 0 {
+		return nil, nil
+	}
+	last := d.History[n-1]
+	d.History = d.History[:n-1]
+	if err := d.store(); err != nil {
+		d.History = append(d.History, last)
+		return nil, err
+	}
+	return &last, nil
+}
+
+func (d *Decisions) store() error {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(d, "", " ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(d.path, append(raw, '\n'))
+}
+
+// now returns what holds of each image that was decided on.
+func (d *Decisions) now() map[int]string {
+	held := map[int]string{}
+	for _, x := range d.History {
+		if held[x.Index] = x.Decision; x.Decision == None {
+			delete(held, x.Index)
+		}
+	}
+	return held
+}

@@ -1,0 +1,128 @@
+package review
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Suspect is a row of a run's list, as the page shows it.
+type Suspect struct {
+	Index       int     `json:"index"`
+	Source      string  `json:"source"`
+	Digest      string  `json:"-"`
+	Label       string  `json:"label"`
+	Rank        int     `json:"rank"`
+	Suspected   bool    `json:"suspected"` // taken for planted by the run
+	Probability float64 `json:"probability"`
+	Look        string  `json:"look"` // which found something under its label; empty if none did
+}
+
+// besides are how many images that the run did not suspect are shown after those that it did, to compare.
+const besides = 60
+
+// readSuspects returns the suspected images of a list in their order, and some that follow.
+func readSuspects(path string) ([]Suspect, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	head, err := r.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected a line of column names: %w", path, err)
+	}
+	column := map[string]int{}
+	for k, name := range head {
+		column[name] = k
+	}
+	for _, name := range []string{"index", "source", "label"} {
+		if _, ok := column[name]; !ok {
+			return nil, fmt.Errorf("%s: expected a column %s, found %v", path, name, head)
+		}
+	}
+	var all []Suspect
+	more := 0
+	for row := 1; more < besides; row++ {
+		rec, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		cell := func(name string) string {
+			if k, ok := column[name]; ok {
+				return rec[k]
+			}
+			return ""
+		}
+		s := Suspect{Source: cell("source"), Digest: cell("digest"), Label: cell("label"), Rank: row, Suspected: cell("isolated") != "false"}
+		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
+			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
+		}
+		s.Probability, _ = strconv.ParseFloat(cell("probability"), 64)
+		if !s.Suspected {
+			more++
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// finding is what a run says of a label.
+type finding struct {
+	Label string `json:"class"`
+	Says  string `json:"says"`
+	Look  string `json:"by"`
+}
+
+// summary is what the page's head needs of a run's result.
+type summary struct {
+	Defense string `json:"defense"`
+	Data    struct {
+		Path   string `json:"path"`
+		Layout string `json:"layout"`
+		Train  int    `json:"train"`
+		Digest string `json:"digest"`
+	} `json:"data"`
+	Verdict *struct {
+		Says    string    `json:"says"`
+		Removed int       `json:"removed"`
+		Targets []finding `json:"targets"`
+	} `json:"verdict"`
+}
+
+// readSummary reads a run's result.json.
+func readSummary(run string) (*summary, error) {
+	path := filepath.Join(run, "result.json")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no finished audit or training: %w", run, err)
+	}
+	var s summary
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &s, nil
+}
+
+// looks returns the look that found something under each label.
+func (s *summary) looks() map[string]string {
+	by := map[string]string{}
+	if s.Verdict == nil {
+		return by
+	}
+	for _, t := range s.Verdict.Targets {
+		if t.Says == s.Verdict.Says && by[t.Label] == "" {
+			by[t.Label] = t.Look
+		}
+	}
+	return by
+}

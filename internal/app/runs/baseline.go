@@ -1,0 +1,143 @@
+package runs
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+)
+
+// NewSuspectsFile lists the suspects that a baseline did not have.
+const NewSuspectsFile = "new-suspects.csv"
+
+// Baseline is what an earlier audit said of each image. Images are told by their content and label: their order and names
+// may have changed since.
+type Baseline struct {
+	images, suspects map[labelled]int // how often each was there, and how often it was suspected
+}
+
+type labelled struct{ digest, label string }
+
+// Comparison says what an audit found beyond its baseline.
+type Comparison struct {
+	Added      int `json:"added_images"`    // that the baseline did not have
+	Gone       int `json:"removed_images"`  // of the baseline's
+	Known      int `json:"known_suspects"`  // which it suspected, too
+	NewOfOld   int `json:"new_among_old"`   // suspects among the images that it had, and did not suspect
+	NewOfAdded int `json:"new_among_added"` // and among those that it did not have
+	rows       []newSuspect
+}
+
+// New returns how many suspects the baseline did not have.
+func (c *Comparison) New() int { return c.NewOfOld + c.NewOfAdded }
+
+type newSuspect struct {
+	abl.Suspect
+	added bool
+}
+
+// ReadBaseline reads the list of suspects of an earlier audit: its folder, or a file in it.
+func ReadBaseline(path string) (*Baseline, error) {
+	if st, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	} else if !st.IsDir() {
+		path = filepath.Dir(path)
+	}
+	path = filepath.Join(path, SuspectsFile)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	head, err := r.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected a line of column names, found %w", path, err)
+	}
+	var at [3]int
+	for k, name := range []string{"digest", "label", "isolated"} {
+		if at[k] = slices.Index(head, name); at[k] < 0 {
+			return nil, fmt.Errorf("%s: expected a column %s, found %v; audit the earlier data again with this version", path, name, head)
+		}
+	}
+	b := &Baseline{images: map[labelled]int{}, suspects: map[labelled]int{}}
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		key := labelled{row[at[0]], row[at[1]]}
+		b.images[key]++
+		if row[at[2]] == "true" {
+			b.suspects[key]++
+		}
+	}
+}
+
+// compare takes each image for one of the baseline's while there are any like it: a further copy is an added one.
+func (b *Baseline) compare(set *dataset.Set, suspects []abl.Suspect) *Comparison {
+	left, known := maps.Clone(b.images), maps.Clone(b.suspects)
+	c := &Comparison{}
+	// Suspects first, so that of equal images those that were suspected are matched with each other.
+	for _, isolated := range []bool{true, false} {
+		for _, s := range suspects {
+			if s.Isolated != isolated {
+				continue
+			}
+			key := labelled{set.ImageDigest(s.Index).String(), set.Classes[set.Labels[s.Index]]}
+			added := left[key] == 0
+			if added {
+				c.Added++
+			} else {
+				left[key]--
+			}
+			switch {
+			case !isolated:
+			case known[key] > 0:
+				known[key]--
+				c.Known++
+			default:
+				if added {
+					c.NewOfAdded++
+				} else {
+					c.NewOfOld++
+				}
+				c.rows = append(c.rows, newSuspect{s, added})
+			}
+		}
+	}
+	for _, n := range left {
+		c.Gone += n
+	}
+	return c
+}
+
+// write lists the new suspects, those that look most like it first, and says of each whether its image was added.
+func (c *Comparison) write(folder string, set *dataset.Set) error {
+	return atomicfile.Write(filepath.Join(folder, NewSuspectsFile), func(w io.Writer) error {
+		rows := [][]string{{"index", "source", "label", "digest", "probability", "image"}}
+		for _, s := range c.rows {
+			image := "known"
+			if s.added {
+				image = "added"
+			}
+			rows = append(rows, []string{
+				strconv.Itoa(s.Index), set.Source(s.Index), set.Classes[set.Labels[s.Index]], set.ImageDigest(s.Index).String(),
+				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), image,
+			})
+		}
+		return csv.NewWriter(w).WriteAll(rows)
+	})
+}

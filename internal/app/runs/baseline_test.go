@@ -1,0 +1,124 @@
+package runs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// audited is a set of images of a pixel's brightness, some of them suspected, in an order of its own.
+type audited []struct {
+	pixel     uint8
+	label     int32
+	suspected bool
+}
+
+func (a audited) set() (*dataset.Set, []abl.Suspect) {
+	s := &dataset.Set{Height: 1, Width: 1, Classes: []string{"ant", "bee"}}
+	var suspects []abl.Suspect
+	for i, image := range a {
+		s.Pixels = append(s.Pixels, image.pixel, 0, 0)
+		s.Labels = append(s.Labels, image.label)
+		suspects = append(suspects, abl.Suspect{Index: i, Isolated: image.suspected})
+	}
+	slices.SortStableFunc(suspects, func(a, b abl.Suspect) int {
+		return map[bool]int{true: 0, false: 1}[a.Isolated] - map[bool]int{true: 0, false: 1}[b.Isolated]
+	})
+	return s, suspects
+}
+
+func TestBaseline(t *testing.T) {
+	before := audited{{1, 0, false}, {2, 0, true}, {3, 1, true}, {4, 1, false}, {5, 1, false}, {5, 1, true}}
+	dir := t.TempDir()
+	set, suspects := before.set()
+	if err := WriteSuspects(filepath.Join(dir, SuspectsFile), set, suspects); err != nil {
+		t.Fatal(err)
+	}
+	result := filepath.Join(dir, ResultFile)
+	if err := os.WriteFile(result, []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		now  audited
+		want Comparison
+		rows string // pixel and whether it was added
+	}{
+		"the same":                {before, Comparison{Known: 3}, ""},
+		"another order":           {audited{before[5], before[4], before[3], before[2], before[1], before[0]}, Comparison{Known: 3}, ""},
+		"no longer suspected":     {audited{{1, 0, false}, {2, 0, false}, {3, 1, true}, {4, 1, false}, {5, 1, false}, {5, 1, true}}, Comparison{Known: 2}, ""},
+		"newly suspected":         {audited{{1, 0, true}, {2, 0, true}, {3, 1, true}, {4, 1, false}, {5, 1, false}, {5, 1, true}}, Comparison{Known: 3, NewOfOld: 1}, "1 known"},
+		"added":                   {append(audited{{9, 0, true}, {8, 1, false}}, before...), Comparison{Added: 2, Known: 3, NewOfAdded: 1}, "9 added"},
+		"gone":                    {before[2:], Comparison{Gone: 2, Known: 2}, ""},
+		"a known one's copy":      {append(audited{{2, 0, true}}, before...), Comparison{Added: 1, Known: 3, NewOfAdded: 1}, "2 added"},
+		"under another label":     {append(audited{{2, 1, true}}, before...), Comparison{Added: 1, Known: 3, NewOfAdded: 1}, "2 added"},
+		"the other of two equals": {audited{{1, 0, false}, {2, 0, true}, {3, 1, true}, {4, 1, false}, {5, 1, true}, {5, 1, true}}, Comparison{Known: 3, NewOfOld: 1}, "5 known"},
+	} {
+		for _, path := range []string{dir, result} {
+			b, err := ReadBaseline(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, suspects := c.now.set()
+			got := b.compare(set, suspects)
+			var rows []string
+			for _, s := range got.rows {
+				rows = append(rows, fmt.Sprintf("%d %s", set.Image(s.Index)[0], map[bool]string{true: "added", false: "known"}[s.added]))
+			}
+			if strings.Join(rows, ", ") != c.rows {
+				t.Errorf("%s: new are %q, expected %q", name, rows, c.rows)
+			}
+			if err := got.write(t.TempDir(), set); err != nil {
+				t.Error(err)
+			}
+			if got.rows = nil; fmt.Sprint(*got) != fmt.Sprint(c.want) {
+				t.Errorf("%s: %+v, expected %+v", name, *got, c.want)
+			}
+		}
+	}
+}
+
+// The list of new suspects says what filters need and whether each image was added.
+func TestNewSuspectsFile(t *testing.T) {
+	set, suspects := audited{{7, 1, true}}.set()
+	c := (&Baseline{}).compare(set, suspects)
+	dir := t.TempDir()
+	if err := c.write(dir, set); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, NewSuspectsFile))
+	if want := "index,source,label,digest,probability,image\n0,image 0,bee," + set.ImageDigest(0).String() + ",0,added\n"; err != nil || string(raw) != want {
+		t.Errorf("%s, expected %s (%v)", raw, want, err)
+	}
+	if _, dropped, err := ReadSuspects(filepath.Join(dir, NewSuspectsFile), 1); err != nil || dropped != 1 {
+		t.Errorf("a filter drops %d: %v", dropped, err)
+	}
+}
+
+func TestBaselineErrors(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := ReadBaseline(dir); err == nil || !strings.Contains(err.Error(), "expected the folder of an audit") {
+		t.Error(err)
+	}
+	if _, err := ReadBaseline(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		"":                            "expected a line of column names",
+		"index,label,isolated\n":      "expected a column digest, found [index label isolated]; audit the earlier data again",
+		"digest,label,isolated\nab,c": "wrong number of fields",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, SuspectsFile), bytes.TrimSpace([]byte(text)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadBaseline(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package runs
+
+import (
+	"context"
+	"testing"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// An epoch of unlearning is as many images as the set has, whether they are kept or isolated ones.
+func TestEpochsOfUnlearning(t *testing.T) {
+	s := &Spec{Audit: true}
+	out := &Outcome{Train: &dataset.Set{Labels: make([]int32, 1280)}}
+	for _, c := range []struct {
+		images int
+		want   float64
+	}{{10 * 128, 1}, {10 * 64, 0.5}} {
+		out.Trained = &abl.Result{Unlearn: &abl.Outcome{Steps: 10, Images: c.images}}
+		res := &Result{}
+		if err := s.measure(context.Background(), out, res); err != nil || res.Epochs.Unlearn != c.want {
+			t.Errorf("%d images in 10 steps: %g epochs, expected %g: %v", c.images, res.Epochs.Unlearn, c.want, err)
+		}
+	}
+}

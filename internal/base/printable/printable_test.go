@@ -1,0 +1,32 @@
+package printable
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestNothingReachesTheTerminalRaw(t *testing.T) {
+	for in, want := range map[string]string{
+		"cat":                       "cat",
+		"Katze mit ö, 猫, 🐈":         "Katze mit ö, 猫, 🐈",
+		"a\x1b[2Jb\a":               `a\x1b[2Jb\a`,
+		"two\nlines\r\tand":         `two\nlines\r\tand`,
+		"\u202egnp.exe\u200b\u0085": `\u202egnp.exe\u200b\u0085`,
+		"\xff\xfe\x9b31m":           `\xff\xfe\x9b31m`,
+		"5\u00a0%\ufffd":            "5\u00a0%\ufffd",
+	} {
+		if got := Text(in); got != want {
+			t.Errorf("%q becomes %s, expected %s", in, got, want)
+		}
+	}
+	var b bytes.Buffer
+	n, err := fmt.Fprintf(Writer(&b), "\rname %s\n\tnext", "x\x1b]0;title\a")
+	if want := "\rname x\\x1b]0;title\\a\n\tnext"; err != nil || b.String() != want || n != len("\rname x\x1b]0;title\a\n\tnext") {
+		t.Errorf("%q, %d, %v", b.String(), n, err)
+	}
+	if f, ok := File(Writer(os.Stderr)); !ok || f != os.Stderr {
+		t.Error("the file behind the writer is not found")
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/unpoison/unpoison/internal/base/version"
+)
+
+type action struct {
+	Inputs map[string]struct {
+		Description, Default string
+		Required             bool
+	}
+	Runs struct {
+		Steps []struct {
+			ID, Run, Shell string
+			Env            map[string]string
+		}
+	}
+}
+
+func readAction(t *testing.T) *action {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "action.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a action
+	if err := yaml.Unmarshal(raw, &a); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`inputs\.([a-z-]+)`).FindAllSubmatch(raw, -1) {
+		if a.Inputs[string(m[1])].Description == "" {
+			t.Errorf("no input %s", m[1])
+		}
+	}
+	return &a
+}
+
+// runner is a machine on which steps of the action run.
+type runner struct {
+	*testing.T
+	dir string
+	env []string
+}
+
+// newRunner returns a machine whose programs are scripts of the test's.
+func newRunner(t *testing.T, programs map[string]string) *runner {
+	t.Helper()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash here")
+	}
+	r := &runner{T: t, dir: t.TempDir()}
+	for name, text := range programs {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte("#!/usr/bin/env bash\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.env = append(os.Environ(), "PATH="+r.dir+":"+os.Getenv("PATH"), "RUNNER_TEMP="+r.dir, "RUNNER_OS=Linux", "RUNNER_ARCH=X64")
+	for _, name := range []string{"GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_PATH"} {
+		r.env = append(r.env, name+"="+filepath.Join(r.dir, name))
+	}
+	return r
+}
+
+// step runs a step as GitHub does, and returns its exit code and what it printed.
+func (r *runner) step(id string, env ...string) (int, string) {
+	r.Helper()
+	for _, s := range readAction(r.T).Runs.Steps {
+		if s.ID != id {
+			continue
+		}
+		for name := range s.Env {
+			if !strings.Contains(strings.Join(env, "\n")+"\n", name+"=") {
+				r.Errorf("the test sets no %s", name)
+			}
+		}
+		c := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", s.Run)
+		c.Env = slices.Concat(r.env, env)
+		out, err := c.CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			r.Fatal(err)
+		}
+		return c.ProcessState.ExitCode(), string(out)
+	}
+	r.Fatalf("no step %s", id)
+	return 0, ""
+}
+
+func (r *runner) file(name string) string {
+	raw, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		r.Fatal(err)
+	}
+	return string(raw)
+}
+
+// The audit's step passes on what it was given, leaves findings to the last step, and fails with other errors.
+func TestActionAudits(t *testing.T) {
+	for code, want := range map[int]int{0: 0, 3: 0, 1: 1, 2: 2, 130: 130} {
+		r := newRunner(t, map[string]string{"unpoison": fmt.Sprintf(`echo "  data                  folder"
+echo "  verdict               poisoned"
+echo "::set-output name=x::evil"
+exit %d`, code)})
+		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=")
+		if got != want {
+			t.Errorf("an audit that ends with %d ends the step with %d: %s", code, got, out)
+		}
+		if text := r.file("GITHUB_OUTPUT"); !strings.Contains(text, fmt.Sprintf("code=%d\nverdict=poisoned\n", code)) || !strings.HasPrefix(text, "folder="+r.dir) {
+			t.Errorf("outputs %q", text)
+		}
+		if text := r.file("GITHUB_STEP_SUMMARY"); !strings.Contains(text, "\n      verdict               poisoned\n") {
+			t.Errorf("the summary is %q", text)
+		}
+		begin, stop, end := strings.Index(out, "::stop-commands::unpoison-"), strings.Index(out, "::set-output"), strings.LastIndex(out, "::unpoison-")
+		if begin < 0 || stop < begin || end < stop {
+			t.Errorf("names can command the runner: %s", out)
+		}
+	}
+}
+
+func TestActionPassesArguments(t *testing.T) {
+	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
+	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=last audit"); code != 0 {
+		t.Fatal(out)
+	}
+	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
+	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 6 || !slices.Equal(args[:4], want) || strings.Join(args[5:], "|") != "--fail-on-findings|--size|32|--seed|1|--baseline|last audit" {
+		t.Errorf("it ran unpoison %q", args)
+	}
+	if code, out := r.step("audit", "DATA=d", "ARGS=", "BASELINE="); code != 0 {
+		t.Fatal(out)
+	}
+}
+
+func TestActionFindings(t *testing.T) {
+	r := newRunner(t, nil)
+	if code, out := r.step("findings", "FAIL=true"); code != 3 || !strings.HasPrefix(out, "::error::") {
+		t.Errorf("%d: %s", code, out)
+	}
+	if code, out := r.step("findings", "FAIL=false"); code != 0 || !strings.HasPrefix(out, "::warning::") {
+		t.Errorf("%d: %s", code, out)
+	}
+}
+
+// A release is installed as this program makes it, unless its sum is another.
+func TestActionInstalls(t *testing.T) {
+	archive := packed(t, targets[0])[0]
+	sums := fmt.Sprintf("%064d  other.tar.gz\n%x  %s\n", 0, sha256.Sum256(archive.data), archive.name)
+	for _, c := range []struct {
+		sums string
+		code int
+	}{{sums, 0}, {strings.Replace(sums, fmt.Sprintf("%x", sha256.Sum256(archive.data)), strings.Repeat("0", 64), 1), 1}, {"", 1}} {
+		served := t.TempDir()
+		for name, data := range map[string][]byte{archive.name: archive.data, "SHA256SUMS": []byte(c.sums)} {
+			if err := os.WriteFile(filepath.Join(served, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := newRunner(t, map[string]string{"curl": `for url; do :; done
+while [ $# -gt 1 ]; do if [ "$1" = -o ]; then out=$2; fi; shift; done
+cp "$SERVED/${url##*/}" "$out"
+echo "$url" >> "$RUNNER_TEMP/urls"`})
+		r.env = append(r.env, "SERVED="+served)
+		code, out := r.step("install", "VERSION=v"+version.Number)
+		if code != c.code {
+			t.Errorf("with the sums %q it ends with %d: %s", c.sums, code, out)
+		}
+		if code != 0 {
+			continue
+		}
+		path := strings.TrimSpace(r.file("GITHUB_PATH"))
+		if raw, err := os.ReadFile(filepath.Join(path, "unpoison")); err != nil || !bytes.Equal(raw, []byte("binary")) {
+			t.Errorf("no program in %s: %v", path, err)
+		}
+		if want := "/releases/download/v" + version.Number + "/" + archive.name; !strings.Contains(r.file("urls"), want) {
+			t.Errorf("it asked for %s", r.file("urls"))
+		}
+	}
+}

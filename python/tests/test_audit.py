@@ -1,0 +1,250 @@
+"""The binary through Python: the same verdicts, in the caller's order, with the binary's errors, and stopped when asked."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+import support
+import unpoison
+
+FAST = support.FAST
+
+
+def setUpModule():
+    support.build()
+
+
+class AuditTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.images, cls.labels, cls.truth = support.planted()
+
+    def setUp(self):
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
+        self.dir = Path(held.name)
+
+    def write(self):
+        """Write the arrays where the command line reads them."""
+        data = self.dir / "data"
+        data.mkdir()
+        np.save(data / "x_train.npy", self.images)
+        np.save(data / "y_train.npy", self.labels)
+        return data
+
+    def test_finds_what_was_planted(self):
+        names = np.array(support.CLASSES)
+        verdict = unpoison.audit(self.images, names[self.labels], **FAST)
+        self.assertEqual(verdict.says, "poisoned")
+        self.assertTrue(verdict.poisoned)
+        np.testing.assert_array_equal(verdict.keep, ~self.truth)
+        self.assertEqual([t.label for t in verdict.targets if t.flagged], [names[support.TARGET]])
+        np.testing.assert_array_equal(verdict.table["index"], np.arange(len(self.images)))
+        self.assertEqual(list(verdict.table["label"]), list(names[self.labels]))
+        np.testing.assert_array_equal(verdict.suspects["index"], np.flatnonzero(self.truth))
+        self.assertGreater(verdict.table["probability"][self.truth].min(), verdict.table["probability"][~self.truth].max())
+        self.assertIn("<html", verdict.report.read_text(encoding="utf-8"))
+        page = verdict._repr_html_()
+        for part in ("poisoned", "90 of 900", names[support.TARGET], "data:image/png;base64,", verdict.report.name):
+            self.assertIn(part, page)
+        self.assertIn("90 suspects", repr(verdict))
+
+    def test_agrees_with_the_command_line(self):
+        data = self.write()
+        args = [f"--{k.replace('_', '-')}={v}" for k, v in FAST.items()]
+        subprocess.run(
+            [os.environ["UNPOISON_BINARY"], "audit", "--data", data, "--out", self.dir / "cli", *args], check=True, capture_output=True
+        )
+        with open(self.dir / "cli" / "suspects.csv", newline="") as f:
+            rows = sorted(csv.DictReader(f), key=lambda r: int(r["index"]))
+        told = json.loads((self.dir / "cli" / "result.json").read_text())
+        for images, labels in ((self.images, self.labels), (data, None)):
+            verdict = unpoison.audit(images, labels, **FAST)
+            self.assertEqual(verdict.result["verdict"], told["verdict"])
+            self.assertEqual(verdict.result["data"]["digest"], told["data"]["digest"])
+            np.testing.assert_array_equal(verdict.table["loss"], np.array([r["loss"] for r in rows], np.float32))
+            np.testing.assert_array_equal(verdict.table["rank"], [int(r["rank"]) for r in rows])
+
+    def test_a_part_is_told_by_the_callers_order(self):
+        verdict = unpoison.audit(self.images, self.labels, limit=600, seed=3, **FAST)
+        judged = verdict.table["index"]
+        self.assertEqual(len(judged), 600)
+        self.assertTrue((np.diff(judged) > 0).all())
+        self.assertEqual(list(verdict.table["label"]), list(self.labels[judged]))
+        np.testing.assert_array_equal(verdict.suspects["index"], judged[self.truth[judged]])
+        self.assertEqual(verdict.keep.sum(), (~self.truth[judged]).sum())
+
+    def test_a_baseline_leaves_what_is_new(self):
+        first = unpoison.audit(self.images[:600], self.labels[:600], out=self.dir / "first", **FAST)
+        self.assertNotIn("baseline", first.result)
+        order = np.random.default_rng(2).permutation(len(self.images))
+        verdict = unpoison.audit(self.images[order], self.labels[order], baseline=self.dir / "first", out=self.dir / "second", **FAST)
+        told = verdict.result["baseline"]
+        self.assertEqual((told["added_images"], told["removed_images"]), (300, 0))
+        self.assertEqual((told["known_suspects"], told["new_among_old"], told["new_among_added"]), (self.truth[:600].sum(), 0, self.truth[600:].sum()))
+        with open(self.dir / "second" / "new-suspects.csv", newline="") as f:
+            new = [order[int(r["index"])] for r in csv.DictReader(f)]
+        self.assertEqual(sorted(new), list(600 + np.flatnonzero(self.truth[600:])))
+        data = self.write()
+        args = [f"--{k.replace('_', '-')}={v}" for k, v in FAST.items()]
+        for baseline, code in (("first", 3), ("second", 0)):
+            done = subprocess.run(
+                [os.environ["UNPOISON_BINARY"], "audit", "--data", data, "--out", self.dir / f"from {baseline}", "--fail-on-findings", "--baseline", self.dir / baseline, *args],
+                capture_output=True, text=True,
+            )
+            self.assertEqual(done.returncode, code, done.stderr)
+
+    def test_images_of_several_sizes(self):
+        images = [image[: 20 + i % 5] for i, image in enumerate(self.images)]
+        names = np.array(support.CLASSES)[self.labels]
+        verdict = unpoison.audit(images, names, size=24, **FAST)
+        self.assertEqual(list(verdict.table["label"]), list(names))
+        self.assertEqual(verdict.result["data"]["classes"], sorted(support.CLASSES))
+
+    def test_an_unknown_word_of_the_verdict_is_passed_on(self):
+        def judge(folder):
+            folder.mkdir()
+            (folder / "suspects.csv").write_text("index,source,label,rank,isolated,probability,digest\n1,x_train:1,0,1,true,0.9,ab\n0,x_train:0,1,2,false,0,cd\n")
+            return {"verdict": {"says": "shortcut", "targets": [{"class": "0", "says": "shortcut"}]}}
+
+        from unpoison._data import Prepared
+
+        verdict = unpoison.Verdict(judge(self.dir / "r"), self.dir / "r", Prepared("", np.array([1, 0]), [0, 1]))
+        self.assertEqual((verdict.says, verdict.poisoned), ("shortcut", False))
+        self.assertIn("shortcut", verdict._repr_html_())
+        self.assertEqual(list(verdict.keep), [True, False])
+        self.assertEqual(list(verdict.table["digest"]), ["cd", "ab"])
+
+    def test_errors_have_the_binarys_text(self):
+        with self.assertRaisesRegex(unpoison.UsageError, "^unknown flag: --nonsense$"):
+            unpoison.audit(self.images, self.labels, nonsense=1)
+        with self.assertRaisesRegex(unpoison.UsageError, "no recipe \"x\"; there are default"):
+            unpoison.audit(self.images, self.labels, recipe="x")
+        with self.assertRaisesRegex(unpoison.Error, "no-such-folder") as raised:
+            unpoison.audit(self.dir / "no-such-folder")
+        self.assertEqual(raised.exception.code, 1)
+        with self.assertRaisesRegex(unpoison.Error, "row 5: expected a label from 0 to 3, found -1"):
+            labels = self.labels.copy()
+            labels[5] = -1
+            unpoison.audit(self.images, labels)
+        with self.assertRaisesRegex(unpoison.UsageError, "json is no option"):
+            unpoison.audit(self.images, self.labels, json=True)
+        with mock.patch.dict(os.environ, UNPOISON_BINARY=str(self.dir / "nothing")):
+            with self.assertRaisesRegex(unpoison.BinaryNotFoundError, "UNPOISON_BINARY names .*nothing"):
+                unpoison.audit(self.images, self.labels)
+
+    def test_what_the_binary_passes_over_is_a_warning(self):
+        labels = self.labels.copy()
+        labels[5] = -1
+        with self.assertWarnsRegex(UserWarning, "1 bad record"):
+            verdict = unpoison.audit(self.images, labels, skip_bad=True, **FAST)
+        self.assertNotIn(5, list(verdict.table["index"]))
+        self.assertFalse(verdict.keep[5])
+
+    def test_nothing_is_left_behind(self):
+        with mock.patch.dict(os.environ, TMPDIR=str(self.dir)), mock.patch.object(tempfile, "tempdir", None):
+            verdict = unpoison.audit(self.images, self.labels, **FAST)
+            self.assertTrue(verdict.report.exists())
+            del verdict
+            with self.assertRaises(unpoison.Error):
+                unpoison.audit(self.images, self.labels, nonsense=1)
+            self.assertEqual(list(self.dir.iterdir()), [])
+        unpoison.audit(self.images, self.labels, out=self.dir / "kept", **FAST)
+        self.assertTrue((self.dir / "kept" / "report.html").exists())
+
+    def test_progress(self):
+        events = []
+        unpoison.audit(self.images, self.labels, progress=events.append, **FAST)
+        steps = [e for e in events if e["event"] == "progress"]
+        self.assertEqual(steps[-1]["step"], steps[-1]["steps"])
+        for tqdm in (None, mock.Mock()):
+            bar = tqdm and tqdm.return_value
+            if bar:
+                bar.n = 0
+                bar.update.side_effect = lambda by: setattr(bar, "n", bar.n + by)
+            with mock.patch("unpoison._progress._tqdm", return_value=tqdm), mock.patch("sys.stderr", io.StringIO()) as said:
+                unpoison.audit(self.images, self.labels, progress=True, **FAST)
+            if bar:
+                self.assertEqual(bar.n, steps[-1]["steps"] * steps[-1]["epochs"])
+                bar.close.assert_called()
+            else:
+                self.assertIn("isolate  epoch 1/", said.getvalue())
+                self.assertTrue(all(len(line) <= 79 for line in said.getvalue().split("\r")))
+
+    @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
+    def test_an_interrupt_saves_and_can_be_gone_on_from(self):
+        def interrupt(event):
+            if event["event"] == "progress" and event["epoch"] == 2:
+                signal.raise_signal(signal.SIGINT)
+
+        whole = unpoison.audit(self.images, self.labels, out=self.dir / "whole", **FAST)
+        with self.assertRaises(KeyboardInterrupt):
+            unpoison.audit(self.images, self.labels, out=self.dir / "broken", progress=interrupt, **FAST)
+        self.assertTrue((self.dir / "broken" / "checkpoint.safetensors").exists())
+        again = unpoison.audit(self.images, self.labels, out=self.dir / "broken", resume=True, **FAST)
+        np.testing.assert_array_equal(again.table["loss"], whole.table["loss"])
+        np.testing.assert_array_equal(again.keep, whole.keep)
+
+
+class TrainTest(unittest.TestCase):
+    def test_a_model_and_its_verdict(self):
+        images, labels, truth = support.planted()
+        test_images, test_labels = support.shapes(200, seed=7)
+        names = np.array(support.CLASSES)
+        trained = unpoison.train(images, names[labels], test=(test_images, names[test_labels]), epochs_tune=3, **FAST)
+        np.testing.assert_array_equal(trained.verdict.keep, ~truth)
+        self.assertEqual(trained.classes, sorted(support.CLASSES))
+        self.assertTrue(trained.path.exists())
+        self.assertIn("clean accuracy", repr(trained))
+        self.assertGreater(trained.accuracy, 50)
+        try:
+            import torch
+        except ImportError:
+            self.skipTest("PyTorch is not installed: the network was not compared")
+        x = torch.from_numpy(test_images).permute(0, 3, 1, 2) / 255
+        with torch.no_grad():
+            said = np.array(trained.classes)[trained.network()(x).argmax(1).numpy()]
+        self.assertAlmostEqual(100 * (said == names[test_labels]).mean(), trained.accuracy, delta=0.51)  # one image, by rounding
+
+    def test_every_network_is_known_to_pytorch(self):
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            self.skipTest("PyTorch is not installed")
+        from unpoison import networks
+
+        said = subprocess.run([os.environ["UNPOISON_BINARY"], "train", "--help"], capture_output=True, text=True, check=True).stdout
+        for arch in networks._NETWORKS:
+            self.assertIn(arch, said)
+        images, labels, _ = support.planted(60)
+        for arch in networks._NETWORKS:
+            trained = unpoison.train(images, labels, defense="none", model=arch, epochs_tune=1, batch=30, threads=1)
+            self.assertFalse(trained.network().training)
+            self.assertIsNone(trained.verdict)
+
+    def test_the_notebook(self):
+        images, labels, _ = support.planted()
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez(Path(folder, "train.npz"), images=images, labels=labels)
+            script = support.PACKAGE / "examples" / "notebook.py"
+            done = subprocess.run(
+                [sys.executable, script, Path(folder, "train.npz")], capture_output=True, text=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(support.PACKAGE), os.environ.get("PYTHONPATH", "")])},
+            )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"poisoned [{support.TARGET}]", done.stdout)
+        self.assertRegex(done.stdout, r"accuracy 0\.[5-9]|accuracy 1|PyTorch is not installed")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,156 @@
+"""What Python holds arrives as the same images and labels, or is refused with a reason."""
+
+import csv
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import support  # noqa: F401
+from unpoison import DataError
+from unpoison._data import prepare
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 9, 8, 3), np.uint8)
+LABELS = np.array([2, 0, 1, 1, 2, 0])
+
+
+class Pairs:
+    """A data set as torch has them."""
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, i):
+        return self.images[i], self.labels[i]
+
+
+class Image:
+    """Stands for datasets.Image; the column's kind is told by its name."""
+
+
+class ClassLabel:
+    names = ["ant", "bee", "cat"]
+
+
+class HuggingFace:
+    def __init__(self, **columns):
+        self.columns = columns
+        self.column_names = list(columns)
+        self.features = {c: ClassLabel() if "label" in c else Image() for c in columns}
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, key):
+        return self.columns[key] if isinstance(key, str) else {c: v[key] for c, v in self.columns.items()}
+
+
+class DataTest(unittest.TestCase):
+    def setUp(self):
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
+        self.dir = Path(held.name)
+
+    def arrays(self, data, labels=None, **more):
+        """Return what the binary would read."""
+        folder = self.dir / str(len(list(self.dir.iterdir())))
+        folder.mkdir()
+        p = prepare(data, labels, folder, **more)
+        return np.load(folder / "x_train.npy"), np.load(folder / "y_train.npy"), p
+
+    def test_images_arrive_as_they_are(self):
+        planar = IMAGES.transpose(0, 3, 1, 2)
+        for name, data, want in (
+            ("uint8", IMAGES, IMAGES),
+            ("floats", IMAGES / 255, IMAGES),
+            ("float32", (IMAGES / 255).astype(np.float32), IMAGES),
+            ("int64", IMAGES.astype(np.int64), IMAGES),
+            ("channels first", planar, planar),
+            ("grey", IMAGES[..., 0], IMAGES[..., 0]),
+            ("reversed", IMAGES[::-1], IMAGES[::-1]),
+            ("columns first", np.asfortranarray(IMAGES), IMAGES),
+            ("a list", list(IMAGES), IMAGES),
+        ):
+            with self.subTest(name):
+                x, y, _ = self.arrays(data, LABELS)
+                np.testing.assert_array_equal(x, want)
+                np.testing.assert_array_equal(y, LABELS)
+        for name, data in (("pairs", Pairs(IMAGES, LABELS)), ("pairs, channels first", Pairs(planar / 255, LABELS)), ("a list", list(zip(IMAGES, LABELS)))):
+            with self.subTest(name):
+                x, y, _ = self.arrays(data)
+                np.testing.assert_array_equal(x, IMAGES)
+                np.testing.assert_array_equal(y, LABELS)
+
+    def test_mapped_arrays_are_not_copied(self):
+        np.save(self.dir / "mine.npy", IMAGES)
+        mine = np.load(self.dir / "mine.npy", mmap_mode="r")
+        for data, linked in ((mine, True), (mine[:5], False), (mine[1:], False), (mine[:, ::2], False), (mine[::-1], False)):
+            x, _, p = self.arrays(data, LABELS[: len(data)])
+            np.testing.assert_array_equal(x, data)
+            self.assertEqual(Path(p.spec, "x_train.npy").is_symlink(), linked)
+
+    def test_labels(self):
+        names = np.array(["ant", "bee", "cat"])
+        for labels in (list(LABELS), LABELS.astype(np.uint8), LABELS.astype(float), LABELS[:, None], np.eye(3, dtype=int)[LABELS]):
+            _, y, p = self.arrays(IMAGES, labels)
+            np.testing.assert_array_equal(y, LABELS)
+            self.assertEqual(p.classes, [0, 1, 2])
+        for labels, more in ((names[LABELS], {}), (list(names[LABELS]), {}), (LABELS, {"classes": list(names)}), (names[LABELS].astype(object), {})):
+            _, y, p = self.arrays(IMAGES, labels, **more)
+            np.testing.assert_array_equal(y, LABELS)
+            self.assertEqual(p.classes, list(names))
+            self.assertEqual(Path(p.spec, "classes.txt").read_text(), "ant\nbee\ncat\n")
+            self.assertEqual(p.label("cat"), "cat")
+
+    def test_hugging_face(self):
+        x, y, p = self.arrays(HuggingFace(img=list(IMAGES), label=list(LABELS)))
+        np.testing.assert_array_equal(x, IMAGES)
+        np.testing.assert_array_equal(y, LABELS)
+        self.assertEqual(p.classes, ClassLabel.names)
+        with self.assertRaisesRegex(DataError, "coarse_label.*fine_label"):
+            self.arrays(HuggingFace(img=list(IMAGES), coarse_label=list(LABELS), fine_label=list(LABELS)))
+
+    def test_several_sizes_become_files(self):
+        images = [IMAGES[0], IMAGES[1, :5], IMAGES[2, ..., :1], *IMAGES[3:]]
+        p = prepare(Pairs(images, LABELS), None, self.dir, test=(IMAGES, LABELS))
+        self.assertEqual(p.spec, f"table:{self.dir}")
+        for part, want in (("train", images), ("test", IMAGES)):
+            with open(self.dir / f"{part}.csv", newline="") as f:
+                rows = list(csv.DictReader(f))
+            self.assertEqual([int(r["label"]) for r in rows], list(LABELS))
+            for i, (row, image) in enumerate(zip(rows, want)):
+                raw = (self.dir / row["path"]).read_bytes()
+                head = b"P%d %d %d 255\n" % (5 if image.shape[2] == 1 else 6, image.shape[1], image.shape[0])
+                self.assertEqual(raw, head + image.tobytes())
+                self.assertEqual(p.row(-1, row["path"]), i)
+
+    def test_refused(self):
+        for want, data, labels in (
+            ("labels are required", IMAGES, None),
+            ("6 images and 5 labels", IMAGES, LABELS[:5]),
+            (r"float64 from -1.0 to .*undo a normalisation", IMAGES / 127.5 - 1, LABELS),
+            ("expected uint8", IMAGES.astype(np.int32) * 2, LABELS),
+            ("expected uint8", IMAGES.astype(float), LABELS),
+            (r"an array of shape \(6, 216\)", IMAGES.reshape(6, -1), LABELS),
+            ("rows of zeros with a single one", IMAGES, np.ones((6, 3), int)),
+            ("image 3 has no label", IMAGES, ["a", "b", "a", None, "a", "b"]),
+            ("are not told apart", IMAGES, np.array([1, "1", "a", "a", "a", "a"], dtype=object)),
+            ("no images", IMAGES[:0], []),
+            ("no data that can be read", 17, None),
+            (r"item 0 .* expected \(image, label\)", list(IMAGES), None),
+            ("a folder has its own labels", "folder", LABELS),
+        ):
+            with self.subTest(want), self.assertRaisesRegex(DataError, want):
+                self.arrays(data, labels)
+        with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
+            self.arrays(IMAGES, LABELS, classes=["a", "b"])
+        with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):
+            self.arrays(IMAGES, ["cat"] * 6, classes=["a", "b"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,121 @@
+"""Find planted images in training data, and train clean image classifiers on it.
+
+    import unpoison
+    verdict = unpoison.audit(images, labels)     # arrays, a folder, a torch or Hugging Face data set
+    clean = images[verdict.keep], labels[verdict.keep]
+    model = unpoison.train(images, labels).network()
+
+The work is done by the program ``unpoison``, which a release's wheel holds.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Callable, Sequence, TypeVar
+
+import numpy as np
+
+from . import _binary
+from ._data import Prepared, prepare
+from ._held import Held
+from ._progress import Progress, Wish
+from ._train import Trained
+from ._verdict import Target, Verdict
+from .errors import BinaryNotFoundError, DataError, Error, UsageError
+
+__all__ = ["audit", "train", "Verdict", "Target", "Trained", "Error", "UsageError", "DataError", "BinaryNotFoundError"]
+
+try:
+    __version__ = metadata.version("unpoison")
+except metadata.PackageNotFoundError:  # run from its source
+    __version__ = "0"
+
+_Path = str | os.PathLike[str]
+_Made = TypeVar("_Made", Verdict, Trained)
+
+
+def audit(
+    data: Any,
+    labels: Any = None,
+    features: Any = None,
+    *,
+    out: _Path | None = None,
+    classes: Sequence[Any] | None = None,
+    progress: Wish = None,
+    **options: Any,
+) -> Verdict:
+    """Say whether something was planted in a data set, and which images they are.
+
+    data      images as an array or tensor, N×H×W×C, N×C×H×W or N×H×W, uint8 or floats from 0 to 1; a list of images; a
+              torch Dataset of (image, label) or a Hugging Face Dataset; or the path of a folder that ``unpoison`` reads
+    labels    one label an image: numbers from 0, names, or one-hot rows. None where the data have their own
+    features  pretrained features of the images, N×D, where the binary takes --features
+    out       a folder for the results, which must not hold any yet. By default they go when the verdict goes
+    classes   names of the classes, where labels are numbers
+    progress  None shows it to people, True always, False never; a function receives each event as a dict
+    options   flags of ``unpoison audit``, with underscores: size=32, seed=1, recipe="demo"
+
+    Raises DataError, UsageError, Error (with what the binary says) or BinaryNotFoundError. An interrupt lets the binary
+    save; with ``out`` and resume=True the audit goes on from there.
+    """
+    return _run("audit", Verdict, data, labels, features, None, out, classes, progress, options)
+
+
+def train(
+    data: Any,
+    labels: Any = None,
+    features: Any = None,
+    *,
+    test: Any = None,
+    out: _Path | None = None,
+    classes: Sequence[Any] | None = None,
+    progress: Wish = None,
+    **options: Any,
+) -> Trained:
+    """Train a clean classifier on data that may be poisoned.
+
+    ``test`` is (images, labels), or a data set, to measure the accuracy on. ``options`` are flags of ``unpoison train``:
+    defense="abl", model="resnet-34", epochs_tune=40. The rest is as for audit.
+    """
+    return _run("train", Trained, data, labels, features, test, out, classes, progress, options)
+
+
+def _run(
+    command: str,
+    make: Callable[[dict[str, Any], Path, Prepared, Held | None], _Made],
+    data: Any,
+    labels: Any,
+    features: Any,
+    test: Any,
+    out: _Path | None,
+    classes: Sequence[Any] | None,
+    progress: Wish,
+    options: dict[str, Any],
+) -> _Made:
+    """Write what the binary needs to a folder that goes when it is done, run it, and make something of its result."""
+    held = None
+    if out is None:
+        held = Held()
+        out = Path(held.name, "results")
+    folder = Path(out)
+    show = Progress(progress)
+    # Windows can't delete a mapped file: what maps it may outlive an error.
+    with tempfile.TemporaryDirectory(prefix="unpoison-data-", ignore_cleanup_errors=True) as work:
+        prepared = prepare(data, labels, Path(work), classes, test)
+        args = [command, f"--data={prepared.spec}", f"--out={folder}", *_binary.flags(options)]
+        if features is not None:
+            path = features
+            if not isinstance(features, (str, os.PathLike)):
+                path = Path(work, "features.npy")
+                np.save(path, np.ascontiguousarray(features))
+            args.append(f"--features={path}")
+        try:
+            result = _binary.run(args, show)
+        finally:
+            show.close()
+        made = make(result, folder, prepared, held)
+        del prepared
+    return made

@@ -1,0 +1,108 @@
+"""Finds the binary, runs it, passes on its events, and stops it when Python is interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping
+
+from .errors import BinaryNotFoundError, Error, UsageError
+
+Event = dict[str, Any]
+
+_EXIT_USAGE, _EXIT_FINDINGS = 2, 3
+_NAME = "unpoison.exe" if os.name == "nt" else "unpoison"
+
+
+def find() -> str:
+    """Return the path of the binary: ``$UNPOISON_BINARY``, the wheel's, or one on the PATH."""
+    named = os.environ.get("UNPOISON_BINARY")
+    if named:
+        if not os.path.isfile(named):
+            raise BinaryNotFoundError(f"UNPOISON_BINARY names {named}, and no such file exists")
+        return named
+    folders = [
+        sysconfig.get_path("scripts"),
+        sysconfig.get_path("scripts", scheme="nt_user" if os.name == "nt" else "posix_user"),
+        str(Path(__file__).parent.parent / "bin"),  # pip install --target
+    ]
+    for folder in folders:
+        path = os.path.join(folder, _NAME)
+        if os.path.isfile(path):
+            return path
+    found = shutil.which("unpoison")
+    if found:
+        return found
+    raise BinaryNotFoundError(
+        "the program unpoison was not found. Install a wheel of a release, which holds it; or install it with "
+        "go install github.com/unpoison/unpoison/cmd/unpoison@latest; or name it in the environment variable UNPOISON_BINARY"
+    )
+
+
+def flags(options: Mapping[str, Any]) -> Iterator[str]:
+    """Turn ``biased_rounds=0`` into ``--biased-rounds=0``. Lists repeat a flag; None leaves it out."""
+    for name, value in options.items():
+        if name in ("data", "out", "json"):
+            raise UsageError(f"{name} is no option of this function", _EXIT_USAGE)
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if one is None:
+                continue
+            text = str(one).lower() if isinstance(one, bool) else str(one)
+            yield f"--{name.replace('_', '-')}={text}"
+
+
+def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[str, Any]:
+    """Run the binary and return its result.
+
+    Raises UsageError or Error with what the binary said. An interrupt, or any exception of ``watch``, asks the binary to
+    save and stop, waits for it, and goes on its way; a second interrupt ends it at once.
+    """
+    # A group of its own: a notebook's interrupt goes to Python's whole group, and two would end the binary unsaved.
+    group: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    result: dict[str, Any] | None = None
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [find(), *args, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", **group
+        )
+        assert process.stdout is not None
+        try:
+            with process.stdout as lines:
+                for line in lines:
+                    event = json.loads(line)
+                    if "event" not in event:
+                        result = event
+                    elif watch:
+                        watch(event)
+            code = process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip()
+    if code in (0, _EXIT_FINDINGS) and result is not None:
+        if said and code == 0:
+            warnings.warn(said, stacklevel=3)
+        return result
+    text = re.split(r"(?m)^unpoison: ", said)[-1] or f"the program ended with {code} and said nothing"
+    raise (UsageError if code == _EXIT_USAGE else Error)(text, code)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Ask the binary to save and stop; a second interrupt, or half a minute, ends it."""
+    try:
+        process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+        process.wait(30)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait()

@@ -1,0 +1,15 @@
+"""A temporary folder that lives as long as what holds it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+
+
+class Held:
+    """Makes the folder ``name``; it goes with this object, or when Python ends."""
+
+    def __init__(self) -> None:
+        self.name = tempfile.mkdtemp(prefix="unpoison-")
+        weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)

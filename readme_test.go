@@ -1,0 +1,33 @@
+package unpoison_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The program in README.md can be pasted and compiles.
+func TestReadmeProgramCompiles(t *testing.T) {
+	if _, err := os.Stat("unpoison.go"); err != nil {
+		t.Skip("there is no root package yet")
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, found := strings.Cut(string(text), "```go\n")
+	program, _, ends := strings.Cut(program, "```")
+	if !found || !ends {
+		t.Fatal("README.md has no Go program")
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "main.go")
+	if err := os.WriteFile(path, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "program"), path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,64 @@
+package repair
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each method gives a network of its own and leaves the one that it was given.
+func TestUnlearnMethods(t *testing.T) {
+	b := backdoored(t)
+	before := b.state.Clone()
+	o := DefaultUnlearn()
+	o.Batch, o.Epochs, o.Scratch, o.Pretrained = 64, 1, 1, b.net.Init(7)
+	j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: b.train, Options: o}
+	for i, p := range b.poisoned {
+		if p && len(j.Isolated) < 60 {
+			j.Isolated = append(j.Isolated, i)
+		} else {
+			j.Kept = append(j.Kept, i)
+		}
+	}
+	weight, bias := b.state.Classifier()
+	asr := map[string]float64{}
+	for _, m := range UnlearnMethods() {
+		s, err := Unlearn(context.Background(), m, j)
+		if err != nil {
+			t.Fatalf("%s: %v", m.Name, err)
+		}
+		for i := range b.state {
+			if !slices.Equal(before[i].Data, b.state[i].Data) {
+				t.Fatalf("%s changed the network that it was given", m.Name)
+			}
+			same := slices.Equal(before[i].Data, s[i].Data)
+			if m.Name == "ft-last" && same == (s[i].Name == weight.Name || s[i].Name == bias.Name) {
+				t.Errorf("ft-last: tensor %s changed: %v", s[i].Name, !same)
+			}
+		}
+		asr[m.Name] = b.accuracy(t, s, b.triggered)
+	}
+	t.Log(asr)
+	if asr["label-smooth"] < 0.5 {
+		t.Errorf("smoothed labels took the backdoor out: %v", asr)
+	}
+	if asr["label-shuffle"] > asr["label-smooth"] {
+		t.Errorf("shuffled labels unlearn less than smoothed ones: %v", asr)
+	}
+	if _, err := UnlearnMethodNamed("magic"); err == nil || !strings.Contains(err.Error(), "ft-all") {
+		t.Errorf("an unknown method: %v", err)
+	}
+	m, err := UnlearnMethodNamed("ft-pretrained")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Options.Pretrained = nil
+	if _, err := Unlearn(context.Background(), m, j); err == nil {
+		t.Error("ft-pretrained ran without a network")
+	}
+	j.Isolated = nil
+	if _, err := Unlearn(context.Background(), m, j); err == nil {
+		t.Error("nothing was unlearnt")
+	}
+}

@@ -1,0 +1,180 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
+)
+
+// Phase is a stretch of training with one loss: some epochs over some images. An epoch's last batch is left out if it is
+// short.
+type Phase struct {
+	Name     string // purpose of its random streams, and what progress calls it
+	Data     *dataset.Set
+	Indices  []int             // images that take part; see All
+	More     []Example         // further ones; those whose label is wrong need the loss Contradict
+	Soft     map[int][]float32 // for Tune: an image's distribution over the classes in place of its label
+	Batch    int               // images a step; Run.Train has its own
+	Epochs   int
+	Schedule Schedule
+	Augment  augment.Options
+	Seed     uint64
+}
+
+// Example is an image that is shown otherwise than as it is.
+type Example struct {
+	Image int
+	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
+	Wrong bool           // whether it is shown to teach that its label is wrong: with a weight of −1
+}
+
+// Position is how far a phase has come; the zero value is its start. A phase continued from a
+// position gives the same bytes as one that was never stopped.
+type Position struct {
+	Epoch   int     `json:"epoch"`
+	Step    int     `json:"step"`
+	LossSum float64 `json:"loss_sum"` // over the steps of this epoch
+}
+
+// Progress is reported after every step.
+type Progress struct {
+	Phase           string
+	Epoch, Epochs   int     // from 1
+	Step, Steps     int     // from 1
+	Loss            float64 // mean of the epoch so far
+	Rate            float64
+	ImagesPerSecond float64
+	Left            time.Duration // of the phase
+}
+
+// Hooks are called by the loop on its own goroutine; nil ones are left out.
+type Hooks struct {
+	Step  func(p Progress)
+	Batch func(b *Batch) // before Step
+	// Epoch is called after an epoch with its mean loss, the position already at the next epoch's start.
+	Epoch func(epoch int, loss float64) error
+}
+
+// Len returns how many images an epoch shows.
+func (p *Phase) Len() int { return len(p.Indices) + len(p.More) }
+
+// All returns the indices of all images of a set.
+func All(set *dataset.Set) []int {
+	all := make([]int, set.Len())
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// at returns the image at a place among those of an epoch, with its weight and stamp.
+func (p *Phase) at(k int) (image int, weight float32, stamp *augment.Stamp) {
+	if k < len(p.Indices) {
+		return p.Indices[k], 1, nil
+	}
+	e := p.More[k-len(p.Indices)]
+	if e.Wrong {
+		return e.Image, -1, e.Stamp
+	}
+	return e.Image, 1, e.Stamp
+}
+
+// Run calls learn for every batch from pos on, which it advances; nil is the start. learn does a step at a learning rate
+// and returns its loss. When ctx ends, pos is where to go on from.
+func (p *Phase) Run(ctx context.Context, learn func(b *Batch, rate float64) (loss float64, err error), pos *Position, h Hooks) error {
+	if p.Len() < p.Batch || p.Batch < 1 {
+		return fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, p.Len(), p.Batch)
+	}
+	if pos == nil {
+		pos = &Position{}
+	}
+	steps := p.Len() / p.Batch
+	first, last := pos.Epoch*steps+pos.Step, p.Epochs*steps
+	start := time.Now()
+	return Loop(ctx, p.Data, p.Batch, first, last, p.filler(steps), func(k int, b *Batch) error {
+		rate := p.Schedule(float64(k) / float64(last))
+		loss, err := learn(b, rate)
+		if beyond(loss) {
+			return &DivergedError{Phase: p.Name, Epoch: pos.Epoch + 1, Step: k + 1, Loss: loss}
+		}
+		if err != nil {
+			return err
+		}
+		if h.Batch != nil {
+			h.Batch(b)
+		}
+		pos.LossSum += loss
+		pos.Step++
+		if h.Step != nil {
+			speed := float64((k+1-first)*p.Batch) / time.Since(start).Seconds()
+			h.Step(Progress{
+				p.Name, pos.Epoch + 1, p.Epochs, pos.Step, steps, pos.LossSum / float64(pos.Step), rate, speed,
+				time.Duration(float64((last-k-1)*p.Batch) / speed * float64(time.Second)),
+			})
+		}
+		if pos.Step < steps {
+			return nil
+		}
+		mean := pos.LossSum / float64(steps)
+		*pos = Position{Epoch: pos.Epoch + 1}
+		if h.Epoch != nil {
+			return h.Epoch(pos.Epoch, mean)
+		}
+		return nil
+	})
+}
+
+// filler returns a function that assembles the batch of a step. Order and augmentation depend on seed, phase, epoch
+// and image alone.
+func (p *Phase) filler(steps int) func(k int, b *Batch) {
+	n, epoch := p.Data.ImageBytes(), -1
+	var order []int
+	return func(k int, b *Batch) {
+		if e := k / steps; e != epoch {
+			epoch, order = e, rng.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
+		}
+		b.given = p.Soft
+		for j := range p.Batch {
+			i, weight, stamp := p.at(order[k%steps*p.Batch+j])
+			b.Images[j], b.Labels[j], b.Weights[j] = i, p.Data.Labels[i], weight
+			dst := b.X[j*n : (j+1)*n]
+			if p.Augment == (augment.Options{}) {
+				augment.Plain(dst, p.Data.Image(i))
+			} else {
+				p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, rng.Stream(p.Seed, p.Name+" augment", epoch, i))
+			}
+			if stamp != nil {
+				stamp.Apply(dst)
+				b.Images[j] = -1
+			}
+		}
+	}
+}
+
+// Tune trains a module's network by cross-entropy, on distributions where Soft has them, and stores what it learnt in the
+// module's state. Nothing is kept before it ends. watch may be nil.
+func (p *Phase) Tune(ctx context.Context, b backends.Backend, m *Module, watch func(Progress)) error {
+	l, err := NewLearner(b, "tune "+m.Net.Arch, []*Module{m}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
+		x := gx.Input(g, "x", p.Batch, m.Net.Height, m.Net.Width, 3)
+		soft := gx.Input(g, "soft", p.Batch, m.Net.Classes)
+		return ReduceAllMean(SoftCrossEntropy(nets[0](x).Logits, soft)), nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.Run(ctx, func(b *Batch, rate float64) (float64, error) {
+		return l.Step([]float64{rate}, b.X, b.Soft())
+	}, nil, Hooks{Step: watch}); err != nil {
+		return err
+	}
+	return l.Store()
+}
