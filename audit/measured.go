@@ -21,25 +21,20 @@ func Measured() ErrorRates {
 // measuredDigest is that of the configuration whose verdicts Measured counts. Another default needs another measurement.
 const measuredDigest = "d1bf440a4883f2ac"
 
-// Digest names a configuration of the search, before it is fitted to data: its options, and what else a verdict depends on, such
-// as the settings of isolation, without seed, sizes and the settings of the final training.
-func (a Options) Digest(isolation any) (string, error) {
+// RatesFor returns the rates where they were measured for exactly this configuration: the options, and what else a verdict
+// depends on, such as the settings of isolation, before they are fitted to the data; without seed, sizes and the settings of
+// the final training. Of any other nothing was measured: nil.
+func (a Options) RatesFor(configuration any) (*ErrorRates, error) {
 	a.Against, a.Stamp = Default().Against, Default().Stamp // no part of the search
-	raw, err := json.Marshal([]any{a, isolation})
+	raw, err := json.Marshal([]any{a, configuration})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:8]), nil
-}
-
-// measured returns the rates where they apply: of any other configuration nothing was measured.
-func measured(digest string) *ErrorRates {
-	if digest != measuredDigest {
-		return nil
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:8]) != measuredDigest {
+		return nil, nil
 	}
 	m := Measured()
-	return &m
+	return &m, nil
 }
 
 // Errors counts the data sets of a kind on which verdicts were wrong.

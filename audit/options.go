@@ -28,7 +28,7 @@ type Options struct {
 	Stamp bool `json:"stamp"`
 }
 
-// Default returns the settings that docs/measured/auto.md has measured.
+// Default returns the settings that docs/verdict.md measures.
 func Default() Options {
 	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Unseen: true, Late: true, Against: 0.05, Stamp: true}
 }

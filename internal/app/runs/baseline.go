@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
@@ -41,7 +41,7 @@ type Comparison struct {
 func (c *Comparison) New() int { return c.NewOfOld + c.NewOfAdded }
 
 type newSuspect struct {
-	abl.Suspect
+	isolate.Suspect
 	added bool
 }
 
@@ -87,7 +87,7 @@ func ReadBaseline(path string) (*Baseline, error) {
 }
 
 // compare takes each image for one of the baseline's while there are any like it: a further copy is an added one.
-func (b *Baseline) compare(set *dataset.Set, suspects []abl.Suspect) *Comparison {
+func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Comparison {
 	left, known := maps.Clone(b.images), maps.Clone(b.suspects)
 	c := &Comparison{}
 	// Suspects first, so that of equal images those that were suspected are matched with each other.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // audited is a set of images of a pixel's brightness, some of them suspected, in an order of its own.
@@ -20,15 +20,15 @@ type audited []struct {
 	suspected bool
 }
 
-func (a audited) set() (*dataset.Set, []abl.Suspect) {
+func (a audited) set() (*dataset.Set, []isolate.Suspect) {
 	s := &dataset.Set{Height: 1, Width: 1, Classes: []string{"ant", "bee"}}
-	var suspects []abl.Suspect
+	var suspects []isolate.Suspect
 	for i, image := range a {
 		s.Pixels = append(s.Pixels, image.pixel, 0, 0)
 		s.Labels = append(s.Labels, image.label)
-		suspects = append(suspects, abl.Suspect{Index: i, Isolated: image.suspected})
+		suspects = append(suspects, isolate.Suspect{Index: i, Isolated: image.suspected})
 	}
-	slices.SortStableFunc(suspects, func(a, b abl.Suspect) int {
+	slices.SortStableFunc(suspects, func(a, b isolate.Suspect) int {
 		return map[bool]int{true: 0, false: 1}[a.Isolated] - map[bool]int{true: 0, false: 1}[b.Isolated]
 	})
 	return s, suspects

@@ -6,18 +6,19 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // Twelve grey images of two labels: the suspect's neighbours are of its label, kept, and far from suspicion.
 func TestNearest(t *testing.T) {
 	set := &dataset.Set{Height: 8, Width: 8, Classes: []string{"a", "b"}}
-	var suspects []abl.Suspect
+	var suspects []isolate.Suspect
 	for i := range 12 {
 		set.Labels = append(set.Labels, int32(i%2))
 		for range set.ImageBytes() {
 			set.Pixels = append(set.Pixels, uint8(10*i))
 		}
-		suspects = append(suspects, abl.Suspect{Index: i, Score: float32(i), Isolated: i < 2})
+		suspects = append(suspects, isolate.Suspect{Index: i, Score: float32(i), Isolated: i < 2})
 	}
 	o := &Outcome{Train: set, Trained: &abl.Result{Suspects: suspects}}
 	// Of label a 2, 4, 6, 8 and 10 are kept; the least suspicious quarter, rounded up, is 8 and 10.

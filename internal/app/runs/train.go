@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
+	"github.com/unpoison/unpoison"
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
@@ -114,9 +115,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
-		err = out.searched(audit.Audit(ctx, out.Train, s.Options, s.Auto, set))
+		err = out.searched(unpoison.Audit(ctx, s.searched(out.Train), s.search(set)))
 	case s.Defense == "auto":
-		err = out.searched(audit.Train(ctx, out.Train, s.Options, s.Auto, set))
+		err = out.searched(unpoison.Train(ctx, s.searched(out.Train), s.search(set)))
 	default:
 		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
 	}
@@ -142,10 +143,23 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	return out, s.store(out, res)
 }
 
+// search returns the options of a search by the run's recipe.
+func (s *Spec) search(set train.Settings) unpoison.Options {
+	return unpoison.Options{Recipe: &s.Options.Recipe, Isolate: &s.Options.Options, Search: &s.Auto, Settings: set}
+}
+
+// searched returns the data with the training images that the search sees.
+func (s *Spec) searched(images *dataset.Set) *dataset.Data {
+	d := *s.Data
+	d.Train = images
+	return &d
+}
+
 // searched takes over what a search for poison, and a training after it, came to.
-func (o *Outcome) searched(r *audit.Result, err error) error {
+func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	if err == nil {
-		o.Trained, o.Verdict = r.Result, r.Verdict
+		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Isolated: r.Epochs, Engines: r.Engines}
+		o.Verdict = r.Verdict
 	}
 	return err
 }

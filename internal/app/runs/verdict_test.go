@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/audit/look/unseen"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // Images that were learnt late are not said to have been learnt first: their labels told them.
@@ -40,7 +41,7 @@ func TestScoresSayWherePlantedImagesLie(t *testing.T) {
 	for by, want := range map[look.Name]string{biased.Name: "", pixels.Name: byPixels, common.Name: byPixels, late.Name: learntLate} {
 		for _, says := range []look.Says{look.Poisoned, look.NoEvidence} {
 			v := &audit.Verdict{Says: says, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: says, Look: by}}}}
-			f, err := scoreFigure(&Outcome{Verdict: v, Trained: &abl.Result{Suspects: []abl.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
+			f, err := scoreFigure(&Outcome{Verdict: v, Trained: &abl.Result{Suspects: []isolate.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package audit
+package unpoison
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/unseen"
 	"github.com/unpoison/unpoison/audit/stat"
@@ -17,7 +18,7 @@ import (
 )
 
 // few shortens the plain training.
-var few = Setup{Steps: look.Steps{Plain: 100}}
+var few = look.Steps{Plain: 100}
 
 // recipe is one under which signs take some seconds.
 func recipe() abl.Options {
@@ -27,10 +28,15 @@ func recipe() abl.Options {
 }
 
 // short searches like the default ones, in fewer and shorter rounds.
-func short() Options {
-	a := Default()
+func short() audit.Options {
+	a := audit.Default()
 	a.Epochs, a.Rounds = 10, 3
 	return a
+}
+
+// with searches a set by these settings, in few steps.
+func with(ctx context.Context, set *dataset.Set, o abl.Options, a audit.Options, s train.Settings, full bool) (*Result, error) {
+	return run(ctx, &dataset.Data{Layout: "folder", Train: set}, Options{Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, steps: few}, full)
 }
 
 // A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly
@@ -42,7 +48,7 @@ func TestFindsASticker(t *testing.T) {
 		d := planted.Render(t, 1, c.images, 300)
 		a := short()
 		a.Rounds, a.Pixels = c.rounds, false
-		r, err := run(context.Background(), d.Train, recipe(), a, abl.Settings{}, few, false)
+		r, err := with(context.Background(), d.Train, recipe(), a, train.Settings{}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +78,7 @@ func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
 	d := planted.Render(t, 1, 1200, 300)
 	a := short()
 	a.Pixels, a.Share, a.InspectEpochs = false, 1, 24
-	r, err := run(context.Background(), d.Train, recipe(), a, abl.Settings{}, few, false)
+	r, err := with(context.Background(), d.Train, recipe(), a, train.Settings{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,14 +97,16 @@ func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
 
 // Clean signs are not called poisoned, and nothing is removed, whatever isolation points to.
 func TestFindsNothingInCleanSigns(t *testing.T) {
-	o, a := recipe(), short()
-	o.IsolateEpochs, a.Rounds = 3, 2
-	r, err := run(context.Background(), signs.Render(1, 1000, 10).Train, o, a, abl.Settings{}, few, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Verdict.Says == look.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
-		t.Errorf("the verdict is %+v", r.Verdict)
+	for _, share := range []float64{1} {
+		a := short()
+		a.Share = share
+		r, err := with(context.Background(), signs.Render(1, 1200, 10).Train, recipe(), a, train.Settings{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict.Says == look.Poisoned || r.Verdict.Removed != 0 || len(r.Verdict.Targets) == 0 {
+			t.Errorf("the verdict is %+v", r.Verdict)
+		}
 	}
 }
 
@@ -109,7 +117,7 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 	o.Augment, o.IsolateEpochs, o.TuneEpochs = true, 1, 1
 	a := short()
 	a.Rounds = 0
-	searched, err := run(context.Background(), set, o, a, abl.Settings{}, few, true)
+	searched, err := with(context.Background(), set, o, a, train.Settings{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +125,7 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 		t.Fatalf("the verdict is %+v", searched.Verdict)
 	}
 	o.IsolateEpochs = 0
-	plain, err := abl.Train(context.Background(), set, o, abl.Settings{})
+	plain, err := abl.Train(context.Background(), set, o, train.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +140,8 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 800, 100)
 	o, a := recipe(), short()
-	a.Rounds, a.Epochs = 2, 5
-	whole, err := run(context.Background(), d.Train, o, a, abl.Settings{Folder: t.TempDir()}, few, true)
+	a.Rounds = 2
+	whole, err := with(context.Background(), d.Train, o, a, train.Settings{Folder: t.TempDir()}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +150,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 	for _, stop := range []string{"isolate", "detect", "after a label", "inspect", "tune"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
-		_, err := run(ctx, d.Train, o, a, abl.Settings{Folder: folder, Resume: true, Watch: func(e train.Event) {
+		_, err := with(ctx, d.Train, o, a, train.Settings{Folder: folder, Resume: true, Watch: func(e train.Event) {
 			if e.Stage == "detect" && e.Note != "" {
 				if noted[e.Note]++; stop == "after a label" {
 					cancel()
@@ -153,7 +161,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 					cancel()
 				}
 			}
-		}}, few, true)
+		}}, true)
 		cancel()
 		if err == nil {
 			t.Fatalf("%s: it was not stopped", stop)
@@ -167,7 +175,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 	if len(noted) == 0 {
 		t.Error("no label was looked into")
 	}
-	rest, err := run(context.Background(), d.Train, o, a, abl.Settings{Folder: folder, Resume: true}, few, true)
+	rest, err := with(context.Background(), d.Train, o, a, train.Settings{Folder: folder, Resume: true}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,15 +195,17 @@ func TestGoesOnAfterAStop(t *testing.T) {
 // Every sign with a sticker is taken for the next one: planted. With its own label it only bears a mark.
 func TestPatternsUnderAllLabels(t *testing.T) {
 	clean := signs.Render(1, 1500, 10).Train
-	config := attack.Defaults("badnets")
-	config.AllToAll, config.Own = true, &attack.BadNets{PatchSize: 5}
+	config, err := attack.Parse("badnets:all_to_all=true,patch_size=5")
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, wrong, poisoned := planted.Poison(t, config, clean)
 	right := *wrong
 	right.Labels = clean.Labels
 	for want, set := range map[look.Says]*dataset.Set{look.Poisoned: wrong, look.NoEvidence: &right} {
 		a := short()
 		a.Rounds = 0
-		r, err := run(context.Background(), set, recipe(), a, abl.Settings{}, few, false)
+		r, err := with(context.Background(), set, recipe(), a, train.Settings{}, false)
 		if err != nil {
 			t.Fatal(err)
 		}

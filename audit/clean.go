@@ -1,0 +1,62 @@
+package audit
+
+import (
+	"math"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Suspects orders the images: the removed ones first, by probability, then all by the isolation's scores.
+func (f *Found) Suspects(scores []float32) []isolate.Suspect {
+	key := make([]float32, len(scores))
+	for i, p := range f.Probability {
+		key[i] = scores[i]
+		if p > look.Flagged {
+			key[i] = -p // losses are not negative
+		}
+	}
+	all := make([]isolate.Suspect, 0, len(scores))
+	for _, i := range evaluate.Order(key) {
+		p := f.Probability[i]
+		all = append(all, isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p})
+	}
+	return all
+}
+
+// Lessons returns what a training on the kept images is shown beside them, and the removed images that it never sees. The
+// verdict says how many there are.
+func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) (more []train.Example, unseen []int) {
+	against, unseen := a.against(f.Removed, len(f.Kept), seed)
+	more = counterexamples(against)
+	if a.Stamp {
+		more = append(more, stamped(set, f.Targets, f.Kept, against, seed)...)
+	}
+	f.Against, f.Stamped = len(against), len(more)-len(against)
+	return more, unseen
+}
+
+// Remain notes the share, from 0 to 1, of n removed images that a training never saw and that the model gives the label which
+// they came with.
+func (f *Found) Remain(share float64, n int) {
+	f.Remaining, f.HeldBack = &share, n
+	f.RemainingAtMost = stat.AtMost(int(math.Round(share*float64(n))), n)
+}
+
+// against draws those of the removed images that training is told not to believe; the rest stay unseen.
+func (a Options) against(removed []int, kept int, seed uint64) (against, rest []int) {
+	n := min(len(removed)/2, int(a.Against*float64(kept)))
+	for k, j := range rng.Shuffle(seed, "against", len(removed), 0) {
+		if k < n {
+			against = append(against, removed[j])
+		} else {
+			rest = append(rest, removed[j])
+		}
+	}
+	return against, rest
+}

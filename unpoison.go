@@ -1,0 +1,161 @@
+// Package unpoison finds images that were planted in a training set and trains an image classifier as if they had never been
+// there. Audit looks for them, Train also trains; both fit themselves to the data, and the command line does what they do.
+//
+// What is stable: the names and the meaning of what this package exports, from one minor version to the next, and the JSON that
+// a Verdict becomes, to which fields may be added. The other packages serve this one and may change with every minor version.
+// The same seed, data and version give the same verdict and the same bytes of a model; another version may give others.
+package unpoison
+
+import (
+	"context"
+	"errors"
+
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Options of an audit or a training. The zero value is what is measured; see docs/verdict.md.
+type Options struct {
+	Seed    uint64 // of everything random
+	Network string // architecture, of model.Names; empty: wrn-16-1
+	// Recipe is how the classifier is trained, Isolate how the images are ranked that the search begins with. Where they are
+	// nil they are the default ones, fitted to the number of images; otherwise they are taken as they are, and the recipe's
+	// seed and network stand over those above.
+	Recipe  *train.Recipe
+	Isolate *isolate.Options
+	Search  *audit.Options // what is looked for; nil: audit.Default
+	Looks   []look.Look    // looks of one's own, asked after the others
+	// Folder is where checkpoints go, Resume goes on from one, Watch is told of progress; see train.Settings.
+	train.Settings
+
+	steps look.Steps // fewer, for tests
+}
+
+// Result is what was found, and trained.
+type Result struct {
+	Verdict  *audit.Verdict
+	Suspects []isolate.Suspect  // all training images, those first that the verdict would remove: as many as Verdict.Removed
+	Network  *model.Network     // the classifier
+	Model    model.State        // its tensors; after an audit those of a fresh network
+	Seconds  map[string]float64 // that each stage took
+	Epochs   int                // of isolation
+	Engines  []string           // that computed, in turn
+}
+
+// Audit looks for planted images among the training images of data, which is not changed. It trains no classifier. When ctx
+// ends, the folder's checkpoint is where Resume goes on.
+func Audit(ctx context.Context, data *dataset.Data, o Options) (*Result, error) {
+	return run(ctx, data, o, false)
+}
+
+// Train does what Audit does, and trains a classifier without what was found.
+func Train(ctx context.Context, data *dataset.Data, o Options) (*Result, error) {
+	return run(ctx, data, o, true)
+}
+
+func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result, error) {
+	recipe, ranking, search := o.fit(data)
+	if err := errors.Join(search.Check(), ranking.Check()); err != nil {
+		return nil, err
+	}
+	if ranking.IsolateEpochs < 1 {
+		return nil, errors.New("looking for poison needs at least one epoch of isolation")
+	}
+	r, err := train.Start(data.Train, recipe, o.Settings, ranking, search)
+	if err != nil {
+		return nil, err
+	}
+	first, err := isolate.Run(ctx, r, ranking)
+	if err != nil {
+		return nil, err
+	}
+	setup := audit.Setup{
+		Isolation: ranking.Isolation, Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Steps: o.steps, More: o.Looks,
+	}
+	found, err := audit.Search(ctx, r, first.Scores, setup, search)
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Kept) == 0 {
+		return nil, errors.New("all images look poisoned: nothing is left to train on")
+	}
+	if o.Init == nil && len(o.Looks) == 0 {
+		if found.Measured, err = search.RatesFor(configuration(recipe, ranking, data.Train.Len())); err != nil {
+			return nil, err
+		}
+	}
+	if full && recipe.TuneEpochs > 0 {
+		if err := clean(ctx, r, recipe, search, found); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{
+		Verdict: found.Verdict, Suspects: found.Suspects(first.Scores), Network: r.Network, Model: r.State,
+		Seconds: r.Seconds, Epochs: first.Epochs, Engines: r.Engines,
+	}, nil
+}
+
+// fit returns the settings for the data: images whose layout forbids it, such as road signs, are never flipped.
+func (o Options) fit(data *dataset.Data) (recipe train.Recipe, ranking isolate.Options, search audit.Options) {
+	images := data.Train.Len()
+	if o.Recipe != nil {
+		recipe = *o.Recipe
+	} else {
+		recipe = train.DefaultRecipe().Fit(images)
+		recipe.Seed = o.Seed
+		if o.Network != "" {
+			recipe.Network = o.Network
+		}
+	}
+	recipe.Flip = recipe.Flip && dataset.Flips(data.Layout)
+	if ranking = isolate.Default().Fit(images, recipe.Batch); o.Isolate != nil {
+		ranking = *o.Isolate
+	}
+	if search = audit.Default(); o.Search != nil {
+		search = *o.Search
+	}
+	return recipe, ranking, search
+}
+
+// clean trains on what was kept, and against the labels of some of the removed images; the others say what is left of a
+// backdoor.
+func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.Options, found *audit.Found) error {
+	lessons, unseen := found.Lessons(r.Data, search, recipe.Seed)
+	if err := r.Tune(ctx, recipe, found.Kept, lessons); err != nil || len(unseen) == 0 {
+		return err
+	}
+	e, err := r.Evaluator()
+	if err != nil {
+		return err
+	}
+	left, err := e.Accuracy(ctx, r.Data.Subset(unseen))
+	if err == nil {
+		found.Remain(left.Accuracy, len(unseen))
+	}
+	return err
+}
+
+// configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to so many images.
+// Flips follow the data's layout.
+func configuration(recipe train.Recipe, ranking isolate.Options, images int) any {
+	plain, of := train.DefaultRecipe(), isolate.Default()
+	if fit := of.Fit(images, plain.Fit(images).Batch); recipe.Batch == plain.Fit(images).Batch && ranking.IsolateEpochs == fit.IsolateEpochs && ranking.Isolation == fit.Isolation {
+		recipe.Batch, ranking.IsolateEpochs, ranking.Isolation = plain.Batch, of.IsolateEpochs, of.Isolation
+	}
+	return struct {
+		Network                  string
+		Batch                    int
+		Epochs, Most, RankEpochs int
+		Rate, Gamma, Isolation   float64
+		Loss, Sign, Rank         string
+		PlainRate                float64
+		Augment                  bool
+	}{
+		recipe.Network, recipe.Batch, ranking.IsolateEpochs, ranking.IsolateMost, ranking.RankEpochs, ranking.IsolateRate, ranking.Gamma, ranking.Isolation,
+		ranking.Loss, ranking.Sign, ranking.Rank, recipe.TuneRate, recipe.Augment,
+	}
+}
