@@ -138,7 +138,7 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 
 // A training that is stopped while it looks or trains goes on to the same model and the same verdict.
 func TestGoesOnAfterAStop(t *testing.T) {
-	d := planted.Render(t, 1, 800, 100)
+	d := planted.Render(t, 1, 1200, 300)
 	o, a := recipe(), short()
 	a.Rounds = 2
 	whole, err := with(context.Background(), d.Train, o, a, train.Settings{Folder: t.TempDir()}, true)

@@ -13,8 +13,6 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
-	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
@@ -324,96 +322,4 @@ func (a *app) command() string {
 		words = append(words, w)
 	}
 	return strings.Join(words, " ")
-}
-
-// report prints what a run found.
-func (a *app) report(folder string, r *runs.Result) error {
-	if a.json {
-		return a.printJSON(r)
-	}
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
-	}
-	fmt.Fprintf(a.out, "%s\n", folder)
-	row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
-	for _, w := range r.Data.Warnings() {
-		row("", "%s", w)
-	}
-	for _, p := range r.Attacks {
-		row("planted", "%s in %.4g %%, target %s", p.Name, 100*p.Rate, p.Settings.Aim(r.Data.Classes))
-	}
-	if r.CA != nil {
-		row("clean accuracy", "%.2f %%", *r.CA)
-	}
-	for _, p := range r.Attacks {
-		if p.ASR != nil {
-			row("attack success rate", "%.2f %%", *p.ASR)
-		}
-		if p.RA != nil {
-			row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)
-		}
-		if p.RATarget != nil {
-			row("", "%.2f %% of the target's own", *p.RATarget)
-		}
-		if p.Covered != nil {
-			row("covering images", "%.2f %% classified right", *p.Covered)
-		}
-	}
-	if v := r.Verdict; v != nil {
-		row("verdict", "%s", v.Says)
-		if c := v.Common(); c != nil && c.Says != look.NoEvidence {
-			row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
-		}
-		for _, t := range v.Targets {
-			if t.Says != look.NoEvidence && t.Look != common.Name {
-				n := look.CountsOf(t.Evidence)
-				row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
-			}
-		}
-		if m := v.Measured; m != nil {
-			name := "measured errors" // of the verdict that this one is, or of both
-			if v.Says != look.NoEvidence {
-				row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
-				if m.Mended > 0 {
-					row("", "%d others were, until limits were made stricter", m.Mended)
-				}
-				name = ""
-			}
-			if v.Says != look.Poisoned {
-				row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.AllPoisoned.Wrong, m.AllPoisoned.Sets, 100*m.AllPoisoned.AtMost)
-			}
-			row("", "on %s", strings.Join(m.Families, ", "))
-		}
-		if v.Remaining != nil {
-			row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
-			row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
-		}
-	}
-	if b := r.Baseline; b != nil {
-		row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
-		row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)
-	}
-	if i := r.Isolation; i != nil && r.Verdict != nil {
-		row("suspected", "%.1f %% of the images", 100*i.Rate)
-		if i.Recall != nil && i.FPR != nil {
-			row("", "%.2f %% of the poisoned and %.3f %% of the clean ones", 100**i.Recall, 100**i.FPR)
-		}
-	} else if i != nil {
-		row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)
-		if i.Precision != nil {
-			row("isolation precision", "%.3f (AUROC %.3f)", *i.Precision, *i.AUROC)
-		}
-	}
-	if u := r.Unlearning; u != nil {
-		what := "the isolated images are unlearnt"
-		switch {
-		case u.RolledBack:
-			what = fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
-		case !u.Unlearnt:
-			what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
-		}
-		row("unlearning", "%s", what)
-	}
-	row("time", "%.0f s, %.0f img/s, peak memory %d MB", r.Seconds["total"], r.ImagesPerSecond, r.PeakMemory>>20)
-	return nil
 }

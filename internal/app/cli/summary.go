@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// row prints a line of a summary: what it is, and a sentence.
+func (a *app) row(name, format string, args ...any) {
+	fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
+}
+
+// report prints what a run found.
+func (a *app) report(folder string, r *runs.Result) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	fmt.Fprintf(a.out, "%s\n", folder)
+	a.row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
+	for _, w := range r.Data.Warnings() {
+		a.row("", "%s", w)
+	}
+	a.sumAttacks(r)
+	if r.Verdict != nil {
+		a.sumVerdict(r.Verdict)
+	}
+	if b := r.Baseline; b != nil {
+		a.row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
+		a.row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)
+	}
+	if r.Isolation != nil {
+		a.sumIsolation(r.Isolation, r.Verdict != nil)
+	}
+	if r.Unlearning != nil {
+		a.sumUnlearning(r.Unlearning)
+	}
+	a.row("time", "%.0f s, %.0f img/s, peak memory %d MB", r.Seconds["total"], r.ImagesPerSecond, r.PeakMemory>>20)
+	return nil
+}
+
+// sumAttacks says what was planted and what came of it.
+func (a *app) sumAttacks(r *runs.Result) {
+	for _, p := range r.Attacks {
+		a.row("planted", "%s in %.4g %%, target %s", p.Name, 100*p.Rate, p.Settings.Aim(r.Data.Classes))
+	}
+	if r.CA != nil {
+		a.row("clean accuracy", "%.2f %%", *r.CA)
+	}
+	for _, p := range r.Attacks {
+		if p.ASR != nil {
+			a.row("attack success rate", "%.2f %%", *p.ASR)
+		}
+		if p.RA != nil {
+			a.row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)
+		}
+		if p.RATarget != nil {
+			a.row("", "%.2f %% of the target's own", *p.RATarget)
+		}
+		if p.Covered != nil {
+			a.row("covering images", "%.2f %% classified right", *p.Covered)
+		}
+	}
+}
+
+// sumVerdict says what a search found.
+func (a *app) sumVerdict(v *audit.Verdict) {
+	a.row("verdict", "%s", v.Says)
+	if c := v.Common(); c != nil && c.Says != look.NoEvidence {
+		a.row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
+	}
+	for _, t := range v.Targets {
+		if t.Says != look.NoEvidence && t.Look != common.Name {
+			n := look.CountsOf(t.Evidence)
+			a.row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
+		}
+	}
+	if m := v.Measured; m != nil {
+		name := "measured errors" // of the verdict that this one is, or of both
+		if v.Says != look.NoEvidence {
+			a.row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
+			if m.Mended > 0 {
+				a.row("", "%d others were, until limits were made stricter", m.Mended)
+			}
+			name = ""
+		}
+		if v.Says != look.Poisoned {
+			a.row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.AllPoisoned.Wrong, m.AllPoisoned.Sets, 100*m.AllPoisoned.AtMost)
+		}
+		a.row("", "on %s", strings.Join(m.Families, ", "))
+	}
+	if v.Remaining != nil {
+		a.row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
+		a.row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
+	}
+}
+
+// sumIsolation says what was set aside, by a search or by isolation alone.
+func (a *app) sumIsolation(i *runs.Isolation, searched bool) {
+	if searched {
+		a.row("suspected", "%.1f %% of the images", 100*i.Rate)
+		if i.Recall != nil && i.FPR != nil {
+			a.row("", "%.2f %% of the poisoned and %.3f %% of the clean ones", 100**i.Recall, 100**i.FPR)
+		}
+		return
+	}
+	a.row("isolated", "%.1f %%, %.0f %% of them labelled %s", 100*i.Rate, 100*i.TopShare, i.TopClass)
+	if i.Precision != nil {
+		a.row("isolation precision", "%.3f (AUROC %.3f)", *i.Precision, *i.AUROC)
+	}
+}
+
+// sumUnlearning says what unlearning did.
+func (a *app) sumUnlearning(u *abl.Outcome) {
+	what := "the isolated images are unlearnt"
+	switch {
+	case u.RolledBack:
+		what = fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
+	case !u.Unlearnt:
+		what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
+	}
+	a.row("unlearning", "%s", what)
+}
