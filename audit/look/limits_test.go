@@ -17,7 +17,7 @@ const limitsHead = `# The numbers that decide
 
 Generated from audit/look/limits.csv by ` + "`go generate ./audit/look`" + `. Each number serves one rule of one look. *Honest* is the
 value of clean data that comes closest to the number, *planted* that of planted images; empty where it was not measured.
-[auto-limits](auto-limits.md) says what led to them.
+[What was measured](measured/limits.md) says what led to them.
 
 | look | number | value | it is | honest | planted | set on |
 |---|---|---|---|---|---|---|

@@ -1,7 +1,7 @@
 // Package golden holds the statistics of finished searches, so that rules can be tried on them without a training.
 //
-// verdicts.jsonl has a line a data set: 61 clean ones and 62 poisoned ones of four families (docs/verdicts) and 22 runs of
-// CIFAR-10 (docs/auto-results), with what the looks measured of each label and what was said.
+// verdicts.jsonl has a line a data set: 61 clean ones and 62 poisoned ones of four families (docs/measured/verdict.md) and 22 runs of
+// CIFAR-10 (docs/measured/auto.md), with what the looks measured of each label and what was said.
 package golden
 
 import (
