@@ -167,7 +167,7 @@ func (s *store) subfolders(dir string) []string {
 		if e.IsDir() {
 			names = append(names, e.Name())
 		} else if e.Type()&fs.ModeSymlink != 0 {
-			if st, err := s.stat(filepath.Join(dir, e.Name())); err == nil && st.IsDir() {
+			if st, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && st.IsDir() { // whether it is followed is said when it is read
 				names = append(names, e.Name())
 			}
 		}
@@ -290,8 +290,8 @@ func (s *store) hasImageDirectly(dir string) bool {
 	})
 }
 
-// isFile reports whether dir holds a file, not a folder, of a name.
+// isFile reports whether dir holds something of a name that is no folder.
 func isFile(dir, name string) bool {
 	st, err := os.Stat(filepath.Join(dir, name))
-	return err == nil && st.Mode().IsRegular()
+	return err == nil && !st.IsDir()
 }
