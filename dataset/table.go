@@ -228,15 +228,16 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 // separator looks at the first line, which holds names.
 func separator(first []byte, tabs bool) rune {
 	line, _, _ := bytes.Cut(first, []byte("\n"))
-	for _, c := range []rune{'\t', ',', ';'} {
-		if bytes.ContainsRune(line, c) && (c == '\t') == (tabs || !bytes.ContainsRune(line, ',')) {
+	order := ",;\t"
+	if tabs {
+		order = "\t,;"
+	}
+	for _, c := range order {
+		if bytes.ContainsRune(line, c) {
 			return c
 		}
-		if c == ',' && tabs {
-			return '\t'
-		}
 	}
-	return ','
+	return rune(order[0])
 }
 
 func (t *table) readJSONLines(in *bufio.Reader, yield func(int, row) error) error {
