@@ -42,7 +42,12 @@ func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
 		return nil, fmt.Errorf("expected data_batch_1.bin and so on, found none")
 	}
 	sort.Strings(files)
-	return openCIFAR(newStore(dir, o), files, filepath.Join(dir, "test_batch.bin"), 1, classNames(dir, "batches.meta.txt", cifar10Classes))
+	s := newStore(dir, o)
+	names, err := s.classNames(filepath.Join(dir, "batches.meta.txt"), cifar10Classes)
+	if err != nil {
+		return nil, err
+	}
+	return openCIFAR(s, files, filepath.Join(dir, "test_batch.bin"), 1, names)
 }
 
 func openCIFAR100(_ context.Context, dir string, o Options) (*Contents, error) {
@@ -50,14 +55,22 @@ func openCIFAR100(_ context.Context, dir string, o Options) (*Contents, error) {
 	for i := range numbers {
 		numbers[i] = strconv.Itoa(i)
 	}
-	return openCIFAR(newStore(dir, o), []string{filepath.Join(dir, "train.bin")}, filepath.Join(dir, "test.bin"), 2, classNames(dir, "fine_label_names.txt", numbers))
+	s := newStore(dir, o)
+	names, err := s.classNames(filepath.Join(dir, "fine_label_names.txt"), numbers)
+	if err != nil {
+		return nil, err
+	}
+	return openCIFAR(s, []string{filepath.Join(dir, "train.bin")}, filepath.Join(dir, "test.bin"), 2, names)
 }
 
 // classNames reads a line a class, if the file is there.
-func classNames(dir, file string, otherwise []string) []string {
-	raw, err := os.ReadFile(filepath.Join(dir, file))
+func (s *store) classNames(path string, otherwise []string) ([]string, error) {
+	if _, err := os.Lstat(path); err != nil {
+		return otherwise, nil
+	}
+	raw, err := s.read(path, maxFile)
 	if err != nil {
-		return otherwise
+		return nil, err
 	}
 	var names []string
 	for line := range strings.Lines(string(raw)) {
@@ -66,9 +79,9 @@ func classNames(dir, file string, otherwise []string) []string {
 		}
 	}
 	if len(names) == 0 {
-		return otherwise
+		return otherwise, nil
 	}
-	return names
+	return names, nil
 }
 
 func openCIFAR(s *store, train []string, test string, labels int, names []string) (*Contents, error) {

@@ -83,6 +83,9 @@ func (s *store) stat(path string) (fs.FileInfo, error) {
 	if kind := specialFile(st.Mode()); kind != "" {
 		return nil, errors.New(kind)
 	}
+	if stored := storedBytes(st); st.Mode().IsRegular() && st.Size() > maxFile && st.Size()/maxRatio > stored {
+		return nil, fmt.Errorf("a sparse file: %d of its %d MB are there", stored>>20, st.Size()>>20)
+	}
 	if s.noFollow {
 		if real := realPath(path); !within(s.real, real) {
 			return nil, fmt.Errorf("a link out of the data set to %s, which is not followed", real)
@@ -167,7 +170,7 @@ func (s *store) subfolders(dir string) []string {
 		if e.IsDir() {
 			names = append(names, e.Name())
 		} else if e.Type()&fs.ModeSymlink != 0 {
-			if st, err := s.stat(filepath.Join(dir, e.Name())); err == nil && st.IsDir() {
+			if st, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && st.IsDir() { // whether it is followed is said when it is read
 				names = append(names, e.Name())
 			}
 		}
@@ -179,7 +182,15 @@ func (s *store) subfolders(dir string) []string {
 // walk visits the files below dir by name and follows links. What can't be read, such as a device or a link that leads
 // back, comes with an error.
 func (s *store) walk(dir string, visit func(path string, err error) error) error {
-	return s.walkFrom(dir, realPath(dir), map[string]bool{}, visit)
+	seen := map[string]bool{}
+	for above := realPath(filepath.Dir(absolute(dir))); !seen[above]; above = filepath.Dir(above) {
+		seen[above] = true
+	}
+	real := realPath(dir)
+	if seen[real] {
+		return visit(dir, fmt.Errorf("a link that leads back to %s", real))
+	}
+	return s.walkFrom(dir, real, seen, visit)
 }
 
 func (s *store) walkFrom(dir, real string, seen map[string]bool, visit func(string, error) error) error {
@@ -208,7 +219,7 @@ func (s *store) walkFrom(dir, real string, seen map[string]bool, visit func(stri
 		case !folder:
 			err = visit(path, nil)
 		case seen[to]:
-			err = visit(path, fmt.Errorf("a link to %s, which was read already", to))
+			err = visit(path, fmt.Errorf("a link that leads back to %s", to))
 		default:
 			err = s.walkFrom(path, to, seen, visit)
 		}
@@ -290,8 +301,8 @@ func (s *store) hasImageDirectly(dir string) bool {
 	})
 }
 
-// isFile reports whether dir holds a file, not a folder, of a name.
+// isFile reports whether dir holds something of a name that is no folder.
 func isFile(dir, name string) bool {
 	st, err := os.Stat(filepath.Join(dir, name))
-	return err == nil && st.Mode().IsRegular()
+	return err == nil && !st.IsDir()
 }

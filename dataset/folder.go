@@ -157,12 +157,17 @@ func (l *folderLister) part(dir string) (*Part, error) {
 			}
 		}
 		if e.Type()&os.ModeSymlink != 0 && !passedOver(e.Name()) {
-			if _, err := s.stat(filepath.Join(dir, e.Name())); err != nil { // perhaps a class
+			if _, err := os.Stat(filepath.Join(dir, e.Name())); err != nil { // perhaps a class
+				_, err = s.stat(filepath.Join(dir, e.Name()))
 				images = append(images, folderImage{filepath.Join(dir, e.Name()), "", err})
 			}
 		}
 	}
 	for _, class := range s.subfolders(dir) {
+		if _, err := s.stat(filepath.Join(dir, class)); err != nil {
+			images = append(images, folderImage{filepath.Join(dir, class), class, err})
+			continue
+		}
 		err := s.walk(filepath.Join(dir, class), func(path string, err error) error {
 			if l.ctx.Err() != nil {
 				return l.ctx.Err()

@@ -55,12 +55,18 @@ func (s *store) numpyFiles(path string) map[string]*packedArray {
 		case ".npz":
 			zips = append(zips, p)
 		case ".npy":
-			if st, err := s.stat(p); err == nil && !st.IsDir() {
-				all[strings.TrimSuffix(name, ".npy")] = &packedArray{s.rel(p), func() (io.ReadCloser, error) {
-					f, _, err := s.open(p)
-					return f, err
-				}, st.Size(), false}
+			st, err := s.stat(p)
+			if err == nil && st.IsDir() {
+				continue
 			}
+			a := &packedArray{file: s.rel(p), open: func() (io.ReadCloser, error) {
+				f, _, err := s.open(p)
+				return f, err
+			}}
+			if err == nil {
+				a.most = st.Size()
+			}
+			all[strings.TrimSuffix(name, ".npy")] = a
 		}
 	}
 	if len(zips) == 1 {

@@ -35,8 +35,9 @@ func isTable(dir string, o Options) bool {
 	}
 	t := &table{store: s, Options: o, path: train[0]}
 	err := t.read(func(int, row) error { return errEnough })
-	if o.Label != "" || o.Image != "" {
-		return err != nil // that there is no such column, open says
+	var bad *RecordError
+	if o.Label != "" || o.Image != "" || errors.As(err, &bad) {
+		return err != nil // that there is no such column or the file can't be read, open says
 	}
 	return errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns)
 }
@@ -59,7 +60,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			seen[r.Source] = true
 			return yield(r)
 		})
-		if err == nil && t.label == "" {
+		if err == nil && t.label == "" && slices.Contains(p.train, path) {
 			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 		}
 		return s.ofFile(path, err)
@@ -227,15 +228,16 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 // separator looks at the first line, which holds names.
 func separator(first []byte, tabs bool) rune {
 	line, _, _ := bytes.Cut(first, []byte("\n"))
-	for _, c := range []rune{'\t', ',', ';'} {
-		if bytes.ContainsRune(line, c) && (c == '\t') == (tabs || !bytes.ContainsRune(line, ',')) {
+	order := ",;\t"
+	if tabs {
+		order = "\t,;"
+	}
+	for _, c := range order {
+		if bytes.ContainsRune(line, c) {
 			return c
 		}
-		if c == ',' && tabs {
-			return '\t'
-		}
 	}
-	return ','
+	return rune(order[0])
 }
 
 func (t *table) readJSONLines(in *bufio.Reader, yield func(int, row) error) error {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
