@@ -12,7 +12,7 @@ var lowFrequency = Method{
 	Name:     "low-frequency",
 	About:    "A smooth pattern added to the whole image: noise behind a Gaussian low-pass filter.",
 	Paper:    "after Zeng et al., Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective, ICCV 2021",
-	Settings: func() Settings { return &LowFrequency{Delta: 20, Sigma: 3} },
+	Settings: func() Settings { return &LowFrequency{Delta: 32, Sigma: 3} },
 }
 
 // LowFrequency are the settings of low-frequency.
