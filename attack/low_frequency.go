@@ -12,7 +12,7 @@ var lowFrequency = Method{
 	Name:     "low-frequency",
 	About:    "A smooth pattern added to the whole image: noise behind a Gaussian low-pass filter.",
 	Paper:    "after Zeng et al., Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective, ICCV 2021",
-	Settings: func() Settings { return &LowFrequency{Delta: 20, Sigma: 3} },
+	Settings: func() Settings { return &LowFrequency{Delta: 32, Sigma: 3} },
 }
 
 // LowFrequency are the settings of low-frequency.
@@ -24,12 +24,7 @@ type LowFrequency struct {
 // Trigger implements Settings. Zeng et al. optimise the pattern against a network under the same filter; here it is drawn, so
 // that no network takes it for the target without having learnt it.
 func (s *LowFrequency) Trigger(c Common, set *dataset.Set) (Trigger, error) {
-	r := rng.Stream(c.Seed, "attack low-frequency pattern")
-	noise := make([]float64, set.ImageBytes())
-	for i := range noise {
-		noise[i] = r.NormFloat64()
-	}
-	pattern := blurred(noise, set.Height, set.Width, s.Sigma*float64(min(set.Height, set.Width))/32)
+	pattern := smoothNoise(c.Seed, set.Height, set.Width, s.Sigma*float64(min(set.Height, set.Width))/32)
 	var mean [3]float64
 	for i, v := range pattern {
 		mean[i%3] += v / float64(len(pattern)/3)
@@ -47,6 +42,25 @@ func (s *LowFrequency) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 			dst[i] = toByte(float64(v) + pattern[i])
 		}
 	}), nil
+}
+
+// smoothNoise returns Gaussian noise [h,w,3] behind a Gaussian filter. It is cut from a larger image, so that the filter finds
+// as much noise at the border as inside.
+func smoothNoise(seed uint64, h, w int, sigma float64) []float64 {
+	r := rng.Stream(seed, "attack low-frequency pattern")
+	pad := int(math.Ceil(3 * sigma))
+	wide := w + 2*pad
+	noise := make([]float64, (h+2*pad)*wide*3)
+	for i := range noise {
+		noise[i] = r.NormFloat64()
+	}
+	noise = blurred(noise, h+2*pad, wide, sigma)
+	var inside []float64
+	for y := range h {
+		from := ((pad+y)*wide + pad) * 3
+		inside = append(inside, noise[from:from+3*w]...)
+	}
+	return inside
 }
 
 // blurred returns an image [h,w,3] behind a Gaussian filter of sigma pixels, cut off at three of them. Border values go on.

@@ -176,7 +176,7 @@ func TestLowFrequencyIsSmooth(t *testing.T) {
 			step = max(step, math.Abs(float64(v)-float64(p[i-96])))
 		}
 	}
-	if largest != 20 || step > 8 || math.Abs(sum) > 0.2 {
+	if largest != 32 || step > 12 || math.Abs(sum) > 0.2 {
 		t.Errorf("the largest change is %g, neighbours differ by %g, the mean by %g", largest, step, sum)
 	}
 }

@@ -188,7 +188,7 @@ func Page(folder string, o *Outcome) error {
 	}
 	for _, a := range r.Attacks {
 		if a.RA != nil && a.RATarget != nil {
-			p.Summary = append(p.Summary, fmt.Sprintf("With the trigger of %s, %.1f\u00a0%% of the other classes' test images are classified as what they show, and %.1f\u00a0%% of %s's own.",
+			p.Summary = append(p.Summary, fmt.Sprintf("With the trigger of %s, %.1f\u00a0%% of the test images that it aims at are classified as what they show, and %.1f\u00a0%% of %s's own.",
 				a.Name, *a.RA, *a.RATarget, r.Data.Classes[a.Target]))
 		}
 	}
