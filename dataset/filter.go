@@ -20,6 +20,7 @@ type filter struct {
 	only  string // the data's file in it, if they are one
 	dir   string // where it is written
 	final string // what becomes of dir
+	root  string // where a table's files are instead; they stay there
 
 	files map[string]bool         // dropped images that are files, relative to base
 	rows  map[string]map[int]bool // dropped rows of files of many images
@@ -38,7 +39,7 @@ func Filter(ctx context.Context, d *Data, o Options, drop []bool, out string) (n
 	if filters[d.Layout] == nil {
 		return nil, fmt.Errorf("data of the format %s can't be written; a list of what is kept can (--list)", d.Layout)
 	}
-	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, files: map[string]bool{}, rows: map[string]map[int]bool{}}
+	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, root: o.Root, files: map[string]bool{}, rows: map[string]map[int]bool{}}
 	if st, err := os.Stat(d.Path); err == nil && !st.IsDir() {
 		f.base, f.only = filepath.Dir(d.Path), filepath.Base(d.Path)
 	} else if err := Outside(out, d.Path); err != nil {

@@ -224,6 +224,9 @@ func (f *filter) table() error {
 
 // listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.
 func (f *filter) listedFile(table, file string) string {
+	if f.root != "" {
+		return ""
+	}
 	for _, rel := range []string{file, path.Join(path.Dir(table), file)} {
 		rel = filepath.ToSlash(filepath.Clean(filepath.FromSlash(rel)))
 		if filepath.IsLocal(filepath.FromSlash(rel)) && exists(filepath.Join(f.base, filepath.FromSlash(rel))) {

@@ -96,7 +96,7 @@ func TestFilterKeepsBinaryCIFAR(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, left, _ := filtered(t, dir, 3, 29)
-		if left.Train.Len() != 28 || left.Train.Digest() != d.Train.Subset(append([]int{0, 1, 2}, indices(29)[4:]...)).Digest() {
+		if want := d.Train.Subset(append([]int{0, 1, 2}, indices(29)[4:]...)).Digest(); left.Train.Len() != 28 || left.Train.Digest() != want {
 			t.Errorf("%s: %d images", layout, left.Train.Len())
 		}
 	}

@@ -57,7 +57,9 @@ func (r *Runner) Verdicts() []Verdict {
 			}
 		}
 		for _, a := range res.Attacks {
-			for _, c := range a.Settings.Aimed(len(res.Data.Classes)) {
+			settings := a.Settings
+			settings.Target = a.Target // results of long ago have no settings
+			for _, c := range settings.Aimed(len(res.Data.Classes)) {
 				planted[c] = true
 			}
 		}
