@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"regexp"
@@ -33,7 +32,7 @@ func checksum(arrays map[string]Array, meta map[string]string) string {
 	}
 	text := func(s string) {
 		number(len(s))
-		io.WriteString(w, s)
+		w.WriteString(s)
 	}
 	number(len(arrays))
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {

@@ -77,10 +77,10 @@ func (e *Evidence) UnmarshalJSON(raw []byte) error {
 // FactsOf returns the facts of evidence as T, whether they come from the look or from JSON.
 func FactsOf[T any](e Evidence) (facts T, ok bool) {
 	switch f := e.Facts.(type) {
-	case T:
-		return f, true
 	case json.RawMessage:
 		return facts, json.Unmarshal(f, &facts) == nil
+	case T:
+		return f, true
 	}
 	return facts, false
 }
@@ -164,7 +164,7 @@ func (s *Says) UnmarshalText(text []byte) error {
 // An image is flagged above the probability Flagged; above Sure it surely is.
 const Flagged, Sure = 0.5, 0.95
 
-// Variety, from 0 to 1, is how much the label that a network would give instead says about an image (stat.Variety): much,
+// Variety is, from 0 to 1, how much the label that a network would give instead says about an image (stat.Variety): much,
 // where labels are wrong. Of the suspects, of the label's other images, and of other labels.
 type Variety struct {
 	Suspects float64 `json:"variety,omitempty"`
