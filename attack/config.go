@@ -116,8 +116,13 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return marshalFlat(named{c.Method.Name}, c.Common, c.Own)
 }
 
-// UnmarshalJSON implements json.Unmarshaler for the attacks of Builtin; see Methods.Decode for others.
+// UnmarshalJSON implements json.Unmarshaler for the attacks of Builtin; see Methods.Decode for others. Without a name it reads
+// the common settings alone, as they are written of a Config that is no attack's.
 func (c *Config) UnmarshalJSON(raw []byte) error {
+	var n named
+	if err := json.Unmarshal(raw, &n); err != nil || n.Name == "" {
+		return errors.Join(err, json.Unmarshal(raw, &c.Common))
+	}
 	var err error
 	*c, err = Builtin().Decode(raw)
 	return err
@@ -144,6 +149,9 @@ func (m Methods) Decode(raw []byte) (Config, error) {
 func marshalFlat(parts ...any) ([]byte, error) {
 	var all [][]byte
 	for _, p := range parts {
+		if p == nil {
+			continue
+		}
 		raw, err := json.Marshal(p)
 		if err != nil {
 			return nil, err

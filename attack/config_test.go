@@ -69,6 +69,9 @@ func TestConfigAsJSON(t *testing.T) {
 	if err != nil || string(raw) != want { // the digests of what is cached are of these bytes
 		t.Errorf("%s, expected %s", raw, want)
 	}
+	if raw, err := json.Marshal(Config{}); err != nil || json.Unmarshal(raw, &Config{}) != nil {
+		t.Errorf("no attack is %s: %v", raw, err)
+	}
 	if err := json.Unmarshal([]byte(`{"name":"nope"}`), &Config{}); err == nil || !strings.Contains(err.Error(), "badnets") {
 		t.Errorf("an unknown attack: %v", err)
 	}

@@ -28,12 +28,15 @@ func (c Common) Aimed(classes int) []int {
 	if c.AllToAll || c.RandomLabels {
 		return indices(classes)
 	}
-	all := make([]int, max(1, c.Targets))
+	if c.Targets <= 1 {
+		return []int{c.Target}
+	}
+	all := make([]int, min(c.Targets, classes))
 	for k := range all {
 		all[k] = (c.Target + k) % classes
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 // Aim says in words what triggered images shall be taken for.
