@@ -68,7 +68,7 @@ func (f *filter) parquetFile(from, to string, drop map[int]bool) (err error) {
 	}
 	return writeFile(to, func(out io.Writer) error {
 		b := bufio.NewWriterSize(out, 1<<20)
-		w := parquet.NewWriter(b, p.Schema())
+		w := parquet.NewGenericWriter[any](b, p.Schema())
 		for _, kv := range p.Metadata().KeyValueMetadata {
 			w.SetKeyValueMetadata(kv.Key, kv.Value)
 		}
@@ -86,7 +86,7 @@ func (f *filter) parquetFile(from, to string, drop map[int]bool) (err error) {
 }
 
 // parquetGroup copies the rows of a group but those in drop; at counts on.
-func (f *filter) parquetGroup(w *parquet.Writer, g parquet.RowGroup, at *int, drop map[int]bool) error {
+func (f *filter) parquetGroup(w *parquet.GenericWriter[any], g parquet.RowGroup, at *int, drop map[int]bool) error {
 	rows := g.Rows()
 	defer rows.Close()
 	buf := make([]parquet.Row, 16)

@@ -51,7 +51,7 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 			return fmt.Errorf("%s: expected a column %s, found %v", l.Path, c, head)
 		}
 	}
-	var find func(listed) (int, error) = l.byIndex
+	find := l.byIndex
 	if !l.ByIndex {
 		find = newFinder(l.Set).find
 	}
