@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"regexp"
@@ -28,11 +29,11 @@ func checksum(arrays map[string]Array, meta map[string]string) string {
 	number := func(n int) {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], uint64(n))
-		w.Write(b[:])
+		_, _ = w.Write(b[:]) // a hash takes everything
 	}
 	text := func(s string) {
 		number(len(s))
-		w.WriteString(s)
+		_, _ = io.WriteString(w, s)
 	}
 	number(len(arrays))
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
@@ -46,7 +47,7 @@ func checksum(arrays map[string]Array, meta map[string]string) string {
 		var b [4]byte
 		for _, v := range a.Data {
 			binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
-			w.Write(b[:])
+			_, _ = w.Write(b[:])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(meta)) {
@@ -55,7 +56,7 @@ func checksum(arrays map[string]Array, meta map[string]string) string {
 			text(meta[key])
 		}
 	}
-	w.Flush()
+	_ = w.Flush()
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

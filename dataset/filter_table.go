@@ -127,10 +127,10 @@ func writeTable(from, to string, drop func(n int, l tableLine) bool) error {
 	}
 	return writeFile(to, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
-		b.Write(head) // errors come with Flush
+		_, _ = b.Write(head) // errors come with Flush
 		for k, l := range lines {
 			if !drop(k+1, l) {
-				b.Write(l.raw)
+				_, _ = b.Write(l.raw)
 			}
 		}
 		return b.Flush()

@@ -49,7 +49,7 @@ func TestKills(t *testing.T) {
 	}
 	grid := filepath.Join(t.TempDir(), "grid.yaml")
 	for path, text := range map[string]string{list: text, grid: "name: g\ndata: signs\nlimit: 120\ntest: 20\nmodel: small-cnn\nclean: 0.5\n" +
-		"attacks: [none, badnets]\ndefenses: [none, abl, fp, \"unlearn:ft-last\"]\nsettings: \"batch=32,isolate_epochs=1,tune_epochs=1,unlearn_steps=4,isolation=0.05\"\n"} {
+		"attacks: [none, badnets]\ndefenses: [none, abl, fp]\nsettings: \"batch=32,isolate_epochs=1,tune_epochs=1,unlearn_steps=4,isolation=0.05\"\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
