@@ -96,7 +96,7 @@ func (a *app) runBench(ctx context.Context, f benchFlags) error {
 	fmt.Fprintf(a.out, "%s, %s, %d threads, batch %d\n  training    %8.0f img/s\n  evaluation  %8.0f img/s\n  peak memory %8d MB\n",
 		res.Model, res.Engine, res.Threads, res.Batch, res.Train, res.Eval, res.PeakMemory>>20)
 	if res.CorePeak > 0 {
-		fmt.Fprintf(a.out, "  of the peak %8.0f %% of the multiplications that %d × %.0f GFLOP/s allow, in training\n",
+		fmt.Fprintf(a.out, "  of the peak %8.0f %% of the multiplications that %d × %.3g GFLOP/s allow, in training\n",
 			100*res.TrainShare, res.Threads, res.CorePeak/1e9)
 	}
 	return nil
