@@ -49,8 +49,9 @@ func (s *Set) Shared(other *Set) Twins {
 		return t
 	}
 	x := s.byPixels()
+	var scratch []uint8
 	for j := range other.Labels {
-		if i, ok := x.first(digestPixels(other.Image(j), s.Height, s.Width)); ok {
+		if i, ok := x.first(digestPixels(other.view(j, &scratch), s.Height, s.Width)); ok {
 			t.add(s.Source(i), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
 		}
 	}
@@ -65,8 +66,9 @@ type pixelIndex struct {
 
 func (s *Set) byPixels() *pixelIndex {
 	x := &pixelIndex{make([]ImageDigest, s.Len()), make([]int32, s.Len())}
+	var scratch []uint8
 	for i := range s.Labels {
-		x.digests[i], x.order[i] = digestPixels(s.Image(i), s.Height, s.Width), int32(i)
+		x.digests[i], x.order[i] = digestPixels(s.view(i, &scratch), s.Height, s.Width), int32(i)
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
 		if c := bytes.Compare(x.digests[a][:], x.digests[b][:]); c != 0 {
