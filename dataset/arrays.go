@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func (a *arrays) records(yield func(Record) error) error {
 		return err
 	}
 	defer in.Close()
-	rows := &rows{in: in, buf: make([]byte, a.rowBytes())}
+	rows := &rows{in: bufio.NewReaderSize(in, 256<<10), buf: make([]byte, a.rowBytes())}
 	for i := range a.n {
 		r := Record{Source: a.name, Row: i, LabelSource: a.labelsName, Label: a.labels.at(i)}
 		if a.labels != nil && a.labels.bad[i] != "" {

@@ -62,6 +62,16 @@ func (s *Set) Image(i int) []uint8 {
 	return appendRGB(make([]uint8, 0, 3*n), own)
 }
 
+// view is Image for looking only: of a grey set in scratch, until its next use.
+func (s *Set) view(i int, scratch *[]uint8) []uint8 {
+	if !s.Grey {
+		return s.Image(i)
+	}
+	n := s.stored()
+	*scratch = appendRGB((*scratch)[:0], s.Pixels[i*n:(i+1)*n])
+	return *scratch
+}
+
 // appendRGB appends grey pixels as RGB.
 func appendRGB(dst, grey []uint8) []uint8 {
 	for _, v := range grey {
@@ -228,8 +238,9 @@ func (s *Set) Digest() string {
 	}
 	h.Write(head[:])
 	if s.Grey {
+		var scratch []uint8
 		for i := range s.Labels {
-			h.Write(s.Image(i))
+			h.Write(s.view(i, &scratch))
 		}
 	} else {
 		h.Write(s.Pixels)

@@ -1,5 +1,10 @@
 package dataset
 
+import (
+	"bytes"
+	"slices"
+)
+
 // Twins says which images are there twice: equal pixels, at the size that they were read at.
 type Twins struct {
 	Same        int       // images that equal an earlier one
@@ -21,7 +26,12 @@ func (t *Twins) add(a, b string, conflicting bool) {
 // Twins finds images of the set that equal an earlier one of it.
 func (s *Set) Twins() Twins {
 	var t Twins
-	s.byPixels(func(i, j int) { t.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j]) })
+	x := s.byPixels()
+	for j := range s.Labels {
+		if i, _ := x.first(x.digests[j]); i < j {
+			t.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j])
+		}
+	}
 	return t
 }
 
@@ -38,25 +48,42 @@ func (s *Set) Shared(other *Set) Twins {
 	if other == nil || s.Height != other.Height || s.Width != other.Width {
 		return t
 	}
-	first := s.byPixels(func(int, int) {})
+	x := s.byPixels()
+	var scratch []uint8
 	for j := range other.Labels {
-		if i, ok := first[digestPixels(other.Image(j), s.Height, s.Width)]; ok {
-			t.add(s.Source(int(i)), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
+		if i, ok := x.first(digestPixels(other.view(j, &scratch), s.Height, s.Width)); ok {
+			t.add(s.Source(i), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
 		}
 	}
 	return t
 }
 
-// byPixels returns the first image of each content and calls again for later ones of the same.
-func (s *Set) byPixels(again func(first, later int)) map[ImageDigest]int32 {
-	first := make(map[ImageDigest]int32, s.Len())
+// pixelIndex finds images by their pixels; it takes 20 bytes an image.
+type pixelIndex struct {
+	digests []ImageDigest
+	order   []int32 // images by digest, equal ones by place
+}
+
+func (s *Set) byPixels() *pixelIndex {
+	x := &pixelIndex{make([]ImageDigest, s.Len()), make([]int32, s.Len())}
+	var scratch []uint8
 	for i := range s.Labels {
-		d := digestPixels(s.Image(i), s.Height, s.Width)
-		if k, ok := first[d]; ok {
-			again(int(k), i)
-			continue
-		}
-		first[d] = int32(i)
+		x.digests[i], x.order[i] = digestPixels(s.view(i, &scratch), s.Height, s.Width), int32(i)
 	}
-	return first
+	slices.SortFunc(x.order, func(a, b int32) int {
+		if c := bytes.Compare(x.digests[a][:], x.digests[b][:]); c != 0 {
+			return c
+		}
+		return int(a - b)
+	})
+	return x
+}
+
+// first returns the first image of a digest.
+func (x *pixelIndex) first(d ImageDigest) (int, bool) {
+	k, ok := slices.BinarySearchFunc(x.order, d, func(i int32, d ImageDigest) int { return bytes.Compare(x.digests[i][:], d[:]) })
+	if !ok {
+		return 0, false
+	}
+	return int(x.order[k]), true
 }
