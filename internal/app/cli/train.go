@@ -223,52 +223,15 @@ defence is not told.`,
   unpoison train --data DIR --attack badnets --attack sig:target=2 --out run
   unpoison train --data DIR --out run --resume`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if out == "" {
-				return usagef("--out is required: a folder for the run")
-			}
-			if rec.recipe == "paper" && !c.Flags().Changed("defense") {
-				defense = "abl"
-			}
-			if err := checkDefense(c, defense); err != nil {
+			f := trainFlags{&data, &rec, &att, defense, out, init, resume}
+			if err := f.check(c); err != nil {
 				return err
 			}
-			if _, err := att.configure(c, rec.o.Seed, false); err != nil {
-				return err
-			}
-			if err := rec.check(c, defense); err != nil {
-				return err
-			}
-			d, err := data.load(c.Context(), a, rec.o.Seed)
+			spec, err := f.spec(c, a)
 			if err != nil {
 				return err
 			}
-			o, err := rec.options(c, d)
-			if err != nil {
-				return err
-			}
-			attacks, err := att.configure(c, o.Seed, !o.Flip)
-			if err != nil {
-				return err
-			}
-			b, err := a.backend()
-			if err != nil {
-				return err
-			}
-			spec := runs.Spec{
-				Backend: b,
-				Command: a.command(), Data: d, Attacks: attacks, Cache: att.cacheDir(), InPlace: true, Defense: defense, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(),
-			}
-			if init != "" {
-				n, s, _, err := checkpoint.Load(init)
-				if err != nil {
-					return err
-				}
-				if n.Arch != o.Network {
-					return fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", init, n.Arch, o.Network, n.Arch)
-				}
-				spec.Init = s
-			}
-			done, err := runs.Train(c.Context(), spec)
+			done, err := runs.Train(c.Context(), *spec)
 			a.done()
 			if err != nil {
 				return err
@@ -285,6 +248,68 @@ defence is not told.`,
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
 	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
 	return c
+}
+
+// trainFlags are the flags of train.
+type trainFlags struct {
+	data               *dataFlags
+	rec                *recipeFlags
+	att                *attackFlags
+	defense, out, init string
+	resume             bool
+}
+
+// check reports what can't be, before the data are read.
+func (f *trainFlags) check(c *cobra.Command) error {
+	if f.out == "" {
+		return usagef("--out is required: a folder for the run")
+	}
+	if f.rec.recipe == "paper" && !c.Flags().Changed("defense") {
+		f.defense = "abl"
+	}
+	if err := checkDefense(c, f.defense); err != nil {
+		return err
+	}
+	if _, err := f.att.configure(c, f.rec.o.Seed, false); err != nil {
+		return err
+	}
+	return f.rec.check(c, f.defense)
+}
+
+// spec reads the data and returns the run.
+func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
+	d, err := f.data.load(c.Context(), a, f.rec.o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	o, err := f.rec.options(c, d)
+	if err != nil {
+		return nil, err
+	}
+	attacks, err := f.att.configure(c, o.Seed, !o.Flip)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.backend()
+	if err != nil {
+		return nil, err
+	}
+	spec := &runs.Spec{
+		Backend: b,
+		Command: a.command(), Data: d, Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(),
+	}
+	if f.init == "" {
+		return spec, nil
+	}
+	n, s, _, err := checkpoint.Load(f.init)
+	if err != nil {
+		return nil, err
+	}
+	if n.Arch != o.Network {
+		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init, n.Arch, o.Network, n.Arch)
+	}
+	spec.Init = s
+	return spec, nil
 }
 
 // defenses are the names that --defense takes.

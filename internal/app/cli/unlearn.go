@@ -2,12 +2,14 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/abl"
@@ -22,13 +24,7 @@ import (
 )
 
 func (a *app) unlearn() *cobra.Command {
-	var data dataFlags
-	var m modelFlags
-	var suspects, out, method, pretrained string
-	var seed uint64
-	var byIndex bool
-	tune := repair.DefaultUnlearn()
-	o := abl.Default()
+	f := unlearnFlags{tune: repair.DefaultUnlearn(), o: abl.Default()}
 	c := &cobra.Command{
 		Use:   "unlearn",
 		Short: "Take what suspicious images taught out of a model",
@@ -45,116 +41,162 @@ with; they watch nothing:
       --data DIR --out clean
   unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if m.file == "" || suspects == "" || out == "" {
-				return usagef("--model, --suspects and --out are required")
+			if err := f.check(); err != nil {
+				return err
 			}
-			if !slices.Contains(runs.UnlearnNames(), method) {
-				return usagef("--method %q; there are %s", method, strings.Join(runs.UnlearnNames(), ", "))
-			}
-			if !slices.Contains(abl.Modes, o.Unlearn) {
-				return usagef("--mode %q; there are %s", o.Unlearn, strings.Join(abl.Modes, ", "))
-			}
-			if err := cmp.Or(o.Check(), tune.Check()); err != nil {
-				return &usageError{err}
-			}
-			unlock, err := modelFolder(out)
+			unlock, err := modelFolder(f.out)
 			if err != nil {
 				return err
 			}
 			defer unlock()
-			n, state, info, err := m.load(a)
-			if err != nil {
-				return err
-			}
-			data.opts.Size = info.Height
-			d, err := data.load(c.Context(), a, seed)
-			if err != nil {
-				return err
-			}
-			if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
-				return err
-			}
-			scores, isolated, err := runs.ReadSuspects(runs.List{Path: suspects, Set: d.Train, ByIndex: byIndex})
-			if err != nil {
-				return err
-			}
-			parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), o.HeldBackShare, seed)
-			b, err := a.backend()
-			if err != nil {
-				return err
-			}
-			progress := runs.Progress(a.watcher())
-			flip := dataset.Flips(d.Layout)
-			if method != runs.UnlearnABL {
-				m, err := repair.UnlearnMethodNamed(method)
-				if err != nil {
-					return err
-				}
-				tune.Seed, tune.Augment = seed, augment.Standard(min(info.Height, info.Width), flip)
-				if pretrained != "" {
-					if _, tune.Pretrained, _, err = checkpoint.Load(pretrained); err != nil {
-						return err
-					}
-				}
-				state, err := repair.Unlearn(c.Context(), m, &repair.UnlearnJob{
-					Backend: b, Network: n, State: state, Data: d.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: tune, Watch: progress,
-				})
-				a.done()
-				if err != nil {
-					return err
-				}
-				path := filepath.Join(out, runs.ModelFile)
-				if err := saveModel(path, state, info); err != nil {
-					return err
-				}
-				if a.json {
-					return a.printJSON(map[string]any{"model": path, "method": method, "isolated": len(parts.Isolated), "options": tune})
-				}
-				fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, method, len(parts.Isolated), len(parts.Kept))
-				return nil
-			}
-			o.Seed, o.Flip = seed, flip
-			res, err := abl.Unlearn(c.Context(), b, n, state, d.Train, parts, o, progress)
-			a.done()
-			if err != nil {
-				return err
-			}
-			if err := saveModel(filepath.Join(out, runs.ModelFile), state, info); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(res)
-			}
-			fmt.Fprintf(a.out, "%s\n  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
-				filepath.Join(out, runs.ModelFile), 100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
-			if res.Dropped > 0 {
-				fmt.Fprintf(a.out, "  left out                %d images that hung on what was unlearnt\n", res.Dropped)
-			}
-			if res.RolledBack {
-				fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
-			}
-			return nil
+			return f.run(c.Context(), a)
 		},
 	}
-	data.add(c)
-	fl := c.Flags()
-	m.add(c)
-	fl.StringVar(&suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
-	fl.BoolVar(&byIndex, "by-index", false, byIndexHelp)
-	fl.StringVar(&out, "out", "", "`DIR` for the cleaned model")
-	fl.Uint64Var(&seed, "seed", 0, "seed of everything random")
-	fl.StringVar(&o.Unlearn, "mode", o.Unlearn, "joint (the formula) or split (the published code)")
-	fl.IntVar(&o.UnlearnSteps, "steps", o.UnlearnSteps, "steps at most")
-	fl.Float64Var(&o.UnlearnRate, "rate", o.UnlearnRate, "learning rate")
-	fl.StringVar(&method, "method", "abl", "how: abl or one of the above")
-	fl.IntVar(&tune.Epochs, "tune-epochs", tune.Epochs, "the other methods: epochs of fine-tuning")
-	fl.Float64Var(&tune.Rate, "tune-rate", tune.Rate, "the other methods: learning rate at the start")
-	fl.IntVar(&tune.Scratch, "scratch-epochs", tune.Scratch, "retrain, self-learning: epochs of the fresh network")
-	fl.StringVar(&pretrained, "pretrained", "", "ft-pretrained: model `FILE` trained on other data")
-	fl.Float64Var(&o.UnlearnLimit, "loss-limit", o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
-	fl.BoolVar(&o.Refine, "refine", o.Refine, "a second round without the images that hung on what was unlearnt")
-	fl.Float64Var(&o.Tolerance, "tolerance", o.Tolerance, "accuracy on held-back images that it may cost")
+	f.add(c)
 	return c
+}
+
+// unlearnFlags are the flags of unlearn.
+type unlearnFlags struct {
+	data                              dataFlags
+	model                             modelFlags
+	suspects, out, method, pretrained string
+	seed                              uint64
+	byIndex                           bool
+	tune                              repair.UnlearnOptions
+	o                                 abl.Options
+}
+
+func (f *unlearnFlags) add(c *cobra.Command) {
+	f.data.add(c)
+	fl := c.Flags()
+	f.model.add(c)
+	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
+	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
+	fl.StringVar(&f.out, "out", "", "`DIR` for the cleaned model")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
+	fl.StringVar(&f.o.Unlearn, "mode", f.o.Unlearn, "joint (the formula) or split (the published code)")
+	fl.IntVar(&f.o.UnlearnSteps, "steps", f.o.UnlearnSteps, "steps at most")
+	fl.Float64Var(&f.o.UnlearnRate, "rate", f.o.UnlearnRate, "learning rate")
+	fl.StringVar(&f.method, "method", "abl", "how: abl or one of the above")
+	fl.IntVar(&f.tune.Epochs, "tune-epochs", f.tune.Epochs, "the other methods: epochs of fine-tuning")
+	fl.Float64Var(&f.tune.Rate, "tune-rate", f.tune.Rate, "the other methods: learning rate at the start")
+	fl.IntVar(&f.tune.Scratch, "scratch-epochs", f.tune.Scratch, "retrain, self-learning: epochs of the fresh network")
+	fl.StringVar(&f.pretrained, "pretrained", "", "ft-pretrained: model `FILE` trained on other data")
+	fl.Float64Var(&f.o.UnlearnLimit, "loss-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
+	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round without the images that hung on what was unlearnt")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that it may cost")
+}
+
+// check reports what can't be, before anything is read.
+func (f *unlearnFlags) check() error {
+	if f.model.file == "" || f.suspects == "" || f.out == "" {
+		return usagef("--model, --suspects and --out are required")
+	}
+	if !slices.Contains(runs.UnlearnNames(), f.method) {
+		return usagef("--method %q; there are %s", f.method, strings.Join(runs.UnlearnNames(), ", "))
+	}
+	if !slices.Contains(abl.Modes, f.o.Unlearn) {
+		return usagef("--mode %q; there are %s", f.o.Unlearn, strings.Join(abl.Modes, ", "))
+	}
+	if err := cmp.Or(f.o.Check(), f.tune.Check()); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// unlearning is a model with what it shall forget.
+type unlearning struct {
+	network *model.Network
+	state   model.State
+	info    *checkpoint.Info
+	data    *dataset.Data
+	parts   *isolate.Parts
+	backend backends.Backend
+}
+
+func (f *unlearnFlags) run(ctx context.Context, a *app) error {
+	var u unlearning
+	var err error
+	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
+		return err
+	}
+	f.data.opts.Size = u.info.Height
+	if u.data, err = f.data.load(ctx, a, f.seed); err != nil {
+		return err
+	}
+	if err := a.alignClasses(u.info, u.network, u.data.Train, u.data.Path); err != nil {
+		return err
+	}
+	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: u.data.Train, ByIndex: f.byIndex})
+	if err != nil {
+		return err
+	}
+	u.parts = isolate.Split(scores, float64(isolated)/float64(len(scores)), f.o.HeldBackShare, f.seed)
+	if u.backend, err = a.backend(); err != nil {
+		return err
+	}
+	if f.method == runs.UnlearnABL {
+		return f.ascend(ctx, a, &u)
+	}
+	return f.tuneOn(ctx, a, &u)
+}
+
+// tuneOn unlearns by one of the methods that the paper compares.
+func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error {
+	m, err := repair.UnlearnMethodNamed(f.method)
+	if err != nil {
+		return err
+	}
+	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), dataset.Flips(u.data.Layout))
+	if f.pretrained != "" {
+		if _, f.tune.Pretrained, _, err = checkpoint.Load(f.pretrained); err != nil {
+			return err
+		}
+	}
+	state, err := repair.Unlearn(ctx, m, &repair.UnlearnJob{
+		Backend: u.backend, Network: u.network, State: u.state, Data: u.data.Train, Kept: u.parts.Kept, Isolated: u.parts.Isolated,
+		Options: f.tune, Watch: runs.Progress(a.watcher()),
+	})
+	a.done()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.out, runs.ModelFile)
+	if err := saveModel(path, state, u.info); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"model": path, "method": f.method, "isolated": len(u.parts.Isolated), "options": f.tune})
+	}
+	fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, f.method, len(u.parts.Isolated), len(u.parts.Kept))
+	return nil
+}
+
+// ascend unlearns by gradient ascent, ABL's way.
+func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error {
+	f.o.Seed, f.o.Flip = f.seed, dataset.Flips(u.data.Layout)
+	res, err := abl.Unlearn(ctx, u.backend, u.network, u.state, u.data.Train, u.parts, f.o, runs.Progress(a.watcher()))
+	a.done()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.out, runs.ModelFile)
+	if err := saveModel(path, u.state, u.info); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(res)
+	}
+	fmt.Fprintf(a.out, "%s\n  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
+		path, 100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
+	if res.Dropped > 0 {
+		fmt.Fprintf(a.out, "  left out                %d images that hung on what was unlearnt\n", res.Dropped)
+	}
+	if res.RolledBack {
+		fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
+	}
+	return nil
 }
 
 // methodTable lists the methods for the help.

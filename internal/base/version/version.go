@@ -7,7 +7,7 @@ import (
 )
 
 // Number is the released version that this code leads to.
-const Number = "0.1.0"
+const Number = "0.2.0"
 
 // Build says what a binary was built from, and how.
 type Build struct {
