@@ -2,24 +2,17 @@ package dataset
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"image"
-	"image/color"
-	"image/gif"
 	"image/png"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // What single layouts have to get right beside the conformance suite.
@@ -267,168 +260,5 @@ func TestNumPyLabels(t *testing.T) {
 		if got := fmt.Sprint(err); err != nil && !strings.Contains(got, c.want) || err == nil && fmt.Sprint(d.Train.Classes) != c.want {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}
-	}
-}
-
-func TestDepthIsJudgedOverTheSet(t *testing.T) {
-	dir := t.TempDir()
-	for k, most := range []uint16{100, 4095} {
-		img := image.NewGray16(image.Rect(0, 0, 2, 2))
-		img.SetGray16(0, 0, color.Gray16{Y: most})
-		var b bytes.Buffer
-		_ = png.Encode(&b, img)
-		put(t, filepath.Join(dir, []string{"a", "b"}[k], "x.png"), b.Bytes())
-	}
-	for depth, want := range map[int][2]uint8{0: {6, 255}, 12: {6, 255}, 16: {0, 15}} {
-		d, err := Load(context.Background(), dir, Options{Depth: depth})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := [2]uint8{d.Train.Image(0)[0], d.Train.Image(1)[0]}; got != want || !d.Train.Grey {
-			t.Errorf("depth %d: %v, expected %v", depth, got, want)
-		}
-		if depth == 0 && !strings.Contains(strings.Join(d.Notes, ""), "of 12 bits") {
-			t.Errorf("%q", d.Notes)
-		}
-	}
-	if _, err := Load(context.Background(), dir, Options{Depth: 10}); err == nil || !strings.Contains(err.Error(), "b/x.png") {
-		t.Errorf("too few bits: %v", err)
-	}
-}
-
-func TestFirstFrames(t *testing.T) {
-	palette := color.Palette{color.Black, color.RGBA{200, 0, 0, 255}}
-	first := image.NewPaletted(image.Rect(1, 1, 3, 3), palette)
-	for i := range first.Pix {
-		first.Pix[i] = 1
-	}
-	var b bytes.Buffer
-	err := gif.EncodeAll(&b, &gif.GIF{
-		Image: []*image.Paletted{first, image.NewPaletted(image.Rect(0, 0, 4, 4), palette)}, Delay: []int{1, 1}, Config: image.Config{Width: 4, Height: 4, ColorModel: palette},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pixels, h, w, err := decode(b.Bytes())
-	if err != nil || h != 4 || w != 4 || pixels[0] != 0 || pixels[3*5] != 200 || pixels[3*15] != 0 {
-		t.Errorf("%d×%d, %v, %v", w, h, pixels, err)
-	}
-	if !animated(b.Bytes()) {
-		t.Error("it does not move")
-	}
-	still, err := os.ReadFile("testdata/odd/plain.webp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A frame that fills the picture of 24 × 16.
-	frame := append([]byte{0, 0, 0, 0, 0, 0, 23, 0, 0, 15, 0, 0, 1, 0, 0, 0}, still[12:]...)
-	chunk := func(kind string, data []byte) []byte {
-		return append(binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(data))), append(data, make([]byte, len(data)%2)...)...)
-	}
-	body := slices.Concat([]byte("WEBP"), chunk("VP8X", []byte{webPMoves, 0, 0, 0, 23, 0, 0, 15, 0, 0}), chunk("ANIM", make([]byte, 6)), chunk("ANMF", frame), chunk("ANMF", frame))
-	moving := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
-	want, _, _, err := decode(still)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, h, w, err := decode(moving); err != nil || h != 16 || w != 24 || !bytes.Equal(got, want) || !animated(moving) {
-		t.Errorf("WebP: %d×%d: %v", w, h, err)
-	}
-	if animated(still) || animated(dot(1)) {
-		t.Error("still pictures move")
-	}
-}
-
-func TestOrientationInPNGAndWebP(t *testing.T) {
-	exif := []byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00")
-	raw, err := os.ReadFile("testdata/odd/plain.png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := len(raw) - 12
-	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(exif))), "eXIf"...)
-	turned := slices.Concat(raw[:33], chunk, exif, []byte{0, 0, 0, 0}, raw[33:end], raw[end:])
-	if got := orientation(turned); got != 6 {
-		t.Errorf("PNG: %d", got)
-	}
-	head, err := headOf(turned)
-	if err == nil && (head.width != 16 || head.height != 24) {
-		t.Errorf("PNG lies on its side: %+v", head)
-	}
-	webp := slices.Concat([]byte("RIFF\x00\x00\x00\x00WEBP"), []byte("EXIF"), binary.LittleEndian.AppendUint32(nil, uint32(len(exif))), exif)
-	if got := orientation(webp); got != 6 {
-		t.Errorf("WebP: %d", got)
-	}
-}
-
-// Small files that claim much are refused before they take it.
-func TestBombs(t *testing.T) {
-	zeros := func(w interface{ Write([]byte) (int, error) }, mb int) {
-		for range mb {
-			_, _ = w.Write(make([]byte, 1<<20))
-		}
-	}
-	idx := t.TempDir()
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, 1)
-	_, _ = z.Write([]byte{0, 0, 8, 3, 0, 0, 0, 64, 0, 0, 4, 0, 0, 0, 4, 0})
-	zeros(z, 64)
-	_ = z.Close()
-	put(t, filepath.Join(idx, "train-images-idx3-ubyte.gz"), b.Bytes()[:min(b.Len(), 200<<10)])
-	put(t, filepath.Join(idx, "train-labels-idx1-ubyte"), append([]byte{0, 0, 8, 1, 0, 0, 0, 64}, make([]byte, 64)...))
-	npz := t.TempDir()
-	var n bytes.Buffer
-	w := zip.NewWriter(&n)
-	x, _ := w.Create("x_train.npy")
-	_, _ = x.Write(npy("|u1", []int{300, 1024, 1024}, nil))
-	zeros(x, 300)
-	y, _ := w.Create("y_train.npy")
-	_, _ = y.Write(npy("|u1", []int{300}, make([]byte, 300)))
-	_ = w.Close()
-	put(t, filepath.Join(npz, "all.npz"), n.Bytes())
-	claim := t.TempDir()
-	put(t, filepath.Join(claim, "train-images-idx3-ubyte"), []byte{0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 7})
-	put(t, filepath.Join(claim, "train-labels-idx1-ubyte"), []byte{0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 7})
-	line := t.TempDir()
-	put(t, filepath.Join(line, "t.csv"), append([]byte("file,label\n"), bytes.Repeat([]byte("a"), maxLine+2)...))
-	for name, dir := range map[string]string{"IDX": idx, "NPZ": npz, "a claim": claim, "a line": line, "a device": "/dev/zero"} {
-		for _, skip := range []bool{false, true} {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			_, err := Load(context.Background(), dir, Options{SkipBad: skip})
-			runtime.ReadMemStats(&after)
-			if err == nil {
-				t.Errorf("%s was read", name)
-			}
-			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 150 {
-				t.Errorf("%s took %d MB", name, took)
-			}
-		}
-	}
-}
-
-// Grey sets keep one channel and are as their RGB twins to everybody.
-func TestGreySetsAreAsRGB(t *testing.T) {
-	g := &Set{Height: 2, Width: 2, Classes: []string{"a", "b"}, Grey: true}
-	g.add([]uint8{1, 2, 3, 4}, 0, "m", 0)
-	g.add([]uint8{5, 6, 7, 8}, 1, "m", 1)
-	c := g.Clone()
-	if c.Grey || g.Digest() != c.Digest() || !bytes.Equal(g.Image(1), c.Image(1)) || !bytes.Equal(g.Subset([]int{1}).Pixels, c.Image(1)) {
-		t.Error("a clone differs")
-	}
-	c.Image(0)[0] = 9
-	if c.Pixels[0] != 9 || g.Pixels[0] != 1 {
-		t.Error("a clone can't be changed alone")
-	}
-	if p := g.pick([]int{1}); !p.Grey || len(p.Pixels) != 4 || p.Source(0) != "m:1" {
-		t.Errorf("%+v", p)
-	}
-}
-
-func TestSharedImages(t *testing.T) {
-	a, b := synthetic(6, 8, []string{"a", "b"}), synthetic(9, 8, []string{"a", "b"})
-	copy(b.Image(3), a.Image(2))
-	if got := a.Shared(b); got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
-		t.Errorf("%+v", got)
 	}
 }
