@@ -173,3 +173,6 @@ func sameFile(a, b string) (bool, error) {
 	}
 	return string(x) == string(y), nil
 }
+
+// Needs returns the cells of the same grid whose runs this one builds on. They need none themselves.
+func (c Cell) Needs() []Cell { return c.needs() }
