@@ -35,12 +35,15 @@ type Worker struct {
 // stopTime is how long a worker that is told to stop may take to save what it runs.
 const stopTime = 2 * time.Minute
 
+// deadlockTime is how long a workflow may wait for the processor, which computes cells beside it.
+const deadlockTime = time.Minute
+
 // New returns a worker that takes tasks from Temporal when it is started.
 func (w *Worker) New(c client.Client) worker.Worker {
 	n := max(1, w.Cells)
 	own := worker.New(c, Queue, worker.Options{
 		MaxConcurrentActivityExecutionSize: n, MaxConcurrentActivityTaskPollers: 1,
-		WorkerStopTimeout: stopTime, MaxHeartbeatThrottleInterval: 10 * time.Second,
+		WorkerStopTimeout: stopTime, MaxHeartbeatThrottleInterval: 10 * time.Second, DeadlockDetectionTimeout: deadlockTime,
 	})
 	own.RegisterWorkflowWithOptions(grid, workflow.RegisterOptions{Name: GridWorkflow})
 	own.RegisterWorkflowWithOptions(part, workflow.RegisterOptions{Name: partWorkflow})
