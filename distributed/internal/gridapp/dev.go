@@ -1,10 +1,12 @@
 package gridapp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -36,6 +38,9 @@ keeps what it knows in a file, with two workers. For clusters use a real one.`,
 			}
 			defer s.Close()
 			if file == "" {
+				if strings.Contains(where, "://") {
+					return errors.New("--db is required: the store is no folder to keep it in")
+				}
 				file = filepath.Join(where, "temporal.db")
 			}
 			t, err := server.Start(file, port, client.DefaultNamespace)

@@ -33,7 +33,7 @@ model: small-cnn
 attacks: ["badnets:patch_size=5,target=9"]
 defenses: [none, "fp:epochs=1", abl, "unlearn:ft-last"]
 clean: 0.3
-settings: "batch=32,isolate_epochs=2,tune_epochs=12,unlearn_steps=8,isolation=0.05"
+settings: "batch=32,isolate_epochs=2,tune_epochs=60,unlearn_steps=8,isolation=0.05"
 `
 
 // lab is a server and workers, all processes of their own, and a grid.
@@ -239,7 +239,7 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 	l := newLab(t, fewCells, 2)
 	to := filepath.Join(t.TempDir(), "few")
 	ended := make(chan error, 1)
-	go func() { ended <- l.job.run(context.Background(), 4*time.Second, to, io.Discard, t.Output()) }()
+	go func() { ended <- l.job.run(context.Background(), 2*time.Second, to, io.Discard, t.Output()) }()
 	killed := 0
 	l.until("a cell has a checkpoint", func() bool {
 		pid, checkpoint := l.busy()
@@ -268,7 +268,7 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 
 	// The same grid again is joined, and finds everything finished.
 	again := filepath.Join(t.TempDir(), "few")
-	if err := l.job.run(context.Background(), 4*time.Second, again, io.Discard, t.Output()); err != nil {
+	if err := l.job.run(context.Background(), 2*time.Second, again, io.Discard, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	l.same(again)
