@@ -81,8 +81,8 @@ func (r *Runner) known(c Cell) bool { return r.Done(c) || r.store.cell(c.Name())
 // missing lists, in their order, the cells whose results are not known, and those that they need the runs of.
 func (r *Runner) missing(all []Cell) []Cell {
 	wanted := map[Cell]bool{}
-	for _, c := range all {
-		if (r.Only != "" && c.Name() != r.Only) || r.known(c) {
+	for i, c := range all {
+		if (r.Only != "" && c.Name() != r.Only) || !r.Shard.owns(i) || r.known(c) {
 			continue
 		}
 		wanted[c] = true

@@ -34,8 +34,11 @@ type Runner struct {
 	Jobs    int           // cells at a time; 0 is 1
 	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
 	Only    string        // the name of the only cell to run; empty: all
+	Shard   Shard         // of the cells, for one of several machines
 	Watch   func(Cell, runs.Event)
 	Say     func(format string, args ...any) // a line for each cell
+
+	claims claims // for tests; zero: as usual
 
 	store *store // of Keep; nil: none
 	mu    sync.Mutex
@@ -119,7 +122,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 		}
 	}
-	missing := r.missing(all)
+	missing := r.arrange(r.missing(all))
 	if r.Only != "" && len(missing) == 0 {
 		if r.Grid.Has(r.Only) {
 			return nil // finished
@@ -170,7 +173,7 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 					}
 				}
 				start := time.Now()
-				err := r.cell(ctx, c)
+				err := r.once(ctx, r.folder(c), func(ctx context.Context) error { return r.cell(ctx, c) })
 				if err == nil {
 					err = r.keep(c)
 				}
@@ -232,6 +235,14 @@ func percent(v *float64) string {
 
 // open reads the data and keeps the grid beside the results.
 func (r *Runner) open(ctx context.Context) error {
+	if err := r.openFolder(); err != nil {
+		return err
+	}
+	return r.load(ctx)
+}
+
+// openFolder makes the folder ready and keeps the grid in it.
+func (r *Runner) openFolder() error {
 	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
 		return err
 	}
@@ -249,10 +260,7 @@ func (r *Runner) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteBytes(path, raw); err != nil {
-		return err
-	}
-	return r.load(ctx)
+	return atomicfile.WriteBytes(path, raw)
 }
 
 // load reads the grid's data once.
@@ -297,7 +305,11 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 				return nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
 			}
 			s.Data, s.Attacks, s.Defense = d, nil, "none"
-			if _, err := runs.Train(ctx, s); err != nil {
+			err = r.once(ctx, s.Folder, func(ctx context.Context) error {
+				_, err := runs.Train(ctx, s)
+				return err
+			})
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -54,7 +54,7 @@ func (g *Grid) training(c Cell, images int) string {
 // same training: the paper's experiments have some twenty in common.
 func (r *Runner) adopt() error {
 	wanted := map[string]Cell{}
-	for _, c := range r.Grid.Cells() {
+	for _, c := range r.Shard.Cells(r.Grid) {
 		if key := r.Grid.training(c, r.data.Train.Len()); key != "" && (r.Only == "" || r.Only == c.Name()) {
 			if _, err := os.Stat(r.folder(c)); os.IsNotExist(err) {
 				wanted[key] = c

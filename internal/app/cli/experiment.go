@@ -25,6 +25,7 @@ type gridFlags struct {
 	out, cell, cache, keep string
 	jobs                   int
 	budget                 time.Duration
+	shard                  experiment.Shard
 }
 
 func (f *gridFlags) add(c *cobra.Command) {
@@ -63,12 +64,13 @@ are copied from there. After a kill the same command goes on.`,
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
 	}
-	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict(), a.experimentTables())
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict(), a.experimentTables(), a.experimentJoin())
 	return c
 }
 
 func (a *app) experimentRun() *cobra.Command {
 	var f gridFlags
+	var shard string
 	c := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run the grid in a YAML file",
@@ -89,11 +91,18 @@ func (a *app) experimentRun() *cobra.Command {
 
 Variations take limit (images), classes (so many), and as shares from 0 to 1
 imbalance (the rarest class to the most frequent), duplicates (near ones) and
-noise (wrong labels).`,
+noise (wrong labels).
+
+--shard I/N does the I-th of N shares of the cells, for a cluster. Shares with
+one --out wait for what another of them makes; see docs/clusters.md.`,
 		Example: `  unpoison experiment run grid.yaml --out results
-  unpoison experiment run grid.yaml --out results --cell badnets.abl.0`,
+  unpoison experiment run grid.yaml --out results --cell badnets.abl.0
+  unpoison experiment run grid.yaml --out results --shard 3/8`,
 		Args: oneArgument("experiment run takes the file of one grid"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.setShard(shard); err != nil {
+				return err
+			}
 			g, err := experiment.Read(args[0])
 			if err != nil {
 				return err
@@ -106,6 +115,7 @@ noise (wrong labels).`,
 		},
 	}
 	f.add(c)
+	c.Flags().StringVar(&shard, "shard", "", "run the share `I/N` of the cells, 1/8 to 8/8 on eight machines")
 	completeCells(c, func(args []string) ([]*experiment.Grid, error) {
 		g, err := experiment.Read(strings.Join(args, " "))
 		return []*experiment.Grid{g}, err
@@ -372,7 +382,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	}
 	watch := a.watcher()
 	r := &experiment.Runner{
-		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell,
+		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell, Shard: f.shard,
 		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
 		Say: func(format string, args ...any) {
 			a.done()

@@ -44,6 +44,10 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--jobs", "0"},
 		{"experiment", "auto", "photos", "--photos", "x", "--out", "y", "--budget", "-1h"},
 		{"experiment", "verdict", "--model", "nope", "--out", "y"},
+		{"experiment", "run", "x", "--out", "y", "--shard", "9/3"},
+		{"experiment", "run", "x", "--out", "y", "--shard", "1/3", "--cell", "c"},
+		{"experiment", "join", "--out", "y"},
+		{"experiment", "join", "x"},
 		{"predict", "--model", "m", "--top", "0", "x.png"},
 		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--tolerance", "2"},
 	} {

@@ -1,0 +1,240 @@
+// Package gridapp is the command line of unpoison-grid.
+package gridapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/unpoison/unpoison/distributed/internal/app"
+	"github.com/unpoison/unpoison/distributed/internal/store"
+	"github.com/unpoison/unpoison/distributed/internal/work"
+	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/base/engines"
+)
+
+// flags are those of all that concerns one grid.
+type flags struct {
+	to    app.Connection
+	where string
+}
+
+func (f *flags) add(c *cobra.Command) {
+	f.to.Add(c.Flags())
+	c.Flags().StringVar(&f.where, "store", "", "`URL` of the store: a folder, s3://NAME, gs://NAME or azblob://NAME")
+}
+
+// Command is unpoison-grid.
+func Command(out, errs io.Writer) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "unpoison-grid",
+		Short: "Run grids of experiments on many machines, through Temporal",
+		Example: `  unpoison-grid dev --store store             a server and two workers, to try
+  unpoison-grid run grid.yaml --temporal 127.0.0.1:7233 --store store --out results`,
+	}
+	c.AddCommand(runCommand(out, errs), cancelCommand(errs), devCommand(errs))
+	return c
+}
+
+func runCommand(out, errs io.Writer) *cobra.Command {
+	var f flags
+	var to string
+	var heartbeat time.Duration
+	c := &cobra.Command{
+		Use:   "run GRID",
+		Short: "Run a grid on all workers, or join it again",
+		Long: `Puts the grid and its data into the store, has workers run every cell that is not
+finished, shows how far they are, and writes results and tables to --out. On an
+interrupt the grid goes on without this program; the same command joins it
+again. unpoison-grid cancel ends it.`,
+		Example: `  unpoison-grid run grid.yaml --temporal temporal:7233 --store /shared/unpoison --out results`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if to == "" {
+				return errors.New("--out is required: a folder for the results")
+			}
+			if heartbeat < time.Second {
+				return fmt.Errorf("--heartbeat %v, expected 1s or more", heartbeat)
+			}
+			j, done, err := f.open(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer done()
+			return j.run(c.Context(), heartbeat, to, out, errs)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&to, "out", "", "`DIR` for the runs, tables and plots")
+	c.Flags().DurationVar(&heartbeat, "heartbeat", work.DefaultHeartbeat, "replace a worker that says nothing for so long")
+	return c
+}
+
+func cancelCommand(errs io.Writer) *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:     "cancel GRID",
+		Short:   "Stop a grid; what is finished and the checkpoints stay in the store",
+		Example: `  unpoison-grid cancel grid.yaml --temporal temporal:7233 --store /shared/unpoison`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			j, done, err := f.open(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer done()
+			if err := j.client.CancelWorkflow(c.Context(), j.id(), ""); err != nil {
+				return err
+			}
+			fmt.Fprintln(errs, "cancelled; unpoison-grid run goes on from the checkpoints")
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+// job is a grid in a store and how it is reached.
+type job struct {
+	client client.Client
+	store  *store.Store
+	plan   store.Key
+}
+
+func (f *flags) open(ctx context.Context, grid string) (*job, func(), error) {
+	s, err := store.Open(ctx, f.where)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := f.to.Dial()
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	k, err := work.NewPlan(ctx, s, grid)
+	if err != nil {
+		c.Close()
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return &job{c, s, k}, func() { c.Close(); s.Close() }, nil
+}
+
+// id names the grid's workflow: the same grid and data are one.
+func (j *job) id() string { return "unpoison-grid-" + string(j.plan[:16]) }
+
+func (j *job) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
+	started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+	}, work.GridWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(errs, "%s runs\n", j.id())
+	ended := make(chan error, 1)
+	go func() { ended <- started.Get(ctx, nil) }()
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case err = <-ended:
+			if ctx.Err() != nil {
+				fmt.Fprintln(errs, "left; the grid goes on, and the same command joins it again")
+				return ctx.Err()
+			}
+			return errors.Join(err, j.fetch(ctx, to, out, errs))
+		case <-tick.C:
+			if now := j.progress(ctx); now != said {
+				said = now
+				fmt.Fprintln(errs, now)
+			}
+		}
+	}
+}
+
+// progress asks the workflows how far they are.
+func (j *job) progress(ctx context.Context) string {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	ask := func(id string) (p work.Progress, err error) {
+		v, err := j.client.QueryWorkflow(ctx, id, "", work.ProgressQuery)
+		if err == nil {
+			err = v.Get(&p)
+		}
+		return p, err
+	}
+	all, err := ask(j.id())
+	for _, id := range all.Parts {
+		var p work.Progress
+		if p, err = ask(id); err != nil {
+			break
+		}
+		all.Cells, all.Done, all.Failed = all.Cells+p.Cells, all.Done+p.Done, all.Failed+p.Failed
+	}
+	if err != nil {
+		return "no worker answers; unpoison-worker runs cells"
+	}
+	text := fmt.Sprintf("%d of %d cells handed out so far are finished", all.Done, all.Cells)
+	if all.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", all.Failed)
+	}
+	return text
+}
+
+// fetch writes what is finished to a folder, and its tables.
+func (j *job) fetch(ctx context.Context, to string, out, errs io.Writer) error {
+	p, g, err := work.ReadPlan(ctx, j.store, j.plan)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	part, err := os.MkdirTemp(to, ".fetched-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	if err := os.WriteFile(filepath.Join(part, "grid.yaml"), []byte(p.Grid), 0o644); err != nil {
+		return err
+	}
+	for _, c := range g.Cells() {
+		k, err := p.Result(ctx, j.store, g, c)
+		if errors.Is(err, store.ErrNone) {
+			continue
+		}
+		if err == nil {
+			err = j.store.GetFolder(ctx, k, filepath.Join(part, "cells", c.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	b, err := engines.New("cpu", 0) // plots are drawn with it
+	if err != nil {
+		return err
+	}
+	r := &experiment.Runner{Folder: to, Backend: b, Say: func(format string, args ...any) { fmt.Fprintf(errs, format+"\n", args...) }}
+	finished, all, err := r.Join([]string{part})
+	if err != nil {
+		return err
+	}
+	if err := r.Write("unpoison-grid run grid.yaml"); err != nil {
+		return err
+	}
+	r.Say("%s: %d of %d cells are finished", g.Name, finished, all)
+	for _, t := range r.Tables() {
+		if _, err := io.WriteString(out, experiment.Markdown(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

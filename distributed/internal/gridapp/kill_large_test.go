@@ -1,0 +1,77 @@
+package gridapp
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/unpoison/unpoison/rng"
+)
+
+// killTest is the variable that asks for the test below, which takes some minutes.
+const killTest = "UNPOISON_KILL_TEST"
+
+const manyCells = `name: many
+data: signs
+limit: 200
+test: 50
+model: small-cnn
+attacks: [none, "badnets:patch_size=5,target=9"]
+defenses: [none, abl, "abl:gamma=1", "fp:epochs=1", "unlearn:ft-last", "unlearn:ft-all", "nad:epochs=1"]
+seeds: [0, 1]
+clean: 0.3
+settings: "batch=32,isolate_epochs=2,tune_epochs=20,unlearn_steps=8,isolation=0.05"
+`
+
+// A grid of 24 cells on three workers, of which 20 are killed, and a server that is killed three times.
+func TestGridSurvivesManyKills(t *testing.T) {
+	if os.Getenv(killTest) == "" {
+		t.Skip(killTest + " is not set")
+	}
+	l := newLab(t, manyCells, 3)
+	to := filepath.Join(t.TempDir(), "many")
+	ended := make(chan error, 1)
+	run := func() { ended <- l.job.run(context.Background(), 3*time.Second, to, io.Discard, t.Output()) }
+	go run()
+	random := rng.Stream(0, "kills")
+	workers, servers := 0, 0
+	for end := false; !end; {
+		select {
+		case err := <-ended:
+			if err != nil && servers > 0 { // the server was away; join again
+				t.Logf("left: %v", err)
+				time.Sleep(time.Second)
+				go run()
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			end = true
+		case <-time.After(time.Duration(random.IntN(3000)) * time.Millisecond):
+			if pid, _ := l.busy(); pid != 0 && workers < 20 {
+				l.killWorker(pid)
+				workers++
+			}
+			if workers >= 5*(servers+1) && servers < 3 {
+				kill(l.server)
+				l.startServer()
+				servers++
+			}
+		}
+	}
+	t.Logf("%d workers and %d servers were killed", workers, servers)
+	count := l.completed()
+	if len(count) != 24 || workers < 20 || servers < 3 {
+		t.Errorf("%d cells finished, %d workers and %d servers killed, expected 24, 20 and 3", len(count), workers, servers)
+	}
+	for cell, n := range count {
+		if n != 1 {
+			t.Errorf("%s was finished %d times", cell, n)
+		}
+	}
+	l.same(to)
+}

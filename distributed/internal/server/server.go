@@ -1,0 +1,133 @@
+// Package server runs a Temporal server in this process, for trying and for tests: one machine, SQLite, no encryption.
+package server
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	schema "go.temporal.io/server/schema/sqlite"
+	"go.temporal.io/server/temporal"
+)
+
+const (
+	host = "127.0.0.1"
+	name = "unpoison" // of the cluster
+)
+
+// Server is a Temporal server that listens on this machine only.
+type Server struct {
+	Address string // HOST:PORT
+	server  temporal.Server
+}
+
+// Start starts a server on a port (0: a free one) that keeps what it knows in a file, and goes on from there. It has
+// the namespace.
+func Start(file string, port int, namespace string) (*Server, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	ports, err := freePorts(9)
+	if err != nil {
+		return nil, err
+	}
+	if port != 0 {
+		ports[0] = port
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
+		if err != nil {
+			return nil, fmt.Errorf("port %d: %w; choose another --port", port, err)
+		}
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+	}
+	sql := &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{
+		"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2",
+	}}
+	if err := prepare(file, sql, namespace); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c := configuration(sql, ports)
+	claims, err := authorization.GetClaimMapperFromConfig(&c.Global.Authorization, log.NewNoopLogger())
+	if err != nil {
+		return nil, err
+	}
+	s, err := temporal.NewServer(
+		temporal.WithConfig(c), temporal.ForServices(temporal.DefaultServices), temporal.WithLogger(log.NewNoopLogger()),
+		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
+		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	return &Server{Address: c.PublicClient.HostPort, server: s}, nil
+}
+
+// Stop ends the server.
+func (s *Server) Stop() error { return s.server.Stop() }
+
+// prepare makes the tables and the namespace where they are not there.
+func prepare(file string, sql *config.SQL, namespace string) error {
+	if _, err := os.Stat(file); os.IsNotExist(err) {
+		if err := schema.SetupSchema(sql); err != nil {
+			return err
+		}
+	}
+	n, err := schema.NewNamespaceConfig(name, namespace, false, nil)
+	if err != nil {
+		return err
+	}
+	return schema.CreateNamespaces(sql, n)
+}
+
+// configuration is that of a cluster of one, whose services listen on the ports.
+func configuration(sql *config.SQL, ports []int) *config.Config {
+	c := &config.Config{}
+	c.Global.Membership = config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: host}
+	c.Global.Metrics = &metrics.Config{Prometheus: &metrics.PrometheusConfig{ListenAddress: fmt.Sprintf("%s:%d", host, ports[8]), HandlerPath: "/metrics"}}
+	c.Persistence = config.Persistence{
+		DefaultStore: sqlite.PluginName, VisibilityStore: sqlite.PluginName, NumHistoryShards: 1,
+		DataStores: map[string]config.DataStore{sqlite.PluginName: {SQL: sql}},
+	}
+	address := fmt.Sprintf("%s:%d", host, ports[0])
+	c.ClusterMetadata = &cluster.Config{
+		FailoverVersionIncrement: 10, MasterClusterName: name, CurrentClusterName: name,
+		ClusterInformation: map[string]cluster.ClusterInformation{name: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: address}},
+	}
+	c.DCRedirectionPolicy = config.DCRedirectionPolicy{Policy: "noop"}
+	c.PublicClient = config.PublicClient{HostPort: address}
+	c.Services = map[string]config.Service{}
+	for i, s := range []string{"frontend", "history", "matching", "worker"} {
+		c.Services[s] = config.Service{RPC: config.RPC{GRPCPort: ports[2*i], MembershipPort: ports[2*i+1], BindOnIP: host}}
+	}
+	c.Archival = config.Archival{History: config.HistoryArchival{State: "disabled"}, Visibility: config.VisibilityArchival{State: "disabled"}}
+	c.NamespaceDefaults = config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
+		History: config.HistoryArchivalNamespaceDefaults{State: "disabled"}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
+	}}
+	return c
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all at the end, so that none is found twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/experiment"
+)
+
+// setShard reads --shard.
+func (f *gridFlags) setShard(text string) (err error) {
+	if text == "" {
+		return nil
+	}
+	if f.cell != "" {
+		return usagef("--shard and --cell: a cell is run alone; leave one of the two out")
+	}
+	if f.shard, err = experiment.ParseShard(text); err != nil {
+		return usagef("--%w", err)
+	}
+	return nil
+}
+
+func (a *app) experimentJoin() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "join DIR...",
+		Short: "Join what several machines did of one grid",
+		Long: `Copies the finished cells from the folders to --out and makes the tables and
+plots of all of them. A cell that is in several folders has to be the same in
+each. What is still missing, experiment run does in --out.`,
+		Example: `  unpoison experiment join node1 node2 node3 --out results`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("experiment join takes the folders of experiment run --shard")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("--out is required: a folder for the results")
+			}
+			b, err := a.backend()
+			if err != nil {
+				return err
+			}
+			r := &experiment.Runner{Folder: out, Backend: b, Cache: (&attackFlags{}).cacheDir(), Say: func(format string, args ...any) { a.say(format+"\n", args...) }}
+			finished, all, err := r.Join(args)
+			if err != nil {
+				return err
+			}
+			if err := r.Write(a.command()); err != nil {
+				return err
+			}
+			r.Say("%s: %d of %d cells are finished", r.Grid.Name, finished, all)
+			if a.json {
+				return a.printJSON(map[string]any{"grid": r.Grid.Name, "rows": r.Rows(), "finished": finished, "cells": all, "out": out})
+			}
+			for _, t := range r.Tables() {
+				if _, err := io.WriteString(a.out, experiment.Markdown(t)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "`DIR` for the runs, tables and plots")
+	return c
+}
