@@ -64,7 +64,7 @@ are copied from there. After a kill the same command goes on.`,
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
 	}
-	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict(), a.experimentTables(), a.experimentJoin())
+	c.AddCommand(a.experimentRun(), a.experimentPaper(), a.experimentAuto(), a.experimentVerdict(), a.experimentDetect(), a.experimentTables(), a.experimentJoin())
 	return c
 }
 

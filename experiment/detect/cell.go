@@ -1,0 +1,315 @@
+package detect
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
+	published "github.com/unpoison/unpoison/detect"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// quickImages is how many training images the quick scale has at most.
+const quickImages = 600
+
+// assumedRate is what detectors are told that ask for the rate where nothing is planted.
+const assumedRate = 0.01
+
+// recipe is how the network of a set is trained, and isolation for it.
+func (r *Runner) recipe(m *made) abl.Options {
+	o := abl.Default()
+	if r.Quick {
+		o.Network, o.TuneEpochs, o.IsolateEpochs, o.IsolateMost = "small-cnn", 3, 2, 0
+		o.Recipe = o.Recipe.Fit(m.train.Len())
+	} else {
+		o = o.FitTo(m.train.Len(), func(string) bool { return false })
+	}
+	o.Seed, o.Flip, o.Unlearn = 0, m.flips, "none"
+	return o
+}
+
+// look is how the audit looks for poison; at the quick scale by pixels alone, since its other networks take as long on few images.
+func (r *Runner) look() audit.Options {
+	a := audit.Default()
+	if r.Quick {
+		a.Rounds, a.InspectEpochs = 0, 0
+	}
+	return a
+}
+
+// cell is the work on one set. Its folder is named by what is in it: the same images, labels and recipe are the same work.
+type cell struct {
+	r      *Runner
+	set    *Set
+	m      *made
+	folder string
+	digest string
+	net    *model.Network
+	state  model.State
+	ca     float64
+	in     *published.Input // nil until a detector wants it
+	close  func()           // gives the folder free
+}
+
+// open makes the set, finds its folder and takes it for this caller alone.
+func (r *Runner) open(ctx context.Context, s *Set) (*cell, error) {
+	m, err := r.make(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	c := &cell{r: r, set: s, m: m, digest: m.train.Digest()}
+	own, err := json.Marshal([]any{c.digest, m.clean.Digest(), m.count(Planted), r.recipe(m), r.look(), version.Number})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(own)
+	c.folder = filepath.Join(r.Folder, "made", hex.EncodeToString(sum[:12]))
+	if err := os.MkdirAll(c.folder, 0o755); err != nil {
+		return nil, err
+	}
+	if c.close, err = atomicfile.Lock(c.folder); err != nil {
+		return nil, fmt.Errorf("%s: %w; it is measured by another program, or as a set of the same images", c.folder, err)
+	}
+	return c, nil
+}
+
+// network trains the network of somebody who suspects nothing, or reads it.
+func (c *cell) network(ctx context.Context) error {
+	path := filepath.Join(c.folder, "network.safetensors")
+	if _, err := os.Stat(path); err != nil {
+		o := c.r.recipe(c.m)
+		o.IsolateEpochs = 0
+		res, err := c.train(ctx, "network", o)
+		if err != nil {
+			return err
+		}
+		info := checkpoint.Info{Arch: res.Network.Arch, Classes: c.m.train.Classes, Height: c.m.train.Height, Width: c.m.train.Width, Version: version.Number}
+		if err := checkpoint.Save(path, res.Model, info); err != nil {
+			return err
+		}
+	}
+	var err error
+	if c.net, c.state, _, err = checkpoint.Load(path); err != nil || c.m.test == nil {
+		return err
+	}
+	e, err := evaluate.Of(c.r.Backend, c.net, c.state)
+	if err != nil {
+		return err
+	}
+	a, err := e.Accuracy(ctx, c.m.test)
+	if err == nil {
+		c.ca = 100 * a.Accuracy
+	}
+	return err
+}
+
+// train trains in a folder of its own, which goes on after a kill.
+func (c *cell) train(ctx context.Context, name string, o abl.Options) (*abl.Result, error) {
+	folder := filepath.Join(c.folder, name)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return abl.Train(ctx, c.m.train, o, train.Settings{Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.tell})
+}
+
+func (c *cell) tell(e train.Event) {
+	if c.r.Watch != nil {
+		runs.Watcher(c.r.Watch)(e)
+	}
+}
+
+// losses returns isolation's score of each image.
+func (c *cell) losses(ctx context.Context) ([]float32, error) {
+	path := filepath.Join(c.folder, "losses.safetensors")
+	if arrays, _, err := checkpoint.ReadArrays(path); err == nil {
+		return arrays["losses"].Data, nil
+	}
+	o := c.r.recipe(c.m)
+	o.TuneEpochs = 0
+	res, err := c.train(ctx, "isolation", o)
+	if err != nil {
+		return nil, err
+	}
+	losses := make([]float32, c.m.train.Len())
+	for _, s := range res.Suspects {
+		losses[s.Index] = s.Score
+	}
+	return losses, checkpoint.WriteArrays(path, map[string]checkpoint.Array{"losses": {Dims: []int{len(losses)}, Data: losses}}, nil)
+}
+
+// input is what detectors are given.
+func (c *cell) input(ctx context.Context) (*published.Input, error) {
+	if c.in != nil {
+		return c.in, nil
+	}
+	if err := c.network(ctx); err != nil {
+		return nil, err
+	}
+	losses, err := c.losses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rate := float64(c.m.count(Planted)) / float64(c.m.train.Len())
+	if rate == 0 {
+		rate = assumedRate
+	}
+	in := &published.Input{
+		Backend: c.r.Backend, Network: c.net, State: c.state, Data: c.m.train, Clean: c.m.clean, Rate: rate, Losses: losses, Seed: c.set.Seed,
+	}
+	if err := in.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	c.in = in
+	return in, nil
+}
+
+// detect has a published detector score the set, or reads what it said.
+func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, error) {
+	in, err := c.input(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path, took := filepath.Join(c.folder, d.Name()+".safetensors"), filepath.Join(c.folder, d.Name()+".seconds")
+	arrays, _, err := checkpoint.ReadArrays(path)
+	if err != nil {
+		if err := in.Check(d); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		out, err := d.Detect(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		seconds := time.Since(start).Seconds()
+		n := len(out.Scores)
+		scores, flags := make([]float32, n), make([]float32, n)
+		for i := range n {
+			scores[i] = float32(out.Scores[i])
+			if out.Flagged[i] {
+				flags[i] = 1
+			}
+		}
+		arrays = map[string]checkpoint.Array{"scores": {Dims: []int{n}, Data: scores}, "flagged": {Dims: []int{n}, Data: flags}}
+		// Beside the scores, which are the same whoever computes them.
+		if err := atomicfile.WriteBytes(took, []byte(strconv.FormatFloat(seconds, 'f', 2, 64))); err != nil {
+			return nil, err
+		}
+		if err := checkpoint.WriteArrays(path, arrays, nil); err != nil {
+			return nil, err
+		}
+	}
+	scores, flagged := arrays["scores"].Data, make([]bool, c.m.train.Len())
+	if len(scores) != len(flagged) || len(arrays["flagged"].Data) != len(flagged) {
+		return nil, fmt.Errorf("%s: expected scores of %d images, found %d; delete the file", path, len(flagged), len(scores))
+	}
+	for i, f := range arrays["flagged"].Data {
+		flagged[i] = f != 0
+	}
+	v := c.score(d.Name(), d.Needs().String(), scores, flagged)
+	v.Network, v.CA = c.net.Arch, c.ca
+	text, err := os.ReadFile(took)
+	if err != nil {
+		return nil, err
+	}
+	if v.Seconds, err = strconv.ParseFloat(string(text), 64); err != nil {
+		return nil, fmt.Errorf("%s: expected seconds, found %q; delete the scores beside it", took, text)
+	}
+	v.Verdict = look.NoEvidence.String()
+	if v.Flagged > 0 {
+		v.Verdict = look.Poisoned.String()
+	}
+	return v, nil
+}
+
+// audit has this program look for poison, in a run folder. Its order of suspicion stands for scores.
+func (c *cell) audit(ctx context.Context) (*Score, error) {
+	folder := filepath.Join(c.folder, "audit")
+	o := c.r.recipe(c.m)
+	if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err != nil {
+		o.TuneEpochs = 0
+		_, err := runs.Train(ctx, runs.Spec{
+			Command: "unpoison experiment detect --only " + c.set.Name, Data: &dataset.Data{Train: c.m.train},
+			Defense: "auto", Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.r.Watch,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	res, err := runs.ReadResult(filepath.Join(folder, runs.ResultFile))
+	if err != nil {
+		return nil, err
+	}
+	scores, flagged, err := readSuspects(filepath.Join(folder, runs.SuspectsFile), c.m.train.Len())
+	if err != nil {
+		return nil, err
+	}
+	v := c.score(Ours, "nothing", scores, flagged)
+	v.Network, v.Seconds = o.Network, res.Seconds["total"]
+	if res.Verdict == nil {
+		return nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
+	}
+	v.Verdict = res.Verdict.Says.String()
+	if c.set.Poisoned() {
+		right := false
+		for _, t := range res.Verdict.Targets {
+			right = right || t.Says == look.Poisoned && slices.Contains(c.m.labels, t.Label)
+		}
+		v.Right = &right
+	}
+	return v, nil
+}
+
+// readSuspects returns for each of n images how early it comes in a list of suspects, and whether it is isolated. Lists may be
+// without any isolated image.
+func readSuspects(path string, n int) (scores []float32, flagged []bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) == 0 {
+		return nil, nil, fmt.Errorf("%s: expected a list of suspects, found %w", path, cmp.Or(err, io.ErrUnexpectedEOF))
+	}
+	index, rank, isolated := slices.Index(rows[0], "index"), slices.Index(rows[0], "rank"), slices.Index(rows[0], "isolated")
+	if min(index, rank, isolated) < 0 {
+		return nil, nil, fmt.Errorf("%s: expected the columns index, rank and isolated, found %v", path, rows[0])
+	}
+	scores, flagged = make([]float32, n), make([]bool, n)
+	for k, row := range rows[1:] {
+		i, err := strconv.Atoi(row[index])
+		at, bad := strconv.Atoi(row[rank])
+		if err != nil || bad != nil || i < 0 || i >= n {
+			return nil, nil, fmt.Errorf("%s, row %d: expected an index from 0 to %d and a rank, found %q", path, k+1, n-1, row)
+		}
+		scores[i], flagged[i] = float32(n-at), row[isolated] == "true"
+	}
+	return scores, flagged, nil
+}
+
+func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
+	return &Score{
+		Set: *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Planted: c.m.count(Planted),
+		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),
+	}
+}

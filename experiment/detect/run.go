@@ -1,0 +1,237 @@
+package detect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	published "github.com/unpoison/unpoison/detect"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// Runner measures detectors on sets, in the order of the table. What is finished is not computed again; what was stopped goes on.
+type Runner struct {
+	Folder    string // for what is made
+	Keep      string // folder of the results; empty: Folder
+	Families  map[string]string
+	Backend   backends.Backend
+	Cache     string        // of what attacks learn; see attack.Env
+	Jobs      int           // sets at a time; 0 is 1
+	Budget    time.Duration // no set is begun after it, and one in progress is saved; 0: none
+	Only      string        // the name of the only set; empty: all
+	Detectors []string      // names; empty: all and Ours
+	Quick     bool          // few images, a small network, few epochs: to try that every path works
+	Watch     func(runs.Event)
+	Say       func(format string, args ...any)
+
+	sources sources
+	store   *store
+	most    int // training images at the quick scale; 0: quickImages
+}
+
+// errBudget is what Run returns when the time is spent.
+var errBudget = errors.New("the budget is spent; the same command goes on from here")
+
+// Names lists the detectors that there are, Ours first.
+func Names() []string {
+	names := []string{Ours}
+	for _, d := range published.Builtin() {
+		names = append(names, d.Name())
+	}
+	return names
+}
+
+// ResultsFile is the file of results in a folder.
+func ResultsFile(folder string, quick bool) string {
+	if quick {
+		return filepath.Join(folder, "detect-quick.jsonl")
+	}
+	return filepath.Join(folder, "detect.jsonl")
+}
+
+// Check reports names that there are not, before anything is read.
+func (r *Runner) Check() error {
+	sets, err := Sets()
+	if err != nil {
+		return err
+	}
+	families, err := Families()
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Detectors {
+		if !slices.Contains(Names(), n) {
+			return fmt.Errorf("no detector %q; there are %s", n, strings.Join(Names(), ", "))
+		}
+	}
+	for n := range r.Families {
+		if !slices.ContainsFunc(families, func(f Family) bool { return f.Name == n }) {
+			var names []string
+			for _, f := range families {
+				names = append(names, f.Name)
+			}
+			return fmt.Errorf("no family %q; there are %s", n, strings.Join(names, ", "))
+		}
+	}
+	if r.Only != "" && !slices.ContainsFunc(sets, func(s Set) bool { return s.Name == r.Only }) {
+		return fmt.Errorf("no set %q; experiment detect sets lists them", r.Only)
+	}
+	return nil
+}
+
+// wanted returns the detectors to be measured, by their names.
+func (r *Runner) wanted() []string {
+	if len(r.Detectors) > 0 {
+		return r.Detectors
+	}
+	return Names()
+}
+
+// Run measures what is missing.
+func (r *Runner) Run(ctx context.Context) error {
+	sets, err := Sets()
+	if err != nil {
+		return err
+	}
+	if err := r.Check(); err != nil {
+		return err
+	}
+	keep := r.Keep
+	if keep == "" {
+		keep = r.Folder
+	}
+	if r.store, err = openStore(ResultsFile(keep, r.Quick)); err != nil {
+		return err
+	}
+	r.sources.folders, r.most = r.Families, cmp.Or(r.most, quickImages)
+	missing := r.missing(sets)
+	if r.Budget > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, r.Budget, errBudget)
+		defer stop()
+	}
+	return r.work(ctx, missing)
+}
+
+// missing lists the sets with something to do, and says what is passed over.
+func (r *Runner) missing(sets []Set) []*Set {
+	var out []*Set
+	done, of := 0, 0
+	without := map[string]int{} // sets that can't be made, by reason
+	for i := range sets {
+		s := &sets[i]
+		if r.Only != "" && s.Name != r.Only {
+			continue
+		}
+		of++
+		if !slices.ContainsFunc(r.wanted(), func(d string) bool { return r.store.of(*s, d) == nil }) {
+			done++
+			continue
+		}
+		if !r.sources.has(s.Family) {
+			without["of "+s.Family+", which --family does not give"]++
+			continue
+		}
+		if _, err := s.Config(); err != nil {
+			without["that can't be planted: "+err.Error()]++
+			continue
+		}
+		out = append(out, s)
+	}
+	r.Say("%d of %d sets are finished", done, of)
+	var reasons []string
+	for why := range without {
+		reasons = append(reasons, why)
+	}
+	slices.Sort(reasons)
+	for _, why := range reasons {
+		r.Say("left out: %d sets %s", without[why], why)
+	}
+	return out
+}
+
+// work measures sets in their order, some at a time. A set that fails is told and passed over; the error comes at the end.
+func (r *Runner) work(ctx context.Context, sets []*Set) error {
+	queue := make(chan *Set)
+	go func() {
+		defer close(queue)
+		for _, s := range sets {
+			select {
+			case queue <- s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var failed []error
+	for range max(1, r.Jobs) {
+		group.Go(func() {
+			for s := range queue {
+				start := time.Now()
+				line, err := r.cell(ctx, s)
+				mu.Lock()
+				switch {
+				case err == nil:
+					r.Say("%-44s %6s  %s", s.Name, time.Since(start).Round(time.Second), line)
+				case ctx.Err() == nil:
+					failed = append(failed, fmt.Errorf("set %s: %w", s.Name, err))
+					r.Say("%-44s failed: %v", s.Name, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(failed...)
+}
+
+// cell measures what is missing of a set, and says how the audit did.
+func (r *Runner) cell(ctx context.Context, s *Set) (string, error) {
+	c, err := r.open(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	line := ""
+	for _, name := range r.wanted() {
+		v := r.store.of(*s, name)
+		if v == nil {
+			if v, err = c.one(ctx, name); err != nil {
+				return "", fmt.Errorf("%s: %w", name, err)
+			}
+			if err := r.store.add(v); err != nil {
+				return "", err
+			}
+		}
+		if name == Ours {
+			line = v.Verdict
+		}
+	}
+	return line, nil
+}
+
+// one measures one detector.
+func (c *cell) one(ctx context.Context, name string) (*Score, error) {
+	if name == Ours {
+		return c.audit(ctx)
+	}
+	for _, d := range published.Builtin() {
+		if d.Name() == name {
+			return c.detect(ctx, d)
+		}
+	}
+	return nil, fmt.Errorf("no detector %q", name)
+}

@@ -1,0 +1,142 @@
+package detect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+const tried = "signs-3000-badnets-2"
+
+func tiny(t *testing.T, folder string) *Runner {
+	t.Helper()
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Runner{
+		Folder: folder, Backend: b, Only: tried, Quick: true, Detectors: []string{Ours, "spectral", "isolation", "scan"}, Say: t.Logf, most: 160,
+	}
+}
+
+// scores returns the results of a folder without what a clock says, and the files of scores.
+func scores(t *testing.T, folder string) ([]Score, map[string][]byte) {
+	t.Helper()
+	res, err := Read(ResultsFile(folder, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Score
+	for _, v := range res.Scores() {
+		c := *v
+		c.Seconds = 0
+		all = append(all, c)
+	}
+	files := map[string][]byte{}
+	paths, err := filepath.Glob(filepath.Join(folder, "made", "*", "*.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range paths {
+		raw, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rel, _ := filepath.Rel(folder, p)
+		files[rel] = raw
+	}
+	return all, files
+}
+
+// A cell that is stopped in its trainings ends in the same scores, to the byte, as one that is not; what is finished is not
+// computed again.
+func TestCellGoesOnAfterAStop(t *testing.T) {
+	whole, broken := t.TempDir(), t.TempDir()
+	if err := tiny(t, whole).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, steps := range []int{3, 12} {
+		ctx, stop := context.WithCancel(context.Background())
+		r := tiny(t, broken)
+		r.Watch = func(e runs.Event) {
+			if e.Event == "progress" {
+				if steps--; steps == 0 {
+					stop()
+				}
+			}
+		}
+		if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("stopped: %v", err)
+		}
+		stop()
+	}
+	// What a killed program may leave of the line that it wrote.
+	path := ResultsFile(broken, true)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"set":{"name":"` + tried)
+	_ = f.Close()
+	if err := tiny(t, broken).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	a, filesA := scores(t, whole)
+	b, filesB := scores(t, broken)
+	if len(a) != 4 || !reflect.DeepEqual(a, b) {
+		t.Errorf("scores differ:\n%+v\n%+v", a, b)
+	}
+	if len(filesA) != len(filesB) || len(filesA) < 5 {
+		t.Errorf("%d and %d files", len(filesA), len(filesB))
+	}
+	for name, raw := range filesA {
+		if !bytes.Equal(raw, filesB[name]) {
+			t.Errorf("%s differs", name)
+		}
+	}
+	again := tiny(t, broken)
+	again.Watch = func(e runs.Event) { t.Errorf("computed again: %+v", e) }
+	if err := again.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := res.Tables()
+	if tables[0].Title != "Detectors" || len(tables[0].Rows) != 4 || len(tables[1].Rows) == 0 {
+		t.Errorf("tables begin with %+v", tables[:2])
+	}
+}
+
+func TestRunnerRefusesNames(t *testing.T) {
+	for want, change := range map[string]func(r *Runner){
+		"no detector": func(r *Runner) { r.Detectors = []string{"x"} },
+		"no family":   func(r *Runner) { r.Families = map[string]string{"x": "y"} },
+		"no set":      func(r *Runner) { r.Only = "x" },
+	} {
+		r := tiny(t, t.TempDir())
+		change(r)
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %s", err, want)
+		}
+	}
+}
+
+// Sets of families that are not given are left out, and that is said.
+func TestSetsWithoutImagesAreLeftOut(t *testing.T) {
+	said := ""
+	r := tiny(t, t.TempDir())
+	r.Only, r.Say = "mnist-10000-clean", func(format string, args ...any) { said += format + " " }
+	if err := r.Run(context.Background()); err != nil || !strings.Contains(said, "left out") {
+		t.Errorf("%v; said %q", err, said)
+	}
+}

@@ -1,0 +1,107 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Score is what one detector made of one set, a line of the file of results.
+type Score struct {
+	Set      Set     `json:"set"`
+	Detector string  `json:"detector"` // Ours for this program's audit
+	Told     string  `json:"told"`     // what it was given beside data and network
+	Network  string  `json:"network"`
+	CA       float64 `json:"ca"`     // of the network on clean test images that no detector was given, %; 0 without any
+	Digest   string  `json:"digest"` // of the set
+	Images   int     `json:"images"`
+	Planted  int     `json:"planted"`
+	Covered  int     `json:"covered"`
+	Rates
+	Verdict string  `json:"verdict"`         // "poisoned" where a detector flags anything; the audit's own words
+	Right   *bool   `json:"right,omitempty"` // of the audit: whether a label that it calls poisoned is one of the planted images'
+	Seconds float64 `json:"seconds"`         // without the shared training, but for the audit, which trains its own
+	Version string  `json:"version"`
+}
+
+// Ours is the name under which the audit stands among the detectors.
+const Ours = "unpoison"
+
+// store is a file of results: JSON Lines that are only added to. Of two lines about the same the later one counts.
+type store struct {
+	path string
+
+	mu  sync.Mutex
+	all map[[2]string]*Score // by set and detector
+}
+
+// openStore reads a file of results; there may be none. A last line without an end is what a killed program left, and goes.
+func openStore(path string) (*store, error) {
+	s := &store{path: path, all: map[[2]string]*Score{}}
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if end := bytes.LastIndexByte(raw, '\n') + 1; end < len(raw) {
+		raw = raw[:end]
+		if err := os.Truncate(path, int64(end)); err != nil {
+			return nil, err
+		}
+	}
+	n := 0
+	for line := range bytes.Lines(raw) {
+		n++
+		var v Score
+		if err := json.Unmarshal(line, &v); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		if v.Set.Name == "" || v.Detector == "" || len(v.TPRAt) != len(falseRates) {
+			return nil, fmt.Errorf("%s:%d: expected a set's score by a detector", path, n)
+		}
+		s.all[[2]string{v.Set.Name, v.Detector}] = &v
+	}
+	return s, nil
+}
+
+// of returns a detector's score of a set; nil if there is none, or one of a set that was made otherwise.
+func (s *store) of(set Set, detector string) *Score {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.all[[2]string{set.Name, detector}]
+	if v == nil {
+		return nil
+	}
+	was := v.Set
+	was.Role = set.Role // a role may change, and with it no score
+	if was != set {
+		return nil
+	}
+	return v
+}
+
+// add appends a score.
+func (s *store) add(v *Score) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	s.all[[2]string{v.Set.Name, v.Detector}] = v
+	_, err = f.Write(append(raw, '\n')) // at once, so that lines of several programs don't mix
+	return errors.Join(err, f.Close())
+}

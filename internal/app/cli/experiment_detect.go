@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/experiment/detect"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/report"
+)
+
+func (a *app) experimentDetect() *cobra.Command {
+	var out, keep, only, cache, scale string
+	var families, detectors []string
+	var jobs int
+	var budget time.Duration
+	c := &cobra.Command{
+		Use:   "detect",
+		Short: "Compare the audit with published detectors on many data sets",
+		Long: `Makes data sets, clean ones of many families of images and poisoned ones by
+attack and rate, trains on each the network of somebody who suspects nothing,
+and has published detectors and the audit look for what is planted. Sets are
+run in an order in which the table is of use early; after a kill the same
+command goes on. Sets of families that are not given are left out, and counted.
+
+experiment detect sets lists the sets and the families, with where their images
+are from; experiment detect table shows the results.`,
+		Example: `  unpoison experiment detect --scale quick --only signs-10000-clean --out try
+  unpoison experiment detect --family cifar10=DIR --out bench --budget 2h
+  unpoison experiment detect --family cifar10=DIR --detectors scan --out bench
+  unpoison experiment detect table --out bench`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f := gridFlags{out: out, jobs: jobs, budget: budget, cache: cache}
+			if err := f.check(); err != nil {
+				return err
+			}
+			if !slices.Contains(scales, scale) {
+				return usagef("--scale %q; there are %s", scale, strings.Join(scales, ", "))
+			}
+			r := &detect.Runner{
+				Folder: out, Keep: keep, Families: map[string]string{}, Cache: f.cacheDir(), Jobs: jobs, Budget: budget, Only: only,
+				Detectors: detectors, Quick: scale == "quick",
+			}
+			for _, given := range families {
+				name, dir, ok := strings.Cut(given, "=")
+				if !ok || dir == "" {
+					return usagef("--family %q, expected NAME=DIR", given)
+				}
+				r.Families[name] = dir
+			}
+			if err := r.Check(); err != nil {
+				return &usageError{err}
+			}
+			return a.runDetect(c.Context(), r)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&out, "out", "", "`DIR` for what is made: networks, scores, run folders of the audit")
+	fl.StringVar(&keep, "keep", "", "`DIR` for the results, a JSON Lines file (default: --out)")
+	fl.StringArrayVar(&families, "family", nil, "`NAME=DIR`: where a family's images lie, DIR or layout:DIR; may be given again")
+	fl.StringVar(&only, "only", "", "measure the set `NAME` only")
+	fl.StringSliceVar(&detectors, "detectors", nil, "`NAMES` of detectors, separated by commas (default all): "+strings.Join(detect.Names(), ", "))
+	fl.StringVar(&scale, "scale", "full", "quick or full; quick cuts sets and trainings down to what shows that every path works")
+	fl.IntVar(&jobs, "jobs", 1, "sets at a time, each with its share of the threads")
+	fl.DurationVar(&budget, "budget", 0, "stop and save after this time, 2h for example")
+	fl.StringVar(&cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+	c.AddCommand(a.detectTable(), a.detectSets())
+	// The line about further help would be too long with a name of three words.
+	c.SetUsageTemplate(strings.NewReplacer(".FlagUsages", ".FlagUsagesWrapped 80", " for more information about a command", "").Replace(c.UsageTemplate()))
+	return c
+}
+
+func (a *app) runDetect(ctx context.Context, r *detect.Runner) error {
+	threads := 0
+	if r.Jobs > 1 {
+		threads = max(1, runtime.GOMAXPROCS(0)/r.Jobs)
+	}
+	var err error
+	if r.Backend, err = engines.New(a.engine, threads); err != nil {
+		return err
+	}
+	r.Watch = a.watcher()
+	r.Say = func(format string, args ...any) {
+		a.done()
+		a.say(format+"\n", args...)
+	}
+	err = r.Run(ctx)
+	a.done()
+	return err
+}
+
+func (a *app) detectTable() *cobra.Command {
+	var out, markdown, scale string
+	c := &cobra.Command{
+		Use:   "table",
+		Short: "Show what experiment detect has measured",
+		Long: `Shows averages by role and by attack, false alarms on clean sets, where another
+detector does better than the audit, and every set. With --json the scores are
+printed as they are kept.`,
+		Example: `  unpoison experiment detect table --out bench
+  unpoison experiment detect table --out results/detect --markdown detect.md`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if out == "" {
+				return usagef("--out is required: the folder with the results")
+			}
+			if !slices.Contains(scales, scale) {
+				return usagef("--scale %q; there are %s", scale, strings.Join(scales, ", "))
+			}
+			path := detect.ResultsFile(out, scale == "quick")
+			res, err := detect.Read(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s: no results; unpoison experiment detect --out %s makes them", path, out)
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"scores": res.Scores()})
+			}
+			return a.printTables("Detectors, measured", res.Tables(), markdown)
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "`DIR` with the results: --keep, or --out, of the measurement")
+	c.Flags().StringVar(&markdown, "markdown", "", "`FILE` for the tables (default: standard output)")
+	c.Flags().StringVar(&scale, "scale", "full", "quick or full")
+	return c
+}
+
+// printTables writes tables as Markdown to a file, or to standard output.
+func (a *app) printTables(title string, tables []report.Table, path string) error {
+	text := "# " + title + "\n\n"
+	for _, t := range tables {
+		if len(t.Rows) > 0 || t.Note != "" {
+			text += experiment.Markdown(t) + "\n"
+		}
+	}
+	if path == "" {
+		_, err := io.WriteString(a.out, text)
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(path, []byte(text))
+}
+
+func (a *app) detectSets() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sets",
+		Short: "List the sets, and where their images are from",
+		Example: `  unpoison experiment detect sets
+  unpoison experiment detect sets --json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			sets, err := detect.Sets()
+			if err != nil {
+				return err
+			}
+			families, err := detect.Families()
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"sets": sets, "families": families})
+			}
+			f := report.Table{Title: "Families", Columns: []string{"family", "what", "from", "layout", "images", "licence"}}
+			for _, x := range families {
+				f.Rows = append(f.Rows, []string{x.Name, x.What, x.From, x.Layout, fmt.Sprint(x.Images), x.Licence})
+			}
+			s := report.Table{Title: "Sets", Columns: []string{"set", "family", "pixels", "images", "classes", "variation", "attack", "rate", "cover", "labels", "seed", "for"}}
+			for _, x := range sets {
+				s.Rows = append(s.Rows, []string{
+					x.Name, x.Family, fmt.Sprint(x.Size), orAll(x.Images), orAll(x.Classes), x.Vary, x.Attack, x.Rate, x.Cover, x.Labels,
+					fmt.Sprint(x.Seed), x.Role,
+				})
+			}
+			return a.printTables("Sets to measure detectors on", []report.Table{f, s}, "")
+		},
+	}
+}
+
+func orAll(n int) string {
+	if n == 0 {
+		return "all"
+	}
+	return fmt.Sprint(n)
+}
