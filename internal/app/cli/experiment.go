@@ -1,13 +1,6 @@
 package cli
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/experiment"
-	"github.com/unpoison/unpoison/internal/app/runs"
-	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -278,132 +269,4 @@ type setFlags struct {
 	scale    string
 	seeds    []uint
 	markdown string
-}
-
-func (d *setFlags) add(c *cobra.Command, seeds []uint) {
-	fl := c.Flags()
-	fl.StringVar(&d.CIFAR10, "data", "", "CIFAR-10, `DIR` or layout:DIR")
-	fl.StringVar(&d.GTSRB, "gtsrb", "", "GTSRB, `DIR` or layout:DIR")
-	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
-	fl.StringVar(&d.scale, "scale", "full", "quick or full")
-	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
-	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
-}
-
-// addLimit adds --limit; without data such commands render signs.
-func (d *setFlags) addLimit(c *cobra.Command) {
-	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
-	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
-}
-
-func (d *setFlags) list() (all []uint64) {
-	for _, s := range d.seeds {
-		all = append(all, uint64(s))
-	}
-	return all
-}
-
-// scales are the names that --scale takes.
-var scales = []string{"quick", "full"}
-
-// runSet runs some grids of a set, one after the other, each in the folder of its name, and joins the tables of
-// all that are there.
-func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) error {
-	if err := f.check(); err != nil {
-		return err
-	}
-	if !slices.Contains(scales, d.scale) {
-		return usagef("--scale %q; there are %s", d.scale, strings.Join(scales, ", "))
-	}
-	all := s.grids
-	if f.cell != "" {
-		if all = slices.DeleteFunc(slices.Clone(all), func(g *experiment.Grid) bool { return !g.Has(f.cell) }); len(all) == 0 {
-			return &usageError{experiment.NoCell(f.cell, s.grids...)}
-		}
-	}
-	start, budget := time.Now(), f.budget
-	ran := map[string]*experiment.Runner{}
-	var err error
-	for _, g := range all {
-		if budget > 0 {
-			f.budget = max(time.Second, budget-time.Since(start))
-		}
-		var r *experiment.Runner
-		r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
-		if r != nil {
-			ran[g.Name] = r
-		}
-		if err != nil {
-			break
-		}
-	}
-	return errors.Join(err, a.writeSet(s, f, d, ran))
-}
-
-// writeSet joins the tables of what was run now and of what is there from before.
-func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experiment.Runner) error {
-	b, err := a.backend()
-	if err != nil {
-		return err
-	}
-	var pages []*experiment.Runner
-	for _, n := range s.names {
-		r := ran[n]
-		if r == nil {
-			if r, err = experiment.Saved(f.out, n, f.keep, b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
-				continue
-			} else if err != nil {
-				return err
-			}
-		}
-		pages = append(pages, r)
-	}
-	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.rates, s.command)
-}
-
-func oneArgument(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef("%s", what)
-		}
-		return nil
-	}
-}
-
-// runGrid runs a grid and writes its tables, also of what was finished before an error.
-func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gridFlags) (*experiment.Runner, error) {
-	threads := 0
-	if f.jobs > 1 {
-		threads = max(1, runtime.GOMAXPROCS(0)/f.jobs)
-	}
-	b, err := engines.New(a.engine, threads)
-	if err != nil {
-		return nil, err
-	}
-	watch := a.watcher()
-	r := &experiment.Runner{
-		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell, Shard: f.shard,
-		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
-		Say: func(format string, args ...any) {
-			a.done()
-			a.say(format+"\n", args...)
-		},
-	}
-	err = r.Run(ctx)
-	a.done()
-	if !r.Opened() { // a table that is there may be another grid's
-		return nil, err
-	}
-	if err = errors.Join(err, r.Write(a.command())); err != nil {
-		return r, err
-	}
-	if a.json {
-		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
-	}
-	for _, t := range r.Tables() {
-		if _, err := io.WriteString(a.out, experiment.Markdown(t)); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
 }
