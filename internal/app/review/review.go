@@ -14,6 +14,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // Review is one reviewer's work on a run. Its methods may be called from several goroutines.
@@ -35,6 +36,9 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 	if r.summary, err = readSummary(run); err != nil {
 		return nil, err
 	}
+	if a := r.summary.Attacks; len(a) > 0 {
+		return nil, fmt.Errorf("%s planted %s itself, so that the data do not show what it saw; write them with unpoison attack, and audit these", run, a[0].Name)
+	}
 	list := filepath.Join(run, "suspects.csv")
 	if r.suspects, err = readSuspects(list); err != nil {
 		return nil, err
@@ -47,6 +51,9 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 		}
 		if source := data.Source(s.Index); source != s.Source {
 			return nil, fmt.Errorf("%s, row %d: image %d is %s there, and %s in the data: were the data changed since?", list, k+1, s.Index, s.Source, source)
+		}
+		if digest := data.ImageDigest(s.Index).String(); s.Digest != "" && digest != s.Digest {
+			return nil, fmt.Errorf("%s, row %d: %s is another image there than in the data: were the data changed since?", list, k+1, s.Source)
 		}
 		if s.Suspected {
 			s.Look = looks[s.Label]
@@ -185,7 +192,7 @@ func (r *Review) Write() (decided, disagreed int, err error) {
 				continue
 			}
 			decided++
-			if err := c.Write([]string{strconv.Itoa(s.Index), s.Source, s.Digest, decision}); err != nil {
+			if err := c.Write([]string{strconv.Itoa(s.Index), names.Cell(s.Source), s.Digest, decision}); err != nil {
 				return err
 			}
 		}
@@ -217,7 +224,7 @@ func settle(mine string, index int, theirs []map[int]string) (decision string, s
 // DefaultReviewer is the name under which decisions are stored where none is given: who sits at this machine, or "reviewer".
 func DefaultReviewer() string {
 	for _, v := range []string{"USER", "USERNAME", "LOGNAME"} {
-		if n := os.Getenv(v); names.MatchString(n) {
+		if n := os.Getenv(v); reviewers.MatchString(n) {
 			return n
 		}
 	}

@@ -187,6 +187,34 @@ func TestOtherDataAreRefused(t *testing.T) {
 	if _, err := Open(run, set.Subset([]int{1, 0}), "ann"); err == nil {
 		t.Error("two images were taken for six hundred")
 	}
+	odd := set.Clone()
+	odd.Image(3)[0] ^= 255
+	list := filepath.Join(run, "suspects.csv")
+	raw, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	lines[0] += ",digest"
+	for k := range lines[1:] {
+		lines[k+1] += "," + set.ImageDigest(k).String()
+	}
+	if err := os.WriteFile(list, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(run, set, "ann"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(run, odd, "ann"); err == nil {
+		t.Error("an image that was changed since was taken")
+	}
+	result := `{"data":{"layout":"signs"},"attacks":[{"name":"badnets"}]}`
+	if err := os.WriteFile(filepath.Join(run, "result.json"), []byte(result), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(run, set, "ann"); err == nil || !strings.Contains(err.Error(), "unpoison attack") {
+		t.Errorf("a run that planted what it saw was shown without it: %v", err)
+	}
 	if _, err := Open(run, set, "../ann"); err == nil {
 		t.Error("a reviewer's name left the folder")
 	}

@@ -43,12 +43,12 @@ type Decisions struct {
 	path string
 }
 
-// names are the reviewers' that make good file names.
-var names = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$`)
+// reviewers matches the names of reviewers, which make good file names.
+var reviewers = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$`)
 
 // openDecisions reads what a reviewer of a run decided so far; nothing, if there is no file.
 func openDecisions(run, reviewer string) (*Decisions, error) {
-	if !names.MatchString(reviewer) {
+	if !reviewers.MatchString(reviewer) {
 		return nil, fmt.Errorf("reviewer %q: expected a name of letters, digits, spaces, dots, dashes and underscores", reviewer)
 	}
 	d := &Decisions{Reviewer: reviewer, path: filepath.Join(run, Folder, reviewer+".json")}
@@ -82,7 +82,7 @@ func others(run, but string) ([]*Decisions, error) {
 	var all []*Decisions
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok || name == but || !names.MatchString(name) {
+		if !ok || name == but || !reviewers.MatchString(name) {
 			continue
 		}
 		d, err := openDecisions(run, name)

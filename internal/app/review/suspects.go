@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // Suspect is a row of a run's list, as the page shows it.
@@ -63,7 +65,7 @@ func readSuspects(path string) ([]Suspect, error) {
 			}
 			return ""
 		}
-		s := Suspect{Source: cell("source"), Digest: cell("digest"), Label: cell("label"), Rank: row, Suspected: cell("isolated") != "false"}
+		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: cell("isolated") != "false"}
 		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
 			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
 		}
@@ -90,8 +92,10 @@ type summary struct {
 		Path   string `json:"path"`
 		Layout string `json:"layout"`
 		Train  int    `json:"train"`
-		Digest string `json:"digest"`
 	} `json:"data"`
+	Attacks []struct {
+		Name string `json:"name"`
+	} `json:"attacks"`
 	Verdict *struct {
 		Says    string    `json:"says"`
 		Removed int       `json:"removed"`

@@ -36,7 +36,7 @@ function tile(s) {
   img.alt = "";
   img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < 96));
   const text = document.createElement("span");
-  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + " %" : ", not suspected");
+  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + "\u00a0%" : ", not suspected");
   const mark = document.createElement("span");
   mark.className = "state";
   const others = document.createElement("small");
