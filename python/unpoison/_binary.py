@@ -20,6 +20,9 @@ from .errors import BinaryNotFoundError, Error, UsageError
 Event = dict[str, Any]
 
 _EXIT_USAGE, _EXIT_FINDINGS = 2, 3
+
+# What was read is said at the start of every command; it is no warning.
+_UNDERSTOOD = re.compile(r"\A[\w-]+: \d+ training images.*\n?")
 _NAME = "unpoison.exe" if os.name == "nt" else "unpoison"
 
 
@@ -91,6 +94,7 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
         errors.seek(0)
         said = errors.read().decode("utf-8", "replace").strip()
     if code in (0, _EXIT_FINDINGS) and result is not None:
+        said = _UNDERSTOOD.sub("", said).strip()
         if said and code == 0:
             warnings.warn(said, stacklevel=3)
         return result

@@ -32,6 +32,12 @@ class Target:
     details: dict[str, Any]  # all that the binary says of it
 
 
+def _counts(target: dict[str, Any]) -> tuple[int, int]:
+    """How many images carry the label, and how many of them were taken for planted."""
+    facts = target.get("facts") or {}
+    return facts.get("images", 0), facts.get("flagged", 0)
+
+
 class Verdict:
     """What an audit says of a data set.
 
@@ -53,7 +59,7 @@ class Verdict:
         verdict = result.get("verdict") or {}
         self.says: str = verdict.get("says", "")
         self.targets: list[Target] = [
-            Target(data.label(t["class"]), t.get("says", ""), t.get("by", ""), t.get("images", 0), t.get("flagged", 0), t)
+            Target(data.label(t["class"]), t.get("says", ""), t.get("by", ""), *_counts(t), t)
             for t in verdict.get("targets") or []
         ]
         rows = _read(folder / "suspects.csv", data)
