@@ -1,6 +1,6 @@
 //go:build xla
 
-package engines
+package engines_test
 
 import (
 	"math"
@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/xla"
 
+	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -59,11 +60,11 @@ func TestXLAAgrees(t *testing.T) {
 	if len(xla.GetAvailablePlugins()) == 0 {
 		t.Skip("no PJRT plugin here")
 	}
-	theirs, err := New("xla", 0)
+	theirs, err := engines.New("xla", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := New("cpu", 0)
+	ours, err := engines.New("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestXLAAgrees(t *testing.T) {
 				diff, size = diff+d*d, size+float64(w)*float64(w)
 			}
 			apart := math.Sqrt(diff / size)
-			t.Logf("%s: losses %.5f and %.5f, weights %.1e apart", Describe(theirs), want, got, apart)
+			t.Logf("%s: losses %.5f and %.5f, weights %.1e apart", engines.Describe(theirs), want, got, apart)
 			for i := range want {
 				if math.Abs(got[i]-want[i]) > 0.02*math.Max(1, math.Abs(want[i])) {
 					t.Errorf("step %d: loss %g, on the processor %g", i, got[i], want[i])
