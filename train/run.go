@@ -133,9 +133,6 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		r.losses = a.Data
 	}
 	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds
-	if s.Values != nil {
-		r.values = s.Values
-	}
 	if r.Seconds == nil {
 		r.Seconds = map[string]float64{}
 	}
