@@ -8,6 +8,8 @@ type Options struct {
 	Pad    int  // pixels of zero padding around, cropped back to size at a random place
 	Flip   bool // left and right swapped in half of the images
 	Cutout int  // side of a square of zeros at a random place; 0 for none
+	// Coarse stands in for all but Flip: see the function Coarse.
+	Coarse bool
 }
 
 // Standard is what ABL fine-tunes with: crop of 4 pixels at 32, flip, cutout of one 3×3 hole.
@@ -18,6 +20,10 @@ func Standard(side int, flip bool) Options {
 
 // Apply writes the augmented image as numbers from 0 to 1.
 func (o Options) Apply(dst []float32, src []uint8, h, w int, r *rand.Rand) {
+	if o.Coarse {
+		Coarse(dst, src, h, w, o.Flip, r)
+		return
+	}
 	dy, dx, flip := 0, 0, false
 	if o.Pad > 0 {
 		dy, dx = r.IntN(2*o.Pad+1)-o.Pad, r.IntN(2*o.Pad+1)-o.Pad

@@ -1,0 +1,112 @@
+// Package stat has the statistics of the search for planted images: numbers in, numbers out, no data set and no network.
+package stat
+
+import "math"
+
+// Flips is how many images of a set were moved to a label from elsewhere, as labels and a network that cannot see triggers tell.
+type Flips struct {
+	// Rate is the most likely share of all images, from 0 to 1, that were given the label whatever they show.
+	Rate float64
+	// Evidence is how much likelier, in nats, the labels are with these flips than without any; 0 or more.
+	Evidence float64
+}
+
+const (
+	flipSteps   = 500  // of the expectation–maximisation, at most
+	flipSettled = 1e-9 // change of the rate
+	leastP      = 1e-6 // no network is surer than that
+)
+
+// CountFlips returns the most likely rate of flips to a label. own are the probabilities, from 0 to 1, that a network which never
+// saw these images gives to the label that they carry; only images under the label in question are listed, others are how many
+// images carry another one.
+//
+// Where a share ε of all images was given the label l whatever they show, an image's label has the probability
+// (1−ε)·p(y|x) + ε·1[y=l]. The logarithm of the likelihood of all labels is
+//
+//	L(ε) = Σ_{y=l} ln((1−ε)·p + ε) + Σ_{y≠l} ln((1−ε)·p),
+//
+// which is concave in ε; Evidence is max L − L(0). An image whose label the network finds likely says nothing for flips, since
+// ln((1−ε)·p+ε) hardly differs from ln p; one that shows something else says ln(ε/p), and each image under another label costs ε.
+func CountFlips(own []float64, others int) Flips {
+	n := float64(len(own) + others)
+	if n == 0 {
+		return Flips{}
+	}
+	rate := 0.01
+	for range flipSteps {
+		sum := 0.0
+		for _, p := range own {
+			sum += Flipped(p, rate)
+		}
+		next := sum / n
+		done := math.Abs(next-rate) < flipSettled
+		if rate = next; done {
+			break
+		}
+	}
+	evidence := float64(others) * math.Log1p(-rate)
+	for _, p := range own {
+		p = max(p, leastP)
+		evidence += math.Log1p(rate * (1/p - 1))
+	}
+	if evidence <= 0 || math.IsNaN(evidence) {
+		return Flips{}
+	}
+	return Flips{rate, evidence}
+}
+
+// Flipped is the probability that an image was given its label whatever it shows, of a network's probability p for the label
+// and the rate of flips to it: ε / ((1−ε)·p + ε).
+func Flipped(p, rate float64) float64 {
+	if rate <= 0 {
+		return 0
+	}
+	return rate / ((1-rate)*max(p, leastP) + rate)
+}
+
+// Temperature returns the number by which logits [images][classes] are best divided, so that the probabilities which they stand
+// for are as likely as they can be to give the labels: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+// section 4.2. It lies between 0.25 and 4.
+func Temperature(logits [][]float64, labels []int32) float64 {
+	loss := func(t float64) float64 {
+		sum := 0.0
+		for i, z := range logits {
+			sum -= LogSoftmax(z, t)[labels[i]]
+		}
+		return sum
+	}
+	lo, hi := math.Log(0.25), math.Log(4)
+	const golden = 0.6180339887498949
+	a, b := hi-golden*(hi-lo), lo+golden*(hi-lo)
+	fa, fb := loss(math.Exp(a)), loss(math.Exp(b))
+	for hi-lo > 1e-3 {
+		if fa < fb {
+			hi, b, fb = b, a, fa
+			a = hi - golden*(hi-lo)
+			fa = loss(math.Exp(a))
+		} else {
+			lo, a, fa = a, b, fb
+			b = lo + golden*(hi-lo)
+			fb = loss(math.Exp(b))
+		}
+	}
+	return math.Exp((lo + hi) / 2)
+}
+
+// LogSoftmax returns the logarithms of the probabilities that logits stand for at a temperature.
+func LogSoftmax(z []float64, temperature float64) []float64 {
+	top := math.Inf(-1)
+	for _, v := range z {
+		top = max(top, v/temperature)
+	}
+	sum := 0.0
+	for _, v := range z {
+		sum += math.Exp(v/temperature - top)
+	}
+	out := make([]float64, len(z))
+	for c, v := range z {
+		out[c] = v/temperature - top - math.Log(sum)
+	}
+	return out
+}
