@@ -18,7 +18,7 @@ import (
 )
 
 // few shortens the plain training.
-var few = look.Steps{Plain: 100}
+var few = look.Steps{Plain: 100, Content: 60}
 
 // recipe is one under which signs take some seconds.
 func recipe() abl.Options {

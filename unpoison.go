@@ -121,20 +121,19 @@ func (o Options) fit(data *dataset.Data) (recipe train.Recipe, ranking isolate.O
 	return recipe, ranking, search
 }
 
-// clean trains on what was kept, and against the labels of some of the removed images; the others say what is left of a
-// backdoor.
+// clean trains on what was kept and corrected; the removed images that it never sees say what is left of a backdoor.
 func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.Options, found *audit.Found) error {
-	lessons, unseen := found.Lessons(r.Data, search, recipe.Seed)
-	if err := r.Tune(ctx, recipe, found.Kept, lessons); err != nil || len(unseen) == 0 {
+	l := found.Lessons(r.Data, search, recipe.Seed)
+	if err := r.Tune(ctx, recipe, l.Kept, l.More); err != nil || len(l.Unseen) == 0 {
 		return err
 	}
 	e, err := r.Evaluator()
 	if err != nil {
 		return err
 	}
-	left, err := e.Accuracy(ctx, r.Data.Subset(unseen))
+	left, err := e.Accuracy(ctx, r.Data.Subset(l.Unseen))
 	if err == nil {
-		found.Remain(left.Accuracy, len(unseen))
+		found.Remain(left.Accuracy, len(l.Unseen))
 	}
 	return err
 }

@@ -29,16 +29,34 @@ func (f *Found) Suspects(scores []float32) []isolate.Suspect {
 	return all
 }
 
-// Lessons returns what a training on the kept images is shown beside them, and the removed images that it never sees. The
-// verdict says how many there are.
-func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) (more []train.Example, unseen []int) {
-	against, unseen := a.against(f.Removed, len(f.Kept), seed)
-	more = counterexamples(against)
-	if a.Stamp {
-		more = append(more, stamped(set, f.Targets, f.Kept, against, seed)...)
+// Lessons is what a training of the clean model is shown.
+type Lessons struct {
+	Kept   []int           // images as they are
+	More   []train.Example // images otherwise
+	Unseen []int           // removed images that it never sees
+}
+
+// Lessons returns what a training is shown. The verdict says how much of each there is.
+func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
+	l := Lessons{Kept: f.Kept}
+	back := make([]bool, set.Len())
+	if a.Correct {
+		for i, label := range f.Labels {
+			if label >= 0 {
+				l.More = append(l.More, train.Example{Image: i, Label: &f.Labels[i]})
+				back[i] = true
+			}
+		}
+		f.Corrected = len(l.More)
 	}
-	f.Against, f.Stamped = len(against), len(more)-len(against)
-	return more, unseen
+	if a.Stamp {
+		f.purify(set, &l, back, seed)
+	}
+	rest := look.Those(f.Removed, func(i int) bool { return !back[i] })
+	against, unseen := a.against(rest, len(f.Kept), seed)
+	l.More = append(l.More, counterexamples(against)...)
+	f.Against, l.Unseen = len(against), unseen
+	return l
 }
 
 // Remain notes the share, from 0 to 1, of n removed images that a training never saw and that the model gives the label which

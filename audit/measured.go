@@ -25,7 +25,7 @@ const measuredDigest = "d1bf440a4883f2ac"
 // depends on, such as the settings of isolation, before they are fitted to the data; without seed, sizes and the settings of
 // the final training. Of any other nothing was measured: nil.
 func (a Options) RatesFor(configuration any) (*ErrorRates, error) {
-	a.Against, a.Stamp = Default().Against, Default().Stamp // no part of the search
+	a.Against, a.Correct, a.Stamp = Default().Against, Default().Correct, Default().Stamp // no part of the search
 	raw, err := json.Marshal([]any{a, configuration})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 // Options of the search for a trigger; isolation and training follow ABL's.
 type Options struct {
+	Content       bool    `json:"content"`                     // whether to compare labels with what a network makes of the images that can't see triggers
 	Pixels        bool    `json:"pixels"`                      // whether to look for patterns that are the same in many images
 	Network       string  `json:"biased_network"`              // of the biased network
 	Epochs        int     `json:"biased_epochs" range:"[1,)"`  // of each of its rounds; more where images are few
@@ -23,14 +24,15 @@ type Options struct {
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against" range:"[0,1]"`
-	// Stamp lays a pattern that was found over some of the label's own images, to be told that it does not make one of
-	// the label, and over as many others, to be told that nothing else changes.
+	// Correct puts removed images back whose labels contradict what they show, under the label that they surely show.
+	Correct bool `json:"correct"`
+	// Stamp puts the images of a shortcut back and lays its pattern on as many images of all other labels, so that it means none.
 	Stamp bool `json:"stamp"`
 }
 
 // Default returns the settings that docs/verdict.md measures.
 func Default() Options {
-	return Options{Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Unseen: true, Late: true, Against: 0.05, Stamp: true}
+	return Options{Content: true, Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Unseen: true, Late: true, Correct: true, Stamp: true}
 }
 
 // Check reports a setting that is out of its range, or a search by nothing.
@@ -38,8 +40,8 @@ func (a Options) Check() error {
 	if err := settings.Check(a); err != nil {
 		return err
 	}
-	if a.Rounds+a.InspectEpochs == 0 && !a.Pixels {
-		return errors.New("nothing to look for poison by: no pixels, no biased network and no epochs of inspection")
+	if a.Rounds+a.InspectEpochs == 0 && !a.Pixels && !a.Content {
+		return errors.New("nothing to look for poison by: no content, no pixels, no biased network and no epochs of inspection")
 	}
 	if !slices.Contains(model.Names(), a.Network) {
 		return fmt.Errorf("no biased network %q; there are %s", a.Network, strings.Join(model.Names(), ", "))

@@ -6,6 +6,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/features"
 	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
@@ -29,6 +30,7 @@ type Setup struct {
 type Found struct {
 	*Verdict
 	Probability []float32 // each image's, of being planted
+	Labels      []int32   // the label that a removed image surely shows, where it contradicts its own; −1 elsewhere
 	Kept        []int
 	Removed     []int
 }
@@ -41,11 +43,16 @@ type stage struct {
 	name  string
 	looks []look.Look
 	again []look.Look
+	// settles tells whether what was left open is settled, before the looks and after each.
+	settles bool
 }
 
 // stages lists them in order, each with the looks that are switched on.
 func (a Options) stages(more []look.Look) []stage {
-	var px, det, last []look.Look
+	var first, px, det, last []look.Look
+	if a.Content {
+		first = append(first, content.Look{})
+	}
 	if a.Pixels {
 		px = append(px, pixels.Look{}, common.Look{})
 	}
@@ -62,7 +69,7 @@ func (a Options) stages(more []look.Look) []stage {
 		}
 	}
 	again := append(append([]look.Look{}, px...), det...)
-	return []stage{{"pixels", px, nil}, {"detect", det, nil}, {"inspect", append(last, more...), again}}
+	return []stage{{name: "content", looks: first}, {name: "pixels", looks: px}, {name: "detect", looks: det}, {"inspect", append(last, more...), again, true}}
 }
 
 // Search looks for poison in the run's data. scores are of isolation, low for what is learnt first. It leaves the run a fresh
@@ -73,7 +80,7 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 	}
 	c, err := look.NewCase(r, scores, look.Settings{
 		Isolation: s.Isolation, Share: a.Share, Biased: a.Network, Epochs: a.Epochs,
-		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Steps: s.Steps,
+		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Content: a.Content, Steps: s.Steps,
 	})
 	if err != nil {
 		return nil, err
@@ -83,7 +90,12 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 			if err := st.run(ctx, c); err != nil {
 				return err
 			}
-			if st.name != "pixels" {
+			if st.name == "inspect" {
+				if err := c.Correct(ctx); err != nil {
+					return err
+				}
+			}
+			if st.name == "detect" || st.name == "inspect" {
 				r.State = r.Network.Init(r.Seed) // what was trained so far knows the trigger
 				if s.Init != nil {
 					r.State = s.Init.Clone()
@@ -98,7 +110,7 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 			return nil, err
 		}
 	}
-	f := &Found{Verdict: &Verdict{}, Probability: c.Found()}
+	f := &Found{Verdict: &Verdict{}, Probability: c.Found(), Labels: c.Corrected()}
 	if _, err := r.Get(verdictKey, f.Verdict); err != nil {
 		return nil, err
 	}
@@ -125,8 +137,15 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		if err != nil {
 			return err
 		}
-		c.Replace(said, all)
+		if err := c.Replace(ctx, said, all); err != nil {
+			return err
+		}
 		if err := c.Done(l.Name()); err != nil {
+			return err
+		}
+	}
+	if s.settles {
+		if err := c.Settle(ctx); err != nil {
 			return err
 		}
 	}
@@ -138,7 +157,14 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		if err != nil {
 			return err
 		}
-		c.Add(all...)
+		if err := c.Add(ctx, all...); err != nil {
+			return err
+		}
+		if s.settles {
+			if err := c.Settle(ctx); err != nil {
+				return err
+			}
+		}
 		if err := c.Done(l.Name()); err != nil {
 			return err
 		}

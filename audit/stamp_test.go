@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/features"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/rng"
@@ -44,7 +45,7 @@ func TestStampIsTheTrigger(t *testing.T) {
 		config.Target = target
 		a, set, poisoned := planted.Poison(t, config, d.Train)
 		with, own, others := sides(set.Labels, poisoned, target)
-		s := stampOf(set, with, own, others)
+		s := look.StampOf(set, with, own, others)
 		triggered, err := a.Triggered(context.Background(), d.Test)
 		if err != nil {
 			t.Fatal(err)
@@ -73,49 +74,77 @@ func TestStampIsTheTrigger(t *testing.T) {
 	}
 }
 
-// Images of a label are stamped where a pattern was found under it, to be told that they are not of it: as many as there are
-// removed ones to learn it from, at most half of those that are kept; and as many of others, with their own labels.
-func TestStamped(t *testing.T) {
+// The images of a shortcut come back, and its pattern is laid on the same share of other labels' images, each shown once; of what
+// is no shortcut nothing does.
+func TestPurify(t *testing.T) {
 	config := attack.Defaults("badnets")
-	config.Target = 4
+	config.Target, config.Rate = 4, 0.03
 	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
 	with, own, others := sides(set.Labels, poisoned, config.Target)
-	want := stampOf(set, with, own, others)
+	want := look.StampOf(set, with, own, others)
 	kept := slices.DeleteFunc(rng.Shuffle(0, "all", set.Len(), 0), func(i int) bool { return slices.Contains(with, i) })
 	slices.Sort(kept)
-	found := []Target{target(4, look.Poisoned, pixels.Name)}
-	for _, c := range []struct {
+	share := float64(len(with)) / float64(len(with)+len(own))
+	for name, c := range map[string]struct {
 		targets []Target
-		against []int
-		n       int
+		removed []int
+		n       int // of other labels
 	}{
-		{found, with[:20], 20},
-		{found, with, len(own) / 2},
-		{found, with[:stampFewest-1], 0},
-		{[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
-		{[]Target{target(4, look.Poisoned, features.Name)}, with, 0},
-		{[]Target{target(3, look.Poisoned, pixels.Name)}, with, 0},
-		{nil, with, 0},
+		"shortcut": {[]Target{target(4, look.Shortcut, pixels.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
+		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:stampFewest-1], 0},
+		"open":     {[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
+		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
+		"features": {[]Target{target(4, look.Shortcut, features.Name)}, with, 0},
+		"label":    {[]Target{target(3, look.Shortcut, pixels.Name)}, with, 0},
 	} {
-		got := stamped(set, c.targets, kept, c.against, 1)
-		seen, wrong := map[int]bool{}, 0
-		for _, e := range got {
-			if e.Wrong {
-				wrong++
-			}
-			if seen[e.Image] || !slices.Contains(kept, e.Image) || e.Wrong != slices.Contains(own, e.Image) || e.Stamp == nil {
-				t.Errorf("image %d is stamped, of a wrong label: %v", e.Image, e.Wrong)
+		f := &Found{Verdict: &Verdict{Targets: c.targets}, Removed: c.removed, Kept: kept}
+		l := Lessons{Kept: kept}
+		back := make([]bool, set.Len())
+		f.purify(set, &l, back, 1)
+		seen := map[int]bool{}
+		for _, i := range l.Kept {
+			seen[i] = true
+		}
+		stamped := 0
+		for _, e := range l.More {
+			if seen[e.Image] || e.Wrong || e.Label != nil {
+				t.Errorf("%s: image %d is shown as %+v", name, e.Image, e)
 			}
 			seen[e.Image] = true
+			if e.Stamp == nil {
+				continue
+			}
+			stamped++
+			if int(set.Labels[e.Image]) == 4 {
+				t.Errorf("%s: image %d of the label is stamped", name, e.Image)
+			}
+			for k, v := range want.Shift {
+				if math.Abs(float64(e.Stamp.Shift[k]-v)) > 1e-5 || math.Abs(float64(e.Stamp.Scale[k]-want.Scale[k])) > 1e-5 {
+					t.Fatalf("%s: value %d: %g·x + %g, expected %g·x + %g", name, k, e.Stamp.Scale[k], e.Stamp.Shift[k], want.Scale[k], v)
+				}
+			}
 		}
-		if len(got) != 2*c.n || wrong != c.n {
-			t.Errorf("%+v, %d removed: %d are stamped, %d of them of the label, expected %d", c.targets, len(c.against), len(got), wrong, c.n)
+		returned := 0
+		if c.n > 0 {
+			returned = len(with)
+		}
+		if stamped != c.n || f.Stamped != c.n || f.Returned != returned || len(seen) != len(kept)+returned {
+			t.Errorf("%s: %d stamped and %d returned, expected %d and %d; %d are shown", name, stamped, f.Returned, c.n, returned, len(seen))
 		}
 	}
-	got := stamped(set, found, kept, with, 1)[0].Stamp
-	for k, v := range want.Shift {
-		if math.Abs(float64(got.Shift[k]-v)) > 1e-5 || math.Abs(float64(got.Scale[k]-want.Scale[k])) > 1e-5 {
-			t.Fatalf("value %d: %g·x + %g, expected %g·x + %g", k, got.Scale[k], got.Shift[k], want.Scale[k], v)
+}
+
+// A removed image is shown under the label that it surely shows, or not at all.
+func TestLessonsCorrect(t *testing.T) {
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b"}, Labels: []int32{0, 0, 1, 1}, Pixels: make([]uint8, 12)}
+	for correct, want := range map[bool]int{true: 1, false: 0} {
+		f := &Found{Verdict: &Verdict{}, Labels: []int32{1, -1, -1, -1}, Kept: []int{2, 3}, Removed: []int{0, 1}}
+		l := f.Lessons(set, Options{Correct: correct}, 1)
+		if len(l.More) != want || f.Corrected != want || len(l.Unseen) != 2-want {
+			t.Fatalf("%+v, corrected %d", l, f.Corrected)
+		}
+		if correct && (l.More[0].Image != 0 || *l.More[0].Label != 1 || l.Unseen[0] != 1) {
+			t.Errorf("%+v", l)
 		}
 	}
 }

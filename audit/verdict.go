@@ -26,9 +26,12 @@ type Verdict struct {
 type Cleaned struct {
 	// Against counts the removed images that the training of the clean model was told not to believe.
 	Against int `json:"against,omitempty"`
-	// Stamped counts the kept images that it was shown once more with the pattern: half of them of the label, to be told that
-	// it does not make one of it, half of others, to be told that it changes nothing.
-	Stamped int `json:"stamped,omitempty"`
+	// Corrected counts the removed images that it was shown under the label that they show.
+	Corrected int `json:"corrected,omitempty"`
+	// Returned counts the images of a shortcut that it was shown as they came, Stamped the images of other labels that it was shown
+	// with the pattern on them, so that it means no label.
+	Returned int `json:"returned,omitempty"`
+	Stamped  int `json:"stamped,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, and needs no trigger for it; for those that really are of their class it is accuracy. Nil without a model.
@@ -101,7 +104,7 @@ func (c *Common) Under() string {
 // Common sums up what was seen of a pattern under many labels: of the labels under which it was planted, or else of all. It
 // is nil if there was none.
 func (v *Verdict) Common() *Common {
-	for _, says := range []look.Says{look.Poisoned, look.CantTell, look.NoEvidence} {
+	for _, says := range []look.Says{look.Poisoned, look.Shortcut, look.CantTell, look.NoEvidence} {
 		c := Common{Says: says}
 		for _, t := range v.Targets {
 			if t.Look == common.Name && t.Says == says {
@@ -119,6 +122,6 @@ func (v *Verdict) Common() *Common {
 // Found tells whether one of these looks found planted images.
 func (v *Verdict) Found(looks ...look.Name) bool {
 	return v != nil && slices.ContainsFunc(v.Targets, func(t Target) bool {
-		return t.Says == look.Poisoned && slices.Contains(looks, t.Look)
+		return t.Found() && slices.Contains(looks, t.Look)
 	})
 }

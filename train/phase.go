@@ -35,6 +35,7 @@ type Example struct {
 	Image int
 	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
 	Wrong bool           // whether it is shown to teach that its label is wrong: with a weight of −1
+	Label *int32         // that it is shown under; nil: its own
 }
 
 // Position is how far a phase has come; the zero value is its start. A phase continued from a
@@ -76,16 +77,27 @@ func All(set *dataset.Set) []int {
 	return all
 }
 
-// at returns the image at a place among those of an epoch, with its weight and stamp.
-func (p *Phase) at(k int) (image int, weight float32, stamp *augment.Stamp) {
+// at returns what is shown at a place among those of an epoch.
+func (p *Phase) at(k int) Example {
 	if k < len(p.Indices) {
-		return p.Indices[k], 1, nil
+		return Example{Image: p.Indices[k]}
 	}
-	e := p.More[k-len(p.Indices)]
+	return p.More[k-len(p.Indices)]
+}
+
+// label is the one that an example is shown under, weight what its loss counts.
+func (e Example) label(set *dataset.Set) int32 {
+	if e.Label != nil {
+		return *e.Label
+	}
+	return set.Labels[e.Image]
+}
+
+func (e Example) weight() float32 {
 	if e.Wrong {
-		return e.Image, -1, e.Stamp
+		return -1
 	}
-	return e.Image, 1, e.Stamp
+	return 1
 }
 
 // Run calls learn for every batch from pos on, which it advances; nil is the start. learn does a step at a learning rate
@@ -144,16 +156,17 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 		}
 		b.given = p.Soft
 		for j := range p.Batch {
-			i, weight, stamp := p.at(order[k%steps*p.Batch+j])
-			b.Images[j], b.Labels[j], b.Weights[j] = i, p.Data.Labels[i], weight
+			e := p.at(order[k%steps*p.Batch+j])
+			i := e.Image
+			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), e.weight()
 			dst := b.X[j*n : (j+1)*n]
 			if p.Augment == (augment.Options{}) {
 				augment.Plain(dst, p.Data.Image(i))
 			} else {
 				p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, rng.Stream(p.Seed, p.Name+" augment", epoch, i))
 			}
-			if stamp != nil {
-				stamp.Apply(dst)
+			if e.Stamp != nil {
+				e.Stamp.Apply(dst)
 				b.Images[j] = -1
 			}
 		}

@@ -148,7 +148,7 @@ func (r *Run) Tune(ctx context.Context, o Recipe, kept []int, more []Example) er
 			p.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
 		}
 		loss := Mean
-		if len(more) > 0 {
+		if slices.ContainsFunc(more, func(e Example) bool { return e.Wrong }) {
 			loss = Contradict
 		}
 		return r.Train(ctx, p, loss, nil)

@@ -24,13 +24,14 @@ type Settings struct {
 	PlainEpochs int     // of the training as by somebody who suspects nothing; 0: none
 	Rate        float64 // its learning rate
 	Augment     bool    // crop, flip and cutout in it
-	Flip        bool    // flip left and right in it
+	Flip        bool    // flip left and right in it, and in what looks at content
+	Content     bool    // whether labels are compared with what images show
 
 	Steps Steps
 }
 
 // Steps are how many steps trainings take at least, so that small sets get more epochs. 0 is the default.
-type Steps struct{ Round, Plain int }
+type Steps struct{ Round, Plain, Content int }
 
 // Case is a data set that is looked into, and what the looks share of it, each made once. All that can't be made again from
 // the run is saved in the run's checkpoint.
@@ -48,6 +49,7 @@ type Case struct {
 	groups  []*stat.Group
 	kinds   []*Kinds
 	pupil   pupil
+	content *Content
 }
 
 // saved is what a checkpoint holds of a case beside arrays.
@@ -55,6 +57,7 @@ type saved struct {
 	Evidence []Evidence   `json:"evidence"`
 	Asked    map[Name]int `json:"asked"`  // how often each look was
 	Closed   []int        `json:"closed"` // labels that later looks leave alone
+	Weak     []string     `json:"weak"`   // open evidence that a look was not sure of
 	Kinds    []int        `json:"kinds"`  // labels that were closed when kinds were compared; nil if they were not
 }
 
@@ -113,31 +116,36 @@ func (c *Case) Said(names ...Name) []Evidence {
 	return slices.DeleteFunc(c.Evidence(), func(e Evidence) bool { return !slices.Contains(names, e.Look) })
 }
 
-// Add takes up evidence. Of images that nothing was found in before it takes the probabilities, where it says that there are
-// planted ones.
-func (c *Case) Add(all ...Evidence) {
-	found := c.Found()
+// Add takes up evidence, once it is judged. Of images that nothing was found in before it takes the probabilities, where it says
+// that there are planted ones.
+func (c *Case) Add(ctx context.Context, all ...Evidence) error {
 	for _, e := range all {
-		c.saved.Evidence = append(c.saved.Evidence, e.bare())
-		if e.Says != Poisoned {
-			continue
+		e, err := c.judge(ctx, e)
+		if err != nil {
+			return err
 		}
-		for i, p := range e.Carriers {
-			if p >= 0 && found[i] <= Flagged {
-				found[i] = p
-			}
+		c.saved.Evidence = append(c.saved.Evidence, e.bare())
+		if e.Found() {
+			c.take(e.Carriers)
 		}
 	}
+	return nil
 }
 
 // Replace puts evidence in the place of what a look said before. The probabilities of the images that it was asked of are
 // those of the new evidence, whatever it says.
-func (c *Case) Replace(said, all []Evidence) {
+func (c *Case) Replace(ctx context.Context, said, all []Evidence) error {
 	found := c.Found()
 	for k, e := range all {
 		if k >= len(said) {
-			c.Add(e)
+			if err := c.Add(ctx, e); err != nil {
+				return err
+			}
 			continue
+		}
+		e, err := c.judge(ctx, e)
+		if err != nil {
+			return err
 		}
 		at := slices.IndexFunc(c.saved.Evidence, func(o Evidence) bool { return o.Look == said[k].Look && o.Label == said[k].Label })
 		c.saved.Evidence[at] = e.bare()
@@ -147,6 +155,7 @@ func (c *Case) Replace(said, all []Evidence) {
 			}
 		}
 	}
+	return nil
 }
 
 // SetAside takes images out of what later looks see, those of a probability above Flagged, until the look says more of them.

@@ -1,6 +1,7 @@
 package look
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -37,10 +38,12 @@ func TestEvidenceIsMerged(t *testing.T) {
 	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b"}, Labels: []int32{0, 0, 1, 1}, Pixels: make([]uint8, 12)}
 	r := &train.Run{Data: set}
 	c := newCase(t, r)
-	c.Add(
+	if err := c.Add(context.Background(),
 		Evidence{Look: "first", Label: 0, Says: Poisoned, Carriers: []float32{0.9, 0.2, -1, -1}},
 		Evidence{Look: "first", Label: 1, Says: CantTell, Carriers: []float32{-1, -1, 0.9, 0.9}},
-	)
+	); err != nil {
+		t.Fatal(err)
+	}
 	c.SetAside([]float32{0, 0, 0, 0.8})
 	if want := []float32{0.9, 0.2, 0, 0}; !slices.Equal(c.Found(), want) {
 		t.Errorf("found %v, expected %v", c.Found(), want)
@@ -48,7 +51,9 @@ func TestEvidenceIsMerged(t *testing.T) {
 	if want := []int{2, 1}; !slices.Equal(c.Order(), want) || !slices.Equal(c.Isolated(), want[:1]) {
 		t.Errorf("order %v, isolated %v", c.Order(), c.Isolated())
 	}
-	c.Add(Evidence{Look: "second", Label: 0, Says: Poisoned, Carriers: []float32{0, 0.7, -1, -1}})
+	if err := c.Add(context.Background(), Evidence{Look: "second", Label: 0, Says: Poisoned, Carriers: []float32{0, 0.7, -1, -1}}); err != nil {
+		t.Fatal(err)
+	}
 	if want := []float32{0.9, 0.7, 0, 0}; !slices.Equal(c.Found(), want) {
 		t.Errorf("found %v, expected %v", c.Found(), want)
 	}
@@ -61,7 +66,9 @@ func TestEvidenceIsMerged(t *testing.T) {
 		t.Errorf("came back with the order %v and %+v", c.Order(), c.Evidence())
 	}
 	said := c.Said("first")
-	c.Replace(said, []Evidence{{Look: "other", Label: 0, Says: CantTell, Carriers: []float32{0, -1, -1, -1}}, said[1]})
+	if err := c.Replace(context.Background(), said, []Evidence{{Look: "other", Label: 0, Says: CantTell, Carriers: []float32{0, -1, -1, -1}}, said[1]}); err != nil {
+		t.Fatal(err)
+	}
 	if want := []float32{0, 0.7, 0, 0}; !slices.Equal(c.Found(), want) || c.Evidence()[0].Look != "other" {
 		t.Errorf("found %v, expected %v", c.Found(), want)
 	}

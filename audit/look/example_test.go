@@ -56,7 +56,10 @@ func ExampleLook() {
 		fmt.Println(err)
 		return
 	}
-	c.Add(evidence...)
+	if err := c.Add(context.Background(), evidence...); err != nil {
+		fmt.Println(err)
+		return
+	}
 	for _, e := range c.Evidence() {
 		f, _ := look.FactsOf[cornerFacts](e)
 		fmt.Printf("%s: %s, %d of %d images\n", set.Classes[e.Label], e.Says, f.White, f.Images)

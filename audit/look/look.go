@@ -34,8 +34,15 @@ type Evidence struct {
 	// Carriers is each image's probability of being planted, by this look, and negative where it was not asked of the image;
 	// nil if the look can't tell.
 	Carriers []float32
-	Facts    any // what the report shows; after its way through JSON see FactsOf
+	// Right compares the suspects' labels with what they show; nil where the look was not weighed.
+	Right *Right
+	// Moved is what the pattern of suspects whose labels are right does to images of other labels; nil where that was not asked.
+	Moved *Moved
+	Facts any // what the report shows; after its way through JSON see FactsOf
 }
+
+// Found tells whether the look found planted images: such as are no good to train on, whatever their labels.
+func (e Evidence) Found() bool { return e.Says >= Shortcut }
 
 // bare is the evidence without carriers, which are merged into the Case.
 func (e Evidence) bare() Evidence {
@@ -49,6 +56,8 @@ type written struct {
 	Says  Says            `json:"says"`
 	Look  Name            `json:"by"`
 	Score float64         `json:"score"`
+	Right *Right          `json:"right,omitempty"`
+	Moved *Moved          `json:"moved,omitempty"`
 	Facts json.RawMessage `json:"facts,omitempty"`
 }
 
@@ -58,7 +67,7 @@ func (e Evidence) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s of label %d: %w", e.Look, e.Label, err)
 	}
-	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, facts})
+	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, e.Right, e.Moved, facts})
 }
 
 // UnmarshalJSON leaves the facts as they are written, for FactsOf.
@@ -67,7 +76,7 @@ func (e *Evidence) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
-	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Says: w.Says}
+	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Says: w.Says, Right: w.Right, Moved: w.Moved}
 	if w.Facts != nil {
 		e.Facts = w.Facts
 	}
@@ -135,11 +144,15 @@ type Says uint8
 const (
 	NoEvidence Says = iota
 	CantTell
+	// Shortcut is a mark under one label whose labels are right: a clean-label attack or an honest mark, which are the same in
+	// the data.
+	Shortcut
+	// Poisoned is said where labels contradict what images show.
 	Poisoned
 )
 
 // texts are the words of what can be said, as results hold them.
-func texts() []string { return []string{"no evidence of poison", "can't tell", "poisoned"} }
+func texts() []string { return []string{"no evidence of poison", "can't tell", "shortcut", "poisoned"} }
 
 func (s Says) String() string {
 	if t := texts(); int(s) < len(t) {

@@ -49,7 +49,7 @@ func (c *Case) Rounds(ctx context.Context, r Rounds) (t Trained, err error) {
 	negatives := slices.Concat(c.others(r.Purpose, class, 0, 2*len(suspects)), r.Honest)
 	var before []float32
 	for round := range r.Most {
-		if t.P, err = c.teach(ctx, r, class, round, suspects, negatives); err != nil {
+		if t.P, err = c.teach(ctx, r, class, round, suspects, negatives, nil); err != nil {
 			return t, err
 		}
 		t.Rounds = round + 1
@@ -104,8 +104,14 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 	return err
 }
 
-// teach returns every image's probability of being like the positives.
-func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives, negatives []int) ([]float32, error) {
+// Teach trains a small network to tell positives from negatives and returns the probability of each image asked about of being like
+// the positives. purpose, label and round name its random streams.
+func (c *Case) Teach(ctx context.Context, purpose string, label, round int, positives, negatives, asked []int) ([]float32, error) {
+	return c.teach(ctx, Rounds{Purpose: purpose, Stage: purpose}, label, round, positives, negatives, asked)
+}
+
+// teach is Teach for a round of some; without a list all images are asked about.
+func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives, negatives, of []int) ([]float32, error) {
 	set := c.Data
 	lesson := set.Subset(slices.Concat(positives, negatives))
 	lesson.Classes = []string{"other", "suspect"}
@@ -135,7 +141,10 @@ func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives,
 	}
 	// The loss of the label "suspect" is the logarithm of its probability.
 	asked := *set
-	asked.Classes, asked.Labels = lesson.Classes, slices.Repeat([]int32{1}, set.Len())
+	if of != nil {
+		asked = *set.Subset(of)
+	}
+	asked.Classes, asked.Labels = lesson.Classes, slices.Repeat([]int32{1}, asked.Len())
 	losses, err := n.eval.Losses(ctx, &asked)
 	if err != nil {
 		return nil, err

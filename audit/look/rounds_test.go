@@ -28,7 +28,7 @@ func TestBiasedNetworksStartAfresh(t *testing.T) {
 		return c
 	}
 	teach := func(c *Case, purpose string, round, images int) []float32 {
-		p, err := c.teach(context.Background(), Rounds{Purpose: purpose}, 3, round, all[:images/2], all[images/2:images])
+		p, err := c.teach(context.Background(), Rounds{Purpose: purpose}, 3, round, all[:images/2], all[images/2:images], nil)
 		if err != nil {
 			t.Fatal(err)
 		}

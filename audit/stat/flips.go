@@ -1,7 +1,11 @@
-// Package stat has the statistics of the search for planted images: numbers in, numbers out, no data set and no network.
 package stat
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
 
 // Flips is how many images of a set were moved to a label from elsewhere, as labels and a network that cannot see triggers tell.
 type Flips struct {
@@ -15,7 +19,36 @@ const (
 	flipSteps   = 500  // of the expectation–maximisation, at most
 	flipSettled = 1e-9 // change of the rate
 	leastP      = 1e-6 // no network is surer than that
+	floorAt     = 0.1  // the share of other labels' images that may lie under a floor
 )
+
+// Unfloored returns, for each image, what is left of a network's probability of the label that it carries once the flips that the
+// network itself has learnt are taken out. p is [images][classes], each image's probabilities by a network that never saw it.
+//
+// Where a share ε of a network's training images was given the label l whatever they show, it learns (1−ε)·p(l|x) + ε, so that
+// no image has less than ε, not even one that shows another class plainly. That floor f is a low quantile of p(l|x) over images
+// under other labels, and (p − f) / (1 − f) undoes it. Frequent flips would else hide themselves.
+func Unfloored(p [][]float64, labels []int32, classes int) (own, floors []float64) {
+	floors = make([]float64, classes)
+	for l := range classes {
+		var others []float64
+		for i, y := range labels {
+			if int(y) != l {
+				others = append(others, p[i][l])
+			}
+		}
+		if len(others) > 0 {
+			slices.Sort(others)
+			floors[l] = stat.Quantile(floorAt, stat.Empirical, others, nil)
+		}
+	}
+	own = make([]float64, len(labels))
+	for i, y := range labels {
+		f := floors[y]
+		own[i] = max(p[i][y]-f, 0) / max(1-f, leastP)
+	}
+	return own, floors
+}
 
 // CountFlips returns the most likely rate of flips to a label. own are the probabilities, from 0 to 1, that a network which never
 // saw these images gives to the label that they carry; only images under the label in question are listed, others are how many
@@ -26,9 +59,10 @@ const (
 //
 //	L(ε) = Σ_{y=l} ln((1−ε)·p + ε) + Σ_{y≠l} ln((1−ε)·p),
 //
-// which is concave in ε; Evidence is max L − L(0). An image whose label the network finds likely says nothing for flips, since
+// which is concave in ε; Evidence is max L − L(usual), where usual is a rate of flips that says nothing, such as the other labels'
+// where labels are wrong everywhere; 0 for none. It is 0 where the rate is no higher than that. An image whose label the network finds likely says nothing for flips, since
 // ln((1−ε)·p+ε) hardly differs from ln p; one that shows something else says ln(ε/p), and each image under another label costs ε.
-func CountFlips(own []float64, others int) Flips {
+func CountFlips(own []float64, others int, usual float64) Flips {
 	n := float64(len(own) + others)
 	if n == 0 {
 		return Flips{}
@@ -45,13 +79,16 @@ func CountFlips(own []float64, others int) Flips {
 			break
 		}
 	}
-	evidence := float64(others) * math.Log1p(-rate)
+	if rate <= usual {
+		return Flips{Rate: rate}
+	}
+	evidence := float64(others) * (math.Log1p(-rate) - math.Log1p(-usual))
 	for _, p := range own {
-		p = max(p, leastP)
-		evidence += math.Log1p(rate * (1/p - 1))
+		odds := 1/max(p, leastP) - 1
+		evidence += math.Log1p(rate*odds) - math.Log1p(usual*odds)
 	}
 	if evidence <= 0 || math.IsNaN(evidence) {
-		return Flips{}
+		return Flips{Rate: rate}
 	}
 	return Flips{rate, evidence}
 }

@@ -40,7 +40,7 @@ func TestCountFlips(t *testing.T) {
 		for _, rate := range []float64{0, 0.003, 0.01, 0.1} {
 			own, _ := drawn(seed, images, 10, rate)
 			for c := range own {
-				f := CountFlips(own[c], images-len(own[c]))
+				f := CountFlips(own[c], images-len(own[c]), 0)
 				switch {
 				case c > 0 || rate == 0:
 					if f.Evidence > 8 { // twice this is χ² with one degree of freedom: p = 6e-5
@@ -67,7 +67,7 @@ func TestEvidenceIsTheGainInLikelihood(t *testing.T) {
 		}
 		return sum
 	}
-	f := CountFlips(own, others)
+	f := CountFlips(own, others, 0)
 	if math.Abs(f.Evidence-l(f.Rate)) > 1e-6 {
 		t.Errorf("evidence %g, the formula says %g", f.Evidence, l(f.Rate))
 	}

@@ -82,3 +82,10 @@ func Bit(b bool) int {
 	}
 	return 0
 }
+
+// Union returns the numbers of two lists, each once, in increasing order.
+func Union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

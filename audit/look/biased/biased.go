@@ -82,7 +82,9 @@ func (l Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Add(e)
+		if err := c.Add(ctx, e); err != nil {
+			return nil, err
+		}
 		if err := c.Save(); err != nil {
 			return nil, err
 		}

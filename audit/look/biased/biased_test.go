@@ -1,6 +1,7 @@
 package biased
 
 import (
+	"context"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
@@ -78,7 +79,9 @@ func TestQuestion(t *testing.T) {
 		copy(cs.Found(), found)
 		f := Facts{Counts: look.Counts{Images: n, Flagged: n - c.planted, Others: 800}, Agreement: 1, Rounds: 3}
 		e := look.Evidence{Look: Name, Says: look.Poisoned, Facts: f}
-		cs.Add(e)
+		if err := cs.Add(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
 		got, changed, err := question(cs, e, f, second, c.usual, func(suspects, honest []int) (look.Trained, error) {
 			if len(suspects) != c.planted || len(honest) != n-c.planted {
 				t.Errorf("%s: asked about %d images beside %d", name, len(suspects), len(honest))
@@ -92,7 +95,9 @@ func TestQuestion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cs.Replace([]look.Evidence{e}, []look.Evidence{got})
+		if err := cs.Replace(context.Background(), []look.Evidence{e}, []look.Evidence{got}); err != nil {
+			t.Fatal(err)
+		}
 		flaggedNow := 0
 		for i, p := range cs.Found() {
 			if p > look.Flagged {

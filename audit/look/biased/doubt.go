@@ -33,7 +33,7 @@ func (l Look) AskAgain(ctx context.Context, c *look.Case, said []look.Evidence) 
 	for k, e := range said {
 		all[k] = e
 		f, _ := look.FactsOf[Facts](e)
-		if e.Look != Name || e.Says != look.Poisoned {
+		if e.Look != Name || !e.Found() {
 			continue
 		}
 		usual, err := c.UsualVariety(ctx, e.Label)
@@ -98,7 +98,7 @@ func question(c *look.Case, e look.Evidence, f Facts, second [][]float64, usual 
 			}
 		}
 	}
-	e.Says, e.Facts, e.Score = f.Says(), f, f.Agreement
+	e.Says, e.Facts, e.Score, e.Right = f.Says(), f, f.Agreement, nil
 	c.Note("%s: %s, %d of %d images flagged now: what the biased network found has a variety of %.3f, the label's other images of %.3f (usual %.3f)",
 		c.Data.Classes[e.Label], e.Says, f.Flagged, f.Images, min(f.Suspects, f.Rest), max(f.Suspects, f.Rest), f.Usual)
 	return e, true, nil

@@ -107,7 +107,9 @@ func TestLateImages(t *testing.T) {
 			if len(targets) != 1 || targets[0].Label != planted.Target || targets[0].Says != c.want {
 				t.Fatalf("%+v", targets[0].Facts)
 			}
-			k.Add(targets...)
+			if err := k.Add(context.Background(), targets...); err != nil {
+				t.Fatal(err)
+			}
 			if c.set == stickers.Train {
 				learnt = targets[0].Carriers
 			}

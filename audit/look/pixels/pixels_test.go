@@ -32,7 +32,9 @@ func byPixels(t *testing.T, set *dataset.Set) ([]look.Evidence, []float32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Add(seen...)
+	if err := c.Add(context.Background(), seen...); err != nil {
+		t.Fatal(err)
+	}
 	return seen, c.Found()
 }
 

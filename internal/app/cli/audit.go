@@ -93,7 +93,7 @@ content and label, so that names and order may change.`,
 func findings(r *runs.Result, folder string) string {
 	v, b := r.Verdict, r.Baseline
 	switch {
-	case v.Says != look.Poisoned:
+	case v.Says < look.Shortcut:
 		return ""
 	case b == nil:
 		return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))

@@ -39,6 +39,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
 	f.auto = audit.Default()
+	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
 	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
 	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
 	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
@@ -58,7 +59,8 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 		return
 	}
 	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
-	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto trains against images of the label that it laid the pattern on")
+	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto lays the pattern of a shortcut on images of all labels")
+	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto trains on removed images under the label that they surely show")
 	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
 	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")

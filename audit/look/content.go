@@ -1,0 +1,193 @@
+package look
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+// How the network that cannot see triggers is trained.
+const (
+	contentNetwork = "wrn-16-1"
+	contentFolds   = 2
+	contentSteps   = 600 // at least, in a fold
+	contentEpochs  = 8   // at least
+	contentBatch   = 128 // at most; small sets get smaller ones
+	contentRate    = 0.1
+	contentDecay   = 5e-4
+	contentWarm    = 0.2 // share of the steps in which the learning rate rises
+)
+
+// contentBlurs are the deviations of the blurs, in pixels of an image with a side of 32, under which images are judged.
+func contentBlurs() []float64 { return []float64{0.6, 1} }
+
+// Content is what networks that cannot see triggers make of the images: what fine patterns, exact places and exact colours there
+// are, their augmentation destroys (augment.Coarse). Each image is judged by a network that never saw it.
+type Content struct {
+	P      [][]float64 // [images][classes]: probabilities, calibrated on the labels by a temperature
+	Labels []int32
+	Own    []float64 // each image's probability of its own label, without the flips that the networks have learnt; see stat.Unfloored
+	Floors []float64 // each label's, that were taken out
+}
+
+// Shows returns the class that an image most likely shows, but for one label.
+func (c *Content) Shows(i, label int) int {
+	best := -1
+	for k, p := range c.P[i] {
+		if k != label && (best < 0 || p > c.P[i][best]) {
+			best = k
+		}
+	}
+	return best
+}
+
+// contentKey is the name of the probabilities' logarithms in a run's checkpoint.
+func contentKey(fold int) string { return fmt.Sprintf("content.%d", fold) }
+
+// Content trains the networks, once. A fold that is done is kept in the run's checkpoint.
+func (c *Case) Content(ctx context.Context) (*Content, error) {
+	if c.content != nil {
+		return c.content, nil
+	}
+	n, classes := c.Data.Len(), len(c.Data.Classes)
+	logs := make([][]float64, n)
+	folds := c.contentFolds()
+	for fold, held := range folds {
+		key := contentKey(fold)
+		if len(c.run.Arrays[key]) != len(held)*classes {
+			got, err := c.contentFold(ctx, folds, fold)
+			if err != nil {
+				return nil, err
+			}
+			c.run.Arrays[key] = got
+			if err := c.Save(); err != nil {
+				return nil, err
+			}
+		}
+		for k, i := range held {
+			logs[i] = make([]float64, classes)
+			for j, v := range c.run.Arrays[key][k*classes : (k+1)*classes] {
+				logs[i][j] = float64(v)
+			}
+		}
+	}
+	t := stat.Temperature(logs, c.Data.Labels)
+	p := make([][]float64, n)
+	for i, z := range logs {
+		p[i] = stat.LogSoftmax(z, t)
+		for j, v := range p[i] {
+			p[i][j] = math.Exp(v)
+		}
+	}
+	c.content = &Content{P: p, Labels: c.Data.Labels}
+	c.content.Own, c.content.Floors = stat.Unfloored(p, c.Data.Labels, classes)
+	return c.content, nil
+}
+
+// contentFolds parts the images by chance.
+func (c *Case) contentFolds() [][]int {
+	folds := make([][]int, contentFolds)
+	for k, i := range rng.Shuffle(c.Seed, "content folds", c.Data.Len()) {
+		folds[k%contentFolds] = append(folds[k%contentFolds], i)
+	}
+	return folds
+}
+
+// contentFold trains on the other folds and returns the logarithms of the probabilities of a fold's images, [images, classes].
+func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]float32, error) {
+	var learnt []int
+	for f, images := range folds {
+		if f != fold {
+			learnt = append(learnt, images...)
+		}
+	}
+	set := c.Data
+	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		return nil, err
+	}
+	batch := contentBatch
+	for batch > 32 && len(learnt)/batch < 40 {
+		batch /= 2
+	}
+	batch = min(batch, len(learnt))
+	sgd := train.DefaultSGD
+	sgd.WeightDecay = contentDecay
+	seed := rng.Stream(c.Seed, "content network", fold).Uint64()
+	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content")}
+	if _, err := r.Start(false); err != nil {
+		return nil, err
+	}
+	least := c.Settings.Steps.Content
+	if least == 0 {
+		least = contentSteps
+	}
+	steps := max(1, len(learnt)/batch)
+	epochs := max(contentEpochs, (least+steps-1)/steps)
+	if c.Settings.Steps.Content > 0 {
+		epochs = (least + steps - 1) / steps
+	}
+	phase := &train.Phase{
+		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
+		Augment: augment.Options{Coarse: true, Flip: c.Settings.Flip},
+	}
+	if err := r.Train(ctx, phase, train.Mean, nil); err != nil {
+		return nil, err
+	}
+	e, err := evaluate.Of(c.run.Backend, network, r.State)
+	if err != nil {
+		return nil, err
+	}
+	return judged(ctx, e, set.Subset(folds[fold]))
+}
+
+// judged returns the logarithms of the probabilities that a network gives blurred images, in the mean over the blurs.
+func judged(ctx context.Context, e *evaluate.Evaluator, set *dataset.Set) ([]float32, error) {
+	classes := len(set.Classes)
+	out := make([]float32, set.Len()*classes)
+	blurs := contentBlurs()
+	for _, deviation := range blurs {
+		if err := e.Logits(ctx, blurred(set, deviation), func(i int, z []float32) {
+			row := make([]float64, classes)
+			for j, v := range z {
+				row[j] = float64(v)
+			}
+			for j, v := range stat.LogSoftmax(row, 1) {
+				out[i*classes+j] += float32(math.Exp(v) / float64(len(blurs)))
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	for k, v := range out {
+		out[k] = float32(math.Log(max(float64(v), contentLeast)))
+	}
+	return out, nil
+}
+
+// contentLeast is the least probability that is told from 0.
+const contentLeast = 1e-7
+
+// blurred returns a copy of the images, smoothed.
+func blurred(set *dataset.Set, deviation float64) *dataset.Set {
+	out := set.Clone()
+	x := make([]float32, set.ImageBytes())
+	side := float64(min(set.Height, set.Width)) / 32
+	for i := range out.Labels {
+		augment.Plain(x, set.Image(i))
+		augment.Blur(x, set.Height, set.Width, deviation*side)
+		to := out.Image(i)
+		for k, v := range x {
+			to[k] = uint8(v*255 + 0.5)
+		}
+	}
+	return out
+}

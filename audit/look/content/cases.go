@@ -1,0 +1,167 @@
+package content
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+const (
+	rounds   = 7    // of cases and controls
+	certain  = 0.2  // probability of a flip that makes an image of the label a case
+	clean    = 0.05 // probability of a flip under which an image of the label is a control
+	controls = 2    // for each case, of other labels
+	most     = 2000 // cases that a round learns from
+	leaks    = 2000 // images of other labels that are asked whether they have it too
+	carried  = 3    // the logarithm of the ratio of likelihoods above which such an image has it
+	leastOwn = 1e-3 // probability of the own label, at least: some honest labels are wrong too
+)
+
+// ask tells what the images of a label that show something else have in common, and which other images have it too.
+//
+// A flip is as likely as content says: it has the odds ε / ((1−ε)·p) for an image whose label has the probability p without the
+// flips, and a rate ε of flips. What a network makes of an image that was taught to tell cases from controls comes on top, as a
+// ratio of likelihoods that is fitted on cases and controls which that network did not see (Platt, "Probabilistic outputs for
+// support vector machines", 1999): content and trigger are independent of each other, given that an image was planted or not.
+func ask(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
+	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
+	prior := make([]float64, c.Data.Len()) // log odds by content alone
+	p := make([]float64, c.Data.Len())
+	for _, i := range images {
+		prior[i] = math.Log(f.Rate) - math.Log((1-f.Rate)*max(content.Own[i], leastOwn))
+		p[i] = stat.Logistic(prior[i])
+	}
+	others := c.Draw("content others", look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) != label }), leaks, label)
+	f.Images, f.Others = len(images), len(others)
+	var t told
+	var before []int
+	for round := range rounds {
+		cases := look.Those(images, func(i int) bool { return p[i] > certain })
+		if round == 0 {
+			f.Cases = len(cases)
+		}
+		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) {
+			break
+		}
+		before = cases
+		l := lesson{round: round, label: label, cases: c.Draw("content cases", cases, most, label, round)}
+		l.controls = slices.Concat(
+			alike(c, content, l.cases, label, round),
+			c.Draw("content own", look.Those(images, func(i int) bool { return p[i] < clean }), len(l.cases), label, round))
+		if t, err = tell(ctx, c, l, slices.Concat(images, others), p); err != nil {
+			return e, err
+		}
+		if round == 0 {
+			f.Shared, f.InCommon = t.shared, t.inCommon
+		}
+		for _, i := range images {
+			p[i] = stat.Logistic(prior[i] + t.ratio[i])
+		}
+	}
+	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
+	for _, i := range images {
+		e.Carriers[i] = float32(p[i])
+	}
+	f.Tally(images, e.Carriers)
+	f.Shown = make([]int, len(c.Data.Classes))
+	for _, i := range images {
+		if p[i] > look.Flagged {
+			f.Shown[content.Shows(i, label)]++
+		}
+	}
+	for _, i := range others {
+		f.Leak += stat.Bit(t.ratio != nil && t.ratio[i] > carried)
+	}
+	e.Says, e.Facts = f.Says(), f
+	if e.Right, err = c.Weigh(ctx, label, e.Carriers); err != nil {
+		return e, err
+	}
+	c.Note("%s: %s, %.2f %% of all images were given this label whatever they show (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], e.Says, 100*f.Rate, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.Flagged, f.Leak, f.Others)
+	return e, nil
+}
+
+// alike draws images of other labels that show what the cases show, as their labels say.
+func alike(c *look.Case, content *look.Content, cases []int, label, round int) []int {
+	classes := len(c.Data.Classes)
+	count := make([]int, classes)
+	for _, i := range cases {
+		count[content.Shows(i, label)]++
+	}
+	of := make([][]int, classes)
+	for i, y := range c.Data.Labels {
+		if int(y) != label && content.Shows(i, label) == int(y) {
+			of[y] = append(of[y], i)
+		}
+	}
+	var out []int
+	for k, n := range count {
+		out = append(out, c.Draw("content controls", of[k], controls*n, label, round, k)...)
+	}
+	return out
+}
+
+// lesson is what a round teaches.
+type lesson struct {
+	round, label    int
+	cases, controls []int
+}
+
+// told is what networks make of the images that were taught to tell cases from controls.
+type told struct {
+	shared   float64   // probability that a case is told from a control of another label, both unseen
+	inCommon float64   // the same in deviations from chance
+	ratio    []float64 // of each image, the logarithm of the likelihoods' ratio
+}
+
+// tell trains two networks, each on half of the cases and controls, and asks each of the other half. p are the probabilities of
+// the cases of being such.
+func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64) (t told, err error) {
+	half := map[int]int{}
+	for _, list := range [][]int{l.cases, l.controls} {
+		for k, i := range list {
+			half[i] = k % 2
+		}
+	}
+	asked = stat.Union(asked, l.controls)
+	z := make([]float64, c.Data.Len())
+	for h := range 2 {
+		taught := func(i int) bool { return half[i] == h }
+		got, err := c.Teach(ctx, "content", l.label, 2*l.round+h, look.Those(l.cases, taught), look.Those(l.controls, taught), asked)
+		if err != nil {
+			return t, err
+		}
+		for j, v := range got {
+			i := asked[j]
+			switch k, used := half[i]; {
+			case !used:
+				z[i] += stat.Logit(float64(v)) / 2
+			case k != h:
+				z[i] = stat.Logit(float64(v))
+			}
+		}
+	}
+	var x, y []float64
+	var ranks []stat.Ranked
+	for _, i := range l.cases {
+		x, y = append(x, z[i]), append(y, p[i])
+		ranks = append(ranks, stat.Ranked{At: z[i], Marked: true})
+	}
+	for _, i := range l.controls {
+		x, y = append(x, z[i]), append(y, 0)
+		if int(c.Data.Labels[i]) != l.label {
+			ranks = append(ranks, stat.Ranked{At: z[i]})
+		}
+	}
+	t.shared, t.inCommon = stat.Above(ranks)
+	fit := stat.FitLogistic(x, y)
+	t.ratio = make([]float64, len(z))
+	bound := math.Log(float64(len(x))) // so many examples can't say more
+	for _, i := range asked {
+		t.ratio[i] = min(max(fit.LogRatio(z[i]), -bound), bound)
+	}
+	return t, nil
+}

@@ -1,0 +1,81 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+const target = 4
+
+// Images that were given a label whatever they show are a finding where they share a sticker, and not where they share nothing:
+// then the labels alone are odd. The networks that can't see triggers are stood in for by what the images really show.
+func TestContentTellsStickersFromWrongLabels(t *testing.T) {
+	clean := signs.Render(1, 500, 10).Train
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = target, 0.1
+	_, set, poisoned := planted.Poison(t, config, clean)
+	mislabelled := clean.Clone()
+	copy(mislabelled.Labels, set.Labels)
+	b, err := engines.New("cpu", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]look.Says{"stickers": look.Poisoned, "wrong labels": look.CantTell, "clean": look.NoEvidence} {
+		data := map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}, "clean": {Data: clean}}[name]
+		data.Backend, data.Arrays = b, map[string][]float32{}
+		for fold := range 2 { // as look.Case keeps them
+			var logs []float32
+			for k, i := range rng.Shuffle(0, "content folds", clean.Len()) {
+				if k%2 != fold {
+					continue
+				}
+				for class := range clean.Classes {
+					p := 0.02 / float64(len(clean.Classes)-1)
+					if class == int(clean.Labels[i]) {
+						p = 0.98
+					}
+					logs = append(logs, float32(math.Log(p)))
+				}
+			}
+			data.Arrays[fmt.Sprintf("content.%d", fold)] = logs
+		}
+		c, err := look.NewCase(data, make([]float32, clean.Len()), look.Settings{Biased: "small-cnn", Epochs: 4, Content: true, Steps: look.Steps{Round: 60}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := Look{}.Ask(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == look.NoEvidence {
+			if len(all) != 0 {
+				t.Errorf("%s: %+v", name, all[0].Facts)
+			}
+			continue
+		}
+		if len(all) != 1 || all[0].Label != target || all[0].Says != want {
+			t.Fatalf("%s: %+v", name, all)
+		}
+		hit, wrong := 0, 0
+		for i, p := range all[0].Carriers {
+			if p > look.Flagged && poisoned[i] {
+				hit++
+			} else if p > look.Flagged {
+				wrong++
+			}
+		}
+		if want == look.Poisoned && (hit < 38 || wrong > 2) {
+			t.Errorf("%s: %d planted and %d other images are flagged", name, hit, wrong)
+		}
+	}
+}

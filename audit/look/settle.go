@@ -1,0 +1,120 @@
+package look
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// moves is the share of other labels' images that a trigger moves to its label at least.
+var moves = Limit("right", "moves")
+
+const (
+	laidOn     = 1000 // images of other labels that a pattern is laid on, at most
+	ownFewest  = 20   // other images of the label that a pattern is told from; of fewer, from images of other labels
+	learntFrom = 2000 // images on either side that a pattern is learnt from, at most
+)
+
+// Moved is what the pattern of suspects does to a network that learnt all images, as shares, from 0 to 1, of other labels' images
+// that it gives the suspects' label: as they are, and with the pattern laid on them.
+type Moved struct {
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
+}
+
+// Trigger tells whether the pattern makes the network give other images the label.
+func (m Moved) Trigger() bool { return m.After-m.Before >= moves }
+
+// openKey is the name of the carriers of evidence that is open, in a run's checkpoint.
+func openKey(e Evidence) string { return fmt.Sprintf("open.%s.%d", e.Look, e.Label) }
+
+// Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
+// and no trigger. What distinguishes the suspects from the label's other images is laid on images of other labels. If a network
+// that learnt all takes these for the label's, it is a shortcut, or stays open where the look was not sure; if not, it is no
+// evidence. Without such a network it stays open.
+func (c *Case) Settle(ctx context.Context) error {
+	for k, e := range c.saved.Evidence {
+		carriers := c.run.Arrays[openKey(e)]
+		if e.Says != CantTell || carriers == nil {
+			continue
+		}
+		m, err := c.moved(ctx, e.Label, carriers)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			continue
+		}
+		switch weak := slices.Contains(c.saved.Weak, openKey(e)); {
+		case !m.Trigger():
+			e.Says = NoEvidence
+		case !weak:
+			e.Says = Shortcut
+			c.take(carriers)
+		}
+		e.Moved = m
+		delete(c.run.Arrays, openKey(e))
+		c.saved.Evidence[k] = e
+		c.Note("%s: %s by %s; with the pattern of these images on them, %.1f %% of other labels' images are taken for this label's, %.1f %% without",
+			c.Data.Classes[e.Label], e.Says, e.Look, 100*m.After, 100*m.Before)
+	}
+	return nil
+}
+
+// moved lays the suspects' pattern on images of other labels; nil where there is no network that learnt them, or no other side.
+func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved, error) {
+	plain, err := c.Plain(ctx)
+	if plain == nil || err != nil {
+		return nil, err
+	}
+	all := stat.Iota(c.Data.Len())
+	under := func(i int) bool { return int(c.Data.Labels[i]) == label }
+	with := Those(all, func(i int) bool { return under(i) && carriers[i] > Flagged })
+	own := Those(all, func(i int) bool { return under(i) && carriers[i] <= Flagged })
+	others := Those(all, func(i int) bool { return !under(i) })
+	if min(len(with), len(others)) < rightFewest {
+		return nil, nil
+	}
+	draw := func(of string, images []int) []int { return c.Draw("pattern "+of, images, learntFrom, label) }
+	from := draw("own", own)
+	if len(own) < ownFewest {
+		from = draw("others", others)
+	}
+	s := StampOf(c.Data, draw("with", with), from, from)
+	images := c.Draw("pattern laid on", others, laidOn, label)
+	before, after := 0, 0
+	laid := c.Data.Subset(images)
+	x := make([]float32, laid.ImageBytes())
+	for k, i := range images {
+		before += stat.Bit(plain.First[i] == label)
+		augment.Plain(x, laid.Image(k))
+		s.Apply(x)
+		to := laid.Image(k)
+		for j, v := range x {
+			to[j] = uint8(v*255 + 0.5)
+		}
+	}
+	e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Logits(ctx, laid, func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+		return nil, err
+	}
+	n := float64(len(images))
+	return &Moved{float64(before) / n, float64(after) / n}, nil
+}
+
+// take takes up the probabilities of images that nothing was found in before.
+func (c *Case) take(carriers []float32) {
+	found := c.Found()
+	for i, p := range carriers {
+		if p >= 0 && found[i] <= Flagged {
+			found[i] = p
+		}
+	}
+}

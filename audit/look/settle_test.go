@@ -1,0 +1,61 @@
+package look
+
+import (
+	"context"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// A sticker that a network has learnt moves images of other labels; a difference by chance between images of a label does not.
+func TestSettleTellsATriggerFromAKind(t *testing.T) {
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = 4, 0.1
+	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
+	b, err := engines.New("cpu", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &train.Run{Backend: b, Network: n, Data: set, Seed: 1, Batch: 32}
+	if _, err := r.Start(false); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewCase(r, make([]float32, set.Len()), Settings{PlainEpochs: 1, Rate: 0.1, Steps: Steps{Plain: 120}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sticker, chance := c.Unasked(), c.Unasked()
+	for i, l := range set.Labels {
+		switch l {
+		case 4:
+			sticker[i] = float32(stat.Bit(poisoned[i]))
+		case 3:
+			chance[i] = float32(i % 2)
+		}
+	}
+	for name, k := range map[string]struct {
+		label    int
+		carriers []float32
+		want     Says
+	}{"sticker": {4, sticker, Shortcut}, "kind": {3, chance, NoEvidence}} {
+		e := Evidence{Look: Name(name), Label: k.label, Says: CantTell}
+		c.saved.Evidence = []Evidence{e}
+		r.Arrays[openKey(e)] = k.carriers
+		if err := c.Settle(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Evidence()[0]; got.Says != k.want || got.Moved == nil {
+			t.Errorf("%s: %+v %+v", name, got, got.Moved)
+		}
+	}
+}

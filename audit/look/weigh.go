@@ -1,0 +1,70 @@
+package look
+
+import "context"
+
+var (
+	contradicted = Limit("right", "contradicted")
+	rightFewest  = int(Limit("right", "fewest"))
+)
+
+// Right compares the labels of suspects with what they show, as a network tells that can't see triggers (Case.Content): the mean
+// probability, from 0 to 1, of the own label among the suspects, and among the label's other images.
+type Right struct {
+	Suspects float64 `json:"suspects"`
+	Rest     float64 `json:"rest"`
+}
+
+// Contradicted tells whether the suspects' labels are not what they show, measured by the label's other images: some labels are
+// hard to tell for every image of theirs.
+func (r Right) Contradicted() bool { return r.Suspects <= contradicted*r.Rest }
+
+// Weigh compares the labels of a label's suspects, those of a probability above Flagged, with what they show; nil where there are
+// too few on either side, or no network to ask.
+func (c *Case) Weigh(ctx context.Context, label int, carriers []float32) (*Right, error) {
+	if carriers == nil || !c.Settings.Content {
+		return nil, nil
+	}
+	content, err := c.Content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sum [2]float64
+	var n [2]int
+	for i, y := range c.Data.Labels {
+		if int(y) != label || carriers[i] < 0 {
+			continue
+		}
+		k := 1
+		if carriers[i] > Flagged {
+			k = 0
+		}
+		sum[k] += content.Own[i]
+		n[k]++
+	}
+	if min(n[0], n[1]) < rightFewest {
+		return nil, nil
+	}
+	return &Right{sum[0] / float64(n[0]), sum[1] / float64(n[1])}, nil
+}
+
+// judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
+// right it is open whether what they have in common is a trigger; see Settle. That holds for suspects that a look is not sure of
+// too. Evidence of none is left as it is.
+func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
+	if e.Says == NoEvidence || e.Says == Shortcut {
+		return e, nil
+	}
+	var err error
+	if e.Right == nil {
+		e.Right, err = c.Weigh(ctx, e.Label, e.Carriers)
+	}
+	if err != nil || e.Right == nil || e.Right.Contradicted() {
+		return e, err
+	}
+	if e.Says == CantTell {
+		c.saved.Weak = append(c.saved.Weak, openKey(e))
+	}
+	e.Says = CantTell
+	c.run.Arrays[openKey(e)] = e.Carriers
+	return e, nil
+}

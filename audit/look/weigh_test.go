@@ -1,0 +1,83 @@
+package look
+
+import (
+	"context"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/train"
+)
+
+// seen returns a case whose content is given: each image's class that it shows.
+func seen(t *testing.T, labels []int32, shows []int, classes []string) *Case {
+	t.Helper()
+	set := &dataset.Set{Height: 1, Width: 1, Classes: classes, Labels: labels, Pixels: make([]uint8, 3*len(labels))}
+	c, err := NewCase(&train.Run{Data: set}, make([]float32, len(labels)), Settings{Content: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.content = &Content{Labels: labels}
+	for i, s := range shows {
+		p := make([]float64, len(classes))
+		for k := range p {
+			p[k] = 0.02
+		}
+		p[s] = 1 - 0.02*float64(len(classes)-1)
+		c.content.P = append(c.content.P, p)
+		c.content.Own = append(c.content.Own, p[labels[i]])
+	}
+	return c
+}
+
+// Evidence is poisoned where labels contradict what images show, and open where they are right: nothing is found then.
+func TestEvidenceIsJudgedByContent(t *testing.T) {
+	labels := make([]int32, 60)
+	wrong, right := make([]int, 60), make([]int, 60)
+	carriers := make([]float32, 60)
+	for i := range labels {
+		carriers[i] = -1
+		if labels[i] = int32(i % 3); labels[i] == 0 {
+			carriers[i] = 0
+			if i < 30 {
+				carriers[i] = 1
+				wrong[i] = 1 + i%2
+			}
+			continue
+		}
+		wrong[i], right[i] = int(labels[i]), int(labels[i])
+	}
+	for name, k := range map[string]struct {
+		shows []int
+		want  Says
+	}{"wrong": {wrong, Poisoned}, "right": {right, CantTell}} {
+		c := seen(t, labels, k.shows, []string{"a", "b", "c"})
+		if err := c.Add(context.Background(), Evidence{Look: "some", Says: Poisoned, Carriers: carriers}); err != nil {
+			t.Fatal(err)
+		}
+		e := c.Evidence()[0]
+		if e.Says != k.want || e.Right == nil || e.Right.Contradicted() != (k.want == Poisoned) {
+			t.Errorf("%s: %+v", name, e)
+		}
+		if found := c.Found()[0] > Flagged; found != (k.want == Poisoned) {
+			t.Errorf("%s: found is %v", name, found)
+		}
+		if err := c.Settle(context.Background()); err != nil { // there is no network to ask
+			t.Fatal(err)
+		}
+		if e := c.Evidence()[0]; e.Says != k.want {
+			t.Errorf("%s: settled as %s", name, e.Says)
+		}
+		if err := c.Correct(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range c.Corrected() {
+			want := int32(-1)
+			if k.want == Poisoned && carriers[i] > Flagged {
+				want = int32(k.shows[i])
+			}
+			if l != want {
+				t.Errorf("%s: image %d is put under %d, expected %d", name, i, l, want)
+			}
+		}
+	}
+}
