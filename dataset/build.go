@@ -70,11 +70,15 @@ func (b *builder) build(c *Contents) (*Data, error) {
 		}
 	}
 	b.noteEmpty(d.Train)
+	b.noteMoving()
+	d.Notes, d.Skipped = b.notes, b.skipped
+	return d, nil
+}
+
+func (b *builder) noteMoving() {
 	if b.moving > 0 {
 		b.note("%d images are animated; their first frames are read", b.moving)
 	}
-	d.Notes, d.Skipped = b.notes, b.skipped
-	return d, nil
 }
 
 func (b *builder) note(format string, args ...any) {

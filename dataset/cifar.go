@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // CIFAR's binary version: records of label bytes and 3072 bytes of image, channel after channel.
@@ -25,29 +25,28 @@ const (
 var cifar10Classes = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
 func isCIFAR10(dir string, _ Options) bool {
-	m, _ := filepath.Glob(filepath.Join(dir, "data_batch_*.bin"))
-	return len(m) > 0
+	return len(names.Matching(dir, "data_batch_*.bin")) > 0
 }
 
 func isCIFAR100(dir string, _ Options) bool { return exists(filepath.Join(dir, "train.bin")) }
 
+// exists reports whether there is something of the name. A link that leads nowhere is there, so that reading it says so.
 func exists(path string) bool {
-	_, err := os.Stat(path)
+	_, err := os.Lstat(path)
 	return err == nil
 }
 
 func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
-	files, _ := filepath.Glob(filepath.Join(dir, "data_batch_*.bin"))
+	files := names.Matching(dir, "data_batch_*.bin")
 	if len(files) == 0 {
 		return nil, fmt.Errorf("expected data_batch_1.bin and so on, found none")
 	}
-	sort.Strings(files)
 	s := newStore(dir, o)
-	names, err := s.classNames(filepath.Join(dir, "batches.meta.txt"), cifar10Classes)
+	classes, err := s.classNames(filepath.Join(dir, "batches.meta.txt"), cifar10Classes)
 	if err != nil {
 		return nil, err
 	}
-	return openCIFAR(s, files, filepath.Join(dir, "test_batch.bin"), 1, names)
+	return openCIFAR(s, files, filepath.Join(dir, "test_batch.bin"), 1, classes)
 }
 
 func openCIFAR100(_ context.Context, dir string, o Options) (*Contents, error) {

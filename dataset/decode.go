@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -32,27 +31,6 @@ func isImage(name string) bool {
 		}
 	}
 	return false
-}
-
-// readImage decodes a file to RGB bytes. name is what errors call it.
-func readImage(path, name string) (pixels []uint8, h, w int, err error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	if pixels, h, w, err = decode(raw); err != nil {
-		err = &RecordError{name, -1, "a readable image", err.Error()}
-	}
-	return pixels, h, w, err
-}
-
-// ReadImage reads an image file as RGB bytes of height × width.
-func ReadImage(path string, height, width int) ([]uint8, error) {
-	pixels, h, w, err := readImage(path, path)
-	if err != nil {
-		return nil, err
-	}
-	return Resize(pixels, h, w, height, width), nil
 }
 
 // decode turns an image file's bytes into RGB, upright.

@@ -83,8 +83,8 @@ func (s *store) stat(path string) (fs.FileInfo, error) {
 	if kind := specialFile(st.Mode()); kind != "" {
 		return nil, errors.New(kind)
 	}
-	if stored := storedBytes(st); st.Mode().IsRegular() && st.Size() > maxFile && st.Size()/maxRatio > stored {
-		return nil, fmt.Errorf("a sparse file: %d of its %d MB are there", stored>>20, st.Size()>>20)
+	if kind := hollow(st); kind != "" {
+		return nil, errors.New(kind)
 	}
 	if s.noFollow {
 		if real := realPath(path); !within(s.real, real) {
@@ -92,6 +92,14 @@ func (s *store) stat(path string) (fs.FileInfo, error) {
 		}
 	}
 	return st, nil
+}
+
+// hollow says what a large file is that holds hardly anything but holes.
+func hollow(st fs.FileInfo) string {
+	if stored := storedBytes(st); st.Mode().IsRegular() && st.Size() > maxFile && st.Size()/maxRatio > stored {
+		return fmt.Sprintf("a sparse file: %d of its %d MB are there", stored>>20, st.Size()>>20)
+	}
+	return ""
 }
 
 // specialFile names what can't be read as a file.

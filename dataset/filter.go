@@ -55,7 +55,10 @@ func Filter(ctx context.Context, d *Data, o Options, drop []bool, out string) (n
 		if err := filters[d.Layout](f); err != nil {
 			return err
 		}
-		return f.check(o)
+		if err := f.check(o); err != nil {
+			return fmt.Errorf("%w%s", err, f.emptied())
+		}
+		return nil
 	})
 	return f.notes, err
 }
@@ -148,6 +151,9 @@ func (f *filter) check(o Options) error {
 	if err := same(f.data.Train, keep, got.Train); err != nil {
 		return fmt.Errorf("written training images differ from those to be kept: %w", err)
 	}
+	if f.data.Unlabelled != got.Unlabelled {
+		return fmt.Errorf("of %d test images without labels %d were written", f.data.Unlabelled, got.Unlabelled)
+	}
 	if f.data.Test == nil || got.Test == nil {
 		if f.data.Test.count() != got.Test.count() {
 			return fmt.Errorf("of %d test images %d were written", f.data.Test.count(), got.Test.count())
@@ -158,6 +164,26 @@ func (f *filter) check(o Options) error {
 		return fmt.Errorf("written test images differ: %w", err)
 	}
 	return nil
+}
+
+// emptied names the classes of which no training image is kept, which some layouts then don't know.
+func (f *filter) emptied() string {
+	kept := make([]int, len(f.data.Train.Classes))
+	for i, l := range f.data.Train.Labels {
+		if !f.drop[i] {
+			kept[l]++
+		}
+	}
+	var empty []string
+	for c, n := range f.data.Train.Counts() {
+		if n > 0 && kept[c] == 0 {
+			empty = append(empty, f.data.Train.Classes[c])
+		}
+	}
+	if len(empty) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; every training image of the classes %q would be dropped", empty)
 }
 
 func indices(n int) []int {

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // numpy filters the arrays of training images and labels, and others with as many rows unless they are named after
@@ -29,10 +31,7 @@ func (f *filter) numpy() error {
 	}
 	archive := filepath.Join(f.base, f.only)
 	if f.only == "" {
-		zips, err := filepath.Glob(filepath.Join(globEscape(f.base), "*.npz"))
-		if err != nil {
-			return err
-		}
+		zips := names.Matching(f.base, "*.npz")
 		if len(zips) != 1 {
 			return f.npyFolder(images, drop)
 		}
@@ -62,10 +61,7 @@ func arrayName(file string) string {
 }
 
 func (f *filter) npyFolder(images string, drop map[int]bool) error {
-	all, err := filepath.Glob(filepath.Join(globEscape(f.base), "*.npy"))
-	if err != nil {
-		return err
-	}
+	all := names.Matching(f.base, "*.npy")
 	total := -1
 	rows := map[string]int{}
 	for _, p := range all {

@@ -7,19 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
 // pickles filters CIFAR's Python version. A batch is pickled anew, with all its keys; lists that are as long as the batch,
 // such as labels and file names, lose the same rows.
 func (f *filter) pickles() error {
-	all, err := filepath.Glob(filepath.Join(globEscape(f.base), "*"))
-	if err != nil {
-		return err
-	}
-	rows, err := f.rowFiles(all)
+	rows, err := f.rowFiles(names.Matching(f.base, "*"))
 	if err != nil {
 		return err
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // copyRows copies rows of a fixed size but those in drop. A rest that is no whole row is copied too.
@@ -38,11 +38,7 @@ func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool) error {
 
 // cifar filters CIFAR's binary version, whose records begin with so many bytes of labels.
 func (f *filter) cifar(labels int64) error {
-	batches, err := filepath.Glob(filepath.Join(globEscape(f.base), "*.bin"))
-	if err != nil {
-		return err
-	}
-	rows, err := f.rowFiles(batches)
+	rows, err := f.rowFiles(names.Matching(f.base, "*.bin"))
 	if err != nil {
 		return err
 	}
@@ -53,11 +49,6 @@ func (f *filter) cifar(labels int64) error {
 		}
 	}
 	return f.rewrites(write)
-}
-
-// globEscape makes a folder's name one that a pattern takes for itself.
-func globEscape(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 // convert writes a file of another with buffers, both gzipped if their name ends in gz.

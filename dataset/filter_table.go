@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
 // tableLine is a row of a table as it is written.
@@ -27,6 +29,13 @@ type tableLine struct {
 
 // tableText splits a table into its head, which JSON Lines have none of, and its rows. Row k counts from 1 as k+1.
 func tableText(file string) (head []byte, lines []tableLine, err error) {
+	st, err := newStore(filepath.Dir(file), Options{}).stat(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if need, free := 4*st.Size(), sysinfo.AvailableMemory(); free > 0 && need > free {
+		return nil, nil, fmt.Errorf("%s: a table takes %d MB of memory, %d MB are free", file, need>>20, free>>20)
+	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, nil, err
@@ -35,11 +44,13 @@ func tableText(file string) (head []byte, lines []tableLine, err error) {
 	if strings.HasSuffix(strings.ToLower(file), ".jsonl") {
 		return nil, jsonLines(raw), nil
 	}
-	c := csv.NewReader(bytes.NewReader(raw))
+	text := bytes.TrimPrefix(raw, []byte("\ufeff"))
+	mark := int64(len(raw) - len(text))
+	c := csv.NewReader(bytes.NewReader(text))
 	c.FieldsPerRecord, c.ReuseRecord = -1, true
-	c.Comma = separatorOf(raw, strings.HasSuffix(strings.ToLower(file), ".tsv"))
+	c.Comma = separator(text[:min(len(text), 4096)], strings.HasSuffix(strings.ToLower(file), ".tsv"))
 	var paths []int
-	for at := int64(0); ; at = c.InputOffset() {
+	for at := int64(0); ; at = mark + c.InputOffset() {
 		cells, err := c.Read()
 		if errors.Is(err, io.EOF) {
 			return head, lines, nil
@@ -47,11 +58,11 @@ func tableText(file string) (head []byte, lines []tableLine, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file, err)
 		}
-		text := raw[at:c.InputOffset()]
+		text := raw[at : mark+c.InputOffset()]
 		if head == nil {
 			head = text
 			for k, name := range cells {
-				if slices.Contains(pathColumns, strings.ToLower(strings.Trim(name, "\ufeff \t"))) {
+				if slices.Contains(pathColumns, strings.ToLower(strings.TrimSpace(name))) {
 					paths = append(paths, k)
 				}
 			}
@@ -84,18 +95,6 @@ func jsonLines(raw []byte) (lines []tableLine) {
 		lines = append(lines, l)
 	}
 	return lines
-}
-
-// separatorOf looks at the line of column names.
-func separatorOf(raw []byte, tabs bool) rune {
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
-	switch {
-	case tabs || bytes.ContainsRune(line, '\t') && !bytes.ContainsRune(line, ','):
-		return '\t'
-	case bytes.ContainsRune(line, ';') && !bytes.ContainsRune(line, ','):
-		return ';'
-	}
-	return ','
 }
 
 // toUTF8 converts UTF-16, with a byte-order mark or without, to UTF-8 with one. Other text stays as it is.

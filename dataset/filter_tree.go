@@ -53,7 +53,7 @@ func (c *treeCopy) folder(rel string) error {
 		case e.Type()&fs.ModeSymlink != 0:
 			err = c.link(at)
 		case e.Type().IsRegular():
-			err = c.file(at)
+			err = c.regular(at)
 		default:
 			c.note("%s is no file and was not copied", at)
 		}
@@ -62,6 +62,19 @@ func (c *treeCopy) folder(rel string) error {
 		}
 	}
 	return nil
+}
+
+// regular copies a file of a folder, but none that no reader reads either.
+func (c *treeCopy) regular(rel string) error {
+	st, err := os.Stat(c.from(rel))
+	if err != nil {
+		return err
+	}
+	if kind := hollow(st); kind != "" {
+		c.note("%s is %s, and was not copied", rel, kind)
+		return nil
+	}
+	return c.file(rel)
 }
 
 func (c *treeCopy) file(rel string) error {
@@ -119,6 +132,12 @@ func (c *treeCopy) linked(rel string) error {
 		}
 		if st, err := os.Stat(c.from(at)); err == nil && st.IsDir() {
 			if err := c.linked(at); err != nil {
+				return err
+			}
+			continue
+		}
+		if c.rewrite(at) != nil { // a table of what lies here
+			if err := c.file(at); err != nil {
 				return err
 			}
 			continue

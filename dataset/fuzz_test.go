@@ -103,6 +103,32 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
+// FuzzGTSRB gives GTSRB's table, beside which an image lies.
+func FuzzGTSRB(f *testing.F) {
+	for _, text := range []string{
+		"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\n00000.ppm;1;1;0;0;0;0;1\n", "Filename;ClassId\n00000.ppm;-1\n\"00000.ppm\";1\n",
+		"\xef\xbb\xbfClassId;Filename\r\n0;00000.ppm\r\n1;../x\r\n", "\xff\xfeF\x00;\x00\n\x00", "Filename;ClassId\n;99999999999999999999\n",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		dir := filepath.Join(t.TempDir(), "Final_Training", "Images")
+		for class, table := range map[string][]byte{"00000": []byte("Filename;ClassId\n00000.ppm;0\n"), "00001": raw} {
+			put(t, filepath.Join(dir, class, "00000.ppm"), []byte("P6\n1 1\n255\nabc"))
+			put(t, filepath.Join(dir, class, "GT-"+class+".csv"), table)
+		}
+		d, err := Load(context.Background(), filepath.Dir(filepath.Dir(dir)), Options{SkipBad: true})
+		if err != nil {
+			return
+		}
+		for _, l := range d.Train.Labels {
+			if l < 0 || l > 1 {
+				t.Errorf("label %d of 2 classes", l)
+			}
+		}
+	})
+}
+
 func FuzzParquet(f *testing.F) {
 	corpus.Add(f)
 	seedFrom(f, "testdata/parquet/data/*")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -134,10 +135,7 @@ func (d *document) block(results, name string) (string, error) {
 
 // keptSet reads the grids of a folder, in the order in which their experiments are listed.
 func keptSet(folder string) ([]*Runner, error) {
-	files, err := filepath.Glob(filepath.Join(folder, "*"+storeExt))
-	if err != nil {
-		return nil, err
-	}
+	files := names.Matching(folder, "*"+storeExt)
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s holds no results", folder)
 	}

@@ -84,12 +84,15 @@ func decode(from io.Reader) (*Grid, error) {
 	if err := d.Decode(g); err != nil {
 		return nil, err
 	}
+	if err := d.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("expected one grid, found more behind it")
+	}
 	return g, g.Check()
 }
 
 // Check fills in defaults and reports what is wrong.
 func (g *Grid) Check() error {
-	if g.Name == "" || strings.ContainsAny(g.Name, `/\ `) {
+	if strings.Trim(g.Name, ".") == "" || strings.ContainsAny(g.Name, `/\ `) {
 		return fmt.Errorf("name %q, expected a word for the folder", g.Name)
 	}
 	if g.Data == "" || len(g.Attacks) == 0 || len(g.Defenses) == 0 {

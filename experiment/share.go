@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // training is all that a cell's training depends on: cells of several grids that agree in it are one run.
@@ -61,11 +61,8 @@ func (r *Runner) adopt() error {
 			}
 		}
 	}
-	beside, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(r.Folder)), "*", gridFile))
-	if err != nil {
-		return err
-	}
-	for _, path := range slices.Sorted(slices.Values(beside)) {
+	for _, folder := range names.Matching(filepath.Dir(filepath.Clean(r.Folder)), "*") {
+		path := filepath.Join(folder, gridFile)
 		g, err := Read(path)
 		if err != nil || filepath.Dir(path) == filepath.Clean(r.Folder) {
 			continue // not ours to judge
@@ -95,11 +92,7 @@ func (r *Runner) adoptKept(wanted map[string]Cell) error {
 	if r.Keep == "" {
 		return nil
 	}
-	files, err := filepath.Glob(filepath.Join(r.Keep, "*"+storeExt))
-	if err != nil {
-		return err
-	}
-	for _, path := range slices.Sorted(slices.Values(files)) {
+	for _, path := range names.Matching(r.Keep, "*"+storeExt) {
 		other, err := openStore(path)
 		if err != nil || other.grid == nil || other.grid.Name == r.Grid.Name {
 			continue // not ours to judge

@@ -34,8 +34,12 @@ type Backend struct {
 
 // New returns the backend. config is empty or "threads=N": how many of GOMAXPROCS threads a computation uses
 // (default all). Several programs that run at a time, with a share of the threads each, get more done than one
-// program with all of them; the results are the same.
+// program with all of them; the results are the same. A value of UNPOISON_CPU that is none of this processor's
+// instruction sets is an error.
 func New(config string) (*Backend, error) {
+	if err := kernel.Asked(); err != nil {
+		return nil, err
+	}
 	if config == "" {
 		return &Backend{}, nil
 	}

@@ -3,7 +3,7 @@
 
 Needs NumPy, Pillow and the commands tar, gzip and zstd:  python3 make.py
 """
-import gzip, json, os, pickle, shutil, struct, subprocess
+import gzip, io, json, os, pickle, shutil, struct, subprocess
 import numpy as np
 from PIL import Image
 
@@ -98,6 +98,14 @@ img.save("odd/plain.ppm")
 img.quantize(4).save("odd/palette.png")
 Image.fromarray((base[..., 0].astype(np.uint16) * 257)).save("odd/grey16.png")
 img.convert("CMYK").save("odd/cmyk.jpg", quality=95)
+# Ink in YCbCr, and black, both as Adobe stores them: Pillow writes none such, so it is given what stands in the file.
+ink = np.asarray(Image.fromarray(255 - base).convert("YCbCr"))
+stored = np.concatenate([ink, np.full((16, 24, 1), 255, np.uint8)], 2)
+ycck = io.BytesIO()
+Image.fromarray(255 - stored, "CMYK").save(ycck, "JPEG", quality=95, subsampling=0)
+ycck = bytearray(ycck.getvalue())
+ycck[ycck.index(b"Adobe") + 11] = 2
+open("odd/ycck.jpg", "wb").write(ycck)
 turned = {1: img, 3: img.transpose(Image.ROTATE_180), 6: img.transpose(Image.ROTATE_90), 8: img.transpose(Image.ROTATE_270)}
 for o, picture in turned.items():  # stored turned, to be shown upright
     exif = Image.Exif()

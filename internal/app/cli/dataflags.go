@@ -34,7 +34,7 @@ func (f *dataFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.opts.Image, "image", "", "`COLUMN` of the images (default the one with a usual name)")
 	fl.StringVar(&f.opts.Root, "root", "", "`DIR` that the paths in a table are in (default the table's folder and the data's)")
 	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
-	fl.IntVar(&f.opts.Depth, "depth", 0, "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)")
+	fl.IntVar(&f.opts.Depth, "depth", 0, depthHelp)
 }
 
 const (
@@ -52,8 +52,8 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	if f.opts.Size < 0 || f.opts.Size > mostPixels {
 		return nil, usagef("--size %d, expected up to %d pixels", f.opts.Size, mostPixels)
 	}
-	if d := f.opts.Depth; d != 0 && (d < 8 || d > 16) {
-		return nil, usagef("--depth %d, expected 8 to 16 bits", d)
+	if err := checkDepth(f.opts.Depth); err != nil {
+		return nil, err
 	}
 	f.opts.Seed = seed
 	if f.spec == "signs" {
@@ -74,6 +74,15 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	}
 	a.understood(d)
 	return d, nil
+}
+
+const depthHelp = "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)"
+
+func checkDepth(bits int) error {
+	if bits != 0 && (bits < 8 || bits > 16) {
+		return usagef("--depth %d, expected 8 to 16 bits", bits)
+	}
+	return nil
 }
 
 // understood says on standard error what was read.

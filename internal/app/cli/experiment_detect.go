@@ -61,6 +61,9 @@ are from; experiment detect table shows the results.`,
 					return usagef("--family %q, expected NAME=DIR", given)
 				}
 				r.Families[name] = dir
+				if err := apart([]string{out, keep}, dir); err != nil {
+					return err
+				}
 			}
 			if err := r.Check(); err != nil {
 				return &usageError{err}

@@ -111,6 +111,9 @@ func oneArgument(what string) cobra.PositionalArgs {
 
 // runGrid runs a grid and writes its tables, also of what was finished before an error.
 func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gridFlags) (*experiment.Runner, error) {
+	if err := apart([]string{out, f.keep}, g.Data, g.Pretrain); err != nil {
+		return nil, err
+	}
 	threads := 0
 	if f.jobs > 1 {
 		threads = max(1, runtime.GOMAXPROCS(0)/f.jobs)

@@ -129,6 +129,21 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool) (
 	return notes, runs.WriteKept(f.list, d.Train, drop)
 }
 
+// apart refuses folders to write to that lie in data.
+func apart(outs []string, datas ...string) error {
+	for _, out := range outs {
+		for _, data := range datas {
+			if out == "" || data == "" {
+				continue
+			}
+			if err := dataset.Outside(out, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // checkOut refuses an --out that lies in the data that a command reads.
 func checkOut(c *cobra.Command) error {
 	value := func(name string) string {
@@ -137,8 +152,8 @@ func checkOut(c *cobra.Command) error {
 		}
 		return ""
 	}
-	for _, out := range []string{"out", "list"} {
-		for _, data := range []string{"data", "clean"} {
+	for _, out := range []string{"out", "list", "keep", "markdown"} {
+		for _, data := range []string{"data", "clean", "gtsrb", "photos"} {
 			if value(out) == "" || value(data) == "" {
 				continue
 			}

@@ -36,6 +36,10 @@ func TestOutputInTheDataIsRefused(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(data, "a"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	grid := filepath.Join(t.TempDir(), "grid.yaml")
+	if err := os.WriteFile(grid, []byte("name: g\ndata: folder:"+data+"\nattacks: [none]\ndefenses: [none]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, out := range []string{data, filepath.Join(data, "out")} {
 		for _, args := range [][]string{
 			{"train", "--data", data, "--out", out},
@@ -45,6 +49,10 @@ func TestOutputInTheDataIsRefused(t *testing.T) {
 			{"data", "filter", "--data", data, "--suspects", "x", "--out", out},
 			{"data", "filter", "--data", data, "--suspects", "x", "--list", filepath.Join(out, "list.csv")},
 			{"unlearn", "--data", data, "--model", "x", "--suspects", "x", "--out", out},
+			{"experiment", "run", grid, "--out", out},
+			{"experiment", "run", grid, "--out", t.TempDir(), "--keep", out},
+			{"experiment", "paper", "gtsrb", "--gtsrb", data, "--out", out},
+			{"experiment", "detect", "--family", "cifar10=" + data, "--out", out},
 			{"repair", "--clean", data, "--model", "x", "--method", "fp", "--out", out},
 		} {
 			if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, "lies in the data") {

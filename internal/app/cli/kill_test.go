@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,16 +27,17 @@ type killed struct {
 	whole   bool                                             // the folder is there whole or not at all
 }
 
-// UNPOISON_KILLS=50 go test -run TestKills -timeout 0 ./internal/app/cli kills each command so often, at random moments.
+// UNPOISON_KILLS=50 go test -run TestKills -timeout 0 ./internal/app/cli kills each command so often, at random moments and,
+// where there is strace, at random system calls.
 // What is left then loads as far as it is there, and the command ends in the same bytes as if it had not been killed.
 func TestKills(t *testing.T) {
 	kills, err := strconv.Atoi(os.Getenv("UNPOISON_KILLS"))
 	if err != nil {
 		t.Skip("UNPOISON_KILLS is not set")
 	}
-	data := signFolder(t, 200, 40)
+	data := signFolder(t, 100, 20)
 	list := filepath.Join(t.TempDir(), "list.csv")
-	first, err := filepath.Glob(filepath.Join(data, "train", "*", "0000[0-4]*.png"))
+	first, err := filepath.Glob(filepath.Join(data, "train", "*", "0000[0-2]*.png"))
 	if err != nil || len(first) < 20 {
 		t.Fatal(first, err)
 	}
@@ -48,7 +50,7 @@ func TestKills(t *testing.T) {
 		text += filepath.ToSlash(rel) + "\n"
 	}
 	grid := filepath.Join(t.TempDir(), "grid.yaml")
-	for path, text := range map[string]string{list: text, grid: "name: g\ndata: signs\nlimit: 120\ntest: 20\nmodel: small-cnn\nclean: 0.5\n" +
+	for path, text := range map[string]string{list: text, grid: "name: g\ndata: signs\nlimit: 100\ntest: 20\nmodel: small-cnn\nclean: 0.5\n" +
 		"attacks: [none, badnets]\ndefenses: [none, abl, fp]\nsettings: \"batch=32,isolate_epochs=1,tune_epochs=1,unlearn_steps=4,isolation=0.05\"\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -65,7 +67,7 @@ func TestKills(t *testing.T) {
 			return all
 		}
 	}
-	search := []string{"--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2", "--biased-rounds", "0", "--epochs-inspect", "0"}
+	search := []string{"--model", "small-cnn", "--batch", "32", "--epochs-isolate", "1", "--biased-rounds", "0", "--epochs-inspect", "0"}
 	for _, k := range []killed{
 		{"abl", func(out string) []string { return tiny(data, out) }, []string{"--resume"}, named(runs.ModelFile, runs.SuspectsFile, runs.LogFile), false},
 		{"auto", func(out string) []string {
@@ -100,28 +102,26 @@ func (k *killed) run(t *testing.T, kills int) {
 	took := time.Since(start)
 	want := k.files(t, whole)
 	r := rand.New(rand.NewPCG(1, uint64(len(k.name))))
-	during, early := 0, 0
-	for n := range kills {
+	calls := systemCalls(t, program(k.command(filepath.Join(t.TempDir(), k.name, "out"))...))
+	ways := []func(c *exec.Cmd) bool{func(c *exec.Cmd) bool { return killAfter(t, c, time.Duration(r.Int64N(int64(took)))) }}
+	if len(calls) > 0 {
+		ways = append(ways, func(c *exec.Cmd) bool { return killAt(t, c, calls[r.IntN(len(calls))], r) })
+	}
+	done, early := make([]int, len(ways)), 0
+	for n := 0; sum(done) < kills && n < 4*kills; n++ {
 		out := filepath.Join(t.TempDir(), k.name, "out")
 		for round := range 2 { // killed again while it goes on
 			args := k.command(out)
 			if round > 0 {
 				args = append(args, k.resume...)
 			}
-			c := program(args...)
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Duration(r.Int64N(int64(took))))
-			_ = c.Process.Kill() // it may have finished
-			_ = c.Wait()
-			if !c.ProcessState.Exited() {
-				during++
+			if way := (n + round) % len(ways); ways[way](program(args...)) {
+				done[way]++
 			}
 			if k.loads(t, out, want) {
 				early++
 			}
-			if k.whole || k.resume == nil {
+			if k.whole {
 				break
 			}
 		}
@@ -135,8 +135,21 @@ func (k *killed) run(t *testing.T, kills int) {
 		if beside, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".*")); len(beside) > 0 {
 			t.Errorf("kill %d: %v is left", n, beside)
 		}
+		if t.Failed() {
+			break
+		}
 	}
-	t.Logf("%s: %d kills took effect, %d left something, all went on to the same %d files", k.name, during, early, len(want))
+	t.Logf("%s: %v kills took effect, at random moments and at system calls; %d left something; all went on to the same %d files", k.name, done, early, len(want))
+	if sum(done) < kills {
+		t.Errorf("%d kills took effect, expected %d", sum(done), kills)
+	}
+}
+
+func sum(all []int) (n int) {
+	for _, v := range all {
+		n += v
+	}
+	return n
 }
 
 func (k *killed) same(t *testing.T, when string, want, got map[string][]byte) {

@@ -26,7 +26,7 @@ type guess struct {
 
 func (a *app) predict() *cobra.Command {
 	var m modelFlags
-	var top int
+	var top, depth int
 	c := &cobra.Command{
 		Use:   "predict FILE…",
 		Short: "Classify image files with a model",
@@ -48,18 +48,21 @@ names no classes, and their numbers are printed.`,
 			if top < 1 {
 				return usagef("--top %d, expected 1 or more", top)
 			}
+			if err := checkDepth(depth); err != nil {
+				return err
+			}
 			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
 			info.NumberClasses(n)
 			set := &dataset.Set{Height: n.Height, Width: n.Width, Classes: info.Classes, Labels: make([]int32, len(files))}
-			for _, f := range files {
-				pixels, err := dataset.ReadImage(f, n.Height, n.Width)
-				if err != nil {
-					return err
-				}
-				set.Pixels = append(set.Pixels, pixels...)
+			var notes []string
+			if set.Pixels, notes, err = dataset.ReadImages(c.Context(), files, n.Height, n.Width, depth); err != nil {
+				return err
+			}
+			for _, n := range notes {
+				fmt.Fprintln(a.err, printable.Text("note: "+n))
 			}
 			b, err := a.backend()
 			if err != nil {
@@ -85,6 +88,7 @@ names no classes, and their numbers are printed.`,
 		},
 	}
 	m.add(c)
+	c.Flags().IntVar(&depth, "depth", 0, depthHelp)
 	c.Flags().IntVar(&top, "top", 3, "how many classes to print")
 	return c
 }

@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"unsafe"
 )
 
@@ -40,19 +42,27 @@ type Tile struct {
 func (t *Tile) Run(a *WeightGradArgs) { t.run((*byte)(unsafe.Pointer(a))) }
 
 // Active is the set in use: the best that the processor has, or what UNPOISON_CPU names, if it has that.
-var Active = choose(os.Getenv("UNPOISON_CPU"))
+var Active, asked = choose(os.Getenv("UNPOISON_CPU"))
+
+// Asked returns an error if UNPOISON_CPU names no set that this processor has.
+func Asked() error { return asked }
 
 // Sets lists what this processor can run, best first; the last is generic.
 func Sets() []*Set { return append(native(), &generic) }
 
-func choose(name string) *Set {
+func choose(name string) (*Set, error) {
 	sets := Sets()
+	var names []string
 	for _, s := range sets {
 		if s.Name == name {
-			return s
+			return s, nil
 		}
+		names = append(names, s.Name)
 	}
-	return sets[0]
+	if name != "" {
+		return sets[0], fmt.Errorf("UNPOISON_CPU=%s: expected one of this processor's instruction sets, %s", name, strings.Join(names, ", "))
+	}
+	return sets[0], nil
 }
 
 // part returns how many of those left one kernel does, of which it can do most.
