@@ -84,7 +84,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result
 		return nil, errors.New("all images look poisoned: nothing is left to train on")
 	}
 	if o.Init == nil && len(o.Looks) == 0 {
-		if found.Measured, err = search.RatesFor(configuration(recipe, ranking, data.Train.Len())); err != nil {
+		if found.Measured, err = search.RatesFor(configuration(recipe, ranking, data.Train.Len(), r.Network.Stem)); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +140,7 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 
 // configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to so many images.
 // Flips follow the data's layout.
-func configuration(recipe train.Recipe, ranking isolate.Options, images int) any {
+func configuration(recipe train.Recipe, ranking isolate.Options, images, stem int) any {
 	plain, of := train.DefaultRecipe(), isolate.Default()
 	if fit := of.Fit(images, plain.Fit(images).Batch); recipe.Batch == plain.Fit(images).Batch && ranking.IsolateEpochs == fit.IsolateEpochs && ranking.Isolation == fit.Isolation {
 		recipe.Batch, ranking.IsolateEpochs, ranking.Isolation = plain.Batch, of.IsolateEpochs, of.Isolation
@@ -153,8 +153,9 @@ func configuration(recipe train.Recipe, ranking isolate.Options, images int) any
 		Loss, Sign, Rank         string
 		PlainRate                float64
 		Augment                  bool
+		Stem                     bool `json:",omitempty"` // as larger images get; the rates are those of networks without
 	}{
 		recipe.Network, recipe.Batch, ranking.IsolateEpochs, ranking.IsolateMost, ranking.RankEpochs, ranking.IsolateRate, ranking.Gamma, ranking.Isolation,
-		ranking.Loss, ranking.Sign, ranking.Rank, recipe.TuneRate, recipe.Augment,
+		ranking.Loss, ranking.Sign, ranking.Rank, recipe.TuneRate, recipe.Augment, stem > 1,
 	}
 }

@@ -15,7 +15,7 @@ import (
 // isolations too, such as another γ or the paper's recipe.
 func TestMeasuredRatesAreTheDefaults(t *testing.T) {
 	of := func(r train.Recipe, i isolate.Options, a audit.Options, images int) *audit.ErrorRates {
-		m, err := a.RatesFor(configuration(r, i, images))
+		m, err := a.RatesFor(configuration(r, i, images, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,6 +26,9 @@ func TestMeasuredRatesAreTheDefaults(t *testing.T) {
 		r.TuneEpochs, r.Schedule, r.Flip, a.Against, a.Stamp = 1, "cosine", false, 0, false
 		if of(r, i, a, images) == nil {
 			t.Errorf("%d images: the default search comes without rates", images)
+		}
+		if m, err := a.RatesFor(configuration(r, i, images, 2)); err != nil || m != nil {
+			t.Errorf("%d images, a network with a stem: %v, %v", images, m, err)
 		}
 		for name, change := range map[string]func(r *train.Recipe, i *isolate.Options, a *audit.Options){
 			"network":   func(r *train.Recipe, _ *isolate.Options, _ *audit.Options) { r.Network = "small-cnn" },

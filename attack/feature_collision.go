@@ -113,7 +113,7 @@ func (f *collision) network() (*model.Network, model.State) {
 	if f.FC.Attacker == "clean" {
 		return f.net, f.state
 	}
-	n, err := model.New(f.net.Arch, f.net.Classes-1, f.net.Height, f.net.Width)
+	n, err := model.NewStem(f.net.Arch, f.net.Classes-1, f.net.Height, f.net.Width, f.net.Stem)
 	if err != nil {
 		panic(err) // it was made with a class more
 	}

@@ -52,6 +52,36 @@ func TestModelRoundTrip(t *testing.T) {
 	}
 }
 
+// A network with a stem comes back with it, also where only the tensors tell. One without stays so at any size.
+func TestStemRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	for _, stem := range []int{1, 2, 3} {
+		n, err := model.NewStem("small-cnn", 3, 64, 48, stem)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := n.Init(7)
+		info := Info{Arch: n.Arch, Classes: []string{"a", "b", "c"}, Height: 64, Width: 48}
+		if err := Save(path, s, info); err != nil {
+			t.Fatal(err)
+		}
+		got, state, _, err := Load(path)
+		if err != nil || got.Stem != stem || got.Height != 64 || got.Width != 48 || state.Digest() != s.Digest() {
+			t.Errorf("patches of %d: %+v, %v", stem, got, err)
+		}
+		arrays, _, err := ReadArrays(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteArrays(path, arrays, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, _, err = Load(path); err != nil || got.Stem != stem || got.Height != 32*stem {
+			t.Errorf("patches of %d, without metadata: %+v, %v", stem, got, err)
+		}
+	}
+}
+
 func TestLayoutIsPyTorchs(t *testing.T) {
 	_, s, info := small(t)
 	path := filepath.Join(t.TempDir(), "m.safetensors")

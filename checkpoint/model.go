@@ -47,10 +47,14 @@ func Save(path string, s model.State, info Info) error {
 		dims, data := t.PyTorch()
 		arrays[t.Name] = Array{dims, data}
 	}
-	return WriteArrays(path, arrays, map[string]string{
+	meta := map[string]string{
 		"format": "pt", "architecture": info.Arch, "classes": string(classes),
 		"height": strconv.Itoa(info.Height), "width": strconv.Itoa(info.Width), "unpoison": info.Version,
-	})
+	}
+	if stem := model.StemOf(s); stem > 1 {
+		meta["stem"] = strconv.Itoa(stem)
+	}
+	return WriteArrays(path, arrays, meta)
 }
 
 // Load reads a model file and its network: what Save wrote, safetensors of other programs, or a PyTorch
@@ -123,8 +127,14 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	if err := fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height)); err != nil {
 		return nil, err
 	}
+	stem := 1
+	if text := f.meta["stem"]; text != "" {
+		if stem, err = strconv.Atoi(text); err != nil || stem < 1 || stem > max(i.Height, i.Width) {
+			return nil, fmt.Errorf("expected the side of the stem's patches, found %.20q", text)
+		}
+	}
 	build := func(classes, height, width int) (*model.Network, error) {
-		return model.New(i.Arch, classes, height, width)
+		return model.NewStem(i.Arch, classes, height, width, stem)
 	}
 	for _, a := range own {
 		if a.Name == i.Arch {

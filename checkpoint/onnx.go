@@ -124,7 +124,7 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 			in = append(in, name(v))
 		}
 		out := name(l.Out)
-		square := []message{ints64("kernel_shape", l.Kernel, l.Kernel), ints64("strides", l.Stride, l.Stride), ints64("pads", l.Pad, l.Pad, l.Pad, l.Pad)}
+		square := []message{ints64("kernel_shape", l.Kernel, l.Kernel), ints64("strides", l.Stride, l.Stride), ints64("pads", l.Pad[0], l.Pad[1], l.Pad[0], l.Pad[1])}
 		switch l.Kind {
 		case "conv":
 			add(node("Conv", append(in, l.Name+".weight"), out, square...))
@@ -162,6 +162,9 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 	m := message(nil).number(1, 8).text(2, "unpoison").text(3, info.Version).raw(7, g)
 	m = m.raw(8, message(nil).text(1, "").number(2, onnxOpset))
 	meta := map[string]string{"architecture": n.Arch, "classes": string(classes), "height": strconv.Itoa(n.Height), "width": strconv.Itoa(n.Width)}
+	if n.Stem > 1 {
+		meta["stem"] = strconv.Itoa(n.Stem)
+	}
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
 		m = m.raw(14, message(nil).text(1, k).text(2, meta[k]))
 	}

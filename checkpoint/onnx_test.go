@@ -32,11 +32,11 @@ func naive(t *testing.T, l model.Layer, in []image, s model.State) image {
 	}
 	x := in[0]
 	window := func(c int, at func(y, xx, c int) float64) image {
-		out := image{c, (x.h+2*l.Pad-l.Kernel)/l.Stride + 1, (x.w+2*l.Pad-l.Kernel)/l.Stride + 1, nil}
+		out := image{c, (x.h+2*l.Pad[0]-l.Kernel)/l.Stride + 1, (x.w+2*l.Pad[1]-l.Kernel)/l.Stride + 1, nil}
 		for o := range c {
 			for y := range out.h {
 				for xx := range out.w {
-					out.v = append(out.v, at(y*l.Stride-l.Pad, xx*l.Stride-l.Pad, o))
+					out.v = append(out.v, at(y*l.Stride-l.Pad[0], xx*l.Stride-l.Pad[1], o))
 				}
 			}
 		}
@@ -114,8 +114,10 @@ func TestLayersAreTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, arch := range model.Names() {
-		n, err := model.New(arch, 5, 16, 16)
+	const h, w = 17, 25 // neither a multiple of the stem's patches
+	for k, arch := range append(model.Names(), "small-cnn") {
+		stem := 1 + k/len(model.Names())
+		n, err := model.NewStem(arch, 5, h, w, stem)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,11 +130,11 @@ func TestLayersAreTheNetwork(t *testing.T) {
 				}
 			}
 		}
-		set := &dataset.Set{Height: 16, Width: 16, Classes: make([]string, 5), Pixels: make([]uint8, 16*16*3), Labels: []int32{0}}
-		x := image{3, 16, 16, make([]float64, 16*16*3)}
+		set := &dataset.Set{Height: h, Width: w, Classes: make([]string, 5), Pixels: make([]uint8, h*w*3), Labels: []int32{0}}
+		x := image{3, h, w, make([]float64, h*w*3)}
 		for i := range set.Pixels {
 			set.Pixels[i] = uint8(r.IntN(256))
-			x.v[i%3*256+i/3] = float64(set.Pixels[i]) / 255
+			x.v[i%3*h*w+i/3] = float64(set.Pixels[i]) / 255
 		}
 		layers, err := n.Layers()
 		if err != nil {

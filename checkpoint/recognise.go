@@ -16,7 +16,7 @@ const maxClasses = 1 << 16
 var probes = sync.OnceValues(func() ([]*model.Network, error) {
 	var all []*model.Network
 	for _, arch := range model.Names() {
-		n, err := usual(arch, 2)
+		n, err := usual(arch, 2, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -25,13 +25,21 @@ var probes = sync.OnceValues(func() ([]*model.Network, error) {
 	return all, nil
 })
 
-// usual returns a network for its usual input size.
-func usual(arch string, classes int) (*model.Network, error) {
-	size := 32
+// usual returns a network for its usual input size, which is as much larger as the patches of its stem.
+func usual(arch string, classes, stem int) (*model.Network, error) {
+	size := 32 * stem
 	if arch == "resnet-34" {
 		size = 224
 	}
-	return model.New(arch, classes, size, size)
+	return model.NewStem(arch, classes, size, size, stem)
+}
+
+// stemIn returns the side of the patches that the stem among tensors takes; 1 if there is none.
+func stemIn(arrays tensors) int {
+	if a := arrays[model.StemWeight]; len(a.dims) == 4 && a.dims[2] > 1 && a.dims[2] <= 32 {
+		return a.dims[2]
+	}
+	return 1
 }
 
 // recognise finds the network that tensors belong to by their names and shapes. Files of other programs
@@ -51,7 +59,7 @@ func recognise(arrays tensors) (*model.Network, error) {
 	// The classifier's shape depends on the classes.
 	weight, _ := best.Spec().Classifier()
 	if a := arrays[weight.Name]; len(a.dims) == 2 && a.dims[0] >= 2 && a.dims[0] < maxClasses {
-		if best, err = usual(best.Arch, a.dims[0]); err != nil {
+		if best, err = usual(best.Arch, a.dims[0], stemIn(arrays)); err != nil {
 			return nil, err
 		}
 		wrong = misfits(best, arrays)

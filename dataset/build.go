@@ -26,8 +26,7 @@ type scanned struct {
 	records     int
 	labels      map[Label]bool
 	missing     int // records without a label
-	h, w        int // of the first image
-	mixed       bool
+	sizes       sizes
 	colour      bool // an image has colours
 	deep        bool // an image has 16 bits a sample
 	brightest   int  // the largest such sample
@@ -56,16 +55,16 @@ func (b *builder) build(c *Contents) (*Data, error) {
 	}
 	d := &Data{Unlabelled: hidden}
 	d.parts[0] = c.Train.Name
-	h, w := b.size(train)
-	if err := b.fits(h, w, train, test); err != nil {
+	size := b.size(train, c.Size)
+	if err := b.fits(size, train, test); err != nil {
 		return nil, err
 	}
-	if d.Train, err = b.read(train, numbering, h, w); err != nil {
+	if d.Train, err = b.read(train, numbering, size); err != nil {
 		return nil, err
 	}
 	if test != nil {
 		d.parts[1] = test.part.Name
-		if d.Test, err = b.read(test, numbering, h, w); err != nil {
+		if d.Test, err = b.read(test, numbering, size); err != nil {
 			return nil, err
 		}
 	}
@@ -130,26 +129,15 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 	return c, nil
 }
 
-// size is what all images get: as asked, or the training images' own if they all agree, else 32.
-func (b *builder) size(train *scanned) (h, w int) {
-	switch {
-	case b.Size > 0:
-		return b.Size, b.Size
-	case train.mixed || train.h == 0:
-		return 32, 32
-	}
-	return train.h, train.w
-}
-
 // fits refuses sets that are larger than the memory.
-func (b *builder) fits(h, w int, all ...*scanned) error {
+func (b *builder) fits(size measure, all ...*scanned) error {
 	need := int64(0)
 	for _, s := range all {
 		if s != nil {
-			need += int64(s.records) * int64(h*w*s.channels())
+			need += int64(s.records) * int64(size.h*size.w*s.channels())
 		}
 	}
-	return tooLarge(need, fmt.Sprintf("at %d×%d pixels", w, h))
+	return tooLarge(need, fmt.Sprintf("at %v pixels", size))
 }
 
 func tooLarge(need int64, how string) error {
@@ -169,7 +157,7 @@ func (s *scanned) channels() int {
 // scan goes through a part for labels, sizes, colours and depth. What is wrong with a record is said when it is read in
 // earnest.
 func (b *builder) scan(p *Part) (*scanned, error) {
-	s := &scanned{part: p, labels: map[Label]bool{}}
+	s := &scanned{part: p, labels: map[Label]bool{}, sizes: sizes{}}
 	if b.Size == 0 {
 		if err := tooLarge(p.Claim, "as stored"); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -201,10 +189,7 @@ func (b *builder) scan(p *Part) (*scanned, error) {
 }
 
 func (s *scanned) sized(h, w int, colour bool) {
-	if s.h == 0 {
-		s.h, s.w = h, w
-	}
-	s.mixed = s.mixed || h != s.h || w != s.w
+	s.sizes[measure{h, w}]++
 	s.colour = s.colour || colour
 }
 
@@ -271,8 +256,8 @@ func (b *builder) judgeDepth(all ...*scanned) error {
 }
 
 // read makes a set of a part.
-func (b *builder) read(s *scanned, numbering *classes, h, w int) (*Set, error) {
-	set := &Set{Height: h, Width: w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
+func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, error) {
+	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
 	set.reserve(s.records)
 	err := s.part.Records(func(r Record) error {
 		if err := b.ctx.Err(); err != nil {

@@ -175,11 +175,11 @@ func TestFolderReadsImageFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Train.Len() != 6 || d.Train.Height != 32 || d.Train.Width != 32 {
-		t.Fatalf("%d images of %d×%d, expected 6 of 32×32", d.Train.Len(), d.Train.Height, d.Train.Width)
+	if d.Train.Len() != 6 || d.Train.Height != 30 || d.Train.Width != 30 {
+		t.Fatalf("%d images of %d×%d, expected 6 of 30×30", d.Train.Len(), d.Train.Height, d.Train.Width)
 	}
 	for _, i := range []int{0, 1, 2, 3, 5} {
-		c := d.Train.Image(i)[3*(16*32+16):]
+		c := d.Train.Image(i)[3*(15*30+15):]
 		for k, want := range []int{200, 100, 50} {
 			if diff := int(c[k]) - want; diff < -25 || diff > 25 {
 				t.Errorf("%s: colour %v, expected about 200, 100, 50", d.Train.Source(i), c[:3])

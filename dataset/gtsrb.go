@@ -34,7 +34,7 @@ func openGTSRB(_ context.Context, dir string, o Options) (*Contents, error) {
 		}
 		train = append(train, gtsrbTable{filepath.Join(root, f), filepath.Join(root, f, "GT-"+f+".csv")})
 	}
-	c := &Contents{Classes: names, Train: s.gtsrbPart(s.rel(root)+"/", train)}
+	c := &Contents{Classes: names, Train: s.gtsrbPart(s.rel(root)+"/", train), Size: 32} // as networks for them are trained
 	images := filepath.Join(dir, "Final_Test", "Images")
 	for _, table := range []string{
 		filepath.Join(dir, "Final_Test", "GT-final_test.csv"), filepath.Join(images, "GT-final_test.csv"),

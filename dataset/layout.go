@@ -26,6 +26,8 @@ type Contents struct {
 	// Train, Test and Validation are the parts; only the first has to be there. Validation data are the test data where
 	// there are no others with labels.
 	Train, Test, Validation *Part
+	// Size is the height and width that images of several sizes are expected at; 0: what keeps their detail.
+	Size int
 	// Notes are sentences that users have to know, such as what was passed over.
 	Notes []string
 }

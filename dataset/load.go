@@ -13,9 +13,11 @@ import (
 
 // Options says how to read. The zero value reads everything as it is.
 type Options struct {
-	// Size is the height and width that images are resized to; 0 keeps their own size, and
-	// resizes images of mixed sizes to 32.
+	// Size is the height and width that images are resized to. 0 keeps what they show: their own size if they agree, else the
+	// median of their shorter sides, neither above 224 pixels. Data.Notes say what was chosen and how many images lost detail.
 	Size int
+	// Width is another width than Size; 0: the same.
+	Width int
 	// SkipBad passes over unreadable records and reports them in Data.Skipped.
 	SkipBad bool
 	// Limit keeps the first Limit training images of a shuffle by Seed; 0 keeps all.
@@ -36,8 +38,10 @@ type Options struct {
 
 func (o Options) check() error {
 	switch {
-	case o.Size < 0 || o.Limit < 0:
-		return fmt.Errorf("size %d and limit %d, expected 0 or more", o.Size, o.Limit)
+	case o.Size < 0 || o.Width < 0 || o.Limit < 0:
+		return fmt.Errorf("size %d, width %d and limit %d, expected 0 or more", o.Size, o.Width, o.Limit)
+	case o.Width > 0 && o.Size == 0:
+		return fmt.Errorf("width %d without a size", o.Width)
 	case o.Depth != 0 && (o.Depth < 8 || o.Depth > 16):
 		return fmt.Errorf("%d bits a sample, expected 8 to 16, or 0 for what the images need", o.Depth)
 	}

@@ -41,9 +41,10 @@ type Builder struct {
 type Layer struct {
 	Kind                string // conv, batchnorm, relu, add, maxpool, globalpool, linear
 	Name                string // prefix of its tensors' names
-	Kernel, Stride, Pad int
-	In                  []int
-	Out                 int
+	Kernel, Stride int
+	Pad            [2]int // of height and width, on both sides
+	In             []int
+	Out            int
 }
 
 // did notes a layer, if the network is being listed.
@@ -79,12 +80,27 @@ func (b *Builder) tensor(name string, kind Kind, init initializer, dims ...int) 
 
 // Conv is a convolution without bias over [N,H,W,C], padded by (k−1)/2.
 func (b *Builder) Conv(name string, x *Node, out, k, stride int) *Node {
-	in := x.Shape().Dimensions[3]
 	// He initialisation over the outputs, as wide residual networks start.
-	w := b.tensor(name+".weight", Weight, normal(math.Sqrt(2/float64(k*k*out))), k, k, in, out)
-	p := (k - 1) / 2
-	y := Convolve(x, w).Strides(stride).PaddingPerDim([][2]int{{p, p}, {p, p}}).Done()
-	return b.did(Layer{Kind: "conv", Name: name, Kernel: k, Stride: stride, Pad: p}, y, x)
+	return b.convolve(name, x, out, math.Sqrt(2/float64(k*k*out)), Layer{Kernel: k, Stride: stride, Pad: [2]int{(k - 1) / 2, (k - 1) / 2}})
+}
+
+// Patches is a convolution without bias over patches of k×k pixels side by side. The images are padded so that every pixel
+// lies in one.
+func (b *Builder) Patches(name string, x *Node, out, k int) *Node {
+	l := Layer{Kernel: k, Stride: k}
+	for axis := range l.Pad {
+		missing := (k - x.Shape().Dimensions[1+axis]%k) % k
+		l.Pad[axis] = (missing + 1) / 2
+	}
+	in := x.Shape().Dimensions[3]
+	return b.convolve(name, x, out, math.Sqrt(2/float64(k*k*in)), l) // few inputs make each output
+}
+
+func (b *Builder) convolve(name string, x *Node, out int, deviation float64, l Layer) *Node {
+	w := b.tensor(name+".weight", Weight, normal(deviation), l.Kernel, l.Kernel, x.Shape().Dimensions[3], out)
+	y := Convolve(x, w).Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad[0], l.Pad[0]}, {l.Pad[1], l.Pad[1]}}).Done()
+	l.Kind, l.Name = "conv", name
+	return b.did(l, y, x)
 }
 
 // BatchNorm normalises over all but the last axis.
@@ -127,7 +143,7 @@ func (b *Builder) Add(x, y *Node) *Node { return b.did(Layer{Kind: "add"}, Add(x
 // MaxPool takes the largest of k×k pixels.
 func (b *Builder) MaxPool(x *Node, k, stride, pad int) *Node {
 	y := MaxPool(x).Window(k).Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
-	return b.did(Layer{Kind: "maxpool", Kernel: k, Stride: stride, Pad: pad}, y, x)
+	return b.did(Layer{Kind: "maxpool", Kernel: k, Stride: stride, Pad: [2]int{pad, pad}}, y, x)
 }
 
 // Linear is x·W + bias over [N,in].
@@ -167,6 +183,7 @@ type Network struct {
 	Classes int
 	Height  int
 	Width   int
+	Stem    int // side of the patches that images are taken in; 1: none, each pixel is seen by itself
 
 	build func(b *Builder, x *Node, classes int) *Node
 	mask  []float32

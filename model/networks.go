@@ -14,16 +14,18 @@ type Architecture struct {
 	// Build lays the network over images x, [N,H,W,3], with the builder's layers, and returns the logits, [N,classes]. Whoever
 	// looks at the penultimate features, as most searches for poison do, needs them tapped as "features", [N,F].
 	Build func(b *Builder, x *Node, classes int) *Node
+
+	small bool // for images of about 32×32: larger ones get a stem
 }
 
 // architectures returns the table of networks, sorted by name; names are the field's.
 func architectures() []Architecture {
 	return []Architecture{
-		{"preact-resnet-18", "pre-activation ResNet-18 for 32×32", preActResNet18},
-		{"resnet-34", "ResNet-34 for photographs of 224×224", resNet34},
-		{"small-cnn", "four convolutions, for demonstrations and tests", smallCNN},
-		{"wrn-16-1", "wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1)},
-		{"wrn-40-1", "wide residual network, depth 40, width 1", wideResNet(40, 1)},
+		{"preact-resnet-18", "pre-activation ResNet-18 for 32×32", preActResNet18, true},
+		{"resnet-34", "ResNet-34 for photographs of 224×224", resNet34, false},
+		{"small-cnn", "four convolutions, for demonstrations and tests", smallCNN, true},
+		{"wrn-16-1", "wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1), true},
+		{"wrn-40-1", "wide residual network, depth 40, width 1", wideResNet(40, 1), true},
 	}
 }
 
@@ -36,30 +38,47 @@ func Names() []string {
 	return n
 }
 
-// New returns a network of the table for RGB images of height×width. Sizes below 8 are refused.
+// New returns a network of the table for RGB images of height×width, with the stem that such images get; see StemFor. Sizes
+// below 8 are refused.
 func New(name string, classes, height, width int) (*Network, error) {
+	return NewStem(name, classes, height, width, StemFor(name, height, width))
+}
+
+// NewStem is New with a stem that takes patches of stem×stem pixels; 1 is none.
+func NewStem(name string, classes, height, width, stem int) (*Network, error) {
 	for _, a := range architectures() {
 		if a.Name == name {
-			return a.New(classes, height, width)
+			return a.stemmed(classes, height, width, stem)
 		}
 	}
 	return nil, fmt.Errorf("no network %q; there are %s", name, strings.Join(Names(), ", "))
 }
 
-// New returns the network for RGB images of height×width. Sizes below 8 are refused.
+// New returns the network for RGB images of height×width, without a stem. Sizes below 8 are refused.
 func (a *Architecture) New(classes, height, width int) (*Network, error) {
+	return a.stemmed(classes, height, width, 1)
+}
+
+func (a *Architecture) stemmed(classes, height, width, side int) (*Network, error) {
 	if classes < 2 {
 		return nil, fmt.Errorf("a classifier needs at least 2 classes, got %d", classes)
 	}
-	if height < 8 || width < 8 {
-		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least 8×8", height, width, a.Name)
+	if side < 1 {
+		return nil, fmt.Errorf("a stem of %d×%d pixels", side, side)
 	}
-	return traced(&Network{Arch: a.Name, Classes: classes, Height: height, Width: width, build: a.Build})
+	if least := leastMap * side; height < least || width < least {
+		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least %d×%d", height, width, a.Name, least, least)
+	}
+	n := &Network{Arch: a.Name, Classes: classes, Height: height, Width: width, Stem: side, build: a.Build}
+	if side > 1 {
+		n.build = stem(side, a.Build)
+	}
+	return traced(n)
 }
 
 // Custom returns a network that is no classifier: whatever build makes of images [N,H,W,3].
 func Custom(name string, height, width int, build func(b *Builder, x *Node) *Node) (*Network, error) {
-	return traced(&Network{Arch: name, Height: height, Width: width, build: func(b *Builder, x *Node, _ int) *Node { return build(b, x) }})
+	return traced(&Network{Arch: name, Height: height, Width: width, Stem: 1, build: func(b *Builder, x *Node, _ int) *Node { return build(b, x) }})
 }
 
 // wideResNet is Zagoruyko and Komodakis' network (2016), with tensors named as in the PyTorch

@@ -65,10 +65,13 @@ func (r Recipe) Check() error {
 	return nil
 }
 
-// build returns the recipe's network for a data set.
-func (r Recipe) build(set *dataset.Set) (*model.Network, error) {
-	if r.Architecture != nil {
+// build returns the recipe's network for a data set, with the stem of the tensors that it is to start from.
+func (r Recipe) build(set *dataset.Set, from model.State) (*model.Network, error) {
+	switch {
+	case r.Architecture != nil:
 		return r.Architecture.New(len(set.Classes), set.Height, set.Width)
+	case from != nil:
+		return model.NewStem(r.Network, len(set.Classes), set.Height, set.Width, model.StemOf(from))
 	}
 	return model.New(r.Network, len(set.Classes), set.Height, set.Width)
 }
@@ -95,7 +98,7 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	n, err := r.build(set)
+	n, err := r.build(set, s.Init)
 	if err != nil {
 		return nil, err
 	}

@@ -234,6 +234,20 @@ class TrainTest(unittest.TestCase):
             self.assertFalse(trained.network().training)
             self.assertIsNone(trained.verdict)
 
+    def test_larger_images_go_through_a_stem_in_pytorch_too(self):
+        try:
+            import torch
+        except ImportError:
+            self.skipTest("PyTorch is not installed")
+        images, labels, _ = support.planted(60)
+        images = images.repeat(3, axis=1)[:, :-1].repeat(2, axis=2)  # no multiple of the stem's patches
+        trained = unpoison.train(images, labels, test=(images, labels), defense="none", model="small-cnn", epochs_tune=2, batch=30, threads=1)
+        net = trained.network()
+        self.assertEqual(net.stem.k, 2)
+        with torch.no_grad():
+            right = net(torch.from_numpy(images).permute(0, 3, 1, 2) / 255).argmax(1).numpy() == np.searchsorted(trained.classes, labels)
+        self.assertAlmostEqual(100 * right.mean(), trained.accuracy, delta=1.7)  # one image, by rounding
+
     def test_the_notebook(self):
         images, labels, _ = support.planted()
         with tempfile.TemporaryDirectory() as folder:

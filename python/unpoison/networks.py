@@ -127,6 +127,30 @@ class SmallCNN(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Stem(nn.Module):
+    """Takes larger images in patches of k×k pixels; padding brings every pixel into one."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+        self.conv, self.bn = nn.Conv2d(3, 32, k, k, bias=False), nn.BatchNorm2d(32)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, w = ((-n % self.k + 1) // 2 for n in x.shape[2:])
+        return F.relu(self.bn(self.conv(F.pad(x, (w, w, h, h)))))
+
+
+def _through_stem(net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (net.stem(inputs[0]),)
+
+
+def _stemmed(net: nn.Module, k: int) -> nn.Module:
+    net.stem = Stem(k)
+    net.conv1 = nn.Conv2d(32, net.conv1.out_channels, 3, 1, 1, bias=False)
+    net.register_forward_pre_hook(_through_stem)
+    return net
+
+
 _NETWORKS = {
     "wrn-16-1": lambda classes: WideResNet(16, classes),
     "wrn-40-1": lambda classes: WideResNet(40, classes),
@@ -136,11 +160,12 @@ _NETWORKS = {
 }
 
 
-def network(arch: str, classes: int) -> nn.Module:
-    """Return the network that unpoison calls arch, untrained."""
+def network(arch: str, classes: int, stem: int = 1) -> nn.Module:
+    """Return the network that unpoison calls arch, untrained; with a stem, as larger images get, that takes stem×stem pixels."""
     if arch not in _NETWORKS:
         raise ValueError(f"no network {arch!r} here; there are {', '.join(_NETWORKS)}. unpoison export writes any as ONNX")
-    return _NETWORKS[arch](classes)
+    net: nn.Module = _NETWORKS[arch](classes)
+    return _stemmed(net, stem) if stem > 1 else net
 
 
 def load(path: Path | str) -> nn.Module:
@@ -148,7 +173,7 @@ def load(path: Path | str) -> nn.Module:
     tensors, meta = read_safetensors(Path(path))
     arch = meta.get("architecture", "")
     last = next(name for name in ("fc.bias", "linear.bias") if name in tensors)
-    net = network(arch, len(tensors[last]))
+    net = network(arch, len(tensors[last]), int(meta.get("stem", "1")))
     missing, unexpected = net.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,7 +28,7 @@ func (f *dataFlags) add(c *cobra.Command) {
 	f.flag = cmp.Or(f.flag, "data")
 	fl := c.Flags()
 	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
-	fl.IntVar(&f.opts.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or 32 if mixed)")
+	fl.Var((*sizeFlag)(&f.opts.Size), "size", "resize images to `N`×N pixels; auto: their own size, or the median of their shorter sides, up to 224")
 	fl.BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
 	fl.IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
 	fl.StringVar(&f.opts.Label, "label", "", "`COLUMN` of the labels in a table, Parquet or WebDataset (default the one with a usual name)")
@@ -35,6 +36,31 @@ func (f *dataFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.opts.Root, "root", "", "`DIR` that the paths in a table are in (default the table's folder and the data's)")
 	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
 	fl.IntVar(&f.opts.Depth, "depth", 0, depthHelp)
+}
+
+// sizeFlag is a number of pixels, or auto, which is 0.
+type sizeFlag int
+
+func (s *sizeFlag) String() string {
+	if *s == 0 {
+		return "auto"
+	}
+	return strconv.Itoa(int(*s))
+}
+
+func (s *sizeFlag) Type() string { return "N" }
+
+func (s *sizeFlag) Set(text string) error {
+	if text == "auto" {
+		*s = 0
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return errors.New("expected a number of pixels, or auto")
+	}
+	*s = sizeFlag(n)
+	return nil
 }
 
 const (

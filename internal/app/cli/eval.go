@@ -49,7 +49,7 @@ the model does not give them.`,
 			if err != nil {
 				return err
 			}
-			data.opts.Size = info.Height
+			data.opts.Size, data.opts.Width = info.Height, info.Width
 			d, err := data.load(c.Context(), a, 0)
 			if err != nil {
 				return err
@@ -71,7 +71,7 @@ the model does not give them.`,
 				r.PerClass = append(r.PerClass, 100*v)
 			}
 			if triggered != "" {
-				t, err := dataset.Load(c.Context(), triggered, dataset.Options{Size: info.Height, SkipBad: data.opts.SkipBad})
+				t, err := dataset.Load(c.Context(), triggered, dataset.Options{Size: info.Height, Width: info.Width, SkipBad: data.opts.SkipBad})
 				if err != nil {
 					return err
 				}

@@ -90,7 +90,7 @@ func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
 	if err != nil {
 		return err
 	}
-	f.data.opts.Size = info.Height
+	f.data.opts.Size, f.data.opts.Width = info.Height, info.Width
 	d, err := f.data.load(c.Context(), a, f.o.Seed)
 	if err != nil {
 		return err

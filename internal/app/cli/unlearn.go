@@ -121,7 +121,7 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
 		return err
 	}
-	f.data.opts.Size = u.info.Height
+	f.data.opts.Size, f.data.opts.Width = u.info.Height, u.info.Width
 	if u.data, err = f.data.load(ctx, a, f.seed); err != nil {
 		return err
 	}
