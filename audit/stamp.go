@@ -2,7 +2,6 @@ package audit
 
 import (
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -22,14 +21,15 @@ func counterexamples(images []int) []train.Example {
 // mostStamped is the share of other labels' images that a pattern is laid on, at most: a model must see images without it too.
 const mostStamped = 0.5
 
-// purify puts the images of shortcuts back whose pattern is known, and lays it on the same share of other labels' images as of the
+// purify puts the images of shortcuts back, whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
 // label's own: what all labels carry alike says nothing. Images that came back are noted.
 func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
-	laid := make([]bool, set.Len())
+	laid, done := make([]bool, set.Len()), make([]bool, len(set.Classes))
 	for _, t := range f.Targets {
-		if t.Look != pixels.Name || t.Says != look.Shortcut {
+		if t.Says != look.Shortcut || t.Moved == nil || done[t.Label] {
 			continue
 		}
+		done[t.Label] = true
 		under := func(i int) bool { return int(set.Labels[i]) == t.Label }
 		with := look.Those(f.Removed, under)
 		own := look.Those(f.Kept, under)

@@ -94,7 +94,7 @@ func TestPurify(t *testing.T) {
 		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:stampFewest-1], 0},
 		"open":     {[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
 		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
-		"features": {[]Target{target(4, look.Shortcut, features.Name)}, with, 0},
+		"twice":    {[]Target{target(4, look.Shortcut, pixels.Name), target(4, look.Shortcut, features.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
 		"label":    {[]Target{target(3, look.Shortcut, pixels.Name)}, with, 0},
 	} {
 		f := &Found{Verdict: &Verdict{Targets: c.targets}, Removed: c.removed, Kept: kept}
@@ -151,5 +151,5 @@ func TestLessonsCorrect(t *testing.T) {
 
 // target is evidence of a label.
 func target(label int, says look.Says, by look.Name) Target {
-	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by}}
+	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by, Moved: &look.Moved{After: 1}}}
 }

@@ -52,7 +52,7 @@ func (r *Runner) recipe(m *made) abl.Options {
 func (r *Runner) look() audit.Options {
 	a := audit.Default()
 	if r.Quick {
-		a.Rounds, a.InspectEpochs = 0, 0
+		a.Content, a.Rounds, a.InspectEpochs = false, 0, 0
 	}
 	return a
 }
@@ -270,13 +270,35 @@ func (c *cell) audit(ctx context.Context) (*Score, error) {
 	}
 	v.Verdict = res.Verdict.Says.String()
 	if c.set.Poisoned() {
-		right := false
-		for _, t := range res.Verdict.Targets {
-			right = right || t.Says == look.Poisoned && slices.Contains(c.m.labels, t.Label)
+		right, err := c.right(res.Verdict)
+		if err != nil {
+			return nil, err
 		}
 		v.Right = &right
 	}
 	return v, nil
+}
+
+// right tells whether a verdict on a poisoned set has the right word, names a label that planted images carry, and no other. The
+// labels of a clean-label attack are right: it is a shortcut.
+func (c *cell) right(v *audit.Verdict) (bool, error) {
+	config, err := c.set.Config()
+	if err != nil {
+		return false, err
+	}
+	word := look.Poisoned
+	if config.Method.CleanLabel {
+		word = look.Shortcut
+	}
+	named := false
+	for _, t := range v.Targets {
+		planted := slices.Contains(c.m.labels, t.Label)
+		if t.Found() && !planted {
+			return false, nil
+		}
+		named = named || t.Found() && planted
+	}
+	return named && v.Says == word, nil
 }
 
 // readSuspects returns for each of n images how early it comes in a list of suspects, and whether it is isolated. Lists may be

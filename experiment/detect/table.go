@@ -86,7 +86,7 @@ func metrics() []metric {
 
 func called(v *Score) *float64 {
 	x := 0.0
-	if v.Verdict == look.Poisoned.String() {
+	if found(v.Verdict) {
 		x = 1
 	}
 	return &x
@@ -166,10 +166,15 @@ func word(verdict string) string {
 	switch verdict {
 	case look.Poisoned.String():
 		return "poisoned"
-	case look.CantTell.String():
-		return "can't tell"
+	case look.Shortcut.String(), look.CantTell.String():
+		return verdict
 	}
 	return "clean"
+}
+
+// found tells whether a verdict is that something was found.
+func found(verdict string) bool {
+	return verdict == look.Poisoned.String() || verdict == look.Shortcut.String()
 }
 
 // detectors says what each was given, and on how many sets.
@@ -290,7 +295,7 @@ func (r *Results) falseAlarms(clean []Set) report.Table {
 			of := among(sets, func(s *Set) bool { return r.store.of(*s, n) != nil })
 			alarms := 0
 			for _, s := range of {
-				if r.store.of(s, n).Verdict == look.Poisoned.String() {
+				if found(r.store.of(s, n).Verdict) {
 					alarms++
 				}
 			}

@@ -16,6 +16,7 @@ const Name look.Name = "content"
 var (
 	evidence = look.Limit("content", "evidence")
 	shared   = look.Limit("content", "in common")
+	hinted   = look.Limit("content", "hint in common")
 	fewest   = int(look.Limit("content", "fewest"))
 )
 
@@ -34,10 +35,13 @@ type Facts struct {
 	Shown    []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
 }
 
-// Says judges a label: more of its images show something else than of other labels', and these have something in common.
+// Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
+// have nothing in common, their labels are odd, and no more.
 func (f Facts) Says() look.Says {
 	switch {
 	case f.Evidence < evidence || f.Flagged < fewest:
+		return look.NoEvidence
+	case f.InCommon < hinted:
 		return look.NoEvidence
 	case f.InCommon < shared:
 		return look.CantTell
