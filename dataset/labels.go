@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -168,21 +170,42 @@ func (c *classes) want(l Label) string {
 	return fmt.Sprintf("a label of %q", c.names)
 }
 
-// alike returns a warning for each pair of names that differ only in case or in the Unicode form of their letters.
+// alike returns a warning for each pair of names that people take for one: they differ only in case, in the Unicode form
+// of their letters, in spaces and characters that do not show, or in how a number is written.
 func (c *classes) alike() []string {
 	var notes []string
 	first := map[string]string{}
 	for _, n := range c.names {
-		key := strings.ToLower(norm.NFC.String(n))
-		if other, ok := first[key]; ok {
-			how := "in upper and lower case"
-			if norm.NFC.String(n) == norm.NFC.String(other) {
-				how = "in the Unicode form of their letters (NFC, NFD)"
-			}
-			notes = append(notes, fmt.Sprintf("the classes %+q and %+q differ only %s; are they one?", other, n, how))
+		key := strings.ToLower(seen(n))
+		if v, err := strconv.ParseFloat(key, 64); err == nil && !math.IsNaN(v) {
+			key = "number " + strconv.FormatFloat(v, 'g', -1, 64)
+		}
+		other, ok := first[key]
+		if !ok {
+			first[key] = n
 			continue
 		}
-		first[key] = n
+		how := "in how a number is written"
+		switch {
+		case norm.NFC.String(n) == norm.NFC.String(other):
+			how = "in the Unicode form of their letters (NFC, NFD)"
+		case seen(n) == seen(other):
+			how = "in spaces or characters that do not show"
+		case strings.EqualFold(seen(n), seen(other)):
+			how = "in upper and lower case"
+		}
+		notes = append(notes, fmt.Sprintf("the classes %+q and %+q differ only %s; are they one?", other, n, how))
 	}
 	return notes
+}
+
+// seen is what people see of a name.
+func seen(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cf, unicode.Cc) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, norm.NFC.String(name))
+	return strings.Join(strings.Fields(name), " ")
 }

@@ -12,19 +12,19 @@ import (
 
 // Images that are all the same, or all of a class, are data too: everything ends in a result.
 func TestImagesWithoutDifferencesEndInAResult(t *testing.T) {
-	small := []string{"--model", "small-cnn", "--batch", "8", "--epochs-isolate", "1"}
-	search := append([]string{"--biased-rounds", "0", "--epochs-inspect", "1"}, small...)
+	small := []string{"--model", "small-cnn", "--batch", "32", "--epochs-isolate", "1"}
+	search := append([]string{"--biased-rounds", "0", "--epochs-inspect", "0"}, small...)
 	for name, value := range map[string]func(class int) uint8{
 		"all the same":       func(int) uint8 { return 77 },
 		"a constant a class": func(class int) uint8 { return uint8(200 * class) },
 	} {
 		data := filepath.Join(t.TempDir(), "data")
-		for i := range 24 {
+		for i := range 120 {
 			px := make([]uint8, 8*8*3)
 			for k := range px {
 				px[k] = value(i % 2)
 			}
-			path := filepath.Join(data, []string{"train", "test"}[i/20], fmt.Sprint("class", i%2), fmt.Sprint(i, ".png"))
+			path := filepath.Join(data, []string{"train", "test"}[i/100], fmt.Sprint("class", i%2), fmt.Sprint(i, ".png"))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}
