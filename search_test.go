@@ -17,8 +17,8 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// few shortens the plain training.
-var few = look.Steps{Plain: 100, Content: 60}
+// few are fewer steps than a search takes: of a round of a biased network, and of the plain training.
+func few() look.Steps { return look.Steps{Round: 80, Plain: 100, Content: 60} }
 
 // recipe is one under which signs take some seconds.
 func recipe() abl.Options {
@@ -36,7 +36,7 @@ func short() audit.Options {
 
 // with searches a set by these settings, in few steps.
 func with(ctx context.Context, set *dataset.Set, o abl.Options, a audit.Options, s train.Settings, full bool) (*Result, error) {
-	return run(ctx, &dataset.Data{Layout: "folder", Train: set}, Options{Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, steps: few}, full)
+	return run(ctx, &dataset.Data{Layout: "folder", Train: set}, Options{Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, steps: few()}, full)
 }
 
 // A sticker is found without a look at the pixels too: the verdict, the label, nearly all images that carry it and hardly

@@ -83,8 +83,8 @@ func (o Options) FitTo(images int, given func(setting string) bool) Options {
 	return o
 }
 
-// Unlearning are the values of Options.Unlearn.
-var Unlearning = append(slices.Clone(Modes), "none")
+// Unlearning returns the values of Options.Unlearn.
+func Unlearning() []string { return append(Modes(), "none") }
 
 // Check reports a setting that is out of its range, or a name that there is not, as far as that can be told without data.
 func (o Options) Check() error {
@@ -98,8 +98,8 @@ func (o Options) Check() error {
 		return err
 	}
 	switch {
-	case !slices.Contains(Unlearning, o.Unlearn):
-		return fmt.Errorf("no unlearning %q; there are %s", o.Unlearn, strings.Join(Unlearning, ", "))
+	case !slices.Contains(Unlearning(), o.Unlearn):
+		return fmt.Errorf("no unlearning %q; there are %s", o.Unlearn, strings.Join(Unlearning(), ", "))
 	case o.IsolateEpochs+o.TuneEpochs == 0:
 		return errors.New("no epochs of isolation and none of training: nothing to do")
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// Modes are the ways to unlearn: joint is the paper's formula, split its published code, ascent on the isolated images alone.
-var Modes = []string{"joint", "split"}
+// Modes returns the ways to unlearn: joint is the paper's formula, split its published code, ascent on the isolated images alone.
+func Modes() []string { return []string{"joint", "split"} }
 
 // Images a step of unlearning.
 const stepKept, stepIsolated = 128, 64
@@ -47,7 +47,7 @@ type Outcome struct {
 // held-back images has fallen by more than the tolerance. Of the options the unlearning's, the seed and the augmentation
 // count. watch may be nil.
 func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state model.State, set *dataset.Set, parts *isolate.Parts, o Options, watch func(train.Progress)) (*Outcome, error) {
-	if !slices.Contains(Modes, o.Unlearn) {
+	if !slices.Contains(Modes(), o.Unlearn) {
 		return nil, fmt.Errorf("unlearning mode %q; there are joint and split", o.Unlearn)
 	}
 	if len(parts.Isolated) == 0 || len(parts.HeldBack) == 0 {
@@ -60,7 +60,7 @@ func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state mo
 		u.augment = augment.Standard(min(n.Height, n.Width), o.Flip)
 	}
 	var err error
-	if u.learner, err = train.NewClassifier(b, n, u.current, u.stepKept+u.stepIsolated, train.DefaultSGD, train.Unlearn(o.limit(n))); err != nil {
+	if u.learner, err = train.NewClassifier(b, n, u.current, u.stepKept+u.stepIsolated, train.DefaultSGD(), train.Unlearn(o.limit(n))); err != nil {
 		return nil, err
 	}
 	if u.eval, err = evaluate.New(b, n); err != nil {

@@ -181,7 +181,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 		initial = digest(initial, t.Data)
 	}
 	r := &train.Run{
-		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD,
+		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD(),
 		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
 	}
 	if l.Cache != "" {

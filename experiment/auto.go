@@ -9,7 +9,9 @@ import (
 )
 
 // AutoNames lists the experiments with --defense auto.
-var AutoNames = []string{"cifar10", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
+func AutoNames() []string {
+	return []string{"cifar10", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
+}
 
 // Auto returns one of the experiments with --defense auto, trained to the end. quick cuts it down to what shows that
 // it works.
@@ -21,14 +23,14 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	switch name {
 	case "cifar10":
 		g.Title = "Auto under ten attacks on CIFAR-10"
-		g.Attacks = append([]string{"none"}, tenAttacks...)
+		g.Attacks = append([]string{"none"}, tenAttacks()...)
 		if len(seeds) == 1 && !quick {
 			g.SeedsFor = map[string][]uint64{"auto": {seeds[0] + 1}}
 		}
 	case "rates":
 		g.Title = "Auto by poisoning rate"
 		for _, rate := range []string{"0.005", "0.01", "0.05", "0.3", "0.5", "0.7"} {
-			for _, a := range fourAttacks {
+			for _, a := range fourAttacks() {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
 		}
@@ -66,7 +68,7 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Attacks = []string{"none", "badnets", "sig", "fc", "cba"}
 		g.Defenses = []string{"auto", "auto:pixels=false", "auto:biased_rounds=0", "auto:biased_rounds=2", "auto:inspect_epochs=0", "auto:against=0", "auto:stamp=false"}
 	default:
-		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(AutoNames, ", "))
+		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(AutoNames(), ", "))
 	}
 	if quick {
 		g.cutDown()

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -147,9 +148,9 @@ func keptSet(folder string) ([]*Runner, error) {
 		}
 		all = append(all, r)
 	}
-	order := PaperNames
+	order := PaperNames()
 	if strings.HasPrefix(filepath.Base(folder), "auto") {
-		order = AutoNames
+		order = AutoNames()
 	}
 	slices.SortStableFunc(all, func(a, b *Runner) int {
 		return slices.Index(order, a.Grid.Name) - slices.Index(order, b.Grid.Name)
@@ -230,7 +231,7 @@ func rates(results string, sets []string) (string, error) {
 				names = append(names, name)
 			}
 			for _, v := range r.Verdicts() {
-				if v.Defense == "auto" || set == "verdict" { // not the search without one of its parts
+				if v.Defense == string(runs.Auto) || set == "verdict" { // not the search without one of its parts
 					by[name], by["all"] = append(by[name], v), append(by["all"], v)
 				}
 			}

@@ -140,7 +140,7 @@ func TestOneCell(t *testing.T) {
 }
 
 func TestCellsFollowWhatTheyNeed(t *testing.T) {
-	for _, name := range PaperNames {
+	for _, name := range PaperNames() {
 		g, err := Paper(name, Data{}, false, []uint64{0, 1})
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +179,7 @@ func TestPublishedAverages(t *testing.T) {
 				}
 			}
 			if math.Abs(sum.asr/n-w.asr) > 0.011 || math.Abs(sum.ca/n-w.ca) > 0.011 {
-				t.Errorf("%s, %s: averages %.2f and %.2f, the paper has %.2f and %.2f", data, paperDefenses[k], sum.asr/n, sum.ca/n, w.asr, w.ca)
+				t.Errorf("%s, %s: averages %.2f and %.2f, the paper has %.2f and %.2f", data, paperDefenses()[k], sum.asr/n, sum.ca/n, w.asr, w.ca)
 			}
 		}
 	}

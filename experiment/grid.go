@@ -105,7 +105,7 @@ func (g *Grid) Check() error {
 		return err
 	}
 	for d := range g.SeedsFor {
-		if !slices.ContainsFunc(g.Defenses, func(of string) bool { return kind(of) == d }) {
+		if !slices.ContainsFunc(g.Defenses, func(of string) bool { return string(runs.Kind(of)) == d }) {
 			return fmt.Errorf("seeds_for: the grid has no defence %q", d)
 		}
 	}
@@ -140,8 +140,7 @@ func (g *Grid) Check() error {
 		}
 	}
 	for _, d := range g.Defenses {
-		name := kind(d)
-		if name != "none" && name != "abl" && name != "auto" && !runs.IsRepair(d) {
+		if k := runs.Kind(d); k != runs.NoDefense && k != runs.ABL && k != runs.Auto && !runs.Defense(d).Repairs() {
 			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}
 		if err := g.checkOptions("none", d); err != nil {
@@ -161,7 +160,7 @@ func (g *Grid) checkOptions(attack, defense string) error {
 		return err
 	}
 	name, r, err := repairOptions(defense, 0)
-	if err == nil && slices.Contains(repair.Names(), name) {
+	if err == nil && slices.Contains(repair.Names(), string(name)) {
 		err = r.Check()
 	}
 	if err != nil {
@@ -195,7 +194,7 @@ func (g *Grid) sets() []string {
 // seeds lists those of a defence.
 func (g *Grid) seeds(defense string) []uint64 {
 	all := slices.Clone(g.Seeds)
-	for _, s := range g.SeedsFor[kind(defense)] {
+	for _, s := range g.SeedsFor[string(runs.Kind(defense))] {
 		if !slices.Contains(all, s) {
 			all = append(all, s)
 		}
@@ -237,7 +236,7 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 func search(defense string) (o audit.Options, recipe string, err error) {
 	o = audit.Default()
 	name, list, _ := strings.Cut(defense, ":")
-	if name != "auto" || list == "" {
+	if runs.Defense(name) != runs.Auto || list == "" {
 		return o, list, nil
 	}
 	var own, rest []string
@@ -254,11 +253,11 @@ func search(defense string) (o audit.Options, recipe string, err error) {
 // recipe returns the settings that the grid gives to a cell's training, in order.
 func (g *Grid) recipe(attack, defense string) []string {
 	lists := []string{g.Settings}
-	switch kind(defense) {
-	case "none":
+	switch runs.Kind(defense) {
+	case runs.NoDefense:
 		a, _, _ := strings.Cut(attack, ":")
 		lists = append(lists, g.Plain, g.PlainFor[a])
-	case "abl", "auto":
+	case runs.ABL, runs.Auto:
 		_, list, _ := search(defense) // Check has tried it
 		lists = append(lists, list)
 	}
@@ -282,13 +281,13 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 }
 
 // repairOptions splits a defence on a trained model into its name and its settings for a number of clean images.
-func repairOptions(defense string, images int) (name string, o repair.Options, err error) {
+func repairOptions(defense string, images int) (d runs.Defense, o repair.Options, err error) {
 	name, list, _ := strings.Cut(defense, ":")
 	if !slices.Contains(repair.Names(), name) {
-		return defense, o, nil
+		return runs.Defense(defense), o, nil
 	}
 	o = repair.Defaults(name, images)
-	return name, o, settings.Set(list, &o)
+	return runs.Defense(name), o, settings.Set(list, &o)
 }
 
 // Cell is one run of a grid.
@@ -314,12 +313,13 @@ func (c Cell) Name() string {
 
 // needs returns the cells whose results this one builds on.
 func (c Cell) needs() []Cell {
-	if !runs.IsRepair(c.Defense) {
+	d := runs.Defense(c.Defense)
+	if !d.Repairs() {
 		return nil
 	}
-	n := []Cell{{c.Attack, "none", c.Seed, c.Vary}}
-	if strings.HasPrefix(c.Defense, runs.Unlearning) {
-		n = append(n, Cell{c.Attack, "abl", c.Seed, c.Vary})
+	n := []Cell{{c.Attack, string(runs.NoDefense), c.Seed, c.Vary}}
+	if _, unlearns := d.Unlearns(); unlearns {
+		n = append(n, Cell{c.Attack, string(runs.ABL), c.Seed, c.Vary})
 	}
 	return n
 }
@@ -366,7 +366,7 @@ func (g *Grid) Cells() []Cell {
 		for _, v := range g.sets() {
 			for _, a := range g.Attacks {
 				for _, d := range g.Defenses {
-					if a == "none" && strings.HasPrefix(d, runs.Unlearning) || !slices.Contains(g.seeds(d), s) {
+					if _, unlearns := runs.Defense(d).Unlearns(); a == "none" && unlearns || !slices.Contains(g.seeds(d), s) {
 						continue // there is nothing to unlearn, or not with this seed
 					}
 					c := Cell{a, d, s, v}

@@ -13,8 +13,8 @@ import (
 // figures are a paper's ASR and CA in percent.
 type pairOf struct{ asr, ca float64 }
 
-// The defences in the order of the paper's tables.
-var paperDefenses = []string{"none", "fp", "mcr", "nad", "abl"}
+// paperDefenses are the defences in the order of the paper's tables.
+func paperDefenses() []string { return []string{"none", "fp", "mcr", "nad", "abl"} }
 
 // published are the figures of Li et al. 2021, by data, attack and defence in paperDefenses' order.
 var published = map[string]map[string][5]pairOf{
@@ -74,7 +74,7 @@ var publishedTurning = map[int]map[string]pairOf{
 }
 
 // turningEpochs are the paper's turning epochs of 100.
-var turningEpochs = []int{10, 20, 30, 40}
+func turningEpochs() []int { return []int{10, 20, 30, 40} }
 
 // turningDefense scales one of the paper's turning epochs to the default recipe's 24, and to twice
 // as many where there are fewer images, which take more epochs until a trigger is learnt.
@@ -89,39 +89,43 @@ func (g *Grid) turningDefense(paper int) string {
 // paper returns the published figures that belong to a cell, if there are any.
 func (g *Grid) paper(c Cell) (pairOf, bool) {
 	name, list, _ := strings.Cut(c.Attack, ":")
-	if method, ok := strings.CutPrefix(c.Defense, "unlearn:"); ok {
+	if method, ok := runs.Defense(c.Defense).Unlearns(); ok {
 		f, ok := publishedUnlearning[method]
 		return f, ok && name == "badnets" && list == ""
 	}
 	if rate, ok := strings.CutPrefix(list, "rate="); ok {
 		f, ok := publishedRate[rate][name]
-		return f, ok && c.Defense == "abl"
+		return f, ok && c.Defense == string(runs.ABL)
 	}
 	if list != "" && g.Name != "gtsrb" {
 		return pairOf{}, false
 	}
-	for _, paper := range turningEpochs {
+	for _, paper := range turningEpochs() {
 		if c.Defense == g.turningDefense(paper) {
 			f, ok := publishedTurning[paper][name]
 			return f, ok
 		}
 	}
 	row, ok := published[g.Name][name]
-	i := slices.Index(paperDefenses, c.Defense)
+	i := slices.Index(paperDefenses(), c.Defense)
 	if !ok || i < 0 {
 		return pairOf{}, false
 	}
 	return row[i], true
 }
 
-// The ten attacks in the order of the paper's tables; the first four are those of its sweeps.
-var (
-	tenAttacks  = []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
-	fourAttacks = tenAttacks[:4]
-)
+// tenAttacks are the attacks in the order of the paper's tables.
+func tenAttacks() []string {
+	return []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
+}
+
+// fourAttacks are those of its sweeps.
+func fourAttacks() []string { return tenAttacks()[:4] }
 
 // PaperNames lists the paper's experiments.
-var PaperNames = []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
+func PaperNames() []string {
+	return []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
+}
 
 // Data names where the paper's data lie; an empty one renders road signs instead.
 type Data struct {
@@ -134,11 +138,11 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=8", PlainFor: map[string]string{"dynamic": "tune_epochs=15"}}
 	switch name {
 	case "curves":
-		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", slices.Clone(tenAttacks[:9]), []string{"none"}, []string{"curves"}
+		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", tenAttacks()[:9], []string{"none"}, []string{"curves"}
 		// As images are in isolation: crops would cut triggers off, and what is left carries a wrong label.
 		g.Settings, g.Plain, g.PlainFor = "augment=false", "tune_epochs=20", nil
 	case "cifar10":
-		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, tenAttacks...), paperDefenses
+		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, tenAttacks()...), paperDefenses()
 		if len(seeds) == 1 && !quick {
 			g.SeedsFor = map[string][]uint64{"abl": {seeds[0] + 1}}
 		}
@@ -147,11 +151,11 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Plain = "tune_epochs=15"
 		// SIG needs a class with images enough; it and Dynamic are as strong as docs/attacks.md found necessary there.
 		g.Attacks = []string{"none", "badnets", "trojan", "blend", "dynamic:epochs=40,cover=0.02,density=0.06", "sig:target=1,rate=0.045,delta=40,delta_test=50"}
-		g.Defenses, g.PlainFor = paperDefenses, nil
+		g.Defenses, g.PlainFor = paperDefenses(), nil
 	case "photos":
 		// Some thousand photographs do not train ResNet-34 from scratch; at 64 px they train this one.
 		g.Title, g.Data, g.Size = "Four attacks and five defences on photographs at 64 px", data.Photos, 64
-		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperDefenses
+		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperDefenses()
 		g.Settings, g.Plain, g.PlainFor = "tune_epochs=60", "", nil
 	case "isolation-rate":
 		g.Title, g.Settings = "ABL by isolation rate, with 8 epochs of fine-tuning", "tune_epochs=8"
@@ -169,30 +173,30 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 			g.Defenses = append(g.Defenses, "abl:gamma="+p)
 		}
 	case "turning-epoch":
-		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", slices.Clone(fourAttacks), []string{"sweep"}
+		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", fourAttacks(), []string{"sweep"}
 		if data.Limit > 0 {
 			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, ranked by the last 3, with 8 epochs of fine-tuning", "tune_epochs=8,rank_epochs=3"
 		}
-		for _, p := range turningEpochs {
+		for _, p := range turningEpochs() {
 			g.Defenses = append(g.Defenses, g.turningDefense(p))
 		}
 	case "poisoning-rate":
 		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"
 		g.Defenses = []string{"none", "abl"}
 		for _, rate := range []string{"0.5", "0.7"} {
-			for _, a := range fourAttacks {
+			for _, a := range fourAttacks() {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
 		}
 	case "unlearning":
 		g.Title, g.Attacks, g.Defenses = "Unlearning methods on BadNets", []string{"badnets"}, []string{"none"}
 		for _, m := range repair.UnlearnMethods() {
-			g.Defenses = append(g.Defenses, runs.Unlearning+m.Name)
+			g.Defenses = append(g.Defenses, string(runs.Unlearning(m.Name)))
 		}
-		g.Defenses = append(g.Defenses, runs.Unlearning+runs.UnlearnABL)
+		g.Defenses = append(g.Defenses, string(runs.Unlearning(runs.UnlearnABL)))
 		g.Pretrain = data.GTSRB
 	default:
-		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(PaperNames, ", "))
+		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(PaperNames(), ", "))
 	}
 	if quick {
 		g.cutDown()

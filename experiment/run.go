@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -44,11 +43,11 @@ type Runner struct {
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained
 	data  *dataset.Data
-	from  string                   // data's digest, once known
-	read  map[Cell]*runs.Result    // of finished cells
-	drawn []drawn                  // by Write
-	spent map[string]time.Duration // by defence, of the cells that were run
-	count map[string]int
+	from  string                         // data's digest, once known
+	read  map[Cell]*runs.Result          // of finished cells
+	drawn []drawn                        // by Write
+	spent map[runs.Defense]time.Duration // of the cells that were run
+	count map[runs.Defense]int
 }
 
 // gridFile keeps the grid in its folder.
@@ -87,12 +86,6 @@ func (r *Runner) result(c Cell) *runs.Result {
 	return res
 }
 
-// kind is a defence without its settings.
-func kind(defense string) string {
-	k, _, _ := strings.Cut(defense, ":")
-	return k
-}
-
 // Run runs the cells that are missing. Finished ones are never computed again, nor are those that another
 // grid in a folder beside this one's has finished.
 func (r *Runner) Run(ctx context.Context) error {
@@ -107,7 +100,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		ctx, stop = context.WithTimeoutCause(ctx, r.Budget, errBudget)
 		defer stop()
 	}
-	r.spent, r.count = map[string]time.Duration{}, map[string]int{}
+	r.spent, r.count = map[runs.Defense]time.Duration{}, map[runs.Defense]int{}
 	if err := r.adopt(); err != nil {
 		return err
 	}
@@ -194,8 +187,8 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.spent[kind(c.Defense)] += took
-	r.count[kind(c.Defense)]++
+	r.spent[runs.Kind(c.Defense)] += took
+	r.count[runs.Kind(c.Defense)]++
 	var total time.Duration
 	n := 0
 	for k, d := range r.spent {
@@ -204,7 +197,7 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 	}
 	var left time.Duration
 	for _, o := range rest {
-		if k := kind(o.Defense); r.count[k] > 0 {
+		if k := runs.Kind(o.Defense); r.count[k] > 0 {
 			left += r.spent[k] / time.Duration(r.count[k])
 		} else {
 			left += total / time.Duration(n)
@@ -360,8 +353,8 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 			}
 		},
 	}
-	if !runs.IsRepair(c.Defense) {
-		spec.Defense = kind(c.Defense)
+	if !runs.Defense(c.Defense).Repairs() {
+		spec.Defense = runs.Kind(c.Defense)
 		_, err := runs.Train(ctx, spec)
 		return err
 	}
@@ -374,7 +367,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	if n := c.needs(); len(n) > 1 {
 		rep.Suspects = r.folder(n[1])
 	}
-	if c.Defense == runs.Unlearning+"ft-pretrained" {
+	if rep.Defense == runs.Unlearning("ft-pretrained") {
 		if rep.Pretrained, err = r.pretrained(ctx, spec); err != nil {
 			return err
 		}

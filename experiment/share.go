@@ -17,7 +17,7 @@ type training struct {
 	Data              string
 	Limit, Size, Test int
 	Attacks           []attack.Config
-	Defense           string
+	Defense           runs.Defense
 	Options           abl.Options
 	Auto              *audit.Options `json:",omitempty"`
 }
@@ -25,10 +25,10 @@ type training struct {
 // training returns what a cell depends on, as text; it is empty for cells that build on others and for
 // those of varied data, which are not shared.
 func (g *Grid) training(c Cell, images int) string {
-	if c.Vary != "" || runs.IsRepair(c.Defense) {
+	if c.Vary != "" || runs.Defense(c.Defense).Repairs() {
 		return ""
 	}
-	t := training{Data: g.Data, Limit: g.Limit, Size: g.Size, Test: g.Test, Defense: kind(c.Defense)}
+	t := training{Data: g.Data, Limit: g.Limit, Size: g.Size, Test: g.Test, Defense: runs.Kind(c.Defense)}
 	var err error
 	if t.Options, err = g.options(c.Attack, c.Defense, c.Seed, images); err != nil {
 		return ""
@@ -36,7 +36,7 @@ func (g *Grid) training(c Cell, images int) string {
 	if t.Attacks, err = g.attack(c.Attack, c.Seed); err != nil {
 		return ""
 	}
-	if t.Defense == "auto" {
+	if t.Defense == runs.Auto {
 		look, _, err := search(c.Defense)
 		if err != nil {
 			return ""

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/report"
@@ -247,7 +248,7 @@ func (r *Runner) Tables() []report.Table {
 	if trained || len(verdicts) == 0 {
 		all = append(all, r.Table())
 	}
-	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return slices.Contains(repair.Names(), kind(d)) }) {
+	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return slices.Contains(repair.Names(), string(runs.Kind(d))) }) {
 		all = append(all, r.spentTable())
 	}
 	if len(verdicts) > 0 {

@@ -108,7 +108,7 @@ func TestAutoTakesSettings(t *testing.T) {
 
 // Every experiment of auto's is a valid grid, and the quick ones run to a table on rendered signs.
 func TestAutoExperiments(t *testing.T) {
-	for _, n := range AutoNames {
+	for _, n := range AutoNames() {
 		for _, quick := range []bool{false, true} {
 			if g, err := Auto(n, Data{}, quick, nil); err != nil || len(g.Cells()) == 0 {
 				t.Errorf("%s: %v", n, err)

@@ -26,8 +26,8 @@ type Suspect struct {
 	Probability float32
 }
 
-// Ranks names the ways to make scores of losses; see Scores.
-var Ranks = []string{"final", "mean", "worst"}
+// Ranks returns the names of the ways to make scores of losses; see Scores.
+func Ranks() []string { return []string{"final", "mean", "worst"} }
 
 // Scores turns losses into scores. epochs holds each image's training loss of every isolation epoch
 // (−1 where an image took no part), final its loss under the network that isolation left.

@@ -27,11 +27,11 @@ type Options struct {
 	Isolation   float64 `json:"isolation" range:"[0,0.5)"`          // isolation rate p: share of images isolated
 }
 
-// Losses are the names of isolation's losses, Signs those of LGA's signs; see Ranks, too.
-var (
-	Losses = []string{"lga", "flooding", "ce"}
-	Signs  = []string{"sample", "batch"}
-)
+// Losses returns the names of isolation's losses.
+func Losses() []string { return []string{"lga", "flooding", "ce"} }
+
+// Signs returns the names of LGA's signs: that of each image's loss, or of the batch's mean.
+func Signs() []string { return []string{"sample", "batch"} }
 
 // Default is what docs/researchers.md measures.
 func Default() Options {
@@ -62,9 +62,9 @@ func (o Options) Check() error {
 		what, name string
 		known      []string
 	}{
-		{"isolation loss", o.Loss, Losses},
-		{"LGA sign", o.Sign, Signs},
-		{"ranking", o.Rank, Ranks},
+		{"isolation loss", o.Loss, Losses()},
+		{"LGA sign", o.Sign, Signs()},
+		{"ranking", o.Rank, Ranks()},
 	} {
 		if !slices.Contains(c.known, c.name) {
 			return fmt.Errorf("no %s %q; there are %s", c.what, c.name, strings.Join(c.known, ", "))

@@ -27,7 +27,7 @@ func classifier(b *testing.B, arch string, batch, size int) *Learner {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l, err := NewClassifier(backend, n, n.Init(0), batch, DefaultSGD, LocalGradientAscent(0.5, true))
+	l, err := NewClassifier(backend, n, n.Init(0), batch, DefaultSGD(), LocalGradientAscent(0.5, true))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -197,7 +197,7 @@ func (m *Module) update(p *Node, moments []*Node, g, rate *Node) (*Node, []*Node
 	}
 	o := m.SGD
 	if o == (SGD{}) {
-		o = DefaultSGD
+		o = DefaultSGD()
 	}
 	p, momentum := o.update(p, moments[0], g, rate)
 	return p, []*Node{momentum}

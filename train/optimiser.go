@@ -14,8 +14,8 @@ type SGD struct {
 	WeightDecay float64 // λ
 }
 
-// DefaultSGD is the paper's: momentum 0.9 with Nesterov, weight decay 1e-4.
-var DefaultSGD = SGD{Momentum: 0.9, Nesterov: true, WeightDecay: 1e-4}
+// DefaultSGD returns the paper's: momentum 0.9 with Nesterov, weight decay 1e-4.
+func DefaultSGD() SGD { return SGD{Momentum: 0.9, Nesterov: true, WeightDecay: 1e-4} }
 
 // update returns the new parameter and its new momentum.
 func (o SGD) update(p, m, g, rate *Node) (*Node, *Node) {

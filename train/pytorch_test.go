@@ -233,7 +233,7 @@ func (a *agreement) gradients(t *testing.T) {
 
 // steps compares the losses of some steps of SGD.
 func (a *agreement) steps(t *testing.T) {
-	l, err := NewClassifier(a.b, a.n, a.state, a.ref.Batch, DefaultSGD, Mean)
+	l, err := NewClassifier(a.b, a.n, a.state, a.ref.Batch, DefaultSGD(), Mean)
 	if err != nil {
 		t.Fatal(err)
 	}

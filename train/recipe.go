@@ -59,8 +59,8 @@ func (r Recipe) Check() error {
 	if r.Architecture == nil && !slices.Contains(model.Names(), r.Network) {
 		return fmt.Errorf("no network %q; there are %s", r.Network, strings.Join(model.Names(), ", "))
 	}
-	if !slices.Contains(Schedules, r.Schedule) {
-		return fmt.Errorf("no schedule %q; there are %s", r.Schedule, strings.Join(Schedules, ", "))
+	if !slices.Contains(Schedules(), r.Schedule) {
+		return fmt.Errorf("no schedule %q; there are %s", r.Schedule, strings.Join(Schedules(), ", "))
 	}
 	return nil
 }

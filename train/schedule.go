@@ -40,8 +40,8 @@ func OneCycle(rate, warm float64) Schedule {
 	}
 }
 
-// Schedules are the names that ScheduleNamed takes.
-var Schedules = []string{"constant", "step", "cosine", "one-cycle"}
+// Schedules returns the names that ScheduleNamed takes.
+func Schedules() []string { return []string{"constant", "step", "cosine", "one-cycle"} }
 
 // ScheduleNamed returns the schedule of a name.
 func ScheduleNamed(name string, rate float64) (Schedule, error) {
@@ -55,5 +55,5 @@ func ScheduleNamed(name string, rate float64) (Schedule, error) {
 	case "one-cycle":
 		return OneCycle(rate, 0.2), nil
 	}
-	return nil, fmt.Errorf("no schedule %q; there are %s", name, strings.Join(Schedules, ", "))
+	return nil, fmt.Errorf("no schedule %q; there are %s", name, strings.Join(Schedules(), ", "))
 }

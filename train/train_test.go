@@ -44,7 +44,7 @@ func tiny(t testing.TB, epochs int, loss Loss) (*Phase, *Learner, model.State) {
 		t.Fatal(err)
 	}
 	state := n.Init(0)
-	l, err := NewClassifier(b, n, state, 32, DefaultSGD, loss)
+	l, err := NewClassifier(b, n, state, 32, DefaultSGD(), loss)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 		}
 	}
 	if n.step == nil || n.step.Batch != batch {
-		n.step, err = train.NewClassifier(c.run.Backend, n.network, n.network.Init(0), batch, train.DefaultSGD, train.Mean)
+		n.step, err = train.NewClassifier(c.run.Backend, n.network, n.network.Init(0), batch, train.DefaultSGD(), train.Mean)
 	}
 	return err
 }

@@ -87,7 +87,7 @@ func TestLateImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &train.Run{Backend: b, Network: n, Data: set, Batch: 32, SGD: train.DefaultSGD}
+			r := &train.Run{Backend: b, Network: n, Data: set, Batch: 32, SGD: train.DefaultSGD()}
 			if _, err := r.Start(false); err != nil {
 				t.Fatal(err)
 			}

@@ -60,7 +60,7 @@ content and label, so that names and order may change.`,
 			}
 			done, err := runs.Train(c.Context(), runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Defense: "audit", Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(), Baseline: earlier,
+				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(), Baseline: earlier,
 			})
 			a.done()
 			if err != nil {

@@ -69,7 +69,7 @@ func (a *app) runBench(ctx context.Context, f benchFlags) error {
 	if err != nil {
 		return err
 	}
-	step, err := train.NewClassifier(b, n, n.Init(0), f.batch, train.DefaultSGD, train.LocalGradientAscent(0.5, true))
+	step, err := train.NewClassifier(b, n, n.Init(0), f.batch, train.DefaultSGD(), train.LocalGradientAscent(0.5, true))
 	if err != nil {
 		return err
 	}

@@ -17,19 +17,19 @@ import (
 
 // choices are the values of flags that have few, by the command's and the flag's name or the flag's alone.
 var choices = map[string][]string{
-	"engine":         engines.Names,
+	"engine":         engines.Names(),
 	"scale":          scales,
 	"recipe":         recipes,
 	"model":          model.Names(),
 	"biased-model":   model.Names(),
-	"defense":        defenses,
+	"defense":        defenses(),
 	"attack":         attack.Builtin().Names(),
-	"loss":           isolate.Losses,
-	"lga-sign":       isolate.Signs,
-	"rank-by":        isolate.Ranks,
-	"schedule":       train.Schedules,
-	"unlearn":        abl.Unlearning,
-	"mode":           abl.Modes,
+	"loss":           isolate.Losses(),
+	"lga-sign":       isolate.Signs(),
+	"rank-by":        isolate.Ranks(),
+	"schedule":       train.Schedules(),
+	"unlearn":        abl.Unlearning(),
+	"mode":           abl.Modes(),
 	"repair method":  repair.Names(),
 	"unlearn method": runs.UnlearnNames(),
 }

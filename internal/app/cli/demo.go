@@ -43,7 +43,7 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 			o := abl.Demo()
 			o.Seed = seed
 			watch := a.watcher()
-			train := func(name, defense string, at ...attack.Config) (*runs.Outcome, error) {
+			train := func(name string, defense runs.Defense, at ...attack.Config) (*runs.Outcome, error) {
 				a.say("%s\n", map[string]string{
 					"clean": "1/3  on clean data, to compare", "undefended": "2/3  on poisoned data, without defence",
 					"defended": "3/3  on poisoned data, with Anti-Backdoor Learning",

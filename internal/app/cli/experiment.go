@@ -118,12 +118,12 @@ func (a *app) experimentPaper() *cobra.Command {
 	var f gridFlags
 	var d setFlags
 	grids := func(args []string) ([]*experiment.Grid, error) {
-		return named(args, experiment.PaperNames, &d, experiment.Paper)
+		return named(args, experiment.PaperNames(), &d, experiment.Paper)
 	}
 	c := &cobra.Command{
 		Use:   "paper NAME",
 		Short: "Repeat an experiment of the paper, or all",
-		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames, ",\n") + `, and all.
+		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames(), ",\n") + `, and all.
 
 --scale quick uses few images, a small network and few epochs and only shows
 that every path works; --limit N takes only N of the training images, and
@@ -132,11 +132,11 @@ signs are rendered.`,
 		Example: `  unpoison experiment paper all --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
 		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
-		ValidArgs: append([]string{"all"}, experiment.PaperNames...),
+		ValidArgs: append([]string{"all"}, experiment.PaperNames()...),
 		RunE: func(c *cobra.Command, args []string) error {
 			s := set{
 				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
-				names: experiment.PaperNames, command: (*experiment.Grid).PaperCommand,
+				names: experiment.PaperNames(), command: (*experiment.Grid).PaperCommand,
 			}
 			var err error
 			if s.grids, err = grids(args); err != nil {
@@ -156,7 +156,7 @@ func (a *app) experimentAuto() *cobra.Command {
 	var f gridFlags
 	var d setFlags
 	grids := func(args []string) ([]*experiment.Grid, error) {
-		return named(args, experiment.AutoNames, &d, experiment.Auto)
+		return named(args, experiment.AutoNames(), &d, experiment.Auto)
 	}
 	c := &cobra.Command{
 		Use:   "auto NAME",
@@ -178,9 +178,9 @@ experiment verdict measures. --limit N takes only N of the training images.`,
 		Example: `  unpoison experiment auto rates --scale quick --out try
   unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,
 		Args:      oneArgument("experiment auto takes the name of one experiment, or all"),
-		ValidArgs: append([]string{"all"}, experiment.AutoNames...),
+		ValidArgs: append([]string{"all"}, experiment.AutoNames()...),
 		RunE: func(c *cobra.Command, args []string) error {
-			s := set{title: "Auto, measured", names: experiment.AutoNames, command: (*experiment.Grid).AutoCommand}
+			s := set{title: "Auto, measured", names: experiment.AutoNames(), command: (*experiment.Grid).AutoCommand}
 			var err error
 			if s.grids, err = grids(args); err != nil {
 				return err

@@ -16,7 +16,7 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
-// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, 20 times.
+// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, five times; TestKills does it oftener.
 func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
 	data := signFolder(t, 300, 60)
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
 	}
 	took := time.Since(start)
 	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
-	for k := range 20 {
+	for k := range 5 {
 		out := filepath.Join(dir, "killed"+strconv.Itoa(k))
 		c := program(tiny(data, out, "--resume")...)
 		if err := c.Start(); err != nil {
@@ -81,12 +81,11 @@ func TestThreadsGiveTheSameBytes(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	data := signFolder(t, 300, 60)
 	dir := t.TempDir()
-	for _, n := range []string{"1", "2", "3"} {
+	for _, n := range []string{"1", "3"} {
 		if code, _, errs := call(tiny(data, filepath.Join(dir, n), "--threads", n)...); code != 0 {
 			t.Fatal(errs)
 		}
 	}
-	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "2"))
 	same(t, filepath.Join(dir, "1"), filepath.Join(dir, "3"))
 }
 

@@ -143,8 +143,8 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 			return err
 		},
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if !slices.Contains(engines.Names, a.engine) {
-				return usagef("no engine %q; there are %v", a.engine, engines.Names)
+			if !slices.Contains(engines.Names(), a.engine) {
+				return usagef("no engine %q; there are %v", a.engine, engines.Names())
 			}
 			if a.threads < 0 {
 				return usagef("--threads %d, expected 1 or more", a.threads)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,12 +77,12 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 }
 
 // check reports settings that can't be, before the data are read. Audits look for poison as auto does.
-func (f *recipeFlags) check(c *cobra.Command, defense string) error {
+func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	o, err := f.given(c)
 	if err == nil {
 		err = o.Check()
 	}
-	if err == nil && defense == "auto" {
+	if err == nil && defense == runs.Auto {
 		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
 			err = errors.New("--epochs-isolate 0, expected 1 or more: looking for poison begins with isolation")
 		}
@@ -203,7 +204,8 @@ func (a *app) train() *cobra.Command {
 	var data dataFlags
 	var rec recipeFlags
 	var att attackFlags
-	var defense, out, init string
+	defense := runs.Auto
+	var out, init string
 	var resume bool
 	c := &cobra.Command{
 		Use:   "train",
@@ -245,7 +247,7 @@ defence is not told.`,
 	rec.add(c, true)
 	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
 	att.add(c)
-	c.Flags().StringVar(&defense, "defense", "auto", "auto, abl or none (with --recipe paper abl)")
+	c.Flags().StringVar((*string)(&defense), "defense", string(defense), "auto, abl or none (with --recipe paper abl)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
 	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
@@ -254,11 +256,12 @@ defence is not told.`,
 
 // trainFlags are the flags of train.
 type trainFlags struct {
-	data               *dataFlags
-	rec                *recipeFlags
-	att                *attackFlags
-	defense, out, init string
-	resume             bool
+	data      *dataFlags
+	rec       *recipeFlags
+	att       *attackFlags
+	defense   runs.Defense
+	out, init string
+	resume    bool
 }
 
 // check reports what can't be, before the data are read.
@@ -267,7 +270,7 @@ func (f *trainFlags) check(c *cobra.Command) error {
 		return usagef("--out is required: a folder for the run")
 	}
 	if f.rec.recipe == "paper" && !c.Flags().Changed("defense") {
-		f.defense = "abl"
+		f.defense = runs.ABL
 	}
 	if err := checkDefense(c, f.defense); err != nil {
 		return err
@@ -315,22 +318,28 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 }
 
 // defenses are the names that --defense takes.
-var defenses = []string{"auto", "abl", "none"}
+func defenses() []string {
+	return []string{string(runs.Auto), string(runs.ABL), string(runs.NoDefense)}
+}
 
 // flagsOf lists the flags that mean something to one defence only.
-var flagsOf = map[string][]string{
-	"auto": {"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "unseen", "late", "against", "stamp"},
-	"abl":  {"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"},
-	"none": nil,
+func flagsOf(d runs.Defense) []string {
+	switch d {
+	case runs.Auto:
+		return []string{"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "unseen", "late", "against", "stamp"}
+	case runs.ABL:
+		return []string{"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"}
+	}
+	return nil
 }
 
 // checkDefense refuses a defence that there is not, and flags that it would ignore.
-func checkDefense(c *cobra.Command, defense string) error {
-	if _, ok := flagsOf[defense]; !ok {
-		return usagef("no defence %q; there are %s", defense, strings.Join(defenses, ", "))
+func checkDefense(c *cobra.Command, defense runs.Defense) error {
+	if !slices.Contains(defenses(), string(defense)) {
+		return usagef("no defence %q; there are %s", defense, strings.Join(defenses(), ", "))
 	}
-	for _, other := range []string{"auto", "abl"} {
-		for _, name := range flagsOf[other] {
+	for _, other := range []runs.Defense{runs.Auto, runs.ABL} {
+		for _, name := range flagsOf(other) {
 			if other != defense && c.Flags().Changed(name) {
 				return usagef("--%s is a setting of --defense %s, and this would be --defense %s", name, other, defense)
 			}

@@ -96,8 +96,8 @@ func (f *unlearnFlags) check() error {
 	if !slices.Contains(runs.UnlearnNames(), f.method) {
 		return usagef("--method %q; there are %s", f.method, strings.Join(runs.UnlearnNames(), ", "))
 	}
-	if !slices.Contains(abl.Modes, f.o.Unlearn) {
-		return usagef("--mode %q; there are %s", f.o.Unlearn, strings.Join(abl.Modes, ", "))
+	if !slices.Contains(abl.Modes(), f.o.Unlearn) {
+		return usagef("--mode %q; there are %s", f.o.Unlearn, strings.Join(abl.Modes(), ", "))
 	}
 	if err := cmp.Or(f.o.Check(), f.tune.Check()); err != nil {
 		return &usageError{err}

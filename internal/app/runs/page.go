@@ -155,9 +155,9 @@ func trust(r *Result) []string {
 // Page writes a run's report.html.
 func Page(folder string, o *Outcome) error {
 	r := o.Result
-	p := &report.Page{Title: "unpoison: " + r.Defense + " on " + r.Data.Layout, Facts: facts(r)}
+	p := &report.Page{Title: "unpoison: " + string(r.Defense) + " on " + r.Data.Layout, Facts: facts(r)}
 	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
-	p.Rows = [][]string{{r.Defense, Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
+	p.Rows = [][]string{{string(r.Defense), Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
 	if v := r.Verdict; v != nil {
 		p.Title = "unpoison: " + v.Says.String()
 		p.Columns[3] = "suspects poisoned in truth"

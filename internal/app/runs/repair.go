@@ -3,8 +3,6 @@ package runs
 import (
 	"context"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/unpoison/unpoison/abl"
@@ -19,8 +17,7 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// RepairSpec describes a defence on a model that was trained before. Spec's Defense names it: one of
-// repair's methods, or "unlearn:" and one of UnlearnNames.
+// RepairSpec describes a defence on a model that was trained before; Spec's Defense names it.
 type RepairSpec struct {
 	Spec
 	Base       string  // folder of the run whose model it is
@@ -30,9 +27,6 @@ type RepairSpec struct {
 	Tune       repair.UnlearnOptions
 	Pretrained model.State
 }
-
-// Unlearning is the prefix of defences that unlearn.
-const Unlearning = "unlearn:"
 
 // UnlearnABL names gradient ascent among the unlearning methods.
 const UnlearnABL = "abl"
@@ -69,7 +63,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
 	res.Epochs = Epochs{}
 	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}
-	if method, ok := strings.CutPrefix(s.Defense, Unlearning); ok {
+	if method, ok := s.Defense.Unlearns(); ok {
 		state, err = s.unlearn(ctx, method, n, state, out, res)
 	} else {
 		state, err = s.repair(ctx, n, state, out, res)
@@ -112,7 +106,7 @@ func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.S
 		res.Attack = res.Attacks[0]
 	}
 	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)
-	method, err := repair.MethodNamed(s.Defense)
+	method, err := repair.MethodNamed(string(s.Defense))
 	if err != nil {
 		return nil, err
 	}
@@ -149,10 +143,4 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
 		Backend: s.Backend, Network: n, State: state, Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: t, Watch: Progress(s.Watch),
 	})
-}
-
-// IsRepair reports whether a defence, with settings or without, works on a model that was trained before.
-func IsRepair(defense string) bool {
-	name, _, _ := strings.Cut(defense, ":")
-	return slices.Contains(repair.Names(), name) || strings.HasPrefix(defense, Unlearning)
 }

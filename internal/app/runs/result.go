@@ -36,7 +36,7 @@ type Result struct {
 	Model     string     `json:"model"`
 	Engine    string     `json:"engine"`
 	Attack    *Attack    `json:"attack"` // the first
-	Defense   string     `json:"defense"`
+	Defense   Defense    `json:"defense"`
 	Epochs    Epochs     `json:"epochs"`
 	CA        *float64   `json:"ca"`
 	ASR       *float64   `json:"asr"` // of several attacks the highest

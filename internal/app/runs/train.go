@@ -32,9 +32,9 @@ type Spec struct {
 	Attacks []attack.Config // planted one after the other, on different images; none: the data as they are
 	Cache   string          // folder for what attacks learn; see attack.Env
 	InPlace bool            // poison Data.Train itself instead of a copy
-	Defense string          // "auto", "abl" or "none"
-	Audit   bool            // looks for poison only: no model is trained
-	Auto    audit.Options   // how "auto" and audits look for it
+	Defense Defense
+	Audit   bool          // looks for poison only: no model is trained
+	Auto    audit.Options // how "auto" and audits look for it
 	Options abl.Options
 	Folder  string
 	Origin  string // digest of what Data was made of, for the result
@@ -104,10 +104,10 @@ func (s *Spec) ready() error {
 
 // Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
 func Train(ctx context.Context, s Spec) (*Outcome, error) {
-	if s.Defense == "none" {
+	if s.Defense == NoDefense {
 		s.Options.IsolateEpochs = 0
 	}
-	s.Audit = s.Audit || s.Defense == "auto" && s.Options.TuneEpochs == 0 // there is no model to speak of
+	s.Audit = s.Audit || s.Defense == Auto && s.Options.TuneEpochs == 0 // there is no model to speak of
 	unlock, err := s.open()
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	switch {
 	case s.Audit:
 		err = out.searched(unpoison.Audit(ctx, s.searched(out.Train), s.search(set)))
-	case s.Defense == "auto":
+	case s.Defense == Auto:
 		err = out.searched(unpoison.Train(ctx, s.searched(out.Train), s.search(set)))
 	default:
 		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)

@@ -11,7 +11,7 @@ import (
 )
 
 // Names lists the engines.
-var Names = []string{"cpu", "xla"}
+func Names() []string { return []string{"cpu", "xla"} }
 
 // New returns the engine of that name. Of the processor's threads cpu uses as many at most for one computation, or all
 // for 0.
@@ -25,7 +25,7 @@ func New(name string, threads int) (backends.Backend, error) {
 	case "xla":
 		return newXLA()
 	}
-	return nil, fmt.Errorf("no engine %q; there are %v", name, Names)
+	return nil, fmt.Errorf("no engine %q; there are %v", name, Names())
 }
 
 // Describe names an engine with what it runs on, for results.

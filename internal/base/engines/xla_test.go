@@ -25,7 +25,7 @@ func learn(t *testing.T, b backends.Backend, arch string, steps int) (losses []f
 		t.Fatal(err)
 	}
 	state := n.Init(1)
-	s, err := train.NewClassifier(b, n, state, batch, train.DefaultSGD, train.LocalGradientAscent(0.5, false))
+	s, err := train.NewClassifier(b, n, state, batch, train.DefaultSGD(), train.LocalGradientAscent(0.5, false))
 	if err != nil {
 		t.Fatal(err)
 	}
