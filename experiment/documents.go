@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/report"
 )
 

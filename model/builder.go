@@ -39,8 +39,8 @@ type Builder struct {
 // Layer is one step of a network, as exports see it. Its inputs and its output are numbers of values;
 // value 0 is the image.
 type Layer struct {
-	Kind                string // conv, batchnorm, relu, add, maxpool, globalpool, linear
-	Name                string // prefix of its tensors' names
+	Kind           string // conv, batchnorm, relu, add, maxpool, globalpool, linear
+	Name           string // prefix of its tensors' names
 	Kernel, Stride int
 	Pad            [2]int // of height and width, on both sides
 	In             []int

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -234,4 +235,11 @@ func (f Figure) Save(path string) error {
 		_, err := c.WriteTo(w)
 		return err
 	})
+}
+
+// themed lets a figure take a page's colours, in light and in dark. Files keep their own: what reads them may know no variables.
+func themed(svg template.HTML) template.HTML {
+	return template.HTML(strings.NewReplacer(
+		"#000000", "currentColor", "#1F5F9F", "var(--ink)", "#E07B1A", "var(--accent)", "#808080", "var(--line)",
+	).Replace(string(svg)))
 }

@@ -2,26 +2,36 @@
 package report
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"policy": func() string { return policy }}).Parse(pageText))
+var pageTemplate = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
+	"policy": func() string { return policy },
+	"style":  func() template.CSS { return template.CSS(style) },
+	"themed": themed,
+	"weak": func(all []Evidence) []Evidence {
+		return slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return !e.Weak })
+	},
+}).Parse(headStrip())).Parse(pageText))
+
+// headStrip is how heads show strips, for the rest of a page.
+func headStrip() string {
+	strip, _, _ := strings.Cut(headText, `{{define "answer"}}`)
+	return strip
+}
 
 // policy is the page's content security policy: it fetches nothing, and runs its own script alone, whatever names from the
 // data say.
@@ -38,14 +48,25 @@ func scriptHash(page string) string {
 // Page is what a report shows, from top to bottom.
 type Page struct {
 	Title     string
+	Head      *Head    // the first screen, in the title's place
 	Summary   []string // sentences
 	Columns   []string
 	Rows      [][]string
+	Evidence  []Evidence
 	Tables    []Table // more of them, each under a title
 	Figures   []Figure
 	Galleries []Gallery
 	Trust     []string    // what the results can't promise, a paragraph each
 	Facts     [][2]string // settings and versions
+}
+
+// Evidence is a picture of what speaks for something, with a sentence. Strip may be empty. What is Weak is folded away.
+type Evidence struct {
+	Title, Text string
+	Class       string // the label that it is about
+	Picture     template.HTML
+	Strip       Strip
+	Weak        bool
 }
 
 // Table is a table with a title and a note.
@@ -61,6 +82,7 @@ type Gallery struct {
 	Title, Note string
 	Items       []Item
 	Decide      bool
+	Photo       bool // whether pixels are too many to be shown as squares
 }
 
 // Item is an image with text; Mark frames it, Near stands beside it to compare. Index, Source and Digest, by which lists
@@ -83,37 +105,4 @@ func (p *Page) Write(path string) error {
 		return fmt.Errorf("report %s: %w", filepath.Base(path), err)
 	}
 	return nil
-}
-
-// The most pixels a side that a page shows of an image, and of one to compare with.
-const thumbnail, small = 96, 48
-
-// ImageURL returns RGB bytes in a data URL: a PNG, every pixel as it is, or a JPEG, made smaller, if it is
-// large.
-func ImageURL(pixels []uint8, h, w int) template.URL {
-	if max(h, w) > thumbnail {
-		return jpegURL(pixels, h, w, thumbnail)
-	}
-	return dataURL("png", func(b *bytes.Buffer) error { return png.Encode(b, dataset.ToImage(pixels, h, w)) })
-}
-
-// SmallURL is ImageURL for an image that others are compared with: small and not exact.
-func SmallURL(pixels []uint8, h, w int) template.URL { return jpegURL(pixels, h, w, small) }
-
-func jpegURL(pixels []uint8, h, w, most int) template.URL {
-	if side := max(h, w); side > most {
-		th, tw := max(1, h*most/side), max(1, w*most/side)
-		pixels, h, w = dataset.Resize(pixels, h, w, th, tw), th, tw
-	}
-	return dataURL("jpeg", func(b *bytes.Buffer) error {
-		return jpeg.Encode(b, dataset.ToImage(pixels, h, w), &jpeg.Options{Quality: 85})
-	})
-}
-
-func dataURL(kind string, encode func(*bytes.Buffer) error) template.URL {
-	var b bytes.Buffer
-	if err := encode(&b); err != nil {
-		return "" // not for images of a set, whose sizes are positive
-	}
-	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
 }

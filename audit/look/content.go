@@ -119,7 +119,7 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 		batch /= 2
 	}
 	batch = min(batch, len(learnt))
-	sgd := train.DefaultSGD
+	sgd := train.DefaultSGD()
 	sgd.WeightDecay = contentDecay
 	seed := rng.Stream(c.Seed, "content network", fold).Uint64()
 	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content")}

@@ -140,7 +140,7 @@ func cells(t *testing.T, path string) [][]string {
 // A model that knows names judges data that have numbers, by index, and says so; not data of another number of classes.
 func TestClassesAreMatchedByIndex(t *testing.T) {
 	numbers := filepath.Join("..", "..", "..", "dataset", "testdata", "numpy", "planar") // classes 0 and 1
-	named := filepath.Join("..", "..", "..", "dataset", "testdata", "folder")             // cat and dog
+	named := filepath.Join("..", "..", "..", "dataset", "testdata", "folder")            // cat and dog
 	for _, c := range []struct {
 		model []string
 		data  string

@@ -44,6 +44,9 @@ func TestReviewByKeyboard(t *testing.T) {
 		t.Fatalf("the page never said %q, but %q", want, browser.Do(t, ctx, chromedp.Evaluate[string](`document.getElementById("count").textContent`)))
 	}
 	settled("0 to drop, 0 to keep, 360 open")
+	// The first screen is the verdict: the first key only shows the suspects, since nothing is decided unseen.
+	browser.Do(t, ctx, chromedp.KeyEvent("d"))
+	settled("0 to drop, 0 to keep, 360 open")
 	for k := range suspected / 2 {
 		browser.Do(t, ctx, chromedp.KeyEvent(map[bool]string{true: "k", false: "d"}[k%3 == 0]))
 	}

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
@@ -70,10 +70,7 @@ func DataSpec(run string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.Data.Layout == "signs" {
-		return "signs", nil
-	}
-	return s.Data.Layout + ":" + s.Data.Path, nil
+	return s.Data.Spec(), nil
 }
 
 // Decide stores a decision on an image.
@@ -152,15 +149,9 @@ const DecisionsFile = "decisions.csv"
 
 // Command returns the command line that filters the data by the decisions that Write stores.
 func (r *Review) Command() string {
-	quote := func(s string) string {
-		if strings.ContainsAny(s, " \t'\"\\$&;()<>|*?`") {
-			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-		}
-		return s
-	}
 	spec, _ := DataSpec(r.run)
 	return fmt.Sprintf("unpoison data filter --data %s --suspects %s --decisions %s --out clean",
-		quote(spec), quote(filepath.Join(r.run, "suspects.csv")), quote(filepath.Join(r.run, DecisionsFile)))
+		findings.Quote(spec), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
 }
 
 // Write stores the decisions that hold as the CSV which data filter takes: the reviewer's own, and, on images that they left

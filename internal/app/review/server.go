@@ -10,23 +10,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"image/png"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/report"
 )
 
 //go:embed page
 var page embed.FS
+
+var index = template.Must(template.ParseFS(page, "page/index.html"))
 
 // Server serves a review on this machine alone.
 type Server struct {
 	review *Review
 	listen net.Listener
 	token  string
+	head   func() (template.HTML, error) // made once
 }
 
 // Listen opens a port on 127.0.0.1, 0 for any that is free. Nobody can use it without the URL, which has a random token in it.
@@ -40,7 +47,7 @@ func Listen(r *Review, port int) (*Server, error) {
 		l.Close()
 		return nil, err
 	}
-	return &Server{review: r, listen: l, token: hex.EncodeToString(b[:])}, nil
+	return &Server{review: r, listen: l, token: hex.EncodeToString(b[:]), head: sync.OnceValues(r.head)}, nil
 }
 
 // URL is where the page is.
@@ -65,7 +72,6 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) handler() http.Handler {
 	m := http.NewServeMux()
 	for path, f := range map[string]struct{ file, kind string }{
-		"{$}":        {"index.html", "text/html"},
 		"review.css": {"review.css", "text/css"},
 		"review.js":  {"review.js", "text/javascript"},
 	} {
@@ -75,6 +81,11 @@ func (s *Server) handler() http.Handler {
 			w.Write(raw) //nolint:errcheck // the reader went away
 		})
 	}
+	m.HandleFunc("GET /{token}/{$}", s.index)
+	m.HandleFunc("GET /{token}/style.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		io.WriteString(w, report.Style()) //nolint:errcheck // the reader went away
+	})
 	m.HandleFunc("GET /{token}/state", func(w http.ResponseWriter, _ *http.Request) { answer(w)(s.review.State()) })
 	m.HandleFunc("GET /{token}/image/{index}", s.image)
 	m.HandleFunc("POST /{token}/decide", s.decide)
@@ -97,12 +108,30 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		m.ServeHTTP(w, r)
 	})
+}
+
+// index sends the page with its first screen.
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	head, err := s.head()
+	var b bytes.Buffer
+	if err == nil {
+		err = index.Execute(&b, struct {
+			Head     template.HTML
+			Reviewer string
+		}{head, s.review.mine.Reviewer})
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Write(b.Bytes()) //nolint:errcheck // the reader went away
 }
 
 // answer writes a value as JSON, or an error's text with status 400.

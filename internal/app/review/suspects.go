@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -87,12 +89,8 @@ type finding struct {
 
 // summary is what the page's head needs of a run's result.
 type summary struct {
-	Defense string `json:"defense"`
-	Data    struct {
-		Path   string `json:"path"`
-		Layout string `json:"layout"`
-		Train  int    `json:"train"`
-	} `json:"data"`
+	Defense string        `json:"defense"`
+	Data    runs.DataInfo `json:"data"`
 	Attacks []struct {
 		Name string `json:"name"`
 	} `json:"attacks"`
@@ -101,6 +99,8 @@ type summary struct {
 		Removed int       `json:"removed"`
 		Targets []finding `json:"targets"`
 	} `json:"verdict"`
+
+	full *audit.Verdict // the same, whole; nil if another version wrote it in another way
 }
 
 // readSummary reads a run's result.json.
@@ -113,6 +113,10 @@ func readSummary(run string) (*summary, error) {
 	var s summary
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var whole struct{ Verdict *audit.Verdict }
+	if json.Unmarshal(raw, &whole) == nil {
+		s.full = whole.Verdict
 	}
 	return &s, nil
 }

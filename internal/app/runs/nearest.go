@@ -3,19 +3,16 @@ package runs
 import (
 	"slices"
 
-	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/findings"
 )
 
-// Nearest images are looked for on pictures of this many pixels a side.
-const nearSide, nearCount = 8, 2
+// nearCount is how many images a suspect is compared with.
+const nearCount = 2
 
 // nearest returns, for each of the n most suspicious images, the indices of the most similar ones of its
 // label among the least suspicious quarter of that label's kept images.
 func nearest(o *Outcome, n int) [][]int {
 	set := o.Train
-	shrunk := func(i int) []uint8 {
-		return dataset.Resize(set.Image(i), set.Height, set.Width, nearSide, nearSide)
-	}
 	kept := make([][]int, len(set.Classes)) // most suspicious first
 	for _, s := range o.Trained.Suspects {
 		if l := set.Labels[s.Index]; !s.Isolated {
@@ -30,17 +27,13 @@ func nearest(o *Outcome, n int) [][]int {
 		pool := kept[l][len(kept[l])*3/4:]
 		if pictures[l] == nil {
 			for _, i := range pool {
-				pictures[l] = append(pictures[l], shrunk(i))
+				pictures[l] = append(pictures[l], findings.Shrunk(set, i))
 			}
 		}
-		own := shrunk(s.Index)
+		own := findings.Shrunk(set, s.Index)
 		var best []candidate // nearest first
 		for c, i := range pool {
-			d := 0
-			for p, v := range pictures[l][c] {
-				e := int(v) - int(own[p])
-				d += e * e
-			}
+			d := findings.Distance(pictures[l][c], own)
 			if i == s.Index || len(best) == nearCount && d >= best[nearCount-1].distance {
 				continue
 			}

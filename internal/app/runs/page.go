@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/report"
 )
@@ -42,17 +43,18 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
-	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file."}
+	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file.", Photo: report.Photo(o.Train.Height, o.Train.Width)}
 	said := o.Verdict != nil
 	if said {
-		g.Note = "In the order of their probability of being poisoned, then of their loss: rank, label, probability, file."
+		g.Note = "Rank, label, and the probability that the image was planted."
 	}
 	if o.Truth != nil {
 		g.Note += " A frame marks images that are poisoned in truth."
 	}
-	n = min(n, len(o.Trained.Suspects))
-	near := nearest(o, n)
-	for k, s := range o.Trained.Suspects[:n] {
+	all := o.Trained.Suspects
+	n = min(n, len(all))
+	near, size := nearest(o, n), 0
+	for k, s := range all[:n] {
 		item := report.Item{
 			Image:   report.ImageURL(o.Train.Image(s.Index), o.Train.Height, o.Train.Width),
 			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
@@ -63,26 +65,46 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 		if said {
 			item.Caption = fmt.Sprintf("%d %s %.0f\u00a0%%", k+1, o.Train.Classes[o.Train.Labels[s.Index]], 100*s.Probability)
 		}
+		if size += len(item.Image); size > mostBytes {
+			break
+		}
 		for _, i := range near[k] {
-			item.Near = append(item.Near, report.SmallURL(o.Train.Image(i), o.Train.Height, o.Train.Width))
+			url := report.SmallURL(o.Train.Image(i), o.Train.Height, o.Train.Width)
+			if size += len(url); size < mostBytes/2 || k < few { // the suspects themselves matter more
+				item.Near = append(item.Near, url)
+			}
 		}
 		g.Items = append(g.Items, item)
 	}
 	if n > 0 && len(near[0]) > 0 {
 		g.Note += " Below each, for comparison, the most similar images of its label that do not look suspicious."
 	}
+	suspected := 0
+	for _, s := range all {
+		suspected += bit(s.Isolated)
+	}
+	if left := suspected - len(g.Items); left > 0 {
+		g.Note += fmt.Sprintf(" %s more are %s; %s lists them, and unpoison review shows them.", report.Count(left), aside(o.Verdict), SuspectsFile)
+	}
 	return g
 }
+
+func bit(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// A page shows a few suspects, however few there are, and so many at most; and so many bytes of pictures.
+const few, most, mostBytes = 60, 300, 4 << 20
 
 // shown is how many suspects a page shows: all that are isolated, as far as it stays small, and some
 // more to compare.
 func shown(o *Outcome) int {
-	const few, most = 60, 300
 	n := 0
 	for _, s := range o.Trained.Suspects {
-		if s.Isolated {
-			n++
-		}
+		n += bit(s.Isolated)
 	}
 	return min(most, max(few, n+n/5))
 }
@@ -156,12 +178,11 @@ func trust(r *Result) []string {
 func Page(folder string, o *Outcome) error {
 	r := o.Result
 	p := &report.Page{Title: "unpoison: " + string(r.Defense) + " on " + r.Data.Layout, Facts: facts(r)}
-	p.Columns = []string{"", "clean accuracy", "attack success rate", "isolation precision"}
-	p.Rows = [][]string{{string(r.Defense), Percent(r.CA), Percent(r.ASR), Precision(r.Isolation)}}
+	p.Columns, p.Rows = measured(r)
 	if v := r.Verdict; v != nil {
 		p.Title = "unpoison: " + v.Says.String()
-		p.Columns[3] = "suspects poisoned in truth"
-		p.Summary = append(p.Summary, verdictSentences(r)...)
+		p.Head, p.Evidence = headOf(folder, o)
+		p.Summary = verdictSentences(v)
 	} else if i := r.Isolation; i != nil {
 		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f\u00a0%% of the training images; %.0f\u00a0%% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
 		if i.Suspicious {
@@ -169,22 +190,14 @@ func Page(folder string, o *Outcome) error {
 		} else {
 			p.Summary = append(p.Summary, "No label stands out as far as planted images make it: this is no proof that the data is clean.")
 		}
+		if e, ok := commonImages(o); ok {
+			p.Evidence = append(p.Evidence, e)
+		}
 	}
 	p.Summary = append(p.Summary, r.Data.Warnings()...)
 	p.Trust = trust(r)
-	if u := r.Unlearning; u != nil {
-		brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f\u00a0%% to %.0f\u00a0%% and on held-back images from %.1f\u00a0%% to %.1f\u00a0%%.",
-			100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
-		text := "Unlearning " + brought
-		if u.RolledBack {
-			text = "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. "
-			if u.Isolated == u.LowestBefore && u.After == u.Before {
-				text += "The model is the one before it."
-			} else {
-				text += "What was kept of it " + brought
-			}
-		}
-		p.Summary = append(p.Summary, text)
+	if r.Unlearning != nil {
+		p.Summary = append(p.Summary, unlearningSentence(r.Unlearning))
 	}
 	for _, a := range r.Attacks {
 		if a.RA != nil && a.RATarget != nil {
@@ -210,14 +223,50 @@ func Page(folder string, o *Outcome) error {
 		}
 		p.Figures = append(p.Figures, f)
 		if r.Isolation != nil {
-			p.Tables = append(p.Tables, classTable(o))
-			p.Galleries = append(p.Galleries, commonGallery(o))
+			if t := classTable(o); len(t.Rows) > 1 { // one label is in the head
+				p.Tables = append(p.Tables, t)
+			}
 		}
 		suspects := suspectGallery(o, shown(o))
 		suspects.Decide = true
 		p.Galleries = append(p.Galleries, suspects)
 	}
 	return p.Write(filepath.Join(folder, ReportFile))
+}
+
+// unlearningSentence says what unlearning came to.
+func unlearningSentence(u *abl.Outcome) string {
+	brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f\u00a0%% to %.0f\u00a0%% and on held-back images from %.1f\u00a0%% to %.1f\u00a0%%.",
+		100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
+	if !u.RolledBack {
+		return "Unlearning " + brought
+	}
+	text := "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. "
+	if u.Isolated == u.LowestBefore && u.After == u.Before {
+		return text + "The model is the one before it."
+	}
+	return text + "What was kept of it " + brought
+}
+
+// measured is a table of what was measured; nothing where nothing was, as in an audit of data of which nobody knows the truth.
+func measured(r *Result) (columns []string, rows [][]string) {
+	columns, row := []string{""}, []string{string(r.Defense)}
+	add := func(name, value string, known bool) {
+		if known {
+			columns, row = append(columns, name), append(row, value)
+		}
+	}
+	add("clean accuracy", Percent(r.CA), r.CA != nil)
+	add("attack success rate", Percent(r.ASR), r.ASR != nil)
+	name := "isolation precision"
+	if r.Verdict != nil {
+		name = "suspects poisoned in truth"
+	}
+	add(name, Precision(r.Isolation), r.Isolation != nil && r.Isolation.Precision != nil)
+	if len(row) == 1 {
+		return nil, nil
+	}
+	return columns, [][]string{row}
 }
 
 // DemoPage writes the demo's page.

@@ -72,6 +72,14 @@ type DataInfo struct {
 	Empty       []string `json:"empty_classes,omitempty"`        // and with none
 }
 
+// Spec is the data as --data takes it.
+func (d *DataInfo) Spec() string {
+	if d.Layout == d.Path || d.Path == "" || d.Layout == "signs" {
+		return d.Layout
+	}
+	return d.Layout + ":" + d.Path
+}
+
 // Attack names what an experiment planted.
 type Attack struct {
 	Name   string  `json:"name"`

@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
@@ -56,57 +57,78 @@ func classTable(o *Outcome) report.Table {
 	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", aside(o.Verdict), "share of the class"}}
 	const most = 12
 	for _, c := range order[:min(most, len(order))] {
+		if isolated[c] == 0 {
+			break
+		}
 		t.Rows = append(t.Rows, []string{
 			o.Train.Classes[c], fmt.Sprint(total[c]), fmt.Sprint(isolated[c]), fmt.Sprintf("%.1f\u00a0%%", 100*float64(isolated[c])/float64(max(1, total[c]))),
 		})
 	}
-	if len(order) > most {
+	if len(order) > most && isolated[order[most]] > 0 {
 		t.Note = fmt.Sprintf("%d more labels have no more than the last of these.", len(order)-most)
 	}
 	return t
 }
 
-// commonGallery compares the isolated images of their commonest label with the others of it: a patch or
-// a pattern that they share shows in the difference of the means.
-func commonGallery(o *Outcome) report.Gallery {
+// commonImages shows what the isolated images of their commonest label have in common.
+func commonImages(o *Outcome) (e report.Evidence, ok bool) {
 	counts := isolatedByLabel(o.Trained.Suspects, o.Train)
 	class := slices.Index(counts, slices.Max(counts))
-	var sums [2][]float64
-	var n [2]float64
-	for k := range sums {
-		sums[k] = make([]float64, o.Train.ImageBytes())
+	s := stripOf(o, class)
+	if len(s.Pairs) == 0 {
+		return e, false
 	}
+	return report.Evidence{
+		Title: "What the isolated images labelled " + o.Train.Classes[class] + " have in common", Strip: s,
+		Text: "The pattern is the difference of the means of the isolated images and of the label's others. The upper row was isolated, the lower shows the most similar image that was not.",
+	}, true
+}
+
+// stripOf shows what the suspects of a label have in common, the surest first.
+func stripOf(o *Outcome, class int) report.Strip {
+	var with, without []int
+	var p []float32
 	for _, s := range o.Trained.Suspects {
-		if int(o.Train.Labels[s.Index]) != class {
-			continue
-		}
-		k := 0
-		if s.Isolated {
-			k = 1
-		}
-		n[k]++
-		for i, v := range o.Train.Image(s.Index) {
-			sums[k][i] += float64(v)
+		switch {
+		case int(o.Train.Labels[s.Index]) != class:
+		case s.Isolated:
+			with, p = append(with, s.Index), append(p, s.Probability)
+		default:
+			without = append(without, s.Index)
 		}
 	}
-	g := report.Gallery{
-		Title: "What the suspects have in common",
-		Note: fmt.Sprintf("Means over the %.0f %s and the %.0f other images labelled %s, and their difference four times as strong around grey: a patch or a pattern stands out.",
-			n[1], aside(o.Verdict), n[0], o.Train.Classes[class]),
-	}
-	if n[0] == 0 || n[1] == 0 {
-		g.Note = "All images of the commonest label are on one side: there is nothing to compare."
-		return g
-	}
-	picture := func(caption string, at func(i int) float64) {
-		img := make([]uint8, o.Train.ImageBytes())
-		for i := range img {
-			img[i] = uint8(min(255, max(0, at(i)+0.5)))
+	return findings.Strip(o.Train, with, without, func(k int) string {
+		if o.Verdict == nil {
+			return fmt.Sprintf("rank %d", k+1)
 		}
-		g.Items = append(g.Items, report.Item{Image: report.ImageURL(img, o.Train.Height, o.Train.Width), Caption: caption})
+		return fmt.Sprintf("%.0f\u00a0%%", 100*p[k])
+	})
+}
+
+// headOf is a page's first screen, and what each look saw.
+func headOf(folder string, o *Outcome) (*report.Head, []report.Evidence) {
+	r := o.Result
+	c := &findings.Case{
+		Verdict: r.Verdict, Classes: o.Train.Classes, Images: o.Train.Len(), Defense: string(r.Defense), Layout: r.Data.Layout, Data: r.Data.Spec(), Run: folder,
 	}
-	picture(aside(o.Verdict), func(i int) float64 { return sums[1][i] / n[1] })
-	picture("others", func(i int) float64 { return sums[0][i] / n[0] })
-	picture("difference ×4", func(i int) float64 { return 128 + 4*(sums[1][i]/n[1]-sums[0][i]/n[0]) })
-	return g
+	const strips = 3 // beside the first label's
+	shown := map[string]report.Strip{}
+	for k, t := range findings.Told(r.Verdict) {
+		if k > strips {
+			break
+		}
+		if s := stripOf(o, t.Label); k == 0 {
+			c.Strip = s
+		} else {
+			shown[t.Class] = s
+		}
+	}
+	all := c.Evidence()
+	for k := range all {
+		if s, ok := shown[all[k].Class]; ok && !all[k].Weak {
+			all[k].Strip = s
+			delete(shown, all[k].Class)
+		}
+	}
+	return c.Head(), all
 }

@@ -9,31 +9,10 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
-	"github.com/unpoison/unpoison/audit/look/features"
 	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
-	"github.com/unpoison/unpoison/audit/look/unseen"
 	"github.com/unpoison/unpoison/isolate"
 )
-
-// Images that were learnt late are not said to have been learnt first: their labels told them.
-func TestVerdictSaysWhatTold(t *testing.T) {
-	for _, c := range []struct {
-		by    look.Name
-		early float64
-		want  string
-	}{
-		{features.Name, 0.9, "were learnt before it"},
-		{features.Name, 0.1, "look like images of other labels."},
-		{late.Name, 0, "carry something that is learnt late, and many of these look like images of other labels"},
-		{unseen.Name, 0.6, "to a network that never saw one under this label."},
-	} {
-		r := &Result{Verdict: &audit.Verdict{Says: look.Poisoned, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: look.Poisoned, Look: c.by, Facts: features.Facts{KindFacts: look.KindFacts{Early: c.early}}}}}}}
-		if s := strings.Join(verdictSentences(r), "\n"); !strings.Contains(s, c.want) {
-			t.Errorf("%s, early %g: %s", c.by, c.early, s)
-		}
-	}
-}
 
 // Where planted images lie among the scores depends on the look that found them.
 func TestScoresSayWherePlantedImagesLie(t *testing.T) {
@@ -67,7 +46,7 @@ func TestVerdictSumsUpCommonPatterns(t *testing.T) {
 		if says == look.Poisoned { // and one label where it is right
 			v.Targets = append(v.Targets, audit.Target{Class: "ahead", Evidence: look.Evidence{Says: look.NoEvidence, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 60}}}})
 		}
-		s := strings.Join(verdictSentences(&Result{Verdict: v}), "\n")
+		s := strings.Join(verdictSentences(v), "\n")
 		if !strings.Contains(s, want) || strings.Contains(s, "Under the label") {
 			t.Errorf("%s: %s", says, s)
 		}

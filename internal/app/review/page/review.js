@@ -32,9 +32,10 @@ function tile(s) {
   li.dataset.index = s.index;
   const img = document.createElement("img");
   img.loading = "lazy";
+  img.decoding = "async";
   img.src = "image/" + s.index + "?side=256";
   img.alt = "";
-  img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < 96));
+  img.addEventListener("load", () => img.classList.toggle("photo", Math.max(img.naturalWidth, img.naturalHeight) > 64));
   const text = document.createElement("span");
   text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + "\u00a0%" : ", not suspected");
   const mark = document.createElement("span");
@@ -73,6 +74,14 @@ function filter() {
 
 const current = () => [...grid.children].indexOf(document.activeElement);
 
+// seen tells whether a tile is on the screen: nothing is decided on what was not seen.
+function seen(k) {
+  const li = grid.children[k];
+  if (!li) return true;
+  const box = li.getBoundingClientRect();
+  return box.top < document.querySelector("footer").getBoundingClientRect().top && box.bottom > 0;
+}
+
 function focus(k) {
   const li = grid.children[k];
   if (!li) return;
@@ -108,6 +117,7 @@ function enlarge(k) {
   if (!s) return;
   by("picture").src = "image/" + s.index;
   by("picture").alt = s.label;
+  by("picture").classList.toggle("photo", grid.children[k].querySelector("img").classList.contains("photo"));
   by("caption").textContent = s.label + ", " + s.source + ", rank " + s.rank;
   by("large").showModal();
 }
@@ -132,6 +142,7 @@ const later = f => { queue = queue.then(f).catch(() => {}); };
 document.addEventListener("keydown", e => {
   if (e.ctrlKey || e.altKey || e.metaKey || document.querySelector("dialog[open]") || /^(SELECT|INPUT)$/.test(e.target.tagName)) return;
   const k = current();
+  if (k >= 0 && !seen(k) && !["Tab", "Shift"].includes(e.key) && !/^[u?l]$/i.test(e.key)) { e.preventDefault(); focus(k); return; }
   const move = { ArrowLeft: () => k - 1, ArrowRight: () => k + 1, ArrowUp: () => sameColumn(k, -1), ArrowDown: () => sameColumn(k, 1) }[e.key];
   if (move) { e.preventDefault(); focus(k < 0 ? 0 : move()); return; }
   const act = {
@@ -161,14 +172,10 @@ by("filters").addEventListener("submit", e => e.preventDefault());
 
 (async () => {
   state = await call("state");
-  by("says").textContent = state.says || "Suspects";
-  by("about").textContent = (state.labels || []).length && state.removed
-    ? state.removed + " of " + state.images + " images are suspected, under " + state.labels.join(", ") + ". Look at each: is it what its label says, without a mark that does not belong to it?"
-    : state.images + " images. The run suspects " + state.removed + " of them; the most suspicious are below.";
-  document.title = (state.says || "review") + " – unpoison review, " + state.reviewer;
+  if (by("about")) by("about").textContent = state.images + " images. The run set " + state.removed + " of them aside; the most suspicious are below.";
   for (const [id, of] of [["label", s => s.label], ["look", s => s.look]]) {
     for (const v of new Set(state.suspects.map(of).filter(Boolean))) by(id).add(new Option(v, v));
   }
   filter();
-  focus(0);
+  if (grid.firstChild) grid.firstChild.focus({ preventScroll: true });
 })();

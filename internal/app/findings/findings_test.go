@@ -1,0 +1,92 @@
+package findings
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/unpoison/unpoison/audit"
+	looks "github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/content"
+	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/late"
+	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/audit/look/unseen"
+)
+
+func target(says looks.Says, by looks.Name, facts any) audit.Target {
+	return audit.Target{Class: "stop", Evidence: looks.Evidence{Says: says, Look: by, Facts: facts}}
+}
+
+// Images that were learnt late are not said to have been learnt first: their labels told them.
+func TestSentencesSayWhatTold(t *testing.T) {
+	for _, c := range []struct {
+		by    looks.Name
+		early float64
+		want  string
+	}{
+		{features.Name, 0.9, "were learnt before it"},
+		{features.Name, 0.1, "look like images of other labels."},
+		{late.Name, 0, "carry something that is learnt late, and many of these look like images of other labels"},
+		{unseen.Name, 0.6, "to a network that never saw one under this label."},
+	} {
+		if s := Sentence(target(looks.Poisoned, c.by, features.Facts{KindFacts: looks.KindFacts{Counts: looks.Counts{Images: 1}, Early: c.early}}), nil); !strings.Contains(s, c.want) {
+			t.Errorf("%s, early %g: %s", c.by, c.early, s)
+		}
+	}
+}
+
+// Evidence is shown alike whether it comes from a look or from a result that was read, and also by a look that has no case.
+func TestEvidenceIsShownAsItWasStored(t *testing.T) {
+	counts := looks.Counts{Images: 90, Flagged: 30, Others: 910, Leak: 1}
+	for by, facts := range map[looks.Name]any{
+		pixels.Name:   pixels.Facts{Counts: counts, Distance: 12},
+		features.Name: features.Facts{KindFacts: looks.KindFacts{Counts: counts, Distance: 7, Usual: 4}},
+		content.Name:  content.Facts{Counts: counts, Rate: 0.03, Usual: 0.001, Evidence: 120, Shown: []int{0, 20, 10}},
+		"new look":    counts,
+	} {
+		fresh := target(looks.Poisoned, by, facts)
+		raw, err := json.Marshal(fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stored audit.Target
+		if err := json.Unmarshal(raw, &stored); err != nil {
+			t.Fatal(err)
+		}
+		classes := []string{"stop", "yield", "<b>"}
+		a, b := see(fresh, classes), see(stored, classes)
+		if a != b || !strings.Contains(a.text, "30") || !strings.Contains(string(a.picture), "<svg") {
+			t.Errorf("%s: %q and %q", by, a, b)
+		}
+		if strings.Contains(string(a.picture), "<b>") || strings.Contains(string(a.picture), "style=") {
+			t.Errorf("%s: the picture has markup of names or styles of its own: %s", by, a.picture)
+		}
+	}
+}
+
+// Every word that a verdict can say has its words, a step to take, and no placeholder is left in a command.
+func TestEveryWordHasAHead(t *testing.T) {
+	for says := looks.NoEvidence; !strings.HasPrefix(says.String(), "Says("); says++ {
+		if _, ok := words[says.String()]; !ok {
+			t.Errorf("a verdict can say %q, of which pages know nothing", says)
+		}
+		v := &audit.Verdict{Says: says, Removed: 30, Rate: 0.03, Targets: []audit.Target{target(says, pixels.Name, pixels.Facts{Counts: looks.Counts{Images: 90, Flagged: 30}})}}
+		for _, m := range []*audit.ErrorRates{nil, new(audit.Measured())} {
+			v.Measured = m
+			c := &Case{Verdict: v, Classes: []string{"stop", "yield"}, Images: 1000, Defense: "audit", Layout: "folder", Data: "my data", Run: "out/it's"}
+			h := c.Head()
+			if h.Word != says.String() || h.Lead == "" || strings.Contains(h.Lead, "%!") || h.Sure.Short == "" || h.Label.Short == "" || len(h.Next) == 0 {
+				t.Errorf("%s: %+v", says, h)
+			}
+			for _, s := range h.Next {
+				if strings.Contains(s.Command, dataHere) || strings.Contains(s.Command, runHere) || strings.Contains(s.Command, "--data my data") {
+					t.Errorf("%s: %s", says, s.Command)
+				}
+			}
+			if html, err := h.HTML(); err != nil || !strings.Contains(string(html), "What to do next") {
+				t.Errorf("%s: %v", says, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package findings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/audit"
+	looks "github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/report"
+)
+
+// Case is what a page is told of an audit.
+type Case struct {
+	Verdict *audit.Verdict
+	Classes []string
+	Images  int    // of the training set
+	Defense string // the run's
+	Layout  string
+	Data    string // as --data takes it
+	Run     string // the folder
+	Strip   report.Strip
+
+	Reviewing bool // whether the page is the one on which suspects are reviewed
+}
+
+// Head is the first screen of a page about a verdict.
+func (c *Case) Head() *report.Head {
+	v := c.Verdict
+	says := v.Says.String()
+	w := wordFor(says)
+	h := &report.Head{
+		Kicker: fmt.Sprintf("unpoison %s · %s · %s under %s", c.Defense, c.Layout, plural(c.Images, "image"), plural(len(c.Classes), "label")),
+		Word:   says, Alarm: w.alarm, Lead: w.lead, Strip: c.Strip, Next: w.steps(c.Data, c.Run),
+	}
+	if strings.Contains(w.lead, "%s") {
+		h.Lead = fmt.Sprintf(w.lead, c.subject())
+	}
+	h.Sure, h.Label = c.sure(w), c.label()
+	h.Strip.Note = w.looks
+	h.Looks.Text = []string{w.looks}
+	if len(c.Strip.Pairs) == 0 && c.Verdict.Says != looks.NoEvidence {
+		h.Looks.Text = []string{"See the suspects below."}
+	}
+	if c.Reviewing {
+		h.Next = reviewing
+	}
+	return h
+}
+
+// Told are the targets that say what the verdict says, one a label.
+func Told(v *audit.Verdict) []audit.Target {
+	var all []audit.Target
+	if v.Says == looks.NoEvidence {
+		return nil
+	}
+	for _, t := range v.Targets {
+		if t.Says == v.Says && !slices.ContainsFunc(all, func(o audit.Target) bool { return o.Label == t.Label }) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// under names a label, or how many.
+func under(all []audit.Target) string {
+	switch len(all) {
+	case 0:
+		return "no label"
+	case 1:
+		return all[0].Class
+	case 2:
+		return all[0].Class + " and " + all[1].Class
+	}
+	return fmt.Sprintf("%s and %d more labels", all[0].Class, len(all)-1)
+}
+
+// subject is who a lead speaks of.
+func (c *Case) subject() string {
+	told := Told(c.Verdict)
+	n, share := c.Verdict.Removed, c.Verdict.Rate
+	if n == 0 { // nothing was removed where nobody can tell
+		for _, t := range told {
+			n += looks.CountsOf(t.Evidence).Flagged
+		}
+		share = float64(n) / float64(max(1, c.Images))
+	}
+	if len(told) == 0 {
+		return fmt.Sprintf("%s (%s)", plural(n, "image"), percent(share))
+	}
+	return fmt.Sprintf("%s labelled %s (%s of all)", plural(n, "image"), under(told), percent(share))
+}
+
+// sure says how often such verdicts were wrong.
+func (c *Case) sure(w word) report.Answer {
+	var a report.Answer
+	m := c.Verdict.Measured
+	switch {
+	case m == nil:
+		a.Short = "Not measured"
+		a.Text = append(a.Text, "How often such verdicts are wrong was measured under the default settings only.")
+	case c.Verdict.Says == looks.NoEvidence:
+		n := m.AllPoisoned
+		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
+		a.Picture = report.Dots(n.Wrong, n.Sets)
+		a.Text = append(a.Text, fmt.Sprintf("So often such a verdict was wrong where the truth was known; with 95\u00a0%% confidence it is in at most %s.", percent(n.AtMost))+on(m.Families))
+	default:
+		n := m.Clean
+		a.Short = fmt.Sprintf("%d of %s called poisoned", n.Wrong, plural(n.Sets, "clean set"))
+		a.Picture = report.Dots(n.Wrong, n.Sets)
+		text := fmt.Sprintf("False alarms where the truth was known; with 95\u00a0%% confidence at most %s.", percent(n.AtMost)) + on(m.Families)
+		if m.Mended > 0 {
+			text += fmt.Sprintf(" %d more were called poisoned until limits were made stricter.", m.Mended)
+		}
+		a.Text = append(a.Text, text)
+	}
+	if w.sure != "" {
+		a.Text = append(a.Text, w.sure)
+	}
+	return a
+}
+
+// on says what error rates were measured on.
+func on(families []string) string {
+	if len(families) == 0 {
+		return ""
+	}
+	return " Measured on " + strings.Join(families, ", ") + "."
+}
+
+// label names the labels, and shows what share of their images stands out.
+func (c *Case) label() report.Answer {
+	told := Told(c.Verdict)
+	if len(told) == 0 {
+		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were looked at.", plural(len(c.Classes), "label"))}}
+	}
+	const most = 3
+	a := report.Answer{Short: under(told)}
+	var bars []report.Share
+	n := looks.CountsOf(told[0].Evidence)
+	for _, t := range told[:min(most, len(told))] {
+		k := looks.CountsOf(t.Evidence)
+		bars = append(bars, report.Share{Name: "labelled " + t.Class, Part: k.Flagged, Whole: k.Images})
+	}
+	if len(told) == 1 {
+		bars = append(bars, report.Share{Name: "all other labels", Part: n.Leak, Whole: n.Others})
+	}
+	if n.Images > 0 {
+		a.Picture = report.Shares(bars...)
+	}
+	a.Text = []string{"Images that stand out, of all with the label."}
+	return a
+}
+
+// Evidence shows what each look saw of each label, what speaks for the verdict first.
+func (c *Case) Evidence() []report.Evidence {
+	var all []report.Evidence
+	for _, t := range c.Verdict.Targets {
+		s := see(t, c.Classes)
+		all = append(all, report.Evidence{
+			Title: fmt.Sprintf("%s: %s", t.Class, t.Look), Class: t.Class, Text: s.text, Picture: s.picture,
+			Weak: t.Says == looks.NoEvidence && t.Look != common.Name,
+		})
+	}
+	slices.SortStableFunc(all, func(a, b report.Evidence) int { return order(a.Weak) - order(b.Weak) })
+	return all
+}
+
+func order(weak bool) int {
+	if weak {
+		return 1
+	}
+	return 0
+}

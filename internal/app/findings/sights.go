@@ -1,0 +1,150 @@
+package findings
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit"
+	looks "github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/biased"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/audit/look/content"
+	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/late"
+	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/audit/look/unseen"
+	"github.com/unpoison/unpoison/report"
+)
+
+// sight is how a page shows what a look saw of a label: a sentence about the label's images, and a picture.
+type sight struct {
+	text    string
+	picture template.HTML
+}
+
+// sights has a case for each look's facts. New facts need one case here; looks without one are shown by their counts.
+var sights = map[looks.Name]func(t audit.Target, classes []string) (sight, bool){
+	pixels.Name:   of(showPixels),
+	common.Name:   of(showCommon),
+	features.Name: of(showKinds),
+	unseen.Name:   of(showUnseen),
+	biased.Name:   of(showBiased),
+	biased.Labels: of(showWrong),
+	late.Name:     of(showLate),
+	content.Name:  of(showContent),
+}
+
+// of is a case: it reads the facts as those that show takes, whether they come from the look or from a result that was read.
+func of[T any](show func(f T, t audit.Target, classes []string) sight) func(audit.Target, []string) (sight, bool) {
+	return func(t audit.Target, classes []string) (sight, bool) {
+		f, ok := looks.FactsOf[T](t.Evidence)
+		if !ok {
+			raw, err := json.Marshal(t.Facts)
+			if err != nil || json.Unmarshal(raw, &f) != nil {
+				return sight{}, false
+			}
+		}
+		return show(f, t, classes), true
+	}
+}
+
+// see shows what a look saw of a label.
+func see(t audit.Target, classes []string) sight {
+	if show := sights[t.Look]; show != nil && looks.CountsOf(t.Evidence).Images > 0 {
+		if s, ok := show(t, classes); ok {
+			return s
+		}
+	}
+	return counted(looks.CountsOf(t.Evidence), t)
+}
+
+// Sentence says what a look saw of a label.
+func Sentence(t audit.Target, classes []string) string { return see(t, classes).text }
+
+// counted shows counts, of whatever look.
+func counted(c looks.Counts, t audit.Target) sight {
+	if c.Images == 0 {
+		return sight{text: "This look gave no counts."}
+	}
+	if t.Says == looks.CantTell {
+		return sight{fmt.Sprintf("%s of %s images stand out, %s in between; under other labels %s of %s stand out too.",
+			report.Count(c.Flagged), report.Count(c.Images), plural(c.Between, "image"), report.Count(c.Leak), report.Count(c.Others)), shares(c, t)}
+	}
+	return sight{fmt.Sprintf("%s of %s images carry it; of the %s images under other labels %s do.",
+		report.Count(c.Flagged), report.Count(c.Images), report.Count(c.Others), report.Count(c.Leak)), shares(c, t)}
+}
+
+func shares(c looks.Counts, t audit.Target) template.HTML {
+	return report.Shares(report.Share{Name: "under " + t.Class, Part: c.Flagged, Whole: c.Images}, report.Share{Name: "under other labels", Part: c.Leak, Whole: c.Others})
+}
+
+func showPixels(f pixels.Facts, _ audit.Target, _ []string) sight {
+	return sight{fmt.Sprintf("%s of %s images carry the same pattern, %.1f standard deviations from the rest; of the %s images under other labels %s do.",
+		report.Count(f.Flagged), report.Count(f.Images), f.Distance, report.Count(f.Others), report.Count(f.Leak)), report.Kinds(f.Images-f.Flagged, f.Flagged, f.Distance, 0)}
+}
+
+func showCommon(f common.Facts, t audit.Target, _ []string) sight {
+	what := "whether their labels are right was not looked at"
+	switch {
+	case t.Says == looks.NoEvidence:
+		what = "and their labels are right: a mark that they share"
+	case f.Matched > 0:
+		what = fmt.Sprintf("and %s of those under this label look like what it says", percent(f.Right))
+	}
+	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
+}
+
+// kinds says and shows how far apart the two kinds of a label's images are.
+func kinds(f looks.KindFacts, then string) sight {
+	return sight{fmt.Sprintf("%s of %s images are of another kind than the rest, %.1f standard deviations apart%s",
+		report.Count(f.Flagged), report.Count(f.Images), f.Distance, then), report.Kinds(f.Images-f.Flagged, f.Flagged, f.Distance, f.Usual)}
+}
+
+func showKinds(f features.Facts, t audit.Target, _ []string) sight {
+	switch {
+	case t.Says == looks.CantTell:
+		return kinds(f.KindFacts, "; whether they were planted, or the rest, or none, can't be told.")
+	case t.Says == looks.NoEvidence:
+		return kinds(f.KindFacts, ": no more than is usual.")
+	case f.Early < 0.5: // its labels told, not the order of learning
+		return kinds(f.KindFacts, ", and look like images of other labels.")
+	}
+	return kinds(f.KindFacts, ", and were learnt before it.")
+}
+
+func showUnseen(f unseen.Facts, t audit.Target, _ []string) sight {
+	if t.Says == looks.CantTell {
+		return kinds(f.KindFacts, "; whether they were planted, or the rest, or none, can't be told.")
+	}
+	return kinds(f.KindFacts, ", and look like images of other labels to a network that never saw one under this label.")
+}
+
+func showBiased(f biased.Facts, t audit.Target, _ []string) sight { return counted(f.Counts, t) }
+
+func showWrong(f biased.Facts, t audit.Target, _ []string) sight {
+	return sight{fmt.Sprintf("%s of %s images look like images of other labels; the rest do not.", report.Count(f.Flagged), report.Count(f.Images)), shares(f.Counts, t)}
+}
+
+func showLate(f late.Facts, t audit.Target, _ []string) sight {
+	return sight{fmt.Sprintf("%s of %s images carry something that is learnt late, and many of these look like images of other labels; of the %s images under other labels %s carry it too.",
+		report.Count(f.Flagged), report.Count(f.Images), report.Count(f.Others), report.Count(f.Leak)), shares(f.Counts, t)}
+}
+
+// showContent shows the label's row of a confusion matrix: what its suspects look like.
+func showContent(f content.Facts, t audit.Target, classes []string) sight {
+	var s sight
+	if t.Says == looks.CantTell {
+		s.text = fmt.Sprintf("About %s of %s images show something else than their label, more than chance gives; they have nothing in common that was found.", report.Count(f.Cases), report.Count(f.Images))
+	} else {
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of all images were given this label whatever they show, usually %s; the evidence is %.0f nats.",
+			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), percent(f.Usual), f.Evidence)
+	}
+	if len(f.Shown) != len(classes) || len(classes) == 0 || slices.Max(f.Shown) <= 0 {
+		s.picture = shares(f.Counts, t)
+		return s
+	}
+	s.picture = report.Matrix([]string{t.Class}, classes, [][]int{f.Shown}, []bool{t.Says != looks.NoEvidence})
+	return s
+}

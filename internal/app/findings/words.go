@@ -1,0 +1,118 @@
+// Package findings says in words and pictures what an audit found, for reports and for the page on which suspects are reviewed.
+package findings
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unpoison/unpoison/report"
+)
+
+// word is how a page speaks of what a verdict says.
+type word struct {
+	alarm bool
+	lead  string // %s: how many images under which label
+	label string // the heading words for the label; %s: the label
+	looks string // what the suspects' pictures show
+	sure  string // what to know beside the measured error rates
+	next  []report.Step
+}
+
+// Placeholders in the commands of steps.
+const (
+	dataHere = "DATA"
+	runHere  = "RUN"
+)
+
+var (
+	look    = report.Step{Text: "Look at the suspects below. Does each show what its label says, without a mark that does not belong to it?"}
+	review  = report.Step{Text: "Decide on them with the keyboard, in a browser.", Command: "unpoison review " + runHere}
+	filter  = report.Step{Text: "Write the data without the suspects.", Command: "unpoison data filter --data " + dataHere + " --suspects " + runHere + "/suspects.csv --out clean"}
+	nothing = word{lead: "%s stand out.", looks: "What the suspects have in common.", next: []report.Step{look, review}}
+)
+
+// reviewing are the steps on the page on which suspects are reviewed.
+var reviewing = []report.Step{
+	{Text: "Look at each image below. D drops it and goes on, K keeps it; the arrows move, Enter enlarges."},
+	{Text: "Finish writes the decisions, and shows the command that filters the data by them."},
+}
+
+// words are keyed by what a verdict says.
+var words = map[string]word{
+	"poisoned": {
+		alarm: true,
+		lead:  "%s carry something that other images do not, and their labels contradict what they show.",
+		looks: "What the suspects share, and other images of the label do not.",
+		next:  []report.Step{look, review, filter},
+	},
+	"shortcut": {
+		alarm: true,
+		lead:  "%s carry a mark, and their labels are right. It may be planted or honest: the data can't say. A network will learn the mark instead of the class.",
+		looks: "The mark that they share, and other images of the label do not have.",
+		sure:  "Whether the mark was planted is not known. You may know where it comes from: a camera, a source, a watermark.",
+		next: []report.Step{
+			{Text: "Find out where the mark comes from. If it is honest, crop or cover it, or collect images of the label without it."},
+			review,
+			{Text: "If you can't tell, leave these images out.", Command: filter.Command},
+		},
+	},
+	"can't tell": {
+		lead:  "%s stand out, but not as clearly as planted ones do. Nothing was removed.",
+		looks: "What sets them apart from other images of the label.",
+		sure:  "Something was seen that is neither usual nor clear.",
+		next: []report.Step{
+			{Text: "Look at the images below. If they share a mark that does not belong there, drop them."},
+			review,
+			{Text: "Ask again with more images of this label, or with features of a pretrained network: unpoison audit --help."},
+		},
+	},
+	"no evidence of poison": {
+		lead:  "Nothing in the images looks planted.",
+		looks: "Nothing stands out.",
+		sure:  "This is no proof: a trigger that is rarer or weaker than those that were measured can be missed.",
+		next: []report.Step{
+			{Text: "Train on the data.", Command: "unpoison train --data " + dataHere + " --out model"},
+			{Text: "Keep this audit. When images are added, ask for what is new.", Command: "unpoison audit --data " + dataHere + " --baseline " + runHere + " --out audit2"},
+		},
+	},
+}
+
+// wordFor returns the words for what a verdict says. What is not in the table is spoken of plainly.
+func wordFor(says string) word {
+	if w, ok := words[says]; ok {
+		return w
+	}
+	return nothing
+}
+
+// steps puts the data and the run's folder into a word's steps.
+func (w word) steps(data, run string) []report.Step {
+	all := make([]report.Step, len(w.next))
+	for k, s := range w.next {
+		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, Quote(data), runHere, Quote(run)).Replace(s.Command)}
+	}
+	return all
+}
+
+// Quote is a word of a command line as a shell takes it.
+func Quote(s string) string {
+	if s == "" || strings.ContainsAny(s, " \t'\"\\$&;()<>|*?`~#![]{}") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return report.Count(n) + " " + one + "s"
+}
+
+func percent(share float64) string {
+	digits := 1
+	if share > 0 && share < 0.001 {
+		digits = 2
+	}
+	return fmt.Sprintf("%.*f\u00a0%%", digits, 100*share)
+}

@@ -1,0 +1,46 @@
+package review
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+
+	"github.com/unpoison/unpoison/internal/app/findings"
+	"github.com/unpoison/unpoison/report"
+)
+
+// head is the page's first screen, the same as the report's; empty for a run without a verdict.
+func (r *Review) head() (template.HTML, error) {
+	v := r.summary.full
+	if v == nil {
+		return "", nil
+	}
+	c := findings.Case{
+		Verdict: v, Classes: r.data.Classes, Images: r.data.Len(), Defense: "review", Layout: r.summary.Data.Layout, Data: r.summary.Data.Spec(), Run: r.run, Reviewing: true,
+	}
+	if told := findings.Told(v); len(told) > 0 {
+		c.Strip = r.strip(told[0].Class)
+	}
+	return c.Head().HTML()
+}
+
+// strip shows what the suspects of a label have in common.
+func (r *Review) strip(class string) report.Strip {
+	label := slices.Index(r.data.Classes, class)
+	if label < 0 {
+		return report.Strip{}
+	}
+	var with, without []int
+	var p []float64
+	for _, s := range r.suspects {
+		if s.Suspected && s.Label == class {
+			with, p = append(with, s.Index), append(p, s.Probability)
+		}
+	}
+	for i, l := range r.data.Labels {
+		if k, ok := r.at[i]; int(l) == label && (!ok || !r.suspects[k].Suspected) {
+			without = append(without, i)
+		}
+	}
+	return findings.Strip(r.data, with, without, func(k int) string { return fmt.Sprintf("%.0f\u00a0%%", 100*p[k]) })
+}
