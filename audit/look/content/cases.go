@@ -20,94 +20,121 @@ const (
 	leastOwn = 1e-3 // probability of the own label, at least: some honest labels are wrong too
 )
 
-// ask tells what the images of a label that show something else have in common, and which other images have it too.
+// question is what is asked about labels together: many, where flips go to all labels alike.
+type question struct {
+	labels []int     // increasing
+	rate   []float64 // of flips to each of all labels
+	except int       // a class that no image is said to show: the one label, since frequent flips make much look like it; or none, −1
+}
+
+// answer is what the images of a question's labels that show something else have in common.
+type answer struct {
+	p      []float64 // each image's probability of being planted; of those under other labels 0
+	others []int     // images under other labels that were asked too
+	cases  []int     // of the first round
+	told
+	first told // of the first round
+}
+
+// ask tells what the images of labels that show something else have in common, and which other images have it too.
 //
 // A flip is as likely as content says: it has the odds ε / ((1−ε)·p) for an image whose label has the probability p without the
 // flips, and a rate ε of flips. What a network makes of an image that was taught to tell cases from controls comes on top, as a
 // ratio of likelihoods that is fitted on cases and controls which that network did not see (Platt, "Probabilistic outputs for
 // support vector machines", 1999): content and trigger are independent of each other, given that an image was planted or not.
-func ask(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
-	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
+func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (a answer, err error) {
+	under := func(i int) bool { return slices.Contains(q.labels, int(c.Data.Labels[i])) }
+	all := stat.Iota(c.Data.Len())
+	images := look.Those(all, under)
+	a.others = c.Draw("content others", look.Those(all, func(i int) bool { return !under(i) }), leaks, q.labels...)
+	asked := slices.Concat(images, a.others)
 	prior := make([]float64, c.Data.Len()) // log odds by content alone
-	p := make([]float64, c.Data.Len())
+	a.p = make([]float64, c.Data.Len())
 	for _, i := range images {
-		prior[i] = math.Log(f.Rate) - math.Log((1-f.Rate)*max(content.Own[i], leastOwn))
-		p[i] = stat.Logistic(prior[i])
+		e := q.rate[c.Data.Labels[i]]
+		prior[i] = math.Log(e) - math.Log((1-e)*max(content.Own[i], leastOwn))
+		a.p[i] = stat.Logistic(prior[i])
 	}
-	others := c.Draw("content others", look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) != label }), leaks, label)
-	f.Images, f.Others = len(images), len(others)
-	var t told
 	var before []int
 	for round := range rounds {
-		cases := look.Those(images, func(i int) bool { return p[i] > certain })
-		if round == 0 {
-			f.Cases = len(cases)
-		}
+		cases := look.Those(images, func(i int) bool { return a.p[i] > certain })
 		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) {
 			break
 		}
 		before = cases
-		l := lesson{round: round, label: label, cases: c.Draw("content cases", cases, most, label, round)}
-		l.controls = slices.Concat(
-			alike(c, content, l.cases, label, round),
-			c.Draw("content own", look.Those(images, func(i int) bool { return p[i] < clean }), len(l.cases), label, round))
-		if t, err = tell(ctx, c, l, slices.Concat(images, others), p); err != nil {
-			return e, err
+		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, most, q.key(round)...)}
+		l.alike = alike(c, content, l)
+		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
+		if a.told, err = tell(ctx, c, l, asked, a.p); err != nil {
+			return a, err
 		}
 		if round == 0 {
-			f.Shared, f.InCommon = t.shared, t.inCommon
+			a.first, a.cases = a.told, cases
 		}
 		for _, i := range images {
-			p[i] = stat.Logistic(prior[i] + t.ratio[i])
+			a.p[i] = stat.Logistic(prior[i] + a.ratio[i])
 		}
 	}
+	return a, nil
+}
+
+// key names random streams: a question, a round and more.
+func (q question) key(numbers ...int) []int { return append(slices.Clone(q.labels), numbers...) }
+
+// of is the evidence of one of the labels.
+func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
-	for _, i := range images {
-		e.Carriers[i] = float32(p[i])
-	}
-	f.Tally(images, e.Carriers)
+	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
+	f.Images, f.Others, f.Shared, f.InCommon = len(images), len(a.others), a.first.shared, a.first.inCommon
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
-		if p[i] > look.Flagged {
+		e.Carriers[i] = float32(a.p[i])
+		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}
 	}
-	for _, i := range others {
-		f.Leak += stat.Bit(t.ratio != nil && t.ratio[i] > carried)
+	for _, i := range a.cases {
+		f.Cases += stat.Bit(int(c.Data.Labels[i]) == label)
+	}
+	f.Tally(images, e.Carriers)
+	for _, i := range a.others {
+		f.Leak += stat.Bit(a.ratio != nil && a.ratio[i] > carried)
 	}
 	e.Says, e.Facts = f.Says(), f
 	if e.Right, err = c.Weigh(ctx, label, e.Carriers); err != nil {
 		return e, err
 	}
-	c.Note("%s: %s, %.2f %% of all images were given this label whatever they show (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %d flagged, %d of %d under other labels have it",
-		c.Data.Classes[label], e.Says, 100*f.Rate, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.Flagged, f.Leak, f.Others)
+	c.Note("%s: %s, %.2f %% of all images were given this label whatever they show (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], e.Says, 100*f.Rate, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
 	return e, nil
 }
 
-// alike draws images of other labels that show what the cases show, as their labels say.
-func alike(c *look.Case, content *look.Content, cases []int, label, round int) []int {
+// lesson is what a round teaches.
+type lesson struct {
+	question
+	round      int
+	cases      []int
+	alike, own []int // controls: images that show what the cases show, as their labels say; and images of the labels that show them
+}
+
+// alike draws images that show what the cases show, as their labels say.
+func alike(c *look.Case, content *look.Content, l lesson) []int {
 	classes := len(c.Data.Classes)
 	count := make([]int, classes)
-	for _, i := range cases {
-		count[content.Shows(i, label)]++
+	for _, i := range l.cases {
+		count[content.Shows(i, int(c.Data.Labels[i]))]++
 	}
 	of := make([][]int, classes)
 	for i, y := range c.Data.Labels {
-		if int(y) != label && content.Shows(i, label) == int(y) {
+		if int(y) != l.except && content.Shows(i, l.except) == int(y) {
 			of[y] = append(of[y], i)
 		}
 	}
 	var out []int
 	for k, n := range count {
-		out = append(out, c.Draw("content controls", of[k], controls*n, label, round, k)...)
+		out = append(out, c.Draw("content controls", of[k], controls*n, l.key(l.round, k)...)...)
 	}
 	return out
-}
-
-// lesson is what a round teaches.
-type lesson struct {
-	round, label    int
-	cases, controls []int
 }
 
 // told is what networks make of the images that were taught to tell cases from controls.
@@ -121,16 +148,17 @@ type told struct {
 // the cases of being such.
 func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64) (t told, err error) {
 	half := map[int]int{}
-	for _, list := range [][]int{l.cases, l.controls} {
+	controls := stat.Union(l.alike, l.own)
+	for _, list := range [][]int{l.cases, controls} {
 		for k, i := range list {
 			half[i] = k % 2
 		}
 	}
-	asked = stat.Union(asked, l.controls)
+	asked = stat.Union(asked, controls)
 	z := make([]float64, c.Data.Len())
 	for h := range 2 {
 		taught := func(i int) bool { return half[i] == h }
-		got, err := c.Teach(ctx, "content", l.label, 2*l.round+h, look.Those(l.cases, taught), look.Those(l.controls, taught), asked)
+		got, err := c.Teach(ctx, "content", l.labels[0], 2*l.round+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
 		if err != nil {
 			return t, err
 		}
@@ -150,11 +178,11 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64)
 		x, y = append(x, z[i]), append(y, p[i])
 		ranks = append(ranks, stat.Ranked{At: z[i], Marked: true})
 	}
-	for _, i := range l.controls {
+	for _, i := range controls {
 		x, y = append(x, z[i]), append(y, 0)
-		if int(c.Data.Labels[i]) != l.label {
-			ranks = append(ranks, stat.Ranked{At: z[i]})
-		}
+	}
+	for _, i := range l.alike {
+		ranks = append(ranks, stat.Ranked{At: z[i]})
 	}
 	t.shared, t.inCommon = stat.Above(ranks)
 	fit := stat.FitLogistic(x, y)

@@ -61,25 +61,56 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	flips := flipsOf(content)
+	rate := make([]float64, len(flips))
+	for l, f := range flips {
+		rate[l] = f.Rate
+	}
 	var all []look.Evidence
-	for label, flips := range flipsOf(content) {
-		f := Facts{Rate: flips.Rate, Usual: flips.usual, Evidence: flips.Evidence}
-		if f.Evidence < evidence {
-			continue
-		}
-		e, err := ask(ctx, c, content, label, f)
+	pose := func(q question) error {
+		a, err := ask(ctx, c, content, q)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, e)
+		for _, label := range q.labels {
+			f := flips[label]
+			e, err := a.of(ctx, c, content, label, Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.nats(len(q.labels) > 1)})
+			if err != nil {
+				return err
+			}
+			all = append(all, e)
+		}
+		return nil
+	}
+	var together []int
+	for label, f := range flips {
+		if f.Evidence >= evidence {
+			if err := pose(question{[]int{label}, rate, label}); err != nil {
+				return nil, err
+			}
+		} else if f.alone >= evidence {
+			together = append(together, label)
+		}
+	}
+	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
+		return all, pose(question{together, rate, -1})
 	}
 	return all, nil
 }
 
 // labelFlips are how many images were moved to a label, and how many is usual.
 type labelFlips struct {
-	stat.Flips
-	usual float64
+	stat.Flips         // beyond what is usual
+	usual      float64 // rate
+	alone      float64 // nats by which there are flips at all
+}
+
+// nats is the evidence in a question about one label, or about many together, for which other labels' flips are no excuse.
+func (f labelFlips) nats(together bool) float64 {
+	if together {
+		return f.alone
+	}
+	return f.Evidence
 }
 
 // flipsOf counts the flips to every label, beyond what is usual among the others.
@@ -90,13 +121,14 @@ func flipsOf(c *look.Content) []labelFlips {
 		own[y] = append(own[y], c.Own[i])
 	}
 	rates := make([]float64, classes)
-	for l := range rates {
-		rates[l] = stat.CountFlips(own[l], n-len(own[l]), 0).Rate
-	}
 	all := make([]labelFlips, classes)
+	for l := range rates {
+		f := stat.CountFlips(own[l], n-len(own[l]), 0)
+		rates[l], all[l].alone = f.Rate, f.Evidence
+	}
 	for l := range all {
 		usual := stat.Median(rates, func(k int) bool { return k != l })
-		all[l] = labelFlips{stat.CountFlips(own[l], n-len(own[l]), usual), usual}
+		all[l].usual, all[l].Flips = usual, stat.CountFlips(own[l], n-len(own[l]), usual)
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
@@ -30,8 +31,10 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]look.Says{"stickers": look.Poisoned, "wrong labels": look.NoEvidence, "clean": look.NoEvidence} {
-		data := map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}, "clean": {Data: clean}}[name]
+	config.AllToAll, config.Rate = true, 0.3
+	_, everywhere, all := planted.Poison(t, config, clean)
+	for name, want := range map[string]look.Says{"stickers": look.Poisoned, "wrong labels": look.NoEvidence, "clean": look.NoEvidence, "all to all": look.Poisoned} {
+		data := map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}, "clean": {Data: clean}, "all to all": {Data: everywhere}}[name]
 		data.Backend, data.Arrays = b, map[string][]float32{}
 		for fold := range 2 { // as look.Case keeps them
 			var logs []float32
@@ -53,29 +56,45 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := Look{}.Ask(context.Background(), c)
+		said, err := Look{}.Ask(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "clean" {
-			if len(all) != 0 {
-				t.Errorf("%s: %+v", name, all[0].Facts)
+		switch name {
+		case "clean":
+			if len(said) != 0 {
+				t.Errorf("%s: %+v", name, said[0].Facts)
+			}
+			continue
+		case "all to all":
+			hit, wrong, words := 0, 0, 0
+			for _, e := range said {
+				words += stat.Bit(e.Says == want)
+				h, w := count(e, all)
+				hit, wrong = hit+h, wrong+w
+			}
+			if words < len(clean.Classes)/2 || hit < 100 || wrong > 5 {
+				t.Errorf("%s: %d labels, %d planted and %d other images are flagged", name, words, hit, wrong)
 			}
 			continue
 		}
-		if len(all) != 1 || all[0].Label != target || all[0].Says != want {
-			t.Fatalf("%s: %+v", name, all)
+		if len(said) != 1 || said[0].Label != target || said[0].Says != want {
+			t.Fatalf("%s: %+v", name, said)
 		}
-		hit, wrong := 0, 0
-		for i, p := range all[0].Carriers {
-			if p > look.Flagged && poisoned[i] {
-				hit++
-			} else if p > look.Flagged {
-				wrong++
-			}
-		}
-		if want == look.Poisoned && (hit < 38 || wrong > 2) {
+		if hit, wrong := count(said[0], poisoned); want == look.Poisoned && (hit < 38 || wrong > 2) {
 			t.Errorf("%s: %d planted and %d other images are flagged", name, hit, wrong)
 		}
 	}
+}
+
+// count returns how many planted and other images evidence flags.
+func count(e look.Evidence, poisoned []bool) (hit, wrong int) {
+	for i, p := range e.Carriers {
+		if p > look.Flagged && poisoned[i] {
+			hit++
+		} else if p > look.Flagged {
+			wrong++
+		}
+	}
+	return hit, wrong
 }
