@@ -138,7 +138,7 @@ func TestActionPassesArguments(t *testing.T) {
 		t.Fatal(out)
 	}
 	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
-	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 6 || !slices.Equal(args[:4], want) || strings.Join(args[5:], "|") != "--fail-on-findings|--size|32|--seed|1|--baseline|last audit" {
+	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 7 || !slices.Equal(args[:4], want) || strings.Join(args[5:], "|") != "--fail-on|shortcut|--size|32|--seed|1|--baseline|last audit" {
 		t.Errorf("it ran unpoison %q", args)
 	}
 	if code, out := r.step("audit", "DATA=d", "ARGS=", "BASELINE="); code != 0 {

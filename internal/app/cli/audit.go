@@ -13,28 +13,36 @@ import (
 func (a *app) audit() *cobra.Command {
 	var data dataFlags
 	var rec recipeFlags
-	var out, baseline string
+	var out, baseline, failOn string
 	var resume, fail bool
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "What is suspicious in this data?",
-		Long: `Looks for planted images and says what it found: poisoned, no evidence of
-poison, or can't tell. suspects.csv lists all images, those that look poisoned
-first, with their probability of being so; report.html shows them. No model is
-trained.
+		Long: `Looks for planted images and says what it found, in four words:
+  poisoned   labels contradict what images show, and these share something
+  shortcut   images under one label share a mark, and their labels are right:
+             a clean-label attack or an honest mark, the data can't say
+  can't tell, and no evidence of poison
+suspects.csv lists all images, those that look planted first, with their
+probability of being so; report.html shows them. No model is trained.
 
-What a verdict can and can't promise stands in docs/verdict.md. With
---fail-on-findings the verdict "poisoned" exits with 3.
+What a verdict can and can't promise stands in docs/verdict.md. With --fail-on
+poisoned that word exits with 3; with shortcut that one does too; with any all
+do but "no evidence of poison". --fail-on-findings is --fail-on any.
 
 --baseline compares with an earlier audit: only suspects that it did not have
 count as findings, and new-suspects.csv lists them. Images are told by their
 content and label, so that names and order may change.`,
 		Example: `  unpoison audit --data DIR --out audit
-  unpoison audit --data DIR --out audit --fail-on-findings --json
-  unpoison audit --data DIR --out audit2 --baseline audit --fail-on-findings`,
+  unpoison audit --data DIR --out audit --fail-on shortcut --json
+  unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if out == "" {
 				return usagef("--out is required: a folder for the list of suspects")
+			}
+			least, err := failing(failOn, fail)
+			if err != nil {
+				return err
 			}
 			if err := rec.check(c, "auto"); err != nil {
 				return err
@@ -70,13 +78,12 @@ content and label, so that names and order may change.`,
 				return err
 			}
 			text := findings(done.Result, out)
-			if text == "" {
-				return nil
-			}
-			if fail {
+			if text != "" && done.Result.Verdict.Says >= least {
 				return &findingsError{text}
 			}
-			a.say("%s\n", text)
+			if done.Result.Verdict.Says >= look.Shortcut && text != "" {
+				a.say("%s\n", text)
+			}
 			return nil
 		},
 	}
@@ -85,22 +92,42 @@ content and label, so that names and order may change.`,
 	c.Flags().StringVar(&out, "out", "", "`DIR` for the list of suspects")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier audit stopped")
 	c.Flags().StringVar(&baseline, "baseline", "", "`DIR` of an earlier audit, whose suspects are known")
-	c.Flags().BoolVar(&fail, "fail-on-findings", false, "exit with 3 if something looks planted")
+	c.Flags().BoolVar(&fail, "fail-on-findings", false, "the same as --fail-on any")
+	c.Flags().StringVar(&failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 	return c
+}
+
+// failing returns the least word that a verdict fails with; none of them without flags.
+func failing(on string, findings bool) (look.Says, error) {
+	switch {
+	case findings && on != "" && on != "any":
+		return 0, usagef("--fail-on-findings is --fail-on any, and --fail-on is %s: give one of them", on)
+	case findings || on == "any":
+		return look.CantTell, nil
+	case on == "shortcut":
+		return look.Shortcut, nil
+	case on == "poisoned":
+		return look.Poisoned, nil
+	case on == "":
+		return look.Poisoned + 1, nil
+	}
+	return 0, usagef("--fail-on %s: expected poisoned, shortcut or any", on)
 }
 
 // findings says what an audit found that is news; empty if nothing.
 func findings(r *runs.Result, folder string) string {
 	v, b := r.Verdict, r.Baseline
 	switch {
-	case v.Says < look.Shortcut:
+	case v.Says == look.NoEvidence, b != nil && b.New() == 0:
 		return ""
-	case b == nil:
-		return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))
-	case b.New() == 0:
-		return ""
+	case v.Removed == 0:
+		return fmt.Sprintf("whether images were planted can't be told; see %s", filepath.Join(folder, runs.ReportFile))
+	case b != nil:
+		return fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
+	case v.Says == look.Shortcut:
+		return fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))
 	}
-	return fmt.Sprintf("%d more images look poisoned than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
+	return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))
 }
 
 // say prints for people, not for programs.

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// A word fails with itself and with all that say less, and what is found is said in words of its own.
+func TestFailingWords(t *testing.T) {
+	for _, c := range []struct {
+		on       string
+		findings bool
+		fails    map[look.Says]bool
+	}{
+		{"", false, map[look.Says]bool{}},
+		{"poisoned", false, map[look.Says]bool{look.Poisoned: true}},
+		{"shortcut", false, map[look.Says]bool{look.Poisoned: true, look.Shortcut: true}},
+		{"any", false, map[look.Says]bool{look.Poisoned: true, look.Shortcut: true, look.CantTell: true}},
+		{"", true, map[look.Says]bool{look.Poisoned: true, look.Shortcut: true, look.CantTell: true}},
+	} {
+		least, err := failing(c.on, c.findings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := map[string]bool{}
+		for _, says := range []look.Says{look.NoEvidence, look.CantTell, look.Shortcut, look.Poisoned} {
+			if (says >= least) != c.fails[says] {
+				t.Errorf("--fail-on %q: %s fails: %v", c.on, says, says >= least)
+			}
+			v := &audit.Verdict{Says: says}
+			if says >= look.Shortcut {
+				v.Removed = 3
+			}
+			text := findings(&runs.Result{Verdict: v}, "out")
+			if (text == "") != (says == look.NoEvidence) || texts[text] {
+				t.Errorf("%s: %q", says, text)
+			}
+			texts[text] = true
+		}
+	}
+	for on, findings := range map[string]bool{"everything": false, "poisoned": true} {
+		if _, err := failing(on, findings); err == nil {
+			t.Errorf("--fail-on %s beside --fail-on-findings %v passes", on, findings)
+		}
+	}
+}
