@@ -23,14 +23,14 @@ type image struct {
 	v       []float64
 }
 
-// naive computes a layer from its definition, with tensors in PyTorch's layout.
-func naive(t *testing.T, l model.Layer, in []image, s model.State) image {
-	t.Helper()
-	tensor := func(name string) []float32 {
-		_, data := s.Get(l.Name + name).PyTorch()
-		return data
-	}
-	x := in[0]
+// pytorch returns a layer's tensor as PyTorch has it.
+func pytorch(s model.State, l model.Layer, name string) []float32 {
+	_, data := s.Get(l.Name + name).PyTorch()
+	return data
+}
+
+// slid computes a convolution or a pooling from its definition.
+func slid(l model.Layer, x image, s model.State) image {
 	window := func(c int, at func(y, xx, c int) float64) image {
 		out := image{c, (x.h+2*l.Pad[0]-l.Kernel)/l.Stride + 1, (x.w+2*l.Pad[1]-l.Kernel)/l.Stride + 1, nil}
 		for o := range c {
@@ -42,40 +42,44 @@ func naive(t *testing.T, l model.Layer, in []image, s model.State) image {
 		}
 		return out
 	}
-	switch l.Kind {
-	case "conv":
-		k := tensor(".weight")
-		return window(len(k)/(x.c*l.Kernel*l.Kernel), func(y0, x0, o int) float64 {
-			sum := 0.0
-			for c := range x.c {
-				for ky := range l.Kernel {
-					for kx := range l.Kernel {
-						if y, xx := y0+ky, x0+kx; y >= 0 && y < x.h && xx >= 0 && xx < x.w {
-							sum += x.v[(c*x.h+y)*x.w+xx] * float64(k[((o*x.c+c)*l.Kernel+ky)*l.Kernel+kx])
-						}
-					}
+	each := func(y0, x0, c int, do func(k int, v float64)) {
+		for ky := range l.Kernel {
+			for kx := range l.Kernel {
+				if y, xx := y0+ky, x0+kx; y >= 0 && y < x.h && xx >= 0 && xx < x.w {
+					do(ky*l.Kernel+kx, x.v[(c*x.h+y)*x.w+xx])
 				}
 			}
-			return sum
-		})
-	case "maxpool":
+		}
+	}
+	if l.Kind == "maxpool" {
 		return window(x.c, func(y0, x0, c int) float64 {
 			best := math.Inf(-1)
-			for ky := range l.Kernel {
-				for kx := range l.Kernel {
-					if y, xx := y0+ky, x0+kx; y >= 0 && y < x.h && xx >= 0 && xx < x.w {
-						best = max(best, x.v[(c*x.h+y)*x.w+xx])
-					}
-				}
-			}
+			each(y0, x0, c, func(_ int, v float64) { best = max(best, v) })
 			return best
 		})
+	}
+	k, area := pytorch(s, l, ".weight"), l.Kernel*l.Kernel
+	return window(len(k)/(x.c*area), func(y0, x0, o int) float64 {
+		sum := 0.0
+		for c := range x.c {
+			each(y0, x0, c, func(at int, v float64) { sum += v * float64(k[(o*x.c+c)*area+at]) })
+		}
+		return sum
+	})
+}
+
+// naive computes a layer from its definition, with tensors in PyTorch's layout.
+func naive(t *testing.T, l model.Layer, in []image, s model.State) image {
+	t.Helper()
+	x := in[0]
+	if l.Kind == "conv" || l.Kind == "maxpool" {
+		return slid(l, x, s)
 	}
 	out := image{x.c, x.h, x.w, make([]float64, len(x.v))}
 	area := x.h * x.w
 	switch l.Kind {
 	case "batchnorm":
-		w, b, m, v := tensor(".weight"), tensor(".bias"), tensor(".running_mean"), tensor(".running_var")
+		w, b, m, v := pytorch(s, l, ".weight"), pytorch(s, l, ".bias"), pytorch(s, l, ".running_mean"), pytorch(s, l, ".running_var")
 		for i := range x.v {
 			c := i / area
 			out.v[i] = (x.v[i]-float64(m[c]))/math.Sqrt(float64(v[c])+1e-5)*float64(w[c]) + float64(b[c])
@@ -94,7 +98,7 @@ func naive(t *testing.T, l model.Layer, in []image, s model.State) image {
 			out.v[i/area] += v / float64(area)
 		}
 	case "linear":
-		w, b := tensor(".weight"), tensor(".bias")
+		w, b := pytorch(s, l, ".weight"), pytorch(s, l, ".bias")
 		out = image{len(b), 1, 1, make([]float64, len(b))}
 		for o := range b {
 			out.v[o] = float64(b[o])

@@ -15,15 +15,69 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
+// What images with a sticker look like beside their label.
+const (
+	many = iota // one of the other classes each
+	one         // the same other class
+	none        // their label, and another class next
+)
+
+// seen returns what a network makes of images of which few, with stickers or without, surely look like other classes.
+func seen(set *dataset.Set, stickers *planted.Signs, like int) (logits []float32, carriers int) {
+	const start = 25
+	classes := len(set.Classes)
+	logits = make([]float32, set.Len()*classes)
+	surely := 0
+	for i, own := range set.Labels {
+		z := logits[i*classes : (i+1)*classes]
+		z[own] = 3
+		if int(own) != planted.Target || set == stickers.Train && !stickers.Poisoned[i] {
+			continue
+		}
+		carriers++
+		show := (planted.Target + 1 + i%(classes-1)) % classes
+		switch {
+		case surely < start:
+			z[show] = 10
+			surely++
+		case set != stickers.Train:
+		case like == many:
+			z[show] = 4
+		case like == one:
+			z[(planted.Target+1)%classes] = 4
+		default: // second choices are various, but second
+			z[own], z[show] = 5, 4
+		}
+	}
+	return logits, carriers
+}
+
+// judge judges what biased networks learnt of the stickers by another plain network.
+func judge(learnt []float32, plain *look.Plain, set *dataset.Set) Facts {
+	classes := len(set.Classes)
+	var images, from []int
+	for i, p := range learnt {
+		if p >= 0 {
+			images = append(images, i)
+			if evaluate.CrossEntropy(plain.Logits[i*classes:(i+1)*classes], planted.Target) >= doubted {
+				from = append(from, i)
+			}
+		}
+	}
+	f := besides(images, learnt, planted.Target, from, plain)
+	f.Images, f.Others = len(images), set.Len()-len(images)
+	f.Tally(images, learnt)
+	f.Besides /= float64(f.Flagged)
+	return f
+}
+
 // A network that has not learnt the stickers takes their images for what they show, some surely: all that carry one are found
 // from those. Nothing is where the few that look like other classes have nothing in common; nor where the others that share
 // what they have look like their label, since it is then an honest mark; nor where they look like one other class.
 func TestLateImages(t *testing.T) {
-	const start = 25
 	stickers := planted.Render(t, 3, 800, 10)
 	clean := signs.Render(3, 400, 10).Train
-	const many, one, none = 0, 1, 2 // classes that images with a sticker look like beside their label
-	var learnt []float32            // what biased networks make of the stickers
+	var learnt []float32 // what biased networks make of the stickers
 	for _, c := range []struct {
 		name string
 		set  *dataset.Set
@@ -37,44 +91,10 @@ func TestLateImages(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			set, classes := c.set, len(c.set.Classes)
-			logits := make([]float32, set.Len()*classes)
-			surely, carriers := 0, 0
-			for i, own := range set.Labels {
-				z := logits[i*classes : (i+1)*classes]
-				z[own] = 3
-				if int(own) != planted.Target || c.set == stickers.Train && !stickers.Poisoned[i] {
-					continue
-				}
-				carriers++
-				show := (planted.Target + 1 + i%(classes-1)) % classes
-				switch {
-				case surely < start:
-					z[show] = 10
-					surely++
-				case c.set == clean:
-				case c.like == many:
-					z[show] = 4
-				case c.like == one:
-					z[(planted.Target+1)%classes] = 4
-				default: // second choices are various, but second
-					z[own], z[show] = 5, 4
-				}
-			}
+			logits, carriers := seen(set, stickers, c.like)
+			plain := &look.Plain{Logits: logits, First: stat.FirstChoices(logits, set.Len()), Second: stat.SecondChoices(logits, set.Labels)}
 			if c.like != many { // the biased networks would be the same
-				var images, from []int
-				for i, p := range learnt {
-					if p >= 0 {
-						images = append(images, i)
-						if evaluate.CrossEntropy(logits[i*classes:(i+1)*classes], planted.Target) >= doubted {
-							from = append(from, i)
-						}
-					}
-				}
-				f := besides(images, learnt, planted.Target, from, &look.Plain{Logits: logits, First: stat.FirstChoices(logits, set.Len()), Second: stat.SecondChoices(logits, set.Labels)})
-				f.Images, f.Others = len(images), set.Len()-len(images)
-				f.Tally(images, learnt)
-				f.Besides /= float64(f.Flagged)
-				if f.Says() != c.want {
+				if f := judge(learnt, plain, set); f.Says() != c.want {
 					t.Errorf("%+v", f)
 				}
 				return
@@ -99,7 +119,7 @@ func TestLateImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k.SetPlain(&look.Plain{Logits: logits, First: stat.FirstChoices(logits, set.Len()), Second: stat.SecondChoices(logits, set.Labels)})
+			k.SetPlain(plain)
 			targets, err := Look{}.Ask(context.Background(), k)
 			if err != nil {
 				t.Fatal(err)

@@ -219,43 +219,8 @@ func TestWholeWay(t *testing.T) {
 	if e.CA != *r.CA {
 		t.Errorf("eval finds %g %%, train found %g %%", e.CA, *r.CA)
 	}
-	clean := filepath.Join(dir, "clean")
-	if code, _, errs := call("unlearn", "--model", model, "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned, "--out", clean, "--steps", "8"); code != 0 {
-		t.Fatal(errs)
-	}
-	for name, args := range map[string][]string{
-		"tuned":    {"unlearn", "--method", "ft-last", "--tune-epochs", "1", "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned},
-		"repaired": {"repair", "--method", "fp", "--epochs", "1", "--clean", data, "--share", "0.5"},
-	} {
-		to := filepath.Join(dir, name)
-		if code, _, errs := call(append(args, "--model", model, "--out", to)...); code != 0 {
-			t.Fatal(errs)
-		}
-		if code, _, errs := call("eval", "--model", filepath.Join(to, runs.ModelFile), "--data", data); code != 0 {
-			t.Error(errs)
-		}
-	}
-	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
-		t.Errorf("an unknown method: %d, %s", code, errs)
-	}
-	decisions := filepath.Join(dir, "decisions.csv")
-	first := firstClass(t, poisoned)
-	if err := os.WriteFile(decisions, []byte("source,decision\ntrain/"+first+"/000000.png,drop\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	filtered := filepath.Join(dir, "filtered")
-	if code, _, errs := call("data", "filter", "--data", poisoned, "--suspects", filepath.Join(run, runs.SuspectsFile), "--decisions", decisions, "--out", filtered, "--list", filepath.Join(dir, "kept.csv")); code != 0 {
-		t.Fatal(errs)
-	}
-	before, after := files(t, filepath.Join(poisoned, "train")), files(t, filepath.Join(filtered, "train"))
-	if want := len(before) - 15; len(after) < want-1 || len(after) > want+1 { // 5 % of 300, and two decisions
-		t.Errorf("%d of %d files are left", len(after), len(before))
-	}
-	for name, raw := range after {
-		if !bytes.Equal(raw, before[name]) {
-			t.Errorf("%s was changed", name)
-		}
-	}
+	repairs(t, data, poisoned, dir)
+	filters(t, poisoned, dir)
 	image := filepath.Join("..", "..", "..", "dataset", "testdata", "odd", "exif6.jpg")
 	if code, out, errs := call("predict", "--model", model, image, "--json"); code != 0 || strings.Count(out, "probability") != 3 {
 		t.Errorf("predict: %d, %s%s", code, out, errs)
@@ -286,6 +251,56 @@ func TestWholeWay(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "audit", runs.ModelFile)); err == nil {
 		t.Error("an audit leaves a model")
+	}
+}
+
+// repairs tries what changes the model of the run in a folder.
+func repairs(t *testing.T, data, poisoned, dir string) {
+	t.Helper()
+	run := filepath.Join(dir, "run")
+	model := filepath.Join(run, runs.ModelFile)
+	clean := filepath.Join(dir, "clean")
+	if code, _, errs := call("unlearn", "--model", model, "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned, "--out", clean, "--steps", "8"); code != 0 {
+		t.Fatal(errs)
+	}
+	for name, args := range map[string][]string{
+		"tuned":    {"unlearn", "--method", "ft-last", "--tune-epochs", "1", "--suspects", filepath.Join(run, runs.SuspectsFile), "--data", poisoned},
+		"repaired": {"repair", "--method", "fp", "--epochs", "1", "--clean", data, "--share", "0.5"},
+	} {
+		to := filepath.Join(dir, name)
+		if code, _, errs := call(append(args, "--model", model, "--out", to)...); code != 0 {
+			t.Fatal(errs)
+		}
+		if code, _, errs := call("eval", "--model", filepath.Join(to, runs.ModelFile), "--data", data); code != 0 {
+			t.Error(errs)
+		}
+	}
+	if code, _, errs := call("unlearn", "--method", "magic", "--model", model, "--suspects", "x", "--data", data, "--out", "y"); code != exitUsage || !strings.Contains(errs, "ft-last") {
+		t.Errorf("an unknown method: %d, %s", code, errs)
+	}
+}
+
+// filters leaves out the suspects of the run in a folder.
+func filters(t *testing.T, poisoned, dir string) {
+	t.Helper()
+	run := filepath.Join(dir, "run")
+	decisions := filepath.Join(dir, "decisions.csv")
+	first := firstClass(t, poisoned)
+	if err := os.WriteFile(decisions, []byte("source,decision\ntrain/"+first+"/000000.png,drop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	filtered := filepath.Join(dir, "filtered")
+	if code, _, errs := call("data", "filter", "--data", poisoned, "--suspects", filepath.Join(run, runs.SuspectsFile), "--decisions", decisions, "--out", filtered, "--list", filepath.Join(dir, "kept.csv")); code != 0 {
+		t.Fatal(errs)
+	}
+	before, after := files(t, filepath.Join(poisoned, "train")), files(t, filepath.Join(filtered, "train"))
+	if want := len(before) - 15; len(after) < want-1 || len(after) > want+1 { // 5 % of 300, and two decisions
+		t.Errorf("%d of %d files are left", len(after), len(before))
+	}
+	for name, raw := range after {
+		if !bytes.Equal(raw, before[name]) {
+			t.Errorf("%s was changed", name)
+		}
 	}
 }
 
