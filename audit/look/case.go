@@ -50,6 +50,7 @@ type Case struct {
 	kinds   []*Kinds
 	pupil   pupil
 	content *Content
+	small   *dataset.Set // the images as content needs them
 }
 
 // saved is what a checkpoint holds of a case beside arrays.

@@ -17,6 +17,7 @@ import (
 // How the network that cannot see triggers is trained.
 const (
 	contentNetwork = "wrn-16-1"
+	contentSide    = 64 // pixels of the shorter side; larger images are averaged down: less shows what they are
 	contentFolds   = 2
 	contentSteps   = 600 // at least, in a fold
 	contentEpochs  = 8   // at least
@@ -92,6 +93,23 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 	return c.content, nil
 }
 
+// contentImages are the images, averaged down to what content needs.
+func (c *Case) contentImages() *dataset.Set {
+	set := c.Data
+	side := min(set.Height, set.Width)
+	if side <= contentSide {
+		return set
+	}
+	if c.small == nil {
+		h, w := set.Height*contentSide/side, set.Width*contentSide/side
+		c.small = &dataset.Set{Height: h, Width: w, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*h*w*3)}
+		for i := range set.Labels {
+			c.small.Pixels = append(c.small.Pixels, dataset.Resize(set.Image(i), set.Height, set.Width, h, w)...)
+		}
+	}
+	return c.small
+}
+
 // contentFolds parts the images by chance.
 func (c *Case) contentFolds() [][]int {
 	folds := make([][]int, contentFolds)
@@ -109,7 +127,7 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 			learnt = append(learnt, images...)
 		}
 	}
-	set := c.Data
+	set := c.contentImages()
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		return nil, err

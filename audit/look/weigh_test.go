@@ -81,3 +81,17 @@ func TestEvidenceIsJudgedByContent(t *testing.T) {
 		}
 	}
 }
+
+// Content is judged on smaller images, of the same shape.
+func TestContentImagesAreSmall(t *testing.T) {
+	for _, c := range []struct{ h, w, toH, toW int }{{32, 32, 32, 32}, {64, 80, 64, 80}, {224, 224, 64, 64}, {128, 256, 64, 128}} {
+		set := &dataset.Set{Height: c.h, Width: c.w, Classes: []string{"a"}, Labels: []int32{0, 0}, Pixels: make([]uint8, 2*3*c.h*c.w)}
+		for k := range set.Pixels[3*c.h*c.w:] {
+			set.Pixels[3*c.h*c.w+k] = 200
+		}
+		got := (&Case{Data: set}).contentImages()
+		if got.Height != c.toH || got.Width != c.toW || got.Image(0)[5] != 0 || got.Image(1)[5] != 200 {
+			t.Errorf("%d×%d became %d×%d", c.h, c.w, got.Height, got.Width)
+		}
+	}
+}
