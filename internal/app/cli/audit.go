@@ -77,14 +77,7 @@ content and label, so that names and order may change.`,
 			if err := a.report(out, done.Result); err != nil {
 				return err
 			}
-			text := findings(done.Result, out)
-			if text != "" && done.Result.Verdict.Says >= least {
-				return &findingsError{text}
-			}
-			if done.Result.Verdict.Says >= look.Shortcut && text != "" {
-				a.say("%s\n", text)
-			}
-			return nil
+			return a.conclude(done.Result, out, least)
 		},
 	}
 	data.add(c)
@@ -95,6 +88,18 @@ content and label, so that names and order may change.`,
 	c.Flags().BoolVar(&fail, "fail-on-findings", false, "the same as --fail-on any")
 	c.Flags().StringVar(&failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 	return c
+}
+
+// conclude says what is news, as an error from a word on.
+func (a *app) conclude(r *runs.Result, folder string, least look.Says) error {
+	text := findings(r, folder)
+	if text != "" && r.Verdict.Says >= least {
+		return &findingsError{text}
+	}
+	if text != "" && r.Verdict.Says >= look.Shortcut {
+		a.say("%s\n", text)
+	}
+	return nil
 }
 
 // failing returns the least word that a verdict fails with; none of them without flags.
