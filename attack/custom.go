@@ -63,7 +63,7 @@ func loadPicture(path string, h, w int) (*image.NRGBA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a PNG or JPEG picture: %w", path, err)
 	}
-	if size.Width > 1<<14 || size.Height > 1<<14 {
+	if size.Width <= 0 || size.Height <= 0 || size.Width > (64<<20)/size.Height {
 		return nil, fmt.Errorf("%s: %d×%d pixels are too many", path, size.Width, size.Height)
 	}
 	if _, err := f.Seek(0, 0); err != nil {

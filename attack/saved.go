@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
@@ -62,7 +63,7 @@ func (a *Attack) Save(dir string, classes []string) error {
 func ReadCommon(dir string) (Common, error) {
 	var c Common
 	path := filepath.Join(dir, configFile)
-	raw, err := os.ReadFile(path)
+	raw, err := limited.ReadFile(path, 64<<20)
 	if err != nil {
 		return c, err
 	}
@@ -80,7 +81,7 @@ func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 // Open reads an attack that Save wrote, to be applied to images of set's size and classes.
 func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	path := filepath.Join(dir, configFile)
-	raw, err := os.ReadFile(path)
+	raw, err := limited.ReadFile(path, 64<<20)
 	if err != nil {
 		return nil, err
 	}

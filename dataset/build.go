@@ -76,7 +76,7 @@ func (b *builder) build(c *Contents) (*Data, error) {
 
 func (b *builder) noteMoving() {
 	if b.moving > 0 {
-		b.note("%d images are animated; their first frames are read", b.moving)
+		b.note("%d images are animated or have several pages; their first frames are read", b.moving)
 	}
 }
 
@@ -124,6 +124,9 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 	}
 	if len(c.names) < 2 {
 		return nil, fmt.Errorf("expected labels of at least two classes, found %d %q", len(c.names), c.names)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	b.notes = append(b.notes, c.alike()...)
 	return c, nil

@@ -111,7 +111,29 @@ func animated(raw []byte) bool {
 	if bytes.HasPrefix(raw, []byte("\x89PNG")) {
 		return pngChunk(raw, "acTL") != nil
 	}
-	return bytes.HasPrefix(raw, []byte("GIF8")) && gifFrames(raw) > 1
+	return bytes.HasPrefix(raw, []byte("GIF8")) && gifFrames(raw) > 1 || tiffPages(raw) > 1
+}
+
+// tiffPages counts the pages of a TIFF, up to two; of another file there are none.
+func tiffPages(raw []byte) int {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case len(raw) < 8:
+		return 0
+	case bytes.HasPrefix(raw, []byte("MM\x00*")):
+		order = binary.BigEndian
+	case !bytes.HasPrefix(raw, []byte("II*\x00")):
+		return 0
+	}
+	at := int64(order.Uint32(raw[4:]))
+	if at+2 > int64(len(raw)) {
+		return 0
+	}
+	at += 2 + 12*int64(order.Uint16(raw[at:]))
+	if at+4 > int64(len(raw)) || order.Uint32(raw[at:]) == 0 {
+		return 1
+	}
+	return 2
 }
 
 // gifFrames counts the frames of a GIF, up to two.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +48,39 @@ func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openCIFAR(s, files, filepath.Join(dir, "test_batch.bin"), 1, classes)
+	c, err := openCIFAR(s, files, filepath.Join(dir, "test_batch.bin"), 1, classes)
+	if err != nil {
+		return nil, err
+	}
+	batches := map[int]bool{}
+	for _, path := range files {
+		if n, ok := batchNumber(path, ".bin"); ok {
+			batches[n] = true
+		}
+	}
+	c.Notes = missingBatches(batches)
+	return c, nil
+}
+
+// batchNumber is N of data_batch_N with an ending.
+func batchNumber(path, ending string) (int, bool) {
+	text, ok := strings.CutSuffix(strings.TrimPrefix(filepath.Base(path), "data_batch_"), ending)
+	n, err := strconv.Atoi(text)
+	return n, ok && err == nil && n > 0 && n < 1000 && strconv.Itoa(n) == text
+}
+
+// missingBatches says which are missing among those up to the last.
+func missingBatches(there map[int]bool) (notes []string) {
+	var gone []string
+	for n := 1; len(there) > 0 && n < slices.Max(slices.Collect(maps.Keys(there))); n++ {
+		if !there[n] {
+			gone = append(gone, fmt.Sprintf("data_batch_%d", n))
+		}
+	}
+	if len(gone) > 0 {
+		notes = append(notes, "not there: "+strings.Join(gone, ", "))
+	}
+	return notes
 }
 
 func openCIFAR100(_ context.Context, dir string, o Options) (*Contents, error) {

@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
@@ -18,25 +21,32 @@ func isCIFARPickle(dir string, _ Options) bool {
 
 func openCIFARPickle(_ context.Context, dir string, o Options) (*Contents, error) {
 	s := newStore(dir, o)
-	labels, meta, names := "labels", "batches.meta", "label_names"
+	labels, meta, nameList := "labels", "batches.meta", "label_names"
 	var train []string
-	for i := 1; exists(filepath.Join(dir, fmt.Sprintf("data_batch_%d", i))); i++ {
-		train = append(train, fmt.Sprintf("data_batch_%d", i))
+	c := &Contents{}
+	batches := map[int]bool{}
+	for _, path := range names.Matching(dir, "data_batch_*") {
+		if n, ok := batchNumber(path, ""); ok {
+			batches[n] = true
+		}
 	}
+	for _, n := range slices.Sorted(maps.Keys(batches)) {
+		train = append(train, fmt.Sprintf("data_batch_%d", n))
+	}
+	c.Notes = missingBatches(batches)
 	test := "test_batch"
 	if len(train) == 0 {
-		train, test, labels, meta, names = []string{"train"}, "test", "fine_labels", "meta", "fine_label_names"
+		train, test, labels, meta, nameList = []string{"train"}, "test", "fine_labels", "meta", "fine_label_names"
 	}
 	if o.Label != "" {
-		labels, names = o.Label, ""
+		labels, nameList = o.Label, ""
 	}
-	c := &Contents{}
 	if path := filepath.Join(dir, meta); exists(path) {
 		d, err := s.readPickle(path)
 		if err != nil {
 			return nil, s.ofFile(path, err)
 		}
-		if list, ok := d.Get(names).(*pickle.List); ok {
+		if list, ok := d.Get(nameList).(*pickle.List); ok {
 			for _, n := range list.Items {
 				b, _ := pickle.Bytes(n)
 				c.Classes = append(c.Classes, string(b))

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 )
 
 // GTSRB as published: a folder of PPM images a class, each with a CSV that names them.
@@ -68,7 +69,7 @@ func (s *store) readGTSRB(t gtsrbTable, yield func(Record) error) error {
 		return err
 	}
 	defer f.Close()
-	c := csv.NewReader(&lines{in: asUTF8(f)})
+	c := csv.NewReader(limited.Lines(asUTF8(f)))
 	c.Comma = ';'
 	head, err := c.Read()
 	if err != nil {

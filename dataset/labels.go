@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -170,12 +171,29 @@ func (c *classes) want(l Label) string {
 	return fmt.Sprintf("a label of %q", c.names)
 }
 
+// check refuses names that no model's file and no list keeps as they are.
+func (c *classes) check() error {
+	for _, n := range c.names {
+		if !utf8.ValidString(n) {
+			return fmt.Errorf("the class %+q is no UTF-8 text; convert the table with iconv, or rename the folder", n)
+		}
+	}
+	return nil
+}
+
+// missing are what programs write where there is no value.
+var missing = []string{"nan", "none", "null", "n/a", "na", "<na>", "undefined"}
+
 // alike returns a warning for each pair of names that people take for one: they differ only in case, in the Unicode form
-// of their letters, in spaces and characters that do not show, or in how a number is written.
+// of their letters, in spaces and characters that do not show, or in how a number is written;
+// and for names that programs write for nothing.
 func (c *classes) alike() []string {
 	var notes []string
 	first := map[string]string{}
 	for _, n := range c.names {
+		if slices.Contains(missing, strings.ToLower(n)) {
+			notes = append(notes, fmt.Sprintf("the class %+q may be images without a label; leave those out if it is", n))
+		}
 		key := strings.ToLower(seen(n))
 		if v, err := strconv.ParseFloat(key, 64); err == nil && !math.IsNaN(v) {
 			key = "number " + strconv.FormatFloat(v, 'g', -1, 64)

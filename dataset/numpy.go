@@ -66,7 +66,7 @@ func (s *store) numpyFiles(path string) map[string]*packedArray {
 			if err == nil {
 				a.most = st.Size()
 			}
-			all[strings.TrimSuffix(name, ".npy")] = a
+			putArray(all, strings.TrimSuffix(name, ".npy"), a)
 		}
 	}
 	if len(zips) == 1 {
@@ -92,11 +92,21 @@ func (s *store) zipArrays(path string) map[string]*packedArray {
 		}
 		name := e.Name
 		most := min(int64(min(e.UncompressedSize64, 1<<62)), 1<<20+maxRatio*size)
-		all[strings.ToLower(strings.TrimSuffix(name, ".npy"))] = &packedArray{
+		putArray(all, strings.ToLower(strings.TrimSuffix(name, ".npy")), &packedArray{
 			s.rel(path), func() (io.ReadCloser, error) { return s.openInZip(path, name, 1<<20+maxRatio*size) }, most, e.Method != zip.Store,
-		}
+		})
 	}
 	return all
+}
+
+// putArray adds an array. Two of one name can't be opened.
+func putArray(all map[string]*packedArray, name string, a *packedArray) {
+	if all[name] != nil {
+		a.open = func() (io.ReadCloser, error) {
+			return nil, fmt.Errorf("%s: two arrays are called %s, in small letters or large", a.file, name)
+		}
+	}
+	all[name] = a
 }
 
 // maxArrays bounds the entries of an .npz file that are looked at.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/limited"
 )
 
 // numpyClassesFile holds the classes' names beside .npy files, one a line, in the order of their numbers.
@@ -18,7 +20,7 @@ func numpyClasses(dir string) ([]string, error) {
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 		return nil, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := limited.ReadFile(path, maxLine)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

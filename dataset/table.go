@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -152,7 +153,7 @@ func (t *table) read(yield func(n int, cells row) error) error {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReader(&lines{in: asUTF8(f)})
+	in := bufio.NewReader(limited.Lines(asUTF8(f)))
 	if strings.HasSuffix(strings.ToLower(t.path), ".jsonl") {
 		return t.readJSONLines(in, yield)
 	}
@@ -172,24 +173,7 @@ func asUTF8(f io.Reader) io.Reader {
 	return transform.NewReader(in, unicode.BOMOverride(otherwise))
 }
 
-// maxLine bounds a line, which is read whole.
-const maxLine = 16 << 20
-
-// lines refuses lines longer than maxLine.
-type lines struct {
-	in  io.Reader
-	run int
-}
-
-func (l *lines) Read(p []byte) (int, error) {
-	n, err := l.in.Read(p)
-	if at := bytes.LastIndexByte(p[:n], '\n'); at >= 0 {
-		l.run = n - at
-	} else if l.run += n; l.run > maxLine {
-		return 0, fmt.Errorf("a line of more than %d MB", maxLine>>20)
-	}
-	return n, err
-}
+const maxLine = limited.MaxLine
 
 func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 	first, _ := in.Peek(4096)
@@ -292,11 +276,34 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 	return cells, nil
 }
 
-// jsonObject reads one object and keeps its numbers as they are written.
+// jsonObject reads one object and keeps its numbers as they are written. A key that is there twice is an error.
 func jsonObject(raw []byte) (fields map[string]any, err error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	if err := d.Decode(&fields); err != nil {
+	begin, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	if begin != json.Delim('{') {
+		return nil, fmt.Errorf("%v", begin)
+	}
+	fields = map[string]any{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return nil, err
+		}
+		name, _ := key.(string)
+		if _, twice := fields[name]; twice {
+			return nil, fmt.Errorf("the key %q twice", name)
+		}
+		fields[name] = v
+	}
+	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

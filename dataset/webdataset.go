@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,31 @@ func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
 		defer z.Close()
 		in = &bounded{z, 1<<20 + maxRatio*size}
 	}
-	return s.ofFile(file, read(tar.NewReader(in)))
+	t := tar.NewReader(in)
+	if err := read(t); err != nil {
+		return s.ofFile(file, err)
+	}
+	if _, err := t.Next(); !errors.Is(err, io.EOF) {
+		return nil // damaged, which the records say
+	}
+	return s.ofFile(file, onlyZeros(in))
+}
+
+// onlyZeros reads what follows an archive's end, which is zeros; of compressed archives only this tells their checksum.
+func onlyZeros(in io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := in.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return errors.New("more follows the end of the archive, as where archives are joined; make them shards of their own")
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // shard is what a first look at an archive found.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
@@ -65,7 +65,7 @@ type Grid struct {
 
 // Read reads a grid from a YAML file.
 func Read(path string) (*Grid, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := limited.ReadFile(path, 1<<20)
 	if err != nil {
 		return nil, err
 	}

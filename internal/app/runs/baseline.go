@@ -13,6 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
 )
@@ -59,7 +60,7 @@ func ReadBaseline(path string) (*Baseline, error) {
 		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)
 	}
 	defer f.Close()
-	r := csv.NewReader(f)
+	r := csv.NewReader(limited.Lines(f))
 	head, err := r.Read()
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a line of column names, found %w", path, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -91,7 +92,7 @@ func (l List) rows() (head []string, rows [][]string, err error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	r := csv.NewReader(f)
+	r := csv.NewReader(limited.Lines(f))
 	if head, err = r.Read(); err != nil {
 		return nil, nil, fmt.Errorf("%s: expected a line of column names, found %w", l.Path, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 )
 
 // The files of a run's folder.
@@ -133,7 +133,7 @@ type Isolation struct {
 
 // ReadResult reads a result.json.
 func ReadResult(path string) (*Result, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := limited.ReadFile(path, 64<<20)
 	if err != nil {
 		return nil, err
 	}

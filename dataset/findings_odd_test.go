@@ -1,0 +1,175 @@
+package dataset
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// What is ambiguous, joined or half there is said, in whatever layout.
+func TestOddDataAreSaid(t *testing.T) {
+	tar := func(members ...string) []byte {
+		raw, err := os.ReadFile(filepath.Join(shardOf(t, members...), "train-0.tar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	a, b := string(dot(1)), string(dot(2))
+	one, two := tar("a.png", a, "a.cls", "0", "b.png", b, "b.cls", "1"), tar("c.png", b, "c.cls", "1")
+	packed := func(raw []byte) []byte {
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		_, _ = w.Write(raw)
+		_ = w.Close()
+		return z.Bytes()
+	}
+	wrongSum := packed(one)
+	wrongSum[len(wrongSum)-6] ^= 1
+	arrays := func(names ...string) []byte {
+		var z bytes.Buffer
+		w := zip.NewWriter(&z)
+		for _, n := range names {
+			e, _ := w.Create(n)
+			if strings.HasPrefix(strings.ToLower(n), "x") {
+				_, _ = e.Write(npy("|u1", []int{2, 1, 1, 3}, []byte{1, 2, 3, 4, 5, 6}))
+			} else {
+				_, _ = e.Write(npy("|u1", []int{2}, []byte{0, 1}))
+			}
+		}
+		_ = w.Close()
+		return z.Bytes()
+	}
+	const pictures = "a.png=1 b.png=2"
+	for name, c := range map[string]struct {
+		file  string
+		raw   []byte
+		files string
+		want  string // in the error, or in the notes where it begins with "note: ", or the images
+	}{
+		"archives joined":            {"train.tar", append(bytes.Clone(one), two...), "", "more follows the end of the archive"},
+		"archives joined and packed": {"train.tar.gz", packed(append(bytes.Clone(one), two...)), "", "more follows the end of the archive"},
+		"packed archives joined":     {"train.tar.gz", append(packed(one), packed(two)...), "", "more follows the end of the archive"},
+		"an archive's padding":       {"train.tar", append(bytes.Clone(one), make([]byte, 10240)...), "", "0:1 1:2"},
+		"a wrong checksum":           {"train.tar.gz", wrongSum, "", "checksum"},
+		"arrays of one name":         {"all.npz", arrays("x_train.npy", "X_train.npy", "y_train.npy"), "", "two arrays are called x_train"},
+		"arrays twice":               {"all.npz", arrays("x_train.npy", "y_train.npy", "y_train.npy"), "", "two arrays are called y_train"},
+		"a key twice":                {"t.jsonl", []byte("{\"file\":\"a.png\",\"label\":\"x\"}\n{\"file\":\"b.png\",\"label\":\"x\",\"label\":\"y\"}\n"), pictures, `the key "label" twice`},
+		"no object":                  {"t.jsonl", []byte("{\"file\":\"a.png\",\"label\":\"x\"}\n[1]\n"), pictures, "row 2: expected a JSON object"},
+		"Latin-1":                    {"t.csv", []byte("file,label\na.png,caf\xe9\nb.png,caf\xe8\n"), pictures, "is no UTF-8 text"},
+		"no value":                   {"t.csv", []byte("file,label\na.png,nan\nb.png,cat\n"), pictures, `note: the class "nan" may be images without a label`},
+		"numbers in two ways":        {"t.csv", []byte("file,label\na.png,1\nb.png,1.0\n"), pictures, "note: differ only in how a number is written"},
+		"lines of old Macintoshes":   {"t.csv", []byte("file,label\ra.png,x\rb.png,y\r"), pictures, "no layout recognised"},
+		"column names alone":         {"t.csv", []byte("file,label\n"), pictures, "no layout recognised"},
+		"a name of Windows":          {"t.csv", []byte("file,label\nx\\a.png,x\nb.png,y\n"), pictures, "no such file"},
+		"an empty table":             {"t.csv", nil, pictures, "no layout recognised"},
+		"an empty archive":           {"train.tar", nil, "", "found 0"},
+		"an empty NPZ":               {"all.npz", nil, "", "no layout recognised"},
+		"an empty Parquet file":      {"train.parquet", nil, "", "train.parquet"},
+		"an empty image":             {"x/c.png", nil, "x/a.png=1 y/b.png=2", "x/c.png: expected a readable image"},
+		"a folder called as a file":  {"x/c.png/d.png", dot(3), "x/a.png=1 y/b.png=2", "x:1 x:3 y:2"},
+		"another ending":             {"x/c.jpg", []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x09\x09\x09\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"), "x/a.png=1 y/b.png=2", "x:1 x:9 y:2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := files(t, t.TempDir(), strings.Fields(c.files)...)
+			put(t, filepath.Join(dir, c.file), c.raw)
+			d, err := Load(context.Background(), dir, Options{})
+			note, said := strings.CutPrefix(c.want, "note: ")
+			switch {
+			case err != nil && !strings.Contains(err.Error(), c.want):
+				t.Error(err)
+			case err == nil && said && !strings.Contains(strings.Join(d.Notes, "\n"), note):
+				t.Errorf("the notes are %q", d.Notes)
+			case err == nil && !said && shown(d.Train) != c.want:
+				t.Error(shown(d.Train))
+			}
+		})
+	}
+}
+
+// Of CIFAR's batches those that are not there are named.
+func TestMissingBatchesAreNamed(t *testing.T) {
+	for _, h := range holders {
+		if h.name != "CIFAR-10" && h.name != "CIFAR Python" {
+			continue
+		}
+		dir := t.TempDir()
+		s := tinySet(32, false, 1, 0)
+		h.write(t, dir, s)
+		ending := map[string]string{"CIFAR-10": ".bin"}[h.name]
+		raw, err := os.ReadFile(filepath.Join(dir, "data_batch_1"+ending))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(dir, "data_batch_4"+ending), raw)
+		d, err := Load(context.Background(), dir, Options{})
+		if err != nil || d.Train.Len() != 2*len(s.train) || !strings.Contains(strings.Join(d.Notes, "\n"), "not there: data_batch_2, data_batch_3") {
+			t.Errorf("%s: %v, %v", h.name, d, err)
+		}
+	}
+}
+
+// A picture of several pages says so.
+func TestPagesOfTIFF(t *testing.T) {
+	raw, err := os.ReadFile("testdata/odd/plain.tif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tiffPages(raw); got != 1 {
+		t.Errorf("%d pages", got)
+	}
+	at := int(raw[4]) | int(raw[5])<<8 | int(raw[6])<<16
+	at += 2 + 12*(int(raw[at])|int(raw[at+1])<<8)
+	raw[at] = 8
+	if got := tiffPages(raw); got != 2 || !animated(raw) {
+		t.Errorf("%d pages", got)
+	}
+	if tiffPages([]byte("II*\x00\xff\xff\xff\xff")) != 0 || tiffPages(nil) != 0 {
+		t.Error("no picture has pages")
+	}
+}
+
+// Filter writes a linked class folder with its table, and no file of holes.
+func TestFilterOfLinkedTablesAndHoles(t *testing.T) {
+	root, away := t.TempDir(), t.TempDir()
+	var gtsrb *holder
+	for i := range holders {
+		if holders[i].name == "GTSRB" {
+			gtsrb = &holders[i]
+		}
+	}
+	dir := filepath.Join(root, "data")
+	gtsrb.write(t, dir, tinySet(4, false, 2, 1))
+	class := filepath.Join(dir, "Final_Training", "Images", "00001")
+	if err := os.Rename(class, filepath.Join(away, "c")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink(filepath.Join(away, "c"), class); err != nil {
+		t.Skip(err)
+	}
+	hole := filepath.Join(dir, "notes.bin")
+	put(t, hole, nil)
+	if err := os.Truncate(hole, 20<<30); err != nil {
+		t.Skip(err)
+	}
+	d := load(t, dir)
+	drop := make([]bool, d.Train.Len())
+	drop[2] = true
+	out := filepath.Join(root, "out")
+	notes, err := Filter(context.Background(), d, Options{}, drop, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := load(t, out); left.Train.Len() != len(drop)-1 {
+		t.Errorf("%d images are left", left.Train.Len())
+	}
+	if _, err := os.Stat(filepath.Join(out, "notes.bin")); err == nil || !strings.Contains(strings.Join(notes, "\n"), "notes.bin is a sparse file") {
+		t.Errorf("the notes are %q", notes)
+	}
+}

@@ -1,0 +1,48 @@
+// Package limited reads files that users name up to a bound, so that what never ends, such as a device, ends in an error
+// and not in all of the memory.
+package limited
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ReadFile reads a file of up to most bytes.
+func ReadFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(raw)) > most {
+		return nil, fmt.Errorf("%s: expected a file of up to %d MB, found more", path, most>>20)
+	}
+	return raw, nil
+}
+
+// MaxLine bounds a line, which is read whole.
+const MaxLine = 16 << 20
+
+// Lines refuses lines longer than MaxLine.
+func Lines(in io.Reader) io.Reader { return &lines{in: in} }
+
+type lines struct {
+	in  io.Reader
+	run int
+}
+
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	if at := bytes.LastIndexByte(p[:n], '\n'); at >= 0 {
+		l.run = n - at
+	} else if l.run += n; l.run > MaxLine {
+		return 0, fmt.Errorf("a line of more than %d MB", MaxLine>>20)
+	}
+	return n, err
+}
