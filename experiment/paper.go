@@ -257,9 +257,12 @@ func (g *Grid) cutDown() {
 			g.Attacks[i] = name + ":" + list
 		}
 	}
-	for i, d := range g.Defenses { // the network above trains for fewer epochs than some would isolate
-		if strings.HasPrefix(d, "abl:isolate_epochs=") {
+	for i, d := range g.Defenses {
+		switch name, list, _ := strings.Cut(d, ":"); {
+		case strings.HasPrefix(d, "abl:isolate_epochs="): // the network above trains for fewer epochs than some would isolate
 			g.Defenses[i] = fmt.Sprintf("abl:isolate_epochs=%d", 1+i%2)
+		case name == "auto": // what looks at content trains as long on few images
+			g.Defenses[i] = "auto:" + strings.Trim(list+",content=false", ",")
 		}
 	}
 	var once []string

@@ -81,7 +81,7 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		}
 	}
 	t := stat.Temperature(logs, c.Data.Labels)
-	p := make([][]float64, n)
+	p := logs // in their place
 	for i, z := range logs {
 		p[i] = stat.LogSoftmax(z, t)
 		for j, v := range p[i] {

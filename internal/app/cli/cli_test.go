@@ -86,7 +86,7 @@ func TestRecipesKeepFlags(t *testing.T) {
 func TestAutoSaysWhatItFound(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", "signs", "--limit", "1200", "--recipe", "demo", "--attack", "badnets:patch_size=5,target=9",
-		"--biased-rounds", "0", "--epochs-inspect", "0", "--epochs-tune", "2", "--out", out)
+		"--biased-rounds", "0", "--epochs-inspect", "0", "--content=false", "--epochs-tune", "2", "--out", out)
 	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: 120 of 240 images") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
@@ -245,7 +245,7 @@ func TestWholeWay(t *testing.T) {
 		t.Error(errs)
 	}
 	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2",
-		"--biased-rounds", "1", "--epochs-inspect", "0")
+		"--biased-rounds", "1", "--epochs-inspect", "0", "--content=false")
 	if code != 0 {
 		t.Errorf("audit: %d, %s", code, errs)
 	}
