@@ -24,7 +24,11 @@ func (f *Found) Suspects(scores []float32) []isolate.Suspect {
 	all := make([]isolate.Suspect, 0, len(scores))
 	for _, i := range evaluate.Order(key) {
 		p := f.Probability[i]
-		all = append(all, isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p})
+		s := isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p}
+		if len(f.Labels) > 0 && f.Labels[i] >= 0 {
+			s.Shows = &f.Labels[i]
+		}
+		all = append(all, s)
 	}
 	return all
 }

@@ -26,6 +26,9 @@ const mostStamped = 0.5
 func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 	laid, done := make([]bool, set.Len()), make([]bool, len(set.Classes))
 	for _, t := range f.Targets {
+		if t.Says == look.Poisoned { // first, in the order of targets: what was removed under the label must not come back
+			done[t.Label] = true
+		}
 		if t.Says != look.Shortcut || t.Moved == nil || done[t.Label] {
 			continue
 		}

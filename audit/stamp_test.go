@@ -94,6 +94,7 @@ func TestPurify(t *testing.T) {
 		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:stampFewest-1], 0},
 		"open":     {[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
 		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
+		"both":     {[]Target{target(4, look.Poisoned, features.Name), target(4, look.Shortcut, pixels.Name)}, with, 0},
 		"twice":    {[]Target{target(4, look.Shortcut, pixels.Name), target(4, look.Shortcut, features.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
 		"label":    {[]Target{target(3, look.Shortcut, pixels.Name)}, with, 0},
 	} {

@@ -1,6 +1,11 @@
 package look
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/stat"
+)
 
 var (
 	contradicted = Limit("right", "contradicted")
@@ -58,7 +63,7 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	if e.Right == nil {
 		e.Right, err = c.Weigh(ctx, e.Label, e.Carriers)
 	}
-	if err != nil || e.Right == nil || e.Right.Contradicted() {
+	if err != nil || e.Right == nil || e.Right.Contradicted() || e.Says == Poisoned && c.among(e) {
 		return e, err
 	}
 	if e.Says == CantTell {
@@ -67,4 +72,20 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	e.Says = CantTell
 	c.run.Arrays[openKey(e)] = e.Carriers
 	return e, nil
+}
+
+// among tells whether at least half of what was found to be poisoned under the evidence's label is among its suspects: it then is the
+// same poison. A network that can't see most triggers may see one that lies over the whole image, and find its images right.
+func (c *Case) among(e Evidence) bool {
+	if !slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool { return o.Label == e.Label && o.Says == Poisoned }) {
+		return false
+	}
+	found, both := 0, 0
+	for i, p := range c.Found() {
+		if int(c.Data.Labels[i]) == e.Label && p > Flagged {
+			found++
+			both += stat.Bit(e.Carriers[i] > Flagged)
+		}
+	}
+	return found > 0 && 2*both >= found
 }

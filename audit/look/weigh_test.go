@@ -82,6 +82,39 @@ func TestEvidenceIsJudgedByContent(t *testing.T) {
 	}
 }
 
+// What was found to be poisoned stays so where a look finds the same images and more, though most look like their label.
+func TestTheSamePoisonIsNoShortcut(t *testing.T) {
+	labels := make([]int32, 90)
+	shows := make([]int, 90)
+	few, more := make([]float32, 90), make([]float32, 90)
+	for i := range labels {
+		labels[i] = int32(i % 3)
+		shows[i] = i % 3
+		few[i], more[i] = -1, -1
+		if i%3 == 0 {
+			few[i], more[i] = 0, 0
+			if i < 20 {
+				shows[i], few[i] = 1, 1
+			}
+			if i < 60 {
+				more[i] = 1
+			}
+		}
+	}
+	c := seen(t, labels, shows, []string{"a", "b", "c"})
+	if err := c.Add(context.Background(), Evidence{Look: "first", Says: Poisoned, Carriers: few}, Evidence{Look: "second", Says: Poisoned, Carriers: more}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range c.Evidence() {
+		if e.Says != Poisoned {
+			t.Errorf("%s: %s, %+v", e.Look, e.Says, e.Right)
+		}
+	}
+	if c.Found()[57] <= Flagged {
+		t.Error("what the second look found besides is not taken")
+	}
+}
+
 // Content is judged on smaller images, of the same shape.
 func TestContentImagesAreSmall(t *testing.T) {
 	for _, c := range []struct{ h, w, toH, toW int }{{32, 32, 32, 32}, {64, 80, 64, 80}, {224, 224, 64, 64}, {128, 256, 64, 128}} {

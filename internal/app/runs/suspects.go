@@ -14,18 +14,23 @@ import (
 	"github.com/unpoison/unpoison/isolate"
 )
 
-// WriteSuspects writes all images in the order of suspicion.
+// WriteSuspects writes all images in the order of suspicion. The column shows names the class that an image surely shows, where its
+// label contradicts that.
 func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest"}); err != nil {
+		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest", "shows"}); err != nil {
 			return err
 		}
 		for rank, s := range suspects {
+			shows := ""
+			if s.Shows != nil {
+				shows = names.Cell(set.Classes[*s.Shows])
+			}
 			err := c.Write([]string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
 				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
-				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(),
+				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(), shows,
 			})
 			if err != nil {
 				return err
