@@ -29,6 +29,9 @@ type Options struct {
 	Isolate *isolate.Options
 	Search  *audit.Options // what is looked for; nil: audit.Default
 	Looks   []look.Look    // looks of one's own, asked after the others
+	// Features are what a network of one's own makes of the training images, in their order. The look at content then rests on
+	// them and trains no network.
+	Features look.Features
 	// Folder is where checkpoints go, Resume goes on from one, Watch is told of progress; see train.Settings.
 	train.Settings
 
@@ -65,7 +68,11 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result
 	if ranking.IsolateEpochs < 1 {
 		return nil, errors.New("looking for poison needs at least one epoch of isolation")
 	}
-	r, err := train.Start(data.Train, recipe, o.Settings, ranking, search)
+	agree := []any{ranking, search}
+	if o.Features != nil {
+		agree = append(agree, o.Features.Digest())
+	}
+	r, err := train.Start(data.Train, recipe, o.Settings, agree...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +81,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result
 		return nil, err
 	}
 	setup := audit.Setup{
-		Isolation: ranking.Isolation, Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Steps: o.steps, More: o.Looks,
+		Isolation: ranking.Isolation, Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Features: o.Features, Steps: o.steps, More: o.Looks,
 	}
 	found, err := audit.Search(ctx, r, first.Scores, setup, search)
 	if err != nil {
@@ -83,7 +90,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result
 	if len(found.Kept) == 0 {
 		return nil, errors.New("all images look poisoned: nothing is left to train on")
 	}
-	if o.Init == nil && len(o.Looks) == 0 {
+	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil {
 		if found.Measured, err = search.RatesFor(configuration(recipe, ranking, data.Train.Len(), r.Network.Stem)); err != nil {
 			return nil, err
 		}

@@ -17,11 +17,12 @@ import (
 
 // Setup is what a search takes over from the training that it belongs to.
 type Setup struct {
-	Isolation float64     // share of the images that isolation sets aside
-	Rate      float64     // learning rate of the plain training
-	Augment   bool        // crop, flip and cutout in it
-	Flip      bool        // flip left and right in it
-	Init      model.State // what networks start from; nil: fresh ones
+	Isolation float64       // share of the images that isolation sets aside
+	Rate      float64       // learning rate of the plain training
+	Augment   bool          // crop, flip and cutout in it
+	Flip      bool          // flip left and right in it
+	Features  look.Features // of the images, for the look at content; nil: it trains networks
+	Init      model.State   // what networks start from; nil: fresh ones
 	Steps     look.Steps
 	More      []look.Look // looks beside those of the options, asked last
 }
@@ -80,7 +81,7 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 	}
 	c, err := look.NewCase(r, scores, look.Settings{
 		Isolation: s.Isolation, Share: a.Share, Biased: a.Network, Epochs: a.Epochs,
-		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Content: a.Content, Steps: s.Steps,
+		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Content: a.Content, Features: s.Features, Steps: s.Steps,
 	})
 	if err != nil {
 		return nil, err

@@ -21,11 +21,12 @@ type Settings struct {
 	Biased string // network of the biased networks
 	Epochs int    // of each of their rounds
 
-	PlainEpochs int     // of the training as by somebody who suspects nothing; 0: none
-	Rate        float64 // its learning rate
-	Augment     bool    // crop, flip and cutout in it
-	Flip        bool    // flip left and right in it, and in what looks at content
-	Content     bool    // whether labels are compared with what images show
+	PlainEpochs int      // of the training as by somebody who suspects nothing; 0: none
+	Rate        float64  // its learning rate
+	Augment     bool     // crop, flip and cutout in it
+	Flip        bool     // flip left and right in it, and in what looks at content
+	Features    Features // for the look at content; nil: it trains networks
+	Content     bool     // whether labels are compared with what images show
 
 	Steps Steps
 }

@@ -53,13 +53,56 @@ func (c *Content) Shows(i, label int) int {
 // contentKey is the name of the probabilities' logarithms in a run's checkpoint.
 func contentKey(fold int) string { return fmt.Sprintf("content.%d", fold) }
 
-// Content trains the networks, once. A fold that is done is kept in the run's checkpoint.
+// Features are what a network of one's own makes of the images. It should know more images than these, and may itself have been
+// poisoned: what it can't see, nothing that rests on it can.
+type Features interface {
+	Width() int
+	Row(i int) []float32 // those of an image, to be read only; nil where they are missing. It may be called by several at a time
+	Digest() string      // of all
+}
+
+// Content trains the networks, once; where there are features, a linear classifier on them instead. A fold that is done is kept in the run's checkpoint.
 func (c *Case) Content(ctx context.Context) (*Content, error) {
 	if c.content != nil {
 		return c.content, nil
 	}
+	classes := len(c.Data.Classes)
+	logs, err := c.contentLogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := stat.Temperature(logs, c.Data.Labels)
+	p := logs // in their place
+	for i, z := range logs {
+		p[i] = stat.LogSoftmax(z, t)
+		for j, v := range p[i] {
+			p[i][j] = math.Exp(v)
+		}
+	}
+	c.content = &Content{P: p, Labels: c.Data.Labels}
+	c.content.Own, c.content.Floors = stat.Unfloored(p, c.Data.Labels, classes)
+	return c.content, nil
+}
+
+// contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated.
+func (c *Case) contentLogs(ctx context.Context) ([][]float64, error) {
 	n, classes := c.Data.Len(), len(c.Data.Classes)
 	logs := make([][]float64, n)
+	if f := c.Settings.Features; f != nil {
+		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, c.Data.Labels)
+		if err != nil {
+			return nil, err
+		}
+		for i := range logs {
+			logs[i] = make([]float64, classes)
+			for j, v := range out[i*classes : (i+1)*classes] {
+				if !math.IsNaN(float64(v)) { // without features an image says nothing: all classes are alike
+					logs[i][j] = float64(v)
+				}
+			}
+		}
+		return logs, nil
+	}
 	folds := c.contentFolds()
 	for fold, held := range folds {
 		key := contentKey(fold)
@@ -80,17 +123,7 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 			}
 		}
 	}
-	t := stat.Temperature(logs, c.Data.Labels)
-	p := logs // in their place
-	for i, z := range logs {
-		p[i] = stat.LogSoftmax(z, t)
-		for j, v := range p[i] {
-			p[i][j] = math.Exp(v)
-		}
-	}
-	c.content = &Content{P: p, Labels: c.Data.Labels}
-	c.content.Own, c.content.Floors = stat.Unfloored(p, c.Data.Labels, classes)
-	return c.content, nil
+	return logs, nil
 }
 
 // contentImages are the images, averaged down to what content needs.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -126,5 +127,53 @@ func TestContentImagesAreSmall(t *testing.T) {
 		if got.Height != c.toH || got.Width != c.toW || got.Image(0)[5] != 0 || got.Image(1)[5] != 200 {
 			t.Errorf("%d×%d became %d×%d", c.h, c.w, got.Height, got.Width)
 		}
+	}
+}
+
+// vectors are features that lie in memory.
+type vectors [][]float32
+
+func (v vectors) Width() int          { return len(v[0]) }
+func (v vectors) Row(i int) []float32 { return v[i] }
+func (v vectors) Digest() string      { return "vectors" }
+
+// Features say what images show, by a classifier that never saw them; an image without any says nothing.
+func TestContentOfFeatures(t *testing.T) {
+	const n, classes = 900, 3
+	r := rng.Stream(1, "features")
+	var labels []int32
+	var v vectors
+	for i := range n {
+		shows := i % classes
+		row := make([]float32, 8)
+		for k := range row {
+			row[k] = float32(r.NormFloat64())
+			if k == shows {
+				row[k] += 10
+			}
+		}
+		label := int32(shows)
+		if i < 60 {
+			label = 0 // whatever they show
+		}
+		labels, v = append(labels, label), append(v, row)
+	}
+	v[4] = nil
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b", "c"}, Labels: labels, Pixels: make([]uint8, 3*n)}
+	c, err := NewCase(&train.Run{Data: set}, make([]float32, n), Settings{Content: true, Features: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := c.Content(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, own := range content.Own {
+		if shows := i % classes; i != 4 && (own > 0.5) != (int32(shows) == labels[i]) {
+			t.Errorf("image %d shows %d and is labelled %d: %.3f", i, shows, labels[i], own)
+		}
+	}
+	if p := content.P[4]; p[0] != p[1] || p[1] != p[2] {
+		t.Errorf("an image without features is judged %v", p)
 	}
 }
