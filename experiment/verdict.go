@@ -52,7 +52,7 @@ func (r *Runner) Verdicts() []Verdict {
 		}
 		named, planted := map[int]bool{}, map[int]bool{}
 		for _, t := range res.Verdict.Targets {
-			if t.Says == look.Poisoned && !named[t.Label] {
+			if t.Found() && !named[t.Label] {
 				v.Classes, named[t.Label] = append(v.Classes, t.Class), true
 			}
 		}
@@ -67,7 +67,7 @@ func (r *Runner) Verdicts() []Verdict {
 			v.RA, v.RATarget = res.Attacks[0].RA, res.Attacks[0].RATarget
 		}
 		if c.Attack == "none" {
-			v.Right = v.Says != look.Poisoned
+			v.Right = v.Says < look.Shortcut
 		} else {
 			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
 		}
