@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
@@ -16,8 +17,10 @@ type builder struct {
 	ctx     context.Context //nolint:containedctx // lives for one call of Load
 	skipped []error
 	notes   []string
-	moving  int // images of which the first frame was read
-	depth   int // bits of a sample of images with 16
+	moving  int        // images of which the first frame was read
+	depth   int        // bits of a sample of images with 16
+	store   string     // folder of the files with decoded images; empty: they are in memory
+	large   sync.Mutex // held while a large image is decoded
 }
 
 // scanned is what the first pass learnt of a part.
@@ -31,6 +34,7 @@ type scanned struct {
 	deep        bool // an image has 16 bits a sample
 	brightest   int  // the largest such sample
 	brightestAt string
+	taken       int // records that were read so far
 }
 
 func (b *builder) build(c *Contents) (*Data, error) {
@@ -56,7 +60,7 @@ func (b *builder) build(c *Contents) (*Data, error) {
 	d := &Data{Unlabelled: hidden}
 	d.parts[0] = c.Train.Name
 	size := b.size(train, c.Size)
-	if err := b.fits(size, train, test); err != nil {
+	if err := b.place(size, train, test); err != nil {
 		return nil, err
 	}
 	if d.Train, err = b.read(train, numbering, size); err != nil {
@@ -132,17 +136,6 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 	return c, nil
 }
 
-// fits refuses sets that are larger than the memory.
-func (b *builder) fits(size measure, all ...*scanned) error {
-	need := int64(0)
-	for _, s := range all {
-		if s != nil {
-			need += int64(s.records) * int64(size.h*size.w*s.channels())
-		}
-	}
-	return tooLarge(need, fmt.Sprintf("at %v pixels", size))
-}
-
 func tooLarge(need int64, how string) error {
 	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
 		return fmt.Errorf("the images would take %d MB %s, %d MB of memory are free; --size N makes them smaller", need>>20, how, free>>20)
@@ -161,7 +154,7 @@ func (s *scanned) channels() int {
 // earnest.
 func (b *builder) scan(p *Part) (*scanned, error) {
 	s := &scanned{part: p, labels: map[Label]bool{}, sizes: sizes{}}
-	if b.Size == 0 {
+	if b.Size == 0 && b.Store == "" && !canMap {
 		if err := tooLarge(p.Claim, "as stored"); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
@@ -256,112 +249,6 @@ func (b *builder) judgeDepth(all ...*scanned) error {
 	}
 	b.note("images with 16 bits a sample are read as of %d bits, as the brightest sample is %d; --depth N says otherwise", b.depth, most)
 	return nil
-}
-
-// read makes a set of a part.
-func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, error) {
-	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
-	set.reserve(s.records)
-	err := s.part.Records(func(r Record) error {
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
-		return b.bad(b.record(set, numbering, &r))
-	})
-	return set, err
-}
-
-// record adds an image to a set.
-func (b *builder) record(set *Set, numbering *classes, r *Record) error {
-	if r.Err != nil {
-		return r.Err
-	}
-	label, ok := numbering.of(r.Label)
-	if !ok {
-		e := &RecordError{r.Source, r.Row, numbering.want(r.Label), r.Label.describe()}
-		switch {
-		case r.LabelSource != "":
-			e.File = r.LabelSource
-		case r.Table != "":
-			e.File, e.Row = r.Table, r.TableRow
-		}
-		return e
-	}
-	var pixels []uint8
-	var digest ImageDigest
-	var err error
-	switch {
-	case r.Raw != nil:
-		pixels, digest, err = r.Raw.image(set)
-	case r.File != nil:
-		pixels, digest, err = b.decode(r, set)
-	default:
-		err = &RecordError{r.Source, r.Row, "an image", "none"}
-	}
-	var bad *RecordError
-	switch {
-	case errors.As(err, &bad) || b.ctx.Err() != nil:
-		return err
-	case err != nil:
-		return &RecordError{r.Source, r.Row, "a readable image", reason(err)}
-	}
-	set.add(pixels, label, r.Source, r.Row)
-	set.digests = append(set.digests, digest)
-	set.listed(r.Table, r.TableRow)
-	return nil
-}
-
-// decode returns the pixels of a record's image file as the set has them.
-func (b *builder) decode(r *Record, set *Set) ([]uint8, ImageDigest, error) {
-	raw, err := r.File()
-	if err != nil {
-		return nil, ImageDigest{}, err
-	}
-	pixels, h, w, err := decodeDepth(raw, b.depth)
-	if err != nil {
-		return nil, ImageDigest{}, err
-	}
-	if animated(raw) {
-		b.moving++
-	}
-	pixels = Resize(pixels, h, w, set.Height, set.Width)
-	if set.Grey {
-		pixels = firstChannel(pixels)
-	}
-	return pixels, digestFile(raw), nil
-}
-
-// image returns the pixels as the set has them.
-func (p *Raw) image(set *Set) ([]uint8, ImageDigest, error) {
-	raw, err := p.Pixels()
-	if err != nil {
-		return nil, ImageDigest{}, err
-	}
-	area := p.Height * p.Width
-	if len(raw) != area*p.Channels {
-		return nil, ImageDigest{}, fmt.Errorf("%d bytes for %d×%d pixels of %d channels", len(raw), p.Width, p.Height, p.Channels)
-	}
-	digest := digestPixels(raw, p.Height, p.Width)
-	same := p.Height == set.Height && p.Width == set.Width
-	if same && (p.Channels == 1 && set.Grey || p.Channels == 3 && !set.Grey && !p.Planar) {
-		return raw, digest, nil
-	}
-	out := make([]uint8, 3*area)
-	for k := range area {
-		for c := range 3 {
-			from := min(c, p.Channels-1)
-			if p.Planar {
-				out[3*k+c] = raw[from*area+k]
-			} else {
-				out[3*k+c] = raw[k*p.Channels+from]
-			}
-		}
-	}
-	out = Resize(out, p.Height, p.Width, set.Height, set.Width)
-	if set.Grey {
-		out = firstChannel(out)
-	}
-	return out, digest, nil
 }
 
 // bad returns err, or notes it and returns nil if bad records are to be passed over.

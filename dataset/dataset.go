@@ -32,6 +32,8 @@ type Set struct {
 
 	digests []ImageDigest // per image; empty: of the pixels in memory
 
+	mapped *mapping // what Pixels are a part of; nil: memory
+
 	tables   []string // files that name images
 	table    []int32  // per image: index into tables; empty if no table names any
 	tableRow []int32  // per image: row, from 1
@@ -102,19 +104,27 @@ func (s *Set) Source(i int) string {
 }
 
 // reserve makes room for n images in an empty set: a slice that grows needs more than twice its memory while it moves.
-func (s *Set) reserve(n int) {
-	s.Pixels, s.Labels = make([]uint8, 0, n*s.stored()), make([]int32, 0, n)
+func (s *Set) reserve(n int, pixels bool) {
+	if pixels {
+		s.Pixels = make([]uint8, 0, n*s.stored())
+	}
+	s.Labels = make([]int32, 0, n)
 	s.file, s.row, s.digests = make([]int32, 0, n), make([]int32, 0, n), make([]ImageDigest, 0, n)
 }
 
 // add appends an image that came from row (or -1) of a file.
 func (s *Set) add(pixels []uint8, label int32, file string, row int) {
+	s.Pixels = append(s.Pixels, pixels...)
+	s.from(label, file, row)
+}
+
+// from is add without the pixels.
+func (s *Set) from(label int32, file string, row int) {
 	k := len(s.Files) - 1
 	if k < 0 || s.Files[k] != file {
 		s.Files = append(s.Files, file)
 		k++
 	}
-	s.Pixels = append(s.Pixels, pixels...)
 	s.Labels = append(s.Labels, label)
 	s.file = append(s.file, int32(k))
 	s.row = append(s.row, int32(row))
@@ -171,6 +181,13 @@ func (s *Set) Clone() *Set {
 	if s.Grey {
 		return t.inRGB()
 	}
+	if s.mapped != nil {
+		if pixels, err := s.mapped.again(); err == nil {
+			t.Pixels = pixels[:len(s.Pixels):len(s.Pixels)]
+			return &t
+		}
+		t.mapped = nil
+	}
 	t.Pixels = slices.Clone(s.Pixels)
 	return &t
 }
@@ -178,7 +195,7 @@ func (s *Set) Clone() *Set {
 // inRGB gives a grey set three channels.
 func (s *Set) inRGB() *Set {
 	if s.Grey {
-		s.Pixels, s.Grey = appendRGB(make([]uint8, 0, 3*len(s.Pixels)), s.Pixels), false
+		s.Pixels, s.Grey, s.mapped = appendRGB(make([]uint8, 0, 3*len(s.Pixels)), s.Pixels), false, nil
 	}
 	return s
 }

@@ -205,7 +205,7 @@ func (l *folderLister) part(dir string) (*Part, error) {
 // fileRecord is the record of an image file, without a label.
 func (s *store) fileRecord(path string) Record {
 	return Record{
-		Source: s.rel(path), Row: -1,
+		Source: s.rel(path), Row: -1, apart: true,
 		File: func() ([]byte, error) { return s.read(path, maxFile) },
 		Head: func() ([]byte, error) { return s.read(path, headBytes) },
 	}

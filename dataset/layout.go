@@ -59,6 +59,7 @@ type Record struct {
 
 	// File returns the bytes of an image file, and Head, which may be nil, its first ones where that is cheaper.
 	File, Head func() ([]byte, error)
+	apart      bool // File may be called at any time, by anybody
 	// Raw are pixels that lie in no image file.
 	Raw *Raw
 

@@ -32,6 +32,12 @@ type Options struct {
 	NoFollow bool
 	// Depth is how many bits the samples of images with 16 bits a sample really have, 8 to 16; 0: judged by the brightest.
 	Depth int
+	// Store is a folder for files of decoded images. They are mapped, so that sets may be larger than memory, and used again by
+	// the next reading of the same images at the same size. Empty: images that would take more than half of the memory go to
+	// DefaultStore, others into memory.
+	Store string
+	// Watch is told how many records of a part were read, of how many; nil: nobody.
+	Watch func(part string, read, of int)
 	// Layouts are further layouts, tried before the built-in ones.
 	Layouts []Layout
 }

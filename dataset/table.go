@@ -100,7 +100,7 @@ func (t *table) record(f *finder, n int, cells row) Record {
 		return r
 	}
 	of := file.store.fileRecord(file.path)
-	r.Source, r.Row, r.File, r.Head = of.Source, -1, of.File, of.Head
+	r.Source, r.Row, r.File, r.Head, r.apart = of.Source, -1, of.File, of.Head, true
 	return r
 }
 

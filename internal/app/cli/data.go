@@ -34,7 +34,7 @@ func (a *app) data() *cobra.Command {
 	}
 	f.add(info)
 	info.Flags().Lookup("data").Hidden = true
-	c.AddCommand(info, a.dataFilter())
+	c.AddCommand(info, a.dataFilter(), a.dataClean())
 	c.Long = "The layouts that --data DIR recognises, or that layout:DIR names:\n\n"
 	for _, l := range dataset.Layouts() {
 		c.Long += fmt.Sprintf("  %-13s%s\n", l[0], l[1])

@@ -29,6 +29,7 @@ func (f *dataFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
 	fl.Var((*sizeFlag)(&f.opts.Size), "size", "resize images to `N`×N pixels; auto: their own size, or the median of their shorter sides, up to 224")
+	fl.StringVar(&f.opts.Store, "store", "", "`DIR` for decoded images, which are mapped and used again (default memory, or the user's cache where they would take more than half of it)")
 	fl.BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
 	fl.IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
 	fl.StringVar(&f.opts.Label, "label", "", "`COLUMN` of the labels in a table, Parquet or WebDataset (default the one with a usual name)")
@@ -91,7 +92,9 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		}
 		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
 	}
+	f.opts.Watch = a.reading()
 	d, err := dataset.Load(ctx, f.spec, f.opts)
+	a.done()
 	if err != nil && ctx.Err() == nil {
 		return nil, explain(f.spec, err)
 	}

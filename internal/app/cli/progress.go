@@ -75,6 +75,33 @@ func (a *app) watcher() func(runs.Event) {
 	}
 }
 
+// reading shows how far the reading of images has come: on a terminal, and as a sign of life in a log.
+func (a *app) reading() func(part string, read, of int) {
+	if a.json {
+		return nil
+	}
+	f, ok := printable.File(a.err)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	every := 5 * time.Minute
+	if terminal {
+		every = 200 * time.Millisecond
+	}
+	last := time.Now()
+	return func(part string, read, of int) {
+		now := time.Now()
+		if now.Sub(last) < every {
+			return
+		}
+		last = now
+		s := printable.Text(fmt.Sprintf("reading %s %d/%d", part, read, of))
+		if terminal {
+			fmt.Fprintf(a.err, "\r%-79.79s", s)
+		} else {
+			fmt.Fprintln(a.err, s)
+		}
+	}
+}
+
 // done ends the moving line.
 func (a *app) done() {
 	if f, ok := printable.File(a.err); ok && !a.json && term.IsTerminal(int(f.Fd())) {

@@ -1,0 +1,159 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// sixImages are those that testdata/features/make.py wrote features of.
+func sixImages() *Set {
+	s := &Set{Height: 1, Width: 1, Classes: []string{"a", "b"}}
+	for i := range 6 {
+		s.add([]uint8{1, 2, 3}, int32(i%2), fmt.Sprintf("train/%s/%d.png", []string{"a", "b"}[i%2], i), -1)
+	}
+	return s
+}
+
+func madeRow(i int) (row []float32) {
+	for k := range 5 {
+		row = append(row, float32(i)-float32(k)/4)
+	}
+	return row
+}
+
+func TestFeaturesAsNumPyAndPyTorchWriteThem(t *testing.T) {
+	for _, name := range []string{"torch-float32", "torch-float16", "numpy-big-endian"} {
+		f, err := LoadFeatures("testdata/features/"+name+".npy", sixImages(), FeatureOptions{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if f.Len() != 6 || f.Width != 5 || f.Missing != 0 || f.Note != "" {
+			t.Errorf("%s: %+v", name, f)
+		}
+		for i := range 6 {
+			if !slices.Equal(f.At(i), madeRow(i)) {
+				t.Errorf("%s: image %d has %v, expected %v", name, i, f.At(i), madeRow(i))
+			}
+		}
+	}
+	for name, says := range map[string]string{
+		"torch-nan":              "row 3: expected finite numbers, found NaN in column 2",
+		"torch-infinite-float16": "row 0: expected finite numbers, found -Inf in column 1",
+		"numpy-float64":          "expected float16 or float32, found f8",
+		"numpy-columns":          "numpy.ascontiguousarray",
+		"none":                   "no such file",
+	} {
+		if _, err := LoadFeatures("testdata/features/"+name+".npy", sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, expected %q", name, err, says)
+		}
+	}
+	few := sixImages().pick([]int{0, 1})
+	if _, err := LoadFeatures("testdata/features/torch-float32.npy", few, FeatureOptions{}); err == nil || !strings.Contains(err.Error(), "6 rows for 2 training images") {
+		t.Errorf("rows of other images: %v", err)
+	}
+	raw, err := os.ReadFile("testdata/features/torch-float32.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 5, 60, len(raw) - 1} {
+		cut := filepath.Join(t.TempDir(), "cut.npy")
+		put(t, cut, raw[:n])
+		if _, err := LoadFeatures(cut, sixImages(), FeatureOptions{}); err == nil {
+			t.Errorf("a file cut off at %d was read", n)
+		}
+	}
+}
+
+type (
+	namedRow struct {
+		File     string    `parquet:"file_name"`
+		Features []float32 `parquet:"features,list"`
+	}
+	plainRow struct {
+		Embedding []float64 `parquet:"embedding,list"`
+	}
+)
+
+func parquetFile[T any](t *testing.T, rows ...T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f.parquet")
+	if err := parquet.WriteFile(path, rows); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFeaturesInParquet(t *testing.T) {
+	var named []namedRow
+	var plain []plainRow
+	for i := range 6 {
+		name := fmt.Sprintf("train/%s/%d.png", []string{"a", "b"}[i%2], i)
+		if i == 2 {
+			name = "2.png" // the last element alone
+		}
+		named = append(named, namedRow{name, madeRow(i)})
+		var d []float64
+		for _, v := range madeRow(i) {
+			d = append(d, float64(v))
+		}
+		plain = append(plain, plainRow{d})
+	}
+	check := func(name string, f *Features, err error, missing, unused int) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		gone := 0
+		for i := range 6 {
+			row := f.At(i)
+			gone += bit(row == nil)
+			if row != nil && !slices.Equal(row, madeRow(i)) {
+				t.Errorf("%s: image %d has %v", name, i, row)
+			}
+		}
+		if gone != missing || f.Missing != missing || f.Unused != unused || f.Width != 5 || (f.Note != "") != (missing+unused > 0) {
+			t.Errorf("%s: %d are missing; %+v", name, gone, f)
+		}
+	}
+	f, err := LoadFeatures(parquetFile(t, plain...), sixImages(), FeatureOptions{})
+	check("in order", f, err, 0, 0)
+	slices.Reverse(named)
+	f, err = LoadFeatures(parquetFile(t, named...), sixImages(), FeatureOptions{})
+	check("joined", f, err, 0, 0)
+	f, err = LoadFeatures(parquetFile(t, append(slices.Clone(named[:4]), namedRow{"x.png", madeRow(9)}, namedRow{"train/a/0.png", nil})...), sixImages(), FeatureOptions{})
+	check("some missing", f, err, 2, 1)
+	plain[3].Embedding = nil
+	f, err = LoadFeatures(parquetFile(t, plain...), sixImages(), FeatureOptions{})
+	check("in order, one empty", f, err, 1, 0)
+
+	bad := slices.Clone(named)
+	bad[4].Features = slices.Clone(bad[4].Features)
+	bad[4].Features[1] = float32(math.Inf(-1))
+	short := slices.Clone(named)
+	short[2].Features = short[2].Features[:3]
+	for says, path := range map[string]string{
+		"row 4: expected finite numbers, found -Inf in column 1": parquetFile(t, bad...),
+		"row 2: expected 5 numbers, found 3":                     parquetFile(t, short...),
+		"rows 0 and 6 are both of":                               parquetFile(t, append(slices.Clone(named), named[0])...),
+		"none of the 6 images has any":                           parquetFile(t, namedRow{"y.png", madeRow(1)}),
+		"5 rows for 6 training images":                           parquetFile(t, plain[:5]...),
+		"expected a column of lists of numbers":                  parquetFile(t, struct{ Label int }{3}),
+	} {
+		if _, err := LoadFeatures(path, sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, expected %q", err, says)
+		}
+	}
+	other := filepath.Join(t.TempDir(), "f.csv")
+	if _, err := LoadFeatures(other, sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), ".npy or .parquet") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build darwin || freebsd
+
+package dataset
+
+const mapNoReserve = 0

@@ -1,0 +1,43 @@
+//go:build linux || darwin || freebsd
+
+package dataset
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// canMap tells whether files of decoded images are mapped here.
+const canMap = true
+
+// mapping is a file in memory. What is written there stays there: the file is not changed. It is never taken out of memory,
+// since nobody knows who still has a part of it; that costs addresses, no memory.
+type mapping struct {
+	file *os.File
+	size int
+}
+
+// mapFile maps the first size bytes of a file, which it keeps open.
+func mapFile(f *os.File, size int) (*mapping, []byte, error) {
+	m := &mapping{f, size}
+	data, err := m.again()
+	return m, data, err
+}
+
+// again maps the file once more, as it is on the disk.
+func (m *mapping) again() ([]byte, error) {
+	if m.size == 0 {
+		return nil, nil
+	}
+	return unix.Mmap(int(m.file.Fd()), 0, m.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|mapNoReserve)
+}
+
+// diskFree returns how many bytes there is room for in a folder; 0 if nothing says so.
+func diskFree(dir string) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return 0
+	}
+	return int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // of other widths on other systems
+}

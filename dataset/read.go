@@ -1,0 +1,248 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// largeImage is how many pixels an image has of which several are not decoded at a time: each takes up to 11 bytes a pixel.
+const largeImage = 4 << 20
+
+// reading is a record on its way into a set.
+type reading struct {
+	record Record
+	label  int32
+	raw    []byte // of its image, as stored
+	image  bool   // the record has one, readable or not
+
+	pixels []uint8 // as the set has them
+	digest ImageDigest
+	moving bool
+	err    error
+	done   chan struct{} // closed when all of these are there
+}
+
+// each goes through a part's records. work is called for each that has an image, for several at a time; take sees all in
+// order, and its first error ends the reading.
+func (b *builder) each(p *Part, numbering *classes, work func(r *reading) error, take func(r *reading) error) error {
+	workers := runtime.GOMAXPROCS(0)
+	todo, queue := make(chan *reading, 2*workers), make(chan *reading, 2*workers)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for r := range todo {
+				r.finish(work)
+			}
+		})
+	}
+	stop, taken := make(chan struct{}), error(nil)
+	wg.Go(func() {
+		for r := range queue {
+			<-r.done
+			if taken != nil {
+				continue
+			}
+			if taken = take(r); taken != nil {
+				close(stop)
+			}
+		}
+	})
+	err := p.Records(func(rec Record) error {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		r := b.begin(rec, numbering)
+		select {
+		case <-stop:
+			return errEnough
+		case queue <- r:
+		}
+		if r.err == nil {
+			todo <- r
+		} else {
+			close(r.done)
+		}
+		return nil
+	})
+	close(todo)
+	close(queue)
+	wg.Wait()
+	if taken != nil {
+		return taken
+	}
+	return err
+}
+
+// begin does what has to be done while the record is the reader's: it numbers the label, and reads what lies in no file of
+// its own.
+func (b *builder) begin(rec Record, numbering *classes) *reading {
+	r := &reading{record: rec, done: make(chan struct{})}
+	if rec.Err != nil {
+		r.err = rec.Err
+		return r
+	}
+	var ok bool
+	if r.label, ok = numbering.of(rec.Label); !ok {
+		e := &RecordError{rec.Source, rec.Row, numbering.want(rec.Label), rec.Label.describe()}
+		switch {
+		case rec.LabelSource != "":
+			e.File = rec.LabelSource
+		case rec.Table != "":
+			e.File, e.Row = rec.Table, rec.TableRow
+		}
+		r.err = e
+		return r
+	}
+	r.image = true
+	switch {
+	case rec.Raw != nil:
+		var raw []byte
+		raw, r.err = rec.Raw.Pixels()
+		of := *rec.Raw
+		r.raw, r.record.Raw = slices.Clone(raw), &of
+	case rec.File == nil:
+		r.err = &RecordError{rec.Source, rec.Row, "an image", "none"}
+	case !rec.apart:
+		r.raw, r.err = rec.File()
+	}
+	r.err = r.unreadable(r.err)
+	return r
+}
+
+// finish reads a file of its own and does the work.
+func (r *reading) finish(work func(r *reading) error) {
+	defer close(r.done)
+	defer func() {
+		if p := recover(); p != nil { // of a decoder
+			r.err = r.unreadable(fmt.Errorf("damaged: %v", p))
+		}
+	}()
+	if r.record.apart {
+		if r.raw, r.err = r.record.File(); r.err != nil {
+			r.err = r.unreadable(r.err)
+			return
+		}
+	}
+	r.err = r.unreadable(work(r))
+	r.raw = nil
+}
+
+// unreadable names the record in an error that does not.
+func (r *reading) unreadable(err error) error {
+	var bad *RecordError
+	if err == nil || errors.As(err, &bad) {
+		return err
+	}
+	return &RecordError{r.record.Source, r.record.Row, "a readable image", reason(err)}
+}
+
+// read makes a set of a part, in memory or in a file of the store.
+func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, error) {
+	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
+	if b.store != "" {
+		return set, b.readStored(s, numbering, set)
+	}
+	set.reserve(s.records, true)
+	err := b.each(s.part, numbering, func(r *reading) error { return b.decode(r, set) }, func(r *reading) error {
+		return b.take(s, set, r, func() error {
+			set.Pixels = append(set.Pixels, r.pixels...)
+			return nil
+		})
+	})
+	return set, err
+}
+
+// take adds a record to a set, whose pixels keep adds, or passes over a bad one.
+func (b *builder) take(s *scanned, set *Set, r *reading, keep func() error) error {
+	if s.taken++; b.Watch != nil {
+		b.Watch(s.part.Name, s.taken, s.records)
+	}
+	if b.ctx.Err() != nil {
+		return b.ctx.Err()
+	}
+	if r.err != nil {
+		return b.bad(r.err)
+	}
+	if err := keep(); err != nil {
+		return err
+	}
+	b.moving += bit(r.moving)
+	set.from(r.label, r.record.Source, r.record.Row)
+	set.digests = append(set.digests, r.digest)
+	set.listed(r.record.Table, r.record.TableRow)
+	return nil
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// identify notes an image's digest, and whether it moves.
+func (r *reading) identify() error {
+	if p := r.record.Raw; p != nil {
+		if len(r.raw) != p.Height*p.Width*p.Channels {
+			return fmt.Errorf("%d bytes for %d×%d pixels of %d channels", len(r.raw), p.Width, p.Height, p.Channels)
+		}
+		r.digest = digestPixels(r.raw, p.Height, p.Width)
+		return nil
+	}
+	r.digest = digestFile(r.raw)
+	r.moving = animated(r.raw)
+	return nil
+}
+
+// decode makes the pixels of an image as the set has them.
+func (b *builder) decode(r *reading, set *Set) error {
+	if err := r.identify(); err != nil {
+		return err
+	}
+	if r.record.Raw != nil {
+		r.pixels = r.record.Raw.image(r.raw, set)
+		return nil
+	}
+	if head, err := headOf(r.raw); err == nil && head.height*head.width > largeImage {
+		b.large.Lock()
+		defer b.large.Unlock()
+	}
+	pixels, h, w, err := decodeDepth(r.raw, b.depth)
+	if err != nil {
+		return err
+	}
+	pixels = Resize(pixels, h, w, set.Height, set.Width)
+	if set.Grey {
+		pixels = firstChannel(pixels)
+	}
+	r.pixels = pixels
+	return nil
+}
+
+// image returns pixels as they are stored as the set has them.
+func (p *Raw) image(raw []byte, set *Set) []uint8 {
+	same := p.Height == set.Height && p.Width == set.Width
+	if same && (p.Channels == 1 && set.Grey || p.Channels == 3 && !set.Grey && !p.Planar) {
+		return raw
+	}
+	area := p.Height * p.Width
+	out := make([]uint8, 3*area)
+	for k := range area {
+		for c := range 3 {
+			from := min(c, p.Channels-1)
+			if p.Planar {
+				out[3*k+c] = raw[from*area+k]
+			} else {
+				out[3*k+c] = raw[k*p.Channels+from]
+			}
+		}
+	}
+	out = Resize(out, p.Height, p.Width, set.Height, set.Width)
+	if set.Grey {
+		out = firstChannel(out)
+	}
+	return out
+}

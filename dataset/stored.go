@@ -1,0 +1,168 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
+	"github.com/unpoison/unpoison/internal/base/version"
+)
+
+// place decides where decoded images go: into memory, or into files where that was asked for or they would take more than
+// half of it. It refuses what is larger than what there is room for.
+func (b *builder) place(size measure, all ...*scanned) error {
+	need := int64(0)
+	for _, s := range all {
+		if s != nil {
+			need += int64(s.records) * int64(size.h*size.w*s.channels())
+		}
+	}
+	free := sysinfo.AvailableMemory()
+	if b.store = b.Store; b.store == "" && canMap && free > 0 && need > free/2 {
+		dir, err := DefaultStore()
+		if err != nil {
+			return tooLarge(need, fmt.Sprintf("at %v pixels", size))
+		}
+		b.store = dir
+		b.note("the images take %d MB, more than half of the free memory: they are kept decoded in %s, for the next command too; unpoison data clean removes them", need>>20, dir)
+	}
+	if b.store != "" && !canMap {
+		b.note("files are not mapped on this system: the images are read into memory")
+		b.store = ""
+	}
+	if b.store == "" {
+		return tooLarge(need, fmt.Sprintf("at %v pixels", size))
+	}
+	return os.MkdirAll(b.store, 0o755)
+}
+
+// head describes the file for a part's images.
+func (b *builder) head(set *Set) decodedHead {
+	return decodedHead{
+		Made: "unpoison " + version.Number + ", " + runtime.Version(), Height: set.Height, Width: set.Width, Grey: set.Grey, Depth: b.depth,
+	}
+}
+
+// readStored fills a set from a file in the store that holds its images, or writes one.
+func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
+	want := b.head(set)
+	entries, err := os.ReadDir(b.store)
+	if err != nil {
+		return err
+	}
+	before := len(b.skipped)
+	moving := b.moving
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), want.kind(s.records)) {
+			continue
+		}
+		path := filepath.Join(b.store, e.Name())
+		err := b.reuse(path, want, s, numbering, set)
+		if err == nil {
+			return nil
+		}
+		if b.ctx.Err() != nil {
+			return b.ctx.Err()
+		}
+		if !errors.Is(err, errOthers) {
+			b.note("%v; it is made anew", err)
+		}
+		*set = Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Grey: set.Grey}
+		b.skipped, b.moving, s.taken = b.skipped[:before], moving, 0
+	}
+	return b.decodeInto(s, numbering, set)
+}
+
+// errOthers says that a file holds other images.
+var errOthers = errors.New("other images")
+
+// reuse fills a set from a file, if that is of the images which are there now.
+func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *classes, set *Set) (err error) {
+	d, err := openDecoded(path)
+	if err != nil {
+		return err
+	}
+	kept := false
+	defer func() {
+		if !kept {
+			d.file.Close()
+		}
+	}()
+	if d.Made != want.Made || d.Height != want.Height || d.Width != want.Width || d.Grey != want.Grey || d.Depth != want.Depth {
+		return errOthers
+	}
+	set.reserve(s.records, false)
+	seen := 0
+	take := func(r *reading) error {
+		if r.image {
+			const n = len(ImageDigest{})
+			if seen >= d.Sources || !bytes.Equal(d.digests[seen*n:(seen+1)*n], r.digest[:]) {
+				return errOthers
+			}
+			if bad, ok := d.Bad[seen]; ok {
+				r.err = &RecordError{r.record.Source, r.record.Row, bad.Want, bad.Got}
+			} else if r.err != nil {
+				return errOthers
+			}
+			seen++
+		}
+		return b.take(s, set, r, func() error { return nil })
+	}
+	if err := b.each(s.part, numbering, (*reading).identify, take); err != nil {
+		return err
+	}
+	if seen != d.Sources {
+		return errOthers
+	}
+	if set.mapped, set.Pixels, err = d.load(); err != nil {
+		return err
+	}
+	kept = set.mapped != nil
+	return nil
+}
+
+// decodeInto fills a set and writes its pixels to a file, which is mapped.
+func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
+	need := int64(s.records) * int64(set.stored())
+	if free := diskFree(b.store); free > 0 && need > free {
+		return fmt.Errorf("the decoded images take %d MB, %s has room for %d MB; --store DIR takes another folder, --size N makes them smaller", need>>20, b.store, free>>20)
+	}
+	w, err := newDecodedWriter(b.store, b.head(set))
+	if err != nil {
+		return err
+	}
+	defer w.drop()
+	set.reserve(s.records, false)
+	take := func(r *reading) error {
+		var bad *RecordError
+		if r.image && (r.err == nil || errors.As(r.err, &bad)) {
+			if err := w.add(r.pixels, r.digest, bad); err != nil {
+				return fmt.Errorf("%s: %w", b.store, err)
+			}
+		}
+		return b.take(s, set, r, func() error { return nil })
+	}
+	if err := b.each(s.part, numbering, func(r *reading) error { return b.decode(r, set) }, take); err != nil {
+		return err
+	}
+	path, err := w.finish(s.records)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.store, err)
+	}
+	d, err := openDecoded(path)
+	if err != nil {
+		return err
+	}
+	if set.mapped, set.Pixels, err = d.load(); err != nil {
+		d.file.Close()
+		return err
+	}
+	set.Pixels = slices.Clip(set.Pixels)
+	return nil
+}
