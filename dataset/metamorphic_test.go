@@ -32,6 +32,9 @@ func TestMetamorphic(t *testing.T) {
 		}
 	}
 	for seed := first; seed < first+count && !t.Failed(); seed++ {
+		if seed > first && (seed-first)%1000 == 0 {
+			t.Logf("%d are right", seed-first)
+		}
 		metamorphic(t, seed)
 	}
 	var m runtime.MemStats

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func systemCalls(t *testing.T, c *exec.Cmd) (calls []systemCall) {
 	for line := range bytes.Lines(raw) {
 		thread, rest, _ := strings.Cut(string(line), " ")
 		name, _, ok := strings.Cut(strings.TrimSpace(rest), "(")
-		if !ok || !strings.Contains(","+traced+",", ","+name+",") {
+		if !ok || !slices.Contains(strings.Split(traced, ","), name) {
 			continue
 		}
 		counts[thread+name]++
