@@ -27,10 +27,10 @@ func recipe() abl.Options {
 	return o
 }
 
-// short searches like the default ones, in fewer and shorter rounds.
+// short searches like the default ones, in fewer and shorter rounds, and without the look at content.
 func short() audit.Options {
 	a := audit.Default()
-	a.Epochs, a.Rounds = 10, 3
+	a.Epochs, a.Rounds, a.Content = 10, 3, false
 	return a
 }
 
@@ -144,14 +144,14 @@ func TestWhatIsNotRemovedIsTrainedOnAsEver(t *testing.T) {
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 1200, 10)
 	o, a, steps := recipe(), short(), look.Steps{Round: 80, Plain: 100, Content: 60}
-	a.Rounds = 2
+	a.Rounds, a.Content = 2, true
 	whole, err := within(context.Background(), d.Train, o, a, train.Settings{Folder: t.TempDir()}, steps, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
 	noted := map[string]int{}
-	for _, stop := range []string{"isolate", "detect", "after a label", "inspect", "tune"} {
+	for _, stop := range []string{"isolate", "content", "detect", "after a label", "inspect", "tune"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
 		_, err := within(ctx, d.Train, o, a, train.Settings{Folder: folder, Resume: true, Watch: func(e train.Event) {
@@ -188,10 +188,10 @@ func TestGoesOnAfterAStop(t *testing.T) {
 			t.Fatalf("tensor %s differs", whole.Model[k].Name)
 		}
 	}
-	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Against == 0 {
+	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Corrected == 0 {
 		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
 	}
-	if v := whole.Verdict; v.HeldBack != v.Removed-v.Against || v.HeldBack == 0 || v.RemainingAtMost <= *v.Remaining && *v.Remaining < 1 {
+	if v := whole.Verdict; v.HeldBack != v.Removed-v.Corrected || v.HeldBack == 0 || v.RemainingAtMost <= *v.Remaining && *v.Remaining < 1 {
 		t.Errorf("%d of %d removed images held back, of which %.2f %% keep their label, at most %.2f %%", v.HeldBack, v.Removed, 100**v.Remaining, 100*v.RemainingAtMost)
 	}
 }

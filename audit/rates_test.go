@@ -17,3 +17,33 @@ func TestCountErrors(t *testing.T) {
 		}
 	}
 }
+
+// What is no part of the search does not tell configurations apart; all else does.
+func TestConfigurationsAreTold(t *testing.T) {
+	of := func(a Options, more any) string {
+		d, err := a.digest(more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	want := of(Default(), 1)
+	a := Default()
+	a.Against, a.Correct, a.Stamp = 0.1, false, false
+	if of(a, 1) != want {
+		t.Error("what is done with suspects tells configurations apart")
+	}
+	for name, change := range map[string]func(a *Options){
+		"content": func(a *Options) { a.Content = false },
+		"rounds":  func(a *Options) { a.Rounds-- },
+		"inspect": func(a *Options) { a.InspectEpochs++ },
+	} {
+		a := Default()
+		if change(&a); of(a, 1) == want {
+			t.Errorf("another %s is the same configuration", name)
+		}
+	}
+	if of(Default(), 2) == want {
+		t.Error("other settings beside the search are the same configuration")
+	}
+}

@@ -1,9 +1,6 @@
 package dataset
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // ReadImages reads image files as RGB bytes of height × width, one after the other, as they would be read in a data set:
 // depth is how many bits samples of 16 really have, 8 to 16, or 0: judged by the brightest of all files. notes are
@@ -30,17 +27,16 @@ func ReadImages(ctx context.Context, files []string, height, width, depth int) (
 		return nil, nil, err
 	}
 	set := &Set{Height: height, Width: width}
-	err = records(func(r Record) error {
+	err = records(func(rec Record) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		own, _, err := b.decode(&r, set)
-		var bad *RecordError
-		if err != nil && !errors.As(err, &bad) {
-			err = &RecordError{r.Source, -1, "a readable image", reason(err)}
-		}
-		pixels = append(pixels, own...)
-		return err
+		r := &reading{record: rec, done: make(chan struct{})}
+		r.record.apart = true
+		r.finish(func(r *reading) error { return b.decode(r, set) })
+		pixels = append(pixels, r.pixels...)
+		b.moving += bit(r.moving)
+		return r.err
 	})
 	b.noteMoving()
 	return pixels, b.notes, err
