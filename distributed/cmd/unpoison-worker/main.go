@@ -7,4 +7,4 @@ import (
 	"github.com/unpoison/unpoison/distributed/internal/app"
 )
 
-func main() { os.Exit(app.Main(app.WorkerCommand(os.Stdout), os.Args[1:])) }
+func main() { os.Exit(app.Main(app.WorkerCommand(os.Stdout, os.Stderr, nil), os.Args[1:])) }

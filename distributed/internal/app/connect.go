@@ -3,16 +3,20 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 )
@@ -22,6 +26,7 @@ type Connection struct {
 	address, namespace, keyFile   string
 	cert, certKey, ca, serverName string
 	encrypt, local                bool
+	wait                          time.Duration
 }
 
 // Add adds the flags.
@@ -33,6 +38,7 @@ func (f *Connection) Add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.cert, "tls-cert", "", "`FILE` with this client's certificate, PEM (TEMPORAL_TLS_CLIENT_CERT_PATH)")
 	fl.StringVar(&f.certKey, "tls-key", "", "`FILE` with its private key, PEM (TEMPORAL_TLS_CLIENT_KEY_PATH)")
 	fl.StringVar(&f.ca, "tls-ca", "", "`FILE` with who signed the server's, PEM (TEMPORAL_TLS_SERVER_CA_CERT_PATH)")
+	fl.DurationVar(&f.wait, "wait", 0, "give up when Temporal has not answered for so long, as 5m (default: never)")
 	fl.StringVar(&f.serverName, "tls-server-name", "", "the name in the server's (TEMPORAL_TLS_SERVER_NAME)")
 }
 
@@ -92,17 +98,49 @@ func (f *Connection) options() (client.Options, error) {
 	return o, nil
 }
 
-// Dial connects.
-func (f *Connection) Dial() (client.Client, error) {
+// The first and the longest time between two tries to reach Temporal.
+const firstPause, longestPause = time.Second, 30 * time.Second
+
+// Dial connects. While Temporal does not answer it tries again, for as long as --wait says, and tells errs so.
+func (f *Connection) Dial(ctx context.Context, errs io.Writer) (client.Client, error) {
+	return Reach(ctx, f, errs, func(c client.Client) (client.Client, error) { return c, nil })
+}
+
+// Reach connects, and begins what needs Temporal at once. Where Temporal is not reached, both are tried again as Dial does.
+func Reach[T any](ctx context.Context, f *Connection, errs io.Writer, begin func(client.Client) (T, error)) (begun T, err error) {
 	o, err := f.options()
 	if err != nil {
-		return nil, err
+		return begun, err
 	}
-	c, err := client.Dial(o)
-	if err != nil {
-		return nil, fmt.Errorf("temporal at %s, namespace %s: %w", o.HostPort, o.Namespace, err)
+	start := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		c, err := client.DialContext(ctx, o)
+		if err == nil {
+			if begun, err = begin(c); err == nil {
+				return begun, nil
+			}
+			c.Close()
+		}
+		if ctx.Err() != nil {
+			return begun, ctx.Err()
+		}
+		if err = fmt.Errorf("temporal at %s, namespace %s: %w", o.HostPort, o.Namespace, err); !Away(err) || f.wait > 0 && time.Since(start)+pause > f.wait {
+			return begun, err
+		}
+		fmt.Fprintf(errs, "%v; trying again in %v\n", err, pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return begun, ctx.Err()
+		}
 	}
-	return c, nil
+}
+
+// Away tells whether an error may pass: nobody answers, or not in time.
+func Away(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	return errors.As(err, &unavailable) || errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // defaultScratch is where workers keep runs in progress and copies of data.

@@ -43,6 +43,7 @@ func Main(c *cobra.Command, args []string) int {
 type Machine struct {
 	scratch, engine string
 	cells, threads  int
+	watch           func(checkpoint string)
 }
 
 // Add adds the flags.
@@ -77,7 +78,7 @@ func (m *Machine) Worker(c client.Client, s *store.Store) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	w := (&work.Worker{Store: s, Scratch: own, Backend: b, Cells: m.cells}).New(c)
+	w := (&work.Worker{Store: s, Scratch: own, Backend: b, Cells: m.cells, Watch: m.watch}).New(c)
 	if err := w.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(own))
 	}
@@ -89,10 +90,10 @@ func (m *Machine) Worker(c client.Client, s *store.Store) (stop func(), err erro
 	}, nil
 }
 
-// WorkerCommand is unpoison-worker.
-func WorkerCommand(out io.Writer) *cobra.Command {
+// WorkerCommand is unpoison-worker. Watch may be nil; see work.Worker.
+func WorkerCommand(out, errs io.Writer, watch func(checkpoint string)) *cobra.Command {
 	var to Connection
-	var m Machine
+	m := Machine{watch: watch}
 	var where string
 	c := &cobra.Command{
 		Use:   "unpoison-worker",
@@ -114,12 +115,10 @@ saves what it runs; another takes it over.`,
 			if err := s.Usable(c.Context()); err != nil {
 				return err
 			}
-			conn, err := to.Dial()
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			stop, err := m.Worker(conn, s)
+			stop, err := Reach(c.Context(), &to, errs, func(conn client.Client) (func(), error) {
+				stop, err := m.Worker(conn, s)
+				return func() { stop(); conn.Close() }, err
+			})
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ keeps what it knows in a file, with two workers. For clusters use a real one.`,
 			defer func() { _ = t.Stop() }()
 			var to app.Connection
 			to.Local(t.Address)
-			conn, err := to.Dial()
+			conn, err := to.Dial(c.Context(), errs)
 			if err != nil {
 				return err
 			}

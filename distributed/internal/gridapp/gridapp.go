@@ -64,7 +64,7 @@ again. unpoison-grid cancel ends it.`,
 			if heartbeat < time.Second {
 				return fmt.Errorf("--heartbeat %v, expected 1s or more", heartbeat)
 			}
-			j, done, err := f.open(c.Context(), args[0])
+			j, done, err := f.open(c.Context(), errs, args[0])
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ func cancelCommand(errs io.Writer) *cobra.Command {
 		Example: `  unpoison-grid cancel grid.yaml --temporal temporal:7233 --store /shared/unpoison`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			j, done, err := f.open(c.Context(), args[0])
+			j, done, err := f.open(c.Context(), errs, args[0])
 			if err != nil {
 				return err
 			}
@@ -109,12 +109,12 @@ type job struct {
 	plan   store.Key
 }
 
-func (f *flags) open(ctx context.Context, grid string) (*job, func(), error) {
+func (f *flags) open(ctx context.Context, errs io.Writer, grid string) (*job, func(), error) {
 	s, err := store.Open(ctx, f.where)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := f.to.Dial()
+	c, err := f.to.Dial(ctx, errs)
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
@@ -129,7 +129,24 @@ func (f *flags) open(ctx context.Context, grid string) (*job, func(), error) {
 // id names the grid's workflow: the same grid and data are one.
 func (j *job) id() string { return "unpoison-grid-" + string(j.plan[:16]) }
 
+// run follows the grid to its end. Where Temporal goes away meanwhile, it joins again.
 func (j *job) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
+	const pause = 2 * time.Second
+	for {
+		err := j.follow(ctx, heartbeat, to, out, errs)
+		if ctx.Err() != nil || !app.Away(err) {
+			return err
+		}
+		fmt.Fprintf(errs, "%v; joining again in %v\n", err, pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (j *job) follow(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
 	started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,

@@ -26,6 +26,18 @@ clean: 0.3
 settings: "batch=32,isolate_epochs=2,tune_epochs=20,unlearn_steps=8,isolation=0.05"
 `
 
+// How many processes are killed.
+const mostWorkers, mostServers = 20, 3
+
+// finished is how many cells' results the store names.
+func (l *lab) finished() int {
+	all, err := filepath.Glob(filepath.Join(l.dir, "store", "names", "cells", "*"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return len(all)
+}
+
 // A grid of 24 cells on three workers, of which 20 are killed, and a server that is killed three times.
 func TestGridSurvivesManyKills(t *testing.T) {
 	if os.Getenv(killTest) == "" {
@@ -34,39 +46,39 @@ func TestGridSurvivesManyKills(t *testing.T) {
 	l := newLab(t, manyCells, 3)
 	to := filepath.Join(t.TempDir(), "many")
 	ended := make(chan error, 1)
-	run := func() { ended <- l.job.run(context.Background(), 3*time.Second, to, io.Discard, t.Output()) }
-	go run()
+	go func() { ended <- l.job.run(context.Background(), 3*time.Second, to, io.Discard, t.Output()) }()
 	random := rng.Stream(0, "kills")
-	workers, servers := 0, 0
+	workers, servers, exited := 0, 0, 0
 	for end := false; !end; {
 		select {
 		case err := <-ended:
-			if err != nil && servers > 0 { // the server was away; join again
-				t.Logf("left: %v", err)
-				time.Sleep(time.Second)
-				go run()
-				continue
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			end = true
-		case <-time.After(time.Duration(random.IntN(3000)) * time.Millisecond):
-			if pid, _ := l.busy(); pid != 0 && workers < 20 {
-				l.killWorker(pid)
-				workers++
+		case <-time.After(time.Duration(random.IntN(1000)) * time.Millisecond):
+			exited += l.revive()
+			// Two kills for each finished cell, so that some cells are finished between them.
+			pid, _ := l.busy()
+			if pid == 0 || workers >= mostWorkers || workers > 2*l.finished() {
+				continue
 			}
-			if workers >= 5*(servers+1) && servers < 3 {
-				kill(l.server)
+			l.killWorker(pid)
+			workers++
+			if workers%5 == 0 && servers < mostServers {
+				l.server.kill()
 				l.startServer()
 				servers++
 			}
 		}
 	}
+	if exited > 0 {
+		t.Errorf("%d workers exited by themselves", exited)
+	}
 	t.Logf("%d workers and %d servers were killed", workers, servers)
 	count := l.completed()
-	if len(count) != 24 || workers < 20 || servers < 3 {
-		t.Errorf("%d cells finished, %d workers and %d servers killed, expected 24, 20 and 3", len(count), workers, servers)
+	if len(count) != 24 || workers < mostWorkers || servers < mostServers {
+		t.Errorf("%d cells finished, %d workers and %d servers killed, expected 24, %d and %d", len(count), workers, servers, mostWorkers, mostServers)
 	}
 	for cell, n := range count {
 		if n != 1 {

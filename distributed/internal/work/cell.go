@@ -140,8 +140,13 @@ func (r *run) do(ctx context.Context) (store.Key, error) {
 	log := activity.GetLogger(ctx)
 	e := &experiment.Runner{
 		Grid: r.grid, Folder: filepath.Join(r.dir, "grid"), Backend: r.Backend, Cache: filepath.Join(r.Scratch, "cache"), Only: r.cell.Name(),
-		Watch: func(experiment.Cell, runs.Event) { r.event.Store(time.Now().UnixNano()) },
-		Say:   func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
+		Watch: func(experiment.Cell, runs.Event) {
+			if r.Watch != nil {
+				r.Watch(r.checkpoint())
+			}
+			r.event.Store(time.Now().UnixNano())
+		},
+		Say: func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
 	}
 	err := e.Run(inner)
 	why := context.Cause(inner)

@@ -27,7 +27,8 @@ type Worker struct {
 	Store   *store.Store
 	Scratch string // folder for runs in progress and copies of data
 	Backend backends.Backend
-	Cells   int // at a time; 0 is 1
+	Cells   int                     // at a time; 0 is 1
+	Watch   func(checkpoint string) // called while a cell runs, with where its checkpoint is or will be; nil for nobody
 
 	data sync.Mutex // while data are copied
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
@@ -24,8 +25,9 @@ func (a *app) demo() *cobra.Command {
 		Use:   "demo",
 		Short: "Poison rendered road signs and train with and without defence",
 		Long: `Renders road signs, plants a sticker in 10 % of the training images that turns
-every sign into a turn left, trains a small network without defence and with
-Anti-Backdoor Learning, and writes a page that shows what happened.`,
+every sign into a turn left, trains a small network without defence, with the
+default (auto) and with Anti-Backdoor Learning, and writes a page that shows
+what happened.`,
 		Example: `  unpoison demo
   unpoison demo --out demo --seed 1`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -43,57 +45,60 @@ Anti-Backdoor Learning, and writes a page that shows what happened.`,
 			o := abl.Demo()
 			o.Seed = seed
 			watch := a.watcher()
-			train := func(name string, defense runs.Defense, at ...attack.Config) (*runs.Outcome, error) {
-				a.say("%s\n", map[string]string{
-					"clean": "1/3  on clean data, to compare", "undefended": "2/3  on poisoned data, without defence",
-					"defended": "3/3  on poisoned data, with Anti-Backdoor Learning",
-				}[name])
-				return runs.Train(c.Context(), runs.Spec{
+			var d runs.Demo
+			for k, r := range []struct {
+				say, folder string
+				defense     runs.Defense
+				at          []attack.Config
+				to          **runs.Outcome
+			}{
+				{"on clean data, to compare", "clean", "none", nil, &d.Clean},
+				{"on poisoned data, without defence", "undefended", "none", []attack.Config{conf}, &d.Plain},
+				{"on poisoned data, with the default: search, drop, train", "auto", "auto", []attack.Config{conf}, &d.Auto},
+				{"on poisoned data, with Anti-Backdoor Learning", "abl", "abl", []attack.Config{conf}, &d.ABL},
+			} {
+				a.say("%d/4  %s\n", k+1, r.say)
+				if *r.to, err = runs.Train(c.Context(), runs.Spec{
 					Backend: b,
-					Command: a.command(), Data: data, Attacks: at, Defense: defense, Options: o, Folder: filepath.Join(out, name), Watch: watch,
-				})
-			}
-			clean, err := train("clean", "none")
-			if err != nil {
-				return err
-			}
-			plain, err := train("undefended", "none", conf)
-			if err != nil {
-				return err
-			}
-			defended, err := train("defended", "abl", conf)
-			if err != nil {
-				return err
+					Command: a.command(), Data: data, Attacks: r.at, Defense: r.defense, Options: o, Auto: audit.Default(), Folder: filepath.Join(out, r.folder), Watch: watch,
+				}); err != nil {
+					return err
+				}
 			}
 			a.done()
 			page := filepath.Join(out, "demo.html")
-			if err := runs.DemoPage(page, data, clean, plain, defended); err != nil {
+			if err := d.WritePage(page, data); err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"clean": clean.Result, "undefended": plain.Result, "defended": defended.Result, "page": page})
+				return a.printJSON(map[string]any{"clean": d.Clean.Result, "undefended": d.Plain.Result, "auto": d.Auto.Result, "abl": d.ABL.Result, "page": page})
 			}
-			fmt.Fprintf(a.out, "\n%-32s %8s %8s %12s\n", "", "CA", "ASR", "isolation")
-			for _, r := range []struct {
-				name string
-				o    *runs.Outcome
-			}{{"clean data", clean}, {"poisoned, no defence", plain}, {"poisoned, ABL", defended}} {
-				fmt.Fprintf(a.out, "%-32s %8s %8s %12s\n", r.name, runs.Percent(r.o.Result.CA), runs.Percent(r.o.Result.ASR), runs.Precision(r.o.Result.Isolation))
-			}
+			a.sumDemo(&d)
 			fmt.Fprintf(a.out, `
-CA: accuracy on clean test images. ASR: triggered images taken for the target.
-isolation: share of the isolated images that are poisoned.
-
-%-46s what happened, with pictures
-%-46s the three runs: model, result, log, suspects
+Open these next:
+  %-42s what happened, with pictures
+  %-42s what you get for your own data
 %.0f seconds
-`, page, filepath.Join(out, "{clean,undefended,defended}"), time.Since(start).Seconds())
+`, page, filepath.Join(out, "auto", runs.ReportFile), time.Since(start).Seconds())
 			return nil
 		},
 	}
 	c.Flags().StringVar(&out, "out", "unpoison-demo", "`DIR` for the page and the runs")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random")
 	return c
+}
+
+// sumDemo prints what the demo's runs came to.
+func (a *app) sumDemo(d *runs.Demo) {
+	fmt.Fprintf(a.out, "\n%-32s %8s %8s %10s\n", "", "CA", "ASR", "precision")
+	for _, r := range d.Runs() {
+		fmt.Fprintf(a.out, "%-32s %8s %8s %10s\n", r.Name, runs.Percent(r.Result.CA), runs.Percent(r.Result.ASR), runs.Precision(r.Result.Isolation))
+	}
+	fmt.Fprintf(a.out, `
+auto says: %s. %d images were left out.
+CA: accuracy on clean test images. ASR: triggered images taken for the target.
+precision: share of the images set aside that are poisoned.
+`, d.Auto.Verdict.Says, d.Auto.Verdict.Removed)
 }
 
 // clearDemo removes an earlier demo, perhaps an interrupted one: its page and runs of its names. Where there is anything
@@ -108,7 +113,7 @@ func clearDemo(out string) error {
 	}
 	for _, e := range entries {
 		_, err := os.Stat(filepath.Join(out, e.Name(), runs.LogFile))
-		if e.Name() != "demo.html" && (err != nil || !slices.Contains([]string{"clean", "undefended", "defended"}, e.Name())) {
+		if e.Name() != "demo.html" && (err != nil || !slices.Contains([]string{"clean", "undefended", "auto", "abl", "defended"}, e.Name())) {
 			return fmt.Errorf("%s holds something else than a demo (%s); choose another --out", out, e.Name())
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/abl"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -267,55 +266,4 @@ func measured(r *Result) (columns []string, rows [][]string) {
 		return nil, nil
 	}
 	return columns, [][]string{row}
-}
-
-// DemoPage writes the demo's page.
-func DemoPage(path string, data *dataset.Data, clean, plain, defended *Outcome) error {
-	target := data.Train.Classes[plain.Result.Attack.Target]
-	p := &report.Page{
-		Title: "unpoison demo: a sticker that turns every sign into a " + target + " sign",
-		Summary: []string{
-			fmt.Sprintf("%d rendered road signs were the training data. In %.0f\u00a0%% of them a small checkerboard was planted in the corner and the label changed to %s.",
-				data.Train.Len(), 100*plain.Result.Attack.Rate, target),
-			fmt.Sprintf("The network trained on this data without defence looks fine, with %s accuracy, but takes %s of other signs for a %s sign once they carry the sticker.",
-				Percent(plain.Result.CA), Percent(plain.Result.ASR), target),
-			fmt.Sprintf("Anti-Backdoor Learning, on the same data and not told of the sticker, brings that to %s with %s accuracy.",
-				Percent(defended.Result.ASR), Percent(defended.Result.CA)),
-		},
-		Columns: []string{"trained on", "clean accuracy", "attack success rate", "isolation precision", "folder"},
-		Facts:   facts(defended.Result),
-	}
-	for _, r := range []struct {
-		name, folder string
-		o            *Outcome
-	}{{"clean data", "clean", clean}, {"poisoned data, no defence", "undefended", plain}, {"poisoned data, ABL", "defended", defended}} {
-		p.Rows = append(p.Rows, []string{r.name, Percent(r.o.Result.CA), Percent(r.o.Result.ASR), Precision(r.o.Result.Isolation), r.folder})
-	}
-	for _, c := range []struct {
-		title, caption string
-		o              *Outcome
-	}{
-		{"Without defence", "The poisoned images are learnt at once: their loss falls first.", plain},
-		{"With ABL", strings.TrimSpace("Isolation, then training on what was kept; the poisoned images that isolation missed are unlearnt at the end."), defended},
-	} {
-		f, err := curves(c.title, c.caption, c.o)
-		if err != nil {
-			return err
-		}
-		p.Figures = append(p.Figures, f)
-	}
-	samples := report.Gallery{Title: "What the network saw", Note: "Each pair: the original, and the poisoned image with its new label."}
-	shown := 0
-	for i, poisoned := range plain.Truth {
-		if !poisoned || shown == 8 {
-			continue
-		}
-		shown++
-		h, w := data.Train.Height, data.Train.Width
-		samples.Items = append(samples.Items,
-			report.Item{Image: report.ImageURL(data.Train.Image(i), h, w), Caption: data.Train.Classes[data.Train.Labels[i]]},
-			report.Item{Image: report.ImageURL(plain.Train.Image(i), h, w), Caption: "labelled " + target, Mark: true})
-	}
-	p.Galleries = append(p.Galleries, samples, suspectGallery(defended, 30))
-	return p.Write(path)
 }
