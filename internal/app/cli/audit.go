@@ -62,13 +62,17 @@ content and label, so that names and order may change.`,
 			if err != nil {
 				return err
 			}
+			features, err := rec.load(a, d)
+			if err != nil {
+				return err
+			}
 			b, err := a.backend()
 			if err != nil {
 				return err
 			}
 			done, err := runs.Train(c.Context(), runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(), Baseline: earlier,
+				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(), Baseline: earlier, Features: features,
 			})
 			a.done()
 			if err != nil {

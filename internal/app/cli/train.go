@@ -25,10 +25,11 @@ var recipes = []string{"default", "paper", "demo"}
 
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
-	recipe string
-	auto   audit.Options
-	o      abl.Options
-	noFlip bool
+	features, featuresColumn string
+	recipe                   string
+	auto                     audit.Options
+	o                        abl.Options
+	noFlip                   bool
 }
 
 // add declares the flags with the default recipe's values.
@@ -40,6 +41,8 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
 	f.auto = audit.Default()
+	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images by a network of your own, .npy (N×D, in order) or .parquet, for auto's look at content")
+	fl.StringVar(&f.featuresColumn, "features-column", "", "`COLUMN` of the features in a Parquet file (default the one with a usual name)")
 	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
 	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
 	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
@@ -81,6 +84,9 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	o, err := f.given(c)
 	if err == nil {
 		err = o.Check()
+	}
+	if err == nil && f.features != "" && (defense != runs.Auto || !f.auto.Content) {
+		err = errors.New("--features is for the look at content of --defense auto, which is not asked")
 	}
 	if err == nil && defense == runs.Auto {
 		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
@@ -281,6 +287,22 @@ func (f *trainFlags) check(c *cobra.Command) error {
 	return f.rec.check(c, f.defense)
 }
 
+// load reads the features of the training images, if there are any.
+func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
+	if f.features == "" {
+		return nil, nil
+	}
+	features, err := dataset.LoadFeatures(f.features, d.Train, dataset.FeatureOptions{Features: f.featuresColumn})
+	if err != nil {
+		return nil, err
+	}
+	a.say("features: %d numbers an image, from %s\n", features.Width, f.features)
+	if features.Note != "" {
+		a.say("%s\n", features.Note)
+	}
+	return features, nil
+}
+
 // spec reads the data and returns the run.
 func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 	d, err := f.data.load(c.Context(), a, f.rec.o.Seed)
@@ -291,7 +313,14 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	features, err := f.rec.load(a, d)
+	if err != nil {
+		return nil, err
+	}
 	attacks, err := f.att.configure(c, o.Seed, !o.Flip)
+	if err == nil && features != nil && len(attacks) > 0 {
+		err = usagef("--features are of the images as they are, and --attack changes them: write the images with unpoison attack first")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +330,7 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 	}
 	spec := &runs.Spec{
 		Backend: b,
-		Command: a.command(), Data: d, Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(),
+		Command: a.command(), Data: d, Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
 	}
 	if f.init == "" {
 		return spec, nil

@@ -2,8 +2,12 @@ package runs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +46,8 @@ type Spec struct {
 	Init    model.State
 	Backend backends.Backend
 	Watch   func(Event)
+	// Features are of the training images, for a search; nil: it trains networks.
+	Features *dataset.Features
 	// Baseline is an earlier audit to compare with; may be nil.
 	Baseline *Baseline
 }
@@ -166,7 +172,31 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 
 // search returns the options of a search by the run's recipe.
 func (s *Spec) search(set train.Settings) unpoison.Options {
-	return unpoison.Options{Recipe: &s.Options.Recipe, Isolate: &s.Options.Options, Search: &s.Auto, Settings: set}
+	o := unpoison.Options{Recipe: &s.Options.Recipe, Isolate: &s.Options.Options, Search: &s.Auto, Settings: set}
+	if s.Features != nil {
+		o.Features = features{s.Features}
+	}
+	return o
+}
+
+// features are those of a file, as a search takes them.
+type features struct{ of *dataset.Features }
+
+func (f features) Width() int          { return f.of.Width }
+func (f features) Row(i int) []float32 { return f.of.At(i) }
+
+// Digest is of all numbers, and of what has none.
+func (f features) Digest() string {
+	h := sha256.New()
+	for i := range f.of.Len() {
+		row := f.of.At(i)
+		line := binary.LittleEndian.AppendUint32(nil, uint32(len(row)))
+		for _, v := range row {
+			line = binary.LittleEndian.AppendUint32(line, math.Float32bits(v))
+		}
+		h.Write(line)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // searched returns the data with the training images that the search sees.
