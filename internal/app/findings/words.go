@@ -12,7 +12,6 @@ import (
 type word struct {
 	alarm bool
 	lead  string // %s: how many images under which label
-	label string // the heading words for the label; %s: the label
 	looks string // what the suspects' pictures show
 	sure  string // what to know beside the measured error rates
 	next  []report.Step
