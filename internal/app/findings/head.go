@@ -99,7 +99,7 @@ func (c *Case) sure(w word) report.Answer {
 	switch {
 	case m == nil:
 		a.Short = "Not measured"
-		a.Text = append(a.Text, "How often such verdicts are wrong was measured under the default settings only.")
+		a.Text = append(a.Text, "How often such verdicts are wrong was not measured for this configuration.")
 	case c.Verdict.Says == looks.NoEvidence:
 		n := m.AllPoisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))

@@ -30,15 +30,17 @@ func verdictSentences(v *audit.Verdict) []string {
 func cleanedSentences(v *audit.Cleaned) []string {
 	var s []string
 	whom := "the removed images that it never saw"
-	s = append(s, "The model was trained without them.")
-	if v.Corrected > 0 {
-		s[0] = fmt.Sprintf("The model was trained without them, but for %d that surely show another class: it saw these under that class.", v.Corrected)
+	switch {
+	case v.Corrected > 0:
+		s = append(s, fmt.Sprintf("The model was trained without them, but for %d that surely show another class: it saw these under that class.", v.Corrected))
+	case v.Returned == 0 || v.HeldBack > 0:
+		s = append(s, "The model was trained without them.")
 	}
 	if v.Against > 0 {
 		s = append(s, fmt.Sprintf("It was taught that the labels of %d of them are wrong.", v.Against))
 	}
 	if v.Returned > 0 {
-		s = append(s, fmt.Sprintf("It was shown %d images of a shortcut as they came, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
+		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut as they came, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
 	}
 	if v.Remaining == nil {
 		return s
