@@ -26,7 +26,7 @@ func (f *Found) Suspects(scores []float32) []isolate.Suspect {
 		p := f.Probability[i]
 		s := isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p}
 		if len(f.Labels) > 0 && f.Labels[i] >= 0 {
-			s.Shows = &f.Labels[i]
+			s.Wrong, s.Shows = true, f.Labels[i]
 		}
 		all = append(all, s)
 	}

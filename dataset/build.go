@@ -20,6 +20,7 @@ type builder struct {
 	moving  int        // images of which the first frame was read
 	depth   int        // bits of a sample of images with 16
 	store   string     // folder of the files with decoded images; empty: they are in memory
+	buffers sync.Pool  // *[]byte of images that were taken
 	large   sync.Mutex // held while a large image is decoded
 }
 

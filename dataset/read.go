@@ -16,6 +16,7 @@ type reading struct {
 	record Record
 	label  int32
 	raw    []byte // of its image, as stored
+	buffer []byte // that raw lies in, to be used again; nil: its own
 	image  bool   // the record has one, readable or not
 
 	pixels []uint8 // as the set has them
@@ -47,6 +48,9 @@ func (b *builder) each(p *Part, numbering *classes, work func(r *reading) error,
 			}
 			if taken = take(r); taken != nil {
 				close(stop)
+			}
+			if r.buffer != nil {
+				b.buffers.Put(&r.buffer)
 			}
 		}
 	})
@@ -102,7 +106,8 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 		var raw []byte
 		raw, r.err = rec.Raw.Pixels()
 		of := *rec.Raw
-		r.raw, r.record.Raw = slices.Clone(raw), &of
+		r.buffer = b.copied(raw)
+		r.raw, r.record.Raw = r.buffer, &of
 	case rec.File == nil:
 		r.err = &RecordError{rec.Source, rec.Row, "an image", "none"}
 	case !rec.apart:
@@ -110,6 +115,14 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 	}
 	r.err = r.unreadable(r.err)
 	return r
+}
+
+// copied returns a copy of an image's bytes, in a buffer of an image that was taken, if there is one.
+func (b *builder) copied(raw []byte) []byte {
+	if old, ok := b.buffers.Get().(*[]byte); ok {
+		return append((*old)[:0], raw...)
+	}
+	return slices.Clone(raw)
 }
 
 // finish reads a file of its own and does the work.

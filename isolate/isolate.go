@@ -24,8 +24,9 @@ type Suspect struct {
 	Isolated bool
 	// Probability of being poisoned, where a defence estimates one.
 	Probability float32
-	// Shows is the class that the image surely shows, where its label contradicts that; nil elsewhere.
-	Shows *int32
+	// Wrong tells whether the label contradicts the class that the image surely shows, which is Shows.
+	Wrong bool
+	Shows int32
 }
 
 // Ranks returns the names of the ways to make scores of losses; see Scores.

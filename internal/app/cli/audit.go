@@ -47,12 +47,9 @@ content and label, so that names and order may change.`,
 			if err := rec.check(c, "auto"); err != nil {
 				return err
 			}
-			var earlier *runs.Baseline
-			if baseline != "" {
-				var err error
-				if earlier, err = runs.ReadBaseline(baseline); err != nil {
-					return err
-				}
+			earlier, err := baselineOf(baseline)
+			if err != nil {
+				return err
 			}
 			d, err := data.load(c.Context(), a, rec.o.Seed)
 			if err != nil {
@@ -92,6 +89,14 @@ content and label, so that names and order may change.`,
 	c.Flags().BoolVar(&fail, "fail-on-findings", false, "the same as --fail-on any")
 	c.Flags().StringVar(&failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 	return c
+}
+
+// baselineOf reads an earlier audit, if one is named.
+func baselineOf(folder string) (*runs.Baseline, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	return runs.ReadBaseline(folder)
 }
 
 // conclude says what is news, as an error from a word on.

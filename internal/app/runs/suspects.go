@@ -24,8 +24,8 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) er
 		}
 		for rank, s := range suspects {
 			shows := ""
-			if s.Shows != nil {
-				shows = names.Cell(set.Classes[*s.Shows])
+			if s.Wrong {
+				shows = names.Cell(set.Classes[s.Shows])
 			}
 			err := c.Write([]string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
