@@ -81,24 +81,31 @@ func (b *Builder) tensor(name string, kind Kind, init initializer, dims ...int) 
 // Conv is a convolution without bias over [N,H,W,C], padded by (k−1)/2.
 func (b *Builder) Conv(name string, x *Node, out, k, stride int) *Node {
 	// He initialisation over the outputs, as wide residual networks start.
-	return b.convolve(name, x, out, math.Sqrt(2/float64(k*k*out)), Layer{Kernel: k, Stride: stride, Pad: [2]int{(k - 1) / 2, (k - 1) / 2}})
+	pad := [2]int{(k - 1) / 2, (k - 1) / 2}
+	return b.convolve(name, x, x, out, math.Sqrt(2/float64(k*k*out)), Layer{Kernel: k, Stride: stride, Pad: pad}, pad)
 }
 
 // Patches is a convolution without bias over patches of k×k pixels side by side. The images are padded so that every pixel
 // lies in one.
 func (b *Builder) Patches(name string, x *Node, out, k int) *Node {
 	l := Layer{Kernel: k, Stride: k}
+	in, whole := x.Shape().Dimensions[3], x
+	var pad [2]PadAxis
 	for axis := range l.Pad {
 		missing := (k - x.Shape().Dimensions[1+axis]%k) % k
-		l.Pad[axis] = (missing + 1) / 2
+		l.Pad[axis] = (missing + 1) / 2 // on both sides in other programs, which leave out what makes no patch
+		pad[axis] = PadAxis{Start: l.Pad[axis], End: missing - l.Pad[axis]}
 	}
-	in := x.Shape().Dimensions[3]
-	return b.convolve(name, x, out, math.Sqrt(2/float64(k*k*in)), l) // few inputs make each output
+	if l.Pad != [2]int{} { // by itself: a convolution that is padded so has no gradient in GoMLX
+		whole = Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, pad[0], pad[1], PadAxis{})
+	}
+	return b.convolve(name, x, whole, out, math.Sqrt(2/float64(k*k*in)), l, [2]int{}) // few inputs make each output
 }
 
-func (b *Builder) convolve(name string, x *Node, out int, deviation float64, l Layer) *Node {
+// convolve is a layer on x, whose images are whole once padding that the convolution does not do is added.
+func (b *Builder) convolve(name string, x, whole *Node, out int, deviation float64, l Layer, pad [2]int) *Node {
 	w := b.tensor(name+".weight", Weight, normal(deviation), l.Kernel, l.Kernel, x.Shape().Dimensions[3], out)
-	y := Convolve(x, w).Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad[0], l.Pad[0]}, {l.Pad[1], l.Pad[1]}}).Done()
+	y := Convolve(whole, w).Strides(l.Stride).PaddingPerDim([][2]int{{pad[0], pad[0]}, {pad[1], pad[1]}}).Done()
 	l.Kind, l.Name = "conv", name
 	return b.did(l, y, x)
 }
