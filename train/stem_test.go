@@ -1,9 +1,11 @@
 package train
 
 import (
+	"context"
 	"testing"
 
 	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -23,18 +25,19 @@ func TestStemsLearnAtAnySize(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", size, err)
 		}
-		batch := &Batch{X: make([]float32, images*size[0]*size[1]*3), Labels: []int32{0, 1, 0, 1}, Weights: []float32{1, 1, 1, 1}, Images: []int{0, 1, 2, 3}, Losses: make([]float32, images)}
-		for k := range batch.X {
-			batch.X[k] = float32(k/(size[0]*size[1]*3)%2) * float32(k%7) / 7
+		set := &dataset.Set{Height: size[0], Width: size[1], Classes: []string{"dark", "bright"}, Labels: []int32{0, 1, 0, 1}}
+		for k := range images * size[0] * size[1] * 3 {
+			set.Pixels = append(set.Pixels, uint8(k/(size[0]*size[1]*3)%2*200+k%50))
 		}
 		var first, last float64
-		for step := range 8 {
-			if last, err = l.classify(batch, 0.02); err != nil {
-				t.Fatalf("%v: %v", size, err)
+		p := &Phase{Name: "test", Data: set, Indices: All(set), Batch: images, Epochs: 8, Schedule: OneCycle(0.02, 0.2), Seed: 1}
+		if err := p.Run(context.Background(), l.classify, nil, Hooks{Epoch: func(epoch int, loss float64) error {
+			if last = loss; epoch == 1 {
+				first = loss
 			}
-			if step == 0 {
-				first = last
-			}
+			return nil
+		}}); err != nil {
+			t.Fatalf("%v: %v", size, err)
 		}
 		if !(last < first) {
 			t.Errorf("%v: the loss went from %g to %g", size, first, last)
