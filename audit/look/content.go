@@ -36,7 +36,6 @@ type Content struct {
 	P      [][]float64 // [images][classes]: probabilities, calibrated on the labels by a temperature
 	Labels []int32
 	Own    []float64 // each image's probability of its own label, without the flips that the networks have learnt; see stat.Unfloored
-	Floors []float64 // each label's, that were taken out
 }
 
 // Shows returns the class that an image most likely shows, but for one label.
@@ -61,7 +60,8 @@ type Features interface {
 	Digest() string      // of all
 }
 
-// Content trains the networks, once; where there are features, a linear classifier on them instead. A fold that is done is kept in the run's checkpoint.
+// Content trains the networks, once; where there are features, a linear classifier on them instead. A fold that is done is kept in
+// the run's checkpoint.
 func (c *Case) Content(ctx context.Context) (*Content, error) {
 	if c.content != nil {
 		return c.content, nil
@@ -80,7 +80,7 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		}
 	}
 	c.content = &Content{P: p, Labels: c.Data.Labels}
-	c.content.Own, c.content.Floors = stat.Unfloored(p, c.Data.Labels, classes)
+	c.content.Own, _ = stat.Unfloored(p, c.Data.Labels, classes)
 	return c.content, nil
 }
 
@@ -182,9 +182,9 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 		least = contentSteps
 	}
 	steps := max(1, len(learnt)/batch)
-	epochs := max(contentEpochs, (least+steps-1)/steps)
-	if c.Settings.Steps.Content > 0 {
-		epochs = (least + steps - 1) / steps
+	epochs := (least + steps - 1) / steps
+	if c.Settings.Steps.Content == 0 {
+		epochs = max(contentEpochs, epochs)
 	}
 	phase := &train.Phase{
 		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
@@ -229,12 +229,17 @@ const contentLeast = 1e-7
 
 // blurred returns a copy of the images, smoothed.
 func blurred(set *dataset.Set, deviation float64) *dataset.Set {
+	side := float64(min(set.Height, set.Width)) / 32
+	return redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
+}
+
+// redrawn returns a copy of the images, each changed as numbers from 0 to 1, [H,W,3].
+func redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
 	out := set.Clone()
 	x := make([]float32, set.ImageBytes())
-	side := float64(min(set.Height, set.Width)) / 32
 	for i := range out.Labels {
 		augment.Plain(x, set.Image(i))
-		augment.Blur(x, set.Height, set.Width, deviation*side)
+		change(x)
 		to := out.Image(i)
 		for k, v := range x {
 			to[k] = uint8(v*255 + 0.5)

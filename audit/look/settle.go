@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
-	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/evaluate"
 )
 
@@ -87,22 +86,14 @@ func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved
 	s := StampOf(c.Data, draw("with", with), from, from)
 	images := c.Draw("pattern laid on", others, laidOn, label)
 	before, after := 0, 0
-	laid := c.Data.Subset(images)
-	x := make([]float32, laid.ImageBytes())
-	for k, i := range images {
+	for _, i := range images {
 		before += stat.Bit(plain.First[i] == label)
-		augment.Plain(x, laid.Image(k))
-		s.Apply(x)
-		to := laid.Image(k)
-		for j, v := range x {
-			to[j] = uint8(v*255 + 0.5)
-		}
 	}
 	e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.Logits(ctx, laid, func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+	if err := e.Logits(ctx, redrawn(c.Data.Subset(images), s.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
 		return nil, err
 	}
 	n := float64(len(images))

@@ -39,9 +39,7 @@ type Facts struct {
 // have nothing in common, their labels are odd, and no more.
 func (f Facts) Says() look.Says {
 	switch {
-	case f.Evidence < evidence || f.Flagged < fewest:
-		return look.NoEvidence
-	case f.InCommon < hinted:
+	case f.Evidence < evidence || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
 	case f.InCommon < shared:
 		return look.CantTell
@@ -93,9 +91,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		}
 	}
 	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
-		return all, pose(question{together, rate, -1})
+		err = pose(question{together, rate, -1})
 	}
-	return all, nil
+	return all, err
 }
 
 // labelFlips are how many images were moved to a label, and how many is usual.
