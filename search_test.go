@@ -9,8 +9,6 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/unseen"
-	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
@@ -74,28 +72,6 @@ func TestFindsASticker(t *testing.T) {
 		if hit < c.hit || miss > c.miss {
 			t.Errorf("%d images: %d poisoned and %d clean ones removed", c.images, hit, miss)
 		}
-	}
-}
-
-// Where isolation points to no label the features do, and a network that never saw the label tells which images are wrong.
-func TestFindsAStickerThatIsNotIsolated(t *testing.T) {
-	d := planted.Render(t, 1, 1200, 300)
-	a := short()
-	a.Pixels, a.Share, a.InspectEpochs = false, 1, 24
-	r, err := with(context.Background(), d.Train, recipe(), a, train.Settings{}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := r.Verdict
-	if v.Says != look.Poisoned || len(v.Targets) != 1 || v.Targets[0].Label != planted.Target || v.Targets[0].Look != unseen.Name {
-		t.Fatalf("the verdict is %+v", v)
-	}
-	hit := 0
-	for _, s := range r.Suspects[:v.Removed] {
-		hit += stat.Bit(d.Poisoned[s.Index])
-	}
-	if hit < 110 || v.Removed > hit+11 { // of 120
-		t.Errorf("%d poisoned and %d clean ones removed", hit, v.Removed-hit)
 	}
 }
 

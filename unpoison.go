@@ -42,6 +42,7 @@ type Options struct {
 type Result struct {
 	Verdict  *audit.Verdict
 	Suspects []isolate.Suspect  // all training images, those first that the verdict would remove: as many as Verdict.Removed
+	Odd      []look.Odd         // images whose labels are probably wrong, and that share no trigger: no suspects
 	Network  *model.Network     // the classifier
 	Model    model.State        // its tensors; after an audit those of a fresh network
 	Seconds  map[string]float64 // that each stage took
@@ -101,7 +102,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result
 		}
 	}
 	return &Result{
-		Verdict: found.Verdict, Suspects: found.Suspects(first.Scores), Network: r.Network, Model: r.State,
+		Verdict: found.Verdict, Suspects: found.Suspects(first.Scores), Odd: found.Odd, Network: r.Network, Model: r.State,
 		Seconds: r.Seconds, Epochs: first.Epochs, Engines: r.Engines,
 	}, nil
 }

@@ -7,9 +7,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/features"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
-	"github.com/unpoison/unpoison/audit/look/unseen"
 	"github.com/unpoison/unpoison/internal/testkit/golden"
 )
 
@@ -30,10 +28,6 @@ func facts(t *testing.T, e look.Evidence) judged {
 		f, ok = factsOf[biased.Facts](e)
 	case features.Name:
 		f, ok = factsOf[features.Facts](e)
-	case unseen.Name:
-		f, ok = factsOf[unseen.Facts](e)
-	case late.Name:
-		f, ok = factsOf[late.Facts](e)
 	}
 	if !ok {
 		t.Fatalf("no facts in %+v", e)

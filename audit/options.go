@@ -19,8 +19,6 @@ type Options struct {
 	Rounds        int     `json:"biased_rounds" range:"[0,)"`  // at most; 1 is the first suspects alone, 0 no biased network
 	Share         float64 `json:"share" range:"(0,1]"`         // of the isolated images that a label needs to be looked into
 	InspectEpochs int     `json:"inspect_epochs" range:"[0,)"` // of the training whose features are looked at; more where images are few; 0: none
-	Unseen        bool    `json:"unseen"`                      // whether to train a network without a label whose images are of two kinds, where nothing else tells which was planted
-	Late          bool    `json:"late"`                        // whether to look, by what that training learnt last, for triggers that are learnt late
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against" range:"[0,1]"`
@@ -32,7 +30,7 @@ type Options struct {
 
 // Default returns the settings that docs/verdict.md measures.
 func Default() Options {
-	return Options{Content: true, Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Unseen: true, Late: true, Correct: true, Stamp: true}
+	return Options{Content: true, Pixels: true, Network: "small-cnn", Epochs: 20, Rounds: 5, Share: 0.15, InspectEpochs: 8, Correct: true, Stamp: true}
 }
 
 // Check reports a setting that is out of its range, or a search by nothing.

@@ -8,9 +8,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/features"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
-	"github.com/unpoison/unpoison/audit/look/unseen"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -34,6 +32,7 @@ type Found struct {
 	Labels      []int32   // the label that a removed image surely shows, where it contradicts its own; −1 elsewhere
 	Kept        []int
 	Removed     []int
+	Odd         []look.Odd // images whose labels are probably wrong, and that are not removed
 }
 
 // verdictKey is the name of the verdict in a checkpoint.
@@ -61,13 +60,7 @@ func (a Options) stages(more []look.Look) []stage {
 		det = append(det, biased.Look{Rounds: a.Rounds})
 	}
 	if a.InspectEpochs > 0 {
-		if a.Unseen {
-			last = append(last, unseen.Look{})
-		}
 		last = append(last, features.Look{})
-		if a.Late {
-			last = append(last, late.Look{})
-		}
 	}
 	again := append(append([]look.Look{}, px...), det...)
 	return []stage{{name: "content", looks: first}, {name: "pixels", looks: px}, {name: "detect", looks: det}, {"inspect", append(last, more...), again, true}}
@@ -122,7 +115,10 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 			f.Kept = append(f.Kept, i)
 		}
 	}
-	f.Verdict.Removed, f.Rate = len(f.Removed), float64(len(f.Removed))/float64(r.Data.Len())
+	if f.Odd, err = c.Odd(ctx); err != nil {
+		return nil, err
+	}
+	f.Verdict.Removed, f.Verdict.Odd, f.Rate = len(f.Removed), len(f.Odd), float64(len(f.Removed))/float64(r.Data.Len())
 	return f, nil
 }
 

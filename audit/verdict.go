@@ -13,9 +13,10 @@ import (
 // Verdict is what the search makes of a training set.
 type Verdict struct {
 	Says    look.Says `json:"says"`
-	Targets []Target  `json:"targets"` // the labels that were looked into, those of triggers first
-	Removed int       `json:"removed"` // images
-	Rate    float64   `json:"rate"`    // their share of the set: the estimated poisoning rate
+	Targets []Target  `json:"targets"`    // the labels that were looked into, those of triggers first
+	Removed int       `json:"removed"`    // images
+	Rate    float64   `json:"rate"`       // their share of the set: the estimated poisoning rate
+	Odd     int       `json:"odd_labels"` // images whose labels are probably wrong, and that share no trigger
 	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
 	// other settings than the default ones.
 	Measured *ErrorRates `json:"measured,omitempty"`

@@ -274,5 +274,16 @@ func Those(images []int, keep func(i int) bool) []int {
 	return out
 }
 
+// Of lists the images of each label that keep accepts; nil for all.
+func (c *Case) Of(keep func(i int) bool) [][]int {
+	of := make([][]int, len(c.Data.Classes))
+	for i, y := range c.Data.Labels {
+		if keep == nil || keep(i) {
+			of[y] = append(of[y], i)
+		}
+	}
+	return of
+}
+
 // Unasked returns carriers that no image was asked for yet.
 func (c *Case) Unasked() []float32 { return slices.Repeat([]float32{-1}, c.Data.Len()) }

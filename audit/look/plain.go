@@ -66,22 +66,3 @@ func (c *Case) unsuspecting(images []int) *train.Phase {
 
 // Batch is how many images a step of a plain training takes; fewer can't be learnt from.
 func (c *Case) Batch() int { return c.run.Batch }
-
-// Strangers returns the second choices of a network that was trained as Plain's, on some images only.
-func (c *Case) Strangers(ctx context.Context, images []int) ([][]float64, error) {
-	own := c.run
-	r := &train.Run{
-		Backend: own.Backend, Network: own.Network, Data: c.Data, Seed: c.Seed, Batch: own.Batch, SGD: own.SGD, Watch: c.progress("inspect"),
-	}
-	if _, err := r.Start(false); err != nil {
-		return nil, err
-	}
-	if err := r.Train(ctx, c.unsuspecting(images), train.Mean, nil); err != nil {
-		return nil, err
-	}
-	_, logits, err := evaluate.Features(ctx, r.Backend, r.Network, r.State, c.Data)
-	if err != nil {
-		return nil, err
-	}
-	return stat.SecondChoices(logits, c.Data.Labels), nil
-}

@@ -2,6 +2,8 @@ package look
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
@@ -23,33 +25,65 @@ type Right struct {
 // hard to tell for every image of theirs.
 func (r Right) Contradicted() bool { return r.Suspects <= contradicted*r.Rest }
 
-// Weigh compares the labels of a label's suspects, those of a probability above Flagged, with what they show; nil where there are
-// too few on either side, or no network to ask.
-func (c *Case) Weigh(ctx context.Context, label int, carriers []float32) (*Right, error) {
-	if carriers == nil || !c.Settings.Content {
-		return nil, nil
+// String says it.
+func (r *Right) String() string {
+	if r == nil {
+		return "whether their labels are right was not looked at"
 	}
-	content, err := c.Content(ctx)
-	if err != nil {
+	return fmt.Sprintf("their labels have a probability of %.2f, those of other images %.2f", r.Suspects, r.Rest)
+}
+
+// Weigh compares the labels of the suspects, those of a probability above Flagged, with what they show, under some labels or under
+// all; nil where there are too few on either side, or no network to ask. Without Settings.Content the plain network is asked, where
+// there is one already and it was trained without the suspects.
+func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*Right, error) {
+	own, err := c.own(ctx, carriers)
+	if own == nil || err != nil {
 		return nil, err
 	}
 	var sum [2]float64
 	var n [2]int
 	for i, y := range c.Data.Labels {
-		if int(y) != label || carriers[i] < 0 {
+		if len(labels) > 0 && !slices.Contains(labels, int(y)) || carriers[i] < 0 {
 			continue
 		}
 		k := 1
 		if carriers[i] > Flagged {
 			k = 0
 		}
-		sum[k] += content.Own[i]
+		sum[k] += own[i]
 		n[k]++
 	}
 	if min(n[0], n[1]) < rightFewest {
 		return nil, nil
 	}
 	return &Right{sum[0] / float64(n[0]), sum[1] / float64(n[1])}, nil
+}
+
+// own is the probability of each image's label by a network that did not learn the suspects; nil if there is none.
+func (c *Case) own(ctx context.Context, carriers []float32) ([]float64, error) {
+	switch {
+	case carriers == nil:
+		return nil, nil
+	case c.Settings.Content:
+		content, err := c.Content(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return content.Own, nil
+	case c.plain == nil || slices.ContainsFunc(c.plain.Learnt, func(i int) bool { return carriers[i] > Flagged }):
+		return nil, nil
+	}
+	classes := len(c.Data.Classes)
+	own := make([]float64, c.Data.Len())
+	z := make([]float64, classes)
+	for i, y := range c.Data.Labels {
+		for k := range z {
+			z[k] = float64(c.plain.Logits[i*classes+k])
+		}
+		own[i] = math.Exp(stat.LogSoftmax(z, 1)[y])
+	}
+	return own, nil
 }
 
 // judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
@@ -60,8 +94,8 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 		return e, nil
 	}
 	var err error
-	if e.Right == nil {
-		e.Right, err = c.Weigh(ctx, e.Label, e.Carriers)
+	if e.Right == nil && c.Settings.Content {
+		e.Right, err = c.Weigh(ctx, e.Carriers, e.Label)
 	}
 	if err != nil || e.Right == nil || e.Right.Contradicted() || e.Says == Poisoned && c.among(e) {
 		return e, err

@@ -2,7 +2,7 @@
 // shows it on most labels with the right one too. It moves no label's mean from that of the rest, but makes more variation
 // along one direction than anything honest: among the first principal components of the whitened coefficients there is one
 // along which the images fall into two kinds. It is learnt on one half of the images and measured on the other. A pattern alone
-// is no poison, it may be a watermark: whether its images' labels are wrong, a network tells that never saw them.
+// is no poison, it may be a watermark: whether its images' labels are wrong, a network tells that can't see triggers.
 package common
 
 import (

@@ -58,39 +58,28 @@ func TestCommonPatternsAreFound(t *testing.T) {
 	}
 }
 
-func TestMatched(t *testing.T) {
-	for want, pairs := range map[int]map[[2]int]int{
-		0:  nil,
-		30: {{0, 1}: 10, {1, 2}: 10, {2, 0}: 10, {0, 0}: 3, {1, 1}: 2},
-		12: {{0, 5}: 12, {1, 5}: 11, {2, 5}: 9}, // a class counts once
-		17: {{0, 5}: 12, {0, 4}: 7, {1, 4}: 5, {1, 5}: 11},
-	} {
-		if got := matched(pairs); got != want {
-			t.Errorf("%v: %d, expected %d", pairs, got, want)
-		}
-	}
-}
-
-// A pattern under many labels was planted where their images look like other classes, or where one label's do alone.
+// A pattern under many labels was planted where their images show something else than their labels say, or where one label's do
+// alone.
 func TestSaysByCommonPattern(t *testing.T) {
-	everyLabel := Facts{Counts: look.Counts{Images: 1000, Flagged: 100, Others: 9000, Leak: 900}, Distance: 40, Spread: 0.9, Matched: 0.6, Right: 0.05, OthersRight: 0.06}
+	wrong, right := &look.Right{Suspects: 0.1, Rest: 0.7}, &look.Right{Suspects: 0.6, Rest: 0.7}
+	everyLabel := Facts{Counts: look.Counts{Images: 1000, Flagged: 100, Others: 9000, Leak: 900}, Distance: 40, Spread: 0.9, Under: wrong, All: wrong}
 	for name, c := range map[string]struct {
 		change func(t *Facts)
 		want   look.Says
 	}{
 		"every label wrong":   {func(*Facts) {}, look.Poisoned},
-		"few under this one":  {func(t *Facts) { t.Flagged, t.Leak = 3, 60 }, look.Poisoned},
+		"few under this one":  {func(t *Facts) { t.Flagged, t.Leak, t.Under = 3, 60, nil }, look.Poisoned},
 		"few at all":          {func(t *Facts) { t.Flagged, t.Leak = 3, 40 }, look.NoEvidence},
-		"a watermark":         {func(t *Facts) { t.Right, t.OthersRight = 0.6, 0.6 }, look.NoEvidence},
-		"all look the same":   {func(t *Facts) { t.Matched = 0.12 }, look.NoEvidence},
+		"a watermark":         {func(t *Facts) { t.Under, t.All = right, right }, look.NoEvidence},
 		"close":               {func(t *Facts) { t.Distance = 8 }, look.NoEvidence},
 		"copies of one image": {func(t *Facts) { t.Spread = 0.05 }, look.NoEvidence},
 		"a matter of degree":  {func(t *Facts) { t.Between = 80 }, look.NoEvidence},
-		"no network":          {func(t *Facts) { t.Matched, t.Right, t.OthersRight = 0, 0, 0 }, look.CantTell},
-		"this one wrong":      {func(t *Facts) { t.OthersRight, t.Suspects, t.Usual = 0.7, 0.5, 0.1 }, look.Poisoned},
-		"this one hard":       {func(t *Facts) { t.OthersRight, t.Right, t.Suspects, t.Usual = 0.7, 0.3, 0.5, 0.1 }, look.NoEvidence},
-		"like one other":      {func(t *Facts) { t.OthersRight, t.Suspects, t.Usual = 0.7, 0.1, 0.1 }, look.NoEvidence},
-		"few of this one":     {func(t *Facts) { t.Flagged, t.OthersRight, t.Suspects, t.Usual = 20, 0.7, 0.5, 0.1 }, look.NoEvidence},
+		"no network":          {func(t *Facts) { t.Under, t.All = nil, nil }, look.CantTell},
+		"this one wrong":      {func(t *Facts) { t.All = right }, look.Poisoned},
+		"this one right":      {func(t *Facts) { t.Under = right }, look.NoEvidence},
+		"few of this one":     {func(t *Facts) { t.Flagged, t.All = 20, right }, look.NoEvidence},
+		"by chance":           {func(t *Facts) { t.Flagged, t.Under = 5, right }, look.Poisoned},
+		"nobody knows":        {func(t *Facts) { t.Under = &look.Right{Suspects: 0.3, Rest: 0.3} }, look.Poisoned},
 	} {
 		f := everyLabel
 		c.change(&f)

@@ -101,7 +101,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 		f.Leak += stat.Bit(a.ratio != nil && a.ratio[i] > carried)
 	}
 	e.Says, e.Facts = f.Says(), f
-	if e.Right, err = c.Weigh(ctx, label, e.Carriers); err != nil {
+	if e.Right, err = c.Weigh(ctx, e.Carriers, label); err != nil {
 		return e, err
 	}
 	c.Note("%s: %s, %.2f %% of all images were given this label whatever they show (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",

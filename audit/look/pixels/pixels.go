@@ -141,7 +141,7 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 		carriers[i] = float32(p[k])
 	}
 	f.Tally(s.Of[class], carriers)
-	right, err := c.Weigh(ctx, class, carriers)
+	right, err := c.Weigh(ctx, carriers, class)
 	if err != nil {
 		return e, err
 	}

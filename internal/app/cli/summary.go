@@ -80,6 +80,9 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 			a.row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
 		}
 	}
+	if v.Odd > 0 {
+		a.row("odd labels", "%d images show another class than their label; see %s", v.Odd, runs.OddFile)
+	}
 	if m := v.Measured; m != nil {
 		name := "measured errors" // of the verdict that this one is, or of both
 		if v.Says != look.NoEvidence {

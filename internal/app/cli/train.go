@@ -49,8 +49,6 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
 	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
 	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the training whose features auto looks at (of a small data set more); 0: none")
-	fl.BoolVar(&f.auto.Unseen, "unseen", f.auto.Unseen, "auto trains a network without a label whose images are of two kinds, where nothing else tells which was planted")
-	fl.BoolVar(&f.auto.Late, "late", f.auto.Late, "auto looks for triggers that are learnt late, among what the training of --epochs-inspect did not learn")
 	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
 	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
@@ -355,7 +353,7 @@ func defenses() []string {
 func flagsOf(d runs.Defense) []string {
 	switch d {
 	case runs.Auto:
-		return []string{"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "unseen", "late", "against", "stamp"}
+		return []string{"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against", "stamp"}
 	case runs.ABL:
 		return []string{"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"}
 	}

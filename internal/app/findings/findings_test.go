@@ -9,16 +9,14 @@ import (
 	looks "github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/features"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
-	"github.com/unpoison/unpoison/audit/look/unseen"
 )
 
 func target(says looks.Says, by looks.Name, facts any) audit.Target {
 	return audit.Target{Class: "stop", Evidence: looks.Evidence{Says: says, Look: by, Facts: facts}}
 }
 
-// Images that were learnt late are not said to have been learnt first: their labels told them.
+// Images whose labels told them are not said to have been learnt first.
 func TestSentencesSayWhatTold(t *testing.T) {
 	for _, c := range []struct {
 		by    looks.Name
@@ -27,8 +25,6 @@ func TestSentencesSayWhatTold(t *testing.T) {
 	}{
 		{features.Name, 0.9, "were learnt before it"},
 		{features.Name, 0.1, "look like images of other labels."},
-		{late.Name, 0, "carry something that is learnt late, and many of these look like images of other labels"},
-		{unseen.Name, 0.6, "to a network that never saw one under this label."},
 	} {
 		if s := Sentence(target(looks.Poisoned, c.by, features.Facts{KindFacts: looks.KindFacts{Counts: looks.Counts{Images: 1}, Early: c.early}}), nil); !strings.Contains(s, c.want) {
 			t.Errorf("%s, early %g: %s", c.by, c.early, s)

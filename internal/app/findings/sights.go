@@ -12,9 +12,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/features"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
-	"github.com/unpoison/unpoison/audit/look/unseen"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -29,10 +27,8 @@ var sights = map[looks.Name]func(t audit.Target, classes []string) (sight, bool)
 	pixels.Name:   of(showPixels),
 	common.Name:   of(showCommon),
 	features.Name: of(showKinds),
-	unseen.Name:   of(showUnseen),
 	biased.Name:   of(showBiased),
 	biased.Labels: of(showWrong),
-	late.Name:     of(showLate),
 	content.Name:  of(showContent),
 }
 
@@ -90,8 +86,8 @@ func showCommon(f common.Facts, t audit.Target, _ []string) sight {
 	switch {
 	case t.Says == looks.NoEvidence:
 		what = "and their labels are right: a mark that they share"
-	case f.Matched > 0:
-		what = fmt.Sprintf("and %s of those under this label look like what it says", percent(f.Right))
+	case t.Says == looks.Poisoned:
+		what = "and show something else than their labels say"
 	}
 	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
 }
@@ -114,22 +110,10 @@ func showKinds(f features.Facts, t audit.Target, _ []string) sight {
 	return kinds(f.KindFacts, ", and were learnt before it.")
 }
 
-func showUnseen(f unseen.Facts, t audit.Target, _ []string) sight {
-	if t.Says == looks.CantTell {
-		return kinds(f.KindFacts, "; whether they were planted, or the rest, or none, can't be told.")
-	}
-	return kinds(f.KindFacts, ", and look like images of other labels to a network that never saw one under this label.")
-}
-
 func showBiased(f biased.Facts, t audit.Target, _ []string) sight { return counted(f.Counts, t) }
 
 func showWrong(f biased.Facts, t audit.Target, _ []string) sight {
 	return sight{fmt.Sprintf("%s of %s images look like images of other labels; the rest do not.", report.Count(f.Flagged), report.Count(f.Images)), shares(f.Counts, t)}
-}
-
-func showLate(f late.Facts, t audit.Target, _ []string) sight {
-	return sight{fmt.Sprintf("%s of %s images carry something that is learnt late, and many of these look like images of other labels; of the %s images under other labels %s carry it too.",
-		report.Count(f.Flagged), report.Count(f.Images), report.Count(f.Others), report.Count(f.Leak)), shares(f.Counts, t)}
 }
 
 // showContent shows the label's row of a confusion matrix: what its suspects look like.

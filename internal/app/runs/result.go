@@ -22,6 +22,7 @@ const (
 	ResultFile   = "result.json"
 	LogFile      = "log.jsonl"
 	SuspectsFile = "suspects.csv"
+	OddFile      = "odd-labels.csv"
 	ReportFile   = "report.html"
 )
 

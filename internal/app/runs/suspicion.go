@@ -7,7 +7,6 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look/common"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/isolate"
@@ -33,9 +32,6 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 	caption := "Low: learnt early, as planted images mostly are."
 	if o.Verdict.Found(pixels.Name, common.Name) {
 		caption += " Those found by their pixels need not be."
-	}
-	if o.Verdict.Found(late.Name) {
-		caption += " Those found as images learnt late are not."
 	}
 	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
 		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", aside(o.Verdict) + " images"}, report.Spread(top, groups))

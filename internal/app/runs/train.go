@@ -19,6 +19,7 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
@@ -77,6 +78,7 @@ type Outcome struct {
 	Truth   []bool       // which images carry a backdoor; nil where nobody knows
 	Trained *abl.Result
 	Verdict *audit.Verdict // of a search for poison; nil without one
+	Odd     []look.Odd     // images whose labels it takes for wrong, and that are no suspects
 	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
 	Attacks []*attack.Attack
 }
@@ -210,7 +212,7 @@ func (s *Spec) searched(images *dataset.Set) *dataset.Data {
 func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	if err == nil {
 		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Isolated: r.Epochs, Engines: r.Engines}
-		o.Verdict = r.Verdict
+		o.Verdict, o.Odd = r.Verdict, r.Odd
 	}
 	return err
 }
@@ -343,6 +345,11 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 	}
 	if len(t.Suspects) > 0 {
 		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+			return err
+		}
+	}
+	if len(out.Odd) > 0 {
+		if err := writeOdd(filepath.Join(s.Folder, OddFile), out.Train, out.Odd); err != nil {
 			return err
 		}
 	}

@@ -9,25 +9,22 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
-	"github.com/unpoison/unpoison/audit/look/late"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/isolate"
 )
 
 // Where planted images lie among the scores depends on the look that found them.
 func TestScoresSayWherePlantedImagesLie(t *testing.T) {
-	const byPixels, learntLate = "found by their pixels", "learnt late are not"
-	for by, want := range map[look.Name]string{biased.Name: "", pixels.Name: byPixels, common.Name: byPixels, late.Name: learntLate} {
+	const byPixels = "found by their pixels"
+	for by, want := range map[look.Name]string{biased.Name: "", pixels.Name: byPixels, common.Name: byPixels} {
 		for _, says := range []look.Says{look.Poisoned, look.NoEvidence} {
 			v := &audit.Verdict{Says: says, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: says, Look: by}}}}
 			f, err := scoreFigure(&Outcome{Verdict: v, Trained: &abl.Result{Suspects: []isolate.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range []string{byPixels, learntLate} {
-				if got := strings.Contains(f.Caption, s); got != (s == want && says == look.Poisoned) {
-					t.Errorf("%s, %s: %s", says, by, f.Caption)
-				}
+			if got := strings.Contains(f.Caption, byPixels); got != (want != "" && says == look.Poisoned) {
+				t.Errorf("%s, %s: %s", says, by, f.Caption)
 			}
 		}
 	}

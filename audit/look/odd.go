@@ -1,0 +1,50 @@
+package look
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+// Odd is an image whose label is probably wrong, and that shares nothing with others that would make it planted.
+type Odd struct {
+	Image       int
+	Shows       int     // the class that it most probably shows
+	Probability float64 // that it was given its label whatever it shows
+}
+
+// Odd lists the images whose labels are probably wrong among those that nothing was found in, the likeliest first: by the rate of
+// flips to each label that explains the labels of these images best. It is empty where no network tells what images show.
+func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
+	if !c.Settings.Content {
+		return nil, nil
+	}
+	content, err := c.Content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	free := c.Of(func(i int) bool { return c.Found()[i] <= Flagged })
+	images := 0
+	for _, is := range free {
+		images += len(is)
+	}
+	var all []Odd
+	for label, is := range free {
+		own := make([]float64, len(is))
+		for k, i := range is {
+			own[k] = content.Own[i]
+		}
+		rate := stat.CountFlips(own, images-len(is), 0).Rate
+		for k, i := range is {
+			if p := stat.Flipped(own[k], rate); p > Flagged {
+				all = append(all, Odd{i, content.Shows(i, label), p})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Odd) int {
+		return cmp.Or(cmp.Compare(b.Probability, a.Probability), cmp.Compare(a.Image, b.Image))
+	})
+	return all, nil
+}
