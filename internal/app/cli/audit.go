@@ -23,9 +23,8 @@ func (a *app) audit() *cobra.Command {
   shortcut   images under one label share a mark, and their labels are right:
              a clean-label attack or an honest mark, the data can't say
   can't tell, and no evidence of poison
-suspects.csv lists all images, those that look planted first, with their
-probability of being so, odd-labels.csv those whose labels are probably wrong
-without a trigger; report.html shows them. No model is trained.
+suspects.csv lists all images, those that look planted first, odd-labels.csv
+those with wrong labels alone; report.html shows them. No model is trained.
 
 What a verdict can and can't promise stands in docs/verdict.md. With --fail-on
 poisoned that word exits with 3; with shortcut that one does too; with any all
