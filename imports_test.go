@@ -22,6 +22,7 @@ var floors = [][]string{
 	{"internal/app/cli"},
 	{"experiment"},
 	{"internal/app"},
+	{"spike"},
 	{"detect", "."},
 	{"audit"},
 	{"audit/look/"}, // each look; a path with a slash at its end means the folders below it

@@ -13,8 +13,7 @@ import (
 func (a *app) audit() *cobra.Command {
 	var data dataFlags
 	var rec recipeFlags
-	var out, baseline, failOn string
-	var resume, fail bool
+	var f auditFlags
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "What is suspicious in this data?",
@@ -37,17 +36,17 @@ content and label, so that names and order may change.`,
   unpoison audit --data DIR --out audit --fail-on shortcut --json
   unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if out == "" {
+			if f.out == "" {
 				return usagef("--out is required: a folder for the list of suspects")
 			}
-			least, err := failing(failOn, fail)
+			least, err := failing(f.failOn, f.fail)
 			if err != nil {
 				return err
 			}
 			if err := rec.check(c, "auto"); err != nil {
 				return err
 			}
-			earlier, err := baselineOf(baseline)
+			earlier, err := baselineOf(f.baseline)
 			if err != nil {
 				return err
 			}
@@ -59,6 +58,9 @@ content and label, so that names and order may change.`,
 			if err != nil {
 				return err
 			}
+			if f.spike && rec.features != "" {
+				return usagef("--spike plants triggers in the images, and --features are of the images without them: give one of the two")
+			}
 			features, err := rec.load(a, d)
 			if err != nil {
 				return err
@@ -69,26 +71,37 @@ content and label, so that names and order may change.`,
 			}
 			done, err := runs.Train(c.Context(), runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: out, Resume: resume, Watch: a.watcher(), Baseline: earlier, Features: features,
+				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: f.out, Resume: f.resume, Spike: f.spike, Watch: a.watcher(), Baseline: earlier, Features: features,
 			})
 			a.done()
 			if err != nil {
 				return err
 			}
-			if err := a.report(out, done.Result); err != nil {
+			if err := a.report(f.out, done.Result); err != nil {
 				return err
 			}
-			return a.conclude(done.Result, out, least)
+			return a.conclude(done.Result, f.out, least)
 		},
 	}
 	data.add(c)
 	rec.add(c, false)
-	c.Flags().StringVar(&out, "out", "", "`DIR` for the list of suspects")
-	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier audit stopped")
-	c.Flags().StringVar(&baseline, "baseline", "", "`DIR` of an earlier audit, whose suspects are known")
-	c.Flags().BoolVar(&fail, "fail-on-findings", false, "the same as --fail-on any")
-	c.Flags().StringVar(&failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
+	f.add(c)
 	return c
+}
+
+// auditFlags are those of audit alone.
+type auditFlags struct {
+	out, baseline, failOn string
+	resume, fail, spike   bool
+}
+
+func (f *auditFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.out, "out", "", "`DIR` for the list of suspects")
+	c.Flags().BoolVar(&f.resume, "resume", false, "go on where an earlier audit stopped")
+	c.Flags().StringVar(&f.baseline, "baseline", "", "`DIR` of an earlier audit, whose suspects are known")
+	c.Flags().BoolVar(&f.spike, "spike", false, "also audit 3 copies with known attacks in them: from which rate on would one have been found? (4 times the time)")
+	c.Flags().BoolVar(&f.fail, "fail-on-findings", false, "the same as --fail-on any")
+	c.Flags().StringVar(&f.failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 }
 
 // baselineOf reads an earlier audit, if one is named.

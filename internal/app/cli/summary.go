@@ -30,6 +30,9 @@ func (a *app) report(folder string, r *runs.Result) error {
 	if r.Verdict != nil {
 		a.sumVerdict(r.Verdict)
 	}
+	for k, l := range r.Spikes {
+		a.row([]string{"spikes", ""}[min(k, 1)], "%s", runs.SpikeSentence(l))
+	}
 	if b := r.Baseline; b != nil {
 		a.row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
 		a.row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)

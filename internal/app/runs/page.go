@@ -230,6 +230,9 @@ func Page(folder string, o *Outcome) error {
 		suspects.Decide = true
 		p.Galleries = append(p.Galleries, suspects)
 	}
+	if len(r.Spikes) > 0 {
+		p.Tables = append(p.Tables, spikeTable(r.Spikes))
+	}
 	if len(o.Odd) > 0 {
 		p.Galleries = append(p.Galleries, oddGallery(o))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/limited"
+	"github.com/unpoison/unpoison/spike"
 )
 
 // The files of a run's folder.
@@ -45,6 +46,7 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
+	Spikes     []spike.Limit      `json:"spikes,omitempty"`   // from which rate on known attacks would have been found
 	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
 	Unlearning *abl.Outcome       `json:"unlearning"`
 	Repair     *Repair            `json:"repair,omitempty"`

@@ -49,6 +49,8 @@ type Spec struct {
 	Watch   func(Event)
 	// Features are of the training images, for a search; nil: it trains networks.
 	Features *dataset.Features
+	// Spike also asks how weak an attack on these data may be that an audit finds, by auditing copies with known ones.
+	Spike bool
 	// Baseline is an earlier audit to compare with; may be nil.
 	Baseline *Baseline
 }
@@ -151,6 +153,11 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, log.err
 	}
 	out.Epochs = log.epochs
+	if s.Spike {
+		if err := s.spike(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.measure(ctx, out, res); err != nil {
 		return nil, err
 	}

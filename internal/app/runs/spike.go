@@ -1,0 +1,77 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/unpoison/unpoison"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/spike"
+	"github.com/unpoison/unpoison/train"
+)
+
+// spike audits copies of the data with known attacks in them. Their checkpoints stay until the last one is finished, so that a run
+// that is stopped goes on.
+func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
+	suspected := make([]bool, out.Train.Len())
+	for _, i := range out.Trained.Suspects {
+		suspected[i.Index] = i.Isolated
+	}
+	folder := func(number int) string { return filepath.Join(s.Folder, fmt.Sprintf("spike-%d", number)) }
+	start := time.Now()
+	limits, err := spike.Run(ctx, s.searched(out.Train), s.Options.Seed, out.Verdict, suspected, func(ctx context.Context, d *dataset.Data, number int) (*audit.Verdict, error) {
+		if err := os.MkdirAll(folder(number), 0o755); err != nil {
+			return nil, err
+		}
+		stage := fmt.Sprintf("spike %d/%d", number, spike.Copies)
+		r, err := unpoison.Audit(ctx, d, s.search(train.Settings{Folder: folder(number), Resume: true, Init: s.Init, Backend: s.Backend, Watch: func(e train.Event) {
+			if p := e.Progress; p != nil && s.Watch != nil {
+				s.Watch(Event{Event: "progress", Stage: stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			}
+		}}))
+		if err != nil {
+			return nil, err
+		}
+		return r.Verdict, nil
+	})
+	if err != nil {
+		return err
+	}
+	for number := range spike.Copies {
+		if err := os.RemoveAll(folder(number + 1)); err != nil {
+			return err
+		}
+	}
+	out.Trained.Seconds["spike"] = time.Since(start).Seconds()
+	res.Spikes = limits
+	return nil
+}
+
+// SpikeSentence says what would have been found.
+func SpikeSentence(l spike.Limit) string {
+	if !l.Found() {
+		return fmt.Sprintf("%s under %s would not have been found, not even in %.3g\u00a0%% of the images", l.Attack, l.Class, 100*l.Most)
+	}
+	return fmt.Sprintf("%s under %s would have been found in %.3g\u00a0%% of the images (%s) or more", l.Attack, l.Class, 100*l.Rate, report.Count(l.Images))
+}
+
+// spikeTable lists the limits.
+func spikeTable(limits []spike.Limit) report.Table {
+	t := report.Table{
+		Title: "What would have been found", Columns: []string{"attack", "planted under", "found from", "images"},
+		Note: fmt.Sprintf("Known attacks were planted in %d copies of these data, and the copies audited. Other attacks, and other labels, may do better or worse.", spike.Copies),
+	}
+	for _, l := range limits {
+		row := []string{l.Attack, l.Class, fmt.Sprintf("not in %.3g\u00a0%%", 100*l.Most), "–"}
+		if l.Found() {
+			row[2], row[3] = fmt.Sprintf("%.3g\u00a0%%", 100*l.Rate), report.Count(l.Images)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}

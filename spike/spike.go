@@ -1,0 +1,149 @@
+// Package spike measures what finding nothing is worth: it plants weak attacks that are known in copies of somebody's own data and
+// asks from which rate on an audit finds them, as a chemist who adds a known amount to a sample.
+package spike
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
+)
+
+// Copies is how many copies of the data are audited. Each halves the range of rates that is in question, for each attack by itself.
+const Copies = 3
+
+// most is the highest rate, of all images. The others are halves of it: seven, of which three copies find the least that is found.
+const (
+	most   = 0.08
+	levels = 1<<Copies - 1
+	fewest = 3 // images that an attack plants at least
+)
+
+// attacks are those that are planted, each under a label of its own: a sticker, a picture laid over all, a warp that nobody sees.
+func attacks() []string { return []string{"badnets", "blend:alpha=0.15", "wanet:cover=0"} }
+
+// Limit says from which rate on an attack was found.
+type Limit struct {
+	Attack string  `json:"attack"` // with settings that are not the default ones
+	Class  string  `json:"class"`  // that it was planted under
+	Rate   float64 `json:"rate"`   // of all images, the least at which it was found; 0 if it was not found at the highest
+	Images int     `json:"images"` // at that rate
+	Most   float64 `json:"most"`   // the highest rate that was tried
+}
+
+// Found tells whether it was found at all.
+func (l Limit) Found() bool { return l.Rate > 0 }
+
+// A Search audits one copy; copies are numbered from 1.
+type Search func(ctx context.Context, copied *dataset.Data, number int) (*audit.Verdict, error)
+
+// state is what is known of an attack's limit: at the level low it was not found, at high it was.
+type state struct {
+	config    attack.Config
+	class     int
+	low, high int
+}
+
+// level is the one to try next, which halves what is in question.
+func (s state) level() int { return (s.low + s.high) / 2 }
+
+// rate of a level, from 1 on: the highest level is most.
+func rate(level int) float64 { return most / math.Exp2(float64(levels-level)) }
+
+// Run plants the attacks in copies of the training images, each attack under a label that the verdict does not name, in images that
+// were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are left out. The
+// copies stay in memory, one at a time.
+func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict, suspected []bool, search Search) ([]Limit, error) {
+	states, err := choose(data.Train, seed, v)
+	if err != nil {
+		return nil, err
+	}
+	for copied := range Copies {
+		d := *data
+		d.Train = data.Train.Clone()
+		if err := plant(ctx, d.Train, states, suspected); err != nil {
+			return nil, err
+		}
+		found, err := search(ctx, &d, copied+1)
+		if err != nil {
+			return nil, err
+		}
+		for k := range states {
+			s := &states[k]
+			if says(found, s.class) {
+				s.high = s.level()
+			} else {
+				s.low = s.level()
+			}
+		}
+	}
+	limits := make([]Limit, len(states))
+	for k, s := range states {
+		limits[k] = Limit{Attack: attacks()[k], Class: data.Train.Classes[s.class], Most: most}
+		if s.high <= levels {
+			limits[k].Rate, limits[k].Images = rate(s.high), count(rate(s.high), data.Train.Len())
+		}
+	}
+	return limits, nil
+}
+
+// says tells whether a verdict finds something under a label.
+func says(v *audit.Verdict, label int) bool {
+	return slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Label == label && t.Found() })
+}
+
+// choose gives each attack a label.
+func choose(set *dataset.Set, seed uint64, v *audit.Verdict) ([]state, error) {
+	var free []int
+	counts := set.Counts()
+	for _, label := range rng.Shuffle(seed, "spikes", len(set.Classes)) {
+		if counts[label] > 0 && !says(v, label) {
+			free = append(free, label)
+		}
+	}
+	if len(free) < 2 {
+		return nil, fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d", len(free))
+	}
+	var all []state
+	for k, text := range attacks() {
+		if k == len(free)-1 { // one label stays as it is
+			break
+		}
+		c, err := attack.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		c.Target, c.Seed = free[k], seed
+		all = append(all, state{c, free[k], 0, levels + 1})
+	}
+	return all, nil
+}
+
+// count is how many of n images a rate is.
+func count(rate float64, n int) int { return max(fewest, int(rate*float64(n)+0.5)) }
+
+// plant plants each attack at the rate that it is to be tried at.
+func plant(ctx context.Context, set *dataset.Set, states []state, suspected []bool) error {
+	taken := slices.Clone(suspected)
+	for _, s := range states {
+		c := s.config
+		c.Rate = float64(count(rate(s.level()), set.Len())) / float64(set.Len())
+		a, err := attack.New(ctx, c, set, attack.Env{})
+		if err != nil {
+			return err
+		}
+		truth, err := a.PoisonInPlace(ctx, set, taken)
+		if err != nil {
+			return err
+		}
+		for i, is := range truth.Poisoned {
+			taken[i] = taken[i] || is
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package spike
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+)
+
+// A search that finds what lies under a label from so many images on is found to do so, whatever its limits are, and sees copies
+// in which no suspect was touched.
+func TestLimitsAreFound(t *testing.T) {
+	d := signs.Render(1, 2000, 10)
+	suspected := make([]bool, d.Train.Len())
+	for i := range suspected {
+		suspected[i] = i%10 == 0
+	}
+	before := d.Train.Counts()
+	v := &audit.Verdict{Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Label: 0, Says: look.Poisoned}}}}
+	for _, needs := range []int{0, 3, 6, 10, 45, 160, 1000} {
+		asked := 0
+		limits, err := Run(context.Background(), d, 1, v, suspected, func(_ context.Context, copied *dataset.Data, number int) (*audit.Verdict, error) {
+			if asked++; number != asked || copied.Train == d.Train {
+				t.Fatalf("copy %d is number %d", number, asked)
+			}
+			got := *v
+			planted := 0
+			for label, n := range copied.Train.Counts() {
+				if more := n - before[label]; more > 0 {
+					planted++
+				}
+			}
+			if planted < 2 {
+				t.Errorf("planted under %d labels", planted)
+			}
+			moved := make([]int, len(before))
+			for i, l := range copied.Train.Labels {
+				if l != d.Train.Labels[i] {
+					if moved[l]++; suspected[i] {
+						t.Fatalf("image %d was suspected before", i)
+					}
+				}
+			}
+			for label, n := range moved {
+				if n >= max(needs, 1) {
+					got.Targets = append(got.Targets, audit.Target{Evidence: look.Evidence{Label: label, Says: look.Poisoned}})
+				}
+			}
+			return &got, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(limits) != len(attacks()) || asked != Copies {
+			t.Fatalf("%d limits of %d copies", len(limits), asked)
+		}
+		labels := map[string]bool{"stop": true}
+		for _, l := range limits {
+			if labels[l.Class] {
+				t.Errorf("%s is taken", l.Class)
+			}
+			labels[l.Class] = true
+			want := 0.0 // the least rate that is enough
+			for level := levels; level > 0 && count(rate(level), 2000) >= needs; level-- {
+				want = rate(level)
+			}
+			if math.Abs(l.Rate-want) > 1e-12 || l.Found() != (needs <= 160) {
+				t.Errorf("%d images are needed: %+v, expected a rate of %g", needs, l, want)
+			}
+		}
+	}
+	for i, l := range d.Train.Labels {
+		if int(l) >= len(before) {
+			t.Fatalf("image %d was changed", i)
+		}
+	}
+}
+
+// Few labels carry fewer spikes, and one label none.
+func TestSpikesNeedLabels(t *testing.T) {
+	d := signs.Render(1, 300, 10)
+	all := &audit.Verdict{}
+	for label := range len(d.Train.Classes) - 2 {
+		all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: label, Says: look.Shortcut}})
+	}
+	if s, err := choose(d.Train, 1, all); err != nil || len(s) != 1 {
+		t.Errorf("%d spikes, %v", len(s), err)
+	}
+	all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: len(d.Train.Classes) - 2, Says: look.Poisoned}})
+	if _, err := choose(d.Train, 1, all); err == nil {
+		t.Error("one label is enough")
+	}
+}
