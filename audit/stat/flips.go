@@ -63,29 +63,42 @@ func Unfloored(p [][]float64, labels []int32, classes int) (own, floors []float6
 // where labels are wrong everywhere; 0 for none. It is 0 where the rate is no higher than that. An image whose label the network finds likely says nothing for flips, since
 // ln((1−ε)·p+ε) hardly differs from ln p; one that shows something else says ln(ε/p), and each image under another label costs ε.
 func CountFlips(own []float64, others int, usual float64) Flips {
-	n := float64(len(own) + others)
-	if n == 0 {
-		return Flips{}
+	ratios := make([]float64, len(own))
+	for k, p := range own {
+		ratios[k] = 1/max(p, leastP) - 1
 	}
+	return CountMoves(ratios, others, usual)
+}
+
+// CountMoves is CountFlips for images that come from one class: a share ε of those that show the class c was given the label l.
+// ratios are p(c|x)/p(l|x) of the images under l, others are how many images are under c. An image under l then has the probability
+// p(l|x) + ε·p(c|x), and one under c has (1−ε)·p(c|x), so that
+//
+//	L(ε) = Σ_{y=l} ln(p(l|x) + ε·p(c|x)) + Σ_{y=c} ln((1−ε)·p(c|x)).
+//
+// Flips whatever images show are the case in which the class shown is "any other": the ratio is 1/p − 1.
+func CountMoves(ratios []float64, others int, usual float64) Flips {
 	rate := 0.01
 	for range flipSteps {
-		sum := 0.0
-		for _, p := range own {
-			sum += Flipped(p, rate)
+		moved := 0.0 // images
+		for _, r := range ratios {
+			moved += 1 - 1/(1+rate*r)
 		}
-		next := sum / n
+		if moved == 0 {
+			return Flips{}
+		}
+		next := moved / (moved + float64(others))
 		done := math.Abs(next-rate) < flipSettled
 		if rate = next; done {
 			break
 		}
 	}
-	if rate <= usual {
+	if rate <= usual || rate >= 1 {
 		return Flips{Rate: rate}
 	}
 	evidence := float64(others) * (math.Log1p(-rate) - math.Log1p(-usual))
-	for _, p := range own {
-		odds := 1/max(p, leastP) - 1
-		evidence += math.Log1p(rate*odds) - math.Log1p(usual*odds)
+	for _, r := range ratios {
+		evidence += math.Log1p(rate*r) - math.Log1p(usual*r)
 	}
 	if evidence <= 0 || math.IsNaN(evidence) {
 		return Flips{Rate: rate}

@@ -10,21 +10,23 @@ import (
 )
 
 const (
-	rounds   = 7    // of cases and controls
-	certain  = 0.2  // probability of a flip that makes an image of the label a case
-	clean    = 0.05 // probability of a flip under which an image of the label is a control
-	controls = 2    // for each case, of other labels
-	most     = 2000 // cases that a round learns from
-	leaks    = 2000 // images of other labels that are asked whether they have it too
-	carried  = 3    // the logarithm of the ratio of likelihoods above which such an image has it
-	leastOwn = 1e-3 // probability of the own label, at least: some honest labels are wrong too
+	rounds    = 7    // of cases and controls
+	certain   = 0.2  // probability of a flip that makes an image of the label a case
+	clean     = 0.05 // probability of a flip under which an image of the label is a control
+	controls  = 2    // for each case, of other labels
+	most      = 2000 // cases that a round learns from
+	leaks     = 2000 // images of other labels that are asked whether they have it too
+	carried   = 3    // the logarithm of the ratio of likelihoods above which such an image has it
+	manyCases = 400  // that halves are enough of
+	fewFolds  = 5    // of fewer
+	leastOwn  = 1e-3 // probability of the own label, at least: some honest labels are wrong too
 )
 
 // question is what is asked about labels together: many, where flips go to all labels alike.
 type question struct {
-	labels []int     // increasing
-	rate   []float64 // of flips to each of all labels
-	except int       // a class that no image is said to show: the one label, since frequent flips make much look like it; or none, −1
+	labels []int               // increasing
+	odds   func(i int) float64 // of an image of these labels to have been moved there, by what it shows, as a logarithm
+	except int                 // a class that no image is said to show: the one label, since frequent flips make much look like it; or none, −1
 }
 
 // answer is what the images of a question's labels that show something else have in common.
@@ -51,8 +53,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 	prior := make([]float64, c.Data.Len()) // log odds by content alone
 	a.p = make([]float64, c.Data.Len())
 	for _, i := range images {
-		e := q.rate[c.Data.Labels[i]]
-		prior[i] = math.Log(e) - math.Log((1-e)*max(content.Own[i], leastOwn))
+		prior[i] = q.odds(i)
 		a.p[i] = stat.Logistic(prior[i])
 	}
 	var before []int
@@ -70,6 +71,9 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		}
 		if round == 0 {
 			a.first, a.cases = a.told, cases
+			if a.inCommon < hinted {
+				break // they have nothing in common: there is nothing to learn
+			}
 		}
 		for _, i := range images {
 			a.p[i] = stat.Logistic(prior[i] + a.ratio[i])
@@ -144,30 +148,34 @@ type told struct {
 	ratio    []float64 // of each image, the logarithm of the likelihoods' ratio
 }
 
-// tell trains two networks, each on half of the cases and controls, and asks each of the other half. p are the probabilities of
-// the cases of being such.
+// tell trains a network for each fold of the cases and controls, on the others, and asks it of that fold. p are the probabilities
+// of the cases of being such.
 func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64) (t told, err error) {
-	half := map[int]int{}
+	folds := 2
+	if len(l.cases) < manyCases { // of few cases each network needs most
+		folds = fewFolds
+	}
+	fold := map[int]int{}
 	controls := stat.Union(l.alike, l.own)
 	for _, list := range [][]int{l.cases, controls} {
 		for k, i := range list {
-			half[i] = k % 2
+			fold[i] = k % folds
 		}
 	}
 	asked = stat.Union(asked, controls)
 	z := make([]float64, c.Data.Len())
-	for h := range 2 {
-		taught := func(i int) bool { return half[i] == h }
-		got, err := c.Teach(ctx, "content", l.labels[0], 2*l.round+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
+	for h := range folds {
+		taught := func(i int) bool { return fold[i] != h }
+		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*l.round+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
 		if err != nil {
 			return t, err
 		}
 		for j, v := range got {
 			i := asked[j]
-			switch k, used := half[i]; {
+			switch k, used := fold[i]; {
 			case !used:
-				z[i] += stat.Logit(float64(v)) / 2
-			case k != h:
+				z[i] += stat.Logit(float64(v)) / float64(folds)
+			case k == h:
 				z[i] = stat.Logit(float64(v))
 			}
 		}

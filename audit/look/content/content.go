@@ -5,6 +5,7 @@ package content
 
 import (
 	"context"
+	"math"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
@@ -15,10 +16,14 @@ const Name look.Name = "content"
 
 var (
 	evidence = look.Limit("content", "evidence")
+	ofPair   = look.Limit("content", "evidence of a pair")
 	shared   = look.Limit("content", "in common")
 	hinted   = look.Limit("content", "hint in common")
 	fewest   = int(look.Limit("content", "fewest"))
 )
+
+// leastRatio keeps ratios of probabilities from infinity.
+const leastRatio = 1e-6
 
 // Facts are what is seen of a label that images were put under from elsewhere.
 type Facts struct {
@@ -26,7 +31,10 @@ type Facts struct {
 	Rate     float64 `json:"flip_rate"` // share of all images that were given the label, whatever they show
 	Usual    float64 `json:"usual"`     // the median of the other labels' rates
 	Evidence float64 `json:"evidence"`  // nats by which the labels are likelier with such a rate than with the usual one
-	Cases    int     `json:"cases"`     // images of the label that show something else
+	// From is the class that the images show, where they come from one: then the rate is a share of those that show it, and the
+	// usual one that of the way back, or the median of the other classes' rates to the label. −1 where they come from all.
+	From  int `json:"from"`
+	Cases int `json:"cases"` // images of the label that show something else
 	// Shared is the probability, by networks that never saw either, that a case is told from an image under another label that
 	// shows the same: 0.5 where they have nothing in common.
 	Shared float64 `json:"shared"`
@@ -39,13 +47,16 @@ type Facts struct {
 // have nothing in common, their labels are odd, and no more.
 func (f Facts) Says() look.Says {
 	switch {
-	case f.Evidence < evidence || f.Flagged < fewest || f.InCommon < hinted:
+	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
 	case f.InCommon < shared:
 		return look.CantTell
 	}
 	return look.Poisoned
 }
+
+// moved tells whether images were put under the label from elsewhere.
+func (f Facts) moved() bool { return f.Evidence >= evidence || f.From >= 0 && f.Evidence >= ofPair }
 
 // Look is the look at the content.
 type Look struct{}
@@ -60,10 +71,6 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		return nil, err
 	}
 	flips := flipsOf(content)
-	rate := make([]float64, len(flips))
-	for l, f := range flips {
-		rate[l] = f.Rate
-	}
 	var all []look.Evidence
 	pose := func(q question) error {
 		a, err := ask(ctx, c, content, q)
@@ -71,8 +78,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 			return err
 		}
 		for _, label := range q.labels {
-			f := flips[label]
-			e, err := a.of(ctx, c, content, label, Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.nats(len(q.labels) > 1)})
+			e, err := a.of(ctx, c, content, label, flips[label].facts(len(q.labels) > 1))
 			if err != nil {
 				return err
 			}
@@ -82,8 +88,8 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	var together []int
 	for label, f := range flips {
-		if f.Evidence >= evidence {
-			if err := pose(question{[]int{label}, rate, label}); err != nil {
+		if f.Evidence >= evidence || f.pair.Evidence >= ofPair {
+			if err := pose(question{[]int{label}, f.odds(content, label), label}); err != nil {
 				return nil, err
 			}
 		} else if f.alone >= evidence {
@@ -91,42 +97,125 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		}
 	}
 	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
-		err = pose(question{together, rate, -1})
+		err = pose(question{together, func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, -1})
 	}
 	return all, err
 }
 
 // labelFlips are how many images were moved to a label, and how many is usual.
 type labelFlips struct {
-	stat.Flips         // beyond what is usual
+	stat.Flips         // from anywhere, beyond what is usual
 	usual      float64 // rate
 	alone      float64 // nats by which there are flips at all
+	pair       move    // from the class that speaks loudest
+	moves      []move  // from all classes
 }
 
-// nats is the evidence in a question about one label, or about many together, for which other labels' flips are no excuse.
-func (f labelFlips) nats(together bool) float64 {
-	if together {
-		return f.alone
+// move is how many images that show a class were moved to a label, beyond what is usual.
+type move struct {
+	stat.Flips
+	from  int
+	usual float64 // rate
+}
+
+// one tells whether the images come from one class: that explains the labels better.
+func (f labelFlips) one() bool { return f.pair.Evidence > f.Evidence }
+
+// facts are of a question about one label, or about many together, for which other labels' flips are no excuse.
+func (f labelFlips) facts(together bool) Facts {
+	switch {
+	case together:
+		return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.alone, From: -1}
+	case f.one():
+		return Facts{Rate: f.pair.Rate, Usual: f.pair.usual, Evidence: f.pair.Evidence, From: f.pair.from}
 	}
-	return f.Evidence
+	return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.Evidence, From: -1}
 }
 
-// flipsOf counts the flips to every label, beyond what is usual among the others.
+// odds returns the logarithm of the odds that an image of the label was moved there, by what it shows.
+func (f labelFlips) odds(content *look.Content, label int) func(i int) float64 {
+	if !f.one() {
+		return func(i int) float64 { return f.general(content, i) }
+	}
+	return func(i int) float64 {
+		return math.Log(max(f.moved(content.P[i]), leastRatio)) - math.Log(max(content.Own[i], leastOwn))
+	}
+}
+
+// moved is the probability that an image which shows the classes with these probabilities was moved to the label, beyond what is
+// usual, from whatever class.
+func (f labelFlips) moved(p []float64) float64 {
+	sum := 0.0
+	for _, m := range f.moves {
+		sum += max(0, m.Rate-m.usual) * p[m.from]
+	}
+	return sum
+}
+
+// general are the odds where it may show anything: ε / ((1−ε)·p).
+func (f labelFlips) general(content *look.Content, i int) float64 {
+	return math.Log(f.Rate) - math.Log((1-f.Rate)*max(content.Own[i], leastOwn))
+}
+
+// flipsOf counts the flips to every label, beyond what is usual among the others, and those from every class, beyond the way back:
+// honest confusion goes both ways.
 func flipsOf(c *look.Content) []labelFlips {
 	n, classes := len(c.Own), len(c.P[0])
-	own := make([][]float64, classes)
+	of := make([][]int, classes)
 	for i, y := range c.Labels {
-		own[y] = append(own[y], c.Own[i])
+		of[y] = append(of[y], i)
 	}
-	rates := make([]float64, classes)
+	own := make([][]float64, classes)
+	for l, is := range of {
+		for _, i := range is {
+			own[l] = append(own[l], c.Own[i])
+		}
+	}
 	all := make([]labelFlips, classes)
-	for l := range rates {
+	rates := make([]float64, classes)
+	for l := range all {
 		f := stat.CountFlips(own[l], n-len(own[l]), 0)
 		rates[l], all[l].alone = f.Rate, f.Evidence
 	}
+	moves := func(from, to int, usual float64) stat.Flips {
+		r := make([]float64, len(of[to]))
+		rather := 0 // show the one class than the other
+		for k, i := range of[to] {
+			r[k] = c.P[i][from] / max(c.Own[i], leastRatio)
+			rather += stat.Bit(r[k] > 1)
+		}
+		if rather < fewest || len(of[from]) == 0 {
+			return stat.Flips{}
+		}
+		return stat.CountMoves(r, len(of[from]), usual)
+	}
+	back := make([][]float64, classes) // rates, [from][to]
+	for from := range back {
+		back[from] = make([]float64, classes)
+		for to := range back {
+			if from != to {
+				back[from][to] = moves(from, to, 0).Rate
+			}
+		}
+	}
 	for l := range all {
-		usual := stat.Median(rates, func(k int) bool { return k != l })
-		all[l].usual, all[l].Flips = usual, stat.CountFlips(own[l], n-len(own[l]), usual)
+		f := &all[l]
+		f.usual = stat.Median(rates, func(k int) bool { return k != l })
+		f.Flips = stat.CountFlips(own[l], n-len(own[l]), f.usual)
+		for from := range all {
+			if from == l {
+				continue
+			}
+			to := make([]float64, classes)
+			for k := range to {
+				to[k] = back[k][l]
+			}
+			m := move{from: from, usual: max(back[l][from], stat.Median(to, func(k int) bool { return k != l && k != from }))}
+			m.Flips = moves(from, l, m.usual)
+			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
+				f.pair = m
+			}
+		}
 	}
 	return all
 }

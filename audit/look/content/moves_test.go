@@ -1,0 +1,70 @@
+package content
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+// confused makes what a calibrated network says of images of eight classes that are hard to tell, two of them from each other most. Of
+// the images that show the class 1 a share comes under the label 0.
+func confused(seed uint64, share float64) *look.Content {
+	const classes, images = 8, 8000
+	r := rand.New(rand.NewPCG(seed, 7))
+	c := &look.Content{}
+	for range images {
+		z := make([]float64, classes)
+		for k := range z {
+			z[k] = 2.5 * r.NormFloat64()
+		}
+		z[3] = z[2] + r.NormFloat64()
+		p := stat.LogSoftmax(z, 1)
+		u, shows := r.Float64(), 0
+		for k := range p {
+			p[k] = math.Exp(p[k])
+		}
+		for shows < classes-1 && u > p[shows] {
+			u -= p[shows]
+			shows++
+		}
+		label := shows
+		if shows == 1 && r.Float64() < share {
+			label = 0
+		}
+		c.P, c.Labels, c.Own = append(c.P, p), append(c.Labels, int32(label)), append(c.Own, p[label])
+	}
+	return c
+}
+
+// Images that come from one class are told by the way back, which nobody goes, and confusion that goes both ways is none.
+func TestMovesFromOneClass(t *testing.T) {
+	for seed := range uint64(5) {
+		for label, f := range flipsOf(confused(seed, 0)) {
+			if f.pair.Evidence >= ofPair || f.Evidence >= evidence {
+				t.Errorf("seed %d, nothing was moved: %.1f and %.1f nats for the label %d", seed, f.pair.Evidence, f.Evidence, label)
+			}
+		}
+		content := confused(seed, 0.08)
+		for label, f := range flipsOf(content) {
+			if found := f.pair.Evidence >= ofPair; found != (label == 0) {
+				t.Errorf("seed %d: %.1f nats for moves from %d to %d", seed, f.pair.Evidence, f.pair.from, label)
+			}
+			if label != 0 {
+				continue
+			}
+			if f.pair.from != 1 || math.Abs(f.pair.Rate-0.08) > 0.02 {
+				t.Errorf("seed %d: %.3f of class %d came", seed, f.pair.Rate, f.pair.from)
+			}
+			f.Evidence = 0 // what comes from anywhere would explain it too
+			odds := f.odds(content, 0)
+			for i, p := range content.P { // an image is suspected by what it shows
+				if content.Labels[i] == 0 && (odds(i) > 0) != (f.moved(p) > max(content.Own[i], leastOwn)) {
+					t.Fatalf("image %d, %v: odds %g", i, p, odds(i))
+				}
+			}
+		}
+	}
+}
