@@ -11,11 +11,14 @@ import (
 
 const (
 	rounds    = 7    // of cases and controls
-	certain   = 0.2  // probability of a flip that makes an image of the label a case
+	certain   = 0.2  // probability of a flip that makes an image of the label a case of the first round
 	clean     = 0.05 // probability of a flip under which an image of the label is a control
 	controls  = 2    // for each case, of other labels
 	most      = 2000 // cases that a round learns from
 	leaks     = 2000 // images of other labels that are asked whether they have it too
+	together  = 3    // rounds that say in the end what they found
+	joinSteps = 50
+	joined    = 1e-4 // change of a probability
 	carried   = 3    // the logarithm of the ratio of likelihoods above which such an image has it
 	manyCases = 400  // that halves are enough of
 	fewFolds  = 5    // of fewer
@@ -31,9 +34,10 @@ type question struct {
 
 // answer is what the images of a question's labels that show something else have in common.
 type answer struct {
-	p      []float64 // each image's probability of being planted; of those under other labels 0
-	others []int     // images under other labels that were asked too
-	cases  []int     // of the first round
+	p      []float64           // each image's probability of being planted; of those under other labels 0
+	others []int               // images under other labels that were asked too
+	ratio  func(i int) float64 // of an image, the logarithm of the likelihoods' ratio by the networks; nil if there were none
+	cases  []int               // of the first round
 	told
 	first told // of the first round
 }
@@ -41,9 +45,8 @@ type answer struct {
 // ask tells what the images of labels that show something else have in common, and which other images have it too.
 //
 // A flip is as likely as content says: it has the odds ε / ((1−ε)·p) for an image whose label has the probability p without the
-// flips, and a rate ε of flips. What a network makes of an image that was taught to tell cases from controls comes on top, as a
-// ratio of likelihoods that is fitted on cases and controls which that network did not see (Platt, "Probabilistic outputs for
-// support vector machines", 1999): content and trigger are independent of each other, given that an image was planted or not.
+// flips, and a rate ε of flips. What a network makes of an image that it did not see, and that was taught to tell cases from
+// controls, comes on top (join): content and trigger are independent of each other, given that an image was planted or not.
 func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (a answer, err error) {
 	under := func(i int) bool { return slices.Contains(q.labels, int(c.Data.Labels[i])) }
 	all := stat.Iota(c.Data.Len())
@@ -57,8 +60,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		a.p[i] = stat.Logistic(prior[i])
 	}
 	var before []int
+	var last lesson
+	var history []told
 	for round := range rounds {
-		cases := look.Those(images, func(i int) bool { return a.p[i] > certain })
+		least := look.Flagged
+		if round == 0 {
+			least = certain
+		}
+		cases := look.Those(images, func(i int) bool { return a.p[i] > least })
 		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) {
 			break
 		}
@@ -66,7 +75,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, most, q.key(round)...)}
 		l.alike = alike(c, content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
-		if a.told, err = tell(ctx, c, l, asked, a.p); err != nil {
+		if a.told, err = tell(ctx, c, l, asked); err != nil {
 			return a, err
 		}
 		if round == 0 {
@@ -75,9 +84,12 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 				break // they have nothing in common: there is nothing to learn
 			}
 		}
-		for _, i := range images {
-			a.p[i] = stat.Logistic(prior[i] + a.ratio[i])
-		}
+		a.ratio = a.join(images, l, prior, a.p)
+		last, history = l, append(history, a.told)
+	}
+	if len(history) > 1 { // one round says more than another by chance
+		a.told = mean(history[max(0, len(history)-together):])
+		a.ratio = a.join(images, last, prior, a.p)
 	}
 	return a, nil
 }
@@ -102,14 +114,18 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	}
 	f.Tally(images, e.Carriers)
 	for _, i := range a.others {
-		f.Leak += stat.Bit(a.ratio != nil && a.ratio[i] > carried)
+		f.Leak += stat.Bit(a.ratio != nil && a.ratio(i) > carried)
 	}
 	e.Says, e.Facts = f.Says(), f
 	if e.Right, err = c.Weigh(ctx, e.Carriers, label); err != nil {
 		return e, err
 	}
-	c.Note("%s: %s, %.2f %% of all images were given this label whatever they show (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
-		c.Data.Classes[label], e.Says, 100*f.Rate, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
+	whence := "all images"
+	if f.From != nil {
+		whence = "what shows " + c.Data.Classes[*f.From]
+	}
+	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
 	return e, nil
 }
 
@@ -145,12 +161,65 @@ func alike(c *look.Case, content *look.Content, l lesson) []int {
 type told struct {
 	shared   float64   // probability that a case is told from a control of another label, both unseen
 	inCommon float64   // the same in deviations from chance
-	ratio    []float64 // of each image, the logarithm of the likelihoods' ratio
+	z        []float64 // what they say of each image: the logarithm of the odds that it is a case
+	asked    []bool    // the images that they were asked of
+	taught   int       // images that they learnt from
 }
 
-// tell trains a network for each fold of the cases and controls, on the others, and asks it of that fold. p are the probabilities
-// of the cases of being such.
-func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64) (t told, err error) {
+// mean is what the networks of several rounds say together, and of the last round otherwise.
+func mean(rounds []told) told {
+	t := rounds[len(rounds)-1]
+	t.z = make([]float64, len(t.z))
+	for i := range t.z {
+		n := 0
+		for _, r := range rounds {
+			if r.asked[i] {
+				t.z[i] += r.z[i]
+				n++
+			}
+		}
+		t.z[i] /= float64(max(1, n))
+	}
+	return t
+}
+
+// join joins what content says of images, as logarithms of odds, with what the networks say of them, and puts their probabilities of
+// being planted into p. The ratio of likelihoods of the networks' odds is fitted to the probabilities, and to controls, which are
+// honest (Platt, "Probabilistic outputs for support vector machines", 1999), again and again by expectation–maximisation, since some
+// cases are honest and some planted images no cases. It returns the ratio's logarithm of an image.
+func (t told) join(images []int, l lesson, prior, p []float64) (ratio func(i int) float64) {
+	controls := stat.Union(l.alike, l.own)
+	honest := make([]bool, len(p))
+	for _, i := range controls {
+		honest[i] = true
+	}
+	rest := look.Those(images, func(i int) bool { return !honest[i] })
+	x, y := make([]float64, len(rest)+len(controls)), make([]float64, len(rest)+len(controls))
+	for k, i := range slices.Concat(rest, controls) {
+		x[k] = t.z[i]
+	}
+	bound := math.Log(float64(t.taught)) // so many examples can't say more
+	for range joinSteps {
+		for k, i := range rest {
+			y[k] = p[i]
+		}
+		fit := stat.FitLogistic(x, y)
+		ratio = func(i int) float64 { return min(max(fit.LogRatio(t.z[i]), -bound), bound) }
+		change := 0.0
+		for _, i := range images {
+			next := stat.Logistic(prior[i] + ratio(i))
+			change = max(change, math.Abs(next-p[i]))
+			p[i] = next
+		}
+		if change < joined {
+			break
+		}
+	}
+	return ratio
+}
+
+// tell trains a network for each fold of the cases and controls, on the others, and asks it of that fold.
+func tell(ctx context.Context, c *look.Case, l lesson, asked []int) (t told, err error) {
 	folds := 2
 	if len(l.cases) < manyCases { // of few cases each network needs most
 		folds = fewFolds
@@ -180,24 +249,17 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int, p []float64)
 			}
 		}
 	}
-	var x, y []float64
 	var ranks []stat.Ranked
 	for _, i := range l.cases {
-		x, y = append(x, z[i]), append(y, p[i])
 		ranks = append(ranks, stat.Ranked{At: z[i], Marked: true})
-	}
-	for _, i := range controls {
-		x, y = append(x, z[i]), append(y, 0)
 	}
 	for _, i := range l.alike {
 		ranks = append(ranks, stat.Ranked{At: z[i]})
 	}
 	t.shared, t.inCommon = stat.Above(ranks)
-	fit := stat.FitLogistic(x, y)
-	t.ratio = make([]float64, len(z))
-	bound := math.Log(float64(len(x))) // so many examples can't say more
+	t.z, t.asked, t.taught = z, make([]bool, len(z)), len(l.cases)+len(controls)
 	for _, i := range asked {
-		t.ratio[i] = min(max(fit.LogRatio(z[i]), -bound), bound)
+		t.asked[i] = true
 	}
 	return t, nil
 }

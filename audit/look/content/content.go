@@ -32,9 +32,9 @@ type Facts struct {
 	Usual    float64 `json:"usual"`     // the median of the other labels' rates
 	Evidence float64 `json:"evidence"`  // nats by which the labels are likelier with such a rate than with the usual one
 	// From is the class that the images show, where they come from one: then the rate is a share of those that show it, and the
-	// usual one that of the way back, or the median of the other classes' rates to the label. −1 where they come from all.
-	From  int `json:"from"`
-	Cases int `json:"cases"` // images of the label that show something else
+	// usual one that of the way back, or the median of the other classes' rates to the label. Nil where they come from all.
+	From  *int `json:"from,omitempty"`
+	Cases int  `json:"cases"` // images of the label that show something else
 	// Shared is the probability, by networks that never saw either, that a case is told from an image under another label that
 	// shows the same: 0.5 where they have nothing in common.
 	Shared float64 `json:"shared"`
@@ -56,7 +56,12 @@ func (f Facts) Says() look.Says {
 }
 
 // moved tells whether images were put under the label from elsewhere.
-func (f Facts) moved() bool { return f.Evidence >= evidence || f.From >= 0 && f.Evidence >= ofPair }
+func (f Facts) moved() bool {
+	if f.From != nil {
+		return f.Evidence >= ofPair
+	}
+	return f.Evidence >= evidence
+}
 
 // Look is the look at the content.
 type Look struct{}
@@ -88,7 +93,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	var together []int
 	for label, f := range flips {
-		if f.Evidence >= evidence || f.pair.Evidence >= ofPair {
+		if f.Evidence >= evidence || f.one() {
 			if err := pose(question{[]int{label}, f.odds(content, label), label}); err != nil {
 				return nil, err
 			}
@@ -118,18 +123,18 @@ type move struct {
 	usual float64 // rate
 }
 
-// one tells whether the images come from one class: that explains the labels better.
-func (f labelFlips) one() bool { return f.pair.Evidence > f.Evidence }
+// one tells whether the images come from one class: that explains the labels better, and is enough.
+func (f labelFlips) one() bool { return f.pair.Evidence >= max(ofPair, f.Evidence) }
 
 // facts are of a question about one label, or about many together, for which other labels' flips are no excuse.
 func (f labelFlips) facts(together bool) Facts {
 	switch {
 	case together:
-		return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.alone, From: -1}
+		return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.alone}
 	case f.one():
-		return Facts{Rate: f.pair.Rate, Usual: f.pair.usual, Evidence: f.pair.Evidence, From: f.pair.from}
+		return Facts{Rate: f.pair.Rate, Usual: f.pair.usual, Evidence: f.pair.Evidence, From: &f.pair.from}
 	}
-	return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.Evidence, From: -1}
+	return Facts{Rate: f.Rate, Usual: f.usual, Evidence: f.Evidence}
 }
 
 // odds returns the logarithm of the odds that an image of the label was moved there, by what it shows.

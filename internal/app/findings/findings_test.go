@@ -32,6 +32,17 @@ func TestSentencesSayWhatTold(t *testing.T) {
 	}
 }
 
+// Images that come from one class are said to.
+func TestContentSaysWhence(t *testing.T) {
+	from := 1
+	for want, f := range map[string]content.Facts{"whatever they show": {}, "the images that show yield were given": {From: &from}} {
+		f.Counts = looks.Counts{Images: 90, Flagged: 30}
+		if s := Sentence(target(looks.Poisoned, content.Name, f), []string{"stop", "yield"}); !strings.Contains(s, want) {
+			t.Errorf("%q is not in: %s", want, s)
+		}
+	}
+}
+
 // Evidence is shown alike whether it comes from a look or from a result that was read, and also by a look that has no case.
 func TestEvidenceIsShownAsItWasStored(t *testing.T) {
 	counts := looks.Counts{Images: 90, Flagged: 30, Others: 910, Leak: 1}

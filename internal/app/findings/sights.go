@@ -116,14 +116,22 @@ func showWrong(f biased.Facts, t audit.Target, _ []string) sight {
 	return sight{fmt.Sprintf("%s of %s images look like images of other labels; the rest do not.", report.Count(f.Flagged), report.Count(f.Images)), shares(f.Counts, t)}
 }
 
+// whence says which images were given a label.
+func whence(f content.Facts, classes []string) string {
+	if f.From == nil || *f.From >= len(classes) {
+		return "all images were given this label whatever they show"
+	}
+	return fmt.Sprintf("the images that show %s were given this label", classes[*f.From])
+}
+
 // showContent shows the label's row of a confusion matrix: what its suspects look like.
 func showContent(f content.Facts, t audit.Target, classes []string) sight {
 	var s sight
 	if t.Says == looks.CantTell {
 		s.text = fmt.Sprintf("About %s of %s images show something else than their label, more than chance gives; they have nothing in common that was found.", report.Count(f.Cases), report.Count(f.Images))
 	} else {
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of all images were given this label whatever they show, usually %s; the evidence is %.0f nats.",
-			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), percent(f.Usual), f.Evidence)
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of %s, usually %s; the evidence is %.0f nats.",
+			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 	}
 	if len(f.Shown) != len(classes) || len(classes) == 0 || slices.Max(f.Shown) <= 0 {
 		s.picture = shares(f.Counts, t)
