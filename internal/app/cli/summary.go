@@ -77,8 +77,10 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 	if c := v.Common(); c != nil && c.Says != look.NoEvidence {
 		a.row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
 	}
+	told := map[int]bool{} // labels: what speaks loudest comes first
 	for _, t := range v.Targets {
-		if t.Says != look.NoEvidence && t.Look != common.Name {
+		if t.Says != look.NoEvidence && t.Look != common.Name && !told[t.Label] {
+			told[t.Label] = true
 			n := look.CountsOf(t.Evidence)
 			a.row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
 		}
