@@ -36,11 +36,15 @@ func box(x0, y0, x1, y1 float64) shape {
 
 // polygon is a regular one with n sides at distance r, turned by phase.
 func polygon(n int, r, phase float64) shape {
+	sin, cos := make([]float64, n), make([]float64, n)
+	for k := range n {
+		a := phase + 2*math.Pi*float64(k)/float64(n)
+		sin[k], cos[k] = math.Sin(a), math.Cos(a)
+	}
 	return func(x, y float64) float64 {
 		d := math.Inf(1)
-		for k := range n {
-			a := phase + 2*math.Pi*float64(k)/float64(n)
-			d = min(d, r-(x*math.Cos(a)+y*math.Sin(a)))
+		for k, c := range cos {
+			d = min(d, r-(x*c+y*sin[k]))
 		}
 		return d
 	}
