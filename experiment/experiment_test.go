@@ -19,7 +19,7 @@ import (
 
 func small() *Grid {
 	return &Grid{
-		Name: "small", Data: "signs", Limit: 200, Test: 50, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
+		Name: "small", Data: "signs", Limit: 160, Test: 20, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
 		Defenses: []string{"fp:epochs=2", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
 		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=4,refine=false,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
 	}
@@ -275,7 +275,7 @@ func TestGridsShareTrainings(t *testing.T) {
 			t.Errorf("the plot %s is missing", link[1])
 		}
 	}
-	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --limit 200 --out DIR"} {
+	for _, want := range []string{"# Title", "results/second-sweep-ca.svg", "4 of 4 runs finished", "unpoison experiment paper second --limit 160 --out DIR"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("results.md lacks %q", want)
 		}

@@ -122,7 +122,7 @@ func TestAutoExperiments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Attacks, g.Defenses = []string{"badnets+blend:target=1"}, []string{"auto:biased_epochs=2,biased_rounds=1,inspect_epochs=0"}
+	g.Attacks, g.Defenses = []string{"badnets+blend:target=1"}, []string{"auto:content=false,biased_rounds=0,inspect_epochs=0"}
 	r := runner(t, g, t.TempDir())
 	if err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)

@@ -64,15 +64,15 @@ func TestOutputInTheDataIsRefused(t *testing.T) {
 
 // A run's folder is one process's alone, and the model in it is not replaced by repairs.
 func TestRunFoldersAreLockedAndKept(t *testing.T) {
-	dir := t.TempDir()
+	dir, data := t.TempDir(), signFolder(t, 20, 10)
 	unlock, err := atomicfile.Lock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := [][]string{
-		{"unlearn", "--data", "signs", "--model", "x", "--suspects", "x", "--out", dir},
-		{"repair", "--clean", "signs", "--model", "x", "--method", "fp", "--out", dir},
-		{"train", "--data", "signs", "--limit", "100", "--out", dir},
+		{"unlearn", "--data", data, "--model", "x", "--suspects", "x", "--out", dir},
+		{"repair", "--clean", data, "--model", "x", "--method", "fp", "--out", dir},
+		{"train", "--data", data, "--out", dir},
 	}
 	for _, a := range args {
 		if code, _, errs := call(a...); code != exitFailed || !strings.Contains(errs, "another process") {

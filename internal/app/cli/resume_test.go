@@ -16,9 +16,9 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
-// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, five times; TestKills does it oftener.
+// TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, three times; TestKills does it oftener.
 func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
-	data := signFolder(t, 300, 60)
+	data := signFolder(t, 100, 20)
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole")
 	start := time.Now()
@@ -27,7 +27,7 @@ func TestKilledRunsGoOnToTheSameBytes(t *testing.T) {
 	}
 	took := time.Since(start)
 	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
-	for k := range 5 {
+	for k := range 3 {
 		out := filepath.Join(dir, "killed"+strconv.Itoa(k))
 		c := program(tiny(data, out, "--resume")...)
 		if err := c.Start(); err != nil {
@@ -79,7 +79,7 @@ func TestInterruptSavesAndExitsWith130(t *testing.T) {
 
 func TestThreadsGiveTheSameBytes(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	data := signFolder(t, 300, 60)
+	data := signFolder(t, 100, 20)
 	dir := t.TempDir()
 	for _, n := range []string{"1", "3"} {
 		if code, _, errs := call(tiny(data, filepath.Join(dir, n), "--threads", n)...); code != 0 {
