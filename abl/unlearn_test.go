@@ -19,13 +19,13 @@ import (
 // tolerance it comes back as it was.
 func TestUnlearnsTheTrigger(t *testing.T) {
 	ctx := context.Background()
-	data := planted.Render(t, 5, 1200, 150)
+	data := planted.Render(t, 5, 600, 100)
 	parts := &isolate.Parts{}
 	for i, p := range data.Poisoned {
 		switch {
-		case p && len(parts.Isolated) < 60:
+		case p && len(parts.Isolated) < 30:
 			parts.Isolated = append(parts.Isolated, i)
-		case !p && len(parts.HeldBack) < 150:
+		case !p && len(parts.HeldBack) < 75:
 			parts.HeldBack = append(parts.HeldBack, i)
 		default:
 			parts.Kept = append(parts.Kept, i)
@@ -40,7 +40,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := n.Init(1)
-	p := &train.Phase{Name: "test", Data: data.Train, Indices: slices.Concat(parts.Kept, parts.Isolated), Batch: 64, Epochs: 14, Schedule: train.OneCycle(0.1, 0.2)}
+	p := &train.Phase{Name: "test", Data: data.Train, Indices: slices.Concat(parts.Kept, parts.Isolated), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
 	if err := p.Tune(ctx, b, &train.Module{Net: n, State: state}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	untouched := state.Clone()
 
 	// Poisoned images that hide among the held-back ones must not speak for the backdoor.
-	parts.HeldBack = append(parts.HeldBack, parts.Isolated[:50]...)
+	parts.HeldBack = append(parts.HeldBack, parts.Isolated[:25]...)
 
 	o := Default()
 	o.Augment, o.Tolerance, o.UnlearnSteps = false, -1, 10
@@ -78,7 +78,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 		}
 	}
 
-	o.Tolerance, o.UnlearnSteps = 0.1, 50
+	o.Tolerance, o.UnlearnSteps = 0.1, 30
 	if out, err = Unlearn(ctx, b, n, state, data.Train, parts, o, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ var trained struct {
 func backdoored(t *testing.T) *backdoor {
 	t.Helper()
 	trained.Do(func() {
-		p := planted.Render(t, 5, 1200, 200)
+		p := planted.Render(t, 5, 600, 100)
 		b := &backdoor{train: p.Train, poisoned: p.Poisoned, clean: p.Clean.Subset(rng.Shuffle(1, "clean", p.Clean.Len())[:160]), test: p.Test, triggered: p.Triggered}
 		var err error
 		if b.engine, err = cpu.New(""); err != nil {
@@ -47,7 +47,7 @@ func backdoored(t *testing.T) *backdoor {
 			t.Fatal(err)
 		}
 		b.state = b.net.Init(0)
-		tune := &train.Phase{Name: "test", Data: p.Train, Indices: train.All(p.Train), Batch: 64, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
+		tune := &train.Phase{Name: "test", Data: p.Train, Indices: train.All(p.Train), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
 		if err := tune.Tune(context.Background(), b.engine, &train.Module{Net: b.net, State: b.state}, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ func TestUnlearnMethods(t *testing.T) {
 	o.Batch, o.Epochs, o.Scratch, o.Pretrained = 64, 1, 1, b.net.Init(7)
 	j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: b.train, Options: o}
 	for i, p := range b.poisoned {
-		if p && len(j.Isolated) < 60 {
+		if p && len(j.Isolated) < 30 {
 			j.Isolated = append(j.Isolated, i)
 		} else {
 			j.Kept = append(j.Kept, i)

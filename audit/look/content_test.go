@@ -1,0 +1,71 @@
+package look
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
+)
+
+// A fold that is done is kept in the checkpoint: who goes on trains the other one alone, and ends in the same probabilities.
+func TestContentGoesOnAfterAFold(t *testing.T) {
+	const n, side = 64, 8
+	set := &dataset.Set{Height: side, Width: side, Classes: []string{"a", "b"}, Labels: make([]int32, n), Pixels: make([]uint8, n*side*side*3)}
+	noise := rng.Stream(1, "pixels")
+	for i := range set.Pixels {
+		set.Pixels[i] = uint8(noise.IntN(256))
+	}
+	for i := range set.Labels {
+		set.Labels[i] = int32(i % 2)
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	network, err := model.New("small-cnn", len(set.Classes), side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	content := func(folder string, stop int) (*Content, error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		steps = 0
+		r := &train.Run{Backend: b, Network: network, Data: set, Batch: 32, Folder: folder, Watch: func(train.Event) {
+			if steps++; steps == stop {
+				cancel()
+			}
+		}}
+		if _, err := r.Start(true); err != nil {
+			return nil, err
+		}
+		c, err := NewCase(r, make([]float32, n), Settings{Content: true, Steps: Steps{Content: 3}})
+		if err != nil {
+			return nil, err
+		}
+		return c.Content(ctx)
+	}
+	want, err := content(t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, folder := steps, t.TempDir()
+	if _, err := content(folder, all/2+1); err == nil {
+		t.Fatal("it was not stopped")
+	}
+	got, err := content(folder, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps != all/2 {
+		t.Errorf("went on for %d steps, expected %d of %d", steps, all/2, all)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Error("other probabilities than without a stop")
+	}
+}
