@@ -53,8 +53,8 @@ type styled struct {
 	transfer, injector *model.Network
 	transferState      model.State
 	injectors          []model.State // one a round
-	f                  *gx.Function
-	detox              []*gx.Function
+	f                  train.Function
+	detox              []train.Function
 }
 
 // Settings of the style transfer and of detoxification.
@@ -325,7 +325,7 @@ func movedUp(before, styled []float32) (pick, goal []float32, total float64) {
 
 // compile makes the functions that apply the transfer and the injectors.
 func (d *styled) compile(l *Lab) error {
-	one := func(n *model.Network, state model.State) (*gx.Function, error) {
+	one := func(n *model.Network, state model.State) (train.Function, error) {
 		return l.frozen(n.Arch, n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 			return []*Node{imageOf(net(gx.Input(g, "x", generatorBatch, n.Height, n.Width, 3)))}
 		})

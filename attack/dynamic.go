@@ -50,7 +50,7 @@ type inputAware struct {
 	Dynamic
 	pattern, mask           *model.Network
 	patternState, maskState model.State
-	f                       *gx.Function
+	f                       train.Function
 }
 
 // Settings of the published attack, but for the rate and the mask's density, 0.032 there.

@@ -12,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
 )
 
 var featureCollision = Method{
@@ -132,7 +133,7 @@ func (f *collision) Apply(ctx context.Context, b *Batch) error {
 	if b.Test {
 		return f.patch.Apply(ctx, b)
 	}
-	features := func(name string, grad bool) (*gx.Function, error) {
+	features := func(name string, grad bool) (train.Function, error) {
 		return f.lab.frozen(name, f.net, f.state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 			x := gx.Input(g, "x", perturbBatch, b.Set.Height, b.Set.Width, 3)
 			h := net(x).Taps["features"]

@@ -7,9 +7,9 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
 )
 
 // encoderDecoder makes images of the input's size with the given channels, before any squashing.
@@ -52,7 +52,7 @@ const generatorBatch = 64
 
 // paint replaces images by what f makes of them. Its inputs from first on are the images and, if more is given, what that
 // returns for a batch of them.
-func paint(ctx context.Context, f *gx.Function, first int, b *Batch, more func(at []int) any) error {
+func paint(ctx context.Context, f train.Function, first int, b *Batch, more func(at []int) any) error {
 	size := b.Set.ImageBytes()
 	x := make([]float32, generatorBatch*size)
 	for lo := 0; lo < len(b.At); lo += generatorBatch {

@@ -54,7 +54,7 @@ type messenger struct {
 	ISSBA
 	encoder, decoder           *model.Network
 	encoderState, decoderState model.State
-	f                          *gx.Function
+	f                          train.Function
 	secret                     []float32 // the attack's message
 }
 

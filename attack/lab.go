@@ -18,7 +18,6 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -222,7 +221,7 @@ func (l *Lab) Clean(ctx context.Context, set *dataset.Set) (*model.Network, mode
 }
 
 // frozen compiles a computation over a network whose tensors stay; see train.Frozen.
-func (l *Lab) frozen(name string, n *model.Network, state model.State, build func(g *Graph, net func(x *Node) *model.Graphed) []*Node) (*gx.Function, error) {
+func (l *Lab) frozen(name string, n *model.Network, state model.State, build func(g *Graph, net func(x *Node) *model.Graphed) []*Node) (train.Function, error) {
 	return train.Frozen(l.Backend, name, n, state, build)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
 )
 
 // stamp is a pattern behind a mask: x·(1−m) + p·m, both [H,W,3] from 0 to 1. Trojan and LBA optimise
@@ -104,7 +105,7 @@ const patchBatch = 64
 // optimise descends the loss of stamped images over the pattern, starting from random pixels. The
 // images of a step are drawn from pool.
 func (s *stamp) optimise(ctx context.Context, l *Lab, steps int, set *dataset.Set, pool []int, n *model.Network, state model.State, loss func(*model.Graphed) *Node) error {
-	var f *gx.Function
+	var f train.Function
 	f, err := l.frozen("optimise a patch", n, state, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
 		p := gx.Input(g, "pattern", s.h, s.w, 3)
 		x := gx.Input(g, "x", patchBatch, s.h, s.w, 3)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/train"
 )
 
 // perturbBatch is how many images are perturbed at a time.
@@ -83,7 +83,7 @@ func (p *perturbation) run(ctx context.Context, l *Lab, b *Batch) error {
 }
 
 // gradientOf calls f with the images (and what follows them) and reads its output 0.
-func gradientOf(f *gx.Function, first int, x, grad []float32, rest ...any) error {
+func gradientOf(f train.Function, first int, x, grad []float32, rest ...any) error {
 	if err := f.Call(first, append([]any{x}, rest...)...); err != nil {
 		return err
 	}
