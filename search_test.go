@@ -137,9 +137,10 @@ func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 600, 10)
 	o, a := recipe(), short()
 	a.Epochs, a.Rounds, a.Content, a.Pixels = 4, 2, true, false
+	o.IsolateEpochs, o.TuneEpochs = 3, 2
 	search := func(ctx context.Context, s train.Settings) (*Result, error) {
 		return run(ctx, &dataset.Data{Layout: "folder", Train: d.Train}, Options{
-			Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, Features: shown{10}, steps: look.Steps{Round: 16, Plain: 60},
+			Recipe: &o.Recipe, Isolate: &o.Options, Search: &a, Settings: s, Features: shown{10}, steps: look.Steps{Round: 16, Plain: 40},
 		}, true)
 	}
 	whole, err := search(context.Background(), train.Settings{Folder: t.TempDir()})

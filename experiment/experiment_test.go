@@ -20,8 +20,8 @@ import (
 func small() *Grid {
 	return &Grid{
 		Name: "small", Data: "signs", Limit: 160, Test: 20, Model: "small-cnn", Attacks: []string{"none", "badnets:patch_size=5,target=9"},
-		Defenses: []string{"fp:epochs=2", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
-		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=4,refine=false,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
+		Defenses: []string{"fp:epochs=1", "abl", "unlearn:ft-last"}, Seeds: []uint64{0, 1}, Clean: 0.3,
+		Settings: "batch=32,isolate_epochs=1,tune_epochs=2,unlearn_steps=2,refine=false,isolation=0.05", Plots: []string{"separation", "curves", "sweep"},
 	}
 }
 
