@@ -136,7 +136,7 @@ func (s shown) Row(i int) []float32 {
 func TestGoesOnAfterAStop(t *testing.T) {
 	d := planted.Render(t, 1, 600, 10)
 	o, a := recipe(), short()
-	a.Epochs, a.Rounds, a.Content, a.Pixels = 4, 2, true, false
+	a.Epochs, a.Rounds, a.Share, a.Content, a.Pixels = 4, 2, 0.02, true, false // several labels are looked into
 	o.IsolateEpochs, o.TuneEpochs = 3, 2
 	search := func(ctx context.Context, s train.Settings) (*Result, error) {
 		return run(ctx, &dataset.Data{Layout: "folder", Train: d.Train}, Options{
