@@ -134,7 +134,7 @@ func (a *app) root() *cobra.Command {
 images with a trigger are enough to own a model. unpoison finds them while it
 trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning.`,
 		Example: `  unpoison demo                              see it work in two minutes
-  unpoison audit --data DIR                  what is suspicious in this data?
+  unpoison audit --data DIR --out audit      what is suspicious in this data?
   unpoison train --data DIR --out run        a clean model from it
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -179,6 +179,9 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if c.Flags().Lookup("data") != nil {
+			return usagef("%s takes no argument, got %q: images are named by --data %s", c.CommandPath(), args[0], args[0])
+		}
 		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
 	}
 	return nil
