@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/printable"
 )
@@ -175,6 +177,14 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 	}
 	complete(root)
 	return root
+}
+
+// program is how this program was called, for commands that people paste: a build that lies in no folder of the PATH needs its own.
+func program() string {
+	if name := os.Args[0]; filepath.Base(name) != name {
+		return words.Quote(name)
+	}
+	return "unpoison"
 }
 
 func noArgs(c *cobra.Command, args []string) error {
