@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+	"strings"
 )
 
 //go:embed style.css
@@ -35,6 +36,21 @@ type Answer struct {
 
 // Step is something to do, with a command where there is one.
 type Step struct{ Text, Command string }
+
+// Words are the words of the command, each with the space after it. Lines are not broken within an option.
+func (s Step) Words() []Word {
+	var all []Word
+	for text := range strings.SplitAfterSeq(s.Command, " ") {
+		all = append(all, Word{text, strings.HasPrefix(text, "-")})
+	}
+	return all
+}
+
+// Word is a word of a command.
+type Word struct {
+	Text   string
+	Option bool
+}
 
 // Strip shows what images have in common: the pattern, and pairs of an image that carries it and one that does not.
 type Strip struct {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/audit/look"
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -144,17 +145,19 @@ func failing(on string, findings bool) (look.Says, error) {
 // findings says what an audit found that is news; empty if nothing.
 func findings(r *runs.Result, folder string) string {
 	v, b := r.Verdict, r.Baseline
+	page := filepath.Join(folder, runs.ReportFile)
+	next := "\ngo through them: " + program() + " review " + words.Quote(folder)
 	switch {
 	case v.Says == look.NoEvidence, b != nil && b.New() == 0:
 		return ""
 	case v.Removed == 0:
-		return fmt.Sprintf("whether images were planted can't be told; see %s", filepath.Join(folder, runs.ReportFile))
+		return fmt.Sprintf("whether images were planted can't be told; see %s", page)
 	case b != nil:
 		return fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
 	case v.Says == look.Shortcut:
-		return fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))
+		return fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s%s", v.Removed, 100*v.Rate, page, next)
 	}
-	return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s", v.Removed, 100*v.Rate, filepath.Join(folder, runs.SuspectsFile))
+	return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
 }
 
 // say prints for people, not for programs.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,18 +15,28 @@ import (
 var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 // dataSuffixes are those of files that say more than a folder of images does: what is wrong with them, their reader knows.
-var dataSuffixes = []string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".tar", ".gz", ".zst", ".npy", ".npz", ".bin", ".zip"}
+var dataSuffixes = []string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".tar", ".gz", ".zst", ".npy", ".npz", ".bin"}
+
+// archives are the endings of files that have to be unpacked first.
+var archives = []string{".zip", ".7z", ".rar"}
 
 // mostLooked bounds how many files are looked at to explain an error.
 const mostLooked = 20_000
 
-// explain returns an error that shows the expected layout, if the folder is what people have who try this for the first
-// time: images that are in no folders of classes, or all in one, or none at all. Otherwise it returns err.
+// explain returns an error that shows the expected layout, if the data are what people have who try this for the first
+// time: images that are in no folders of classes, or all in one, or none at all, an archive or a single picture.
+// Otherwise it returns err.
 func explain(dir string, err error) error {
-	if st, statErr := os.Stat(dir); statErr != nil || !st.IsDir() {
+	st, statErr := os.Stat(dir)
+	switch {
+	case errors.Is(statErr, fs.ErrNotExist) && errors.Is(err, fs.ErrNotExist) && !strings.Contains(dir, ":"):
+		return layout(fmt.Sprintf("there is no %s", dir), "DIR", "")
+	case statErr != nil:
 		return err
+	case !st.IsDir():
+		return explainFile(dir, err)
 	}
-	looked, images, first, folder, strange := 0, 0, "", "", false
+	looked, images, first, folder, packed, strange := 0, 0, "", "", "", false
 	walkErr := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if looked++; err != nil || looked > mostLooked {
 			strange = true
@@ -32,6 +44,8 @@ func explain(dir string, err error) error {
 		}
 		switch suffix := strings.ToLower(filepath.Ext(path)); {
 		case e.IsDir():
+		case slices.Contains(archives, suffix):
+			packed = path
 		case slices.Contains(dataSuffixes, suffix) || !e.Type().IsRegular():
 			strange = true
 		case slices.Contains(imageSuffixes, suffix):
@@ -46,17 +60,34 @@ func explain(dir string, err error) error {
 	if walkErr != nil || strange {
 		return err
 	}
-	name := filepath.Base(filepath.Clean(dir))
-	found := "there are no images in " + dir
-	if images > 0 {
-		found = dir + " holds images, and no folders that say what they show"
-		if class := filepath.Base(folder); folder != filepath.Clean(dir) {
-			found = fmt.Sprintf("all images in %s lie in one folder, %s; a classifier tells at least two classes apart", dir, class)
-		}
+	switch class := filepath.Base(folder); {
+	case packed != "":
+		return unpack(packed)
+	case images == 0:
+		return layout("there are no images in "+dir, dir, "")
+	case folder != filepath.Clean(dir):
+		return layout(fmt.Sprintf("all images in %s lie in one folder, %s; a classifier tells at least two classes apart", dir, class), dir, first)
 	}
-	if first == "" {
-		first = "1.jpg"
+	return layout(dir+" holds images, and no folders that say what they show", dir, first)
+}
+
+// explainFile is explain for a single file.
+func explainFile(file string, err error) error {
+	switch suffix := strings.ToLower(filepath.Ext(file)); {
+	case slices.Contains(archives, suffix):
+		return unpack(file)
+	case slices.Contains(imageSuffixes, suffix):
+		return layout(file+" is a single image", "DIR", filepath.Base(file))
 	}
+	return err
+}
+
+func unpack(archive string) error {
+	return layout(fmt.Sprintf("%s is an archive: unpack it, and name the folder", archive), strings.TrimSuffix(filepath.Base(archive), filepath.Ext(archive)), "")
+}
+
+// layout says what was found, and what was expected in the folder; first is an image's name.
+func layout(found, dir, first string) error {
 	return fmt.Errorf(`%s.
 Expected a folder for each class, with its images in it:
 
@@ -68,5 +99,5 @@ or a table with a line for each image, %[2]s/labels.csv:
   path,label
   %[3]s,cat
 
-unpoison data --help lists the other layouts`, found, name, first)
+unpoison data --help lists the other layouts`, found, filepath.Base(filepath.Clean(dir)), cmp.Or(first, "1.jpg"))
 }

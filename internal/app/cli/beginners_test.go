@@ -25,6 +25,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		"class and stray": {[]string{"cat/p1.jpg", "p2.jpg"}, ""},
 		"a table":         {[]string{"p1.jpg", "labels.csv"}, ""},
 		"arrays":          {[]string{"x_train.npy"}, ""},
+		"an archive":      {[]string{"photos.zip"}, "photos.zip is an archive: unpack it"},
 	} {
 		dir := filepath.Join(t.TempDir(), "photos")
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -49,6 +50,20 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		code, _, errs := call("audit", "--data", dir, "--out", filepath.Join(t.TempDir(), "out"))
 		if code != exitFailed || !strings.Contains(errs, c.want) || !strings.Contains(errs, "\n  photos/cat/") || !strings.Contains(errs, "path,label\n") {
 			t.Errorf("%s: %d, %s", name, code, errs)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "photos")
+	for _, c := range []struct{ file, want string }{
+		{file + ".zip", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + "-not-there", "there is no "},
+	} {
+		if !strings.Contains(c.want, "no ") {
+			if err := os.WriteFile(c.file, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		code, _, errs := call("audit", "--data", c.file, "--out", filepath.Join(t.TempDir(), "out"))
+		if code != exitFailed || !strings.Contains(errs, c.want) || !strings.Contains(errs, "/dog/2.jpg") {
+			t.Errorf("%s: %d, %s", c.file, code, errs)
 		}
 	}
 	if err := explain("missing", reader); !errors.Is(err, reader) {

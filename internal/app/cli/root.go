@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/printable"
 )
@@ -134,7 +136,7 @@ func (a *app) root() *cobra.Command {
 images with a trigger are enough to own a model. unpoison finds them while it
 trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning.`,
 		Example: `  unpoison demo                              see it work in two minutes
-  unpoison audit --data DIR                  what is suspicious in this data?
+  unpoison audit --data DIR --out audit      what is suspicious in this data?
   unpoison train --data DIR --out run        a clean model from it
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -177,8 +179,19 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 	return root
 }
 
+// program is how this program was called, for commands that people paste: a build that lies in no folder of the PATH needs its own.
+func program() string {
+	if name := os.Args[0]; filepath.Base(name) != name {
+		return words.Quote(name)
+	}
+	return "unpoison"
+}
+
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if c.Flags().Lookup("data") != nil {
+			return usagef("%s takes no argument, got %q: images are named by --data %s", c.CommandPath(), args[0], args[0])
+		}
 		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
 	}
 	return nil

@@ -72,6 +72,18 @@ func TestEvidenceIsShownAsItWasStored(t *testing.T) {
 	}
 }
 
+// A lead says that labels contradict what images show only where they were compared.
+func TestLeadsSayWhatWasCompared(t *testing.T) {
+	for _, right := range []*looks.Right{nil, {Suspects: 0.1, Rest: 0.9}} {
+		found := target(looks.Poisoned, pixels.Name, pixels.Facts{Counts: looks.Counts{Images: 90, Flagged: 30}})
+		found.Right = right
+		c := &Case{Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 30, Targets: []audit.Target{found}}, Images: 1000}
+		if lead := c.Head().Lead; strings.Contains(lead, "contradict") == (right == nil) {
+			t.Errorf("%v: %s", right, lead)
+		}
+	}
+}
+
 // Every word that a verdict can say has its words, a step to take, and no placeholder is left in a command.
 func TestEveryWordHasAHead(t *testing.T) {
 	for says := looks.NoEvidence; !strings.HasPrefix(says.String(), "Says("); says++ {

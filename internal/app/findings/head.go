@@ -7,7 +7,9 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	looks "github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -37,6 +39,9 @@ func (c *Case) Head() *report.Head {
 	if strings.Contains(w.lead, "%s") {
 		h.Lead = fmt.Sprintf(w.lead, c.subject())
 	}
+	if v.Says == looks.Poisoned && unweighed(Told(v)) {
+		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are right was not looked at."
+	}
 	h.Sure, h.Label = c.sure(w), c.label()
 	h.Strip.Note = w.looks
 	h.Looks.Text = []string{w.looks}
@@ -47,6 +52,16 @@ func (c *Case) Head() *report.Head {
 		h.Next = reviewing
 	}
 	return h
+}
+
+// unweighed tells whether nothing compared the labels of what was found with what the images show, as without the look at content.
+func unweighed(told []audit.Target) bool {
+	for _, t := range told {
+		if t.Right != nil || t.Look != pixels.Name && t.Look != biased.Name {
+			return false
+		}
+	}
+	return len(told) > 0
 }
 
 // Told are the targets that say what the verdict says, one a label.

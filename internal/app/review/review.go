@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ import (
 
 // Review is one reviewer's work on a run. Its methods may be called from several goroutines.
 type Review struct {
+	Program string // how commands call the program; unpoison if empty
+
 	run      string
 	data     *dataset.Set
 	summary  *summary
@@ -150,8 +153,8 @@ const DecisionsFile = "decisions.csv"
 // Command returns the command line that filters the data by the decisions that Write stores.
 func (r *Review) Command() string {
 	spec, _ := DataSpec(r.run)
-	return fmt.Sprintf("unpoison data filter --data %s --suspects %s --decisions %s --out clean",
-		findings.Quote(spec), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
+	return fmt.Sprintf("%s data filter --data %s --suspects %s --decisions %s --out clean",
+		cmp.Or(r.Program, "unpoison"), findings.Quote(spec), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
 }
 
 // Write stores the decisions that hold as the CSV which data filter takes: the reviewer's own, and, on images that they left
