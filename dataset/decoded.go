@@ -125,7 +125,7 @@ func (w *decodedWriter) finish(records int) (string, error) {
 	tail = binary.LittleEndian.AppendUint64(append(tail, sum[:]...), uint64(len(head)))
 	_, err = w.out.Write(append(tail, decodedMagic...))
 	path := filepath.Join(filepath.Dir(w.file.Name()), w.head.name(records, w.digests))
-	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o644), w.file.Sync(), w.file.Close()); err == nil {
+	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o444), w.file.Sync(), w.file.Close()); err == nil {
 		err = os.Rename(w.file.Name(), path)
 	}
 	return path, err
@@ -204,15 +204,22 @@ func (d *decodedFile) load() (*mapping, []byte, error) {
 	wrong := make([]bool, len(d.Sums))
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
+	lost := make([]error, workers)
 	for w := range workers {
 		wg.Go(func() {
-			for k := w; k < len(wrong); k += workers {
-				block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
-				wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k]
-			}
+			defer Lost(&lost[w])
+			m.guard(func() {
+				for k := w; k < len(wrong); k += workers {
+					block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
+					wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k]
+				}
+			})
 		})
 	}
 	wg.Wait()
+	if err := errors.Join(lost...); err != nil {
+		return nil, nil, err
+	}
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/printable"
 )
@@ -106,7 +107,7 @@ func (a *app) execute(ctx context.Context) int {
 	root.SetArgs(a.args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	c, err := root.ExecuteContextC(ctx)
+	c, err := executed(ctx, root)
 	var usage *usageError
 	var findings *findingsError
 	switch {
@@ -124,6 +125,13 @@ func (a *app) execute(ctx context.Context) int {
 	}
 	fmt.Fprintf(a.err, "unpoison: %v\n", err)
 	return exitFailed
+}
+
+// executed runs a command. A mapped file that is lost ends it with an error.
+func executed(ctx context.Context, root *cobra.Command) (c *cobra.Command, err error) {
+	defer dataset.Lost(&err)
+	c = root
+	return root.ExecuteContextC(ctx)
 }
 
 func (a *app) root() *cobra.Command {
