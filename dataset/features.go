@@ -167,6 +167,7 @@ type lists struct {
 	start  []int32 // per row: which list it has, −1 for none
 	n      int     // lists
 	have   int     // of the last one
+	most   int64   // values that the file may have
 }
 
 func (l *lists) end() error {
@@ -207,6 +208,8 @@ func (l *lists) add(v parquet.Value) error {
 		return notFinite(row, l.have, x)
 	case l.have == maxList:
 		return fmt.Errorf("row %d: more than %d numbers", row, maxList)
+	case int64(len(l.values)) >= l.most:
+		return fmt.Errorf("row %d: more than %d numbers in a file of that size", row, l.most)
 	}
 	l.values, l.have = append(l.values, x), l.have+1
 	return nil

@@ -89,7 +89,7 @@ func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, erro
 		if err != nil {
 			return err
 		}
-		joined = image >= 0
+		joined, l.most = image >= 0, 1<<20+maxRatio*p.Size()
 		for i, g := range p.RowGroups() {
 			for _, c := range []int{features, image} {
 				if c < 0 {

@@ -88,6 +88,9 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		}
 		return nil, fmt.Errorf("data %s: no layout recognised; the layouts are\n%s", dir, strings.Join(names, "\n"))
 	}
+	if o.Store != "" && liesIn(o.Store, dir) {
+		return nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
+	}
 	d, err := open(ctx, l, dir, o)
 	if err != nil {
 		if ctx.Err() != nil {
