@@ -250,8 +250,10 @@ func (d *decodedFile) load() (*mapping, []byte, error) {
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(lost...); err != nil {
-		return nil, nil, err
+	for _, err := range lost {
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())

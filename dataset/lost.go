@@ -11,7 +11,7 @@ import (
 type LostError struct{ File string }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s was cut off or can't be read any more while it was in use; what needs it stops here", e.File)
+	return fmt.Sprintf("%s was cut off, or can't be read any more, while it was in use", e.File)
 }
 
 // Lost is to be deferred. It turns a panic with a LostError into the error, and lets others pass.
