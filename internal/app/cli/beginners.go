@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/dataset"
 )
 
 // imageSuffixes are the names' endings that images mostly have.
@@ -21,6 +24,11 @@ const mostLooked = 20_000
 // explain returns an error that shows the expected layout, if the folder is what people have who try this for the first
 // time: images that are in no folders of classes, or all in one, or none at all. Otherwise it returns err.
 func explain(dir string, err error) error {
+	var none *dataset.UnrecognisedError
+	var record *dataset.RecordError
+	if !errors.As(err, &none) && !strings.HasPrefix(err.Error(), "data folder:") || errors.As(err, &record) {
+		return err // of files that were recognised
+	}
 	if st, statErr := os.Stat(dir); statErr != nil || !st.IsDir() {
 		return err
 	}
