@@ -61,7 +61,8 @@ func Train(ctx context.Context, data *dataset.Data, o Options) (*Result, error) 
 	return run(ctx, data, o, true)
 }
 
-func run(ctx context.Context, data *dataset.Data, o Options, full bool) (*Result, error) {
+func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Result, err error) {
+	defer dataset.Lost(&err)
 	recipe, ranking, search := o.fit(data)
 	if err := errors.Join(search.Check(), ranking.Check()); err != nil {
 		return nil, err

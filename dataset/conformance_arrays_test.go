@@ -1,8 +1,11 @@
 package dataset
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +59,21 @@ func writeTinyNumPy(t testing.TB, dir string, s *tiny) {
 		put(t, filepath.Join(dir, "x_"+part+".npy"), npy("|u1", dims, s.pixels(images)))
 		put(t, filepath.Join(dir, "y_"+part+".npy"), npy("<i8", []int{len(images), width}, labels))
 	}
+}
+
+// writeTinyNPZ packs the arrays in one archive.
+func writeTinyNPZ(t testing.TB, dir string, s *tiny) {
+	loose := t.TempDir()
+	writeTinyNumPy(t, loose, s)
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	if err := w.AddFS(os.DirFS(loose)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "data.npz"), b.Bytes())
 }
 
 func writeTinyIDX(t testing.TB, dir string, s *tiny) {

@@ -46,6 +46,7 @@ var holders = []holder{
 	{"Parquet", "parquet", writeTinyParquet, ownNames, true, true, true, true, "data/%s-00000-of-00001.parquet, row %d", ""},
 	{"WebDataset", "webdataset", writeTinyShard, ownNames, true, true, true, true, "%s-000.tar/%03d", "train-000.tar"},
 	{"NumPy", "numpy", writeTinyNumPy, numberedNames("%d"), true, true, false, false, "y_%s, row %d", "x_train.npy"},
+	{"NPZ", "numpy", writeTinyNPZ, numberedNames("%d"), true, true, false, false, "y_%s, row %d", ""},
 	{"IDX", "idx", writeTinyIDX, numberedNames("%d"), false, true, false, false, "", "train-images-idx3-ubyte"},
 	{"CIFAR-10", "cifar10", writeTinyCIFAR("data_batch_1.bin", "test_batch.bin", "batches.meta.txt", 1), ownNames, true, false, false, false, "data_batch_1.bin, row %d", "data_batch_1.bin"},
 	{"CIFAR-100", "cifar100", writeTinyCIFAR("train.bin", "test.bin", "fine_label_names.txt", 2), ownNames, true, false, false, false, "train.bin, row %d", "train.bin"},
@@ -189,13 +190,13 @@ var conformanceCases = []conformanceCase{
 		name: "a label that is no class", applies: of("Parquet", "CIFAR-10", "CIFAR-100", "CIFAR Python", "GTSRB"), answer: refused,
 		change: func(s *tiny) { s.train[4].odd = 17 }, says: []string{"@4", "a label from 0 to 2", "17"}, rest: func(s *tiny) { drop(s, 4) },
 	},
-	{name: "labels that are one-hot lists", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy"), answer: isRead, change: func(s *tiny) { s.lists = true }, check: func(t *testing.T, d *Data, s *tiny) bool {
+	{name: "labels that are one-hot lists", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy", "NPZ"), answer: isRead, change: func(s *tiny) { s.lists = true }, check: func(t *testing.T, d *Data, s *tiny) bool {
 		if d.Train.Digest() != (&holder{names: ownNames}).expected(s, s.train).Digest() {
 			t.Error("other images or labels")
 		}
 		return true
 	}},
-	{name: "several labels an image", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy"), answer: refused, change: func(s *tiny) {
+	{name: "several labels an image", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy", "NPZ"), answer: refused, change: func(s *tiny) {
 		s.lists = true
 		for i := range s.train {
 			s.train[i].odd = []int{1, 1, 0}

@@ -22,7 +22,7 @@ import (
 type Set struct {
 	Height, Width int
 	Classes       []string
-	Pixels        []uint8 // N × Height × Width × 3, or × 1 if Grey; rows from the top
+	Pixels        []uint8 // N × Height × Width × 3, or × 1 if Grey; rows from the top. Nil in a part of a set that is mapped: see Image
 	Labels        []int32 // indices into Classes
 	Grey          bool    // all images are grey and one channel is kept; Image still is RGB
 
@@ -32,7 +32,9 @@ type Set struct {
 
 	digests []ImageDigest // per image; empty: of the pixels in memory
 
-	mapped *mapping // what Pixels are a part of; nil: memory
+	mapped *mapping // what the pixels are a part of; nil: memory
+	whole  []uint8  // the pixels of a mapped set that this is a part of
+	place  []int32  // per image: its place in whole; nil: the pixels are this set's
 
 	tables   []string // files that name images
 	table    []int32  // per image: index into tables; empty if no table names any
@@ -54,14 +56,26 @@ func (s *Set) stored() int {
 }
 
 // Image returns the RGB bytes of image i: the set's own, or of a grey set a copy, so that only what Clone and Subset return
-// can be changed by them.
+// can be changed by them. It panics with a LostError if the image is in a mapped file that was cut off meanwhile.
 func (s *Set) Image(i int) []uint8 {
-	n := s.stored()
-	own := s.Pixels[i*n : (i+1)*n : (i+1)*n]
+	own := s.own(i)
 	if !s.Grey {
 		return own
 	}
-	return appendRGB(make([]uint8, 0, 3*n), own)
+	return appendRGB(make([]uint8, 0, 3*len(own)), own)
+}
+
+// own returns the bytes of image i as they are kept.
+func (s *Set) own(i int) []uint8 {
+	from, n := s.Pixels, s.stored()
+	if s.place != nil {
+		from, i = s.whole, int(s.place[i])
+	}
+	own := from[i*n : (i+1)*n : (i+1)*n]
+	if s.mapped != nil {
+		s.mapped.look(own)
+	}
+	return own
 }
 
 // view is Image for looking only: of a grey set in scratch, until its next use.
@@ -69,8 +83,7 @@ func (s *Set) view(i int, scratch *[]uint8) []uint8 {
 	if !s.Grey {
 		return s.Image(i)
 	}
-	n := s.stored()
-	*scratch = appendRGB((*scratch)[:0], s.Pixels[i*n:(i+1)*n])
+	*scratch = appendRGB((*scratch)[:0], s.own(i))
 	return *scratch
 }
 
@@ -149,16 +162,20 @@ func (s *Set) Listed(i int) (table string, row int) {
 	return s.tables[s.table[i]], int(s.tableRow[i])
 }
 
-// Subset returns a copy with the images of the given indices, in that order, whose pixels and labels can be changed.
+// Subset returns a copy with the images of the given indices, in that order, whose pixels and labels can be changed. Of a set
+// that is mapped it is mapped too, unless the set is grey.
 func (s *Set) Subset(indices []int) *Set { return s.pick(indices).inRGB() }
 
 // pick is Subset without the promise that Image can be changed.
 func (s *Set) pick(indices []int) *Set {
-	n := s.stored()
 	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, Grey: s.Grey, tables: s.tables}
-	t.Pixels = make([]uint8, 0, n*len(indices))
+	if !t.share(s, indices) {
+		t.Pixels = make([]uint8, 0, s.stored()*len(indices))
+	}
 	for _, i := range indices {
-		t.Pixels = append(t.Pixels, s.Pixels[i*n:(i+1)*n]...)
+		if t.mapped == nil {
+			t.Pixels = append(t.Pixels, s.own(i)...)
+		}
 		t.Labels = append(t.Labels, s.Labels[i])
 		if i < len(s.file) {
 			t.file = append(t.file, s.file[i])
@@ -181,21 +198,23 @@ func (s *Set) Clone() *Set {
 	if s.Grey {
 		return t.inRGB()
 	}
-	if s.mapped != nil {
-		if pixels, err := s.mapped.again(); err == nil {
-			t.Pixels = pixels[:len(s.Pixels):len(s.Pixels)]
-			return &t
+	if !t.share(s, nil) {
+		t.Pixels, t.place, t.whole, t.mapped = make([]uint8, 0, s.Len()*s.stored()), nil, nil, nil
+		for i := range s.Len() {
+			t.Pixels = append(t.Pixels, s.own(i)...)
 		}
-		t.mapped = nil
 	}
-	t.Pixels = slices.Clone(s.Pixels)
 	return &t
 }
 
 // inRGB gives a grey set three channels.
 func (s *Set) inRGB() *Set {
 	if s.Grey {
-		s.Pixels, s.Grey, s.mapped = appendRGB(make([]uint8, 0, 3*len(s.Pixels)), s.Pixels), false, nil
+		pixels := make([]uint8, 0, s.Len()*s.ImageBytes())
+		for i := range s.Len() {
+			pixels = appendRGB(pixels, s.own(i))
+		}
+		s.Pixels, s.Grey, s.mapped, s.whole, s.place = pixels, false, nil, nil, nil
 	}
 	return s
 }
@@ -254,13 +273,9 @@ func (s *Set) Digest() string {
 		binary.LittleEndian.PutUint64(head[8*i:], uint64(v))
 	}
 	h.Write(head[:])
-	if s.Grey {
-		var scratch []uint8
-		for i := range s.Labels {
-			h.Write(s.view(i, &scratch))
-		}
-	} else {
-		h.Write(s.Pixels)
+	var scratch []uint8
+	for i := range s.Labels {
+		h.Write(s.view(i, &scratch))
 	}
 	buf := make([]byte, 4*s.Len())
 	for i, l := range s.Labels {

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // A file of decoded images: the pixels of one image after another, then the digest of each image file that they were made of,
@@ -76,16 +78,45 @@ type decodedWriter struct {
 	file    *os.File
 	out     *bufio.Writer
 	sum     uint32
-	block   int // bytes in the block that sum is of
+	block   int    // bytes in the block that sum is of
+	unlock  func() // tells others that nobody writes the file any more
 }
 
+// newDecodedWriter begins a file in a folder, from which it removes what writers left that were killed.
 func newDecodedWriter(dir string, head decodedHead) (*decodedWriter, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if path := filepath.Join(dir, e.Name()); abandoned(path) {
+			os.Remove(path)
+		}
+	}
 	f, err := os.CreateTemp(dir, ".decoded.*"+decodedPart)
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := atomicfile.Lock(f.Name())
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, err
+	}
 	head.Bad = map[int]badDecoded{}
-	return &decodedWriter{head: head, file: f, out: bufio.NewWriterSize(f, 1<<20)}, nil
+	return &decodedWriter{head: head, file: f, out: bufio.NewWriterSize(f, 1<<20), unlock: unlock}, nil
+}
+
+// abandoned tells whether a file was begun by a writer that is there no more.
+func abandoned(path string) bool {
+	if name := filepath.Base(path); !strings.HasPrefix(name, ".decoded.") || !strings.HasSuffix(name, decodedPart) {
+		return false
+	}
+	unlock, err := atomicfile.Lock(path)
+	if err == nil {
+		unlock()
+	}
+	return err == nil
 }
 
 // add appends an image, or what is wrong with one.
@@ -125,7 +156,8 @@ func (w *decodedWriter) finish(records int) (string, error) {
 	tail = binary.LittleEndian.AppendUint64(append(tail, sum[:]...), uint64(len(head)))
 	_, err = w.out.Write(append(tail, decodedMagic...))
 	path := filepath.Join(filepath.Dir(w.file.Name()), w.head.name(records, w.digests))
-	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o644), w.file.Sync(), w.file.Close()); err == nil {
+	defer w.unlock()
+	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o444), w.file.Sync(), w.file.Close()); err == nil {
 		err = os.Rename(w.file.Name(), path)
 	}
 	return path, err
@@ -135,6 +167,7 @@ func (w *decodedWriter) finish(records int) (string, error) {
 func (w *decodedWriter) drop() {
 	w.file.Close()
 	os.Remove(w.file.Name())
+	w.unlock()
 }
 
 // decodedFile is a file of decoded images that is open.
@@ -204,15 +237,24 @@ func (d *decodedFile) load() (*mapping, []byte, error) {
 	wrong := make([]bool, len(d.Sums))
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
+	lost := make([]error, workers)
 	for w := range workers {
 		wg.Go(func() {
-			for k := w; k < len(wrong); k += workers {
-				block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
-				wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k]
-			}
+			defer Lost(&lost[w])
+			m.guard(func() {
+				for k := w; k < len(wrong); k += workers {
+					block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
+					wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k]
+				}
+			})
 		})
 	}
 	wg.Wait()
+	for _, err := range lost {
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}
@@ -237,8 +279,7 @@ func CleanStore(dir string) (files int, size int64, err error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		abandoned := strings.HasPrefix(e.Name(), ".decoded.") && strings.HasSuffix(e.Name(), decodedPart)
-		if !abandoned && (!strings.HasSuffix(e.Name(), decodedSuffix) || !endsAsDecoded(path)) {
+		if !abandoned(path) && (!strings.HasSuffix(e.Name(), decodedSuffix) || !endsAsDecoded(path)) {
 			continue
 		}
 		if st, err := e.Info(); err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path"
 	"strings"
 
@@ -21,13 +22,28 @@ type Features struct {
 	rows []int32 // per image: its row, −1 if it has none; nil: they are in order
 	at   func(row int) []float32
 	n    int
+
+	read *os.File    // that is mapped, and what it was; nil: none is
+	from os.FileInfo //
 }
 
 // Len returns the number of images.
 func (f *Features) Len() int { return f.n }
 
+// Unchanged reports an error if the file that the features are read from was written to since.
+func (f *Features) Unchanged() error {
+	if f.read == nil {
+		return nil
+	}
+	st, err := f.read.Stat()
+	if err == nil && (st.Size() != f.from.Size() || !st.ModTime().Equal(f.from.ModTime())) {
+		err = fmt.Errorf("features %s: the file was changed while it was in use", f.read.Name())
+	}
+	return err
+}
+
 // At returns the features of image i, which are not to be changed, or nil if it has none. It may be called by several at a
-// time.
+// time. It panics with a LostError if the file was cut off meanwhile.
 func (f *Features) At(i int) []float32 {
 	if f.rows != nil {
 		if i = int(f.rows[i]); i < 0 {
@@ -47,9 +63,8 @@ var parquetFeatures = []string{"features", "feature", "embedding", "embeddings",
 // column, and are in order else. A file name is the image's source, or its last element where that is no other image's.
 // Images may lack features in a Parquet file: a list that is null or empty, or no row of their name. Numbers that are not
 // finite are refused with their row, counted from 0. A .npy file is mapped, a Parquet file takes four bytes a number.
-func LoadFeatures(file string, set *Set, o FeatureOptions) (*Features, error) {
-	var f *Features
-	var err error
+func LoadFeatures(file string, set *Set, o FeatureOptions) (f *Features, err error) {
+	defer Lost(&err)
 	switch ext := strings.ToLower(path.Ext(file)); ext {
 	case ".npy":
 		f, err = npyFeatures(file, set)
@@ -152,6 +167,7 @@ type lists struct {
 	start  []int32 // per row: which list it has, −1 for none
 	n      int     // lists
 	have   int     // of the last one
+	most   int64   // values that the file may have
 }
 
 func (l *lists) end() error {
@@ -184,7 +200,7 @@ func (l *lists) add(v parquet.Value) error {
 	switch {
 	case row < 0:
 		return errors.New("a list that goes on before it begins")
-	case v.IsNull():
+	case v.IsNull() || l.start[row] < 0: // a list that began with a null goes on
 		return notFinite(row, l.have, float32(math.NaN()))
 	case !ok:
 		return fmt.Errorf("row %d: expected float16, float32 or float64, found %v", row, v.Kind())
@@ -192,6 +208,8 @@ func (l *lists) add(v parquet.Value) error {
 		return notFinite(row, l.have, x)
 	case l.have == maxList:
 		return fmt.Errorf("row %d: more than %d numbers", row, maxList)
+	case int64(len(l.values)) >= l.most:
+		return fmt.Errorf("row %d: more than %d numbers in a file of that size", row, l.most)
 	}
 	l.values, l.have = append(l.values, x), l.have+1
 	return nil

@@ -35,11 +35,24 @@ func npyFeatures(file string, set *Set) (*Features, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	_, raw, err := mapFile(f, int(size))
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	m, raw, err := mapFile(f, int(size))
 	if err != nil {
 		return nil, err
 	}
-	out := &Features{Width: a.dims[1], n: a.dims[0], at: a.rowsOf(raw[a.size:])}
+	raw = raw[a.size:]
+	line, row := a.dims[1]*a.width, a.rowsOf(raw)
+	out := &Features{Width: a.dims[1], n: a.dims[0], at: row}
+	if m != nil {
+		out.read, out.from = f, st
+		out.at = func(k int) []float32 {
+			m.look(raw[k*line : (k+1)*line])
+			return row(k)
+		}
+	}
 	return out, checkFinite(out.n, out.at)
 }
 
@@ -76,7 +89,7 @@ func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, erro
 		if err != nil {
 			return err
 		}
-		joined = image >= 0
+		joined, l.most = image >= 0, 1<<20+maxRatio*p.Size()
 		for i, g := range p.RowGroups() {
 			for _, c := range []int{features, image} {
 				if c < 0 {

@@ -152,6 +152,27 @@ func TestFeaturesInParquet(t *testing.T) {
 			t.Errorf("%v, expected %q", err, says)
 		}
 	}
+	type holed struct {
+		Embedding []*float32 `parquet:"embedding,list"`
+	}
+	one := float32(1)
+	for at := range 3 { // a null in a list is no number, and moves no other
+		rows := []holed{{[]*float32{&one, &one}}, {[]*float32{&one, &one}}, {[]*float32{&one, &one}}}
+		rows[at].Embedding = []*float32{nil, &one}
+		if _, err := LoadFeatures(parquetFile(t, rows...), sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("row %d: expected finite numbers", at)) {
+			t.Errorf("a null in row %d: %v", at, err)
+		}
+	}
+	type packed struct {
+		Embedding []float32 `parquet:"embedding,list,dict"`
+	}
+	var bomb []packed // a run of equal numbers takes a few bytes
+	for range 200 {
+		bomb = append(bomb, packed{make([]float32, 10000)})
+	}
+	if _, err := LoadFeatures(parquetFile(t, bomb...), sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "values for") {
+		t.Errorf("more numbers than a file of its size has: %v", err)
+	}
 	other := filepath.Join(t.TempDir(), "f.csv")
 	if _, err := LoadFeatures(other, sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), ".npy or .parquet") {
 		t.Error(err)

@@ -84,15 +84,20 @@ func Outside(out, data string) error {
 			data = rest
 		}
 	}
-	st, err := os.Stat(data)
-	if err != nil || !st.IsDir() {
-		return nil //nolint:nilerr // there is no folder to be in; reading it says what is wrong
-	}
-	in, of := resolved(out), resolved(data)
-	if rel, err := filepath.Rel(of, in); err == nil && (rel == "." || filepath.IsLocal(rel)) {
+	if liesIn(out, data) {
 		return fmt.Errorf("%s lies in the data %s; choose another --out", out, data)
 	}
 	return nil
+}
+
+// liesIn tells whether a path is a folder, or lies in it.
+func liesIn(path, folder string) bool {
+	st, err := os.Stat(folder)
+	if err != nil || !st.IsDir() {
+		return false // there is no folder to be in; reading it says what is wrong
+	}
+	rel, err := filepath.Rel(resolved(folder), resolved(path))
+	return err == nil && (rel == "." || filepath.IsLocal(rel))
 }
 
 // resolved is a path without links, of which the last elements need not be there yet.

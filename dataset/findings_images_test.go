@@ -3,8 +3,10 @@ package dataset
 import (
 	"archive/zip"
 	"bytes"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
@@ -107,6 +109,50 @@ func TestOrientationInPNGAndWebP(t *testing.T) {
 	webp := slices.Concat([]byte("RIFF\x00\x00\x00\x00WEBP"), []byte("EXIF"), binary.LittleEndian.AppendUint32(nil, uint32(len(exif))), exif)
 	if got := orientation(webp); got != 6 {
 		t.Errorf("WebP: %d", got)
+	}
+}
+
+// greyAlpha is a PNG file of grey pixels, each with its transparency, of 8 or 16 bits.
+func greyAlpha(bits int, pixels ...[2]uint16) []byte {
+	chunk := func(kind string, data []byte) []byte {
+		body := append([]byte(kind), data...)
+		out := append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), body...)
+		return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(body))
+	}
+	line := []byte{0}
+	for _, p := range pixels {
+		for _, v := range p {
+			if bits == 16 {
+				line = append(line, byte(v>>8))
+			}
+			line = append(line, byte(v))
+		}
+	}
+	var z bytes.Buffer
+	w := zlib.NewWriter(&z)
+	_, _ = w.Write(line)
+	_ = w.Close()
+	head := append(binary.BigEndian.AppendUint32(nil, uint32(len(pixels))), 0, 0, 0, 1, byte(bits), 4, 0, 0, 0)
+	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", head), chunk("IDAT", z.Bytes()), chunk("IEND", nil))
+}
+
+// Grey images with transparency are read as others are: what can be seen through is black.
+func TestGreyWithAlpha(t *testing.T) {
+	for bits, most := range map[int]uint16{8: 255, 16: 65535} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, "a", "x.png"), greyAlpha(bits, [2]uint16{most, most}, [2]uint16{most / 5, most}, [2]uint16{most, 0}, [2]uint16{most, most / 5 * 2}))
+		put(t, filepath.Join(dir, "b", "y.png"), greyAlpha(bits, [2]uint16{0, most}, [2]uint16{0, 0}, [2]uint16{most / 5, most}, [2]uint16{0, most}))
+		d, err := Load(context.Background(), dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range [][]byte{{255, 51, 0, 102}, {0, 0, 51, 0}} {
+			for k, v := range want {
+				if got := d.Train.Image(i)[3*k : 3*k+3]; !bytes.Equal(got, []byte{v, v, v}) {
+					t.Errorf("%d bits, image %d: pixel %d is %v, expected %d", bits, i, k, got, v)
+				}
+			}
+		}
 	}
 }
 

@@ -4,9 +4,15 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
 )
@@ -134,6 +140,140 @@ func FuzzParquet(f *testing.F) {
 	seedFrom(f, "testdata/parquet/data/*")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		loadFile(t, "train.parquet", raw)
+	})
+}
+
+// FuzzTable gives a table, beside which two images lie. What is read of it can be filtered.
+func FuzzTable(f *testing.F) {
+	for k, text := range []string{
+		"file,label\na.png,x\nb.png,y\nb.png,x\n", "file\tlabel\na.png\t1\nb.png\t2\n",
+		`{"file":"a.png","label":["x"]}` + "\n" + `{"file":"b.png","label":"y"}` + "\n" + `{"file":"a.png","label":"y"}`,
+	} {
+		f.Add([]byte(text), byte(k))
+	}
+	f.Add([]byte("note,path,category\n\"two\nlines\",a.png,'=x\n\"a, b\",./b.png,\"y\nz\"\n"), byte(0))
+	f.Add([]byte("\xff\xfef\x00,\x00l\x00a\x00b\x00e\x00l\x00\n\x00a\x00.\x00p\x00n\x00g\x00,\x001\x00\n\x00"), byte(0))
+	f.Add([]byte(`{"image":"a.png","label":{"class":1e6}}`+"\n"+`{"image":"../b.png","label":-1}`), byte(2))
+	f.Fuzz(func(t *testing.T, raw []byte, kind byte) {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, []string{"train.csv", "train.tsv", "train.jsonl"}[int(kind)%3]), raw)
+		for k, name := range []string{"a.png", "b.png"} {
+			put(t, filepath.Join(dir, name), dot(uint8(k)))
+		}
+		d, err := Load(context.Background(), dir, Options{SkipBad: true})
+		if err != nil {
+			return
+		}
+		for _, l := range d.Train.Labels {
+			if l < 0 || int(l) >= len(d.Train.Classes) {
+				t.Errorf("label %d of %d classes", l, len(d.Train.Classes))
+			}
+		}
+		if d.Layout != "table" || len(d.Skipped) > 0 || d.Train.Len() < 2 {
+			return
+		}
+		drop := make([]bool, d.Train.Len())
+		drop[0] = true
+		if _, err := Filter(context.Background(), d, Options{SkipBad: true}, drop, filepath.Join(t.TempDir(), "out")); err != nil && strings.Contains(err.Error(), "differ") {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzStored gives a file of decoded images, with its two checksums made right.
+func FuzzStored(f *testing.F) {
+	store := f.TempDir()
+	w, err := newDecodedWriter(store, decodedHead{Made: "x", Height: 1, Width: 2})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for k, bad := range []*RecordError{nil, {Want: "a", Got: "b"}, nil} {
+		if err := w.add([]byte{1, 2, 3, 4, 5, byte(k)}, ImageDigest{byte(k)}, bad); err != nil {
+			f.Fatal(err)
+		}
+	}
+	path, err := w.finish(3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw[:len(raw)-decodedEnd], 100)
+	f.Add([]byte(`{"height":1,"width":1,"sources":1,"bad":{"0":{}}}`), 49)
+	f.Fuzz(func(t *testing.T, raw []byte, head int) {
+		if head < 0 || head > len(raw) {
+			return
+		}
+		var d decodedFile
+		if json.Unmarshal(raw[len(raw)-head:], &d.decodedHead) == nil {
+			d.Sources = min(max(0, d.Sources), len(raw))
+			tail := raw[min(len(raw), max(0, int(min(d.pixels(), int64(len(raw)))))):]
+			sum := sha256.Sum256(tail)
+			raw = append(bytes.Clone(raw), sum[:]...)
+		} else {
+			raw = append(bytes.Clone(raw), make([]byte, sha256.Size)...)
+		}
+		raw = append(binary.LittleEndian.AppendUint64(raw, uint64(head)), decodedMagic...)
+		path := filepath.Join(t.TempDir(), "x"+decodedSuffix)
+		put(t, path, raw)
+		file, err := openDecoded(path)
+		if err != nil {
+			return
+		}
+		defer file.file.Close()
+		if _, pixels, err := file.load(); err == nil && int64(len(pixels)) != file.pixels() {
+			t.Errorf("%d bytes, expected %d", len(pixels), file.pixels())
+		}
+	})
+}
+
+// FuzzFeatures gives a file of features of six images.
+func FuzzFeatures(f *testing.F) {
+	for _, p := range []string{"torch-float32", "torch-float16", "numpy-big-endian", "numpy-columns"} {
+		raw, err := os.ReadFile("testdata/features/" + p + ".npy")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw, false)
+	}
+	for _, rows := range []any{
+		[]namedRow{{"train/a/0.png", []float32{1, 2}}, {"1.png", nil}, {"2.png", []float32{3, 4}}},
+		[]plainRow{{[]float64{1}}, {nil}, {[]float64{2}}, {nil}, {nil}, {[]float64{5}}},
+	} {
+		var b bytes.Buffer
+		var err error
+		switch rows := rows.(type) {
+		case []namedRow:
+			err = parquet.Write(&b, rows)
+		case []plainRow:
+			err = parquet.Write(&b, rows)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes(), true)
+	}
+	set := sixImages()
+	f.Fuzz(func(t *testing.T, raw []byte, table bool) {
+		path := filepath.Join(t.TempDir(), map[bool]string{false: "f.npy", true: "f.parquet"}[table])
+		put(t, path, raw)
+		got, err := LoadFeatures(path, set, FeatureOptions{})
+		if err != nil {
+			return
+		}
+		for i := range set.Len() {
+			row := got.At(i)
+			if row != nil && len(row) != got.Width {
+				t.Errorf("%d numbers, expected %d", len(row), got.Width)
+			}
+			for _, v := range row {
+				if !finite(v) {
+					t.Errorf("image %d has %v", i, v)
+				}
+			}
+		}
 	})
 }
 

@@ -82,11 +82,10 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 	}
 	dir, l = recognise(layouts, l, dir, o)
 	if l == nil {
-		var names []string
-		for _, l := range layouts {
-			names = append(names, "  "+l.Name+": "+l.About)
-		}
-		return nil, fmt.Errorf("data %s: no layout recognised; the layouts are\n%s", dir, strings.Join(names, "\n"))
+		return nil, &UnrecognisedError{dir, layouts}
+	}
+	if o.Store != "" && liesIn(o.Store, dir) {
+		return nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
 	}
 	d, err := open(ctx, l, dir, o)
 	if err != nil {
@@ -101,6 +100,20 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		d.Train = d.Train.pick(pick)
 	}
 	return d, nil
+}
+
+// UnrecognisedError says that data are of no known layout.
+type UnrecognisedError struct {
+	Path    string
+	Layouts []Layout // that are known
+}
+
+func (e *UnrecognisedError) Error() string {
+	var names []string
+	for _, l := range e.Layouts {
+		names = append(names, "  "+l.Name+": "+l.About)
+	}
+	return fmt.Sprintf("data %s: no layout recognised; the layouts are\n%s", e.Path, strings.Join(names, "\n"))
 }
 
 // recognise finds the layout of dir, or of the folder in it that holds the data.

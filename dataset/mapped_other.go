@@ -11,7 +11,7 @@ import (
 // canMap tells whether files of decoded images are mapped here.
 const canMap = false
 
-type mapping struct{}
+type mapping struct{ file *os.File }
 
 // mapFile reads the first size bytes of a file into memory.
 func mapFile(f *os.File, size int) (*mapping, []byte, error) {

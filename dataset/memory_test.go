@@ -9,6 +9,39 @@ import (
 	"testing"
 )
 
+// Reading the pickles of CIFAR takes little more memory than the images have bytes.
+func TestReadingPicklesTakesTheImagesBytes(t *testing.T) {
+	const n = 4000
+	s := &tiny{side: 32, classes: []string{"bird", "cat"}}
+	pix := make([]byte, 3*cifarPixels)
+	for i := range pix {
+		pix[i] = byte(i * 7)
+	}
+	for i := range n {
+		s.train = append(s.train, tinyImage{pix: pix, side: 32, label: i % 2})
+	}
+	dir := t.TempDir()
+	writeTinyPickle(t, dir, s)
+	live := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, most := live(), uint64(0)
+	d, err := Load(context.Background(), dir, Options{Watch: func(_ string, read, of int) {
+		if read%(n/4) == 0 || read == 1 || read == of {
+			most = max(most, live())
+		}
+	}})
+	if err != nil || d.Train.Len() != n || !bytes.Equal(d.Train.Image(n-1), pix) {
+		t.Fatal(d, err)
+	}
+	if took, limit := most-before, n*uint64(len(pix))*13/10; took > limit || most == 0 {
+		t.Errorf("%d bytes were in use, %d are the limit", took, limit)
+	}
+}
+
 // Reading arrays takes little more memory than the images have bytes, of grey ones a byte a pixel.
 func TestReadingTakesTheImagesBytes(t *testing.T) {
 	const n, side = 4000, 64

@@ -170,13 +170,13 @@ func metamorphic(t *testing.T, seed int) {
 	h.write(t, dir, s)
 	damage.do(t, r, dir, h)
 	called := fmt.Sprintf("seed %d, %s, damage %s, skip %v", seed, h.name, damage.name, options.SkipBad)
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	start := processorTime()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // for what waits
 	defer cancel()
 	d, err := Load(ctx, dir, options)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		t.Errorf("%s: it took %v", called, time.Since(start))
+		t.Errorf("%s: it waits", called)
 	case damage.harmless && err != nil:
 		t.Errorf("%s: %v", called, err)
 	case damage.harmless:
@@ -190,7 +190,7 @@ func metamorphic(t *testing.T, seed int) {
 	if err == nil {
 		metamorphicFilter(ctx, t, called, r, d, options, damage.harmless)
 	}
-	if took := time.Since(start); took > 10*time.Second {
+	if took := processorTime() - start; took > 10*time.Second {
 		t.Errorf("%s: it took %v", called, took)
 	}
 	if t.Failed() {
@@ -199,6 +199,13 @@ func metamorphic(t *testing.T, seed int) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// processorTime is what this process has had of the processors, which does not depend on what else the machine does.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it can't fail
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // agrees reports images that nobody wrote, but for the one that a flipped bit may have changed.

@@ -41,7 +41,7 @@ func (s *store) numpyFiles(path string) map[string]*packedArray {
 	case err != nil:
 		return nil
 	case !st.IsDir() && strings.HasSuffix(strings.ToLower(path), ".npz"):
-		return s.zipArrays(path)
+		return s.zipArrays(path, true)
 	case !st.IsDir():
 		return nil
 	}
@@ -70,20 +70,29 @@ func (s *store) numpyFiles(path string) map[string]*packedArray {
 		}
 	}
 	if len(zips) == 1 {
-		return s.zipArrays(zips[0])
+		return s.zipArrays(zips[0], len(entries) == 1)
 	}
 	return all
 }
 
-func (s *store) zipArrays(path string) map[string]*packedArray {
+// zipArrays returns the arrays of an archive. Of one that can't be read it returns none, or, if it is all that there is, two
+// that can't be opened.
+func (s *store) zipArrays(path string, only bool) map[string]*packedArray {
+	unread := func(err error) map[string]*packedArray {
+		if !only {
+			return nil
+		}
+		a := &packedArray{file: s.rel(path), open: func() (io.ReadCloser, error) { return nil, err }}
+		return map[string]*packedArray{"x_train": a, "y_train": a}
+	}
 	f, size, err := s.open(path)
 	if err != nil {
-		return nil
+		return unread(err)
 	}
 	defer f.Close()
 	z, err := zip.NewReader(f, size)
 	if err != nil {
-		return nil
+		return unread(fmt.Errorf("%s: %w", s.rel(path), err))
 	}
 	all := map[string]*packedArray{}
 	for i, e := range z.File {

@@ -180,7 +180,7 @@ func checkColumn(f io.ReaderAt, size int64, g *format.RowGroup, column int, list
 	}
 	end, most := at+m.TotalCompressedSize, g.NumRows
 	if lists {
-		most = min(g.NumRows*maxList, 1<<26)
+		most = min(g.NumRows*maxList, mostValues(size))
 	}
 	for values := int64(0); values < m.NumValues; {
 		p, err := pageHeader(f, at, end)
@@ -195,6 +195,9 @@ func checkColumn(f io.ReaderAt, size int64, g *format.RowGroup, column int, list
 	}
 	return nil
 }
+
+// mostValues bounds the values of lists in a file of size bytes: a run of equal ones takes a few bytes, whatever its length.
+func mostValues(size int64) int64 { return min(1<<20+maxRatio*size, 1<<26) }
 
 type page struct {
 	body                     int64 // where it begins

@@ -39,7 +39,10 @@ func (b *builder) place(size measure, all ...*scanned) error {
 	if b.store == "" {
 		return tooLarge(need, fmt.Sprintf("at %v pixels", size))
 	}
-	return os.MkdirAll(b.store, 0o755)
+	if err := os.MkdirAll(b.store, 0o755); err != nil {
+		return fmt.Errorf("store %s: %w", b.store, err)
+	}
+	return nil
 }
 
 // head describes the file for a part's images.

@@ -34,13 +34,15 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 		return nil, err
 	}
 	out := newOutput(in.Data.Len())
-	set := *in.Data
-	set.Pixels = make([]uint8, len(in.Data.Pixels))
+	set := in.Data.Clone()
 	for scale := 2; scale <= mostScale; scale++ {
-		for j, v := range in.Data.Pixels {
-			set.Pixels[j] = uint8(min(255, int(v)*scale))
+		for i := range set.Len() {
+			scaled := set.Image(i)
+			for j, v := range in.Data.Image(i) {
+				scaled[j] = uint8(min(255, int(v)*scale))
+			}
 		}
-		err := eval.Logits(ctx, &set, func(i int, z []float32) {
+		err := eval.Logits(ctx, set, func(i int, z []float32) {
 			if evaluate.TopClass(z) == int(in.Data.Labels[i]) {
 				out.Scores[i] += 1 / float64(mostScale-1)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/rng"
 )
@@ -35,20 +36,18 @@ func (STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	entropies := func(pixels []uint8, n int) ([]float64, error) {
-		set := *in.Data
-		set.Labels, set.Pixels = make([]int32, n), make([]uint8, len(pixels))
+	entropies := func(of *dataset.Set) ([]float64, error) {
+		set, n := of.Clone(), of.Len()
 		sum := make([]float64, n)
-		size := in.Data.ImageBytes()
 		for round := range stripOverlays {
 			r := rng.Stream(in.Seed, "strip", round)
 			for i := range n {
-				over := in.Clean.Image(r.IntN(in.Clean.Len()))
+				over, plain, joined := in.Clean.Image(r.IntN(in.Clean.Len())), of.Image(i), set.Image(i)
 				for j := range over {
-					set.Pixels[i*size+j] = uint8((int(pixels[i*size+j]) + int(over[j]) + 1) / 2)
+					joined[j] = uint8((int(plain[j]) + int(over[j]) + 1) / 2)
 				}
 			}
-			err := eval.Logits(ctx, &set, func(i int, z []float32) {
+			err := eval.Logits(ctx, set, func(i int, z []float32) {
 				for _, p := range softmax(z) {
 					if p > 0 {
 						sum[i] -= p * math.Log(p) / stripOverlays
@@ -61,11 +60,11 @@ func (STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
 		}
 		return sum, nil
 	}
-	clean, err := entropies(in.Clean.Pixels, in.Clean.Len())
+	clean, err := entropies(in.Clean)
 	if err != nil {
 		return nil, err
 	}
-	all, err := entropies(in.Data.Pixels, in.Data.Len())
+	all, err := entropies(in.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -266,6 +266,11 @@ func (r *Runner) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if g.Data != "signs" {
+		for _, line := range append([]string{d.Summary()}, d.Notes...) {
+			r.Say("%s", line)
+		}
+	}
 	if t := d.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
 		d.Test = t.Subset(rng.Shuffle(0, "experiment test", t.Len())[:g.Test])
 	}

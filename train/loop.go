@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -54,13 +55,15 @@ func Loop(ctx context.Context, set *dataset.Set, size, first, last int, fill fun
 		free <- b
 	}
 	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
+	ended, lost := make(chan struct{}), error(nil)
 	defer func() { // the set is the caller's again
 		stop()
 		<-ended
 	}()
 	go func() {
 		defer close(ended)
+		defer close(ready)
+		defer dataset.Lost(&lost)
 		for k := first; k < last; k++ {
 			select {
 			case b := <-free:
@@ -76,7 +79,10 @@ func Loop(ctx context.Context, set *dataset.Set, size, first, last int, fill fun
 			return err
 		}
 		select {
-		case b := <-ready:
+		case b, ok := <-ready:
+			if !ok {
+				return errors.Join(lost, ctx.Err())
+			}
 			if err := learn(k, b); err != nil {
 				return err
 			}

@@ -1,8 +1,12 @@
 package train
 
 import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,4 +73,30 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "written by version 9.") {
 		t.Errorf("another version's checkpoint: %v", err)
 	}
+	meta["progress"] = strings.Replace(meta["progress"], `"version":"9.`, `"version":"`, 1)
+	if err := os.WriteFile(path, unsummed(t, arrays, meta["progress"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "finish it with that one, or leave out --resume") {
+		t.Errorf("a checkpoint without a checksum, as version 0.1 wrote them: %v", err)
+	}
+}
+
+// unsummed is a checkpoint without a checksum.
+func unsummed(t *testing.T, arrays map[string]checkpoint.Array, progress string) []byte {
+	t.Helper()
+	head := map[string]any{"__metadata__": map[string]string{"progress": progress}}
+	var body []byte
+	for name, a := range arrays {
+		from := len(body)
+		for _, v := range a.Data {
+			body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
+		}
+		head[name] = map[string]any{"dtype": "F32", "shape": a.Dims, "data_offsets": []int{from, len(body)}}
+	}
+	text, err := json.Marshal(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, body)
 }

@@ -82,8 +82,17 @@ type linear struct {
 func parallel(n int, do func(k int)) {
 	var wg sync.WaitGroup
 	workers := min(n, runtime.GOMAXPROCS(0))
+	panics := make([]any, workers) // of rows that can't be read
+	defer func() {
+		for _, p := range panics {
+			if p != nil {
+				panic(p)
+			}
+		}
+	}()
 	for w := range workers {
 		wg.Go(func() {
+			defer func() { panics[w] = recover() }()
 			for k := w; k < n; k += workers {
 				do(k)
 			}

@@ -146,7 +146,7 @@ func failing(on string, findings bool) (look.Says, error) {
 func findings(r *runs.Result, folder string) string {
 	v, b := r.Verdict, r.Baseline
 	page := filepath.Join(folder, runs.ReportFile)
-	next := "\ngo through them: " + program() + " review " + words.Quote(folder)
+	next := "\ngo through them: " + calledAs() + " review " + words.Quote(folder)
 	switch {
 	case v.Says == look.NoEvidence, b != nil && b.New() == 0:
 		return ""

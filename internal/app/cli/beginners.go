@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/dataset"
 )
 
 // imageSuffixes are the names' endings that images mostly have.
@@ -35,6 +37,11 @@ func explain(dir string, err error) error {
 		return err
 	case !st.IsDir():
 		return explainFile(dir, err)
+	}
+	var none *dataset.UnrecognisedError
+	var record *dataset.RecordError
+	if !errors.As(err, &none) && !strings.HasPrefix(err.Error(), "data folder:") || errors.As(err, &record) {
+		return err // of files that were recognised
 	}
 	looked, images, first, folder, packed, strange := 0, 0, "", "", "", false
 	walkErr := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

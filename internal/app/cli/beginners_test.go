@@ -11,7 +11,7 @@ import (
 // Who gives a folder of images without classes, with one, or none is shown a layout in their own names; whoever has more in
 // the folder is told what its reader says.
 func TestBeginnersAreShownTheLayout(t *testing.T) {
-	reader := errors.New("what the reader says")
+	reader := errors.New("data folder:x: what the reader says")
 	for name, c := range map[string]struct {
 		files []string
 		want  string // empty for the reader's error
@@ -65,6 +65,16 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		if code != exitFailed || !strings.Contains(errs, c.want) || !strings.Contains(errs, "/dog/2.jpg") {
 			t.Errorf("%s: %d, %s", c.file, code, errs)
 		}
+	}
+	// Files without endings, as IDX and CIFAR have, that were recognised: their reader knows better.
+	cut := t.TempDir()
+	for _, name := range []string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"} {
+		if err := os.WriteFile(filepath.Join(cut, name), []byte{0, 0, 8, 1}, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, _, errs := call("data", "info", cut); code != exitFailed || !strings.Contains(errs, "train-images-idx3-ubyte") || strings.Contains(errs, "no images") {
+		t.Errorf("a damaged IDX file: %d, %s", code, errs)
 	}
 	if err := explain("missing", reader); !errors.Is(err, reader) {
 		t.Errorf("no such folder: %v", err)

@@ -75,6 +75,7 @@ the model does not give them.`,
 				if err != nil {
 					return err
 				}
+				a.understood(t)
 				hit, err := a.measure(c.Context(), e, n, t, info)
 				if err != nil {
 					return err

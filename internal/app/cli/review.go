@@ -47,7 +47,7 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
-			r.Program = program()
+			r.Program = calledAs()
 			s, err := review.Listen(r, port)
 			if err != nil {
 				return err

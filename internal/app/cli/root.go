@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/printable"
@@ -108,7 +109,7 @@ func (a *app) execute(ctx context.Context) int {
 	root.SetArgs(a.args)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	c, err := root.ExecuteContextC(ctx)
+	c, err := executed(ctx, root)
 	var usage *usageError
 	var findings *findingsError
 	switch {
@@ -126,6 +127,13 @@ func (a *app) execute(ctx context.Context) int {
 	}
 	fmt.Fprintf(a.err, "unpoison: %v\n", err)
 	return exitFailed
+}
+
+// executed runs a command. A mapped file that is lost ends it with an error.
+func executed(ctx context.Context, root *cobra.Command) (c *cobra.Command, err error) {
+	defer dataset.Lost(&err)
+	c = root
+	return root.ExecuteContextC(ctx)
 }
 
 func (a *app) root() *cobra.Command {
@@ -179,8 +187,8 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 	return root
 }
 
-// program is how this program was called, for commands that people paste: a build that lies in no folder of the PATH needs its own.
-func program() string {
+// calledAs is how this program was called, for commands that people paste: a build that lies in no folder of the PATH needs its own.
+func calledAs() string {
 	if name := os.Args[0]; filepath.Base(name) != name {
 		return words.Quote(name)
 	}

@@ -174,6 +174,11 @@ func TestOnlyWithTheToken(t *testing.T) {
 			t.Errorf("%s: status %d, %s", bad, code, text)
 		}
 	}
+	if page, err := http.Get(s.URL()); err != nil || !strings.Contains(page.Header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'") {
+		t.Errorf("the page's policy: %v, %v", page, err)
+	} else {
+		page.Body.Close()
+	}
 	for path, want := range map[string]int{"image/0": 200, "image/0?side=16": 200, "image/999999": 404, "image/x": 404, "": 200, "review.js": 200} {
 		if code, _ := ask(t, "GET", s.URL()+path, ""); code != want {
 			t.Errorf("%s: status %d, want %d", path, code, want)

@@ -122,3 +122,48 @@ func TestBaselineErrors(t *testing.T) {
 		}
 	}
 }
+
+// FuzzBaseline gives a list of suspects that a later audit is compared with.
+func FuzzBaseline(f *testing.F) {
+	f.Add("digest,label,isolated\n00,a,true\n01,b,false\n")
+	f.Add("index,label,digest,isolated\n0,\"'=x\n\",,true\n")
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b"}, Pixels: []uint8{1, 2, 3, 4, 5, 6}, Labels: []int32{0, 1}}
+	suspects := []isolate.Suspect{{Index: 1, Isolated: true}, {Index: 0}}
+	path := filepath.Join(f.TempDir(), SuspectsFile)
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := ReadBaseline(path)
+		if err != nil {
+			return
+		}
+		if c := b.compare(set, suspects); c.Added+c.NewOfOld > 2 || c.New()+c.Known != 1 || c.Gone < 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// FuzzResult gives a run's result. What is read can be written and is then the same.
+func FuzzResult(f *testing.F) {
+	f.Add(`{"version":"x","attack":{"name":"badnets","settings":{"name":"badnets","rate":0.1}},"verdict":{"says":"poisoned","targets":[{"class":"a","by":"pixels","facts":{"images":1}}]}}`)
+	f.Add(`{"data":{"path":"x","layout":"signs"},"options":{"seed":1},"seconds":{"a":1.5},"verdict":null,"isolation":{"rate":1e-9}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, ResultFile)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := ReadResult(path)
+		if err != nil {
+			return
+		}
+		_ = r.Data.Spec()
+		if err := r.write(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadResult(path); err != nil {
+			t.Errorf("what was written is not read: %v", err)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/unpoison/unpoison/abl"
@@ -206,5 +207,34 @@ func TestLogIsCutBackToItsCheckpoint(t *testing.T) {
 	l.write(Event{Event: "epoch", Epoch: 3})
 	if want := `{"event":"epoch","epoch":1}` + "\n" + `{"event":"epoch","epoch":3}` + "\n"; string(read(t, path)) != want {
 		t.Errorf("log %s", read(t, path))
+	}
+}
+
+// A log that can't be written is an error that names it, though training never looks at it.
+func TestLogThatCantBeWritten(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), LogFile)
+	if err := os.Symlink("/dev/full", path); err != nil {
+		t.Skip(err)
+	}
+	l, err := openLog(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.write(Event{Event: "epoch", Epoch: 1})
+	if err := l.finish(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v", err)
+	}
+	folder := t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(folder, LogFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), tiny(t, folder)); err == nil || !strings.Contains(err.Error(), LogFile) {
+		t.Errorf("a run: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, ResultFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it has a result all the same (%v)", err)
 	}
 }

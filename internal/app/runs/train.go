@@ -146,6 +146,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	default:
 		out.Trained, err = abl.Train(ctx, out.Train, s.Options, set)
 	}
+	if err == nil && s.Features != nil {
+		err = s.Features.Unchanged()
+	}
 	if err != nil {
 		return nil, errors.Join(err, log.err)
 	}

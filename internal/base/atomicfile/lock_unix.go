@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Lock takes a folder for this caller alone until unlock is called or the process ends. It leaves no file behind.
+// Lock takes a folder, or a file, for this caller alone until unlock is called or the process ends. It leaves no file behind.
 func Lock(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {

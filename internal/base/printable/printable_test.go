@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestNothingReachesTheTerminalRaw(t *testing.T) {
@@ -29,4 +32,14 @@ func TestNothingReachesTheTerminalRaw(t *testing.T) {
 	if f, ok := File(Writer(os.Stderr)); !ok || f != os.Stderr {
 		t.Error("the file behind the writer is not found")
 	}
+}
+
+// Whatever a name holds, what is shown of it is printable and on one line.
+func FuzzText(f *testing.F) {
+	f.Add("a\x1b[2Jb\a\u202e\xff")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := Text(s); !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !strconv.IsPrint(r) && r != '\u00a0' }) || Text(got) != got {
+			t.Errorf("%q becomes %q", s, got)
+		}
+	})
 }

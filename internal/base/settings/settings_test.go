@@ -53,3 +53,20 @@ func TestSeveralAndEmbeddedStructs(t *testing.T) {
 		t.Errorf("an embedded field is checked: %v", err)
 	}
 }
+
+// FuzzSet gives a list of settings. What is taken are the struct's own fields.
+func FuzzSet(f *testing.F) {
+	f.Add("rate=0.5,name=x,on=true")
+	f.Add("rate=1e999,list=[1,2],on=\"\"")
+	f.Fuzz(func(t *testing.T, list string) {
+		var s struct {
+			Rate float64 `json:"rate" range:"[0,1]"`
+			Name string  `json:"name"`
+			On   bool    `json:"on"`
+			List []int   `json:"list"`
+		}
+		if Set(list, &s) == nil && Check(s) == nil && !(s.Rate >= 0 && s.Rate <= 1) {
+			t.Errorf("%q: %+v", list, s)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+)
+
+// LostError says that a file which is mapped into memory was cut off, or can't be read any more.
+type LostError struct{ File string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s was cut off, or can't be read any more, while it was in use", e.File)
+}
+
+// Lost is to be deferred. It turns a panic with a LostError into the error, and lets others pass.
+func Lost(err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case *LostError:
+		*err = errors.Join(*err, p)
+	default:
+		panic(p)
+	}
+}
+
+// look reads a byte of each page, so that a file that is not there any more is noticed here.
+func (m *mapping) look(b []byte) { m.guard(func() { touch(b) }) }
+
+// touch is a function of its own, or nothing would be read.
+//
+//go:noinline
+func touch(b []byte) (all byte) {
+	for k, page := 0, os.Getpagesize(); k < len(b); k += page {
+		all |= b[k]
+	}
+	if len(b) > 0 {
+		all |= b[len(b)-1]
+	}
+	return all
+}
+
+// guard runs what reads from the mapping. A fault that the system reports becomes a panic with a LostError.
+func (m *mapping) guard(do func()) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		var fault interface{ Addr() uintptr }
+		if err, ok := p.(error); ok && errors.As(err, &fault) {
+			panic(&LostError{m.file.Name()})
+		}
+		panic(p)
+	}()
+	do()
+}
+
+// share makes a set one of images of another one that is mapped: of these, or of all. It maps the file once more, so that
+// changes are this set's own; that costs addresses, no memory. It reports whether it could.
+func (s *Set) share(from *Set, indices []int) bool {
+	if from.mapped == nil {
+		return false
+	}
+	pixels, err := from.mapped.again()
+	if err != nil {
+		return false
+	}
+	s.mapped = from.mapped
+	at := func(i int) int32 {
+		if from.place != nil {
+			return from.place[i]
+		}
+		return int32(i)
+	}
+	switch {
+	case indices == nil && from.place == nil:
+		s.Pixels = pixels[:len(from.Pixels):len(from.Pixels)]
+		return true
+	case indices == nil:
+		s.whole = pixels
+		return true
+	}
+	s.whole, s.place = pixels, make([]int32, len(indices))
+	for k, i := range indices {
+		s.place[k] = at(i)
+	}
+	return true
+}
