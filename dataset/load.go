@@ -62,31 +62,9 @@ func (o Options) check() error {
 // Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path. The data may lie
 // in a single folder in the one that is named.
 func Load(ctx context.Context, spec string, o Options) (*Data, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	layouts := slices.Concat(o.Layouts, builtin())
-	dir := spec
-	var l *Layout
-	if name, rest, ok := strings.Cut(spec, ":"); ok {
-		if l = layoutNamed(layouts, name); l != nil {
-			dir = rest
-		}
-	}
-	st, err := os.Stat(dir)
+	dir, l, err := find(spec, o)
 	if err != nil {
-		return nil, fmt.Errorf("data %s: %w", spec, err)
-	}
-	if kind := specialFile(st.Mode()); kind != "" {
-		return nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
-	}
-	dir, l = recognise(layouts, l, dir, o)
-	if l == nil {
-		var names []string
-		for _, l := range layouts {
-			names = append(names, "  "+l.Name+": "+l.About)
-		}
-		return nil, fmt.Errorf("data %s: no layout recognised; the layouts are\n%s", dir, strings.Join(names, "\n"))
+		return nil, err
 	}
 	d, err := open(ctx, l, dir, o)
 	if err != nil {
@@ -101,6 +79,35 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		d.Train = d.Train.pick(pick)
 	}
 	return d, nil
+}
+
+// find says where the data at spec lie, and in which layout.
+func find(spec string, o Options) (dir string, l *Layout, err error) {
+	if err := o.check(); err != nil {
+		return "", nil, err
+	}
+	layouts := slices.Concat(o.Layouts, builtin())
+	dir = spec
+	if name, rest, ok := strings.Cut(spec, ":"); ok {
+		if l = layoutNamed(layouts, name); l != nil {
+			dir = rest
+		}
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return "", nil, fmt.Errorf("data %s: %w", spec, err)
+	}
+	if kind := specialFile(st.Mode()); kind != "" {
+		return "", nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
+	}
+	if dir, l = recognise(layouts, l, dir, o); l == nil {
+		var names []string
+		for _, l := range layouts {
+			names = append(names, "  "+l.Name+": "+l.About)
+		}
+		return "", nil, fmt.Errorf("data %s: no layout recognised; the layouts are\n%s", dir, strings.Join(names, "\n"))
+	}
+	return dir, l, nil
 }
 
 // recognise finds the layout of dir, or of the folder in it that holds the data.
