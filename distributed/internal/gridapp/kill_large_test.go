@@ -58,6 +58,11 @@ func TestGridSurvivesManyKills(t *testing.T) {
 			end = true
 		case <-time.After(time.Duration(random.IntN(1000)) * time.Millisecond):
 			exited += l.revive()
+			select {
+			case <-l.server.ended:
+				t.Fatal("the server exited by itself")
+			default:
+			}
 			// Two kills for each finished cell, so that some cells are finished between them.
 			pid, _ := l.busy()
 			if pid == 0 || workers >= mostWorkers || workers > 2*l.finished() {
