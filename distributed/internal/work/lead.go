@@ -84,7 +84,7 @@ func (l *leader) work(ctx context.Context) error {
 		parts[k] = mapPart{Pack: k, Data: pack}
 	}
 	p := &passes{store: l.Store, scratch: l.dir, plan: l.key, do: l.mapped}
-	t, err := p.put(ctx, task{Kind: decodeKind, Plan: l.key})
+	t, err := put(ctx, l.Store, task{Kind: decodeKind, Plan: l.key})
 	if err != nil {
 		return err
 	}
@@ -153,13 +153,13 @@ func (l *leader) doing(what string) { l.change(func(b *beat) { b.Doing.Doing = w
 func (l *leader) mapped(ctx context.Context, t store.Key, parts []mapPart) ([]store.Key, error) {
 	in := MapInput{Task: t, Parts: len(parts)}
 	for some := range slices.Chunk(parts, PartSize) {
-		k, err := (&passes{store: l.Store}).put(ctx, some)
+		k, err := put(ctx, l.Store, some)
 		if err != nil {
 			return nil, err
 		}
 		in.Lists = append(in.Lists, k)
 	}
-	whole, err := (&passes{store: l.Store}).put(ctx, in)
+	whole, err := put(ctx, l.Store, in)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const (
 	PartsQueue    = "unpoison.parts"
 	stepTime      = time.Hour // that a part may take
 	stepHeartbeat = time.Minute
+	mostTries     = 100 // of a part, lost workers included
 )
 
 // MapInput is what the workflows of maps take.
@@ -79,7 +80,7 @@ func mapSome(ctx workflow.Context, in MapInput) ([]store.Key, error) {
 	}
 	step := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: stepTime, HeartbeatTimeout: stepHeartbeat,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: mostTries},
 	})
 	out := make([]store.Key, in.Parts)
 	var failed []string

@@ -46,12 +46,13 @@ func (p *passes) of(ctx context.Context, all []byte) ([]mapPart, error) {
 	return parts, nil
 }
 
-func (p *passes) put(ctx context.Context, value any) (store.Key, error) {
+// put keeps a value as JSON.
+func put(ctx context.Context, s *store.Store, value any) (store.Key, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
-	return p.store.Put(ctx, raw)
+	return s.Put(ctx, raw)
 }
 
 // Pass makes a pass; see evaluate.Passes. Images are visited in their order.
@@ -60,7 +61,7 @@ func (p *passes) Pass(ctx context.Context, pass evaluate.Pass, images []int, vis
 	if err != nil {
 		return err
 	}
-	t, err := p.put(ctx, task{Kind: passKind, Plan: p.plan, Network: network, Features: pass.Features, Side: pass.Side, Blurs: pass.Blurs})
+	t, err := put(ctx, p.store, task{Kind: passKind, Plan: p.plan, Network: network, Features: pass.Features, Side: pass.Side, Blurs: pass.Blurs})
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ type sums struct{ *passes }
 
 // Sums sums the coefficients of every part; see look.Summer.
 func (s sums) Sums(ctx context.Context, fold []uint8, visit func(part []stat.LabelSums) error) error {
-	t, err := s.put(ctx, task{Kind: sumsKind, Plan: s.plan})
+	t, err := put(ctx, s.store, task{Kind: sumsKind, Plan: s.plan})
 	if err != nil {
 		return err
 	}

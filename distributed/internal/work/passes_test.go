@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -54,7 +55,7 @@ func smallPacks(t *testing.T) (*Worker, *passes, *dataset.Data) {
 	}
 	p := &passes{store: s, scratch: t.TempDir(), first: []int{0, 70, 140, 210, 230}}
 	p.do = func(ctx context.Context, task store.Key, parts []mapPart) (keys []store.Key, err error) {
-		list, err := p.put(ctx, parts)
+		list, err := put(ctx, s, parts)
 		if err != nil {
 			return nil, err
 		}
@@ -67,11 +68,11 @@ func smallPacks(t *testing.T) (*Worker, *passes, *dataset.Data) {
 		}
 		return keys, nil
 	}
-	if p.plan, err = p.put(ctx, plan); err != nil {
+	if p.plan, err = put(ctx, s, plan); err != nil {
 		t.Fatal(err)
 	}
 	w.planOf, w.planIs = p.plan, &plan // whatever version made it
-	task, err := p.put(ctx, task{Kind: decodeKind, Plan: p.plan})
+	task, err := put(ctx, s, task{Kind: decodeKind, Plan: p.plan})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +149,8 @@ func TestPassesInPacksAreThoseOfOneMachine(t *testing.T) {
 func TestSteps(t *testing.T) {
 	ctx := context.Background()
 	w, p, _ := smallPacks(t)
-	put := func(v any) store.Key {
-		k, err := p.put(ctx, v)
+	keep := func(v any) store.Key {
+		k, err := put(ctx, p.store, v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +160,7 @@ func TestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, decode := put(parts), put(task{Kind: sumsKind, Plan: p.plan})
+	list, decode := keep(parts), keep(task{Kind: sumsKind, Plan: p.plan})
 	first, err := w.doStep(ctx, StepInput{decode, list, 1})
 	if err != nil {
 		t.Fatal(err)
@@ -173,21 +174,27 @@ func TestSteps(t *testing.T) {
 	}
 	other := slices.Clone(parts)
 	other[1].Pack = 9
-	other[2].Of = put("three bytes")
+	other[2].Of = keep("three bytes")
 	for name, in := range map[string]StepInput{
-		"another task":     {put(task{Kind: "shell", Plan: p.plan}), list, 0},
+		"another task":     {keep(task{Kind: "shell", Plan: p.plan}), list, 0},
 		"no place":         {decode, list, 4},
-		"another pack":     {decode, put(other), 1},
-		"other bytes":      {decode, put(other), 2},
+		"another pack":     {decode, keep(other), 1},
+		"other bytes":      {decode, keep(other), 2},
 		"no list":          {decode, decode, 0},
-		"no network":       {put(task{Kind: passKind, Plan: p.plan, Network: list}), list, 0},
+		"no network":       {keep(task{Kind: passKind, Plan: p.plan, Network: list}), list, 0},
 		"no such object":   {decode, store.Key(strings.Repeat("0", 64)), 0},
 		"a path for a key": {decode, "../../etc/passwd", 0},
-		"no plan":          {put(task{Kind: sumsKind, Plan: list}), list, 0},
+		"no plan":          {keep(task{Kind: sumsKind, Plan: list}), list, 0},
 	} {
 		if _, err := w.doStep(ctx, in); err == nil {
 			t.Errorf("%s was done", name)
 		}
+	}
+	damaged := slices.Clone(parts)
+	damaged[0].Data = list
+	var wrong *wrongError
+	if _, err := w.doStep(ctx, StepInput{keep(task{Kind: decodeKind, Plan: p.plan}), keep(damaged), 0}); !errors.As(err, &wrong) {
+		t.Errorf("what is no pack is tried again: %v", err)
 	}
 	raw, err := json.Marshal(StepInput{decode, list, 1234})
 	if err != nil || len(raw) > 200 {

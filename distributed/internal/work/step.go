@@ -98,7 +98,9 @@ func (w *Worker) doStep(ctx context.Context, in StepInput) (store.Key, error) {
 	}
 	var out []byte
 	if t.Kind == decodeKind {
-		out, err = p.Data.Decode(ctx, part.Pack, raw)
+		if out, err = p.Data.Decode(ctx, part.Pack, raw); err != nil && ctx.Err() == nil {
+			err = &wrongError{err}
+		}
 	} else {
 		out, err = w.ask(ctx, p, t, in.Task, part, raw)
 	}
