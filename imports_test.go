@@ -124,3 +124,18 @@ func checkImport(t *testing.T, file, from, to string) {
 		t.Errorf("%s imports %s: imports go down only", file, to)
 	}
 }
+
+// What many machines need lies in a module of its own: who builds or tests this one downloads none of it.
+func TestTheCoreNeedsNoServer(t *testing.T) {
+	for _, file := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []string{"go.temporal.io/", "gocloud.dev"} {
+			if strings.Contains(string(text), other) {
+				t.Errorf("%s names %s", file, other)
+			}
+		}
+	}
+}

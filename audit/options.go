@@ -19,6 +19,8 @@ type Options struct {
 	Rounds        int     `json:"biased_rounds" range:"[0,)"`  // at most; 1 is the first suspects alone, 0 no biased network
 	Share         float64 `json:"share" range:"(0,1]"`         // of the isolated images that a label needs to be looked into
 	InspectEpochs int     `json:"inspect_epochs" range:"[0,)"` // of the training whose features are looked at; more where images are few; 0: none
+	// Learn is how many images its networks learn from, about, drawn by label, of those that they might; 0: all.
+	Learn int `json:"learn_images,omitempty" range:"[0,)"`
 	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
 	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
 	Against float64 `json:"against" range:"[0,1]"`

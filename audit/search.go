@@ -74,7 +74,7 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 	}
 	c, err := look.NewCase(r, scores, look.Settings{
 		Isolation: s.Isolation, Share: a.Share, Biased: a.Network, Epochs: a.Epochs,
-		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Content: a.Content, Features: s.Features, Steps: s.Steps,
+		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, Features: s.Features, Steps: s.Steps,
 	})
 	if err != nil {
 		return nil, err

@@ -38,38 +38,60 @@ type scanned struct {
 	taken       int // records that were read so far
 }
 
+// survey is what is known of a data set once its records were gone through, before an image is decoded.
+type survey struct {
+	train, test *scanned // test may be nil
+	hidden      int      // test images without labels
+	numbering   *classes
+	size        measure
+}
+
 func (b *builder) build(c *Contents) (*Data, error) {
+	v, err := b.survey(c)
+	if err != nil {
+		return nil, err
+	}
+	return b.readAll(v)
+}
+
+// survey goes through the records for all that depends on all of them.
+func (b *builder) survey(c *Contents) (*survey, error) {
 	b.notes = append(b.notes, c.Notes...)
 	if c.Train == nil {
 		return nil, errors.New("no training images found")
 	}
-	train, err := b.scan(c.Train)
-	if err != nil {
+	v := &survey{}
+	var err error
+	if v.train, err = b.scan(c.Train); err != nil {
 		return nil, err
 	}
-	test, hidden, err := b.scanTest(c)
-	if err != nil {
+	if v.test, v.hidden, err = b.scanTest(c); err != nil {
 		return nil, err
 	}
-	numbering, err := b.classes(c.Classes, train)
-	if err != nil {
+	if v.numbering, err = b.classes(c.Classes, v.train); err != nil {
 		return nil, err
 	}
-	if err := b.judgeDepth(train, test); err != nil {
+	if err := b.judgeDepth(v.train, v.test); err != nil {
 		return nil, err
 	}
-	d := &Data{Unlabelled: hidden}
-	d.parts[0] = c.Train.Name
-	size := b.size(train, c.Size)
-	if err := b.place(size, train, test); err != nil {
+	v.size = b.size(v.train, c.Size)
+	return v, nil
+}
+
+// readAll decodes the images.
+func (b *builder) readAll(v *survey) (*Data, error) {
+	if err := b.place(v.size, v.train, v.test); err != nil {
 		return nil, err
 	}
-	if d.Train, err = b.read(train, numbering, size); err != nil {
+	d := &Data{Unlabelled: v.hidden}
+	d.parts[0] = v.train.part.Name
+	var err error
+	if d.Train, err = b.read(v.train, v.numbering, v.size); err != nil {
 		return nil, err
 	}
-	if test != nil {
-		d.parts[1] = test.part.Name
-		if d.Test, err = b.read(test, numbering, size); err != nil {
+	if v.test != nil {
+		d.parts[1] = v.test.part.Name
+		if d.Test, err = b.read(v.test, v.numbering, v.size); err != nil {
 			return nil, err
 		}
 	}

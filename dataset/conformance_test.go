@@ -273,11 +273,13 @@ func conforms(t *testing.T, c *conformanceCase, h *holder) {
 		}
 		c.rest(s)
 		h.same(t, s, d)
+		sameInPacks(t, dir, options, d)
 		return
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	sameInPacks(t, dir, options, d)
 	for _, want := range c.says {
 		if !slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, want) }) {
 			t.Errorf("the notes %q do not say %q", d.Notes, want)

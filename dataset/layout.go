@@ -62,6 +62,8 @@ type Record struct {
 	apart      bool // File may be called at any time, by anybody
 	// Raw are pixels that lie in no image file.
 	Raw *Raw
+	// known is what was noted when Raw was decoded from an image; nil: nothing was.
+	known *packed
 
 	// Err says what is wrong with the record. It ends the reading, or is counted with Options.SkipBad.
 	Err *RecordError

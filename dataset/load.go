@@ -62,30 +62,9 @@ func (o Options) check() error {
 // Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path. The data may lie
 // in a single folder in the one that is named.
 func Load(ctx context.Context, spec string, o Options) (*Data, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	layouts := slices.Concat(o.Layouts, builtin())
-	dir := spec
-	var l *Layout
-	if name, rest, ok := strings.Cut(spec, ":"); ok {
-		if l = layoutNamed(layouts, name); l != nil {
-			dir = rest
-		}
-	}
-	st, err := os.Stat(dir)
+	dir, l, err := find(spec, o)
 	if err != nil {
-		return nil, fmt.Errorf("data %s: %w", spec, err)
-	}
-	if kind := specialFile(st.Mode()); kind != "" {
-		return nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
-	}
-	dir, l = recognise(layouts, l, dir, o)
-	if l == nil {
-		return nil, &UnrecognisedError{dir, layouts}
-	}
-	if o.Store != "" && liesIn(o.Store, dir) {
-		return nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
+		return nil, err
 	}
 	d, err := open(ctx, l, dir, o)
 	if err != nil {
@@ -100,6 +79,34 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		d.Train = d.Train.pick(pick)
 	}
 	return d, nil
+}
+
+// find says where the data at spec lie, and in which layout.
+func find(spec string, o Options) (dir string, l *Layout, err error) {
+	if err := o.check(); err != nil {
+		return "", nil, err
+	}
+	layouts := slices.Concat(o.Layouts, builtin())
+	dir = spec
+	if name, rest, ok := strings.Cut(spec, ":"); ok {
+		if l = layoutNamed(layouts, name); l != nil {
+			dir = rest
+		}
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return "", nil, fmt.Errorf("data %s: %w", spec, err)
+	}
+	if kind := specialFile(st.Mode()); kind != "" {
+		return "", nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
+	}
+	if dir, l = recognise(layouts, l, dir, o); l == nil {
+		return "", nil, &UnrecognisedError{dir, layouts}
+	}
+	if o.Store != "" && liesIn(o.Store, dir) {
+		return "", nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
+	}
+	return dir, l, nil
 }
 
 // UnrecognisedError says that data are of no known layout.

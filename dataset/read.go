@@ -198,6 +198,10 @@ func bit(b bool) int {
 
 // identify notes an image's digest, and whether it moves.
 func (r *reading) identify() error {
+	if k := r.record.known; k != nil {
+		r.digest, r.moving = k.Digest, k.Moving
+		return nil
+	}
 	if p := r.record.Raw; p != nil {
 		if len(r.raw) != p.Height*p.Width*p.Channels {
 			return fmt.Errorf("%d bytes for %d×%d pixels of %d channels", len(r.raw), p.Width, p.Height, p.Channels)

@@ -12,6 +12,7 @@ require (
 	go.temporal.io/sdk v1.41.1
 	go.temporal.io/server v1.31.2
 	gocloud.dev v0.49.0
+	google.golang.org/grpc v1.84.0
 )
 
 require (
@@ -221,7 +222,6 @@ require (
 	google.golang.org/genproto v0.0.0-20261019180522-ce908d29299b // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261019180522-ce908d29299b // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b // indirect
-	google.golang.org/grpc v1.84.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/evanphx/json-patch.v4 v4.13.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect

@@ -73,18 +73,11 @@ func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int
 // Features returns what a network makes of each image before its last layer, [images, features], and of that, [images,
 // classes], in one pass.
 func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) (features, logits []float32, err error) {
-	width := 0
-	e, err := compile(b, n, func(net *model.Graphed) *Node {
-		h := net.Taps["features"]
-		width = h.Shape().Dim(1)
-		return Concatenate([]*Node{h, net.Logits}, 1)
-	})
+	e, err := Pass{Network: n, State: s, Features: true}.evaluator(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.Load(s); err != nil {
-		return nil, nil, err
-	}
+	width := len(e.results)/Batch - n.Classes
 	err = e.each(ctx, set, func(_ int, both []float32) {
 		features, logits = append(features, both[:width]...), append(logits, both[width:]...)
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
@@ -84,6 +85,8 @@ type Settings struct {
 	Init   model.State // start from these tensors instead of fresh ones
 	// Backend computes; nil is the cpu engine.
 	Backend backends.Backend
+	// Passes makes passes over the images, perhaps on more machines; nil: this one does.
+	Passes evaluate.Passes
 	// Log and Rewind keep a log in step with the checkpoints; see Run.
 	Log    func() int64
 	Rewind func(size int64) error
@@ -116,7 +119,7 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	}
 	run := &Run{
 		Backend: s.Backend, Network: n, Data: set, Seed: r.Seed, Batch: r.Batch,
-		Folder: s.Folder, Digest: set.Digest() + string(own), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
+		Passes: s.Passes, Folder: s.Folder, Digest: set.Digest() + string(own), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
 	}
 	resumed, err := run.Start(s.Resume)
 	if err != nil || s.Init == nil || resumed {

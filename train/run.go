@@ -41,6 +41,8 @@ type Run struct {
 	Seed    uint64
 	Batch   int
 	SGD     SGD // the zero value stands for DefaultSGD
+	// Passes makes passes over Data; nil: this machine does.
+	Passes evaluate.Passes
 	// Folder is where checkpoints go; empty keeps none.
 	Folder string
 	// Digest tells whether a checkpoint belongs to this training: of data and settings.
@@ -317,4 +319,28 @@ func (r *Run) Evaluator() (*evaluate.Evaluator, error) {
 		r.eval = e
 	}
 	return r.eval, r.eval.Load(r.State)
+}
+
+// Pass makes a pass over some of the run's images, or over all; see evaluate.Passes.
+func (r *Run) Pass(ctx context.Context, p evaluate.Pass, images []int, visit func(i int, row []float32)) error {
+	if r.Passes != nil {
+		return r.Passes.Pass(ctx, p, images, visit)
+	}
+	return evaluate.Here{Backend: r.Backend, Set: r.Data}.Pass(ctx, p, images, visit)
+}
+
+// ImageLosses returns each image's cross-entropy under the current network, as evaluate.Evaluator.Losses does.
+func (r *Run) ImageLosses(ctx context.Context) ([]float32, error) {
+	if r.Passes == nil {
+		e, err := r.Evaluator()
+		if err != nil {
+			return nil, err
+		}
+		return e.Losses(ctx, r.Data)
+	}
+	l := make([]float32, r.Data.Len())
+	err := r.Passes.Pass(ctx, evaluate.Pass{Network: r.Network, State: r.State}, nil, func(i int, z []float32) {
+		l[i] = float32(evaluate.CrossEntropy(z, int(r.Data.Labels[i])))
+	})
+	return l, err
 }

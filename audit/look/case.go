@@ -21,6 +21,8 @@ type Settings struct {
 	Biased string // network of the biased networks
 	Epochs int    // of each of their rounds
 
+	Learn int // images that a network learns from, about, drawn by label; 0: all. Biased networks learn from few anyway
+
 	PlainEpochs int      // of the training as by somebody who suspects nothing; 0: none
 	Rate        float64  // its learning rate
 	Augment     bool     // crop, flip and cutout in it
@@ -218,17 +220,30 @@ func (c *Case) Under(label int) []int {
 	return Those(c.Order(), func(i int) bool { return int(c.Data.Labels[i]) == label })
 }
 
+// Summer is what the passes of a run may do too: sum the coefficients of its images, in parts; see stat.Pictures.
+type Summer interface {
+	Sums(ctx context.Context, fold []uint8, visit func(part []stat.LabelSums) error) error
+}
+
 // Spectra are what the pixels of the images have in common.
 func (c *Case) Spectra(ctx context.Context) (*stat.Spectra, error) {
 	if c.spectra == nil {
-		set := c.Data
-		s, err := stat.NewSpectra(ctx, stat.Pictures{Height: set.Height, Width: set.Width, Labels: set.Labels, Classes: len(set.Classes), At: set.Image}, c.Seed)
+		of := Pictures(c.Data)
+		if s, ok := c.run.Passes.(Summer); ok {
+			of.Sums = s.Sums
+		}
+		s, err := stat.NewSpectra(ctx, of, c.Seed)
 		if err != nil {
 			return nil, err
 		}
 		c.spectra = s
 	}
 	return c.spectra, nil
+}
+
+// Pictures are a set's images as sums of coefficients take them.
+func Pictures(set *dataset.Set) stat.Pictures {
+	return stat.Pictures{Height: set.Height, Width: set.Width, Labels: set.Labels, Classes: len(set.Classes), At: set.Image}
 }
 
 // Draw returns n images of some, or all if there are fewer, by the seed, a purpose and numbers.

@@ -128,17 +128,8 @@ func (c *Case) contentLogs(ctx context.Context) ([][]float64, error) {
 
 // contentImages are the images, averaged down to what content needs.
 func (c *Case) contentImages() *dataset.Set {
-	set := c.Data
-	side := min(set.Height, set.Width)
-	if side <= contentSide {
-		return set
-	}
 	if c.small == nil {
-		h, w := set.Height*contentSide/side, set.Width*contentSide/side
-		c.small = &dataset.Set{Height: h, Width: w, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*h*w*3)}
-		for i := range set.Labels {
-			c.small.Pixels = append(c.small.Pixels, dataset.Resize(set.Image(i), set.Height, set.Width, h, w)...)
-		}
+		c.small = evaluate.Small(c.Data, contentSide)
 	}
 	return c.small
 }
@@ -160,6 +151,7 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 			learnt = append(learnt, images...)
 		}
 	}
+	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
 	set := c.contentImages()
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
 	if err != nil {
@@ -193,57 +185,35 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	if err := r.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
 	}
-	e, err := evaluate.Of(c.run.Backend, network, r.State)
-	if err != nil {
-		return nil, err
-	}
-	return judged(ctx, e, set.Subset(folds[fold]))
+	return c.judged(ctx, network, r.State, folds[fold])
 }
 
 // judged returns the logarithms of the probabilities that a network gives blurred images, in the mean over the blurs.
-func judged(ctx context.Context, e *evaluate.Evaluator, set *dataset.Set) ([]float32, error) {
-	classes := len(set.Classes)
-	out := make([]float32, set.Len()*classes)
-	blurs := contentBlurs()
-	for _, deviation := range blurs {
-		if err := e.Logits(ctx, blurred(set, deviation), func(i int, z []float32) {
-			row := make([]float64, classes)
-			for j, v := range z {
+func (c *Case) judged(ctx context.Context, network *model.Network, state model.State, images []int) ([]float32, error) {
+	classes, blurs := network.Classes, contentBlurs()
+	out := make([]float32, len(images)*classes)
+	at := make(map[int]int, len(images))
+	for k, i := range images {
+		at[i] = k
+	}
+	pass := evaluate.Pass{Network: network, State: state, Side: contentSide, Blurs: blurs}
+	err := c.run.Pass(ctx, pass, images, func(i int, both []float32) {
+		p := out[at[i]*classes:]
+		row := make([]float64, classes)
+		for b := range blurs {
+			for j, v := range both[b*classes : (b+1)*classes] {
 				row[j] = float64(v)
 			}
 			for j, v := range stat.LogSoftmax(row, 1) {
-				out[i*classes+j] += float32(math.Exp(v) / float64(len(blurs)))
+				p[j] += float32(math.Exp(v) / float64(len(blurs)))
 			}
-		}); err != nil {
-			return nil, err
 		}
-	}
+	})
 	for k, v := range out {
 		out[k] = float32(math.Log(max(float64(v), contentLeast)))
 	}
-	return out, nil
+	return out, err
 }
 
 // contentLeast is the least probability that is told from 0.
 const contentLeast = 1e-7
-
-// blurred returns a copy of the images, smoothed.
-func blurred(set *dataset.Set, deviation float64) *dataset.Set {
-	side := float64(min(set.Height, set.Width)) / 32
-	return redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
-}
-
-// redrawn returns a copy of the images, each changed as numbers from 0 to 1, [H,W,3].
-func redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
-	out := set.Clone()
-	x := make([]float32, set.ImageBytes())
-	for i := range out.Labels {
-		augment.Plain(x, set.Image(i))
-		change(x)
-		to := out.Image(i)
-		for k, v := range x {
-			to[k] = uint8(v*255 + 0.5)
-		}
-	}
-	return out
-}

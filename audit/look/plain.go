@@ -6,6 +6,7 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -18,7 +19,7 @@ type Plain struct {
 	Logits   []float32   // [images, classes]
 	First    []int       // the class that it gives each image
 	Second   [][]float64 // stat.SecondChoices
-	Learnt   []int       // the images that it was trained on
+	Learnt   []int       // the images that it was trained on, or on a sample of them
 }
 
 // Plain trains that network, once; nil if there is to be none. It is the run's own, so that a training which is stopped goes on.
@@ -36,12 +37,27 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	}
 	p := &Plain{Learnt: learnt}
 	var err error
-	if p.Features, p.Logits, err = evaluate.Features(ctx, c.run.Backend, c.run.Network, c.run.State, c.Data); err != nil {
+	if p.Features, p.Logits, err = c.features(ctx, c.run.Network, c.run.State); err != nil {
 		return nil, err
 	}
 	p.First, p.Second = stat.FirstChoices(p.Logits, c.Data.Len()), stat.SecondChoices(p.Logits, c.Data.Labels)
 	c.plain = p
 	return p, nil
+}
+
+// features returns what a network has for every image before its last layer, [images, width], and of that, [images, classes].
+func (c *Case) features(ctx context.Context, n *model.Network, s model.State) (features, logits []float32, err error) {
+	images := c.Data.Len()
+	logits = make([]float32, images*n.Classes)
+	err = c.run.Pass(ctx, evaluate.Pass{Network: n, State: s, Features: true}, nil, func(i int, both []float32) {
+		width := len(both) - n.Classes
+		if features == nil {
+			features = make([]float32, images*width)
+		}
+		copy(features[i*width:], both[:width])
+		copy(logits[i*n.Classes:], both[width:])
+	})
+	return features, logits, err
 }
 
 // SetPlain gives the case what a network makes of its images, which is then not trained.
@@ -53,6 +69,7 @@ func (c *Case) unsuspecting(images []int) *train.Phase {
 	if least == 0 {
 		least = plainSteps
 	}
+	images = train.Sample(c.Data, images, c.Settings.Learn, c.Seed, "inspect")
 	steps := max(1, len(images)/c.run.Batch)
 	phase := &train.Phase{
 		Name: "inspect", Data: c.Data, Indices: images, Epochs: max(c.Settings.PlainEpochs, (least+steps-1)/steps),

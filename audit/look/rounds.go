@@ -112,8 +112,7 @@ func (c *Case) Teach(ctx context.Context, purpose string, label, round int, posi
 
 // teach is Teach for a round of some; without a list all images are asked about.
 func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives, negatives, of []int) ([]float32, error) {
-	set := c.Data
-	lesson := set.Subset(slices.Concat(positives, negatives))
+	lesson := c.Data.Subset(slices.Concat(positives, negatives))
 	lesson.Classes = []string{"other", "suspect"}
 	for k := range lesson.Labels {
 		lesson.Labels[k] = int32(stat.Bit(k < len(positives)))
@@ -136,21 +135,31 @@ func (c *Case) teach(ctx context.Context, r Rounds, class, round int, positives,
 	if err := b.TrainWith(ctx, phase, n.step, nil); err != nil {
 		return nil, err
 	}
-	if err := n.eval.Load(b.State); err != nil {
+	probability, err := c.alike(ctx, b.State, lesson.Classes, of)
+	for i, l := range probability {
+		probability[i] = float32(math.Exp(-float64(l)))
+	}
+	return probability, err
+}
+
+// alike returns the losses of the label "suspect", which are the negative logarithms of its probability, for each image that is asked
+// about; all without a list.
+func (c *Case) alike(ctx context.Context, s model.State, classes []string, of []int) ([]float32, error) {
+	n := &c.pupil
+	if c.run.Passes != nil && of == nil {
+		losses := make([]float32, c.Data.Len())
+		err := c.run.Pass(ctx, evaluate.Pass{Network: n.network, State: s}, nil, func(i int, z []float32) {
+			losses[i] = float32(evaluate.CrossEntropy(z, 1))
+		})
+		return losses, err
+	}
+	if err := n.eval.Load(s); err != nil {
 		return nil, err
 	}
-	// The loss of the label "suspect" is the logarithm of its probability.
-	asked := *set
+	asked := *c.Data
 	if of != nil {
-		asked = *set.Subset(of)
+		asked = *c.Data.Subset(of)
 	}
-	asked.Classes, asked.Labels = lesson.Classes, slices.Repeat([]int32{1}, asked.Len())
-	losses, err := n.eval.Losses(ctx, &asked)
-	if err != nil {
-		return nil, err
-	}
-	for i, l := range losses {
-		losses[i] = float32(math.Exp(-float64(l)))
-	}
-	return losses, nil
+	asked.Classes, asked.Labels = classes, slices.Repeat([]int32{1}, asked.Len())
+	return n.eval.Losses(ctx, &asked)
 }

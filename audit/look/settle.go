@@ -93,7 +93,7 @@ func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved
 	if err != nil {
 		return nil, err
 	}
-	if err := e.Logits(ctx, redrawn(c.Data.Subset(images), s.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.Subset(images), s.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
 		return nil, err
 	}
 	n := float64(len(images))

@@ -1,9 +1,12 @@
 package stat
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"runtime"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +35,10 @@ type Pictures struct {
 	Labels        []int32
 	Classes       int
 	At            func(i int) []uint8 // the image's pixels, [height, width, 3]
+	// Part is how many images are summed at a time, in order, before the parts' sums are summed; 0: PartSize.
+	Part int
+	// Sums returns the sums of the parts by a half for each image, made elsewhere, one after the other; nil: they are made here.
+	Sums func(ctx context.Context, fold []uint8, visit func(part []LabelSums) error) error
 }
 
 // Spectra are the images' whitened coefficients, computed anew whenever they are asked for: they would fill the memory.
@@ -134,15 +141,20 @@ func (s *Spectra) EachLabel(ctx context.Context, visit func(t *Transform, class 
 	return ctx.Err()
 }
 
-// NewSpectra computes what the images' coefficients have in common; the seed halves each label's images.
-func NewSpectra(ctx context.Context, set Pictures, seed uint64) (*Spectra, error) {
+// parted sorts images by their labels.
+func parted(set Pictures) *Spectra {
 	s := &Spectra{images: set, Of: make([][]int, set.Classes), Fold: make([]uint8, len(set.Labels))}
 	s.bh, s.bw = (set.Height+largestSide-1)/largestSide, (set.Width+largestSide-1)/largestSide
 	s.h, s.w = set.Height/s.bh, set.Width/s.bw
 	for i, l := range set.Labels {
 		s.Of[l] = append(s.Of[l], i)
 	}
-	n := s.Size()
+	return s
+}
+
+// NewSpectra computes what the images' coefficients have in common; the seed halves each label's images.
+func NewSpectra(ctx context.Context, set Pictures, seed uint64) (*Spectra, error) {
+	s := parted(set)
 	s.sums, s.count = make([][2][]float64, len(s.Of)), make([][2]int, len(s.Of))
 	for c, images := range s.Of {
 		for k, j := range rng.Shuffle(seed, "pixels", len(images), c) {
@@ -150,37 +162,64 @@ func NewSpectra(ctx context.Context, set Pictures, seed uint64) (*Spectra, error
 			s.count[c][k%2]++
 		}
 	}
-	squares := make([][]float64, len(s.Of))
-	err := s.EachLabel(ctx, func(t *Transform, c int) {
-		sums, square := [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
-		for _, i := range s.Of[c] {
-			z := t.Image(i)
-			floats.Add(sums[s.Fold[i]], z)
-			for k, v := range z {
-				square[k] += v * v
-			}
-		}
-		if m := float64(len(s.Of[c])); m > 0 { // around the label's mean
-			for k := range square {
-				sum := sums[0][k] + sums[1][k]
-				square[k] -= sum * sum / m
-			}
-		}
-		s.sums[c], squares[c] = sums, square
-	})
+	labels, err := s.labelSums(ctx)
 	if err != nil {
 		return nil, err
 	}
+	s.join(labels)
+	return s, nil
+}
+
+// labelSums sums each label's coefficients, part by part.
+func (s *Spectra) labelSums(ctx context.Context) ([]LabelSums, error) {
+	labels := make([]LabelSums, len(s.Of))
+	for c := range labels {
+		labels[c] = newLabelSums(c, s.Size())
+	}
+	if s.images.Sums != nil {
+		err := s.images.Sums(ctx, s.Fold, func(part []LabelSums) error {
+			for _, own := range part {
+				if own.Label < 0 || own.Label >= len(labels) || !own.of(s.Size()) {
+					return fmt.Errorf("sums of label %d that are none of these images", own.Label)
+				}
+				labels[own.Label].add(own)
+			}
+			return nil
+		})
+		return labels, err
+	}
+	size := cmp.Or(s.images.Part, PartSize)
+	err := s.EachLabel(ctx, func(t *Transform, c int) {
+		for images := s.Of[c]; len(images) > 0; {
+			end := (images[0]/size + 1) * size
+			n := sort.SearchInts(images, end)
+			labels[c].add(t.sum(c, images[:n]))
+			images = images[n:]
+		}
+	})
+	return labels, err
+}
+
+// join makes the means and the variance of the labels' sums.
+func (s *Spectra) join(labels []LabelSums) {
+	n := s.Size()
 	s.total, s.variance = [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
 	for c := range s.Of {
+		own := labels[c]
+		s.sums[c] = own.Folds
+		if m := float64(len(s.Of[c])); m > 0 { // around the label's mean
+			for k := range own.Squares {
+				sum := own.Folds[0][k] + own.Folds[1][k]
+				own.Squares[k] -= sum * sum / m
+			}
+		}
 		for f := range 2 {
 			floats.Add(s.total[f], s.sums[c][f])
 			s.all[f] += s.count[c][f]
 		}
-		floats.Add(s.variance, squares[c])
+		floats.Add(s.variance, own.Squares)
 	}
 	for k := range s.variance {
-		s.variance[k] = s.variance[k]/float64(len(set.Labels)) + grain*grain
+		s.variance[k] = s.variance[k]/float64(len(s.Fold)) + grain*grain
 	}
-	return s, nil
 }

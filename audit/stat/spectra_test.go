@@ -1,8 +1,10 @@
 package stat
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -62,5 +64,65 @@ func TestParted(t *testing.T) {
 	}
 	if _, _, _, ok := Parted(values, 4); ok {
 		t.Error("seven values were parted into four and four")
+	}
+}
+
+// Sums of parts that were made apart from each other are to the bit those of all images, and nearly those of one part.
+func TestSumsInParts(t *testing.T) {
+	const h, w, n, classes, size = 6, 5, 40, 3, 7
+	r := rand.New(rand.NewPCG(3, 4))
+	pixels := make([]uint8, n*h*w*3)
+	for i := range pixels {
+		pixels[i] = uint8(r.IntN(256))
+	}
+	of := func(lo, hi int) Pictures {
+		p := Pictures{Height: h, Width: w, Classes: classes, Part: size, At: func(i int) []uint8 { return pixels[(lo+i)*h*w*3 : (lo+i+1)*h*w*3] }}
+		for i := lo; i < hi; i++ {
+			p.Labels = append(p.Labels, int32(i*i%classes))
+		}
+		return p
+	}
+	ctx := context.Background()
+	whole, err := NewSpectra(ctx, of(0, n), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart := of(0, n)
+	apart.Sums = func(ctx context.Context, fold []uint8, visit func(part []LabelSums) error) error {
+		for lo := 0; lo < n; lo += size {
+			hi := min(n, lo+size)
+			part, err := PartSums(ctx, of(lo, hi), fold[lo:hi])
+			if err != nil {
+				return err
+			}
+			if err := visit(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	parts, err := NewSpectra(ctx, apart, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := of(0, n)
+	one.Part = 0
+	single, err := NewSpectra(ctx, one, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(parts.sums, whole.sums) || !reflect.DeepEqual(parts.total, whole.total) || !reflect.DeepEqual(parts.variance, whole.variance) {
+		t.Error("sums of parts that were made apart differ")
+	}
+	for k, v := range single.variance {
+		if math.Abs(v-whole.variance[k]) > 1e-12 {
+			t.Fatalf("variance %d is %g in one part, %g in several", k, v, whole.variance[k])
+		}
+	}
+	apart.Sums = func(_ context.Context, _ []uint8, visit func(part []LabelSums) error) error {
+		return visit([]LabelSums{newLabelSums(0, h*w)})
+	}
+	if _, err := NewSpectra(ctx, apart, 1); err == nil {
+		t.Error("sums of other images were taken")
 	}
 }

@@ -16,9 +16,10 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+
+	"github.com/unpoison/unpoison/distributed/internal/work"
 )
 
 // Connection is how Temporal is reached. What no flag gives, the variables of Temporal's own programs do.
@@ -124,7 +125,7 @@ func Reach[T any](ctx context.Context, f *Connection, errs io.Writer, begin func
 		if ctx.Err() != nil {
 			return begun, ctx.Err()
 		}
-		if err = fmt.Errorf("temporal at %s, namespace %s: %w", o.HostPort, o.Namespace, err); !Away(err) || f.wait > 0 && time.Since(start)+pause > f.wait {
+		if err = fmt.Errorf("temporal at %s, namespace %s: %w", o.HostPort, o.Namespace, err); !work.Away(err) || f.wait > 0 && time.Since(start)+pause > f.wait {
 			return begun, err
 		}
 		fmt.Fprintf(errs, "%v; trying again in %v\n", err, pause)
@@ -134,13 +135,6 @@ func Reach[T any](ctx context.Context, f *Connection, errs io.Writer, begin func
 			return begun, ctx.Err()
 		}
 	}
-}
-
-// Away tells whether an error may pass: nobody answers, or not in time.
-func Away(err error) bool {
-	var unavailable *serviceerror.Unavailable
-	var late *serviceerror.DeadlineExceeded
-	return errors.As(err, &unavailable) || errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // defaultScratch is where workers keep runs in progress and copies of data.

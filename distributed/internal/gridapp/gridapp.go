@@ -36,11 +36,12 @@ func (f *flags) add(c *cobra.Command) {
 func Command(out, errs io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "unpoison-grid",
-		Short: "Run grids of experiments on many machines, through Temporal",
+		Short: "Run grids of experiments and large audits on many machines, through Temporal",
 		Example: `  unpoison-grid dev --store store             a server and two workers, to try
-  unpoison-grid run grid.yaml --temporal 127.0.0.1:7233 --store store --out results`,
+  unpoison-grid run grid.yaml --temporal 127.0.0.1:7233 --store store --out results
+  unpoison-grid audit --data DIR --temporal 127.0.0.1:7233 --store store --out audit`,
 	}
-	c.AddCommand(runCommand(out, errs), cancelCommand(errs), devCommand(errs))
+	c.AddCommand(runCommand(out, errs), auditCommand(out, errs), cancelCommand(errs), devCommand(errs))
 	return c
 }
 
@@ -129,12 +130,31 @@ func (f *flags) open(ctx context.Context, errs io.Writer, grid string) (*job, fu
 // id names the grid's workflow: the same grid and data are one.
 func (j *job) id() string { return "unpoison-grid-" + string(j.plan[:16]) }
 
-// run follows the grid to its end. Where Temporal goes away meanwhile, it joins again.
+// run follows the grid to its end.
 func (j *job) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
+	err := again(ctx, errs, func() error {
+		started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		}, work.GridWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(errs, "%s runs\n", j.id())
+		return watch(ctx, started, errs, "grid", j.progress)
+	})
+	if ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, j.fetch(ctx, to, out, errs))
+}
+
+// again follows a workflow, and where Temporal goes away meanwhile joins it again.
+func again(ctx context.Context, errs io.Writer, follow func() error) error {
 	const pause = 2 * time.Second
 	for {
-		err := j.follow(ctx, heartbeat, to, out, errs)
-		if ctx.Err() != nil || !app.Away(err) {
+		err := follow()
+		if ctx.Err() != nil || !work.Away(err) {
 			return err
 		}
 		fmt.Fprintf(errs, "%v; joining again in %v\n", err, pause)
@@ -146,15 +166,8 @@ func (j *job) run(ctx context.Context, heartbeat time.Duration, to string, out, 
 	}
 }
 
-func (j *job) follow(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
-	started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-	}, work.GridWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(errs, "%s runs\n", j.id())
+// watch waits for a workflow, and says how far it is.
+func watch(ctx context.Context, started client.WorkflowRun, errs io.Writer, what string, progress func(ctx context.Context) string) error {
 	ended := make(chan error, 1)
 	go func() { ended <- started.Get(ctx, nil) }()
 	tick := time.NewTicker(5 * time.Second)
@@ -162,14 +175,14 @@ func (j *job) follow(ctx context.Context, heartbeat time.Duration, to string, ou
 	said := ""
 	for {
 		select {
-		case err = <-ended:
+		case err := <-ended:
 			if ctx.Err() != nil {
-				fmt.Fprintln(errs, "left; the grid goes on, and the same command joins it again")
+				fmt.Fprintf(errs, "left; the %s goes on, and the same command joins it again\n", what)
 				return ctx.Err()
 			}
-			return errors.Join(err, j.fetch(ctx, to, out, errs))
+			return err
 		case <-tick.C:
-			if now := j.progress(ctx); now != said {
+			if now := progress(ctx); now != said {
 				said = now
 				fmt.Fprintln(errs, now)
 			}

@@ -46,7 +46,7 @@ func TestGridSurvivesManyKills(t *testing.T) {
 	l := newLab(t, manyCells, 3)
 	to := filepath.Join(t.TempDir(), "many")
 	ended := make(chan error, 1)
-	go func() { ended <- l.job.run(context.Background(), 3*time.Second, to, io.Discard, t.Output()) }()
+	go func() { ended <- l.job.run(context.Background(), 30*time.Second, to, io.Discard, t.Output()) }()
 	random := rng.Stream(0, "kills")
 	workers, servers, exited := 0, 0, 0
 	for end := false; !end; {
@@ -58,6 +58,11 @@ func TestGridSurvivesManyKills(t *testing.T) {
 			end = true
 		case <-time.After(time.Duration(random.IntN(1000)) * time.Millisecond):
 			exited += l.revive()
+			select {
+			case <-l.server.ended:
+				t.Fatal("the server exited by itself")
+			default:
+			}
 			// Two kills for each finished cell, so that some cells are finished between them.
 			pid, _ := l.busy()
 			if pid == 0 || workers >= mostWorkers || workers > 2*l.finished() {

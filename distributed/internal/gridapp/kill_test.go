@@ -3,7 +3,6 @@ package gridapp
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -45,6 +44,8 @@ type lab struct {
 	workers map[int]*process // by process ID
 	client  client.Client
 	job     *job
+	audit   *auditJob // instead of the grid
+	stopped time.Time // when a worker was
 }
 
 // process is one of the programs.
@@ -134,12 +135,20 @@ func (l *lab) until(what string, happened func() bool) {
 	}
 }
 
+// workflows are those whose activities take long: the grid's parts, or the audit.
+func (l *lab) workflows() []string {
+	if l.audit != nil {
+		return []string{l.audit.id()}
+	}
+	return []string{l.job.id() + ".1", l.job.id() + ".2"}
+}
+
 // busy returns a worker's process that runs a cell, and whether the cell has a checkpoint; 0 for none.
 func (l *lab) busy() (pid int, checkpoint bool) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
-	for i := 1; i <= 2; i++ {
-		d, err := l.client.DescribeWorkflowExecution(ctx, fmt.Sprintf("%s.%d", l.job.id(), i), "")
+	for _, id := range l.workflows() {
+		d, err := l.client.DescribeWorkflowExecution(ctx, id, "")
 		if err != nil {
 			continue
 		}
@@ -185,9 +194,9 @@ func (l *lab) revive() (ended int) {
 // completed counts how often each of the workflows' cells was finished, by the histories.
 func (l *lab) completed() map[string]int {
 	count := map[string]int{}
-	for i := 1; i <= 2; i++ {
+	for _, id := range l.workflows() {
 		cells := map[int64]string{}
-		events := l.client.GetWorkflowHistory(context.Background(), fmt.Sprintf("%s.%d", l.job.id(), i), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		events := l.client.GetWorkflowHistory(context.Background(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for events.HasNext() {
 			e, err := events.Next()
 			if err != nil {
@@ -270,7 +279,7 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 	l.startWorker()
 	to := filepath.Join(t.TempDir(), "few")
 	ended := make(chan error, 1)
-	go func() { ended <- l.job.run(context.Background(), 2*time.Second, to, io.Discard, t.Output()) }()
+	go func() { ended <- l.job.run(context.Background(), 10*time.Second, to, io.Discard, t.Output()) }()
 	l.until("a cell has a checkpoint", func() bool {
 		pid, checkpoint := l.busy()
 		if checkpoint {
@@ -297,7 +306,7 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 
 	// The same grid again is joined, and finds everything finished.
 	again := filepath.Join(t.TempDir(), "few")
-	if err := l.job.run(context.Background(), 2*time.Second, again, io.Discard, t.Output()); err != nil {
+	if err := l.job.run(context.Background(), 10*time.Second, again, io.Discard, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	l.same(again)

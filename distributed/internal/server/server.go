@@ -94,7 +94,8 @@ func prepare(file string, sql *config.SQL, namespace string) error {
 // configuration is that of a cluster of one, whose services listen on the ports.
 func configuration(sql *config.SQL, ports []int) *config.Config {
 	c := &config.Config{}
-	c.Global.Membership = config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: host}
+	// A server that has not joined itself by then exits without a word; a machine that is busy takes long.
+	c.Global.Membership = config.Membership{MaxJoinDuration: 10 * time.Minute, BroadcastAddress: host}
 	c.Global.Metrics = &metrics.Config{Prometheus: &metrics.PrometheusConfig{ListenAddress: fmt.Sprintf("%s:%d", host, ports[8]), HandlerPath: "/metrics"}}
 	c.Persistence = config.Persistence{
 		DefaultStore: sqlite.PluginName, VisibilityStore: sqlite.PluginName, NumHistoryShards: 1,

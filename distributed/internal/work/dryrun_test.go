@@ -2,33 +2,50 @@ package work
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/distributed/internal/store"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 )
 
-// load is a large audit, as a grid of parts: each part reads its images from the store, works on them, and keeps a result.
+// load is a large audit.
 type load struct {
-	Images, Side int
-	Workers      int
-	PerPart      int           // images
-	Result       int           // bytes that a part keeps: the sums that looks need
-	Speed        float64       // images that a worker reads and works on in a second
-	Bandwidth    float64       // bytes a second that a worker gets from the store
-	Heartbeat    time.Duration // after which a worker that says nothing is replaced
+	Images, Side, Classes int
+	Encoded               int // bytes of an image's file
+	Workers               int
+	Learn, Epochs         int     // images that networks learn from, and how many epochs all trainings take together
+	Passes                []pass  // over all images
+	Own                   int     // times that the leader goes through all pixels by itself
+	Speed, Train, Pixels  float64 // images a second that a worker decodes, asks about or sums, learns, and goes through
+	Bandwidth             float64 // bytes a second that a worker gets from the store, or the client sends
+	Heartbeat             time.Duration
 }
 
-// Ten million images at 64 pixels on 50 workers.
+// pass is one over all images.
+type pass struct {
+	what   string
+	floats int     // of an image that is asked about
+	share  float64 // of the images that are; where not all are, a byte for each image says so
+	times  int
+}
+
+// Ten million images at 64 pixels on 50 workers of 8 cores, with every look; networks learn from 200,000 images.
 func tenMillion() load {
 	return load{
-		Images: 10_000_000, Side: 64, Workers: 50, PerPart: 5000, Result: 1 << 20, Speed: 2000, Bandwidth: 100e6, Heartbeat: DefaultHeartbeat,
+		Images: 10_000_000, Side: 64, Classes: 10, Encoded: 3000, Workers: 50, Learn: 200_000,
+		Epochs: 4 + 2*8 + 8 + 8, // isolation, two folds of content, features, and without a label
+		Passes: []pass{
+			{"isolation", 10, 1, 1}, {"content, two blurs", 20, 0.5, 2}, {"biased rounds of two labels", 2, 1, 10}, {"features", 74, 1, 2},
+		},
+		Own: 6, Speed: 2000, Train: 2000, Pixels: 10_000, Bandwidth: 100e6, Heartbeat: DefaultHeartbeat,
 	}
 }
 
@@ -45,143 +62,129 @@ const (
 	eventsOfActivity = 6 // scheduled, started, completed; and a workflow task: scheduled, started, completed
 	eventsOfChild    = 7 // initiated, started, completed, and two workflow tasks' worth at most
 	eventsOfWorkflow = 10
+	bytesOfEvent     = 400 // beside its payload
 )
+
+// requests is what a part costs the store, those of the leader and the client for it too.
+type requests struct{ pack, decode, pass, some, sums, join float64 }
 
 // demand is what a load asks of Temporal and of the store.
 type demand struct {
-	Parts, Children int
-	Payload         int // bytes of the largest
-	History         int // events of the longest
-	HistoryBytes    int
-	Pending         int     // of the widest workflow
-	Beats           float64 // heartbeats a second, all workers together
-	Requests        int64
-	Read, Written   int64 // bytes
-	Hours           float64
+	Parts, Children, Maps int
+	Payload               int // bytes of the largest
+	History               int // events of the longest
+	HistoryBytes          int
+	Pending               int     // of the widest workflow
+	Beats                 float64 // heartbeats a second, all workers together
+	Requests              float64
+	Read, Written         float64 // bytes
+	Hours                 struct{ Pack, Maps, Join, Train, Own float64 }
 }
 
-// count counts what a load asks for, with so many requests to the store for each part. Payloads are those that workflows and
-// workers really send.
-func (l load) count(perPart int64) (demand, error) {
+// count counts what a load asks for. Payloads are those that workflows and workers really send.
+func (l load) count(t *testing.T, r requests) demand {
 	key := store.Key(strings.Repeat("f", 64))
-	d := demand{Parts: (l.Images + l.PerPart - 1) / l.PerPart}
+	d := demand{Parts: (l.Images + stat.PartSize - 1) / stat.PartSize, Maps: 2} // decoding and sums
 	d.Children = (d.Parts + PartSize - 1) / PartSize
-	stages := [][]store.Key{make([]store.Key, d.Children)}
-	names := make([]string, min(PartSize, d.Parts))
-	for k := range stages[0] {
-		stages[0][k] = key
-	}
-	for k := range names {
-		names[k] = fmt.Sprintf("part.%07d.%064d", k, 0) // with room for a long name
-	}
-	in := Input{Plan: key, Part: key, Cell: names[0], Heartbeat: l.Heartbeat}
-	event := 0
-	for _, p := range []any{in, stages, names, key, beat{Checkpoint: key, Failures: mostFailures}, Progress{Parts: make([]string, d.Children)}} {
-		raw, err := json.Marshal(p)
-		if err != nil {
-			return d, err
+	some := min(PartSize, d.Parts)
+	in := MapInput{Task: key, Lists: slices.Repeat([]store.Key{key}, d.Children), Parts: d.Parts}
+	out := slices.Repeat([][]store.Key{slices.Repeat([]store.Key{key}, some)}, d.Children)
+	d.Payload = max(raw(t, in), raw(t, out), raw(t, beat{Checkpoint: key, Doing: Doing{Map: string(key)}}))
+	d.History = eventsOfWorkflow + max(eventsOfActivity*some, eventsOfChild*d.Children)
+	steps := some * (raw(t, StepInput{key, key, some}) + raw(t, key))
+	d.HistoryBytes = d.History*bytesOfEvent + max(steps+raw(t, out[0]), 2*raw(t, out))
+	d.Pending = max(some, d.Children)
+	d.Beats = float64(l.Workers) * (1/stepHeartbeat.Seconds() + 1/l.Heartbeat.Seconds()) * 4
+
+	parts, images := float64(d.Parts), float64(l.Images)
+	pixels, encoded := images*float64(3*l.Side*l.Side), images*float64(l.Encoded)
+	worker, all := l.Bandwidth, l.Bandwidth*float64(l.Workers)
+	hours := func(seconds float64) float64 { return seconds / 3600 }
+	d.Hours.Pack = hours(encoded / worker)
+	d.Hours.Join = hours(pixels / worker)
+	d.Hours.Train = hours(float64(l.Learn*l.Epochs) / l.Train)
+	d.Hours.Own = hours(float64(l.Own) * images / l.Pixels)
+	d.Requests = parts * (r.pack + r.decode + r.join + r.sums)
+	sums := parts * float64(3*8*l.Classes*3*l.Side*l.Side)
+	d.Read, d.Written = encoded+2*pixels+pixels+2*sums, encoded+pixels+sums // decoding, joining, sums
+	d.Hours.Maps = hours((encoded+2*pixels+sums)/all + sums/worker + 2*images/l.Speed/float64(l.Workers))
+	for _, p := range l.Passes {
+		d.Maps += p.times
+		n := float64(p.times)
+		result, per := images*p.share*float64(4*p.floats), r.pass
+		if p.share < 1 {
+			per = r.some
 		}
-		d.Payload = max(d.Payload, len(raw))
+		d.Requests += n * parts * per
+		d.Read, d.Written = d.Read+n*(pixels+2*result), d.Written+n*result
+		d.Hours.Maps += n * hours(pixels/all+result/all+result/worker+images*p.share/l.Speed/float64(l.Workers))
 	}
-	for _, p := range []any{in, key} { // what an activity puts into the history
-		raw, err := json.Marshal(p)
-		if err != nil {
-			return d, err
-		}
-		event += len(raw)
-	}
-	const perEvent = 400 // bytes of an event beside its payload
-	d.History = max(eventsOfWorkflow+eventsOfActivity*(1+len(names)), eventsOfWorkflow+eventsOfActivity+eventsOfChild*d.Children)
-	d.HistoryBytes = d.History*perEvent + len(names)*event + d.Payload
-	d.Pending = max(len(names), d.Children)
-	d.Beats = 4 * float64(l.Workers) / l.Heartbeat.Seconds()
-	image := int64(3 * l.Side * l.Side)
-	d.Read = int64(l.Images)*image + int64(d.Parts)*int64(l.Result) // and the results once, where they are joined
-	d.Written = int64(d.Parts) * int64(l.Result)
-	d.Requests = int64(d.Parts)*perPart + int64(2*d.Children)
-	part := float64(l.PerPart)*(1/l.Speed+float64(image)/l.Bandwidth) + float64(l.Result)/l.Bandwidth
-	rounds := (d.Parts + l.Workers - 1) / l.Workers
-	d.Hours = (float64(rounds)*part + float64(d.Parts)*float64(l.Result)/l.Bandwidth) / 3600
-	return d, nil
+	return d
 }
 
 // table is the demand beside Temporal's limits, as Markdown.
 func (d demand) table() string {
 	var b strings.Builder
 	b.WriteString("| | asked for | Temporal's limit |\n|---|---|---|\n")
+	h := d.Hours
 	for _, r := range [][3]string{
 		{"parts, in child workflows", fmt.Sprintf("%d in %d", d.Parts, d.Children), "–"},
+		{"maps over all parts", fmt.Sprint(d.Maps), "–"},
 		{"largest payload", fmt.Sprintf("%.0f kB", float64(d.Payload)/1e3), "2 MB"},
 		{"longest history", fmt.Sprintf("%d events, %.1f MB", d.History, float64(d.HistoryBytes)/1e6), "51,200 events, 50 MB"},
 		{"pending activities or children of a workflow", fmt.Sprint(d.Pending), "2,000"},
 		{"heartbeats", fmt.Sprintf("%.1f a second", d.Beats), "–"},
-		{"requests to the store", fmt.Sprint(d.Requests), "–"},
-		{"read from the store", fmt.Sprintf("%.0f GB", float64(d.Read)/1e9), "–"},
-		{"written to it", fmt.Sprintf("%.1f GB", float64(d.Written)/1e9), "–"},
-		{"time of the maps", fmt.Sprintf("%.0f minutes", 60*d.Hours), "–"},
+		{"requests to the store", fmt.Sprintf("%.0f thousand", d.Requests/1e3), "–"},
+		{"read from the store", fmt.Sprintf("%.1f TB", d.Read/1e12), "–"},
+		{"written to it", fmt.Sprintf("%.2f TB", d.Written/1e12), "–"},
+		{"hours: packing, joining", fmt.Sprintf("%.1f, %.1f", h.Pack, h.Join), "–"},
+		{"hours: maps by all workers", fmt.Sprintf("%.1f", h.Maps), "–"},
+		{"hours: trainings, and pixels, by the leader", fmt.Sprintf("%.1f, %.1f", h.Train, h.Own), "–"},
 	} {
 		b.WriteString("| " + strings.Join(r[:], " | ") + " |\n")
 	}
 	return b.String()
 }
 
-// onePart does with a store what a worker does for one part, and what joining it does. It returns the requests, and the bytes
-// that were read and written.
-func onePart(t *testing.T, images, result int) (requests, read, written int64) {
+// counted counts the requests for a part by making maps of small packs with a real store.
+func counted(t *testing.T) (r requests) {
 	t.Helper()
 	ctx := context.Background()
-	s, err := store.Open(ctx, filepath.Join(t.TempDir(), "store"))
+	w, p, d := smallPacks(t)
+	packs := float64(len(p.packs))
+	per := func(do func() error) float64 {
+		before, _, _ := w.Store.Requests()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		after, _, _ := w.Store.Requests()
+		return float64(after-before) / packs
+	}
+	n, err := model.New("small-cnn", len(d.Train.Classes), d.Train.Height, d.Train.Width)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	must := func(k store.Key, err error) store.Key {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	keep := func(size int) store.Key {
-		path := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return must(s.PutFile(ctx, path))
-	}
-	data := keep(images) // before the audit begins
-	before, sentBefore, receivedBefore := s.Requests()
-	id := strings.Repeat("1", 64)
-	for _, name := range []string{"cells/" + id, "checkpoints/" + id} {
-		if _, err := s.Find(ctx, name); !errors.Is(err, store.ErrNone) {
-			t.Fatal(err)
-		}
-	}
-	if err := s.GetFolder(ctx, data, t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
-	must(s.Name(ctx, "cells/"+id, keep(result), true))
-	if err := s.GetFolder(ctx, must(s.Find(ctx, "cells/"+id)), t.TempDir()); err != nil { // joined
-		t.Fatal(err)
-	}
-	after, sent, received := s.Requests()
-	return after - before, received - receivedBefore, sent - sentBefore
+	of := evaluate.Pass{Network: n, State: n.Init(5)}
+	r.pass = per(func() error { return p.Pass(ctx, of, nil, func(int, []float32) {}) })
+	r.some = per(func() error { return p.Pass(ctx, of, []int{1, 80, 150, 220}, func(int, []float32) {}) })
+	fold := make([]uint8, d.Train.Len())
+	fold[0], fold[100], fold[150], fold[229] = 1, 1, 1, 1
+	r.sums = per(func() error { return sums{p}.Sums(ctx, fold, func([]stat.LabelSums) error { return nil }) })
+	r.pack, r.join = 2, 1 // Put asks whether it is there; Get
+	r.decode = r.pass - 1 // as a pass, whose rows are got by the leader
+	return r
 }
 
 // Ten million images on fifty workers stay far from Temporal's limits, and docs/clusters.md says what they ask for.
 func TestTenMillionImages(t *testing.T) {
-	l := tenMillion()
-	const smaller = 100 // than a part is, so that the test moves little
-	images, result := l.PerPart*3*l.Side*l.Side/smaller, l.Result/smaller
-	requests, read, written := onePart(t, images, result)
-	d, err := l.count(requests)
-	if err != nil {
-		t.Fatal(err)
+	r := counted(t)
+	for name, n := range map[string]float64{"a pass": r.pass, "a pass over some": r.some, "sums": r.sums} {
+		if n < 5 || n > 12 {
+			t.Errorf("%s costs %g requests a part", name, n)
+		}
 	}
-	const lists = 1000 // bytes of folders' lists and names
-	if read < int64(images+result) || read > int64(images+result+lists) || written < int64(result) || written > int64(result+lists) {
-		t.Errorf("a part of %d bytes with a result of %d reads %d and writes %d", images, result, read, written)
-	}
+	r.pass, r.some, r.sums, r.decode = math.Ceil(r.pass), math.Ceil(r.some), math.Ceil(r.sums), math.Ceil(r.decode)
+	d := tenMillion().count(t, r)
 	const far = 4 // times below a limit
 	if far*d.Payload > limitPayload || far*d.History > limitHistory || far*d.HistoryBytes > limitHistoryBytes || 2*d.Pending > limitPending {
 		t.Errorf("near a limit: %+v", d)

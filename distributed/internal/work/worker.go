@@ -18,11 +18,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/unpoison/unpoison/distributed/internal/store"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/experiment"
 	"github.com/unpoison/unpoison/internal/base/version"
 )
 
-// Worker runs cells. It is safe for concurrent use.
+// Worker runs cells and audits. It is safe for concurrent use.
 type Worker struct {
 	Store   *store.Store
 	Scratch string // folder for runs in progress and copies of data
@@ -30,7 +31,13 @@ type Worker struct {
 	Cells   int                     // at a time; 0 is 1
 	Watch   func(checkpoint string) // called while a cell runs, with where its checkpoint is or will be; nil for nobody
 
-	data sync.Mutex // while data are copied
+	client client.Client
+	data   sync.Mutex // while data are copied
+	pass   sync.Mutex // of what was read last for parts:
+	passOf store.Key
+	passIs evaluate.Pass
+	planOf store.Key
+	planIs *AuditPlan
 }
 
 // stopTime is how long a worker that is told to stop may take to save what it runs.
@@ -39,27 +46,65 @@ const stopTime = 2 * time.Minute
 // deadlockTime is how long a workflow may wait for the processor, which computes cells beside it.
 const deadlockTime = time.Minute
 
+// Tasks takes tasks from Temporal.
+type Tasks []worker.Worker
+
+// Start starts to take them.
+func (t Tasks) Start() error {
+	for k, own := range t {
+		if err := own.Start(); err != nil {
+			t[:k].Stop()
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop takes no more, and waits until what runs is saved.
+func (t Tasks) Stop() {
+	var group sync.WaitGroup
+	for _, own := range t {
+		group.Go(own.Stop)
+	}
+	group.Wait()
+}
+
 // New returns a worker that takes tasks from Temporal when it is started.
-func (w *Worker) New(c client.Client) worker.Worker {
-	n := max(1, w.Cells)
-	own := worker.New(c, Queue, worker.Options{
-		MaxConcurrentActivityExecutionSize: n, MaxConcurrentActivityTaskPollers: 1,
+func (w *Worker) New(c client.Client) Tasks {
+	w.client = c
+	o := worker.Options{
+		MaxConcurrentActivityExecutionSize: max(1, w.Cells), MaxConcurrentActivityTaskPollers: 1,
 		WorkerStopTimeout: stopTime, MaxHeartbeatThrottleInterval: 10 * time.Second, DeadlockDetectionTimeout: deadlockTime,
-	})
-	own.RegisterWorkflowWithOptions(grid, workflow.RegisterOptions{Name: GridWorkflow})
-	own.RegisterWorkflowWithOptions(part, workflow.RegisterOptions{Name: partWorkflow})
-	own.RegisterActivityWithOptions(w.parts, activity.RegisterOptions{Name: partsActivity})
-	own.RegisterActivityWithOptions(w.cells, activity.RegisterOptions{Name: cellsActivity})
-	own.RegisterActivityWithOptions(w.cell, activity.RegisterOptions{Name: cellActivity})
-	return own
+	}
+	long := worker.New(c, Queue, o)
+	w.register(long)
+	o.MaxConcurrentActivityExecutionSize = 1
+	parts := worker.New(c, PartsQueue, o)
+	w.registerParts(parts)
+	return Tasks{long, parts}
+}
+
+func (w *Worker) register(r worker.Registry) {
+	r.RegisterWorkflowWithOptions(grid, workflow.RegisterOptions{Name: GridWorkflow})
+	r.RegisterWorkflowWithOptions(part, workflow.RegisterOptions{Name: partWorkflow})
+	r.RegisterWorkflowWithOptions(auditAll, workflow.RegisterOptions{Name: AuditWorkflow})
+	r.RegisterActivityWithOptions(w.parts, activity.RegisterOptions{Name: partsActivity})
+	r.RegisterActivityWithOptions(w.cells, activity.RegisterOptions{Name: cellsActivity})
+	r.RegisterActivityWithOptions(w.cell, activity.RegisterOptions{Name: cellActivity})
+	r.RegisterActivityWithOptions(w.lead, activity.RegisterOptions{Name: leadActivity})
+}
+
+func (w *Worker) registerParts(r worker.Registry) {
+	r.RegisterWorkflowWithOptions(mapAll, workflow.RegisterOptions{Name: mapWorkflow})
+	r.RegisterWorkflowWithOptions(mapSome, workflow.RegisterOptions{Name: someWorkflow})
+	r.RegisterActivityWithOptions(w.step, activity.RegisterOptions{Name: stepActivity})
 }
 
 // plan reads a plan of this program's version.
 func (w *Worker) plan(ctx context.Context, k store.Key) (*Plan, *experiment.Grid, error) {
 	p, g, err := ReadPlan(ctx, w.Store, k)
 	if err == nil && p.Version != version.String() {
-		// Another worker may be of that version.
-		err = fmt.Errorf("the plan is of unpoison %s, this worker of %s; all machines have to run the same version", p.Version, version.String())
+		err = otherVersion(p.Version)
 	}
 	return p, g, err
 }

@@ -99,10 +99,7 @@ func part(ctx workflow.Context, in Input) error {
 	if in.Heartbeat <= 0 {
 		in.Heartbeat = DefaultHeartbeat
 	}
-	long := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: in.Heartbeat, WaitForCancellation: true,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
-	})
+	runs := long(ctx, in.Heartbeat)
 	var failed []string
 	cancelled := false
 	all := workflow.NewWaitGroup(ctx)
@@ -112,7 +109,7 @@ func part(ctx workflow.Context, in Input) error {
 		all.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer all.Done()
-			err := workflow.ExecuteActivity(long, cellActivity, own).Get(ctx, nil)
+			err := workflow.ExecuteActivity(runs, cellActivity, own).Get(ctx, nil)
 			switch {
 			case err == nil:
 				state.Done++
@@ -130,6 +127,14 @@ func part(ctx workflow.Context, in Input) error {
 		return temporal.NewCanceledError()
 	}
 	return failures(failed)
+}
+
+// long are the options of activities that train.
+func long(ctx workflow.Context, heartbeat time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 90 * 24 * time.Hour, HeartbeatTimeout: heartbeat, WaitForCancellation: true,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	})
 }
 
 // short are the options of activities that list something.

@@ -30,6 +30,7 @@ type recipeFlags struct {
 	auto                     audit.Options
 	o                        abl.Options
 	noFlip                   bool
+	learn                    int // images that an audit's networks learn from; 0: all
 }
 
 // add declares the flags with the default recipe's values.
@@ -58,6 +59,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
 	if !tune {
+		fl.IntVar(&f.learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all; for millions (default all)")
 		return
 	}
 	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
@@ -85,6 +87,9 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	}
 	if err == nil && f.features != "" && (defense != runs.Auto || !f.auto.Content) {
 		err = errors.New("--features is for the look at content of --defense auto, which is not asked")
+	}
+	if err == nil && f.learn < 0 {
+		err = fmt.Errorf("--learn %d, expected a number of images, or 0 for all", f.learn)
 	}
 	if err == nil && defense == runs.Auto {
 		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
@@ -133,6 +138,7 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}
 		o = o.FitTo(d.Train.Len(), func(setting string) bool { return c.Flags().Changed(flags[setting]) })
 	}
+	o.IsolateImages, f.auto.Learn = f.learn, f.learn
 	if f.noFlip || !dataset.Flips(d.Layout) {
 		o.Flip = false
 	}

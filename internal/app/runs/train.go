@@ -22,6 +22,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
@@ -51,6 +52,8 @@ type Spec struct {
 	Features *dataset.Features
 	// Spike also asks how weak an attack on these data may be that an audit finds, by auditing copies with known ones.
 	Spike bool
+	// Passes makes passes over the images of an audit, perhaps on more machines; nil: this one does.
+	Passes evaluate.Passes
 	// Baseline is an earlier audit to compare with; may be nil.
 	Baseline *Baseline
 }
@@ -137,7 +140,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	defer log.Close()
-	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Passes: s.Passes, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
 		err = out.searched(unpoison.Audit(ctx, s.searched(out.Train), s.search(set)))

@@ -1,0 +1,285 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Packed is a data set whose records lie in packs, so that many machines can decode them. It holds all that depends on all
+// records; JSON keeps it.
+type Packed struct {
+	Size    int      `json:"size"` // records in a pack; the last one of a part has fewer
+	Layout  string   `json:"layout"`
+	Path    string   `json:"path"` // where the data lay
+	Height  int      `json:"height"`
+	Width   int      `json:"width"`
+	Depth   int      `json:"depth"` // bits of a sample, of images with 16
+	Classes []string `json:"classes"`
+	SkipBad bool     `json:"skip_bad"`
+	Hidden  int      `json:"hidden"` // test images without labels
+	Notes   []string `json:"notes"`
+	// Train and Test are the parts of the data, Test nil where there is none. The packs of the first come first.
+	Train *PackedPart `json:"train"`
+	Test  *PackedPart `json:"test"`
+}
+
+// PackedPart is the training or the test data.
+type PackedPart struct {
+	Name    string `json:"name"`
+	Records int    `json:"records"`
+	Grey    bool   `json:"grey"`
+}
+
+func (p *PackedPart) packs(size int) int {
+	if p == nil {
+		return 0
+	}
+	return (p.Records + size - 1) / size
+}
+
+// Packs returns how many packs hold the training data, and how many there are in all.
+func (p *Packed) Packs() (train, all int) {
+	train = p.Train.packs(p.Size)
+	return train, train + p.Test.packs(p.Size)
+}
+
+// packed is a record in a pack.
+type packed struct {
+	Source   string
+	Row      int
+	Table    string
+	TableRow int
+	Class    int32
+	// Image is the image's file, or its pixels, [Height, Width, Channels], where Channels is not 0.
+	Image                   []byte
+	Height, Width, Channels int
+	Planar                  bool
+	Digest                  ImageDigest // once it is decoded
+	Moving                  bool
+	Bad                     *RecordError
+}
+
+// Pack reads the data at spec as Load does, decodes no image, and hands put one pack of size records after the other.
+// Options.Limit and Options.Store are not for packs.
+func Pack(ctx context.Context, spec string, o Options, size int, put func(pack []byte) error) (*Packed, error) {
+	dir, l, err := find(spec, o)
+	if err != nil {
+		return nil, err
+	}
+	c, err := l.Open(ctx, dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("data %s: %w", spec, err)
+	}
+	b := &builder{Options: o, ctx: ctx}
+	v, err := b.survey(c)
+	if err != nil {
+		return nil, fmt.Errorf("data %s: %w", spec, err)
+	}
+	p := &Packed{
+		Size: size, Layout: l.Name, Path: dir, Height: v.size.h, Width: v.size.w, Depth: b.depth, Classes: v.numbering.names, SkipBad: o.SkipBad, Hidden: v.hidden,
+	}
+	for _, part := range []struct {
+		of *scanned
+		to **PackedPart
+	}{{v.train, &p.Train}, {v.test, &p.Test}} {
+		if part.of == nil {
+			continue
+		}
+		*part.to = &PackedPart{part.of.part.Name, part.of.records, !part.of.colour && part.of.records > 0}
+		if err := b.pack(part.of, v.numbering, size, put); err != nil {
+			return nil, fmt.Errorf("data %s: %w", spec, err)
+		}
+	}
+	p.Notes = b.notes
+	return p, nil
+}
+
+// pack hands put the packs of a part.
+func (b *builder) pack(s *scanned, numbering *classes, size int, put func(pack []byte) error) error {
+	var all []packed
+	flush := func() error {
+		raw, err := encodePack(all)
+		if err != nil {
+			return err
+		}
+		all = all[:0]
+		return put(raw)
+	}
+	err := s.part.Records(func(rec Record) error {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		r := b.begin(rec, numbering)
+		if r.err == nil && rec.apart {
+			r.raw, r.err = rec.File()
+			r.err = r.unreadable(r.err)
+		}
+		one := packed{Source: rec.Source, Row: rec.Row, Table: rec.Table, TableRow: rec.TableRow, Class: r.label, Image: r.raw}
+		if rec.Raw != nil {
+			one.Height, one.Width, one.Channels, one.Planar = rec.Raw.Height, rec.Raw.Width, rec.Raw.Channels, rec.Raw.Planar
+		}
+		if r.err != nil && (!b.SkipBad || !errors.As(r.err, &one.Bad)) {
+			return r.err
+		}
+		all = append(all, one)
+		if s.taken++; b.Watch != nil {
+			b.Watch(s.part.Name, s.taken, s.records)
+		}
+		if len(all) == size {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil && len(all) > 0 {
+		err = flush()
+	}
+	return err
+}
+
+func encodePack(all []packed) ([]byte, error) {
+	var out bytes.Buffer
+	err := gob.NewEncoder(&out).Encode(all)
+	return out.Bytes(), err
+}
+
+func decodePack(pack []byte) (all []packed, err error) {
+	if err := gob.NewDecoder(bytes.NewReader(pack)).Decode(&all); err != nil {
+		return nil, fmt.Errorf("a pack is damaged: %w", err)
+	}
+	return all, nil
+}
+
+// shape is a set as a pack's images are to be.
+func (p *Packed) shape(pack int) *Set {
+	of := p.Train
+	if train, _ := p.Packs(); pack >= train {
+		of = p.Test
+	}
+	return &Set{Height: p.Height, Width: p.Width, Classes: p.Classes, Grey: of.Grey}
+}
+
+// Decode returns the k-th pack with all images decoded and resized. A record that can't be read is an error, or is noted with
+// SkipBad.
+func (p *Packed) Decode(ctx context.Context, k int, pack []byte) ([]byte, error) {
+	all, err := decodePack(pack)
+	if err != nil {
+		return nil, err
+	}
+	b, set := &builder{ctx: ctx, depth: p.Depth}, p.shape(k)
+	failed := make([]error, len(all))
+	workers := runtime.GOMAXPROCS(0)
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			for i := w; i < len(all) && ctx.Err() == nil; i += workers {
+				failed[i] = b.decodePacked(&all[i], set)
+			}
+		})
+	}
+	group.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i, err := range failed {
+		if err != nil && (!p.SkipBad || !errors.As(err, &all[i].Bad)) {
+			return nil, err
+		}
+	}
+	return encodePack(all)
+}
+
+// decodePacked decodes an image in its place.
+func (b *builder) decodePacked(one *packed, set *Set) error {
+	if one.Bad != nil {
+		return nil
+	}
+	r := &reading{record: one.record(), raw: one.Image, done: make(chan struct{})}
+	r.finish(func(r *reading) error { return b.decode(r, set) })
+	one.Image, one.Digest, one.Moving = r.pixels, r.digest, r.moving
+	one.Height, one.Width, one.Channels, one.Planar = set.Height, set.Width, set.stored()/(set.Height*set.Width), false
+	return r.err
+}
+
+// record is the record as a layout has it.
+func (one *packed) record() Record {
+	rec := Record{Source: one.Source, Row: one.Row, Table: one.Table, TableRow: one.TableRow, Label: Number(int64(one.Class)), Err: one.Bad}
+	if one.Channels > 0 {
+		rec.Raw = &Raw{one.Height, one.Width, one.Channels, one.Planar, func() ([]byte, error) { return one.Image, nil }}
+	}
+	return rec
+}
+
+// Images returns the images of a pack that was decoded, without those that can't be read.
+func (p *Packed) Images(k int, pack []byte) (*Set, error) {
+	all, err := decodePack(pack)
+	if err != nil {
+		return nil, err
+	}
+	set := p.shape(k)
+	set.reserve(len(all), true)
+	for i := range all {
+		if one := &all[i]; one.Bad == nil {
+			set.add(one.Image, one.Class, one.Source, one.Row)
+		}
+	}
+	return set, nil
+}
+
+// Read returns what Load returns of the data, made of decoded packs, which get returns. Of the options it takes Store and Watch.
+func (p *Packed) Read(ctx context.Context, o Options, get func(k int) ([]byte, error)) (*Data, error) {
+	numbering, err := namedClasses(p.Classes)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{Options: Options{Store: o.Store, Watch: o.Watch, SkipBad: p.SkipBad}, ctx: ctx, depth: p.Depth, notes: slices.Clone(p.Notes)}
+	part := func(of *PackedPart, first int) *scanned {
+		if of == nil {
+			return nil
+		}
+		records := func(yield func(Record) error) error {
+			for k := range of.packs(p.Size) {
+				if err := eachPacked(first+k, get, yield); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return &scanned{part: &Part{Name: of.Name, Records: records}, records: of.Records, colour: !of.Grey}
+	}
+	train, _ := p.Packs()
+	d, err := b.readAll(&survey{part(p.Train, 0), part(p.Test, train), p.Hidden, numbering, measure{p.Height, p.Width}})
+	if err != nil {
+		return nil, err
+	}
+	if d.Train.Len() == 0 {
+		return nil, fmt.Errorf("no training images found%s", firstOf(d.Skipped))
+	}
+	d.Layout, d.Path = p.Layout, p.Path
+	return d, nil
+}
+
+// eachPacked yields the records of a pack that was decoded.
+func eachPacked(k int, get func(k int) ([]byte, error), yield func(Record) error) error {
+	raw, err := get(k)
+	if err != nil {
+		return err
+	}
+	all, err := decodePack(raw)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		rec := all[i].record()
+		rec.known = &all[i]
+		if err := yield(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package gridapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/distributed/internal/app"
+	"github.com/unpoison/unpoison/distributed/internal/store"
+	"github.com/unpoison/unpoison/distributed/internal/work"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+func auditCommand(out, errs io.Writer) *cobra.Command {
+	var to app.Connection
+	var where, data, folder string
+	var o dataset.Options
+	var with work.AuditSettings
+	var heartbeat time.Duration
+	var cancel bool
+	c := &cobra.Command{
+		Use:   "audit",
+		Short: "What is suspicious in this data? In parts, by all workers",
+		Long: `Audits data as unpoison audit does, to the same verdict and suspects. The data go
+into the store in packs of 5,000 images. Workers decode them, ask networks about
+them and sum what their pixels have in common; one worker trains the networks.
+On an interrupt the audit goes on without this program; the same command joins
+it again, and with --cancel it ends it.`,
+		Example: `  unpoison-grid audit --data DIR --temporal temporal:7233 --store /shared/unpoison --out audit`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case data == "":
+				return errors.New("--data is required: a folder with images")
+			case folder == "" && !cancel:
+				return errors.New("--out is required: a folder for the list of suspects")
+			case heartbeat < time.Second:
+				return fmt.Errorf("--heartbeat %v, expected 1s or more", heartbeat)
+			}
+			if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err == nil && !cancel {
+				return fmt.Errorf("%s holds a run already; choose another --out", folder)
+			}
+			s, err := store.Open(c.Context(), where)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			conn, err := to.Dial(c.Context(), errs)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			k, err := work.NewAuditPlan(c.Context(), s, data, o, with)
+			if err != nil {
+				return err
+			}
+			j := &auditJob{job{conn, s, k}}
+			if cancel {
+				return j.cancel(c.Context(), errs)
+			}
+			return j.run(c.Context(), heartbeat, folder, out, errs)
+		},
+	}
+	to.Add(c.Flags())
+	fl := c.Flags()
+	fl.StringVar(&where, "store", "", "`URL` of the store: a folder, s3://NAME, gs://NAME or azblob://NAME")
+	fl.StringVar(&data, "data", "", "`DIR` with images, or layout:DIR")
+	fl.StringVar(&folder, "out", "", "`DIR` for the list of suspects and the report")
+	fl.IntVar(&o.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or the median of their shorter sides, up to 224)")
+	fl.BoolVar(&o.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
+	fl.StringVar(&o.Label, "label", "", "`COLUMN` of the labels in a table, Parquet or WebDataset")
+	fl.StringVar(&o.Image, "image", "", "`COLUMN` of the images")
+	fl.Uint64Var(&with.Seed, "seed", 0, "seed of everything random")
+	fl.StringVar(&with.Network, "model", abl.Default().Network, "network")
+	fl.IntVar(&with.Learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all (default all)")
+	fl.StringVar(&with.List, "settings", "", "`KEY=VALUE,...` over the defaults, as grids have them: isolate_epochs=2,content=false")
+	fl.DurationVar(&heartbeat, "heartbeat", work.DefaultHeartbeat, "replace the worker that leads when it says nothing for so long")
+	fl.BoolVar(&cancel, "cancel", false, "end the audit; checkpoints and decoded images stay in the store")
+	return c
+}
+
+// auditJob is an audit in a store and how it is reached.
+type auditJob struct{ job }
+
+func (j *auditJob) id() string { return "unpoison-audit-" + string(j.plan[:16]) }
+
+func (j *auditJob) cancel(ctx context.Context, errs io.Writer) error {
+	if err := j.client.CancelWorkflow(ctx, j.id(), ""); err != nil {
+		return err
+	}
+	fmt.Fprintln(errs, "cancelled; the same command without --cancel goes on from the checkpoint")
+	return nil
+}
+
+// run follows the audit to its end, and fetches what came out.
+func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
+	err := again(ctx, errs, func() error {
+		started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		}, work.AuditWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(errs, "%s runs\n", j.id())
+		return watch(ctx, started, errs, "audit", j.progress)
+	})
+	if err != nil {
+		return err
+	}
+	k, err := work.AuditResult(ctx, j.store, j.plan)
+	if err != nil {
+		return err
+	}
+	if err := j.store.GetFolder(ctx, k, to); err != nil {
+		return err
+	}
+	res, err := runs.ReadResult(filepath.Join(to, runs.ResultFile))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: %d of %d images look planted; see %s\n", res.Verdict.Says, res.Verdict.Removed, res.Data.Train, filepath.Join(to, runs.ReportFile))
+	return nil
+}
+
+// progress says what the worker does that leads, and how many parts are done where it waits for them.
+func (j *auditJob) progress(ctx context.Context) string {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	d, err := j.client.DescribeWorkflowExecution(ctx, j.id(), "")
+	if err != nil {
+		return "nobody answers"
+	}
+	for _, a := range d.GetPendingActivities() {
+		var now work.Doing
+		if a.GetHeartbeatDetails() == nil || converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &now) != nil {
+			continue
+		}
+		if now.Map == "" {
+			return now.Doing
+		}
+		p := j.ask(ctx, now.Map)
+		return fmt.Sprintf("%s; %d of %d parts are done", now.Doing, p.Done, p.Cells)
+	}
+	return "no worker has taken it; unpoison-worker does"
+}
+
+// ask asks a map how far it is.
+func (j *auditJob) ask(ctx context.Context, id string) (p work.Progress) {
+	one := func(id string) (p work.Progress) {
+		if v, err := j.client.QueryWorkflow(ctx, id, "", work.ProgressQuery); err == nil {
+			_ = v.Get(&p)
+		}
+		return p
+	}
+	p = one(id)
+	p.Done = 0
+	for _, part := range p.Parts {
+		p.Done += one(part).Done
+	}
+	return p
+}

@@ -1,0 +1,132 @@
+package gridapp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/distributed/internal/work"
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/settings"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+)
+
+// auditSettings are few steps of small networks, which look at pixels, and for what is learnt first.
+const auditSettings = "content=false,isolate_epochs=1,inspect_epochs=0,biased_rounds=1,biased_epochs=1,batch=32,isolation=0.05"
+
+// alone audits a folder on this machine alone, into another.
+func alone(t *testing.T, data, to, list string) *runs.Result {
+	t.Helper()
+	d, err := dataset.Load(context.Background(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, search := abl.Default(), audit.Default()
+	o.Network = "small-cnn"
+	if err := settings.Set(list, &o, &search); err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]bool{}
+	for _, item := range strings.Split(list, ",") {
+		given[settings.Key(item)] = true
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := runs.Train(context.Background(), runs.Spec{
+		Backend: b, Data: d, Defense: runs.AuditOnly, Audit: true, Options: o.FitTo(d.Train.Len(), func(k string) bool { return given[k] }), Auto: search, Folder: to,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done.Result
+}
+
+// sameAudits compares two folders of audits, to the byte.
+func sameAudits(t *testing.T, one, other string) {
+	t.Helper()
+	for _, name := range []string{runs.SuspectsFile, runs.LogFile} {
+		a, errA := os.ReadFile(filepath.Join(one, name))
+		b, errB := os.ReadFile(filepath.Join(other, name))
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs from one machine's (%v, %v)", name, errA, errB)
+		}
+	}
+	var text [2][]byte
+	for i, dir := range []string{one, other} {
+		res, err := runs.ReadResult(filepath.Join(dir, runs.ResultFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text[i], err = res.Content(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(text[0], text[1]) {
+		t.Errorf("the results differ:\n%s\n%s", text[0], text[1])
+	}
+}
+
+// An audit of poisoned signs on two workers, of which the one that leads is killed once it has a checkpoint: the same verdict and
+// suspects as on one machine; and the same audit again finds it done.
+func TestAuditInParts(t *testing.T) {
+	c := attack.Defaults("badnets")
+	c.Target, c.Rate = 4, 0.1
+	d := signs.Render(1, 600, 20)
+	_, set, _ := planted.Poison(t, c, d.Train)
+	d.Train = set
+	data := filepath.Join(t.TempDir(), "signs")
+	if err := dataset.Write("folder", data, d); err != nil {
+		t.Fatal(err)
+	}
+	l := newLab(t, fewCells, 0)
+	k, err := work.NewAuditPlan(t.Context(), l.job.store, data, dataset.Options{}, work.AuditSettings{Network: "small-cnn", List: auditSettings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.audit = &auditJob{job{l.client, l.job.store, k}}
+	if err := os.WriteFile(l.holdFile(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.startWorker()
+	l.startWorker()
+	to := filepath.Join(t.TempDir(), "audit")
+	ended := make(chan error, 1)
+	go func() { ended <- l.audit.run(context.Background(), 15*time.Second, to, io.Discard, t.Output()) }()
+	l.until("the audit has a checkpoint", func() bool {
+		pid, checkpoint := l.busy()
+		if checkpoint {
+			l.killWorker(pid)
+		}
+		return checkpoint || len(ended) > 0
+	})
+	if err := os.Remove(l.holdFile()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	one := filepath.Join(t.TempDir(), "one")
+	if r := alone(t, data, one, auditSettings); r.Verdict.Says == look.NoEvidence {
+		t.Errorf("one machine says %s", r.Verdict.Says)
+	}
+	sameAudits(t, one, to)
+	again := filepath.Join(t.TempDir(), "again")
+	if err := l.audit.run(context.Background(), 15*time.Second, again, io.Discard, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	sameAudits(t, one, again)
+}

@@ -1,0 +1,206 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/unpoison/unpoison/distributed/internal/store"
+)
+
+// beat is what a heartbeat says: where another worker goes on, how often the run failed, and, of an audit, what it does.
+type beat struct {
+	Checkpoint store.Key `json:"checkpoint,omitempty"`
+	Failures   int       `json:"failures,omitempty"`
+	Doing
+}
+
+// Doing is what a worker does that leads an audit.
+type Doing struct {
+	Doing string `json:"doing,omitempty"` // in a few words
+	Map   string `json:"map,omitempty"`   // ID of the workflow that it waits for
+}
+
+const (
+	// A run that fails is tried again: it may be the machine. Kills and lost machines don't count.
+	mostFailures = 3
+	// A run that tells nothing for so long hangs, and its heartbeats stop.
+	mostSilence = 2 * time.Hour
+)
+
+var errStopping = errors.New("the worker is stopping")
+
+// run is what takes long, and can be gone on with by another worker.
+type run struct {
+	*Worker
+	id     string // of all that it depends on
+	result string // the name of what comes out
+	name   string // for people
+	folder string
+
+	last  atomic.Pointer[beat]
+	event atomic.Int64 // when something happened last
+}
+
+// happened notes that the run does not hang.
+func (r *run) happened() {
+	if r.Watch != nil {
+		r.Watch(r.checkpoint())
+	}
+	r.event.Store(time.Now().UnixNano())
+}
+
+// change changes what heartbeats say.
+func (r *run) change(with func(b *beat)) {
+	for {
+		old := r.last.Load()
+		b := *old
+		if with(&b); r.last.CompareAndSwap(old, &b) {
+			return
+		}
+	}
+}
+
+// restore fetches the last checkpoint, if there is one.
+func (r *run) restore(ctx context.Context) error {
+	var err error
+	k := r.last.Load().Checkpoint
+	if k == "" {
+		if k, err = r.Store.Find(ctx, "checkpoints/"+r.id); errors.Is(err, store.ErrNone) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := r.Store.GetFolder(ctx, k, r.folder); err != nil {
+		activity.GetLogger(ctx).Warn("the checkpoint can't be read; it starts over", "run", r.name, "error", err)
+		return os.RemoveAll(r.folder)
+	}
+	return nil
+}
+
+// do does the work with heartbeats, and keeps the result, or what another worker can go on from.
+func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (store.Key, error) {
+	inner, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	beats := make(chan struct{})
+	go func() {
+		defer close(beats)
+		r.heartbeats(inner)
+	}()
+	go func() {
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			stop(errStopping)
+		case <-inner.Done():
+		}
+	}()
+	r.event.Store(time.Now().UnixNano())
+	err := work(inner)
+	why := context.Cause(inner)
+	stop(nil)
+	<-beats
+	switch {
+	case err == nil:
+		return r.keep(ctx)
+	case why != nil: // cancelled, stopped, or replaced by another worker
+		r.leave(ctx)
+		if errors.Is(why, errStopping) {
+			return "", errStopping
+		}
+		return "", ctx.Err()
+	}
+	var wrong *wrongError
+	if errors.As(err, &wrong) {
+		return "", final(err)
+	}
+	b := *r.last.Load()
+	if b.Failures++; b.Failures >= mostFailures {
+		return "", temporal.NewNonRetryableApplicationError(err.Error(), "failed", nil)
+	}
+	activity.RecordHeartbeat(ctx, b)
+	return "", err
+}
+
+// keep puts the finished run into the store. Of two workers that finish the same one the first counts.
+func (r *run) keep(ctx context.Context) (store.Key, error) {
+	k, err := r.Store.PutFolder(ctx, r.folder)
+	if err != nil {
+		return "", err
+	}
+	return r.Store.Name(ctx, r.result, k, true)
+}
+
+// leave keeps the checkpoint that a stopped run has written. The context has ended already.
+func (r *run) leave(ctx context.Context) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer stop()
+	if _, err := os.Stat(r.checkpoint()); err != nil {
+		return
+	}
+	k, err := r.Store.PutFolder(ctx, r.folder)
+	if err == nil {
+		_, err = r.Store.Name(ctx, "checkpoints/"+r.id, k, false)
+	}
+	if err != nil {
+		activity.GetLogger(ctx).Warn("the checkpoint could not be kept", "run", r.name, "error", err)
+		return
+	}
+	b := *r.last.Load()
+	b.Checkpoint = k
+	activity.RecordHeartbeat(ctx, b)
+}
+
+func (r *run) checkpoint() string { return filepath.Join(r.folder, "checkpoint.safetensors") }
+
+// heartbeats tells Temporal until ctx ends that the run is worked at, four times in a heartbeat's time, and from which
+// checkpoint another worker would go on.
+func (r *run) heartbeats(ctx context.Context) {
+	every := activity.GetInfo(ctx).HeartbeatTimeout / 4
+	if every <= 0 {
+		every = DefaultHeartbeat / 4
+	}
+	go r.uploads(ctx, every)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if time.Since(time.Unix(0, r.event.Load())) < mostSilence {
+			activity.RecordHeartbeat(ctx, *r.last.Load())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// uploads keeps every checkpoint that it finds. Heartbeats don't wait for it.
+func (r *run) uploads(ctx context.Context, every time.Duration) {
+	var seen time.Time
+	for {
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return
+		}
+		info, err := os.Stat(r.checkpoint())
+		if err != nil || info.ModTime().Equal(seen) {
+			continue
+		}
+		// The checkpoint comes before the log in the folder's order: the log then holds all that the checkpoint counts.
+		k, err := r.Store.PutFolder(ctx, r.folder)
+		if err != nil {
+			activity.GetLogger(ctx).Warn("the checkpoint could not be kept", "run", r.name, "error", err)
+			continue
+		}
+		seen = info.ModTime()
+		r.change(func(b *beat) { b.Checkpoint = k })
+	}
+}

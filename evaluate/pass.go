@@ -1,0 +1,132 @@
+package evaluate
+
+import (
+	"context"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
+
+	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/model"
+)
+
+// Pass is what is asked of images: what a network has for each.
+type Pass struct {
+	Network  *model.Network
+	State    model.State
+	Features bool // what it has before its last layer, and then the logits; otherwise the logits alone
+	// Side is the shorter side that larger images are averaged down to; 0: as they are.
+	Side int
+	// Blurs are deviations, in pixels of an image whose shorter side is 32: the images are asked about once under each. None: once,
+	// as they are.
+	Blurs []float64
+}
+
+// Passes makes passes over the images of one set, which other machines may have parts of.
+type Passes interface {
+	// Pass calls visit once for each of some images, by their indices, in any order; nil: for all. The row has, under one blur
+	// after the other, what the pass asks for.
+	Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error
+}
+
+// Here makes passes on this machine.
+type Here struct {
+	Backend backends.Backend
+	Set     *dataset.Set
+}
+
+// passImages is how many images are copied at a time.
+const passImages = 5000
+
+// Pass makes the pass in the order of the images.
+func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error {
+	e, err := p.evaluator(h.Backend)
+	if err != nil {
+		return err
+	}
+	if images == nil && p.Side == 0 && len(p.Blurs) == 0 {
+		return e.each(ctx, h.Set, visit)
+	}
+	n := len(images)
+	if images == nil {
+		n = h.Set.Len()
+	}
+	for lo := 0; lo < n; lo += passImages {
+		some := make([]int, min(passImages, n-lo))
+		for k := range some {
+			if some[k] = lo + k; images != nil {
+				some[k] = images[lo+k]
+			}
+		}
+		if err := p.some(ctx, e, h.Set.Subset(some), func(k int, row []float32) { visit(some[k], row) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluator compiles what is asked for.
+func (p Pass) evaluator(b backends.Backend) (*Evaluator, error) {
+	if !p.Features {
+		return Of(b, p.Network, p.State)
+	}
+	e, err := compile(b, p.Network, func(net *model.Graphed) *Node { return Concatenate([]*Node{net.Taps["features"], net.Logits}, 1) })
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Load(p.State)
+}
+
+// some makes the pass over a few images.
+func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit func(k int, row []float32)) error {
+	set = Small(set, p.Side)
+	if len(p.Blurs) == 0 {
+		return e.each(ctx, set, visit)
+	}
+	rows := make([][]float32, set.Len())
+	for _, deviation := range p.Blurs {
+		if err := e.each(ctx, blurred(set, deviation), func(k int, row []float32) { rows[k] = append(rows[k], row...) }); err != nil {
+			return err
+		}
+	}
+	for k, row := range rows {
+		visit(k, row)
+	}
+	return nil
+}
+
+// Small returns images averaged down to a shorter side, or the set itself where that is not longer; 0: the set itself.
+func Small(set *dataset.Set, side int) *dataset.Set {
+	own := min(set.Height, set.Width)
+	if side == 0 || own <= side {
+		return set
+	}
+	h, w := set.Height*side/own, set.Width*side/own
+	out := &dataset.Set{Height: h, Width: w, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*h*w*3)}
+	for i := range set.Labels {
+		out.Pixels = append(out.Pixels, dataset.Resize(set.Image(i), set.Height, set.Width, h, w)...)
+	}
+	return out
+}
+
+// blurred returns a copy of the images, smoothed.
+func blurred(set *dataset.Set, deviation float64) *dataset.Set {
+	side := float64(min(set.Height, set.Width)) / 32
+	return Redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
+}
+
+// Redrawn returns a copy of the images, each changed as numbers from 0 to 1, [H,W,3].
+func Redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
+	out := set.Clone()
+	x := make([]float32, set.ImageBytes())
+	for i := range out.Labels {
+		augment.Plain(x, set.Image(i))
+		change(x)
+		to := out.Image(i)
+		for k, v := range x {
+			to[k] = uint8(v*255 + 0.5)
+		}
+	}
+	return out
+}
