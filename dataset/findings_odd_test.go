@@ -32,20 +32,6 @@ func TestOddDataAreSaid(t *testing.T) {
 	}
 	wrongSum := packed(one)
 	wrongSum[len(wrongSum)-6] ^= 1
-	arrays := func(names ...string) []byte {
-		var z bytes.Buffer
-		w := zip.NewWriter(&z)
-		for _, n := range names {
-			e, _ := w.Create(n)
-			if strings.HasPrefix(strings.ToLower(n), "x") {
-				_, _ = e.Write(npy("|u1", []int{2, 1, 1, 3}, []byte{1, 2, 3, 4, 5, 6}))
-			} else {
-				_, _ = e.Write(npy("|u1", []int{2}, []byte{0, 1}))
-			}
-		}
-		_ = w.Close()
-		return z.Bytes()
-	}
 	const pictures = "a.png=1 b.png=2"
 	for name, c := range map[string]struct {
 		file  string
@@ -58,8 +44,8 @@ func TestOddDataAreSaid(t *testing.T) {
 		"packed archives joined":     {"train.tar.gz", append(packed(one), packed(two)...), "", "more follows the end of the archive"},
 		"an archive's padding":       {"train.tar", append(bytes.Clone(one), make([]byte, 10240)...), "", "0:1 1:2"},
 		"a wrong checksum":           {"train.tar.gz", wrongSum, "", "checksum"},
-		"arrays of one name":         {"all.npz", arrays("x_train.npy", "X_train.npy", "y_train.npy"), "", "two arrays are called x_train"},
-		"arrays twice":               {"all.npz", arrays("x_train.npy", "y_train.npy", "y_train.npy"), "", "two arrays are called y_train"},
+		"arrays of one name":         {"all.npz", zipOf("x_train.npy", "X_train.npy", "y_train.npy"), "", "two arrays are called x_train"},
+		"arrays twice":               {"all.npz", zipOf("x_train.npy", "y_train.npy", "y_train.npy"), "", "two arrays are called y_train"},
 		"a key twice":                {"t.jsonl", []byte("{\"file\":\"a.png\",\"label\":\"x\"}\n{\"file\":\"b.png\",\"label\":\"x\",\"label\":\"y\"}\n"), pictures, `the key "label" twice`},
 		"no object":                  {"t.jsonl", []byte("{\"file\":\"a.png\",\"label\":\"x\"}\n[1]\n"), pictures, "row 2: expected a JSON object"},
 		"Latin-1":                    {"t.csv", []byte("file,label\na.png,caf\xe9\nb.png,caf\xe8\n"), pictures, "is no UTF-8 text"},
@@ -71,7 +57,7 @@ func TestOddDataAreSaid(t *testing.T) {
 		"an empty table":             {"t.csv", nil, pictures, "no layout recognised"},
 		"an empty archive":           {"train.tar", nil, "", "found 0"},
 		"an empty NPZ":               {"all.npz", nil, "", "all.npz: zip: not a valid zip file"},
-		"an NPZ that is cut off":     {"all.npz", arrays("x_train.npy", "y_train.npy")[:300], "", "all.npz: zip: not a valid zip file"},
+		"an NPZ that is cut off":     {"all.npz", zipOf("x_train.npy", "y_train.npy")[:300], "", "all.npz: zip: not a valid zip file"},
 		"a stray NPZ":                {"all.npz", nil, "x/a.png=1 y/b.png=2", "x:1 y:2"},
 		"an empty Parquet file":      {"train.parquet", nil, "", "train.parquet"},
 		"an empty image":             {"x/c.png", nil, "x/a.png=1 y/b.png=2", "x/c.png: expected a readable image"},
@@ -174,4 +160,20 @@ func TestFilterOfLinkedTablesAndHoles(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(out, "notes.bin")); err == nil || !strings.Contains(strings.Join(notes, "\n"), "notes.bin is a sparse file") {
 		t.Errorf("the notes are %q", notes)
 	}
+}
+
+// zipOf is an .npz of arrays with these names: images where they begin with x, else labels.
+func zipOf(names ...string) []byte {
+	var z bytes.Buffer
+	w := zip.NewWriter(&z)
+	for _, n := range names {
+		e, _ := w.Create(n)
+		if strings.HasPrefix(strings.ToLower(n), "x") {
+			_, _ = e.Write(npy("|u1", []int{2, 1, 1, 3}, []byte{1, 2, 3, 4, 5, 6}))
+		} else {
+			_, _ = e.Write(npy("|u1", []int{2}, []byte{0, 1}))
+		}
+	}
+	_ = w.Close()
+	return z.Bytes()
 }
