@@ -31,7 +31,6 @@ func TestSets(t *testing.T) {
 		want := Choosing
 		if !slices.Contains(choosing, s.Family) || slices.Contains(reported, method) || s.Poisoned() && s.Labels != "one" && s.Labels != "random" {
 			want = Reporting // random labels led to a change: Blend in 1 % of CIFAR-10 was missed
-
 		}
 		if s.Role != want {
 			t.Errorf("%s is for %s, expected %s", s.Name, s.Role, want)

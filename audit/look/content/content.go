@@ -94,7 +94,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	var together []int
 	for label, f := range flips {
 		if f.Evidence >= evidence || f.one() {
-			if err := pose(question{[]int{label}, f.odds(content, label), label}); err != nil {
+			if err := pose(question{[]int{label}, f.odds(content), label}); err != nil {
 				return nil, err
 			}
 		} else if f.alone >= evidence {
@@ -138,7 +138,7 @@ func (f labelFlips) facts(together bool) Facts {
 }
 
 // odds returns the logarithm of the odds that an image of the label was moved there, by what it shows.
-func (f labelFlips) odds(content *look.Content, label int) func(i int) float64 {
+func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 	if !f.one() {
 		return func(i int) float64 { return f.general(content, i) }
 	}

@@ -61,7 +61,7 @@ func TestMovesFromOneClass(t *testing.T) {
 			if f.Evidence = 0; !f.one() || *f.facts(false).From != 1 {
 				t.Errorf("seed %d: not from one class", seed)
 			}
-			odds := f.odds(content, 0)
+			odds := f.odds(content)
 			for i, p := range content.P { // an image is suspected by what it shows
 				if content.Labels[i] == 0 && (odds(i) > 0) != (f.moved(p) > max(content.Own[i], leastOwn)) {
 					t.Fatalf("image %d, %v: odds %g", i, p, odds(i))

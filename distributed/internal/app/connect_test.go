@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func TestCertificatesAndKeysReachTemporal(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := []string{"--temporal", l.Addr().String()}
-	server := append(to, "--tls-ca", serverCert, "--tls-server-name", "temporal.example.com")
+	server := append(slices.Clone(to), "--tls-ca", serverCert, "--tls-server-name", "temporal.example.com")
 	if err := dial(t, append(server, "--tls-cert", clientCert, "--tls-key", clientKey, "--api-key-file", keyFile)...); err != nil {
 		t.Fatal(err)
 	}

@@ -83,10 +83,10 @@ func showPixels(f pixels.Facts, _ audit.Target, _ []string) sight {
 
 func showCommon(f common.Facts, t audit.Target, _ []string) sight {
 	what := "whether their labels are right was not looked at"
-	switch {
-	case t.Says == looks.NoEvidence:
+	switch t.Says {
+	case looks.NoEvidence:
 		what = "and their labels are right: a mark that they share"
-	case t.Says == looks.Poisoned:
+	case looks.Poisoned:
 		what = "and show something else than their labels say"
 	}
 	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
