@@ -21,6 +21,7 @@ import (
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Runner carries a grid out in a folder: cells/NAME for each run, then tables and plots.
@@ -28,13 +29,13 @@ type Runner struct {
 	Grid    *Grid
 	Folder  string
 	Backend backends.Backend
-	Cache   string        // of what attacks learn; see attack.Env
-	Keep    string        // folder of results without their runs, a file a grid; see store. Empty: none
-	Jobs    int           // cells at a time; 0 is 1
-	Budget  time.Duration // no cell is begun after it, and one in progress is saved; 0: none
-	Only    string        // the name of the only cell to run; empty: all
-	Shard   Shard         // of the cells, for one of several machines
-	Watch   func(Cell, runs.Event)
+	Cache   string                           // of what attacks learn; see attack.Env
+	Keep    string                           // folder of results without their runs, a file a grid; see store. Empty: none
+	Jobs    int                              // cells at a time; 0 is 1
+	Budget  time.Duration                    // no cell is begun after it, and one in progress is saved; 0: none
+	Only    string                           // the name of the only cell to run; empty: all
+	Shard   Shard                            // of the cells, for one of several machines
+	Watch   func(Cell, train.Line)           // may be nil
 	Say     func(format string, args ...any) // a line for each cell
 
 	claims claims // for tests; zero: as usual
@@ -352,7 +353,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) error {
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
 		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
-		Watch: func(e runs.Event) {
+		Watch: func(e train.Line) {
 			if r.Watch != nil {
 				r.Watch(c, e)
 			}

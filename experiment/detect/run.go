@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 
 	published "github.com/unpoison/unpoison/detect"
-	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Runner measures detectors on sets, in the order of the table. What is finished is not computed again; what was stopped goes on.
@@ -23,13 +23,13 @@ type Runner struct {
 	Keep      string // folder of the results; empty: Folder
 	Families  map[string]string
 	Backend   backends.Backend
-	Cache     string        // of what attacks learn; see attack.Env
-	Jobs      int           // sets at a time; 0 is 1
-	Budget    time.Duration // no set is begun after it, and one in progress is saved; 0: none
-	Only      string        // the name of the only set; empty: all
-	Detectors []string      // names; empty: all and Ours
-	Quick     bool          // few images, a small network, few epochs: to try that every path works
-	Watch     func(runs.Event)
+	Cache     string           // of what attacks learn; see attack.Env
+	Jobs      int              // sets at a time; 0 is 1
+	Budget    time.Duration    // no set is begun after it, and one in progress is saved; 0: none
+	Only      string           // the name of the only set; empty: all
+	Detectors []string         // names; empty: all and Ours
+	Quick     bool             // few images, a small network, few epochs: to try that every path works
+	Watch     func(train.Line) // may be nil
 	Say       func(format string, args ...any)
 
 	sources sources
