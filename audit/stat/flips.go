@@ -63,11 +63,17 @@ func Unfloored(p [][]float64, labels []int32, classes int) (own, floors []float6
 // where labels are wrong everywhere; 0 for none. It is 0 where the rate is no higher than that. An image whose label the network finds likely says nothing for flips, since
 // ln((1−ε)·p+ε) hardly differs from ln p; one that shows something else says ln(ε/p), and each image under another label costs ε.
 func CountFlips(own []float64, others int, usual float64) Flips {
+	return CountMoves(FlipRatios(own), others, usual)
+}
+
+// FlipRatios are what CountMoves takes for flips whatever images show, of the probabilities that CountFlips takes: the class shown is
+// then "any other", and the ratio 1/p − 1.
+func FlipRatios(own []float64) []float64 {
 	ratios := make([]float64, len(own))
 	for k, p := range own {
 		ratios[k] = 1/max(p, leastP) - 1
 	}
-	return CountMoves(ratios, others, usual)
+	return ratios
 }
 
 // CountMoves is CountFlips for images that come from one class: a share ε of those that show the class c was given the label l.
@@ -75,9 +81,13 @@ func CountFlips(own []float64, others int, usual float64) Flips {
 // p(l|x) + ε·p(c|x), and one under c has (1−ε)·p(c|x), so that
 //
 //	L(ε) = Σ_{y=l} ln(p(l|x) + ε·p(c|x)) + Σ_{y=c} ln((1−ε)·p(c|x)).
-//
-// Flips whatever images show are the case in which the class shown is "any other": the ratio is 1/p − 1.
 func CountMoves(ratios []float64, others int, usual float64) Flips {
+	rate := MoveRate(ratios, others)
+	return Flips{rate, MoveEvidence(ratios, others, rate, usual)}
+}
+
+// MoveRate is the rate that CountMoves finds, by expectation–maximisation.
+func MoveRate(ratios []float64, others int) float64 {
 	rate := 0.01
 	for range flipSteps {
 		moved := 0.0 // images
@@ -85,7 +95,7 @@ func CountMoves(ratios []float64, others int, usual float64) Flips {
 			moved += 1 - 1/(1+rate*r)
 		}
 		if moved == 0 {
-			return Flips{}
+			return 0
 		}
 		next := moved / (moved + float64(others))
 		done := math.Abs(next-rate) < flipSettled
@@ -93,17 +103,22 @@ func CountMoves(ratios []float64, others int, usual float64) Flips {
 			break
 		}
 	}
+	return rate
+}
+
+// MoveEvidence is the evidence for a rate that MoveRate found.
+func MoveEvidence(ratios []float64, others int, rate, usual float64) float64 {
 	if rate <= usual || rate >= 1 {
-		return Flips{Rate: rate}
+		return 0
 	}
 	evidence := float64(others) * (math.Log1p(-rate) - math.Log1p(-usual))
 	for _, r := range ratios {
 		evidence += math.Log1p(rate*r) - math.Log1p(usual*r)
 	}
-	if evidence <= 0 || math.IsNaN(evidence) {
-		return Flips{Rate: rate}
+	if math.IsNaN(evidence) {
+		return 0
 	}
-	return Flips{rate, evidence}
+	return max(evidence, 0)
 }
 
 // Flipped is the probability that an image was given its label whatever it shows, of a network's probability p for the label

@@ -16,7 +16,7 @@ const (
 	controls  = 2    // for each case, of other labels
 	most      = 2000 // cases that a round learns from
 	leaks     = 2000 // images of other labels that are asked whether they have it too
-	together  = 3    // rounds that say in the end what they found
+	lastOnes  = 3    // rounds that say in the end what they found
 	joinSteps = 50
 	joined    = 1e-4 // change of a probability
 	carried   = 3    // the logarithm of the ratio of likelihoods above which such an image has it
@@ -88,7 +88,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		last, history = l, append(history, a.told)
 	}
 	if len(history) > 1 { // one round says more than another by chance
-		a.told = mean(history[max(0, len(history)-together):])
+		a.told = mean(history[max(0, len(history)-lastOnes):])
 		a.ratio = a.join(images, last, prior, a.p)
 	}
 	return a, nil

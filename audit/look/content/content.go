@@ -170,53 +170,48 @@ func flipsOf(c *look.Content) []labelFlips {
 	for i, y := range c.Labels {
 		of[y] = append(of[y], i)
 	}
-	own := make([][]float64, classes)
-	for l, is := range of {
-		for _, i := range is {
-			own[l] = append(own[l], c.Own[i])
-		}
-	}
 	all := make([]labelFlips, classes)
+	odds := make([][]float64, classes) // of each label's images
 	rates := make([]float64, classes)
-	for l := range all {
-		f := stat.CountFlips(own[l], n-len(own[l]), 0)
-		rates[l], all[l].alone = f.Rate, f.Evidence
+	for l, is := range of {
+		own := make([]float64, len(is))
+		for k, i := range is {
+			own[k] = c.Own[i]
+		}
+		odds[l] = stat.FlipRatios(own)
+		rates[l] = stat.MoveRate(odds[l], n-len(is))
+		all[l].alone = stat.MoveEvidence(odds[l], n-len(is), rates[l], 0)
 	}
-	moves := func(from, to int, usual float64) stat.Flips {
+	ratios := func(from, to int) []float64 {
 		r := make([]float64, len(of[to]))
-		rather := 0 // show the one class than the other
 		for k, i := range of[to] {
 			r[k] = c.P[i][from] / max(c.Own[i], leastRatio)
-			rather += stat.Bit(r[k] > 1)
 		}
-		if rather < fewest || len(of[from]) == 0 {
-			return stat.Flips{}
-		}
-		return stat.CountMoves(r, len(of[from]), usual)
+		return r
 	}
-	back := make([][]float64, classes) // rates, [from][to]
-	for from := range back {
-		back[from] = make([]float64, classes)
-		for to := range back {
-			if from != to {
-				back[from][to] = moves(from, to, 0).Rate
+	moved := make([][]float64, classes) // rates, [to][from]; 0 where few images show the one class rather than the other
+	for to := range moved {
+		moved[to] = make([]float64, classes)
+		for from := range all {
+			if from == to || len(of[from]) == 0 {
+				continue
+			}
+			r := ratios(from, to)
+			if len(look.Those(stat.Iota(len(r)), func(k int) bool { return r[k] > 1 })) >= fewest {
+				moved[to][from] = stat.MoveRate(r, len(of[from]))
 			}
 		}
 	}
 	for l := range all {
 		f := &all[l]
 		f.usual = stat.Median(rates, func(k int) bool { return k != l })
-		f.Flips = stat.CountFlips(own[l], n-len(own[l]), f.usual)
-		for from := range all {
+		f.Flips = stat.Flips{Rate: rates[l], Evidence: stat.MoveEvidence(odds[l], n-len(of[l]), rates[l], f.usual)}
+		for from, rate := range moved[l] {
 			if from == l {
 				continue
 			}
-			to := make([]float64, classes)
-			for k := range to {
-				to[k] = back[k][l]
-			}
-			m := move{from: from, usual: max(back[l][from], stat.Median(to, func(k int) bool { return k != l && k != from }))}
-			m.Flips = moves(from, l, m.usual)
+			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
+			m.Flips = stat.Flips{Rate: rate, Evidence: stat.MoveEvidence(ratios(from, l), len(of[from]), rate, m.usual)}
 			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
 				f.pair = m
 			}

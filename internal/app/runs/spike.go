@@ -28,10 +28,10 @@ func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 		if err := os.MkdirAll(folder(number), 0o755); err != nil {
 			return nil, err
 		}
-		stage := fmt.Sprintf("spike %d/%d", number, spike.Copies)
+		watch := Watcher(s.Watch)
 		r, err := unpoison.Audit(ctx, d, s.search(train.Settings{Folder: folder(number), Resume: true, Init: s.Init, Backend: s.Backend, Watch: func(e train.Event) {
-			if p := e.Progress; p != nil && s.Watch != nil {
-				s.Watch(Event{Event: "progress", Stage: stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			if e.Stage = fmt.Sprintf("spike %d/%d", number, spike.Copies); e.Progress != nil {
+				watch(e)
 			}
 		}}))
 		if err != nil {
