@@ -89,9 +89,9 @@ func (d *document) write(text []byte) error {
 	return atomicfile.WriteBytes(d.path, text)
 }
 
-// made says when and with what the finished runs were made.
+// made says with what the finished runs were made.
 func (r *Runner) made() string {
-	var dates, with []string
+	var with []string
 	var seeds []uint64
 	finished := 0
 	all := r.Grid.Cells()
@@ -99,20 +99,15 @@ func (r *Runner) made() string {
 		if res := r.result(c); res != nil {
 			finished++
 			seeds = append(seeds, c.Seed)
-			dates = append(dates, res.Date)
 			with = append(with, fmt.Sprintf("%s, %s, unpoison %s", res.Model, res.Engine, res.Version))
 		}
 	}
 	if finished == 0 {
 		return "No run is finished.\n"
 	}
-	when := slices.Min(dates)
-	if last := slices.Max(dates); last != when {
-		when += " to " + last
-	}
 	slices.Sort(with)
 	slices.Sort(seeds)
-	return fmt.Sprintf("%d of %d runs finished, %s; seeds %s; %s.\n", finished, len(all), when, list(slices.Compact(seeds)), strings.Join(slices.Compact(with), "; "))
+	return fmt.Sprintf("%d of %d runs finished; seeds %s; %s.\n", finished, len(all), list(slices.Compact(seeds)), strings.Join(slices.Compact(with), "; "))
 }
 
 // Saved returns the grid of this name that a folder holds, or that keep holds the results of, with what is finished
