@@ -268,19 +268,17 @@ func (l *lab) same(folder string) {
 	}
 }
 
-// A grid whose worker is killed in the middle of a cell that has a checkpoint: all results, none twice, the same bytes as
-// on one machine.
-func TestAnotherWorkerGoesOn(t *testing.T) {
-	l := newLab(t, fewCells, 0)
+// killOne carries out a run on two workers, of which the one that works is killed once it has a checkpoint. Until then it is held.
+func (l *lab) killOne(what string, run func() error) {
+	l.t.Helper()
 	if err := os.WriteFile(l.holdFile(), nil, 0o600); err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	l.startWorker()
 	l.startWorker()
-	to := filepath.Join(t.TempDir(), "few")
 	ended := make(chan error, 1)
-	go func() { ended <- l.job.run(context.Background(), 10*time.Second, to, io.Discard, t.Output()) }()
-	l.until("a cell has a checkpoint", func() bool {
+	go func() { ended <- run() }()
+	l.until(what, func() bool {
 		pid, checkpoint := l.busy()
 		if checkpoint {
 			l.killWorker(pid)
@@ -288,11 +286,19 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 		return checkpoint || len(ended) > 0
 	})
 	if err := os.Remove(l.holdFile()); err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	if err := <-ended; err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
+}
+
+// A grid whose worker is killed in the middle of a cell that has a checkpoint: all results, none twice, the same bytes as
+// on one machine.
+func TestAnotherWorkerGoesOn(t *testing.T) {
+	l := newLab(t, fewCells, 0)
+	to := filepath.Join(t.TempDir(), "few")
+	l.killOne("a cell has a checkpoint", func() error { return l.job.run(context.Background(), 10*time.Second, to, io.Discard, t.Output()) })
 	count := l.completed()
 	if len(count) != 4 {
 		t.Errorf("%d cells finished, expected 4", len(count))

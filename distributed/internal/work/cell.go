@@ -31,16 +31,7 @@ func (w *Worker) cell(ctx context.Context, in Input) (store.Key, error) {
 	if k, err := w.Store.Find(ctx, "cells/"+id); !errors.Is(err, store.ErrNone) {
 		return k, err
 	}
-	var last beat
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
-			return "", err
-		}
-	}
-	if err := os.MkdirAll(w.Scratch, 0o755); err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp(w.Scratch, "cell-*")
+	last, dir, err := w.begin(ctx, "cell-*")
 	if err != nil {
 		return "", err
 	}

@@ -48,16 +48,7 @@ func (w *Worker) lead(ctx context.Context, in Input) (store.Key, error) {
 	if k, err := w.Store.Find(ctx, name); !errors.Is(err, store.ErrNone) {
 		return k, err
 	}
-	var last beat
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
-			return "", err
-		}
-	}
-	if err := os.MkdirAll(w.Scratch, 0o755); err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp(w.Scratch, "audit-*")
+	last, dir, err := w.begin(ctx, "audit-*")
 	if err != nil {
 		return "", err
 	}

@@ -36,6 +36,20 @@ const (
 
 var errStopping = errors.New("the worker is stopping")
 
+// begin returns what the last worker told of the same work, zero if there was none, and a new folder for it, to be removed by the caller.
+func (w *Worker) begin(ctx context.Context, pattern string) (last beat, dir string, err error) {
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
+			return last, "", err
+		}
+	}
+	if err := os.MkdirAll(w.Scratch, 0o755); err != nil {
+		return last, "", err
+	}
+	dir, err = os.MkdirTemp(w.Scratch, pattern)
+	return last, dir, err
+}
+
 // run is what takes long, and can be gone on with by another worker.
 type run struct {
 	*Worker
