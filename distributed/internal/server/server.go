@@ -2,6 +2,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,7 +15,10 @@ import (
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence/sql"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	"go.temporal.io/server/common/resolver"
 	schema "go.temporal.io/server/schema/sqlite"
 	"go.temporal.io/server/temporal"
 )
@@ -49,13 +54,13 @@ func Start(file string, port int, namespace string) (*Server, error) {
 			return nil, err
 		}
 	}
-	sql := &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{
+	tables := &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{
 		"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2",
 	}}
-	if err := prepare(file, sql, namespace); err != nil {
+	if err := prepare(file, tables, namespace); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	c := configuration(sql, ports)
+	c := configuration(tables, ports)
 	claims, err := authorization.GetClaimMapperFromConfig(&c.Global.Authorization, log.NewNoopLogger())
 	if err != nil {
 		return nil, err
@@ -78,9 +83,9 @@ func Start(file string, port int, namespace string) (*Server, error) {
 func (s *Server) Stop() error { return s.server.Stop() }
 
 // prepare makes the tables and the namespace where they are not there.
-func prepare(file string, sql *config.SQL, namespace string) error {
+func prepare(file string, c *config.SQL, namespace string) error {
 	if _, err := os.Stat(file); os.IsNotExist(err) {
-		if err := schema.SetupSchema(sql); err != nil {
+		if err := schema.SetupSchema(c); err != nil {
 			return err
 		}
 	}
@@ -88,18 +93,31 @@ func prepare(file string, sql *config.SQL, namespace string) error {
 	if err != nil {
 		return err
 	}
-	return schema.CreateNamespaces(sql, n)
+	if err := schema.CreateNamespaces(c, n); err != nil {
+		return err
+	}
+	return forget(c)
+}
+
+// forget strikes out the services of a server that was killed: a new one would try for minutes to join them.
+func forget(c *config.SQL) error {
+	db, err := sql.NewSQLDB(sqlplugin.DbKindUnknown, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		return err
+	}
+	_, err = db.PruneClusterMembership(context.Background(), &sqlplugin.PruneClusterMembershipFilter{PruneRecordsBefore: time.Now().AddDate(100, 0, 0)})
+	return errors.Join(err, db.Close())
 }
 
 // configuration is that of a cluster of one, whose services listen on the ports.
-func configuration(sql *config.SQL, ports []int) *config.Config {
+func configuration(tables *config.SQL, ports []int) *config.Config {
 	c := &config.Config{}
 	// A server that has not joined itself by then exits without a word; a machine that is busy takes long.
 	c.Global.Membership = config.Membership{MaxJoinDuration: 10 * time.Minute, BroadcastAddress: host}
 	c.Global.Metrics = &metrics.Config{Prometheus: &metrics.PrometheusConfig{ListenAddress: fmt.Sprintf("%s:%d", host, ports[8]), HandlerPath: "/metrics"}}
 	c.Persistence = config.Persistence{
 		DefaultStore: sqlite.PluginName, VisibilityStore: sqlite.PluginName, NumHistoryShards: 1,
-		DataStores: map[string]config.DataStore{sqlite.PluginName: {SQL: sql}},
+		DataStores: map[string]config.DataStore{sqlite.PluginName: {SQL: tables}},
 	}
 	address := fmt.Sprintf("%s:%d", host, ports[0])
 	c.ClusterMetadata = &cluster.Config{
