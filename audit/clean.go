@@ -12,19 +12,21 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// Suspects orders the images: the removed ones first, by probability, then all by the isolation's scores.
+// Suspects orders the images: the removed ones first, by probability, then the doubtful ones, then all by the isolation's scores.
 func (f *Found) Suspects(scores []float32) []isolate.Suspect {
 	key := make([]float32, len(scores))
 	for i, p := range f.Probability {
 		key[i] = scores[i]
 		if p > look.Flagged {
 			key[i] = -p // losses are not negative
+		} else if f.doubts(i) {
+			key[i] = -f.Doubtful[i] / 2
 		}
 	}
 	all := make([]isolate.Suspect, 0, len(scores))
 	for _, i := range evaluate.Order(key) {
 		p := f.Probability[i]
-		s := isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p}
+		s := isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p, Doubtful: p <= look.Flagged && f.doubts(i)}
 		if len(f.Labels) > 0 && f.Labels[i] >= 0 {
 			s.Wrong, s.Shows = true, f.Labels[i]
 		}
@@ -32,6 +34,8 @@ func (f *Found) Suspects(scores []float32) []isolate.Suspect {
 	}
 	return all
 }
+
+func (f *Found) doubts(i int) bool { return f.Doubtful != nil && f.Doubtful[i] > look.Flagged }
 
 // Lessons is what a training of the clean model is shown.
 type Lessons struct {

@@ -29,6 +29,7 @@ type Setup struct {
 type Found struct {
 	*Verdict
 	Probability []float32 // each image's, of being planted
+	Doubtful    []float32 // the same by evidence that can't tell, which removes nothing; nil without any
 	Labels      []int32   // the label that a removed image surely shows, where it contradicts its own; −1 elsewhere
 	Kept        []int
 	Removed     []int
@@ -104,7 +105,7 @@ func Search(ctx context.Context, r *train.Run, scores []float32, s Setup, a Opti
 			return nil, err
 		}
 	}
-	f := &Found{Verdict: &Verdict{}, Probability: c.Found(), Labels: c.Corrected()}
+	f := &Found{Verdict: &Verdict{}, Probability: c.Found(), Doubtful: c.Doubtful(), Labels: c.Corrected()}
 	if _, err := r.Get(verdictKey, f.Verdict); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ type Suspect struct {
 	Isolated bool
 	// Probability of being poisoned, where a defence estimates one.
 	Probability float32
+	// Doubtful tells whether it stands out where a defence can't tell what that means.
+	Doubtful bool
 	// Wrong tells whether the label contradicts the class that the image surely shows, which is Shows.
 	Wrong bool
 	Shows int32

@@ -110,12 +110,12 @@ func Dots(marked, n int) template.HTML {
 // Matrix draws rows of a confusion matrix: counts[r][c] images of the label rows[r] look like the class columns[c]. Odd rows are
 // framed. Of many columns those with the largest counts are shown.
 func Matrix(rows, columns []string, counts [][]int, odd []bool) template.HTML {
-	const most, left, cell, head = 8, 84, 32, 66
+	const most, left, cell, head = 7, 84, 32, 66 // so that the last name, which leans to the right, is in the picture
 	columns, counts = largest(columns, counts, most)
 	var s svg
 	for c, name := range columns {
 		x := left + (float64(c)+0.5)*cell
-		s.add(`<text x="%.1f" y="%d" class="quiet" text-anchor="start" transform="rotate(-50 %.1f %d)">%s</text>`, x, head-6, x, head-6, html.EscapeString(shorten(name, 11)))
+		s.add(`<text x="%.1f" y="%d" class="quiet" text-anchor="start" transform="rotate(-60 %.1f %d)">%s</text>`, x, head-6, x, head-6, html.EscapeString(shorten(name, 11)))
 	}
 	var says []string
 	for r, name := range rows {

@@ -22,10 +22,14 @@ var pageTemplate = template.Must(template.Must(template.New("page").Funcs(templa
 	"policy": func() string { return policy },
 	"style":  func() template.CSS { return template.CSS(style) },
 	"themed": themed,
-	"weak": func(all []Evidence) []Evidence {
-		return slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return !e.Weak })
-	},
+	"weak":   func(all []Evidence) []Evidence { return weak(all, true) },
+	"strong": func(all []Evidence) []Evidence { return weak(all, false) },
 }).Parse(headStrip())).Parse(pageText))
+
+// weak returns the evidence that is weak, or that is not.
+func weak(all []Evidence, is bool) []Evidence {
+	return slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return e.Weak != is })
+}
 
 // headStrip is how heads show strips, for the rest of a page.
 func headStrip() string {

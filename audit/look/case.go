@@ -128,6 +128,7 @@ func (c *Case) Add(ctx context.Context, all ...Evidence) error {
 		if err != nil {
 			return err
 		}
+		c.doubt(e)
 		c.saved.Evidence = append(c.saved.Evidence, e.bare())
 		if e.Found() {
 			c.take(e.Carriers)
@@ -152,6 +153,7 @@ func (c *Case) Replace(ctx context.Context, said, all []Evidence) error {
 			return err
 		}
 		at := slices.IndexFunc(c.saved.Evidence, func(o Evidence) bool { return o.Look == said[k].Look && o.Label == said[k].Label })
+		c.doubt(e)
 		c.saved.Evidence[at] = e.bare()
 		for i, p := range e.Carriers {
 			if p >= 0 {

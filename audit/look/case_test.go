@@ -62,6 +62,10 @@ func TestEvidenceIsMerged(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = newCase(t, r) // as from a checkpoint
+	doubtful := []float32{0, 0, 0.9, 0.9}
+	if !slices.Equal(c.Doubtful(), doubtful) {
+		t.Errorf("doubtful %v, expected %v", c.Doubtful(), doubtful)
+	}
 	if want := []int{2, 1}; !slices.Equal(c.Order(), want) || len(c.Evidence()) != 3 || !c.Closed(1) || c.Closed(0) {
 		t.Errorf("came back with the order %v and %+v", c.Order(), c.Evidence())
 	}
@@ -71,5 +75,13 @@ func TestEvidenceIsMerged(t *testing.T) {
 	}
 	if want := []float32{0, 0.7, 0, 0}; !slices.Equal(c.Found(), want) || c.Evidence()[0].Look != "other" {
 		t.Errorf("found %v, expected %v", c.Found(), want)
+	}
+	if !slices.Equal(c.Doubtful(), doubtful) {
+		t.Errorf("doubtful %v, expected %v", c.Doubtful(), doubtful)
+	}
+	c.saved.Evidence[1].Says = NoEvidence // as Settle may find
+	c.saved.Evidence[0].Says = NoEvidence
+	if c.Doubtful() != nil {
+		t.Errorf("%v are doubtful by nothing", c.Doubtful())
 	}
 }

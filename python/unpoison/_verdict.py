@@ -104,7 +104,7 @@ class Verdict:
 
 def _read(path: Path, data: Prepared) -> np.recarray[Any, Any]:
     """Return suspects.csv in the caller's order. Columns that this version does not know stay text."""
-    kinds = {"index": np.int64, "rank": np.int64, "isolated": bool, "loss": np.float32, "probability": np.float32}
+    kinds = {"index": np.int64, "rank": np.int64, "isolated": bool, "doubtful": bool, "loss": np.float32, "probability": np.float32}
     read: dict[Any, Any] = {bool: lambda cell: cell == "true", np.float32: lambda cell: float(cell or "nan")}
     columns: dict[str, list[Any]] = {"index": [], "label": [], "rank": [], "isolated": [], "probability": []}
     if path.exists():

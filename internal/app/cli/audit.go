@@ -119,7 +119,7 @@ func (a *app) conclude(r *runs.Result, folder string, least look.Says) error {
 	if text != "" && r.Verdict.Says >= least {
 		return &findingsError{text}
 	}
-	if text != "" && r.Verdict.Says >= look.Shortcut {
+	if text != "" {
 		a.say("%s\n", text)
 	}
 	return nil
@@ -151,7 +151,7 @@ func findings(r *runs.Result, folder string) string {
 	case v.Says == look.NoEvidence, b != nil && b.New() == 0:
 		return ""
 	case v.Removed == 0:
-		return fmt.Sprintf("whether images were planted can't be told; see %s", page)
+		return fmt.Sprintf("whether images were planted can't be told; see %s%s", page, next)
 	case b != nil:
 		return fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
 	case v.Says == look.Shortcut:

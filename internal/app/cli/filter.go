@@ -102,7 +102,11 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
 	drop := make([]bool, set.Len())
 	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: set, ByIndex: f.byIndex})
-	if err != nil {
+	switch {
+	case errors.Is(err, runs.ErrNoSuspects) && f.decisions == "":
+		return nil, fmt.Errorf("%w: nothing would be left out; unpoison review decides on images all the same, and --decisions takes what it writes", err)
+	case errors.Is(err, runs.ErrNoSuspects): // the decisions alone
+	case err != nil:
 		return nil, err
 	}
 	for i, s := range scores { // isolated ones have the numbers from 1, others larger ones

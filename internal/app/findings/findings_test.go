@@ -84,6 +84,16 @@ func TestLeadsSayWhatWasCompared(t *testing.T) {
 	}
 }
 
+// A run that planted what it found names no command that its data can't serve.
+func TestPlantedImagesAreNotReviewed(t *testing.T) {
+	c := &Case{Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 30}, Images: 1000, Data: "signs", Run: "run", Planted: "blend"}
+	for k, s := range c.Head().Next {
+		if want := []string{"", "unpoison attack blend --data signs --out poisoned"}; s.Command != want[k] {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 // Every word that a verdict can say has its words, a step to take, and no placeholder is left in a command.
 func TestEveryWordHasAHead(t *testing.T) {
 	for says := looks.NoEvidence; !strings.HasPrefix(says.String(), "Says("); says++ {

@@ -24,7 +24,8 @@ type Case struct {
 	Run     string // the folder
 	Strip   report.Strip
 
-	Reviewing bool // whether the page is the one on which suspects are reviewed
+	Planted   string // the attack that the run itself planted, so that its data hold no suspects to review; empty for none
+	Reviewing bool   // whether the page is the one on which suspects are reviewed
 }
 
 // Head is the first screen of a page about a verdict.
@@ -48,8 +49,11 @@ func (c *Case) Head() *report.Head {
 	if len(c.Strip.Pairs) == 0 && c.Verdict.Says != looks.NoEvidence {
 		h.Looks.Text = []string{"See the suspects below."}
 	}
-	if c.Reviewing {
+	switch {
+	case c.Reviewing:
 		h.Next = reviewing
+	case c.Planted != "" && v.Says != looks.NoEvidence:
+		h.Next = planted(c.Planted, c.Data)
 	}
 	return h
 }

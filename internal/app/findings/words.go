@@ -30,6 +30,14 @@ var (
 	nothing = word{lead: "%s stand out.", looks: "What the suspects have in common.", next: []report.Step{look, review}}
 )
 
+// planted are the steps where the run itself planted what it found.
+func planted(attack, data string) []report.Step {
+	return []report.Step{look, {
+		Text:    "This run planted them itself. To review and filter such a set, write one, and audit that.",
+		Command: "unpoison attack " + attack + " --data " + Quote(data) + " --out poisoned",
+	}}
+}
+
 // reviewing are the steps on the page on which suspects are reviewed.
 var reviewing = []report.Step{
 	{Text: "Look at each image below. D drops it and goes on, K keeps it; the arrows move, Enter enlarges."},

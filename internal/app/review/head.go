@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"slices"
 
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/report"
 )
@@ -24,7 +25,7 @@ func (r *Review) head() (template.HTML, error) {
 	return c.Head().HTML()
 }
 
-// strip shows what the suspects of a label have in common.
+// strip shows what the suspects of a label have in common; where the run can't tell, what stands out.
 func (r *Review) strip(class string) report.Strip {
 	label := slices.Index(r.data.Classes, class)
 	if label < 0 {
@@ -32,15 +33,22 @@ func (r *Review) strip(class string) report.Strip {
 	}
 	var with, without []int
 	var p []float64
+	doubtful := r.summary.full.Says == look.CantTell
+	carries := func(s Suspect) bool { return s.Suspected || doubtful && s.Doubtful }
 	for _, s := range r.suspects {
-		if s.Suspected && s.Label == class {
+		if carries(s) && s.Label == class {
 			with, p = append(with, s.Index), append(p, s.Probability)
 		}
 	}
 	for i, l := range r.data.Labels {
-		if k, ok := r.at[i]; int(l) == label && (!ok || !r.suspects[k].Suspected) {
+		if k, ok := r.at[i]; int(l) == label && (!ok || !carries(r.suspects[k])) {
 			without = append(without, i)
 		}
 	}
-	return findings.Strip(r.data, with, without, func(k int) string { return fmt.Sprintf("%.0f\u00a0%%", 100*p[k]) })
+	return findings.Strip(r.data, with, without, func(k int) string {
+		if doubtful {
+			return ""
+		}
+		return fmt.Sprintf("%.0f\u00a0%%", 100*p[k])
+	})
 }

@@ -58,7 +58,7 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 		if digest := data.ImageDigest(s.Index).String(); s.Digest != "" && digest != s.Digest {
 			return nil, fmt.Errorf("%s, row %d: %s is another image there than in the data: were the data changed since?", list, k+1, s.Source)
 		}
-		if s.Suspected {
+		if s.Suspected || s.Doubtful {
 			s.Look = looks[s.Label]
 		}
 		r.at[s.Index] = k

@@ -224,3 +224,30 @@ func TestOtherDataAreRefused(t *testing.T) {
 		t.Error("a reviewer's name left the folder")
 	}
 }
+
+// TestDoubtfulImagesAreShown wants all images that stand out where a run can't tell, first, under their look, and on the first screen.
+func TestDoubtfulImagesAreShown(t *testing.T) {
+	run, set := madeUp(t)
+	var csv strings.Builder
+	csv.WriteString("index,source,label,isolated,doubtful\n")
+	for k := range set.Len() {
+		fmt.Fprintf(&csv, "%d,%s,%s,false,%t\n", k, set.Source(k), set.Classes[set.Labels[k]], k < 2*besides)
+	}
+	class := set.Classes[set.Labels[0]]
+	result := fmt.Sprintf(`{"data":{"path":"rendered","layout":"signs"},"verdict":{"says":"can't tell","targets":[{"class":%q,"index":%d,"says":"can't tell","by":"features"}]}}`, class, set.Labels[0])
+	for name, text := range map[string]string{"suspects.csv": csv.String(), "result.json": result} {
+		if err := os.WriteFile(filepath.Join(run, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Open(run, set, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.suspects) != 3*besides || !r.suspects[0].Doubtful || r.suspects[0].Look != "features" || r.suspects[2*besides].Doubtful {
+		t.Errorf("%d images, the first %+v", len(r.suspects), r.suspects[0])
+	}
+	if p := r.strip(class).Pairs; len(p) == 0 || p[0].Caption != "" {
+		t.Errorf("the first screen shows %d pairs", len(p))
+	}
+}

@@ -23,6 +23,7 @@ type Suspect struct {
 	Label       string  `json:"label"`
 	Rank        int     `json:"rank"`
 	Suspected   bool    `json:"suspected"` // taken for planted by the run
+	Doubtful    bool    `json:"doubtful"`  // stands out where the run can't tell
 	Probability float64 `json:"probability"`
 	Look        string  `json:"look"` // which found something under its label; empty if none did
 }
@@ -30,7 +31,7 @@ type Suspect struct {
 // besides are how many images that the run did not suspect are shown after those that it did, to compare.
 const besides = 60
 
-// readSuspects returns the suspected images of a list in their order, and some that follow.
+// readSuspects returns the images of a list that are suspected or stand out, in their order, and some that follow.
 func readSuspects(path string) ([]Suspect, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -67,12 +68,12 @@ func readSuspects(path string) ([]Suspect, error) {
 			}
 			return ""
 		}
-		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: cell("isolated") != "false"}
+		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: cell("isolated") != "false", Doubtful: cell("doubtful") == "true"}
 		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
 			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
 		}
 		s.Probability, _ = strconv.ParseFloat(cell("probability"), 64)
-		if !s.Suspected {
+		if !s.Suspected && !s.Doubtful {
 			more++
 		}
 		all = append(all, s)

@@ -62,7 +62,7 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 			Index:   s.Index, Source: o.Train.Source(s.Index), Digest: o.Train.ImageDigest(s.Index).String(), Drop: s.Isolated,
 		}
 		if said {
-			item.Caption = fmt.Sprintf("%d %s %.0f\u00a0%%", k+1, o.Train.Classes[o.Train.Labels[s.Index]], 100*s.Probability)
+			item.Caption = fmt.Sprintf("%d %s %s", k+1, o.Train.Classes[o.Train.Labels[s.Index]], probability(s))
 		}
 		if size += len(item.Image); size > mostBytes {
 			break
@@ -98,12 +98,12 @@ func bit(is bool) int {
 // A page shows a few suspects, however few there are, and so many at most; and so many bytes of pictures.
 const few, most, mostBytes = 60, 300, 4 << 20
 
-// shown is how many suspects a page shows: all that are isolated, as far as it stays small, and some
-// more to compare.
+// shown is how many suspects a page shows: all that are isolated or stand out, as far as it stays small,
+// and some more to compare.
 func shown(o *Outcome) int {
 	n := 0
 	for _, s := range o.Trained.Suspects {
-		n += bit(s.Isolated)
+		n += bit(s.Isolated || s.Doubtful)
 	}
 	return min(most, max(few, n+n/5))
 }
@@ -152,7 +152,7 @@ func trust(r *Result) []string {
 	var t []string
 	if r.Verdict != nil {
 		t = append(t,
-			"The verdict rests on several looks: for a pattern that is the same in many images; by a network that learnt to tell the first suspects from everything else; for two kinds of images among a label's features; and for what images of a label share that networks learn late. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
+			"The verdict rests on several looks: for a pattern that is the same in many images; by a network that learnt to tell the first suspects from everything else; for two kinds of images among a label's features; and for labels that contradict what images show. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {

@@ -3,6 +3,7 @@ package runs
 import (
 	"cmp"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,11 +16,11 @@ import (
 )
 
 // WriteSuspects writes all images in the order of suspicion. The column shows names the class that an image surely shows, where its
-// label contradicts that.
+// label contradicts that; doubtful those that stand out where the verdict can't tell.
 func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest", "shows"}); err != nil {
+		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest", "shows", "doubtful"}); err != nil {
 			return err
 		}
 		for rank, s := range suspects {
@@ -30,7 +31,7 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) er
 			err := c.Write([]string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
 				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
-				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(), shows,
+				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(), shows, strconv.FormatBool(s.Doubtful),
 			})
 			if err != nil {
 				return err
@@ -40,6 +41,9 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) er
 		return c.Error()
 	})
 }
+
+// ErrNoSuspects is of a list in which no image is isolated.
+var ErrNoSuspects = errors.New("no suspects in it")
 
 // ReadSuspects returns a score for every image from a list of suspects: 1, 2, … for the isolated ones in the order of
 // suspicion, and larger ones than the set has images for the others. Without
@@ -82,7 +86,7 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 		scores[e.index] = float32(isolated)
 	}
 	if isolated == 0 {
-		return nil, 0, fmt.Errorf("%s: no suspects in it", l.Path)
+		return nil, 0, fmt.Errorf("%s: %w", l.Path, ErrNoSuspects)
 	}
 	return scores, isolated, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/internal/app/findings"
@@ -80,15 +81,24 @@ func commonImages(o *Outcome) (e report.Evidence, ok bool) {
 	}, true
 }
 
-// stripOf shows what the suspects of a label have in common, the surest first.
+// probability says how probably an image was planted.
+func probability(s isolate.Suspect) string {
+	if s.Doubtful {
+		return "stands out"
+	}
+	return fmt.Sprintf("%.0f\u00a0%%", 100*s.Probability)
+}
+
+// stripOf shows what the suspects of a label have in common, the surest first; where the verdict can't tell, what stands out.
 func stripOf(o *Outcome, class int) report.Strip {
+	doubtful := o.Verdict != nil && o.Verdict.Says == look.CantTell
 	var with, without []int
-	var p []float32
+	var of []isolate.Suspect
 	for _, s := range o.Trained.Suspects {
 		switch {
 		case int(o.Train.Labels[s.Index]) != class:
-		case s.Isolated:
-			with, p = append(with, s.Index), append(p, s.Probability)
+		case s.Isolated, doubtful && s.Doubtful:
+			with, of = append(with, s.Index), append(of, s)
 		default:
 			without = append(without, s.Index)
 		}
@@ -97,7 +107,10 @@ func stripOf(o *Outcome, class int) report.Strip {
 		if o.Verdict == nil {
 			return fmt.Sprintf("rank %d", k+1)
 		}
-		return fmt.Sprintf("%.0f\u00a0%%", 100*p[k])
+		if of[k].Doubtful {
+			return ""
+		}
+		return probability(of[k])
 	})
 }
 
@@ -106,6 +119,9 @@ func headOf(folder string, o *Outcome) (*report.Head, []report.Evidence) {
 	r := o.Result
 	c := &findings.Case{
 		Verdict: r.Verdict, Classes: o.Train.Classes, Images: o.Train.Len(), Defense: string(r.Defense), Layout: r.Data.Layout, Data: r.Data.Spec(), Run: folder,
+	}
+	if r.Attack != nil {
+		c.Planted = r.Attack.Name
 	}
 	const strips = 3 // beside the first label's
 	shown := map[string]report.Strip{}

@@ -37,7 +37,7 @@ function tile(s) {
   img.alt = "";
   img.addEventListener("load", () => img.classList.toggle("photo", Math.max(img.naturalWidth, img.naturalHeight) > 64));
   const text = document.createElement("span");
-  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + "\u00a0%" : ", not suspected");
+  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + "\u00a0%" : s.doubtful ? ", stands out" : ", not suspected");
   const mark = document.createElement("span");
   mark.className = "state";
   const others = document.createElement("small");
