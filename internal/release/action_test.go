@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unpoison/unpoison/internal/app/cli"
 	"github.com/unpoison/unpoison/internal/base/version"
 )
 
@@ -134,7 +135,7 @@ exit %d`, code)})
 
 func TestActionPassesArguments(t *testing.T) {
 	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
-	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=last audit"); code != 0 {
+	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit"); code != 0 {
 		t.Fatal(out)
 	}
 	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
@@ -148,11 +149,40 @@ func TestActionPassesArguments(t *testing.T) {
 
 func TestActionFindings(t *testing.T) {
 	r := newRunner(t, nil)
-	if code, out := r.step("findings", "FAIL=true"); code != 3 || !strings.HasPrefix(out, "::error::") {
+	if code, out := r.step("findings", "FAIL=true", "VERDICT=can't tell"); code != 3 || !strings.HasPrefix(out, "::error::The audit of the images says: can't tell.") {
 		t.Errorf("%d: %s", code, out)
 	}
-	if code, out := r.step("findings", "FAIL=false"); code != 0 || !strings.HasPrefix(out, "::warning::") {
+	if code, out := r.step("findings", "FAIL=false", "VERDICT=shortcut"); code != 0 || !strings.HasPrefix(out, "::warning::") {
 		t.Errorf("%d: %s", code, out)
+	}
+}
+
+// Flags that the action and its page name are the program's, and the release that they name is this one.
+func TestActionNamesWhatThereIs(t *testing.T) {
+	audit, _, err := cli.Command().Find([]string{"audit"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"action.yml", "docs/pipeline.md"} {
+		raw, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags := 0
+		for line := range strings.Lines(string(raw)) {
+			if !strings.Contains(line, "unpoison audit") && !strings.Contains(line, "args") {
+				continue
+			}
+			for _, f := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(line, -1) {
+				flags++
+				if audit.Flag(f[1]) == nil {
+					t.Errorf("%s: unpoison audit has no --%s", path, f[1])
+				}
+			}
+		}
+		if flags < 4 || !strings.Contains(string(raw), "v"+version.Number) {
+			t.Errorf("%s: %d flags, and release v%s is named: %t", path, flags, version.Number, strings.Contains(string(raw), "v"+version.Number))
+		}
 	}
 }
 
