@@ -125,6 +125,18 @@ class AuditTest(unittest.TestCase):
         self.assertEqual(list(verdict.keep), [True, False])
         self.assertEqual(list(verdict.table["digest"]), ["cd", "ab"])
 
+    def test_what_stands_out_is_shown_where_it_cannot_be_told(self):
+        folder = self.dir / "r"
+        folder.mkdir()
+        (folder / "suspects.csv").write_text("index,source,label,rank,isolated,probability,doubtful\n1,x_train:1,0,1,false,0,true\n0,x_train:0,1,2,false,0,false\n")
+        from unpoison._data import Prepared
+
+        picture = lambda i: np.zeros((4, 4, 3), np.uint8)
+        data = Prepared("", np.array([1, 0]), [0, 1], picture=picture)
+        verdict = unpoison.Verdict({"verdict": {"says": "can't tell", "targets": []}}, folder, data)
+        self.assertEqual((list(verdict.keep), list(verdict.table["doubtful"])), ([True, True], [False, True]))
+        self.assertEqual(verdict._repr_html_().count("<img"), 1)
+
     def test_errors_have_the_binarys_text(self):
         with self.assertRaisesRegex(unpoison.UsageError, "^unknown flag: --nonsense$"):
             unpoison.audit(self.images, self.labels, nonsense=1)

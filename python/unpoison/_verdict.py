@@ -45,7 +45,8 @@ class Verdict:
     targets    the labels that were looked into, as Target
     table      every image that was judged, in the caller's order: a DataFrame where pandas is installed, else a record
                array, with the columns of suspects.csv. ``label`` is the caller's, ``isolated`` is True for suspects,
-               ``probability`` that of being planted, ``rank`` the order of suspicion from 1
+               ``probability`` that of being planted, ``doubtful`` is True for what stands out where the verdict can't
+               tell, ``rank`` is the order of suspicion from 1
     suspects   the rows of ``table`` that are suspected
     keep       True for each of the caller's images that was judged and is not suspected: ``images[verdict.keep]``
     report     the path of the page to look at
@@ -68,7 +69,8 @@ class Verdict:
         self.keep[rows["index"]] = ~rows["isolated"]
         self.table = _frame(rows)
         self.suspects = _frame(rows[rows["isolated"]])
-        worst = rows[rows["isolated"]]
+        names = rows.dtype.names or ()
+        worst = rows[rows["doubtful"] if self.says == "can't tell" and "doubtful" in names else rows["isolated"]]
         worst = worst[np.argsort(worst["rank"], kind="stable")][:_SHOWN]
         self._pictures: list[tuple[str, str]] = [
             (_png(data.picture(int(r["index"]))), f"image {r['index']}, labelled {r['label']}") for r in worst if data.picture

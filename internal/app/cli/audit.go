@@ -38,7 +38,7 @@ content and label, so that names and order may change.`,
   unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if f.out == "" {
-				return usagef("--out is required: a folder for the list of suspects")
+				return data.noOut("a folder for the report")
 			}
 			least, err := failing(f.failOn, f.fail)
 			if err != nil {

@@ -73,7 +73,7 @@ func explain(dir string, err error) error {
 	case images == 0:
 		return layout("there are no images in "+dir, dir, "")
 	case folder != filepath.Clean(dir):
-		return layout(fmt.Sprintf("all images in %s lie in one folder, %s; a classifier tells at least two classes apart", dir, class), dir, first)
+		return layout(fmt.Sprintf("all images in %s lie in one folder, %s.\nA classifier tells at least two classes apart", dir, class), dir, first)
 	}
 	return layout(dir+" holds images, and no folders that say what they show", dir, first)
 }
@@ -85,6 +85,8 @@ func explainFile(file string, err error) error {
 		return unpack(file)
 	case slices.Contains(imageSuffixes, suffix):
 		return layout(file+" is a single image", "DIR", filepath.Base(file))
+	case !slices.Contains(dataSuffixes, suffix) && errors.As(err, new(*dataset.UnrecognisedError)):
+		return layout(file+" is no folder, and no file that is read", "DIR", "")
 	}
 	return err
 }

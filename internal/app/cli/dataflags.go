@@ -69,6 +69,14 @@ const (
 	mostSigns  = 1_000_000 // that are rendered
 )
 
+// noOut is the error of a command that was given no --out, and maybe no data either.
+func (f *dataFlags) noOut(what string) error {
+	if f.spec == "" {
+		return usagef("--%s and --out are required: a folder with images, and %s", f.flag, what)
+	}
+	return usagef("--out is required: %s", what)
+}
+
 func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
 	if f.spec == "" {
 		return nil, usagef("--%s is required: a folder with images", f.flag)

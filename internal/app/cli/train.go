@@ -277,7 +277,7 @@ type trainFlags struct {
 // check reports what can't be, before the data are read.
 func (f *trainFlags) check(c *cobra.Command) error {
 	if f.out == "" {
-		return usagef("--out is required: a folder for the run")
+		return f.data.noOut("a folder for the run")
 	}
 	if f.rec.recipe == "paper" && !c.Flags().Changed("defense") {
 		f.defense = runs.ABL

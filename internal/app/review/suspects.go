@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -108,8 +109,11 @@ type summary struct {
 func readSummary(run string) (*summary, error) {
 	path := filepath.Join(run, "result.json")
 	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no finished audit or training: it has no result.json;\nname the folder that was --out there", run)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is no finished audit or training: %w", run, err)
+		return nil, err
 	}
 	var s summary
 	if err := json.Unmarshal(raw, &s); err != nil {
