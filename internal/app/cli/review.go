@@ -61,10 +61,10 @@ and only with the whole address, which is new each time.`,
 				return err
 			}
 			if disagreed > 0 {
-				fmt.Fprintf(a.out, "reviewers disagree on %d images\n", disagreed)
+				fmt.Fprintf(a.out, "images that reviewers disagree on: %d\n", disagreed)
 			}
 			if decided > 0 {
-				fmt.Fprintf(a.out, "%d decisions; filter with\n  %s\n", decided, r.Command())
+				fmt.Fprintf(a.out, "decisions: %d; filter with\n  %s\n", decided, r.Command())
 			}
 			return nil
 		},

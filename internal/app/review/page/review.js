@@ -124,7 +124,8 @@ function enlarge(k) {
 
 async function finish() {
   const w = await call("write", {});
-  by("result").textContent = w.decided + " decisions are written." + (w.disagreed ? " Reviewers disagree on " + w.disagreed + " images: your own decision holds, and without one the run's." : "");
+  const n = (k, one) => k + " " + one + (k === 1 ? "" : "s");
+  by("result").textContent = "Written: " + n(w.decided, "decision") + "." + (w.disagreed ? " Reviewers disagree on " + n(w.disagreed, "image") + ": your own decision holds, and without one the run's." : "");
   by("command").textContent = w.command;
   by("finish").showModal();
 }
