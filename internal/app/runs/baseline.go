@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/report"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
@@ -41,6 +43,33 @@ type Comparison struct {
 
 // New returns how many suspects the baseline did not have.
 func (c *Comparison) New() int { return c.NewOfOld + c.NewOfAdded }
+
+// sentence says how many suspects are new.
+func (c *Comparison) sentence() string {
+	if c.New() == 0 {
+		return fmt.Sprintf("The baseline had all these suspects (%s).", report.Count(c.Known))
+	}
+	return fmt.Sprintf("Suspects that the baseline did not have come first below: %s among its images, %s among the %s that were added since. %s were known. %s lists the new ones.",
+		report.Count(c.NewOfOld), report.Count(c.NewOfAdded), report.Count(c.Added), report.Count(c.Known), NewSuspectsFile)
+}
+
+// newsFirst returns the places of suspects in their list, of the new ones first, and what is to be said of each new one's image.
+// Without a comparison the places are those of the list.
+func (c *Comparison) newsFirst(suspects []isolate.Suspect) (places []int, news map[int]string) {
+	news = map[int]string{}
+	if c != nil {
+		for _, s := range c.rows {
+			news[s.Index] = ", new"
+			if s.added {
+				news[s.Index] = ", new and added"
+			}
+		}
+	}
+	places = isolate.Iota(len(suspects))
+	isNew := func(place int) int { return bit(news[suspects[place].Index] != "") }
+	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(isNew(b), isNew(a)) })
+	return places, news
+}
 
 type newSuspect struct {
 	isolate.Suspect

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
 )
@@ -98,6 +101,29 @@ func TestNewSuspectsFile(t *testing.T) {
 	}
 	if _, dropped, err := ReadSuspects(List{Path: filepath.Join(dir, NewSuspectsFile), Set: set}); err != nil || dropped != 1 {
 		t.Errorf("a filter drops %d: %v", dropped, err)
+	}
+}
+
+// The page of an audit with a baseline shows first what is new, by its place in the list.
+func TestPagesShowNewsFirst(t *testing.T) {
+	set := colours(t, t.TempDir(), "a/0", "a/1", "b/2", "b/3")
+	list := []isolate.Suspect{{Index: 0, Isolated: true}, {Index: 1, Isolated: true}, {Index: 2, Isolated: true}, {Index: 3}}
+	c := &Comparison{Known: 1, NewOfOld: 1, NewOfAdded: 1, Added: 1, rows: []newSuspect{{list[1], true}, {list[2], false}}}
+	v := &audit.Verdict{Says: look.Poisoned}
+	o := &Outcome{Result: &Result{Defense: AuditOnly, Verdict: v, Baseline: c}, Train: set, Verdict: v, Trained: &abl.Result{Suspects: list}}
+	var got []string
+	for _, item := range suspectGallery(o, len(list)).Items {
+		got = append(got, item.Caption)
+	}
+	if want := []string{"2 a 0\u00a0%, new and added", "3 b 0\u00a0%, new", "1 a 0\u00a0%", "4 b 0\u00a0%"}; !slices.Equal(got, want) {
+		t.Errorf("captions %q", got)
+	}
+	dir := t.TempDir()
+	if err := Page(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, ReportFile)); err != nil || !strings.Contains(string(page), "1 among its images, 1 among the 1 that were added since. 1 were known.") {
+		t.Errorf("the page does not say what is new: %v", err)
 	}
 }
 

@@ -4,14 +4,15 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/internal/app/findings"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // nearCount is how many images a suspect is compared with.
 const nearCount = 2
 
-// nearest returns, for each of the n most suspicious images, the indices of the most similar ones of its
+// nearest returns, for each of some suspects, the indices of the most similar ones of its
 // label among the least suspicious quarter of that label's kept images.
-func nearest(o *Outcome, n int) [][]int {
+func nearest(o *Outcome, shown []isolate.Suspect) [][]int {
 	set := o.Train
 	kept := make([][]int, len(set.Classes)) // most suspicious first
 	for _, s := range o.Trained.Suspects {
@@ -21,8 +22,8 @@ func nearest(o *Outcome, n int) [][]int {
 	}
 	pictures := make([][][]uint8, len(set.Classes))
 	type candidate struct{ index, distance int }
-	all := make([][]int, n)
-	for k, s := range o.Trained.Suspects[:n] {
+	all := make([][]int, len(shown))
+	for k, s := range shown {
 		l := set.Labels[s.Index]
 		pool := kept[l][len(kept[l])*3/4:]
 		if pictures[l] == nil {

@@ -22,14 +22,14 @@ func TestNearest(t *testing.T) {
 	}
 	o := &Outcome{Train: set, Trained: &abl.Result{Suspects: suspects}}
 	// Of label a 2, 4, 6, 8 and 10 are kept; the least suspicious quarter, rounded up, is 8 and 10.
-	got := nearest(o, 3)
+	got := nearest(o, suspects[:3])
 	if want := [][]int{{8, 10}, {9, 11}, {8, 10}}; !slices.EqualFunc(got, want, slices.Equal[[]int]) {
 		t.Errorf("nearest are %v, expected %v", got, want)
 	}
 	// The brightest suspect is nearest to the brightest; nothing is its own neighbour.
 	suspects[0], suspects[10] = suspects[10], suspects[0]
 	suspects[0].Isolated, suspects[10].Isolated = true, false
-	if got := nearest(o, 1); !slices.Equal(got[0], []int{8, 0}) {
+	if got := nearest(o, suspects[:1]); !slices.Equal(got[0], []int{8, 0}) {
 		t.Errorf("nearest of image 10 are %v, expected [8 0]", got[0])
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -52,17 +53,23 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 	}
 	all := o.Trained.Suspects
 	n = min(n, len(all))
-	near, size := nearest(o, n), 0
-	for k, s := range all[:n] {
+	places, news := o.Result.Baseline.newsFirst(all)
+	list := make([]isolate.Suspect, n)
+	for k := range list {
+		list[k] = all[places[k]]
+	}
+	near, size := nearest(o, list), 0
+	for k, s := range list {
+		rank := places[k] + 1
 		item := report.Item{
 			Image:   report.ImageURL(o.Train.Image(s.Index), o.Train.Height, o.Train.Width),
-			Caption: fmt.Sprintf("%d %s %.3g", k+1, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
+			Caption: fmt.Sprintf("%d %s %.3g", rank, o.Train.Classes[o.Train.Labels[s.Index]], s.Score),
 			Detail:  o.Train.Source(s.Index),
 			Mark:    o.Truth != nil && o.Truth[s.Index],
 			Index:   s.Index, Source: o.Train.Source(s.Index), Digest: o.Train.ImageDigest(s.Index).String(), Drop: s.Isolated,
 		}
 		if said {
-			item.Caption = fmt.Sprintf("%d %s %s", k+1, o.Train.Classes[o.Train.Labels[s.Index]], probability(s))
+			item.Caption = fmt.Sprintf("%d %s %s", rank, o.Train.Classes[o.Train.Labels[s.Index]], probability(s)) + news[s.Index]
 		}
 		if size += len(item.Image); size > mostBytes {
 			break
@@ -192,6 +199,9 @@ func Page(folder string, o *Outcome) error {
 		if e, ok := commonImages(o); ok {
 			p.Evidence = append(p.Evidence, e)
 		}
+	}
+	if r.Baseline != nil {
+		p.Summary = append(p.Summary, r.Baseline.sentence())
 	}
 	p.Summary = append(p.Summary, r.Data.Warnings()...)
 	p.Trust = trust(r)
