@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
@@ -39,6 +41,10 @@ func TestFailingWords(t *testing.T) {
 				t.Errorf("%s: %q", says, text)
 			}
 			texts[text] = true
+			var out bytes.Buffer
+			if err := (&app{out: &out}).conclude(&runs.Result{Verdict: v}, "out", look.Poisoned+1); err != nil || strings.Contains(out.String(), " review out") != (says > look.NoEvidence) {
+				t.Errorf("%s, whatever it exits with: %q, %v", says, out.String(), err)
+			}
 		}
 	}
 	for on, findings := range map[string]bool{"everything": false, "poisoned": true} {
