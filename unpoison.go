@@ -22,13 +22,11 @@ import (
 type Options struct {
 	Seed    uint64 // of everything random
 	Network string // architecture, of model.Names; empty: wrn-16-1
-	// Recipe is how the classifier is trained, Isolate how the images are ranked that the search begins with. Where they are
-	// nil they are the default ones, fitted to the number of images; otherwise they are taken as they are, and the recipe's
-	// seed and network stand over those above.
-	Recipe  *train.Recipe
-	Isolate *isolate.Options
-	Search  *audit.Options // what is looked for; nil: audit.Default
-	Looks   []look.Look    // looks of one's own, asked after the others
+	// Recipe is how the classifier is trained; nil: the default one, fitted to the number of images. Otherwise it is taken as it
+	// is, and its seed and network stand over those above.
+	Recipe *train.Recipe
+	Search *audit.Options // what is looked for; nil: audit.Default
+	Looks  []look.Look    // looks of one's own, asked after the others
 	// Features are what a network of one's own makes of the training images, in their order. The look at content then rests on
 	// them and trains no network.
 	Features look.Features
@@ -46,7 +44,6 @@ type Result struct {
 	Network  *model.Network     // the classifier
 	Model    model.State        // its tensors; after an audit those of a fresh network
 	Seconds  map[string]float64 // that each stage took
-	Epochs   int                // of isolation
 	Engines  []string           // that computed, in turn
 }
 
@@ -63,14 +60,11 @@ func Train(ctx context.Context, data *dataset.Data, o Options) (*Result, error) 
 
 func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Result, err error) {
 	defer dataset.Lost(&err)
-	recipe, ranking, search := o.fit(data)
-	if err := errors.Join(search.Check(), ranking.Check()); err != nil {
+	recipe, search := o.fit(data)
+	if err := search.Check(); err != nil {
 		return nil, err
 	}
-	if ranking.IsolateEpochs < 1 {
-		return nil, errors.New("looking for poison needs at least one epoch of isolation")
-	}
-	agree := []any{ranking, search}
+	agree := []any{search}
 	if o.Features != nil {
 		agree = append(agree, o.Features.Digest())
 	}
@@ -78,22 +72,18 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if err != nil {
 		return nil, err
 	}
-	first, err := isolate.Run(ctx, r, ranking)
-	if err != nil {
-		return nil, err
-	}
 	setup := audit.Setup{
-		Isolation: ranking.Isolation, Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Features: o.Features, Steps: o.steps, More: o.Looks,
+		Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Features: o.Features, Steps: o.steps, More: o.Looks,
 	}
-	found, err := audit.Search(ctx, r, first.Scores, setup, search)
+	found, err := audit.Search(ctx, r, setup, search)
 	if err != nil {
 		return nil, err
 	}
 	if len(found.Kept) == 0 {
 		return nil, errors.New("all images look poisoned: nothing is left to train on")
 	}
-	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil && ranking.IsolateImages == 0 {
-		if found.Measured, err = search.RatesFor(configuration(recipe, ranking, data.Train.Len(), r.Network.Stem)); err != nil {
+	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil {
+		if found.Measured, err = search.RatesFor(configuration(recipe, data.Train.Len(), r.Network.Stem)); err != nil {
 			return nil, err
 		}
 	}
@@ -103,13 +93,13 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 		}
 	}
 	return &Result{
-		Verdict: found.Verdict, Suspects: found.Suspects(first.Scores), Odd: found.Odd, Network: r.Network, Model: r.State,
-		Seconds: r.Seconds, Epochs: first.Epochs, Engines: r.Engines,
+		Verdict: found.Verdict, Suspects: found.Suspects(), Odd: found.Odd, Network: r.Network, Model: r.State,
+		Seconds: r.Seconds, Engines: r.Engines,
 	}, nil
 }
 
 // fit returns the settings for the data: images whose layout forbids it, such as road signs, are never flipped.
-func (o Options) fit(data *dataset.Data) (recipe train.Recipe, ranking isolate.Options, search audit.Options) {
+func (o Options) fit(data *dataset.Data) (recipe train.Recipe, search audit.Options) {
 	images := data.Train.Len()
 	if o.Recipe != nil {
 		recipe = *o.Recipe
@@ -121,13 +111,10 @@ func (o Options) fit(data *dataset.Data) (recipe train.Recipe, ranking isolate.O
 		}
 	}
 	recipe.Flip = recipe.Flip && dataset.Flips(data.Layout)
-	if ranking = isolate.Default().Fit(images, recipe.Batch); o.Isolate != nil {
-		ranking = *o.Isolate
-	}
 	if search = audit.Default(); o.Search != nil {
 		search = *o.Search
 	}
-	return recipe, ranking, search
+	return recipe, search
 }
 
 // clean trains on what was kept and corrected; the removed images that it never sees say what is left of a backdoor.
@@ -149,22 +136,15 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 
 // configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to so many images.
 // Flips follow the data's layout.
-func configuration(recipe train.Recipe, ranking isolate.Options, images, stem int) any {
-	plain, of := train.DefaultRecipe(), isolate.Default()
-	if fit := of.Fit(images, plain.Fit(images).Batch); recipe.Batch == plain.Fit(images).Batch && ranking.IsolateEpochs == fit.IsolateEpochs && ranking.Isolation == fit.Isolation {
-		recipe.Batch, ranking.IsolateEpochs, ranking.Isolation = plain.Batch, of.IsolateEpochs, of.Isolation
+func configuration(recipe train.Recipe, images, stem int) any {
+	if plain := train.DefaultRecipe(); recipe.Batch == plain.Fit(images).Batch {
+		recipe.Batch = plain.Batch
 	}
 	return struct {
-		Network                  string
-		Batch                    int
-		Epochs, Most, RankEpochs int
-		Rate, Gamma, Isolation   float64
-		Loss, Sign, Rank         string
-		PlainRate                float64
-		Augment                  bool
-		Stem                     bool `json:",omitempty"` // as larger images get; the rates are those of networks without
-	}{
-		recipe.Network, recipe.Batch, ranking.IsolateEpochs, ranking.IsolateMost, ranking.RankEpochs, ranking.IsolateRate, ranking.Gamma, ranking.Isolation,
-		ranking.Loss, ranking.Sign, ranking.Rank, recipe.TuneRate, recipe.Augment, stem > 1,
-	}
+		Network   string
+		Batch     int
+		PlainRate float64
+		Augment   bool
+		Stem      bool `json:",omitempty"` // as larger images get; the rates are those of networks without
+	}{recipe.Network, recipe.Batch, recipe.TuneRate, recipe.Augment, stem > 1}
 }

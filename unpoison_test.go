@@ -7,14 +7,13 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/isolate"
 )
 
 // A verdict comes with error rates only where they were measured for its configuration: not yet for the default one.
 func TestNoRatesThatWereNotMeasured(t *testing.T) {
 	for _, images := range []int{400, 5000, 50000} {
-		r, i, a := Options{Seed: 7}.fit(&dataset.Data{Layout: "folder", Train: &dataset.Set{Labels: make([]int32, images)}})
-		if m, err := a.RatesFor(configuration(r, i, images, 1)); err != nil || m != nil {
+		r, a := Options{Seed: 7}.fit(&dataset.Data{Layout: "folder", Train: &dataset.Set{Labels: make([]int32, images)}})
+		if m, err := a.RatesFor(configuration(r, images, 1)); err != nil || m != nil {
 			t.Errorf("%d images: %+v, %v", images, m, err)
 		}
 	}
@@ -24,22 +23,15 @@ func TestNoRatesThatWereNotMeasured(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	d := signs.Render(1, 100, 10)
 	for _, a := range []audit.Options{
-		{Epochs: 1, Share: 0.1},
-		{Rounds: 1, Share: 0.1},
-		{Rounds: 1, Epochs: 1},
-		{Rounds: 1, Epochs: 1, Share: 0.1, Network: "odd"},
-		{Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", InspectEpochs: -1},
-		{Epochs: 1, Share: 0.1, Network: "small-cnn"},
-		{Rounds: 1, Epochs: 1, Share: 0.1, Network: "small-cnn", Against: 2},
+		{},
+		{InspectEpochs: 1},
+		{Content: true, InspectEpochs: -1},
+		{Content: true, ContentEpochs: -1},
+		{Pixels: true, Against: 2},
 	} {
 		if _, err := Audit(context.Background(), d, Options{Search: &a}); err == nil {
 			t.Errorf("%+v was taken", a)
 		}
-	}
-	none := isolate.Default()
-	none.IsolateEpochs = 0
-	if _, err := Audit(context.Background(), d, Options{Isolate: &none}); err == nil {
-		t.Error("no isolation was taken")
 	}
 	if _, err := Audit(context.Background(), d, Options{Network: "odd"}); err == nil {
 		t.Error("an odd network was taken")
@@ -50,9 +42,9 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestFitsTheData(t *testing.T) {
 	set := &dataset.Set{Labels: make([]int32, 1200)}
 	for layout, want := range map[string]bool{"gtsrb": false, "signs": false, "folder": true} {
-		r, i, _ := Options{}.fit(&dataset.Data{Layout: layout, Train: set})
-		if r.Flip != want || r.Batch != 32 || i.IsolateEpochs != 9 {
-			t.Errorf("%s: flip %v, batch %d, %d epochs of isolation", layout, r.Flip, r.Batch, i.IsolateEpochs)
+		r, _ := Options{}.fit(&dataset.Data{Layout: layout, Train: set})
+		if r.Flip != want || r.Batch != 32 {
+			t.Errorf("%s: flip %v, batch %d", layout, r.Flip, r.Batch)
 		}
 	}
 }

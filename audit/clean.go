@@ -1,32 +1,39 @@
 package audit
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
-// Suspects orders the images: the removed ones first, by probability, then the doubtful ones, then all by the isolation's scores.
-func (f *Found) Suspects(scores []float32) []isolate.Suspect {
-	key := make([]float32, len(scores))
-	for i, p := range f.Probability {
-		key[i] = scores[i]
-		if p > look.Flagged {
-			key[i] = -p // losses are not negative
-		} else if f.doubts(i) {
-			key[i] = -f.Doubtful[i] / 2
+// Suspects orders the images by their probability of being planted, then the doubtful ones, and those of the same by how little they
+// show their label.
+func (f *Found) Suspects() []isolate.Suspect {
+	key := func(i int) float32 {
+		if p := f.Probability[i]; p > look.Flagged || !f.doubts(i) {
+			return p
 		}
+		return f.Doubtful[i] / 2
 	}
-	all := make([]isolate.Suspect, 0, len(scores))
-	for _, i := range evaluate.Order(key) {
+	order := stat.Iota(len(f.Probability))
+	slices.SortStableFunc(order, func(i, j int) int {
+		by := cmp.Compare(key(j), key(i))
+		if by == 0 && f.Own != nil {
+			return cmp.Compare(f.Own[i], f.Own[j])
+		}
+		return by
+	})
+	all := make([]isolate.Suspect, 0, len(order))
+	for _, i := range order {
 		p := f.Probability[i]
-		s := isolate.Suspect{Index: i, Score: scores[i], Isolated: p > look.Flagged, Probability: p, Doubtful: p <= look.Flagged && f.doubts(i)}
+		s := isolate.Suspect{Index: i, Isolated: p > look.Flagged, Probability: p, Doubtful: p <= look.Flagged && f.doubts(i)}
 		if len(f.Labels) > 0 && f.Labels[i] >= 0 {
 			s.Wrong, s.Shows = true, f.Labels[i]
 		}

@@ -23,8 +23,8 @@ func Measured() ErrorRates {
 const measuredDigest = "d1bf440a4883f2ac"
 
 // RatesFor returns the rates where they were measured for exactly this configuration: the options, and what else a verdict
-// depends on, such as the settings of isolation, before they are fitted to the data; without seed, sizes and the settings of
-// the final training. Of any other nothing was measured: nil.
+// depends on, before it is fitted to the data; without seed, sizes and the settings of the final training. Of any other nothing
+// was measured: nil.
 func (a Options) RatesFor(configuration any) (*ErrorRates, error) {
 	d, err := a.digest(configuration)
 	if err != nil || d != measuredDigest {

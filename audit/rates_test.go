@@ -35,7 +35,7 @@ func TestConfigurationsAreTold(t *testing.T) {
 	}
 	for name, change := range map[string]func(a *Options){
 		"content": func(a *Options) { a.Content = false },
-		"rounds":  func(a *Options) { a.Rounds-- },
+		"pixels":  func(a *Options) { a.Pixels = false },
 		"inspect": func(a *Options) { a.InspectEpochs++ },
 	} {
 		a := Default()

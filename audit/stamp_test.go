@@ -8,7 +8,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
@@ -94,8 +94,8 @@ func TestPurify(t *testing.T) {
 		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:stampFewest-1], 0},
 		"open":     {[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
 		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
-		"both":     {[]Target{target(4, look.Poisoned, features.Name), target(4, look.Shortcut, pixels.Name)}, with, 0},
-		"twice":    {[]Target{target(4, look.Shortcut, pixels.Name), target(4, look.Shortcut, features.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
+		"both":     {[]Target{target(4, look.Poisoned, content.Name), target(4, look.Shortcut, pixels.Name)}, with, 0},
+		"twice":    {[]Target{target(4, look.Shortcut, pixels.Name), target(4, look.Shortcut, content.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
 		"label":    {[]Target{target(3, look.Shortcut, pixels.Name)}, with, 0},
 	} {
 		f := &Found{Verdict: &Verdict{Targets: c.targets}, Removed: c.removed, Kept: kept}

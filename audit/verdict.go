@@ -119,10 +119,3 @@ func (v *Verdict) Common() *Common {
 	}
 	return nil
 }
-
-// Found tells whether one of these looks found planted images.
-func (v *Verdict) Found(looks ...look.Name) bool {
-	return v != nil && slices.ContainsFunc(v.Targets, func(t Target) bool {
-		return t.Found() && slices.Contains(looks, t.Look)
-	})
-}

@@ -6,37 +6,26 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/biased"
-	"github.com/unpoison/unpoison/audit/look/features"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/train"
 )
 
 // A verdict that a checkpoint kept is the one that was made, also where a share lies at its limit: these were squeezed to
 // float32 and judged again, and images were removed under a verdict that could not tell.
 func TestVerdictsStayWhatTheyWere(t *testing.T) {
-	for name, f := range map[string]judged{
-		"agreement": biased.Facts{Counts: look.Counts{Images: 400, Flagged: 200, Others: 1000}, Agreement: 190.0 / 200, Rounds: 3},
-		"isolated": features.Facts{KindFacts: look.KindFacts{
-			Counts: look.Counts{Images: 900, Flagged: 400}, Distance: 12, Usual: 4, Bimodality: 0.5, Early: 0.95, Isolated: 90.0 / 100, Pure: 1,
-		}},
-	} {
-		by := biased.Name
-		if name == "isolated" {
-			by = features.Name
-		}
-		made := audit.Verdict{Says: f.Says(), Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Look: by, Says: f.Says(), Facts: f}}}}
-		var r train.Run
-		var back audit.Verdict
-		if err := r.Put("verdict", made); err != nil {
-			t.Fatal(err)
-		}
-		if ok, err := r.Get("verdict", &back); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-		again := facts(t, back.Targets[0].Evidence)
-		if made.Says != look.Poisoned || back.Says != look.Poisoned || again.Says() != look.Poisoned || again != f {
-			t.Errorf("%s: %s came back as %s, and judged again is %s", name, made.Says, back.Says, again.Says())
-		}
+	f := pixels.Facts{Counts: look.Counts{Images: 400, Flagged: 200, Others: 1000}, Distance: 12, Spread: look.Limit("pixels", "variation")}
+	made := audit.Verdict{Says: f.Says(), Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Look: pixels.Name, Says: f.Says(), Facts: f}}}}
+	var r train.Run
+	var back audit.Verdict
+	if err := r.Put("verdict", made); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := r.Get("verdict", &back); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	again, _ := look.FactsOf[pixels.Facts](back.Targets[0].Evidence)
+	if made.Says != look.Poisoned || back.Says != look.Poisoned || again.Says() != look.Poisoned || again != f {
+		t.Errorf("%s came back as %s, and judged again is %s", made.Says, back.Says, again.Says())
 	}
 }
 

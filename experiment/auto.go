@@ -66,7 +66,7 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	case "ablation":
 		g.Title, g.Settings = "Auto without one of its parts", "tune_epochs=8"
 		g.Attacks = []string{"none", "badnets", "sig", "fc", "cba"}
-		g.Defenses = []string{"auto", "auto:pixels=false", "auto:biased_rounds=0", "auto:biased_rounds=2", "auto:inspect_epochs=0", "auto:against=0", "auto:stamp=false"}
+		g.Defenses = []string{"auto", "auto:content=false", "auto:pixels=false", "auto:inspect_epochs=0", "auto:against=0", "auto:stamp=false"}
 	default:
 		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(AutoNames(), ", "))
 	}

@@ -261,7 +261,9 @@ func (g *Grid) cutDown() {
 		switch name, list, _ := strings.Cut(d, ":"); {
 		case strings.HasPrefix(d, "abl:isolate_epochs="): // the network above trains for fewer epochs than some would isolate
 			g.Defenses[i] = fmt.Sprintf("abl:isolate_epochs=%d", 1+i%2)
-		case name == "auto": // what looks at content trains as long on few images
+		case name == "auto" && strings.Contains(list, "pixels=false"):
+			g.Defenses[i] = "auto:" + list + ",content_epochs=1"
+		case name == "auto" && !strings.Contains(list, "content=false"): // what looks at content trains as long on few images
 			g.Defenses[i] = "auto:" + strings.Trim(list+",content=false", ",")
 		}
 	}

@@ -83,12 +83,12 @@ func TestVariationsAreCellsOfTheirOwn(t *testing.T) {
 
 // A defence's list of settings holds auto's own and the recipe's.
 func TestAutoTakesSettings(t *testing.T) {
-	look, rest, err := search("auto:biased-rounds=0,tune_epochs=8,against=0.1")
+	look, rest, err := search("auto:inspect-epochs=0,tune_epochs=8,against=0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := audit.Default()
-	want.Rounds, want.Against = 0, 0.1
+	want.InspectEpochs, want.Against = 0, 0.1
 	if look != want || rest != "tune_epochs=8" {
 		t.Errorf("%+v and %q", look, rest)
 	}
@@ -122,7 +122,7 @@ func TestAutoExperiments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Attacks, g.Defenses = []string{"badnets+blend:target=1"}, []string{"auto:content=false,biased_rounds=0,inspect_epochs=0"}
+	g.Attacks, g.Defenses = []string{"badnets+blend:target=1"}, []string{"auto:content=false,inspect_epochs=0"}
 	r := runner(t, g, t.TempDir())
 	if err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)

@@ -18,16 +18,13 @@ type Options struct {
 	IsolateRate   float64 `json:"isolate_rate" range:"(0,)"`   // learning rate meanwhile
 	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
 	// γ + 0.25: what is easy has been learnt then, however many or few images there are.
-	IsolateMost int `json:"isolate_most,omitempty" range:"[0,)"`
-	// IsolateImages is how many images isolation learns from, about, drawn by label; 0: all. All are ranked, by the network that it
-	// leaves, since images that it did not learn from have no other loss.
-	IsolateImages int     `json:"isolate_images,omitempty" range:"[0,)"`
-	Loss          string  `json:"loss"`                               // of Losses
-	Gamma         float64 `json:"gamma" range:"[0,)"`                 // LGA's threshold, flooding's level
-	Sign          string  `json:"sign"`                               // LGA's sign, of Signs: that of each image's loss (the formula) or of the batch's mean (the published code)
-	Rank          string  `json:"rank"`                               // by the "final" network's losses, or their "mean" or "worst" over the epochs; see Scores
-	RankEpochs    int     `json:"rank_epochs,omitempty" range:"[0,)"` // so many of the last ones; 0: all but the first
-	Isolation     float64 `json:"isolation" range:"[0,0.5)"`          // isolation rate p: share of images isolated
+	IsolateMost int     `json:"isolate_most,omitempty" range:"[0,)"`
+	Loss        string  `json:"loss"`                               // of Losses
+	Gamma       float64 `json:"gamma" range:"[0,)"`                 // LGA's threshold, flooding's level
+	Sign        string  `json:"sign"`                               // LGA's sign, of Signs: that of each image's loss (the formula) or of the batch's mean (the published code)
+	Rank        string  `json:"rank"`                               // by the "final" network's losses, or their "mean" or "worst" over the epochs; see Scores
+	RankEpochs  int     `json:"rank_epochs,omitempty" range:"[0,)"` // so many of the last ones; 0: all but the first
+	Isolation   float64 `json:"isolation" range:"[0,0.5)"`          // isolation rate p: share of images isolated
 }
 
 // Losses returns the names of isolation's losses.
@@ -110,7 +107,7 @@ func Run(ctx context.Context, r *train.Run, o Options) (*Ranking, error) {
 
 // train leaves the losses of every epoch in r.Arrays.
 func (o Options) train(ctx context.Context, r *train.Run) error {
-	p := &train.Phase{Name: "isolate", Data: r.Data, Indices: train.Sample(r.Data, train.All(r.Data), o.IsolateImages, r.Seed, "isolate"), Schedule: train.Constant(o.IsolateRate), Seed: r.Seed}
+	p := &train.Phase{Name: "isolate", Data: r.Data, Indices: train.All(r.Data), Schedule: train.Constant(o.IsolateRate), Seed: r.Seed}
 	l, err := train.NewClassifier(r.Backend, r.Network, r.State, min(r.Batch, p.Len()), r.SGD, o.loss())
 	if err != nil {
 		return err
@@ -150,11 +147,7 @@ func (o Options) rank(ctx context.Context, r *train.Run) error {
 	if o.RankEpochs > 0 && len(losses) > o.RankEpochs+1 {
 		losses = losses[len(losses)-o.RankEpochs-1:]
 	}
-	rank := o.Rank
-	if o.IsolateImages > 0 && o.IsolateImages < r.Data.Len() {
-		rank = "final"
-	}
-	r.Arrays["scores"] = Scores(rank, losses, final)
+	r.Arrays["scores"] = Scores(o.Rank, losses, final)
 	return nil
 }
 

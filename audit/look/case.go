@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 
@@ -15,13 +13,9 @@ import (
 
 // Settings of what looks share.
 type Settings struct {
-	Isolation float64 // share of the images that isolation sets aside
-	Share     float64 // of these that a label needs to be looked into
+	Learn int // images that a network learns from, about, drawn by label; 0: all. Those that tell cases from controls learn from few anyway
 
-	Biased string // network of the biased networks
-	Epochs int    // of each of their rounds
-
-	Learn int // images that a network learns from, about, drawn by label; 0: all. Biased networks learn from few anyway
+	ContentEpochs int // of the networks that can't see triggers; 0: some 8, and more where images are few
 
 	PlainEpochs int      // of the training as by somebody who suspects nothing; 0: none
 	Rate        float64  // its learning rate
@@ -41,16 +35,12 @@ type Steps struct{ Round, Plain, Content int }
 type Case struct {
 	Data     *dataset.Set
 	Seed     uint64
-	Scores   []float32 // of isolation, low for what is learnt first
 	Settings Settings
 
 	run     *train.Run
 	saved   saved
-	order   []int
 	spectra *stat.Spectra
 	plain   *Plain
-	groups  []*stat.Group
-	kinds   []*Kinds
 	pupil   pupil
 	content *Content
 	small   *dataset.Set // the images as content needs them
@@ -58,28 +48,22 @@ type Case struct {
 
 // saved is what a checkpoint holds of a case beside arrays.
 type saved struct {
-	Evidence []Evidence   `json:"evidence"`
-	Asked    map[Name]int `json:"asked"`  // how often each look was
-	Closed   []int        `json:"closed"` // labels that later looks leave alone
-	Weak     []string     `json:"weak"`   // open evidence that a look was not sure of
-	Kinds    []int        `json:"kinds"`  // labels that were closed when kinds were compared; nil if they were not
+	Evidence []Evidence `json:"evidence"`
+	Asked    []Name     `json:"asked"` // the looks that were
+	Weak     []string   `json:"weak"`  // open evidence that a look was not sure of
 }
 
 // The names of what a run's checkpoint holds of a case.
 const (
 	caseKey  = "case"
 	foundKey = "probability"
-	asideKey = "aside"
 )
 
 // NewCase opens a case on a run's data, or goes on with the one in its checkpoint.
-func NewCase(r *train.Run, scores []float32, s Settings) (*Case, error) {
-	c := &Case{Data: r.Data, Seed: r.Seed, Scores: scores, Settings: s, run: r}
+func NewCase(r *train.Run, s Settings) (*Case, error) {
+	c := &Case{Data: r.Data, Seed: r.Seed, Settings: s, run: r}
 	if _, err := r.Get(caseKey, &c.saved); err != nil {
 		return nil, err
-	}
-	if c.saved.Asked == nil {
-		c.saved.Asked = map[Name]int{}
 	}
 	if r.Arrays == nil {
 		r.Arrays = map[string][]float32{}
@@ -96,12 +80,12 @@ func (c *Case) Evidence() []Evidence { return slices.Clone(c.saved.Evidence) }
 // Found is each image's probability of being planted, by all looks so far.
 func (c *Case) Found() []float32 { return c.run.Arrays[foundKey] }
 
-// Asked tells whether a look was asked so many times already.
-func (c *Case) Asked(l Name, times int) bool { return c.saved.Asked[l] >= times }
+// Asked tells whether a look was asked already.
+func (c *Case) Asked(l Name) bool { return slices.Contains(c.saved.Asked, l) }
 
-// Done notes that a look was asked once more, and saves.
+// Done notes that a look was asked, and saves.
 func (c *Case) Done(l Name) error {
-	c.saved.Asked[l]++
+	c.saved.Asked = append(c.saved.Asked, l)
 	return c.Save()
 }
 
@@ -114,11 +98,6 @@ func (c *Case) Save() error {
 }
 
 func (c *Case) keep() error { return c.run.Put(caseKey, c.saved) }
-
-// Said returns what one look has said so far, also under other names of its own.
-func (c *Case) Said(names ...Name) []Evidence {
-	return slices.DeleteFunc(c.Evidence(), func(e Evidence) bool { return !slices.Contains(names, e.Look) })
-}
 
 // Add takes up evidence, once it is judged. Of images that nothing was found in before it takes the probabilities, where it says
 // that there are planted ones.
@@ -135,91 +114,6 @@ func (c *Case) Add(ctx context.Context, all ...Evidence) error {
 		}
 	}
 	return nil
-}
-
-// Replace puts evidence in the place of what a look said before. The probabilities of the images that it was asked of are
-// those of the new evidence, whatever it says.
-func (c *Case) Replace(ctx context.Context, said, all []Evidence) error {
-	found := c.Found()
-	for k, e := range all {
-		if k >= len(said) {
-			if err := c.Add(ctx, e); err != nil {
-				return err
-			}
-			continue
-		}
-		e, err := c.judge(ctx, e)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(c.saved.Evidence, func(o Evidence) bool { return o.Look == said[k].Look && o.Label == said[k].Label })
-		c.doubt(e)
-		c.saved.Evidence[at] = e.bare()
-		for i, p := range e.Carriers {
-			if p >= 0 {
-				found[i] = p
-			}
-		}
-	}
-	return nil
-}
-
-// SetAside takes images out of what later looks see, those of a probability above Flagged, until the look says more of them.
-func (c *Case) SetAside(p []float32) { c.run.Arrays[asideKey] = p }
-
-// Aside is each image's probability by which images were set aside; nil if none were.
-func (c *Case) Aside() []float32 { return c.run.Arrays[asideKey] }
-
-// IsAside tells whether an image was set aside.
-func (c *Case) IsAside(i int) bool {
-	p := c.Aside()
-	return p != nil && p[i] > Flagged
-}
-
-// Free tells whether nothing was found in an image, and it was not set aside.
-func (c *Case) Free(i int) bool { return c.Found()[i] <= Flagged && !c.IsAside(i) }
-
-// Close says that later looks leave a label alone.
-func (c *Case) Close(label int) {
-	if !c.Closed(label) {
-		c.saved.Closed = append(c.saved.Closed, label)
-	}
-}
-
-// Closed tells whether later looks leave a label alone.
-func (c *Case) Closed(label int) bool { return slices.Contains(c.saved.Closed, label) }
-
-// free returns which images were free when this was first asked under a name.
-func (c *Case) free(name string) []float32 {
-	key := "free." + name
-	if c.run.Arrays[key] == nil {
-		is := make([]float32, c.Data.Len())
-		for i := range is {
-			is[i] = float32(stat.Bit(c.Free(i)))
-		}
-		c.run.Arrays[key] = is
-	}
-	return c.run.Arrays[key]
-}
-
-// Order lists the images that were free when it was first asked for, those that isolation ranks first first.
-func (c *Case) Order() []int {
-	if c.order == nil {
-		is := c.free("order")
-		c.order = Those(evaluate.Order(c.Scores), func(i int) bool { return is[i] > 0 })
-	}
-	return c.order
-}
-
-// Isolated are the first of the order, as many as isolation sets aside.
-func (c *Case) Isolated() []int {
-	order := c.Order()
-	return order[:isolate.Count(c.Settings.Isolation, len(order))]
-}
-
-// Under returns the images of a label in the order of isolation.
-func (c *Case) Under(label int) []int {
-	return Those(c.Order(), func(i int) bool { return int(c.Data.Labels[i]) == label })
 }
 
 // Summer is what the passes of a run may do too: sum the coefficients of its images, in parts; see stat.Pictures.

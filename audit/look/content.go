@@ -165,8 +165,8 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	sgd := train.DefaultSGD()
 	sgd.WeightDecay = contentDecay
 	seed := rng.Stream(c.Seed, "content network", fold).Uint64()
-	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content")}
-	if _, err := r.Start(false); err != nil {
+	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content"), Within: c.run, Name: contentKey(fold)}
+	if _, err := r.Start(true); err != nil {
 		return nil, err
 	}
 	least := c.Settings.Steps.Content
@@ -178,6 +178,9 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	if c.Settings.Steps.Content == 0 {
 		epochs = max(contentEpochs, epochs)
 	}
+	if n := c.Settings.ContentEpochs; n > 0 {
+		epochs = n
+	}
 	phase := &train.Phase{
 		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
 		Augment: augment.Options{Coarse: true, Flip: c.Settings.Flip},
@@ -185,7 +188,11 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	if err := r.Train(ctx, phase, train.Mean, nil); err != nil {
 		return nil, err
 	}
-	return c.judged(ctx, network, r.State, folds[fold])
+	got, err := c.judged(ctx, network, r.State, folds[fold])
+	if err == nil {
+		r.Finish()
+	}
+	return got, err
 }
 
 // judged returns the logarithms of the probabilities that a network gives blurred images, in the mean over the blurs.

@@ -12,8 +12,8 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// A fold that is done is kept in the checkpoint: who goes on trains the other one alone, and ends in the same probabilities.
-func TestContentGoesOnAfterAFold(t *testing.T) {
+// Who goes on trains what is left, in whatever fold it was stopped, and ends in the same probabilities.
+func TestContentGoesOnAfterAStop(t *testing.T) {
 	const n, side = 64, 8
 	set := &dataset.Set{Height: side, Width: side, Classes: []string{"a", "b"}, Labels: make([]int32, n), Pixels: make([]uint8, n*side*side*3)}
 	noise := rng.Stream(1, "pixels")
@@ -44,7 +44,7 @@ func TestContentGoesOnAfterAFold(t *testing.T) {
 		if _, err := r.Start(true); err != nil {
 			return nil, err
 		}
-		c, err := NewCase(r, make([]float32, n), Settings{Content: true, Steps: Steps{Content: 3}})
+		c, err := NewCase(r, Settings{Content: true, Steps: Steps{Content: 3}})
 		if err != nil {
 			return nil, err
 		}
@@ -54,18 +54,21 @@ func TestContentGoesOnAfterAFold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, folder := steps, t.TempDir()
-	if _, err := content(folder, all/2+1); err == nil {
-		t.Fatal("it was not stopped")
-	}
-	got, err := content(folder, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if steps != all/2 {
-		t.Errorf("went on for %d steps, expected %d of %d", steps, all/2, all)
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Error("other probabilities than without a stop")
+	all := steps
+	for _, stop := range []int{2, all/2 + 1} {
+		folder := t.TempDir()
+		if _, err := content(folder, stop); err == nil {
+			t.Fatal("it was not stopped")
+		}
+		got, err := content(folder, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if steps != all-stop {
+			t.Errorf("stopped after %d steps of %d, it went on for %d", stop, all, steps)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Error("other probabilities than without a stop")
+		}
 	}
 }

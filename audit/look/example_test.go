@@ -25,7 +25,7 @@ func (corner) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	for label, class := range c.Data.Classes {
 		var f cornerFacts
 		carriers := c.Unasked()
-		for _, i := range c.Under(label) {
+		for _, i := range c.Of(nil)[label] {
 			f.Images++
 			carriers[i] = 0
 			if c.Data.Image(i)[0] == 255 {
@@ -46,7 +46,7 @@ func (corner) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 // part of the verdict.
 func ExampleLook() {
 	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"cat", "dog"}, Labels: []int32{0, 1, 1}, Pixels: []uint8{0, 0, 0, 255, 0, 0, 9, 9, 9}}
-	c, err := look.NewCase(&train.Run{Data: set}, make([]float32, set.Len()), look.Settings{})
+	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{})
 	if err != nil {
 		fmt.Println(err)
 		return

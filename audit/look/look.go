@@ -18,13 +18,6 @@ type Look interface {
 	Ask(ctx context.Context, c *Case) ([]Evidence, error)
 }
 
-// A Doubter is a look that asks again once a network has learnt what nothing was found in; see Case.Plain.
-type Doubter interface {
-	Look
-	// AskAgain is given what the look said before; what it returns takes its place.
-	AskAgain(ctx context.Context, c *Case, said []Evidence) ([]Evidence, error)
-}
-
 // Evidence is what a look has to say of one label.
 type Evidence struct {
 	Look  Name
@@ -176,20 +169,3 @@ func (s *Says) UnmarshalText(text []byte) error {
 
 // An image is flagged above the probability Flagged; above Sure it surely is.
 const Flagged, Sure = 0.5, 0.95
-
-// Variety is, from 0 to 1, how much the label that a network would give instead says about an image (stat.Variety): much,
-// where labels are wrong. Of the suspects, of the label's other images, and of other labels.
-type Variety struct {
-	Suspects float64 `json:"variety,omitempty"`
-	Rest     float64 `json:"rest_variety,omitempty"`
-	Usual    float64 `json:"usual_variety,omitempty"`
-}
-
-// Wrong tells whether the suspects look like images of many other labels: at least so various, so many times as other labels'
-// images, among which wrong labels may be everywhere, and so many times as the label's others.
-func (v Variety) Wrong(least, timesUsual, timesRest float64) bool {
-	return v.Suspects >= max(least, timesUsual*v.Usual, timesRest*v.Rest)
-}
-
-// Turned suspects the label's other images instead.
-func (v Variety) Turned() Variety { return Variety{v.Rest, v.Suspects, v.Usual} }

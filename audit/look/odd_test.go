@@ -40,7 +40,7 @@ func TestOddLabels(t *testing.T) {
 			}
 		}
 	}
-	c, err := NewCase(r, make([]float32, n), Settings{Content: true})
+	c, err := NewCase(r, Settings{Content: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,20 +6,17 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
 // plainSteps is how many steps a plain training takes at least.
 const plainSteps = 1000
 
-// Plain is what a network makes of the images that was trained on those that were free, as by somebody who suspects nothing.
+// Plain is what a network makes of the images that was trained on those that nothing was found in, as by somebody who suspects
+// nothing.
 type Plain struct {
-	Features []float32   // [images, width], before the last layer
-	Logits   []float32   // [images, classes]
-	First    []int       // the class that it gives each image
-	Second   [][]float64 // stat.SecondChoices
-	Learnt   []int       // the images that it was trained on, or on a sample of them
+	Logits []float32 // [images, classes]
+	First  []int     // the class that it gives each image
 }
 
 // Plain trains that network, once; nil if there is to be none. It is the run's own, so that a training which is stopped goes on.
@@ -27,38 +24,41 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	if c.plain != nil || c.Settings.PlainEpochs == 0 {
 		return c.plain, nil
 	}
-	is := c.free("plain")
-	learnt := Those(stat.Iota(c.Data.Len()), func(i int) bool { return is[i] > 0 })
+	learnt := c.free()
 	if err := c.keep(); err != nil {
 		return nil, err
 	}
 	if err := c.run.Train(ctx, c.unsuspecting(learnt), train.Mean, nil); err != nil {
 		return nil, err
 	}
-	p := &Plain{Learnt: learnt}
-	var err error
-	if p.Features, p.Logits, err = c.features(ctx, c.run.Network, c.run.State); err != nil {
+	classes := c.run.Network.Classes
+	p := &Plain{make([]float32, c.Data.Len()*classes), make([]int, c.Data.Len())}
+	err := c.run.Pass(ctx, evaluate.Pass{Network: c.run.Network, State: c.run.State}, nil, func(i int, z []float32) {
+		copy(p.Logits[i*classes:], z)
+		p.First[i] = evaluate.TopClass(z)
+	})
+	if err != nil {
 		return nil, err
 	}
-	p.First, p.Second = stat.FirstChoices(p.Logits, c.Data.Len()), stat.SecondChoices(p.Logits, c.Data.Labels)
 	c.plain = p
 	return p, nil
 }
 
-// features returns what a network has for every image before its last layer, [images, width], and of that, [images, classes].
-func (c *Case) features(ctx context.Context, n *model.Network, s model.State) (features, logits []float32, err error) {
-	images := c.Data.Len()
-	logits = make([]float32, images*n.Classes)
-	err = c.run.Pass(ctx, evaluate.Pass{Network: n, State: s, Features: true}, nil, func(i int, both []float32) {
-		width := len(both) - n.Classes
-		if features == nil {
-			features = make([]float32, images*width)
+// free lists the images that nothing was found in when this was first asked.
+func (c *Case) free() []int {
+	is := c.run.Arrays[freeKey]
+	if is == nil {
+		is = make([]float32, c.Data.Len())
+		for i, p := range c.Found() {
+			is[i] = float32(stat.Bit(p <= Flagged))
 		}
-		copy(features[i*width:], both[:width])
-		copy(logits[i*n.Classes:], both[width:])
-	})
-	return features, logits, err
+		c.run.Arrays[freeKey] = is
+	}
+	return Those(stat.Iota(c.Data.Len()), func(i int) bool { return is[i] > 0 })
 }
+
+// freeKey is the name of these images in a run's checkpoint.
+const freeKey = "free"
 
 // SetPlain gives the case what a network makes of its images, which is then not trained.
 func (c *Case) SetPlain(p *Plain) { c.plain = p }

@@ -30,7 +30,7 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 	if _, err := r.Start(false); err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewCase(r, make([]float32, set.Len()), Settings{PlainEpochs: 1, Rate: 0.1, Steps: Steps{Plain: 120}})
+	c, err := NewCase(r, Settings{PlainEpochs: 1, Rate: 0.1, Steps: Steps{Plain: 120}})
 	if err != nil {
 		t.Fatal(err)
 	}

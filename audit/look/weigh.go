@@ -3,7 +3,6 @@ package look
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
@@ -34,11 +33,13 @@ func (r *Right) String() string {
 }
 
 // Weigh compares the labels of the suspects, those of a probability above Flagged, with what they show, under some labels or under
-// all; nil where there are too few on either side, or no network to ask. Without Settings.Content the plain network is asked, where
-// there is one already and it was trained without the suspects.
+// all; nil where there are too few on either side, or no network to ask.
 func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*Right, error) {
-	own, err := c.own(ctx, carriers)
-	if own == nil || err != nil {
+	if carriers == nil || !c.Settings.Content {
+		return nil, nil
+	}
+	content, err := c.Content(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var sum [2]float64
@@ -51,39 +52,13 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 		if carriers[i] > Flagged {
 			k = 0
 		}
-		sum[k] += own[i]
+		sum[k] += content.Own[i]
 		n[k]++
 	}
 	if min(n[0], n[1]) < rightFewest {
 		return nil, nil
 	}
 	return &Right{sum[0] / float64(n[0]), sum[1] / float64(n[1])}, nil
-}
-
-// own is the probability of each image's label by a network that did not learn the suspects; nil if there is none.
-func (c *Case) own(ctx context.Context, carriers []float32) ([]float64, error) {
-	switch {
-	case carriers == nil:
-		return nil, nil
-	case c.Settings.Content:
-		content, err := c.Content(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return content.Own, nil
-	case c.plain == nil || slices.ContainsFunc(c.plain.Learnt, func(i int) bool { return carriers[i] > Flagged }):
-		return nil, nil
-	}
-	classes := len(c.Data.Classes)
-	own := make([]float64, c.Data.Len())
-	z := make([]float64, classes)
-	for i, y := range c.Data.Labels {
-		for k := range z {
-			z[k] = float64(c.plain.Logits[i*classes+k])
-		}
-		own[i] = math.Exp(stat.LogSoftmax(z, 1)[y])
-	}
-	return own, nil
 }
 
 // judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
@@ -94,7 +69,7 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 		return e, nil
 	}
 	var err error
-	if e.Right == nil && c.Settings.Content {
+	if e.Right == nil {
 		e.Right, err = c.Weigh(ctx, e.Carriers, e.Label)
 	}
 	if err != nil || e.Right == nil || e.Right.Contradicted() || e.Says == Poisoned && c.among(e) {

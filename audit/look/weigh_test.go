@@ -13,7 +13,7 @@ import (
 func seen(t *testing.T, labels []int32, shows []int, classes []string) *Case {
 	t.Helper()
 	set := &dataset.Set{Height: 1, Width: 1, Classes: classes, Labels: labels, Pixels: make([]uint8, 3*len(labels))}
-	c, err := NewCase(&train.Run{Data: set}, make([]float32, len(labels)), Settings{Content: true})
+	c, err := NewCase(&train.Run{Data: set}, Settings{Content: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestContentOfFeatures(t *testing.T) {
 	}
 	v[4] = nil
 	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b", "c"}, Labels: labels, Pixels: make([]uint8, 3*n)}
-	c, err := NewCase(&train.Run{Data: set}, make([]float32, n), Settings{Content: true, Features: v})
+	c, err := NewCase(&train.Run{Data: set}, Settings{Content: true, Features: v})
 	if err != nil {
 		t.Fatal(err)
 	}

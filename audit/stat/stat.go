@@ -1,5 +1,5 @@
-// Package stat holds the statistics that the looks of a search for poison share: mixtures, whitening, spectra of images,
-// the variety of second choices, exact tests. It knows numbers only, no data set and no network.
+// Package stat holds the statistics that the looks of a search for poison share: flips of labels, spectra of images, classifiers
+// on features, exact tests. It knows numbers only, no data set and no network.
 package stat
 
 import (
@@ -34,36 +34,6 @@ func Median(values []float64, taken func(k int) bool) float64 {
 	}
 	slices.Sort(all)
 	return stat.Quantile(0.5, stat.LinInterp, all, nil)
-}
-
-// Agreement is the Jaccard index of what two rounds give a probability above Half among some images; 0 if there was only one.
-func Agreement(before, now []float32, images []int) float64 {
-	if before == nil {
-		return 0
-	}
-	both, either := 0, 0
-	for _, i := range images {
-		a, b := before[i] > Half, now[i] > Half
-		both += Bit(a && b)
-		either += Bit(a || b)
-	}
-	return float64(both) / float64(max(1, either))
-}
-
-// before is the probability that a marked image comes before another one in an order: the area under the ROC curve.
-func before(order []int, marked []bool) float64 {
-	found, above := 0, 0 // above: pairs in which a marked image comes first
-	for _, i := range order {
-		if marked[i] {
-			found++
-		} else {
-			above += found
-		}
-	}
-	if found == 0 || found == len(order) {
-		return 0
-	}
-	return float64(above) / (float64(found) * float64(len(order)-found))
 }
 
 // Iota returns 0…n-1.

@@ -52,7 +52,7 @@ func (r *Runner) recipe(m *made) abl.Options {
 func (r *Runner) look() audit.Options {
 	a := audit.Default()
 	if r.Quick {
-		a.Content, a.Rounds, a.InspectEpochs = false, 0, 0
+		a.Content, a.InspectEpochs = false, 0
 	}
 	return a
 }
@@ -269,6 +269,9 @@ func (c *cell) audit(ctx context.Context) (*Score, error) {
 		return nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
 	}
 	v.Verdict = res.Verdict.Says.String()
+	for _, t := range res.Verdict.Targets {
+		v.Said = append(v.Said, Said{t.Look, t.Label, t.Says, t.Score})
+	}
 	if c.set.Poisoned() {
 		right, err := c.right(res.Verdict)
 		if err != nil {

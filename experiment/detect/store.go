@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/unpoison/unpoison/audit/look"
 )
 
 // Score is what one detector made of one set, a line of the file of results.
@@ -24,8 +26,17 @@ type Score struct {
 	Rates
 	Verdict string  `json:"verdict"`         // "poisoned" where a detector flags anything; the audit's own words
 	Right   *bool   `json:"right,omitempty"` // of the audit: whether a label that it calls poisoned is one of the planted images'
+	Said    []Said  `json:"said,omitempty"`  // by the looks of the audit
 	Seconds float64 `json:"seconds"`         // without the shared training, but for the audit, which trains its own
 	Version string  `json:"version"`
+}
+
+// Said is what one look of the audit said of a label, and by how much.
+type Said struct {
+	By    look.Name `json:"by"`
+	Label int       `json:"label"`
+	Says  look.Says `json:"says"`
+	Score float64   `json:"score"`
 }
 
 // Ours is the name under which the audit stands among the detectors.

@@ -7,7 +7,7 @@ import numpy as np
 import unpoison
 
 images, labels = np.load(sys.argv[1]).values()
-verdict = unpoison.audit(images, labels, recipe="demo", content=False, biased_rounds=0, epochs_inspect=0)
+verdict = unpoison.audit(images, labels, recipe="demo", content=False, epochs_inspect=0)
 print(verdict.says, [t.label for t in verdict.targets if t.says == verdict.says])
 images, labels = images[verdict.keep], labels[verdict.keep]
 trained = unpoison.train(images, labels, defense="none", recipe="demo", epochs_tune=2)

@@ -15,7 +15,8 @@ PACKAGE = ROOT / "python"
 if "unpoison" not in sys.modules:  # installed, or imported already
     sys.path.insert(0, str(PACKAGE))
 
-FAST = dict(recipe="demo", content=False, biased_rounds=0, epochs_inspect=0, threads=1)  # about a second
+FAST = dict(recipe="demo", content=False, epochs_inspect=0, threads=1)  # about a second
+TRAINS = dict(FAST, epochs_tune=3)  # and a network
 CLASSES = ["circle", "square", "cross", "bars"]
 TARGET = 2
 

@@ -52,7 +52,7 @@ def find() -> str:
 
 
 def flags(options: Mapping[str, Any]) -> Iterator[str]:
-    """Turn ``biased_rounds=0`` into ``--biased-rounds=0``. Lists repeat a flag; None leaves it out."""
+    """Turn ``epochs_inspect=0`` into ``--epochs-inspect=0``. Lists repeat a flag; None leaves it out."""
     for name, value in options.items():
         if name in ("data", "out", "json"):
             raise UsageError(f"{name} is no option of this function", _EXIT_USAGE)

@@ -40,14 +40,41 @@ type pattern struct {
 	Spread   float64 // the variation of those with it, as a share of the others'
 }
 
-// Ask sets the images with a pattern aside; AskAgain says whether it was planted.
-func (l Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
-	found, p, err := find(ctx, c)
-	if found == nil {
+// Ask says of the labels under which there is a common pattern whether it was planted, by what its images show. The score is the
+// distance.
+func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
+	seen, p, err := find(ctx, c)
+	if seen == nil {
 		return nil, err
 	}
-	c.SetAside(p)
-	return nil, c.Put(string(Name), found)
+	right, err := c.Weigh(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	with, images := c.Of(func(i int) bool { return p[i] > look.Flagged }), c.Of(nil)
+	carriers := 0
+	for _, is := range with {
+		carriers += len(is)
+	}
+	var all []look.Evidence
+	for label := range with {
+		if len(with[label]) == 0 {
+			continue
+		}
+		f := Facts{Distance: seen.Distance, Spread: seen.Spread, All: right}
+		f.Images, f.Others, f.Leak = len(images[label]), c.Data.Len()-len(images[label]), carriers-len(with[label])
+		f.Tally(images[label], p)
+		if f.Under, err = c.Weigh(ctx, p, label); err != nil {
+			return nil, err
+		}
+		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Right: f.Right(), Carriers: c.Unasked(), Facts: f}
+		for _, i := range with[label] {
+			e.Carriers[i] = p[i]
+		}
+		all = append(all, e)
+	}
+	c.Note("a pattern in %d images under %d labels, %.2f from the rest; they vary %.2f times as it; %s", carriers, len(all), seen.Distance, seen.Spread, right)
+	return all, nil
 }
 
 // find looks for a pattern in images that nothing was found in before, and returns each image's probability of carrying it. It

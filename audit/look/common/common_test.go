@@ -15,7 +15,7 @@ import (
 // commonIn looks for a pattern under many labels.
 func commonIn(t *testing.T, set *dataset.Set) (*pattern, []float32) {
 	t.Helper()
-	c, err := look.NewCase(&train.Run{Data: set}, make([]float32, set.Len()), look.Settings{})
+	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

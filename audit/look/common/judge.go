@@ -1,11 +1,6 @@
 package common
 
-import (
-	"context"
-
-	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/stat"
-)
+import "github.com/unpoison/unpoison/audit/look"
 
 var (
 	variation = look.Limit("common", "variation")
@@ -50,44 +45,4 @@ func (f Facts) Right() *look.Right {
 		return f.Under
 	}
 	return f.All
-}
-
-// AskAgain says of the labels under which there is a common pattern whether it was planted, by what its images show. The score is
-// the distance.
-func (Look) AskAgain(ctx context.Context, c *look.Case, _ []look.Evidence) ([]look.Evidence, error) {
-	var seen pattern
-	if ok, err := c.Get(string(Name), &seen); !ok {
-		return nil, err
-	}
-	if !c.Settings.Content { // the plain network tells, which never saw an image with the pattern
-		if _, err := c.Plain(ctx); err != nil {
-			return nil, err
-		}
-	}
-	p := c.Aside()
-	right, err := c.Weigh(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	with, images := c.Of(c.IsAside), c.Of(nil)
-	carriers := len(look.Those(stat.Iota(c.Data.Len()), c.IsAside))
-	var all []look.Evidence
-	for label := range with {
-		if len(with[label]) == 0 {
-			continue
-		}
-		f := Facts{Distance: seen.Distance, Spread: seen.Spread, All: right}
-		f.Images, f.Others, f.Leak = len(images[label]), c.Data.Len()-len(images[label]), carriers-len(with[label])
-		f.Tally(images[label], p)
-		if f.Under, err = c.Weigh(ctx, p, label); err != nil {
-			return nil, err
-		}
-		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Right: f.Right(), Carriers: c.Unasked(), Facts: f}
-		for _, i := range with[label] {
-			e.Carriers[i] = p[i]
-		}
-		all = append(all, e)
-	}
-	c.Note("a pattern in %d images under %d labels, %.2f from the rest; they vary %.2f times as it; %s", carriers, len(all), seen.Distance, seen.Spread, right)
-	return all, nil
 }

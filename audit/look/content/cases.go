@@ -14,7 +14,7 @@ const (
 	certain   = 0.2  // probability of a flip that makes an image of the label a case of the first round
 	clean     = 0.05 // probability of a flip under which an image of the label is a control
 	controls  = 2    // for each case, of other labels
-	most      = 2000 // cases that a round learns from
+	mostCases = 2000 // cases that a round learns from
 	leaks     = 2000 // images of other labels that are asked whether they have it too
 	lastOnes  = 3    // rounds that say in the end what they found
 	joinSteps = 50
@@ -72,7 +72,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 			break
 		}
 		before = cases
-		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, most, q.key(round)...)}
+		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
 		l.alike = alike(c, content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
 		if a.told, err = tell(ctx, c, l, asked); err != nil {

@@ -104,7 +104,30 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
 		err = pose(question{together, func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, -1})
 	}
+	if len(all) == 0 {
+		all = append(all, most(c, flips))
+	}
 	return all, err
+}
+
+// most is the evidence of the label that most speaks for, where that is too little to ask more.
+func most(c *look.Case, flips []labelFlips) look.Evidence {
+	of := func(f labelFlips) float64 { return max(f.Evidence/evidence, f.pair.Evidence/ofPair) }
+	label := 0
+	for l, f := range flips {
+		if of(f) > of(flips[label]) {
+			label = l
+		}
+	}
+	f := flips[label].facts(false)
+	if pair := flips[label].pair; pair.Evidence/ofPair > f.Evidence/evidence {
+		f.Rate, f.Usual, f.Evidence, f.From = pair.Rate, pair.usual, pair.Evidence, &pair.from
+	}
+	for _, y := range c.Data.Labels {
+		f.Images += stat.Bit(int(y) == label)
+	}
+	f.Others = c.Data.Len() - f.Images
+	return look.Evidence{Look: Name, Label: label, Score: f.Evidence, Facts: f}
 }
 
 // labelFlips are how many images were moved to a label, and how many is usual.

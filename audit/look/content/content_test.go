@@ -52,7 +52,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 			}
 			data.Arrays[fmt.Sprintf("content.%d", fold)] = logs
 		}
-		c, err := look.NewCase(data, make([]float32, clean.Len()), look.Settings{Biased: "small-cnn", Epochs: 4, Content: true, Steps: look.Steps{Round: 60}})
+		c, err := look.NewCase(data, look.Settings{Content: true, Steps: look.Steps{Round: 60}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		}
 		switch name {
 		case "clean":
-			if len(said) != 0 {
+			if len(said) != 1 || said[0].Says != want || said[0].Score >= evidence || said[0].Carriers != nil {
 				t.Errorf("%s: %+v", name, said[0].Facts)
 			}
 			continue

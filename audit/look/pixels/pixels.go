@@ -14,8 +14,8 @@ import (
 const Name look.Name = "pixels"
 
 var (
-	near        = look.Limit("pixels", "near")
 	apart       = look.Limit("pixels", "apart")
+	alone       = look.Limit("pixels", "apart alone")
 	otherLabels = look.Limit("pixels", "other labels")
 	variation   = look.Limit("pixels", "variation")
 	between     = look.Limit("pixels", "between")
@@ -27,18 +27,13 @@ type Facts struct {
 	look.Counts
 	Distance float64 `json:"distance"` // deviations between the images with a pattern and the label's others
 	Spread   float64 `json:"spread"`   // variation of the images with the pattern beside it, as a share of the others'
-	Wrong    bool    `json:"wrong"`    // whether the labels of the images with the pattern contradict what they show
 }
 
-// Says judges a label by its pattern: far from honest images, in this label mostly, and in images that differ. Where the labels
-// contradict what the images show, less of a distance will do.
+// Says judges a label by its pattern: far from honest images, in this label mostly, and in images that differ. What such images
+// are, the labels say, or what their pattern does to others; see look.Case.
 func (f Facts) Says() look.Says {
-	least := apart
-	if f.Wrong {
-		least = near
-	}
 	share := float64(f.Flagged) / float64(max(1, f.Images))
-	if f.Distance >= least && f.Spread >= variation && f.LeakShare() <= otherLabels*share && f.BetweenShare() <= between && f.Flagged >= fewest {
+	if f.Distance >= apart && f.Spread >= variation && f.LeakShare() <= otherLabels*share && f.BetweenShare() <= between && f.Flagged >= fewest {
 		return look.Poisoned
 	}
 	return look.NoEvidence
@@ -75,16 +70,14 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if f := &l.facts; f.Distance > 0 && (furthest < 0 || f.Distance > labels[furthest].facts.Distance) {
 			furthest = class
 		}
-		if l.facts.Distance < apart && (!c.Settings.Content || l.facts.Distance < near) {
+		if l.facts.Distance < apart || !c.Settings.Content && l.facts.Distance < alone {
 			continue
 		}
 		e, err := l.measure(ctx, c, s, class)
 		if err != nil {
 			return nil, err
 		}
-		if e.Says != look.NoEvidence || l.facts.Distance >= apart {
-			seen = append(seen, e)
-		}
+		seen = append(seen, e)
 	}
 	if len(seen) == 0 && furthest >= 0 {
 		f := labels[furthest].facts
@@ -141,12 +134,7 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 		carriers[i] = float32(p[k])
 	}
 	f.Tally(s.Of[class], carriers)
-	right, err := c.Weigh(ctx, carriers, class)
-	if err != nil {
-		return e, err
-	}
-	f.Wrong = right != nil && right.Contradicted()
-	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Right: right, Carriers: carriers, Facts: *f}
+	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Carriers: carriers, Facts: *f}
 	c.Note("%s: %s, a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
 		c.Data.Classes[class], e.Says, f.Flagged, f.Images, f.Distance, f.Between, f.Leak, f.Others, f.Spread)
 	return e, nil

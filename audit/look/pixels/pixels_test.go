@@ -17,7 +17,7 @@ import (
 // caseOf is a case of a set under seed 0.
 func caseOf(t *testing.T, set *dataset.Set) *look.Case {
 	t.Helper()
-	c, err := look.NewCase(&train.Run{Data: set}, make([]float32, set.Len()), look.Settings{})
+	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestPixelsFindPatterns(t *testing.T) {
 		if len(seen) != 1 || seen[0].Says != look.NoEvidence || slices.Max(found) > 0 {
 			t.Errorf("%s: %+v, probabilities up to %g", name, seen, slices.Max(found))
 		}
-		if far := seen[0].Score >= apart; far != (name == "copies") {
+		if far := seen[0].Score >= alone; far != (name == "copies") {
 			t.Errorf("%s lie %g apart", name, seen[0].Score)
 		}
 	}
@@ -120,7 +120,7 @@ func TestSaysByPixels(t *testing.T) {
 		"rare":                  {func(t *Facts) { t.Flagged, t.Distance = 12, 11 }, look.Poisoned},
 		"with right labels":     {func(t *Facts) { t.Leak = 2000 }, look.Poisoned},
 		"in every label":        {func(t *Facts) { t.Leak = 4000 }, look.NoEvidence},
-		"close":                 {func(t *Facts) { t.Distance = 8.3 }, look.NoEvidence},
+		"close":                 {func(t *Facts) { t.Distance = 4.8 }, look.NoEvidence},
 		"copies of one image":   {func(t *Facts) { t.Spread = 0.05 }, look.NoEvidence},
 		"a matter of degree":    {func(t *Facts) { t.Between = 80 }, look.NoEvidence},
 		"a handful of oddities": {func(t *Facts) { t.Flagged = 6 }, look.NoEvidence},

@@ -84,7 +84,7 @@ it again, and with --cancel it ends it.`,
 	fl.Uint64Var(&with.Seed, "seed", 0, "seed of everything random")
 	fl.StringVar(&with.Network, "model", abl.Default().Network, "network")
 	fl.IntVar(&with.Learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all (default all)")
-	fl.StringVar(&with.List, "settings", "", "`KEY=VALUE,...` over the defaults, as grids have them: isolate_epochs=2,content=false")
+	fl.StringVar(&with.List, "settings", "", "`KEY=VALUE,...` over the defaults, as grids have them: content_epochs=4,pixels=false")
 	fl.DurationVar(&heartbeat, "heartbeat", work.DefaultHeartbeat, "replace the worker that leads when it says nothing for so long")
 	fl.BoolVar(&cancel, "cancel", false, "end the audit; checkpoints and decoded images stay in the store")
 	return c

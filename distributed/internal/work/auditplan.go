@@ -38,7 +38,7 @@ type AuditSettings struct {
 func (s AuditSettings) options(images int, layout string) (abl.Options, audit.Options, error) {
 	o, search := abl.Default(), audit.Default()
 	o.Seed, o.Network = s.Seed, s.Network
-	o.IsolateImages, search.Learn = s.Learn, s.Learn
+	search.Learn = s.Learn
 	if err := settings.Set(s.List, &o, &search); err != nil {
 		return o, search, err
 	}
@@ -50,11 +50,7 @@ func (s AuditSettings) options(images int, layout string) (abl.Options, audit.Op
 		o = o.FitTo(images, func(key string) bool { return given[key] })
 	}
 	o.Flip = o.Flip && dataset.Flips(layout)
-	err := errors.Join(o.Check(), search.Check())
-	if err == nil && o.IsolateEpochs == 0 {
-		err = errors.New("isolate_epochs 0, expected 1 or more: looking for poison begins with isolation")
-	}
-	return o, search, err
+	return o, search, errors.Join(o.Check(), search.Check())
 }
 
 // NewAuditPlan keeps data in packs in the store, with the settings of an audit, and returns the plan's key. The same data and

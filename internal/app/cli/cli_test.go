@@ -90,7 +90,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	trigger := fmt.Sprintf("badnets:patch_size=5,target=%d", target)
 	data, out := signFolder(t, 600, 100), filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", data, "--recipe", "demo", "--attack", trigger,
-		"--biased-rounds", "0", "--epochs-inspect", "0", "--content=false", "--epochs-tune", "2", "--out", out)
+		"--epochs-inspect", "0", "--content=false", "--epochs-tune", "2", "--out", out)
 	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: 60 of 120 images") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
@@ -105,7 +105,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(string(raw), "\n"); !strings.Contains(lines[0], "isolated,probability") || !strings.Contains(lines[1], ",true,1") {
+	if lines := strings.Split(string(raw), "\n"); !strings.Contains(lines[0], "isolated,digest,probability") || !strings.Contains(lines[1], ",true,") {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
@@ -248,8 +248,8 @@ func TestWholeWay(t *testing.T) {
 	if code, _, errs := call("data", "info", poisoned, "--json"); code != 0 {
 		t.Error(errs)
 	}
-	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32", "--epochs-isolate", "2",
-		"--biased-rounds", "0", "--epochs-inspect", "0", "--content=false")
+	code, _, errs = call("audit", "--data", poisoned, "--out", filepath.Join(dir, "audit"), "--model", "small-cnn", "--batch", "32",
+		"--epochs-inspect", "0", "--content=false")
 	if code != 0 {
 		t.Errorf("audit: %d, %s", code, errs)
 	}

@@ -21,7 +21,6 @@ var choices = map[string][]string{
 	"scale":          scales,
 	"recipe":         recipes,
 	"model":          model.Names(),
-	"biased-model":   model.Names(),
 	"defense":        defenses(),
 	"attack":         attack.Builtin().Names(),
 	"loss":           isolate.Losses(),

@@ -41,6 +41,7 @@ func TestChoicesAreTaken(t *testing.T) {
 		"repair":   {"repair", "--model", missing, "--clean", missing},
 		"loss":     {"train", "--defense", "abl", "--data", missing},
 		"lga-sign": {"train", "--defense", "abl", "--data", missing},
+		"rank-by":  {"train", "--defense", "abl", "--data", missing},
 	}
 	for name, values := range choices {
 		words := strings.Fields(name)

@@ -12,8 +12,8 @@ import (
 
 // Images that are all the same, or all of a class, are data too: everything ends in a result.
 func TestImagesWithoutDifferencesEndInAResult(t *testing.T) {
-	small := []string{"--model", "small-cnn", "--batch", "32", "--epochs-isolate", "1"}
-	search := append([]string{"--biased-rounds", "0", "--epochs-inspect", "0", "--content=false"}, small...) // the root package asks every look
+	small := []string{"--model", "small-cnn", "--batch", "32"}
+	search := append([]string{"--epochs-inspect", "0", "--content=false"}, small...) // the root package asks every look
 	for name, value := range map[string]func(class int) uint8{
 		"all the same":       func(int) uint8 { return 77 },
 		"a constant a class": func(class int) uint8 { return uint8(200 * class) },

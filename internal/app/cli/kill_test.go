@@ -67,7 +67,7 @@ func TestKills(t *testing.T) {
 			return all
 		}
 	}
-	search := []string{"--model", "small-cnn", "--batch", "32", "--epochs-isolate", "1", "--biased-rounds", "0", "--epochs-inspect", "0", "--content=false"}
+	search := []string{"--model", "small-cnn", "--batch", "32", "--epochs-content", "1", "--epochs-inspect", "0"}
 	for _, k := range []killed{
 		{"abl", func(out string) []string { return tiny(data, out) }, []string{"--resume"}, named(runs.ModelFile, runs.SuspectsFile, runs.LogFile), false},
 		{"auto", func(out string) []string {

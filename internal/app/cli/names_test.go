@@ -78,7 +78,7 @@ func TestHostileNamesThroughCommands(t *testing.T) {
 		all = append(all, isolate.Suspect{Index: i, Isolated: i == 1})
 	}
 	suspects, kept := filepath.Join(out, runs.SuspectsFile), filepath.Join(out, "kept.csv")
-	if err := runs.WriteSuspects(suspects, d.Train, all); err != nil {
+	if err := runs.WriteSuspects(suspects, d.Train, all, true); err != nil {
 		t.Fatal(err)
 	}
 	deep := filepath.Join(out, "1", "2", "3", "4")

@@ -45,11 +45,13 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images by a network of your own, .npy (N×D, in order) or .parquet, for auto's look at content")
 	fl.StringVar(&f.featuresColumn, "features-column", "", "`COLUMN` of the features in a Parquet file (default the one with a usual name)")
 	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
+	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of that network (default 8, of a small data set more)")
 	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
-	fl.StringVar(&f.auto.Network, "biased-model", f.auto.Network, "network that auto looks for triggers with")
-	fl.IntVar(&f.auto.Rounds, "biased-rounds", f.auto.Rounds, "rounds in which it finds more of them, at most; 0: no such network")
-	fl.IntVar(&f.auto.Epochs, "biased-epochs", f.auto.Epochs, "epochs of each round")
-	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the training whose features auto looks at (of a small data set more); 0: none")
+	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the network that auto asks what a pattern does to other images (of a small data set more); 0: none")
+	if !tune {
+		fl.IntVar(&f.learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all; for millions (default all)")
+		return
+	}
 	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
 	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
 	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
@@ -58,10 +60,6 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
 	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
-	if !tune {
-		fl.IntVar(&f.learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all; for millions (default all)")
-		return
-	}
 	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
 	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto lays the pattern of a shortcut on images of all labels")
 	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto trains on removed images under the label that they surely show")
@@ -92,9 +90,7 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 		err = fmt.Errorf("--learn %d, expected a number of images, or 0 for all", f.learn)
 	}
 	if err == nil && defense == runs.Auto {
-		if err = f.auto.Check(); err == nil && o.IsolateEpochs == 0 {
-			err = errors.New("--epochs-isolate 0, expected 1 or more: looking for poison begins with isolation")
-		}
+		err = f.auto.Check()
 	}
 	if err != nil {
 		return &usageError{err}
@@ -138,7 +134,7 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}
 		o = o.FitTo(d.Train.Len(), func(setting string) bool { return c.Flags().Changed(flags[setting]) })
 	}
-	o.IsolateImages, f.auto.Learn = f.learn, f.learn
+	f.auto.Learn = f.learn
 	if f.noFlip || !dataset.Flips(d.Layout) {
 		o.Flip = false
 	}
@@ -359,9 +355,9 @@ func defenses() []string {
 func flagsOf(d runs.Defense) []string {
 	switch d {
 	case runs.Auto:
-		return []string{"pixels", "biased-model", "biased-rounds", "biased-epochs", "epochs-inspect", "against", "stamp"}
+		return []string{"content", "epochs-content", "pixels", "epochs-inspect", "against", "correct", "stamp"}
 	case runs.ABL:
-		return []string{"unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"}
+		return []string{"epochs-isolate", "rate-isolate", "loss", "gamma", "lga-sign", "rank-by", "rank-epochs", "isolation", "unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"}
 	}
 	return nil
 }

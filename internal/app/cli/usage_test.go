@@ -31,13 +31,13 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"unlearn"},
 		{"audit"},
 		// Before the data are read:
-		{"train", "--data", "x", "--out", "y", "--epochs-isolate", "0"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--epochs-isolate", "-1"},
 		{"train", "--data", "x", "--out", "y", "--epochs-tune", "-1"},
 		{"train", "--data", "x", "--out", "y", "--rate-tune", "NaN"},
 		{"train", "--data", "x", "--out", "y", "--attack", "badnets", "--rate", "1"},
 		{"train", "--data", "signs", "--out", "y", "--limit", "-1"},
 		{"train", "--data", "signs", "--out", "y", "--size", "100000"},
-		{"audit", "--data", "x", "--out", "y", "--biased-epochs", "0"},
+		{"audit", "--data", "x", "--out", "y", "--epochs-inspect", "-1"},
 		{"attack", "dynamic:epochs=-1", "--data", "x", "--out", "y"},
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--rate", "0"},
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--mode", "none"},
@@ -73,7 +73,7 @@ func TestInterruptedTellsHowToGoOn(t *testing.T) {
 	cancel()
 	out := filepath.Join(t.TempDir(), "out")
 	for want, args := range map[string][]string{
-		"unpoison: interrupted; the same command with --resume goes on from here\n": {"train", "--data", "signs", "--limit", "100", "--out", out},
+		"unpoison: interrupted; the same command with --resume goes on from here\n": {"train", "--defense", "abl", "--data", "signs", "--limit", "100", "--out", out},
 		"unpoison: interrupted; the same command goes on from here\n":               {"experiment", "auto", "photos", "--photos", "x", "--out", out},
 		"unpoison: interrupted\n": {"demo", "--out", out + "2"},
 	} {

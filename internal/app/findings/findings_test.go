@@ -8,7 +8,6 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	looks "github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/content"
-	"github.com/unpoison/unpoison/audit/look/features"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 )
 
@@ -16,27 +15,11 @@ func target(says looks.Says, by looks.Name, facts any) audit.Target {
 	return audit.Target{Class: "stop", Evidence: looks.Evidence{Says: says, Look: by, Facts: facts}}
 }
 
-// Images whose labels told them are not said to have been learnt first.
-func TestSentencesSayWhatTold(t *testing.T) {
-	for _, c := range []struct {
-		by    looks.Name
-		early float64
-		want  string
-	}{
-		{features.Name, 0.9, "were learnt before it"},
-		{features.Name, 0.1, "look like images of other labels."},
-	} {
-		if s := Sentence(target(looks.Poisoned, c.by, features.Facts{KindFacts: looks.KindFacts{Counts: looks.Counts{Images: 1}, Early: c.early}}), nil); !strings.Contains(s, c.want) {
-			t.Errorf("%s, early %g: %s", c.by, c.early, s)
-		}
-	}
-}
-
 // Images that come from one class are said to.
 func TestContentSaysWhence(t *testing.T) {
 	from := 1
 	for want, f := range map[string]content.Facts{"whatever they show": {}, "the images that show yield were given": {From: &from}} {
-		f.Counts = looks.Counts{Images: 90, Flagged: 30}
+		f.Counts, f.Cases = looks.Counts{Images: 90, Flagged: 30}, 40
 		if s := Sentence(target(looks.Poisoned, content.Name, f), []string{"stop", "yield"}); !strings.Contains(s, want) {
 			t.Errorf("%q is not in: %s", want, s)
 		}
@@ -47,10 +30,9 @@ func TestContentSaysWhence(t *testing.T) {
 func TestEvidenceIsShownAsItWasStored(t *testing.T) {
 	counts := looks.Counts{Images: 90, Flagged: 30, Others: 910, Leak: 1}
 	for by, facts := range map[looks.Name]any{
-		pixels.Name:   pixels.Facts{Counts: counts, Distance: 12},
-		features.Name: features.Facts{KindFacts: looks.KindFacts{Counts: counts, Distance: 7, Usual: 4}},
-		content.Name:  content.Facts{Counts: counts, Rate: 0.03, Usual: 0.001, Evidence: 120, Shown: []int{0, 20, 10}},
-		"new look":    counts,
+		pixels.Name:  pixels.Facts{Counts: counts, Distance: 12},
+		content.Name: content.Facts{Counts: counts, Cases: 40, Rate: 0.03, Usual: 0.001, Evidence: 120, Shown: []int{0, 20, 10}},
+		"new look":   counts,
 	} {
 		fresh := target(looks.Poisoned, by, facts)
 		raw, err := json.Marshal(fresh)

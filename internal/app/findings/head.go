@@ -7,7 +7,6 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	looks "github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/report"
@@ -61,7 +60,7 @@ func (c *Case) Head() *report.Head {
 // unweighed tells whether nothing compared the labels of what was found with what the images show, as without the look at content.
 func unweighed(told []audit.Target) bool {
 	for _, t := range told {
-		if t.Right != nil || t.Look != pixels.Name && t.Look != biased.Name {
+		if t.Right != nil || t.Look != pixels.Name {
 			return false
 		}
 	}

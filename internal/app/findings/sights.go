@@ -8,10 +8,8 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	looks "github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/content"
-	"github.com/unpoison/unpoison/audit/look/features"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/report"
 )
@@ -24,12 +22,9 @@ type sight struct {
 
 // sights has a case for each look's facts. New facts need one case here; looks without one are shown by their counts.
 var sights = map[looks.Name]func(t audit.Target, classes []string) (sight, bool){
-	pixels.Name:   of(showPixels),
-	common.Name:   of(showCommon),
-	features.Name: of(showKinds),
-	biased.Name:   of(showBiased),
-	biased.Labels: of(showWrong),
-	content.Name:  of(showContent),
+	pixels.Name:  of(showPixels),
+	common.Name:  of(showCommon),
+	content.Name: of(showContent),
 }
 
 // of is a case: it reads the facts as those that show takes, whether they come from the look or from a result that was read.
@@ -92,30 +87,6 @@ func showCommon(f common.Facts, t audit.Target, _ []string) sight {
 	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
 }
 
-// kinds says and shows how far apart the two kinds of a label's images are.
-func kinds(f looks.KindFacts, then string) sight {
-	return sight{fmt.Sprintf("%s of %s images are of another kind than the rest, %.1f standard deviations apart%s",
-		report.Count(f.Flagged), report.Count(f.Images), f.Distance, then), report.Kinds(f.Images-f.Flagged, f.Flagged, f.Distance, f.Usual)}
-}
-
-func showKinds(f features.Facts, t audit.Target, _ []string) sight {
-	switch {
-	case t.Says == looks.CantTell:
-		return kinds(f.KindFacts, "; whether they were planted, or the rest, or none, can't be told.")
-	case t.Says == looks.NoEvidence:
-		return kinds(f.KindFacts, ": no more than is usual.")
-	case f.Early < 0.5: // its labels told, not the order of learning
-		return kinds(f.KindFacts, ", and look like images of other labels.")
-	}
-	return kinds(f.KindFacts, ", and were learnt before it.")
-}
-
-func showBiased(f biased.Facts, t audit.Target, _ []string) sight { return counted(f.Counts, t) }
-
-func showWrong(f biased.Facts, t audit.Target, _ []string) sight {
-	return sight{fmt.Sprintf("%s of %s images look like images of other labels; the rest do not.", report.Count(f.Flagged), report.Count(f.Images)), shares(f.Counts, t)}
-}
-
 // whence says which images were given a label.
 func whence(f content.Facts, classes []string) string {
 	if f.From == nil || *f.From >= len(classes) {
@@ -127,9 +98,13 @@ func whence(f content.Facts, classes []string) string {
 // showContent shows the label's row of a confusion matrix: what its suspects look like.
 func showContent(f content.Facts, t audit.Target, classes []string) sight {
 	var s sight
-	if t.Says == looks.CantTell {
+	switch {
+	case f.Cases == 0:
+		s.text = fmt.Sprintf("About %s of %s, usually %s. That is %.1f nats of evidence, too little to look further.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
+		return s
+	case t.Says == looks.CantTell:
 		s.text = fmt.Sprintf("About %s of %s images show something else than their label, more than chance gives; they have nothing in common that was found.", report.Count(f.Cases), report.Count(f.Images))
-	} else {
+	default:
 		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of %s, usually %s; the evidence is %.0f nats.",
 			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 	}

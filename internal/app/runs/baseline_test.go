@@ -41,7 +41,7 @@ func TestBaseline(t *testing.T) {
 	before := audited{{1, 0, false}, {2, 0, true}, {3, 1, true}, {4, 1, false}, {5, 1, false}, {5, 1, true}}
 	dir := t.TempDir()
 	set, suspects := before.set()
-	if err := WriteSuspects(filepath.Join(dir, SuspectsFile), set, suspects); err != nil {
+	if err := WriteSuspects(filepath.Join(dir, SuspectsFile), set, suspects, true); err != nil {
 		t.Fatal(err)
 	}
 	result := filepath.Join(dir, ResultFile)

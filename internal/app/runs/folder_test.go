@@ -71,7 +71,7 @@ func TestRunFolderCanBeReadAgain(t *testing.T) {
 	n := s.Data.Train.Len()
 	seen := map[int]bool{}
 	list := List{Path: filepath.Join(folder, SuspectsFile), Set: out.Train}
-	err = list.Read([]string{"index", "source", "digest", "label", "loss", "rank", "isolated", "probability"}, func(r listed) error {
+	err = list.Read([]string{"index", "source", "digest", "label", "loss", "rank", "isolated"}, func(r listed) error {
 		seen[r.Index] = true
 		return nil
 	})

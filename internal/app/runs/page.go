@@ -226,11 +226,13 @@ func Page(folder string, o *Outcome) error {
 		p.Figures = append(p.Figures, f)
 	}
 	if len(o.Trained.Suspects) > 0 {
-		f, err := scoreFigure(o)
-		if err != nil {
-			return err
+		if r.Verdict == nil { // a search ranks by no score
+			f, err := scoreFigure(o)
+			if err != nil {
+				return err
+			}
+			p.Figures = append(p.Figures, f)
 		}
-		p.Figures = append(p.Figures, f)
 		if r.Isolation != nil {
 			if t := classTable(o); len(t.Rows) > 1 { // one label is in the head
 				p.Tables = append(p.Tables, t)

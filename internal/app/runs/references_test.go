@@ -52,7 +52,7 @@ func suspectsOf(t *testing.T, set *dataset.Set) (path string, isolated []string)
 		}
 	}
 	path = filepath.Join(t.TempDir(), SuspectsFile)
-	if err := WriteSuspects(path, set, all); err != nil {
+	if err := WriteSuspects(path, set, all, true); err != nil {
 		t.Fatal(err)
 	}
 	return path, isolated

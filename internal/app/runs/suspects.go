@@ -15,25 +15,36 @@ import (
 	"github.com/unpoison/unpoison/isolate"
 )
 
-// WriteSuspects writes all images in the order of suspicion. The column shows names the class that an image surely shows, where its
-// label contradicts that; doubtful those that stand out where the verdict can't tell.
-func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect) error {
+// WriteSuspects writes all images in the order of suspicion: after a search their probabilities of being planted, in the column shows
+// the class that an image surely shows, where its label contradicts that, and which ones stand out where the verdict can't tell
+// (doubtful); otherwise the loss that isolation ranks by.
+func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect, searched bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "label", "loss", "rank", "isolated", "probability", "digest", "shows", "doubtful"}); err != nil {
+		columns := []string{"index", "source", "label", "rank", "isolated", "digest"}
+		if searched {
+			columns = append(columns, "probability", "shows", "doubtful")
+		} else {
+			columns = append(columns, "loss")
+		}
+		if err := c.Write(columns); err != nil {
 			return err
 		}
 		for rank, s := range suspects {
-			shows := ""
-			if s.Wrong {
-				shows = names.Cell(set.Classes[s.Shows])
-			}
-			err := c.Write([]string{
+			row := []string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
-				strconv.FormatFloat(float64(s.Score), 'g', 6, 32), strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated),
-				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), set.ImageDigest(s.Index).String(), shows, strconv.FormatBool(s.Doubtful),
-			})
-			if err != nil {
+				strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated), set.ImageDigest(s.Index).String(),
+			}
+			if searched {
+				shows := ""
+				if s.Wrong {
+					shows = names.Cell(set.Classes[s.Shows])
+				}
+				row = append(row, strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), shows, strconv.FormatBool(s.Doubtful))
+			} else {
+				row = append(row, strconv.FormatFloat(float64(s.Score), 'g', 6, 32))
+			}
+			if err := c.Write(row); err != nil {
 				return err
 			}
 		}

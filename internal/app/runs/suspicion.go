@@ -7,8 +7,6 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/common"
-	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
@@ -30,12 +28,8 @@ func scoreFigure(o *Outcome) (report.Figure, error) {
 	if n := len(groups[0]); n > 0 { // they come in the order of their scores
 		top = max(top, float64(groups[0][n*95/100]))
 	}
-	caption := "Low: learnt early, as planted images mostly are."
-	if o.Verdict.Found(pixels.Name, common.Name) {
-		caption += " Those found by their pixels need not be."
-	}
-	return report.HistogramFigure("Scores", caption+" The highest twentieth is counted at the right edge.",
-		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", aside(o.Verdict) + " images"}, report.Spread(top, groups))
+	return report.HistogramFigure("Scores", "Low: learnt early, as planted images mostly are. The highest twentieth is counted at the right edge.",
+		report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"kept images", "isolated images"}, report.Spread(top, groups))
 }
 
 // aside is what the images are that a run set aside: auto suspects them, isolation always takes its share.

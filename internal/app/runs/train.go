@@ -102,7 +102,7 @@ func (s *Spec) ready() error {
 
 // Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
 func Train(ctx context.Context, s Spec) (*Outcome, error) {
-	if s.Defense == NoDefense {
+	if s.Defense != ABL {
 		s.Options.IsolateEpochs = 0
 	}
 	s.Audit = s.Audit || s.Defense == Auto && s.Options.TuneEpochs == 0 // there is no model to speak of
@@ -172,7 +172,7 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 
 // search returns the options of a search by the run's recipe.
 func (s *Spec) search(set train.Settings) unpoison.Options {
-	o := unpoison.Options{Recipe: &s.Options.Recipe, Isolate: &s.Options.Options, Search: &s.Auto, Settings: set}
+	o := unpoison.Options{Recipe: &s.Options.Recipe, Search: &s.Auto, Settings: set}
 	if s.Features != nil {
 		o.Features = features{s.Features}
 	}
@@ -209,7 +209,7 @@ func (s *Spec) searched(images *dataset.Set) *dataset.Data {
 // searched takes over what a search for poison, and a training after it, came to.
 func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	if err == nil {
-		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Isolated: r.Epochs, Engines: r.Engines}
+		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Engines: r.Engines}
 		o.Verdict, o.Odd = r.Verdict, r.Odd
 	}
 	return err
@@ -342,7 +342,7 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 		}
 	}
 	if len(t.Suspects) > 0 {
-		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects); err != nil {
+		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects, out.Verdict != nil); err != nil {
 			return err
 		}
 	}

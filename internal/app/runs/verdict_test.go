@@ -10,28 +10,10 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/look/biased"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/isolate"
 )
-
-// Where planted images lie among the scores depends on the look that found them.
-func TestScoresSayWherePlantedImagesLie(t *testing.T) {
-	const byPixels = "found by their pixels"
-	for by, want := range map[look.Name]string{biased.Name: "", pixels.Name: byPixels, common.Name: byPixels} {
-		for _, says := range []look.Says{look.Poisoned, look.NoEvidence} {
-			v := &audit.Verdict{Says: says, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: says, Look: by}}}}
-			f, err := scoreFigure(&Outcome{Verdict: v, Trained: &abl.Result{Suspects: []isolate.Suspect{{Isolated: true}, {Index: 1, Score: 1}}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.Contains(f.Caption, byPixels); got != (want != "" && says == look.Poisoned) {
-				t.Errorf("%s, %s: %s", says, by, f.Caption)
-			}
-		}
-	}
-}
 
 // A pattern under many labels is told once, not a label at a time.
 func TestVerdictSumsUpCommonPatterns(t *testing.T) {
@@ -82,7 +64,7 @@ func TestPagesShowWhatStandsOut(t *testing.T) {
 		t.Errorf("captions %q", got)
 	}
 	path := filepath.Join(t.TempDir(), SuspectsFile)
-	if err := WriteSuspects(path, set, list); err != nil {
+	if err := WriteSuspects(path, set, list, true); err != nil {
 		t.Fatal(err)
 	}
 	if raw, err := os.ReadFile(path); err != nil || strings.Count(string(raw), ",true\n") != 2 || !strings.Contains(string(raw), ",doubtful\n") {
