@@ -19,6 +19,7 @@ var (
 	ofPair   = look.Limit("content", "evidence of a pair")
 	shared   = look.Limit("content", "in common")
 	hinted   = look.Limit("content", "hint in common")
+	toldBy   = look.Limit("content", "told apart")
 	fewest   = int(look.Limit("content", "fewest"))
 )
 
@@ -44,12 +45,13 @@ type Facts struct {
 }
 
 // Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
-// have nothing in common, their labels are odd, and no more.
+// have nothing in common, their labels are odd, and no more. What has little in common may be content: tulips that look like roses
+// are told from roses a little, and in many images surely.
 func (f Facts) Says() look.Says {
 	switch {
 	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
-	case f.InCommon < shared:
+	case f.InCommon < shared || f.Shared < toldBy:
 		return look.CantTell
 	}
 	return look.Poisoned
