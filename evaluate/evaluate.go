@@ -73,8 +73,11 @@ func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int
 // Features returns what a network makes of each image before its last layer, [images, features], and of that, [images,
 // classes], in one pass.
 func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) (features, logits []float32, err error) {
-	e, err := Pass{Network: n, State: s, Features: true}.evaluator(b)
+	e, err := compile(b, n, func(net *model.Graphed) *Node { return Concatenate([]*Node{net.Taps["features"], net.Logits}, 1) })
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.Load(s); err != nil {
 		return nil, nil, err
 	}
 	width := len(e.results)/Batch - n.Classes

@@ -4,18 +4,16 @@ import (
 	"context"
 
 	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
 )
 
-// Pass is what is asked of images: what a network has for each.
+// Pass is what is asked of images: a network's logits for each.
 type Pass struct {
-	Network  *model.Network
-	State    model.State
-	Features bool // what it has before its last layer, and then the logits; otherwise the logits alone
+	Network *model.Network
+	State   model.State
 	// Side is the shorter side that larger images are averaged down to; 0: as they are.
 	Side int
 	// Blurs are deviations, in pixels of an image whose shorter side is 32: the images are asked about once under each. None: once,
@@ -25,8 +23,8 @@ type Pass struct {
 
 // Passes makes passes over the images of one set, which other machines may have parts of.
 type Passes interface {
-	// Pass calls visit once for each of some images, by their indices, in any order; nil: for all. The row has, under one blur
-	// after the other, what the pass asks for.
+	// Pass calls visit once for each of some images, by their indices, in any order; nil: for all. The row has the logits under one
+	// blur after the other.
 	Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error
 }
 
@@ -41,7 +39,7 @@ const passImages = 5000
 
 // Pass makes the pass in the order of the images.
 func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error {
-	e, err := p.evaluator(h.Backend)
+	e, err := Of(h.Backend, p.Network, p.State)
 	if err != nil {
 		return err
 	}
@@ -64,18 +62,6 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 		}
 	}
 	return nil
-}
-
-// evaluator compiles what is asked for.
-func (p Pass) evaluator(b backends.Backend) (*Evaluator, error) {
-	if !p.Features {
-		return Of(b, p.Network, p.State)
-	}
-	e, err := compile(b, p.Network, func(net *model.Graphed) *Node { return Concatenate([]*Node{net.Taps["features"], net.Logits}, 1) })
-	if err != nil {
-		return nil, err
-	}
-	return e, e.Load(p.State)
 }
 
 // some makes the pass over a few images.

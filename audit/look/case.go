@@ -152,12 +152,6 @@ func (c *Case) Draw(purpose string, images []int, n int, numbers ...int) []int {
 	return out
 }
 
-// Put keeps a value in the run's checkpoint, Get reads it; see train.Run.
-func (c *Case) Put(name string, value any) error { return c.run.Put(name, value) }
-
-// Get reads what Put kept. It reports whether there was anything.
-func (c *Case) Get(name string, value any) (bool, error) { return c.run.Get(name, value) }
-
 // Note tells who watches a sentence.
 func (c *Case) Note(format string, args ...any) { c.run.Note(format, args...) }
 

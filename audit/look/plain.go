@@ -60,9 +60,6 @@ func (c *Case) free() []int {
 // freeKey is the name of these images in a run's checkpoint.
 const freeKey = "free"
 
-// SetPlain gives the case what a network makes of its images, which is then not trained.
-func (c *Case) SetPlain(p *Plain) { c.plain = p }
-
 // unsuspecting is a training on some images by somebody who suspects nothing.
 func (c *Case) unsuspecting(images []int) *train.Phase {
 	least := c.Settings.Steps.Plain
@@ -80,6 +77,3 @@ func (c *Case) unsuspecting(images []int) *train.Phase {
 	}
 	return phase
 }
-
-// Batch is how many images a step of a plain training takes; fewer can't be learnt from.
-func (c *Case) Batch() int { return c.run.Batch }

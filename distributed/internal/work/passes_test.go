@@ -106,7 +106,6 @@ func TestPassesInPacksAreThoseOfOneMachine(t *testing.T) {
 		images []int
 	}{
 		"logits":            {evaluate.Pass{Network: n, State: state}, nil},
-		"features":          {evaluate.Pass{Network: n, State: state, Features: true}, nil},
 		"some":              {evaluate.Pass{Network: n, State: state}, []int{229, 3, 71, 0}},
 		"small and blurred": {evaluate.Pass{Network: half, State: half.Init(4), Side: 16, Blurs: []float64{0.6, 1}}, []int{5, 100, 99}},
 	} {
