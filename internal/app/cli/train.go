@@ -45,7 +45,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images by a network of your own, .npy (N×D, in order) or .parquet, for auto's look at content")
 	fl.StringVar(&f.featuresColumn, "features-column", "", "`COLUMN` of the features in a Parquet file (default the one with a usual name)")
 	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
-	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of that network (default 8, of a small data set more)")
+	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of the network that can't see triggers (default 8, of a small data set more)")
 	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
 	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the network that auto asks what a pattern does to other images (of a small data set more); 0: none")
 	if !tune {
