@@ -14,10 +14,14 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 )
 
 // Folder lies in a run's folder and holds a file a reviewer, NAME.json.
 const Folder = "reviews"
+
+// mostFile bounds a run's result and a reviewer's decisions, in bytes.
+const mostFile = 256 << 20
 
 // What a reviewer can decide.
 const (
@@ -52,7 +56,7 @@ func openDecisions(run, reviewer string) (*Decisions, error) {
 		return nil, fmt.Errorf("reviewer %q: expected a name of letters, digits, spaces, dots, dashes and underscores", reviewer)
 	}
 	d := &Decisions{Reviewer: reviewer, path: filepath.Join(run, Folder, reviewer+".json")}
-	raw, err := os.ReadFile(d.path)
+	raw, err := limited.ReadFile(d.path, mostFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return d, nil
 	}
