@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"path/filepath"
 	"testing"
@@ -35,6 +36,7 @@ func FuzzCheckpoint(f *testing.F) {
 	}
 	for _, s := range []saved{
 		{Stage: "a", Pos: Position{Epoch: 1, Step: 2, LossSum: 1}, Seconds: map[string]float64{"a": 1}, Engines: []string{"cpu"}, Log: 7},
+		{Stage: "a", Pos: Position{Epoch: -1}}, {Stage: "a", Pos: Position{Step: 1 << 40}}, {Stage: "a", Pos: Position{Epoch: 1 << 62}},
 		{Done: []string{"a"}, Stage: "a", Values: map[string]json.RawMessage{"v": json.RawMessage(`[1]`)}},
 	} {
 		s.Version, s.Digest = version.Number, "d"
@@ -44,16 +46,17 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		f.Add(string(raw), uint8(8), uint8(2))
 		f.Add(string(raw), uint8(0), uint8(0))
+		f.Add(string(raw), uint8(8), uint8(7))
 	}
 	f.Fuzz(func(t *testing.T, progress string, losses, momenta uint8) {
 		arrays := map[string]checkpoint.Array{"epoch_losses": {Dims: []int{int(losses)}, Data: make([]float32, losses)}}
 		for _, x := range n.Init(1) {
 			arrays["state."+x.Name] = checkpoint.Array{Dims: x.Dims, Data: x.Data}
 		}
-		for k, m := range l.newMoments(0) {
-			if k < int(momenta) {
-				arrays["momentum."+string(rune('0'+k))] = checkpoint.Array{Dims: []int{len(m)}, Data: m}
-			}
+		own := l.newMoments(0)
+		for k := range min(int(momenta), 2*len(own)) {
+			m := own[k%len(own)]
+			arrays[fmt.Sprintf("momentum.%d", k)] = checkpoint.Array{Dims: []int{len(m)}, Data: m}
 		}
 		r := &Run{Backend: b, Network: n, Data: set, Folder: t.TempDir(), Digest: "d", Batch: 2}
 		if err := checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": progress}); err != nil {
