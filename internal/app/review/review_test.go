@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -249,5 +250,28 @@ func TestDoubtfulImagesAreShown(t *testing.T) {
 	}
 	if p := r.strip(class).Pairs; len(p) == 0 || p[0].Caption != "" {
 		t.Errorf("the first screen shows %d pairs", len(p))
+	}
+}
+
+// A list that a spreadsheet saved shows the same, and one with another word there is refused.
+func TestListsThatASpreadsheetSaved(t *testing.T) {
+	run, set := madeUp(t)
+	list := filepath.Join(run, "suspects.csv")
+	raw, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readSuspects(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, ok := range map[string]bool{"FALSE": true, "no": false} {
+		if err := os.WriteFile(list, bytes.ReplaceAll(raw, []byte(",false,"), []byte(","+text+",")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(run, set, "ann")
+		if (err == nil) != ok || ok && len(r.suspects) != len(want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

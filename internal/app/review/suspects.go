@@ -70,7 +70,14 @@ func readSuspects(path string) ([]Suspect, error) {
 			}
 			return ""
 		}
-		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: cell("isolated") != "false", Doubtful: cell("doubtful") == "true"}
+		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: true}
+		for column, flag := range map[string]*bool{"isolated": &s.Suspected, "doubtful": &s.Doubtful} {
+			if text := cell(column); text != "" {
+				if *flag, err = runs.ReadFlag(column, text); err != nil {
+					return nil, fmt.Errorf("%s, row %d: %w", path, row, err)
+				}
+			}
+		}
 		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
 			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
 		}

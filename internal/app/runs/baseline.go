@@ -111,7 +111,11 @@ func ReadBaseline(path string) (*Baseline, error) {
 		}
 		key := labelled{row[at[0]], names.FromCell(row[at[1]])}
 		b.images[key]++
-		if row[at[2]] == "true" {
+		isolated, err := ReadFlag("isolated", row[at[2]])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if isolated {
 			b.suspects[key]++
 		}
 	}

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -195,4 +196,42 @@ func FuzzLists(f *testing.F) {
 			_, _ = ReadLosses(List{Path: path, Set: set, ByIndex: by})
 		}
 	})
+}
+
+// Spreadsheets write TRUE for true. A list that one saved means the same, to a filter, and as a baseline.
+func TestListsThatASpreadsheetSaved(t *testing.T) {
+	set := colours(t, t.TempDir(), "a/0", "a/1", "a/2", "b/3", "b/4")
+	path, want := suspectsOf(t, set)
+	before, err := ReadBaseline(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := strings.NewReplacer(",true,", ",TRUE,", ",false,", ",FALSE,").Replace(string(raw))
+	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil || !strings.Contains(saved, "TRUE") {
+		t.Fatal(saved, err)
+	}
+	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
+		t.Errorf("isolated %v, expected %v", got, want)
+	}
+	if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) || len(after.suspects) == 0 {
+		t.Errorf("%v, expected %v (%v)", after, before, err)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadBaseline(path); err == nil || !strings.Contains(err.Error(), `found "yes"`) {
+		t.Error(err)
+	}
+	decided := filepath.Join(t.TempDir(), "decisions.csv")
+	if err := os.WriteFile(decided, []byte("source,decision\na/1.png,Drop\na/2.png,KEEP\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	drop := make([]bool, set.Len())
+	if err := ReadDecisions(List{Path: decided, Set: set}, drop); err != nil || !drop[1] || drop[2] {
+		t.Errorf("%v (%v)", drop, err)
+	}
 }
