@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,11 +80,19 @@ func (r *Review) fits(d *Decisions) error {
 		case x.Source == "": // written by hand
 		case !ok:
 			return fmt.Errorf("%s, decision %d is on image %d, %s, which the run's list does not show: is it of another run?", d.path, n+1, x.Index, x.Source)
-		case x.Source != r.suspects[k].Source || x.Digest != "" && r.suspects[k].Digest != "" && x.Digest != r.suspects[k].Digest:
+		case asKept(x.Source) != asKept(r.suspects[k].Source) || x.Digest != "" && r.suspects[k].Digest != "" && x.Digest != r.suspects[k].Digest:
 			return fmt.Errorf("%s, decision %d is on %s, and image %d is %s: is it of another run?", d.path, n+1, x.Source, x.Index, r.suspects[k].Source)
 		}
 	}
 	return nil
+}
+
+// asKept is a name as JSON keeps it, which has no bytes that are no text.
+func asKept(name string) (text string) {
+	if raw, err := json.Marshal(name); err == nil {
+		_ = json.Unmarshal(raw, &text) // it was made right here
+	}
+	return text
 }
 
 // others reads the decisions of the run's other reviewers.

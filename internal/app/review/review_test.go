@@ -302,6 +302,17 @@ func TestDecisionsOfOthersAreKept(t *testing.T) {
 	if n, _, err := both[0].Write(); n != 2 || err != nil {
 		t.Errorf("%d decisions, %v", n, err)
 	}
+	both[0].suspects[4].Source = "no \xff\xfe text"
+	if err := both[0].Decide(4, Keep); err != nil || both[0].fits(both[0].mine) != nil {
+		t.Error(err)
+	}
+	again, err := openDecisions(run, "ann")
+	if err != nil || both[0].fits(again) != nil {
+		t.Errorf("own decisions are refused: %v, %v", err, both[0].fits(again))
+	}
+	if _, err := both[0].mine.undo(); err != nil {
+		t.Fatal(err)
+	}
 	other, _ := madeUp(t)
 	list := filepath.Join(other, "suspects.csv")
 	raw, err := os.ReadFile(list)
