@@ -2,7 +2,6 @@ package stat
 
 import (
 	"context"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -130,7 +129,7 @@ func TestSumsInParts(t *testing.T) {
 
 // Images that can't be read any more end the work where it was begun, not on a goroutine where nobody recovers.
 func TestLostImagesEndTheWork(t *testing.T) {
-	lost := errors.New("lost")
+	const lost = "lost"
 	p := Pictures{Height: 8, Width: 8, Labels: []int32{0, 1, 0, 1}, Classes: 2, At: func(i int) []uint8 {
 		if i == 2 {
 			panic(lost)
