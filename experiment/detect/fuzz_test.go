@@ -29,3 +29,21 @@ func FuzzScores(f *testing.F) {
 		}
 	})
 }
+
+// A last line that lacks its end alone is kept, and others can follow; what a killed program left of one goes.
+func TestLastLines(t *testing.T) {
+	const line = `{"set":{"name":"a"},"detector":"d","tpr_at":[1,2,3]}`
+	for text, want := range map[string]string{line: line + "\n", line + "\n": line + "\n", line + "\n" + line[:20]: line + "\n", line[:20]: "", "": ""} {
+		path := filepath.Join(t.TempDir(), "scores.jsonl")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openStore(path)
+		if err != nil || (len(s.all) > 0) != (want != "") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if got, err := os.ReadFile(path); string(got) != want {
+			t.Errorf("%q became %q: %v", text, got, err)
+		}
+	}
+}
