@@ -69,7 +69,7 @@ func (a *attacker) Learned() map[string]checkpoint.Array {
 func (a *attacker) Restore(l *Lab, arrays map[string]checkpoint.Array) error {
 	classes := 0
 	for _, t := range arrays {
-		if len(t.Dims) == 2 {
+		if len(t.Dims) == 2 && len(t.Data) > 0 { // of no numbers it may claim any number of them
 			classes = t.Dims[1]
 		}
 	}

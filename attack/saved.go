@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
@@ -29,6 +31,20 @@ type made struct {
 	Classes []string `json:"classes"`
 	Height  int      `json:"height"`
 	Width   int      `json:"width"`
+}
+
+// fits puts a set's classes in order, and reports whether they are those of the attack.
+func (m *made) fits(set *dataset.Set) bool {
+	return len(m.Classes) == 0 || slices.Equal(m.Classes, set.Classes) || set.OrderClasses(m.Classes) ||
+		len(m.Classes) == len(set.Classes) && numbers(m.Classes) != numbers(set.Classes)
+}
+
+// numbers reports whether classes have numbers for names.
+func numbers(classes []string) bool {
+	return !slices.ContainsFunc(classes, func(c string) bool {
+		_, err := strconv.Atoi(c)
+		return err != nil
+	})
 }
 
 // Save writes what the attack is and has learnt to a folder.
@@ -78,7 +94,8 @@ func Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	return Builtin().Open(dir, set, env)
 }
 
-// Open reads an attack that Save wrote, to be applied to images of set's size and classes.
+// Open reads an attack that Save wrote, to be applied to images of set's size and classes. The set's classes are put in the order
+// that the attack knows, by which it aims; where only one of the two has names and the other numbers, they are matched by index.
 func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	path := filepath.Join(dir, configFile)
 	raw, err := limited.ReadFile(path, 64<<20)
@@ -95,6 +112,9 @@ func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	}
 	if s.Height != set.Height || s.Width != set.Width {
 		return nil, fmt.Errorf("%s was made for images of %d×%d, these are %d×%d; --size %d resizes them", path, s.Height, s.Width, set.Height, set.Width, s.Height)
+	}
+	if !s.fits(set) {
+		return nil, fmt.Errorf("%s was made for the classes %.300q, these are %.300q", path, s.Classes, set.Classes)
 	}
 	a, err := open(config, set, env)
 	if err != nil {

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/gx"
 	"github.com/unpoison/unpoison/model"
 )
@@ -66,6 +68,54 @@ func TestAttackerIsSavedAsAModel(t *testing.T) {
 				t.Errorf("%s: class %d has the logit %g, the attacker's %g", name, c, got[c], want[c])
 			}
 		}
+	}
+}
+
+// An attack aims at classes by their names, whatever their order; at those of other names not at all.
+func TestSavedAttacksKnowTheirClasses(t *testing.T) {
+	d := small()
+	names := d.Train.Classes
+	c, err := Parse("badnets:target=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(ctx, c, d.Train, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := a.Save(dir, names); err != nil {
+		t.Fatal(err)
+	}
+	in := func(classes []string) *dataset.Set {
+		s := d.Test.Clone()
+		s.Classes = classes
+		return s
+	}
+	backwards := slices.Clone(names)
+	slices.Reverse(backwards)
+	set := in(backwards)
+	first := backwards[set.Labels[0]]
+	opened, err := Open(dir, set, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := opened.Triggered(ctx, set)
+	if err != nil || got.Len() == 0 || got.Classes[got.Labels[0]] != names[1] || set.Classes[set.Labels[0]] != first {
+		t.Errorf("aims at %v of %q, %v", got.Labels, got.Classes, err)
+	}
+	others, numbered := slices.Clone(names), make([]string, len(names))
+	others[0] = "other"
+	for k := range numbered {
+		numbered[k] = fmt.Sprint(k)
+	}
+	for _, classes := range [][]string{others, names[1:]} {
+		if _, err := Open(dir, in(classes), Env{}); err == nil || !strings.Contains(err.Error(), "was made for the classes") {
+			t.Errorf("%q: %v", classes, err)
+		}
+	}
+	if _, err := Open(dir, in(numbered), Env{}); err != nil {
+		t.Error(err)
 	}
 }
 

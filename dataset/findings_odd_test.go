@@ -177,3 +177,26 @@ func zipOf(names ...string) []byte {
 	_ = w.Close()
 	return z.Bytes()
 }
+
+// Options that a layout has no use for are refused: who names a column wants it to be read.
+func TestOptionsOfOtherLayouts(t *testing.T) {
+	root := t.TempDir()
+	for spec, useless := range map[string][]Options{
+		"testdata/folder":        {{Label: "x"}, {Image: "x"}, {Root: root}},
+		"testdata/idx":           {{Label: "x"}, {Image: "x"}, {Root: root}},
+		"testdata/parquet":       {{Root: root}},
+		"testdata/cifar-python":  {{Image: "x"}, {Root: root}},
+		"testdata/webdataset":    {{Root: root}},
+		"testdata/numpy/all.npz": {{Root: root}},
+	} {
+		for _, o := range useless {
+			_, err := Load(context.Background(), spec, o)
+			if err == nil || !strings.Contains(err.Error(), "leave it out") || !strings.Contains(err.Error(), spec) {
+				t.Errorf("%s, %+v: %v", spec, o, err)
+			}
+		}
+	}
+	if _, err := Load(context.Background(), "testdata/cifar-python", Options{Label: "labels"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -106,7 +106,30 @@ func find(spec string, o Options) (dir string, l *Layout, err error) {
 	if o.Store != "" && liesIn(o.Store, dir) {
 		return "", nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
 	}
-	return dir, l, nil
+	if layoutNamed(o.Layouts, l.Name) == nil {
+		err = o.used(l.Name)
+	}
+	if err != nil {
+		err = fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
+	}
+	return dir, l, err
+}
+
+// used refuses an option that a layout has no use for, which the user wants to be heard.
+func (o Options) used(layout string) error {
+	for _, x := range []struct {
+		flag, value, kind string
+		layouts           []string
+	}{
+		{"--label", o.Label, "columns", []string{"table", "parquet", "webdataset", "numpy", "cifar-python"}},
+		{"--image", o.Image, "columns", []string{"table", "parquet", "webdataset", "numpy"}},
+		{"--root", o.Root, "table of files", []string{"table"}},
+	} {
+		if x.value != "" && !slices.Contains(x.layouts, layout) {
+			return fmt.Errorf("%s %s: this layout has no %s; leave it out, or name one that has: %s:DIR", x.flag, x.value, x.kind, strings.Join(x.layouts, ":DIR, "))
+		}
+	}
+	return nil
 }
 
 // UnrecognisedError says that data are of no known layout.

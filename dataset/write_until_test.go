@@ -41,6 +41,31 @@ func TestClassNamesBecomeSafeFolders(t *testing.T) {
 	}
 }
 
+// endsAfter ends when it has been asked a number of times.
+type endsAfter struct {
+	context.Context
+	times *int
+}
+
+func (c endsAfter) Err() error {
+	if *c.times--; *c.times < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Writing images ends soon after its context does, not with the last one.
+func TestWritingEndsWithItsContext(t *testing.T) {
+	d := load(t, "testdata/folder")
+	for _, layout := range []string{"folder", "gtsrb"} {
+		times := 3
+		err := WriteUntil(endsAfter{context.Background(), &times}, layout, filepath.Join(t.TempDir(), "out"), d, nil)
+		if !errors.Is(err, context.Canceled) || times != -1 {
+			t.Errorf("%s: %v, asked %d times more", layout, err, -times)
+		}
+	}
+}
+
 func TestInterruptedWritingLeavesNothing(t *testing.T) {
 	d := load(t, "testdata/folder")
 	for _, layout := range []string{"folder", "gtsrb", "cifar10"} {

@@ -142,12 +142,12 @@ type Result struct {
 	Accuracy float64   // share of images classified as labelled, 0 to 1
 	Loss     float64   // mean cross-entropy
 	PerClass []float64 // accuracy of each class; NaN-free: 0 where a class has no image
+	Images   []int     // of each class
 }
 
 // Accuracy measures a network on a set; with no images all figures are 0.
 func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, error) {
-	r := &Result{PerClass: make([]float64, len(s.Classes))}
-	counts := s.Counts()
+	r := &Result{PerClass: make([]float64, len(s.Classes)), Images: s.Counts()}
 	hits := 0
 	err := e.Logits(ctx, s, func(i int, z []float32) {
 		label := int(s.Labels[i])
@@ -162,7 +162,7 @@ func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, erro
 	}
 	r.Accuracy = float64(hits) / float64(s.Len())
 	r.Loss /= float64(s.Len())
-	for c, n := range counts {
+	for c, n := range r.Images {
 		if n > 0 {
 			r.PerClass[c] /= float64(n)
 		}

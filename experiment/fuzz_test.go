@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -22,6 +23,26 @@ func FuzzGrid(f *testing.F) {
 			} else {
 				seen[name] = true
 			}
+		}
+	})
+}
+
+// FuzzKept gives a file of results. What is read makes rows of a table.
+func FuzzKept(f *testing.F) {
+	f.Add([]byte(`{"grid":{"name":"g","data":"signs","model":"small-cnn","attacks":["none","badnets"],"defenses":["none"]}}` + "\n" +
+		`{"cell":"none.none.0","result":{"data":{"path":"x","layout":"signs"},"ca":99.5},"losses":{"clean":[1,2],"poisoned":[1]},"scores":null}` + "\n"))
+	f.Add([]byte(`{"table":{"columns":["a"]}}` + "\n" + `{"figures":{"a":"1"},"command":"c","date":"d"}` + "\n"))
+	f.Add([]byte(`{"cell":"badnets.none.0","result":{"verdict":{"targets":[null]},"attacks":[{"name":"badnets"}]}}` + "\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "g"+storeExt)
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = readTable(path)
+		_, _ = epochLosses(path)
+		if r, err := Kept(path); err == nil {
+			r.Table()
 		}
 	})
 }

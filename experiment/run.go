@@ -318,7 +318,8 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 }
 
 // cell runs one cell, or goes on with it.
-func (r *Runner) cell(ctx context.Context, c Cell) error {
+func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
+	defer dataset.Lost(&err)
 	g := r.Grid
 	data := r.data
 	if c.Vary != "" {

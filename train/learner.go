@@ -240,8 +240,12 @@ func (l *Learner) load(k int, state model.State, moments [][]float32) error {
 			return err
 		}
 	}
+	fresh := l.newMoments(k)
 	if moments == nil {
-		moments = l.newMoments(k)
+		moments = fresh
+	}
+	if len(moments) != len(fresh) {
+		return fmt.Errorf("the network has %d momenta, the state %d", len(fresh), len(moments))
 	}
 	for i, data := range moments {
 		if err := l.f.Set(l.at[k]+len(own)+i, data); err != nil {

@@ -110,6 +110,9 @@ func (p *Phase) Run(ctx context.Context, learn func(b *Batch, rate float64) (los
 		pos = &Position{}
 	}
 	steps := p.Len() / p.Batch
+	if pos.Epoch < 0 || pos.Epoch > p.Epochs || pos.Step < 0 || pos.Step >= steps {
+		return fmt.Errorf("%s: step %d of epoch %d is not in %d epochs of %d steps", p.Name, pos.Step, pos.Epoch, p.Epochs, steps)
+	}
 	first, last := pos.Epoch*steps+pos.Step, p.Epochs*steps
 	start := time.Now()
 	return Loop(ctx, p.Data, p.Batch, first, last, p.filler(steps), func(k int, b *Batch) error {

@@ -118,6 +118,9 @@ func (r *Run) restore(path string, arrays map[string]checkpoint.Array, s saved) 
 		}
 	}
 	if a, ok := arrays["epoch_losses"]; ok {
+		if r.Data != nil && len(a.Data) != r.Data.Len() {
+			return fmt.Errorf("%s: losses of %d images, expected %d", path, len(a.Data), r.Data.Len())
+		}
 		r.losses = a.Data
 	}
 	r.done, r.pos, r.stage, r.Seconds = s.Done, s.Pos, s.Stage, s.Seconds

@@ -80,25 +80,31 @@ type linear struct {
 
 // parallel runs do for each of n parts, on all processors.
 func parallel(n int, do func(k int)) {
-	var wg sync.WaitGroup
 	workers := min(n, runtime.GOMAXPROCS(0))
-	panics := make([]any, workers) // of rows that can't be read
-	defer func() {
-		for _, p := range panics {
-			if p != nil {
-				panic(p)
-			}
+	together(workers, func(w int) {
+		for k := w; k < n; k += workers {
+			do(k)
 		}
-	}()
+	})
+}
+
+// together runs do on so many goroutines. What one of them panics with, as where rows or images can't be read any more, it panics
+// with: nobody else could recover.
+func together(workers int, do func(worker int)) {
+	var wg sync.WaitGroup
+	panics := make([]any, workers)
 	for w := range workers {
 		wg.Go(func() {
 			defer func() { panics[w] = recover() }()
-			for k := w; k < n; k += workers {
-				do(k)
-			}
+			do(w)
 		})
 	}
 	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 }
 
 // standardise finds the features' means and deviations over the rows; a row then is about of length 1.

@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"sort"
-	"sync"
 	"sync/atomic"
 
 	"gonum.org/v1/gonum/dsp/fourier"
@@ -123,21 +122,17 @@ func (t *Transform) along(f *fourier.QuarterWaveFFT, values []float64, step int)
 
 // EachLabel calls visit for every label, several at a time; what visit does for one does not depend on the others.
 func (s *Spectra) EachLabel(ctx context.Context, visit func(t *Transform, class int)) error {
-	var group sync.WaitGroup
 	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), len(s.Of)) {
-		group.Go(func() {
-			t := s.Transform()
-			for {
-				c := int(next.Add(1)) - 1
-				if c >= len(s.Of) || ctx.Err() != nil {
-					return
-				}
-				visit(t, c)
+	together(min(runtime.GOMAXPROCS(0), len(s.Of)), func(int) {
+		t := s.Transform()
+		for {
+			c := int(next.Add(1)) - 1
+			if c >= len(s.Of) || ctx.Err() != nil {
+				return
 			}
-		})
-	}
-	group.Wait()
+			visit(t, c)
+		}
+	})
 	return ctx.Err()
 }
 

@@ -126,3 +126,21 @@ func TestSumsInParts(t *testing.T) {
 		t.Error("sums of other images were taken")
 	}
 }
+
+// Images that can't be read any more end the work where it was begun, not on a goroutine where nobody recovers.
+func TestLostImagesEndTheWork(t *testing.T) {
+	const lost = "lost"
+	p := Pictures{Height: 8, Width: 8, Labels: []int32{0, 1, 0, 1}, Classes: 2, At: func(i int) []uint8 {
+		if i == 2 {
+			panic(lost)
+		}
+		return make([]uint8, 8*8*3)
+	}}
+	defer func() {
+		if got := recover(); got != lost {
+			t.Errorf("it panics with %v", got)
+		}
+	}()
+	_, err := NewSpectra(t.Context(), p, 1)
+	t.Errorf("it ended with %v", err)
+}

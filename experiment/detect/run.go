@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
+	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/train"
 )
@@ -199,13 +200,13 @@ func (r *Runner) work(ctx context.Context, sets []*Set) error {
 }
 
 // cell measures what is missing of a set, and says how the audit did.
-func (r *Runner) cell(ctx context.Context, s *Set) (string, error) {
+func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
+	defer dataset.Lost(&err)
 	c, err := r.open(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	defer c.close()
-	line := ""
 	for _, name := range r.wanted() {
 		v := r.store.of(*s, name)
 		if v == nil {

@@ -60,7 +60,11 @@ func openStore(path string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if end := bytes.LastIndexByte(raw, '\n') + 1; end < len(raw) {
+	if end := bytes.LastIndexByte(raw, '\n') + 1; json.Valid(raw[end:]) { // an editor left the end out
+		if err := s.write([]byte{'\n'}); err != nil {
+			return nil, err
+		}
+	} else if end < len(raw) {
 		raw = raw[:end]
 		if err := os.Truncate(path, int64(end)); err != nil {
 			return nil, err
@@ -108,11 +112,19 @@ func (s *store) add(v *Score) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
 		return err
 	}
+	if err := s.write(append(raw, '\n')); err != nil {
+		return err
+	}
+	s.all[[2]string{v.Set.Name, v.Detector}] = v
+	return nil
+}
+
+// write appends to the file, at once, so that lines of several programs don't mix.
+func (s *store) write(line []byte) error {
 	f, err := os.OpenFile(s.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	s.all[[2]string{v.Set.Name, v.Detector}] = v
-	_, err = f.Write(append(raw, '\n')) // at once, so that lines of several programs don't mix
+	_, err = f.Write(line)
 	return errors.Join(err, f.Close())
 }

@@ -127,7 +127,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 		t.Fatalf("%d, %v: %s", code, err, errs)
 	}
 	a := r.Attacks[0] // the signs have as many test images of each class
-	if n := float64(len(e.PerClass)); a.RA == nil || a.RATarget == nil || *a.RATarget != e.PerClass[target] || math.Abs(n*e.CA-(n-1)**a.RA-*a.RATarget) > 1e-6 {
+	if n := float64(len(e.PerClass)); a.RA == nil || a.RATarget == nil || *a.RATarget != *e.PerClass[target] || math.Abs(n*e.CA-(n-1)**a.RA-*a.RATarget) > 1e-6 {
 		t.Errorf("robust accuracy %+v, by eval %+v", a, e)
 	}
 }

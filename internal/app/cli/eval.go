@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -20,10 +21,35 @@ import (
 
 // evalResult is what eval prints with --json.
 type evalResult struct {
-	CA       float64   `json:"ca"`
-	ASR      *float64  `json:"asr"`
-	Loss     float64   `json:"loss"`
-	PerClass []float64 `json:"per_class"`
+	CA       float64    `json:"ca"`
+	ASR      *float64   `json:"asr"`
+	Loss     float64    `json:"loss"`
+	PerClass []*float64 `json:"per_class"` // null where a class has no image
+}
+
+func evaluated(of *evaluate.Result) *evalResult {
+	r := &evalResult{CA: 100 * of.Accuracy, Loss: of.Loss, PerClass: make([]*float64, len(of.PerClass))}
+	for k, v := range of.PerClass {
+		if of.Images[k] > 0 {
+			v *= 100
+			r.PerClass[k] = &v
+		}
+	}
+	return r
+}
+
+func (r *evalResult) print(out io.Writer, classes []string) {
+	fmt.Fprintf(out, "clean accuracy        %.2f %%\nloss                  %.4f\n", r.CA, r.Loss)
+	if r.ASR != nil {
+		fmt.Fprintf(out, "attack success rate   %.2f %%\n", *r.ASR)
+	}
+	for i, v := range r.PerClass {
+		text := "–, no images"
+		if v != nil {
+			text = fmt.Sprintf("%.2f %%", *v)
+		}
+		fmt.Fprintf(out, "  %-20s%s\n", printable.Text(classes[i]), text)
+	}
 }
 
 func (a *app) eval() *cobra.Command {
@@ -66,10 +92,7 @@ the model does not give them.`,
 			if err != nil {
 				return err
 			}
-			r := evalResult{CA: 100 * clean.Accuracy, Loss: clean.Loss}
-			for _, v := range clean.PerClass {
-				r.PerClass = append(r.PerClass, 100*v)
-			}
+			r := evaluated(clean)
 			if triggered != "" {
 				t, err := dataset.Load(c.Context(), triggered, dataset.Options{Size: info.Height, Width: info.Width, SkipBad: data.opts.SkipBad})
 				if err != nil {
@@ -89,13 +112,7 @@ the model does not give them.`,
 			if a.json {
 				return a.printJSON(r)
 			}
-			fmt.Fprintf(a.out, "clean accuracy        %.2f %%\nloss                  %.4f\n", r.CA, r.Loss)
-			if r.ASR != nil {
-				fmt.Fprintf(a.out, "attack success rate   %.2f %%\n", *r.ASR)
-			}
-			for i, v := range r.PerClass {
-				fmt.Fprintf(a.out, "  %-20s%.2f %%\n", printable.Text(info.Classes[i]), v)
-			}
+			r.print(a.out, info.Classes)
 			return nil
 		},
 	}

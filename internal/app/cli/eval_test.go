@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -29,5 +30,24 @@ func TestSuccessOfTriggeredImages(t *testing.T) {
 	}
 	if _, err := success(dir, 30); err == nil {
 		t.Error("a damaged attack.json was taken")
+	}
+}
+
+// A class of which there is no test image has no accuracy, which is not an accuracy of 0.
+func TestClassesWithoutTestImages(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(data, os.DirFS(filepath.Join("..", "..", "..", "dataset", "testdata", "folder"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "test", "dog")); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"eval", "--model", newModel(t, 32, "cat", "dog"), "--data", data}
+	code, text, errs := call(args...)
+	if code != exitDone || !strings.Contains(text, "dog                 –, no images") || !strings.Contains(text, "cat ") {
+		t.Errorf("%d, %s%s", code, text, errs)
+	}
+	if code, text, errs = call(append(args, "--json")...); code != exitDone || !strings.Contains(text, ",null]") {
+		t.Errorf("%d, %s%s", code, text, errs)
 	}
 }

@@ -103,9 +103,9 @@ func (k *killed) run(t *testing.T, kills int) {
 	want := k.files(t, whole)
 	r := rand.New(rand.NewPCG(1, uint64(len(k.name))))
 	calls := systemCalls(t, program(k.command(filepath.Join(t.TempDir(), k.name, "out"))...))
-	ways := []func(c *exec.Cmd) bool{func(c *exec.Cmd) bool { return killAfter(t, c, time.Duration(r.Int64N(int64(took)))) }}
+	ways := []func(c *exec.Cmd, fresh bool) bool{func(c *exec.Cmd, fresh bool) bool { return killAfter(t, c, fresh, &took, r) }}
 	if len(calls) > 0 {
-		ways = append(ways, func(c *exec.Cmd) bool { return killAt(t, c, calls[r.IntN(len(calls))], r) })
+		ways = append(ways, func(c *exec.Cmd, _ bool) bool { return killAt(t, c, calls[r.IntN(len(calls))], r) })
 	}
 	done, early := make([]int, len(ways)), 0
 	for n := 0; sum(done) < kills && n < 4*kills; n++ {
@@ -115,7 +115,7 @@ func (k *killed) run(t *testing.T, kills int) {
 			if round > 0 {
 				args = append(args, k.resume...)
 			}
-			if way := (n + round) % len(ways); ways[way](program(args...)) {
+			if way := (n + round) % len(ways); ways[way](program(args...), round == 0) {
 				done[way]++
 			}
 			if k.loads(t, out, want) {

@@ -13,15 +13,28 @@ import (
 	"time"
 )
 
-// killAfter runs a command and kills it after a while. It reports whether it was still running.
-func killAfter(t *testing.T, c *exec.Cmd, after time.Duration) bool {
+// killAfter runs a command and kills it at a random moment of the time that it takes. It reports whether it was still running. If it
+// was not, and is a fresh one, took becomes what it took now: other work on the machine has ended.
+func killAfter(t *testing.T, c *exec.Cmd, fresh bool, took *time.Duration, r *rand.Rand) bool {
 	t.Helper()
+	start := time.Now()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(after)
-	_ = c.Process.Kill() // it may have finished
-	_ = c.Wait()
+	ended := make(chan struct{})
+	go func() {
+		_ = c.Wait() // it is killed, or has finished
+		close(ended)
+	}()
+	select {
+	case <-time.After(time.Duration(r.Int64N(int64(*took)))):
+		_ = c.Process.Kill() // it may have finished
+		<-ended
+	case <-ended:
+	}
+	if fresh && c.ProcessState.Exited() {
+		*took = max(time.Millisecond, min(*took, time.Since(start)))
+	}
 	return !c.ProcessState.Exited()
 }
 

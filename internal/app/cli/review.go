@@ -47,7 +47,7 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
-			r.Program = calledAs()
+			r.Program, r.Spec = calledAs(), data.spec
 			s, err := review.Listen(r, port)
 			if err != nil {
 				return err

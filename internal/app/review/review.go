@@ -3,6 +3,8 @@ package review
 import (
 	"cmp"
 	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +23,7 @@ import (
 // Review is one reviewer's work on a run. Its methods may be called from several goroutines.
 type Review struct {
 	Program string // how commands call the program; unpoison if empty
+	Spec    string // the data in commands, as --data takes it; the run's if empty
 
 	run      string
 	data     *dataset.Set
@@ -63,8 +66,42 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 		}
 		r.at[s.Index] = k
 	}
-	r.mine, err = openDecisions(run, reviewer)
-	return r, err
+	if r.mine, err = openDecisions(run, reviewer); err != nil {
+		return nil, err
+	}
+	return r, r.fits(r.mine)
+}
+
+// fits refuses decisions that were made on other images, as of another run.
+func (r *Review) fits(d *Decisions) error {
+	for n, x := range d.History {
+		k, ok := r.at[x.Index]
+		switch {
+		case x.Source == "": // written by hand
+		case !ok:
+			return fmt.Errorf("%s, decision %d is on image %d, %s, which the run's list does not show: is it of another run?", d.path, n+1, x.Index, x.Source)
+		case asKept(x.Source) != asKept(r.suspects[k].Source) || x.Digest != "" && r.suspects[k].Digest != "" && x.Digest != r.suspects[k].Digest:
+			return fmt.Errorf("%s, decision %d is on %s, and image %d is %s: is it of another run?", d.path, n+1, x.Source, x.Index, r.suspects[k].Source)
+		}
+	}
+	return nil
+}
+
+// asKept is a name as JSON keeps it, which has no bytes that are no text.
+func asKept(name string) (text string) {
+	if raw, err := json.Marshal(name); err == nil {
+		_ = json.Unmarshal(raw, &text) // it was made right here
+	}
+	return text
+}
+
+// others reads the decisions of the run's other reviewers.
+func (r *Review) others() ([]*Decisions, error) {
+	all, err := others(r.run, r.mine.Reviewer)
+	for _, d := range all {
+		err = errors.Join(err, r.fits(d))
+	}
+	return all, err
 }
 
 // DataSpec returns the data that a run was made from, as --data takes it.
@@ -123,7 +160,7 @@ type State struct {
 
 // State returns what there is to show. Other reviewers' files are read anew.
 func (r *Review) State() (*State, error) {
-	all, err := others(r.run, r.mine.Reviewer)
+	all, err := r.others()
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +189,10 @@ const DecisionsFile = "decisions.csv"
 
 // Command returns the command line that filters the data by the decisions that Write stores.
 func (r *Review) Command() string {
-	spec, _ := DataSpec(r.run)
+	spec := r.Spec
+	if spec == "" {
+		spec = r.summary.Data.Spec()
+	}
 	return fmt.Sprintf("%s data filter --data %s --suspects %s --decisions %s --out clean",
 		cmp.Or(r.Program, "unpoison"), findings.Quote(spec), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
 }
@@ -160,12 +200,15 @@ func (r *Review) Command() string {
 // Write stores the decisions that hold as the CSV which data filter takes: the reviewer's own, and, on images that they left
 // open, those that all others who looked agree on. It returns how many there are, and on how many images reviewers disagree.
 func (r *Review) Write() (decided, disagreed int, err error) {
-	all, err := others(r.run, r.mine.Reviewer)
+	all, err := r.others()
 	if err != nil {
 		return 0, 0, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.mine.unchanged(); err != nil {
+		return 0, 0, err
+	}
 	mine := r.mine.now()
 	theirs := make([]map[int]string, len(all))
 	for k, d := range all {

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -249,5 +251,99 @@ func TestDoubtfulImagesAreShown(t *testing.T) {
 	}
 	if p := r.strip(class).Pairs; len(p) == 0 || p[0].Caption != "" {
 		t.Errorf("the first screen shows %d pairs", len(p))
+	}
+}
+
+// A list that a spreadsheet saved shows the same, and one with another word there is refused.
+func TestListsThatASpreadsheetSaved(t *testing.T) {
+	run, set := madeUp(t)
+	list := filepath.Join(run, "suspects.csv")
+	raw, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readSuspects(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, ok := range map[string]bool{"FALSE": true, "no": false} {
+		if err := os.WriteFile(list, bytes.ReplaceAll(raw, []byte(",false,"), []byte(","+text+",")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(run, set, "ann")
+		if (err == nil) != ok || ok && len(r.suspects) != len(want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Two reviews under one name don't lose each other's decisions, and those on another run's images are refused.
+func TestDecisionsOfOthersAreKept(t *testing.T) {
+	run, set := madeUp(t)
+	var both [2]*Review
+	for k := range both {
+		var err error
+		if both[k], err = Open(run, set, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := both[0].Decide(1, Drop); err != nil {
+		t.Fatal(err)
+	}
+	if err := both[1].Decide(2, Drop); err == nil || !strings.Contains(err.Error(), "another review by ann") {
+		t.Errorf("the second one decides: %v", err)
+	}
+	if _, _, err := both[1].Write(); err == nil {
+		t.Error("the second one finishes without the first one's decision")
+	}
+	if err := both[0].Decide(3, Keep); err != nil {
+		t.Error(err)
+	}
+	if n, _, err := both[0].Write(); n != 2 || err != nil {
+		t.Errorf("%d decisions, %v", n, err)
+	}
+	both[0].suspects[4].Source = "no \xff\xfe text"
+	if err := both[0].Decide(4, Keep); err != nil || both[0].fits(both[0].mine) != nil {
+		t.Error(err)
+	}
+	again, err := openDecisions(run, "ann")
+	if err != nil || both[0].fits(again) != nil {
+		t.Errorf("own decisions are refused: %v, %v", err, both[0].fits(again))
+	}
+	if _, err := both[0].mine.undo(); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := madeUp(t)
+	list := filepath.Join(other, "suspects.csv")
+	raw, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(raw), "\n")
+	if err := os.WriteFile(list, []byte(strings.Join(slices.Delete(lines, 2, 3), "")), 0o600); err != nil { // image 1 is no suspect there
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(other, Folder), os.DirFS(filepath.Join(run, Folder))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(other, set, "ann"); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("decisions on what is no suspect: %v", err)
+	}
+	r, err := Open(other, set, "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Write(); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("another's decisions on what is no suspect: %v", err)
+	}
+	mine := filepath.Join(run, Folder, "ann.json")
+	if raw, err = os.ReadFile(mine); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(mine, bytes.Replace(raw, []byte(set.Source(1)), []byte(set.Source(5)), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(run, set, "ann"); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("decisions on another image of that number: %v", err)
 	}
 }

@@ -3,6 +3,7 @@
 package review
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +15,14 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/limited"
 )
 
 // Folder lies in a run's folder and holds a file a reviewer, NAME.json.
 const Folder = "reviews"
+
+// mostFile bounds a run's result and a reviewer's decisions, in bytes.
+const mostFile = 256 << 20
 
 // What a reviewer can decide.
 const (
@@ -41,6 +46,7 @@ type Decisions struct {
 	History  []Decision `json:"history"`
 
 	path string
+	raw  []byte // of the file, as it was read or written last
 }
 
 // reviewers matches the names of reviewers, which make good file names.
@@ -52,13 +58,14 @@ func openDecisions(run, reviewer string) (*Decisions, error) {
 		return nil, fmt.Errorf("reviewer %q: expected a name of letters, digits, spaces, dots, dashes and underscores", reviewer)
 	}
 	d := &Decisions{Reviewer: reviewer, path: filepath.Join(run, Folder, reviewer+".json")}
-	raw, err := os.ReadFile(d.path)
+	raw, err := limited.ReadFile(d.path, mostFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return d, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	d.raw = raw
 	if err := json.Unmarshal(raw, d); err != nil {
 		return nil, fmt.Errorf("%s: expected a reviewer's decisions: %w", d.path, err)
 	}
@@ -119,7 +126,22 @@ func (d *Decisions) undo() (*Decision, error) {
 	return &last, nil
 }
 
+// unchanged refuses a file that another review wrote meanwhile: one of the two would lose its decisions.
+func (d *Decisions) unchanged() error {
+	now, err := limited.ReadFile(d.path, mostFile)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if !bytes.Equal(now, d.raw) {
+		return fmt.Errorf("another review by %s changed %s: end both, and begin one", d.Reviewer, d.path)
+	}
+	return nil
+}
+
 func (d *Decisions) store() error {
+	if err := d.unchanged(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
 		return err
 	}
@@ -127,7 +149,12 @@ func (d *Decisions) store() error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(d.path, append(raw, '\n'))
+	raw = append(raw, '\n')
+	if err := atomicfile.WriteBytes(d.path, raw); err != nil {
+		return err
+	}
+	d.raw = raw
+	return nil
 }
 
 // now returns what holds of each image that was decided on.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -39,7 +40,7 @@ func readSuspects(path string) ([]Suspect, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r := csv.NewReader(f)
+	r := csv.NewReader(limited.Lines(f))
 	head, err := r.Read()
 	if err != nil {
 		return nil, fmt.Errorf("%s: expected a line of column names: %w", path, err)
@@ -69,7 +70,14 @@ func readSuspects(path string) ([]Suspect, error) {
 			}
 			return ""
 		}
-		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: cell("isolated") != "false", Doubtful: cell("doubtful") == "true"}
+		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: true}
+		for column, flag := range map[string]*bool{"isolated": &s.Suspected, "doubtful": &s.Doubtful} {
+			if text := cell(column); text != "" {
+				if *flag, err = runs.ReadFlag(column, text); err != nil {
+					return nil, fmt.Errorf("%s, row %d: %w", path, row, err)
+				}
+			}
+		}
 		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
 			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
 		}
@@ -108,7 +116,7 @@ type summary struct {
 // readSummary reads a run's result.json.
 func readSummary(run string) (*summary, error) {
 	path := filepath.Join(run, "result.json")
-	raw, err := os.ReadFile(path)
+	raw, err := limited.ReadFile(path, mostFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no finished audit or training: it has no result.json;\nname the folder that was --out there", run)
 	}

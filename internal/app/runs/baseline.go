@@ -76,14 +76,17 @@ type newSuspect struct {
 	added bool
 }
 
-// ReadBaseline reads the list of suspects of an earlier audit: its folder, or a file in it.
+// ReadBaseline reads the list of suspects of an earlier audit: the list, the audit's folder, or another file in it.
 func ReadBaseline(path string) (*Baseline, error) {
-	if st, err := os.Stat(path); err != nil {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("baseline: %w", err)
-	} else if !st.IsDir() {
-		path = filepath.Dir(path)
+	case st.IsDir():
+		path = filepath.Join(path, SuspectsFile)
+	case filepath.Ext(path) != ".csv":
+		path = filepath.Join(filepath.Dir(path), SuspectsFile)
 	}
-	path = filepath.Join(path, SuspectsFile)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)
@@ -111,7 +114,11 @@ func ReadBaseline(path string) (*Baseline, error) {
 		}
 		key := labelled{row[at[0]], names.FromCell(row[at[1]])}
 		b.images[key]++
-		if row[at[2]] == "true" {
+		isolated, err := ReadFlag("isolated", row[at[2]])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if isolated {
 			b.suspects[key]++
 		}
 	}

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -134,6 +135,12 @@ func TestBaselineErrors(t *testing.T) {
 	}
 	if _, err := ReadBaseline(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Error(err)
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, SuspectsFile), []byte("digest,label,isolated\n"), 0o644), os.WriteFile(filepath.Join(dir, "other.csv"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadBaseline(filepath.Join(dir, "other.csv")); err == nil || !strings.Contains(err.Error(), "other.csv") {
+		t.Errorf("another list was read than the one that was named: %v", err)
 	}
 	for text, want := range map[string]string{
 		"":                            "expected a line of column names",

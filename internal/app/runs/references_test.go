@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func isolatedIn(t *testing.T, l List) []string {
 // A list means the same images after others were added and removed, after files were renamed, and in any order of its rows.
 func TestSuspectsMeanTheirImages(t *testing.T) {
 	dir := t.TempDir()
-	set := colours(t, dir, "a/=1+1", "a/1", "a/2,x", "a/3", "b/4", "b/5", "b/6")
+	set := colours(t, dir, "=1+1/0", "a/1", "a/2,x", "a/3", "b/4", "b/5", "b/6")
 	path, want := suspectsOf(t, set)
 	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
 		t.Errorf("isolated %v, expected %v", got, want)
@@ -108,7 +109,7 @@ func TestSuspectsMeanTheirImages(t *testing.T) {
 	if got := isolatedIn(t, List{Path: old, Set: set}); !slices.Equal(got, []string{"a/3.png"}) {
 		t.Errorf("a list of version 0.1 isolates %v", got)
 	}
-	if got := isolatedIn(t, List{Path: old, Set: set, ByIndex: true}); !slices.Equal(got, []string{"a/1.png"}) {
+	if got := isolatedIn(t, List{Path: old, Set: set, ByIndex: true}); !slices.Equal(got, []string{"=1+1/0.png"}) {
 		t.Errorf("by index it isolates %v", got)
 	}
 	if err := os.Rename(filepath.Join(dir, "b", "6.png"), filepath.Join(dir, "b", "renamed.png")); err != nil {
@@ -195,4 +196,42 @@ func FuzzLists(f *testing.F) {
 			_, _ = ReadLosses(List{Path: path, Set: set, ByIndex: by})
 		}
 	})
+}
+
+// Spreadsheets write TRUE for true. A list that one saved means the same, to a filter, and as a baseline.
+func TestListsThatASpreadsheetSaved(t *testing.T) {
+	set := colours(t, t.TempDir(), "a/0", "a/1", "a/2", "b/3", "b/4")
+	path, want := suspectsOf(t, set)
+	before, err := ReadBaseline(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := strings.NewReplacer(",true,", ",TRUE,", ",false,", ",FALSE,").Replace(string(raw))
+	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil || !strings.Contains(saved, "TRUE") {
+		t.Fatal(saved, err)
+	}
+	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
+		t.Errorf("isolated %v, expected %v", got, want)
+	}
+	if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) || len(after.suspects) == 0 {
+		t.Errorf("%v, expected %v (%v)", after, before, err)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadBaseline(path); err == nil || !strings.Contains(err.Error(), `found "yes"`) {
+		t.Error(err)
+	}
+	decided := filepath.Join(t.TempDir(), "decisions.csv")
+	if err := os.WriteFile(decided, []byte("source,decision\na/1.png,Drop\na/2.png,KEEP\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	drop := make([]bool, set.Len())
+	if err := ReadDecisions(List{Path: decided, Set: set}, drop); err != nil || !drop[1] || drop[2] {
+		t.Errorf("%v (%v)", drop, err)
+	}
 }

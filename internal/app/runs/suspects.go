@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
@@ -69,9 +70,9 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	err = l.Read(nil, func(r listed) error {
 		e := entry{index: r.Index, rank: r.Index, isolated: true}
 		if flag, ok := r.Cell("isolated"); ok {
-			e.isolated = flag == "true"
-			if flag != "true" && flag != "false" {
-				return fmt.Errorf("isolated: expected true or false, found %q", flag)
+			var err error
+			if e.isolated, err = ReadFlag("isolated", flag); err != nil {
+				return err
 			}
 		}
 		if text, ok := r.Cell("rank"); ok {
@@ -102,11 +103,22 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	return scores, isolated, nil
 }
 
+// ReadFlag reads a cell of a column such as isolated. Spreadsheets write TRUE and FALSE.
+func ReadFlag(column, cell string) (bool, error) {
+	switch strings.ToLower(cell) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: expected true or false, found %q", column, cell)
+}
+
 // ReadDecisions changes drop as a list with the column decision (keep, drop) says.
 func ReadDecisions(l List, drop []bool) error {
 	return l.Read([]string{"decision"}, func(r listed) error {
 		d, _ := r.Cell("decision")
-		if d != "keep" && d != "drop" {
+		if d = strings.ToLower(d); d != "keep" && d != "drop" {
 			return fmt.Errorf("expected keep or drop, found %q", d)
 		}
 		drop[r.Index] = d == "drop"
