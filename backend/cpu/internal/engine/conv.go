@@ -26,7 +26,7 @@ type convPlan struct {
 	baseY, baseX int // where the first kernel row and column lie in the widened input
 	colStep      int // input columns from one kernel column to the next (weight gradient)
 	rowStep      int
-	wino         bool // see winograd.go
+	wino         int // the side of Winograd's tiles, 2 or 4; 0: directly; see winograd.go
 }
 
 type phase struct {
@@ -92,7 +92,9 @@ func newConvPlan(in, out [3]int, kh, kw int, stride, inDil, kerDil, pads [2]int,
 			})
 		}
 	}
-	p.wino = p.byWinograd()
+	if p.byWinograd() {
+		p.wino = 2
+	}
 	return p
 }
 
@@ -103,8 +105,8 @@ func floorDiv(a, b int) int { return (a - mod(a, b)) / b }
 // images returns how many images a worker should take at a time, so that weights that are larger
 // than the images are read once for several of them, as far as these fit into the second-level cache.
 func (p *convPlan) images() int {
-	if p.wino {
-		return max(1, 64/(p.oh/2*p.ow/2)) // so many tiles share the weights
+	if p.wino > 0 {
+		return max(1, 64/(p.oh*p.ow/(p.wino*p.wino))) // so many tiles share the weights
 	}
 	weights, image := p.kh*p.kw*p.c*p.op*4, (p.ph*p.pw*p.c+p.oh*p.ow*p.op)*4
 	return max(1, min(weights/(4*image), cacheBytes/image))
@@ -151,7 +153,7 @@ func imageConv(n *Node) fn {
 			return
 		}
 		images := p.widenAll(w, in[0], rows)
-		if p.wino {
+		if p.wino > 0 {
 			p.runWinograd(w, k, out, images, in[1], rows)
 			return
 		}
@@ -245,7 +247,7 @@ func packFn(n *Node) fn {
 // weightGrad sums x ⊗ v over pixels and images: x [N,H,W,C], v [N,OH,OW,O] → [KH,KW,C,O].
 func weightGrad(n *Node) *reduction {
 	p := n.Attr.(*convPlan)
-	if p.wino {
+	if p.wino > 0 {
 		return winogradWeightGrad(p)
 	}
 	tiles := p.tile(kernel.Active)

@@ -44,6 +44,12 @@ func winogradGradNEON(a *byte)
 func winogradOutputNEON(a *byte)
 
 //go:noescape
+func winogradLineInNEON(a *byte)
+
+//go:noescape
+func winogradLineOutNEON(a *byte)
+
+//go:noescape
 func weightGradNEONK1C6B1(a *byte)
 
 //go:noescape

@@ -2300,6 +2300,125 @@ vector:
 	BNE tile
 	RET
 
+// func winogradLineInNEON(a *byte)
+TEXT ·winogradLineInNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	FMOVS $4.0, F0
+	VDUP V0.S[0], V0.S4
+	MOVD 0(R0), R11
+	MOVD 8(R0), R12
+	MOVD 16(R0), R13
+	MOVD 24(R0), R14
+	LSL $2, R14
+	MOVD 48(R0), R6
+	ADD R6, R6, R7
+	ADD R6, R7, R8
+	ADD R6, R8, R9
+	ADD R6, R9, R10
+	MOVD 56(R0), R1
+	ADD R1, R1, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+tile:
+	MOVD R14, R15
+vector:
+	FMOVQ (R12), F1
+	WORD $0x3CE16982 // ldr q2, [x12,x1]
+	WORD $0x3CE26983 // ldr q3, [x12,x2]
+	WORD $0x3CE36984 // ldr q4, [x12,x3]
+	WORD $0x3CE46985 // ldr q5, [x12,x4]
+	WORD $0x3CE56986 // ldr q6, [x12,x5]
+	WORD $0x6E20DC67 // fmul v7.4s, v3.4s, v0.4s
+	WORD $0x4EA7D4A8 // fsub v8.4s, v5.4s, v7.4s
+	WORD $0x6E20DC49 // fmul v9.4s, v2.4s, v0.4s
+	WORD $0x4EA9D48A // fsub v10.4s, v4.4s, v9.4s
+	WORD $0x4E2AD50B // fadd v11.4s, v8.4s, v10.4s
+	WORD $0x3CA6696B // str q11, [x11,x6]
+	WORD $0x4EAAD50C // fsub v12.4s, v8.4s, v10.4s
+	WORD $0x3CA7696C // str q12, [x11,x7]
+	WORD $0x4EA3D4AD // fsub v13.4s, v5.4s, v3.4s
+	WORD $0x4EA2D48E // fsub v14.4s, v4.4s, v2.4s
+	WORD $0x4E2ED5CF // fadd v15.4s, v14.4s, v14.4s
+	WORD $0x4E2FD5B0 // fadd v16.4s, v13.4s, v15.4s
+	WORD $0x3CA86970 // str q16, [x11,x8]
+	WORD $0x4EAFD5B1 // fsub v17.4s, v13.4s, v15.4s
+	WORD $0x3CA96971 // str q17, [x11,x9]
+	WORD $0x4EA3D432 // fsub v18.4s, v1.4s, v3.4s
+	VFMLA V0.S4, V18.S4, V13.S4
+	FMOVQ F13, (R11)
+	WORD $0x4EA4D4D3 // fsub v19.4s, v6.4s, v4.4s
+	WORD $0x4EA4D454 // fsub v20.4s, v2.4s, v4.4s
+	VFMLA V0.S4, V20.S4, V19.S4
+	WORD $0x3CAA6973 // str q19, [x11,x10]
+	ADD $16, R11
+	ADD $16, R12
+	SUBS $1, R15
+	BNE vector
+	MOVD 32(R0), R15
+	ADD R15, R11
+	MOVD 40(R0), R15
+	ADD R15, R12
+	SUBS $1, R13
+	BNE tile
+	RET
+
+// func winogradLineOutNEON(a *byte)
+TEXT ·winogradLineOutNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	FMOVS $4.0, F0
+	VDUP V0.S[0], V0.S4
+	MOVD 0(R0), R11
+	MOVD 8(R0), R12
+	MOVD 16(R0), R13
+	MOVD 24(R0), R14
+	LSL $2, R14
+	MOVD 48(R0), R6
+	ADD R6, R6, R7
+	ADD R6, R7, R8
+	ADD R6, R8, R9
+	ADD R6, R9, R10
+	MOVD 56(R0), R1
+	ADD R1, R1, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+tile:
+	MOVD R14, R15
+vector:
+	FMOVQ (R12), F1
+	WORD $0x3CE16982 // ldr q2, [x12,x1]
+	WORD $0x3CE26983 // ldr q3, [x12,x2]
+	WORD $0x3CE36984 // ldr q4, [x12,x3]
+	WORD $0x3CE46985 // ldr q5, [x12,x4]
+	WORD $0x3CE56986 // ldr q6, [x12,x5]
+	WORD $0x4E23D447 // fadd v7.4s, v2.4s, v3.4s
+	WORD $0x4EA3D448 // fsub v8.4s, v2.4s, v3.4s
+	WORD $0x4E25D489 // fadd v9.4s, v4.4s, v5.4s
+	WORD $0x4EA5D48A // fsub v10.4s, v4.4s, v5.4s
+	WORD $0x4E27D421 // fadd v1.4s, v1.4s, v7.4s
+	WORD $0x4E29D421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ F1, (R11)
+	WORD $0x4E2AD54A // fadd v10.4s, v10.4s, v10.4s
+	WORD $0x4E28D4C6 // fadd v6.4s, v6.4s, v8.4s
+	WORD $0x4E2AD50B // fadd v11.4s, v8.4s, v10.4s
+	WORD $0x3CA6696B // str q11, [x11,x6]
+	VFMLA V0.S4, V9.S4, V7.S4
+	WORD $0x3CA76967 // str q7, [x11,x7]
+	VFMLA V0.S4, V10.S4, V6.S4
+	WORD $0x3CA86966 // str q6, [x11,x8]
+	ADD $16, R11
+	ADD $16, R12
+	SUBS $1, R15
+	BNE vector
+	MOVD 32(R0), R15
+	ADD R15, R11
+	MOVD 40(R0), R15
+	ADD R15, R12
+	SUBS $1, R13
+	BNE tile
+	RET
+
 // func weightGradNEONK1C6B1(a *byte)
 TEXT ·weightGradNEONK1C6B1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0

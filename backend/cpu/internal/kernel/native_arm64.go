@@ -17,6 +17,7 @@ var neonSet = Set{
 	},
 	Winograd:      true,
 	winogradInput: winogradInputNEON, winogradGrad: winogradGradNEON, winogradOutput: winogradOutputNEON,
+	winogradLineIn: winogradLineInNEON, winogradLineOut: winogradLineOutNEON,
 
 	affine:     affineNEON,
 	affineRelu: affineReluNEON,

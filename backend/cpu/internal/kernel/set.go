@@ -21,6 +21,7 @@ type Set struct {
 	// Winograd says whether convolutions are faster through the transforms and Product.
 	Winograd                                    bool
 	winogradInput, winogradGrad, winogradOutput raw
+	winogradLineIn, winogradLineOut             raw
 
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
@@ -116,6 +117,12 @@ func (s *Set) WinogradGrad(a *WinogradArgs) { s.winogradGrad((*byte)(unsafe.Poin
 
 // WinogradOutput transforms positions to 2×2 pixels.
 func (s *Set) WinogradOutput(a *WinogradArgs) { s.winogradOutput((*byte)(unsafe.Pointer(a))) }
+
+// WinogradLineIn transforms six values to six positions of F(4, 3).
+func (s *Set) WinogradLineIn(a *LineArgs) { s.winogradLineIn((*byte)(unsafe.Pointer(a))) }
+
+// WinogradLineOut transforms six positions of F(4, 3) to four values.
+func (s *Set) WinogradLineOut(a *LineArgs) { s.winogradLineOut((*byte)(unsafe.Pointer(a))) }
 
 // Blocks returns the widest channel block (in units of 16 channels) for channels, a multiple of 16.
 func (s *Set) Blocks(channels int) int {
