@@ -10,7 +10,7 @@ import (
 // TestGroupsKeepSums: a convolution of large weights takes several chunks at a time; the statistics of what it makes
 // stay, bit for bit, those of a graph that reads the same images.
 func TestGroupsKeepSums(t *testing.T) {
-	const n, c = 100, 128
+	const n, c = 100, 192
 	r := rand.New(rand.NewPCG(19, 20))
 	images, stats := Make(Float32, n, 4, 4, c), Make(Float32, 2, c)
 	x, k := randomFloats(r, n*16*c), randomFloats(r, 9*c*c)
