@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/unpoison/unpoison/backend/cpu/internal/kernel"
@@ -25,7 +26,7 @@ type convPlan struct {
 	baseY, baseX int // where the first kernel row and column lie in the widened input
 	colStep      int // input columns from one kernel column to the next (weight gradient)
 	rowStep      int
-	wino         bool // see winograd.go
+	wino         int // the side of Winograd's tiles, 2 or 4; 0: directly; see winograd.go
 }
 
 type phase struct {
@@ -91,7 +92,9 @@ func newConvPlan(in, out [3]int, kh, kw int, stride, inDil, kerDil, pads [2]int,
 			})
 		}
 	}
-	p.wino = p.byWinograd()
+	if p.byWinograd() {
+		p.wino = 2
+	}
 	return p
 }
 
@@ -102,8 +105,8 @@ func floorDiv(a, b int) int { return (a - mod(a, b)) / b }
 // images returns how many images a worker should take at a time, so that weights that are larger
 // than the images are read once for several of them, as far as these fit into the second-level cache.
 func (p *convPlan) images() int {
-	if p.wino {
-		return max(1, 64/(p.oh/2*p.ow/2)) // so many tiles share the weights
+	if p.wino > 0 {
+		return max(1, 64/(p.oh*p.ow/(p.wino*p.wino))) // so many tiles share the weights
 	}
 	weights, image := p.kh*p.kw*p.c*p.op*4, (p.ph*p.pw*p.c+p.oh*p.ow*p.op)*4
 	return max(1, min(weights/(4*image), cacheBytes/image))
@@ -115,7 +118,7 @@ func (p *convPlan) widenAll(w *worker, x unsafe.Pointer, images int) unsafe.Poin
 		return x
 	}
 	size := p.ph * p.pw * p.c
-	buf := w.float32s(images * size)
+	buf := w.float32s(images*size + 3) // a tile of four channels may read three more
 	for i := range images {
 		p.widen(unsafe.Add(x, i*p.h*p.w*p.c*4), buf[i*size:(i+1)*size])
 	}
@@ -150,7 +153,7 @@ func imageConv(n *Node) fn {
 			return
 		}
 		images := p.widenAll(w, in[0], rows)
-		if p.wino {
+		if p.wino > 0 {
 			p.runWinograd(w, k, out, images, in[1], rows)
 			return
 		}
@@ -244,10 +247,13 @@ func packFn(n *Node) fn {
 // weightGrad sums x ⊗ v over pixels and images: x [N,H,W,C], v [N,OH,OW,O] → [KH,KW,C,O].
 func weightGrad(n *Node) *reduction {
 	p := n.Attr.(*convPlan)
-	if p.wino {
+	if p.wino > 0 {
 		return winogradWeightGrad(p)
 	}
 	tiles := p.tile(kernel.Active)
+	for _, t := range tiles { // one that reads past the last channel must not read past the images
+		p.copies = p.copies || t.keep > 0 && t.skip == 0
+	}
 	size := p.kh * p.kw * p.c * p.op
 	return &reduction{
 		bytes: size * 4,
@@ -274,34 +280,55 @@ func weightGrad(n *Node) *reduction {
 	}
 }
 
-// gradTile is a place of a weight-gradient kernel.
+// gradTile is a place of a weight-gradient kernel. One that is wider than what is left, keep channels after skip, lies
+// over those before.
 type gradTile struct {
 	kernel.Tile
 	ky, kx, ci, co int
+	skip, keep     int // keep 0: all
 }
 
-// cover fills kernel columns × input channels × blocks of 16 output channels with tiles.
+// cover fills kernel columns × input channels × blocks of 16 output channels with tiles. Channels that 16 divides go
+// by 16, for which all sets have tiles.
 func cover(add func(gradTile), tiles []kernel.Tile, ky, kx, cols, ci, channels, co, blocks int) {
 	if cols <= 0 || channels <= 0 || blocks <= 0 {
 		return
 	}
+	if channels > 16 && channels%16 == 0 {
+		for c := 0; c < channels; c += 16 {
+			cover(add, tiles, ky, kx, cols, ci+c, 16, co, blocks)
+		}
+		return
+	}
 	size := func(t kernel.Tile) int { return t.Cols * t.Channels * t.Blocks }
-	var best kernel.Tile
+	best := slices.MinFunc(tiles, func(a, b kernel.Tile) int { return size(a) - size(b) })
 	for _, t := range tiles {
 		if t.Cols <= cols && t.Channels <= channels && t.Blocks <= blocks && size(t) > size(best) {
 			best = t
 		}
 	}
-	add(gradTile{best, ky, kx, ci, co})
-	cover(add, tiles, ky, kx, best.Cols, ci, best.Channels, co+16*best.Blocks, blocks-best.Blocks)
+	t := gradTile{Tile: best, ky: ky, kx: kx, ci: ci, co: co}
+	if best.Channels > channels {
+		t.keep, t.skip = channels, min(ci, best.Channels-channels)
+		t.ci -= t.skip
+	}
+	add(t)
+	cover(add, tiles, ky, kx, best.Cols, ci, min(best.Channels, channels), co+16*best.Blocks, blocks-best.Blocks)
 	cover(add, tiles, ky, kx, best.Cols, ci+best.Channels, channels-best.Channels, co, blocks)
 	cover(add, tiles, ky, kx+best.Cols, cols-best.Cols, ci, channels, co, blocks)
 }
 
+// tile covers the gradient. For tiles of one column, neighbouring columns are more channels of the same: both follow
+// each other in memory.
 func (p *convPlan) tile(k *kernel.Set) []gradTile {
+	cols, channels := p.kw, p.c
+	wide := slices.ContainsFunc(k.Tiles(), func(t kernel.Tile) bool { return t.Cols > 1 })
+	if !wide && p.colStep == 1 {
+		cols, channels = 1, p.kw*p.c
+	}
 	var all []gradTile
 	for ky := range p.kh {
-		cover(func(t gradTile) { all = append(all, t) }, k.Tiles(), ky, 0, p.kw, 0, p.c, 0, p.op/16)
+		cover(func(t gradTile) { all = append(all, t) }, k.Tiles(), ky, 0, cols, 0, channels, 0, p.op/16)
 	}
 	return all
 }
@@ -320,6 +347,18 @@ func (p *convPlan) addTiles(w *worker, tiles []gradTile, part, x, v unsafe.Point
 			DYPix: p.op * 4, DYRow: p.ow * p.op * 4,
 			XCol: p.colStep * p.c * 4, DWCol: p.c * p.op * 4, DWInput: p.op * 4,
 		}
+		if t.keep == 0 {
+			t.Run(a)
+			continue
+		}
+		dw := a.DW
+		clear(w.sums[:])
+		a.DW, a.DWInput = unsafe.Pointer(&w.sums[0]), 64
 		t.Run(a)
+		for c := range t.keep {
+			for i, v := range w.sums[16*(t.skip+c):][:16] {
+				*(*float32)(unsafe.Add(dw, (t.skip+c)*p.op*4+4*i)) += v
+			}
+		}
 	}
 }

@@ -22,11 +22,11 @@ func (n *Node) flops() int {
 	return 2 * n.extent() * taps * p.c * p.o
 }
 
-// executed returns how many of flops are really done: Winograd's way takes 16 multiplications instead of 36, and the
-// additions of its transforms are not counted.
+// executed returns how many of flops are really done: Winograd's way takes 16 multiplications instead of 36, or 36
+// instead of 144, and the additions of its transforms are not counted.
 func (n *Node) executed() int {
-	if p, ok := n.Attr.(*convPlan); ok && p.wino {
-		return n.flops() * 16 / 36
+	if p, ok := n.Attr.(*convPlan); ok && p.wino > 0 {
+		return n.flops() * p.positions() / (9 * p.wino * p.wino)
 	}
 	return n.flops()
 }
@@ -91,7 +91,7 @@ func (p *Program) Explain(inputs, outputs []unsafe.Pointer, rounds int) (string,
 			line(n)
 		}
 		for _, s := range l.stages {
-			fmt.Fprintf(&b, " loop over %d rows in %d chunks, %d at a time\n", s.extent, s.chunks, s.tile)
+			fmt.Fprintf(&b, " loop over %d rows in %d chunks, %d at a time\n", s.extent, s.chunks, s.rows())
 			for _, n := range s.nodes {
 				line(n)
 			}

@@ -107,7 +107,7 @@ const (
 	OpAffineMask // v, x, coef: v where c0·x+c1 ≥ 0
 	OpAffine2Add // v, x, coef, r: c0·v+c1·x+c2+r
 	OpPack       // a kernel → [taps, in, out padded to 16]; Attr: *packAttr
-	OpTransform  // packed weights [9,C,O] → [16,C,O] at Winograd's positions
+	OpTransform  // packed weights [9,C,O] → [positions,C,O] of Winograd's; Attr: side of a tile, 2 or 4
 	OpImageConv  // x [N,H,W,C], packed → [N,OH,OW,O]; Attr: *convPlan
 	OpWeightGrad // x, v → [KH,KW,C,O]; Attr: *convPlan
 	opLast
@@ -145,6 +145,8 @@ type Graph struct {
 	nodes  []*Node
 	params []*Node
 	consts map[*Node][]byte
+
+	forward bool // no convolution is a gradient; set by rewrite
 }
 
 // NewGraph returns an empty graph.

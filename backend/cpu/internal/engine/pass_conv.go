@@ -6,7 +6,7 @@ import "slices"
 // gradients as convolutions too: the one for the input runs over the reversed kernel with swapped
 // channel axes and dilates its input by the stride; the one for the kernel swaps batch and channel
 // axes and takes the output's gradient as its kernel.
-func recogniseConv(_ *Graph, n *Node, _ map[*Node]int, emit emitter) *Node {
+func recogniseConv(g *Graph, n *Node, _ map[*Node]int, emit emitter) *Node {
 	if n.Op != OpConv || n.Shape.Type != Float32 {
 		return n
 	}
@@ -42,8 +42,11 @@ func recogniseConv(_ *Graph, n *Node, _ map[*Node]int, emit emitter) *Node {
 	cin, cout := k.Shape.Dims[a.KernelIn], k.Shape.Dims[a.KernelOut]
 	p := newConvPlan([3]int{in[0], in[1], cin}, [3]int{out[0], out[1], cout}, kd[0], kd[1], two(step), two(inDil), two(kerDil), padStart(pads), false)
 	packed := pack(emit, k, a, p, reverse)
-	if p.wino {
-		packed = emit(OpTransform, Make(Float32, positions, p.c, p.op), nil, packed)
+	if g.forward {
+		p.widenTiles()
+	}
+	if p.wino > 0 {
+		packed = emit(OpTransform, Make(Float32, p.positions(), p.c, p.op), p.wino, packed)
 	}
 	batch := x.Shape.Dims[0]
 	canonical := slices.Concat([]int{batch}, pick(n.Shape.Dims, a.OutSpatial), []int{cout})
@@ -99,6 +102,15 @@ func isWeightGrad(a *ConvAttr, rank int) bool {
 	return a.InBatch == last && a.InChannel == 0 && slices.Equal(a.InSpatial, s) &&
 		a.KernelIn == 0 && a.KernelOut == last && slices.Equal(a.KernelSpatial, s) &&
 		a.OutBatch == rank && a.OutChannel == last && slices.Equal(a.OutSpatial, out) && !a.ReverseKernel
+}
+
+// isConvGradient tells a convolution that is a gradient: for the weights, or for the input over reversed kernels.
+func isConvGradient(n *Node) bool {
+	if n.Op != OpConv {
+		return false
+	}
+	a := n.Attr.(*ConvAttr)
+	return a.ReverseKernel || n.In[1].Op == OpReverse || isWeightGrad(a, len(a.InSpatial))
 }
 
 // toAxes transposes x unless perm changes nothing.

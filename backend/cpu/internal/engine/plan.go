@@ -142,7 +142,7 @@ func (g *Graph) plan(levels []*level, outputs []*Node) (arena, scratch int) {
 							}
 						}
 					}
-					it := &interval{from: i, to: end, bytes: s.tile * n.Shape.rowSize() * n.Shape.Type.Size()}
+					it := &interval{from: i, to: end, bytes: s.rows() * n.Shape.rowSize() * n.Shape.Type.Size()}
 					scratchItems = append(scratchItems, it)
 					n.place.kind = inScratch
 					scratchOwners = append(scratchOwners, owner{n, it})
@@ -168,10 +168,13 @@ func (g *Graph) plan(levels []*level, outputs []*Node) (arena, scratch int) {
 
 // cut chooses chunk and tile of a stage from the shapes of its nodes.
 func (s *stage) cut() {
-	biggest, part, images := 1, 1, 1
+	biggest, part, images, heavy := 1, 1, 1, 1
 	for _, n := range s.nodes {
 		if p, ok := n.Attr.(*convPlan); ok {
 			images = max(images, p.images())
+			if p.positions()*p.c*p.op*4 > cacheBytes {
+				heavy = max(heavy, p.images())
+			}
 		}
 		for _, m := range append([]*Node{n}, n.In...) {
 			if m.Shape.Rank() > 0 && m.Shape.Dims[0] == s.extent {
@@ -195,6 +198,12 @@ func (s *stage) cut() {
 	s.chunk = max(1, (s.extent+chunks-1)/chunks)
 	s.chunks = (s.extent + s.chunk - 1) / s.chunk
 	s.tile = max(1, min(s.chunk, max(images, tileBytes/biggest)))
+	// Convolutions whose weights the cache does not hold take several chunks at a time, as far as enough groups are left to
+	// share. The sums stay those of the chunks.
+	s.group = 1
+	if heavy > s.chunk {
+		s.group = max(1, min((heavy+s.chunk-1)/s.chunk, s.chunks/minChunks))
+	}
 }
 
 func ptrOf(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

@@ -1,6 +1,9 @@
 package engine
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A pass sees the nodes in order, their inputs already rewritten, and returns what takes a node's
 // place: the node itself or another, whose helpers it appends with emit.
@@ -23,6 +26,7 @@ var passes = []pass{
 
 func (g *Graph) rewrite(outputs []*Node) []*Node {
 	outputs = g.sweep(outputs)
+	g.forward = !slices.ContainsFunc(g.nodes, isConvGradient)
 	for _, p := range passes {
 		outputs = g.apply(p, outputs)
 	}

@@ -38,6 +38,7 @@ type worker struct {
 	grad kernel.WeightGradArgs
 
 	transform kernel.WinogradArgs
+	lines     kernel.LineArgs
 	product   kernel.ProductArgs
 	positions []float32
 
@@ -285,35 +286,53 @@ func (p *Program) do(w *worker, t *task) {
 		st.node.red.join(w, p.at(&st.out, nil, 0), unsafe.Add(ptrOf(p.arena), st.parts.offset), t.stage.chunks, t.lo, t.hi)
 		return
 	}
-	for c := t.lo; c < t.hi; c++ {
-		p.chunk(t.stage, w, c)
+	for c := t.lo; c < t.hi; c += t.stage.group {
+		p.chunks(t.stage, w, c, min(c+t.stage.group, t.hi))
 	}
 }
 
-// chunk runs all steps of a stage on the rows of chunk c, a tile at a time.
-func (p *Program) chunk(s *stage, w *worker, c int) {
-	lo, hi := c*s.chunk, min((c+1)*s.chunk, s.extent)
+// chunks runs all steps of a stage on the rows of chunks [first,last): a tile at a time, or on all of a group at once.
+func (p *Program) chunks(s *stage, w *worker, first, last int) {
+	lo, hi := first*s.chunk, min(last*s.chunk, s.extent)
 	for i := range s.steps {
 		if st := &s.steps[i]; st.parts != nil {
-			clear(slice[byte](unsafe.Add(ptrOf(p.arena), st.parts.offset+c*st.node.red.bytes), st.node.red.bytes))
+			size := st.node.red.bytes
+			clear(slice[byte](unsafe.Add(ptrOf(p.arena), st.parts.offset+first*size), (last-first)*size))
 		}
 	}
-	for row := lo; row < hi; row += s.tile {
-		rows := min(s.tile, hi-row)
-		w.row = row
+	most := s.rows()
+	for row := lo; row < hi; row += most {
+		rows := min(most, hi-row)
 		for i := range s.steps {
 			st := &s.steps[i]
-			w.in = w.in[:0]
-			for k := range st.in {
-				w.in = append(w.in, p.at(&st.in[k], w, row))
-			}
 			start := p.now()
 			if st.parts != nil {
-				st.node.red.add(w, unsafe.Add(ptrOf(p.arena), st.parts.offset+c*st.node.red.bytes), w.in, rows)
+				for at := row; at < row+rows; at += s.tile { // of a group, a tile is a chunk
+					p.add(s, st, w, row, at, min(s.tile, row+rows-at))
+				}
 			} else {
+				w.row, w.in = row, w.in[:0]
+				for k := range st.in {
+					w.in = append(w.in, p.at(&st.in[k], w, row))
+				}
 				st.node.fn(w, p.at(&st.out, w, row), w.in, rows)
 			}
 			p.clock(st.node, start)
 		}
 	}
+}
+
+// add adds rows from at on to their chunk's part of a sum; what lies in scratch begins with row first.
+func (p *Program) add(s *stage, st *step, w *worker, first, at, rows int) {
+	w.row, w.in = at, w.in[:0]
+	for k := range st.in {
+		r := &st.in[k]
+		x := p.at(r, w, at)
+		if r.kind == inScratch {
+			x = unsafe.Add(x, (at-first)*r.rowBytes)
+		}
+		w.in = append(w.in, x)
+	}
+	red := st.node.red
+	red.add(w, unsafe.Add(ptrOf(p.arena), st.parts.offset+at/s.chunk*red.bytes), w.in, rows)
 }

@@ -24,15 +24,24 @@ type stage struct {
 
 	chunk, chunks int // rows a part of the reductions, number of parts
 	tile          int // rows at a time
+	group         int // chunks at a time; if more than one, tile is a chunk
 	cost          int // elements computed and summed
 	steps         []step
+}
+
+// rows returns how many rows a step takes at a time.
+func (s *stage) rows() int {
+	if s.group > 1 {
+		return s.group * s.chunk
+	}
+	return s.tile
 }
 
 // divide makes the level's tasks, the largest first: small ones at the end keep all busy until it. Every other
 // level goes backwards: what the one before wrote last is then still in the cache.
 func (l *level) divide(backwards bool) {
 	order := slices.Clone(l.stages)
-	slices.SortStableFunc(order, func(a, b *stage) int { return b.cost/b.chunks - a.cost/a.chunks })
+	slices.SortStableFunc(order, func(a, b *stage) int { return b.cost/b.chunks*b.group - a.cost/a.chunks*a.group })
 	bytes := 0
 	for _, s := range order {
 		switch {
@@ -40,11 +49,12 @@ func (l *level) divide(backwards bool) {
 			l.loops.list = append(l.loops.list, task{stage: s, hi: s.chunks})
 		default:
 			l.loops.shared = true
-			for c := range s.chunks {
+			groups := (s.chunks + s.group - 1) / s.group
+			for g := range groups {
 				if backwards {
-					c = s.chunks - 1 - c
+					g = groups - 1 - g
 				}
-				l.loops.list = append(l.loops.list, task{stage: s, lo: c, hi: c + 1})
+				l.loops.list = append(l.loops.list, task{stage: s, lo: g * s.group, hi: min((g+1)*s.group, s.chunks)})
 			}
 		}
 		for i := range s.steps {

@@ -10,9 +10,8 @@ import (
 // Winograd's F(2×2, 3×3) (Lavin and Gray, CVPR 2016): a 3×3 convolution with 16 instead of 36 multiplications for
 // every 2×2 pixels. Tiles of pixels and kernels are transformed to 16 positions, at each of which the
 // convolution is a matrix product over channels; results are transformed back. A strip of tiles stays in the
-// cache meanwhile.
-
-const positions = 16
+// cache meanwhile. Graphs without gradients take F(4×4, 3×3), with 36 instead of 144 multiplications for 4×4 pixels; its
+// results are some digits further from the direct ones, so that trainings stay with the former.
 
 // winograd says whether convolutions take this way where they can: the plain Go kernels are faster without, and
 // UNPOISON_CONV=direct is for comparisons.
@@ -25,12 +24,30 @@ func (p *convPlan) byWinograd() bool {
 		p.c%16 == 0 && p.o%16 == 0 && p.oh%2 == 0 && p.ow%2 == 0 && len(p.phases) == 1 && len(p.phases[0].taps) == 9
 }
 
+// widenTiles takes F(4×4, 3×3) where tiles of 4×4 fill the image.
+func (p *convPlan) widenTiles() {
+	if p.wino > 0 && p.oh%4 == 0 && p.ow%4 == 0 && p.c*p.op <= mostWide {
+		p.wino = 4
+	}
+}
+
+// mostWide is of how many weights a tap F(4×4, 3×3) pays: of more, reading 36 positions takes longer than it saves.
+const mostWide = 256 * 256
+
+// positions is how many a tile has, or how many taps the kernel.
+func (p *convPlan) positions() int {
+	if p.wino == 0 {
+		return p.kh * p.kw
+	}
+	return (p.wino + 2) * (p.wino + 2)
+}
+
 // apart returns the floats from one position to the next of so many tiles: a cache line more than they hold, since
 // positions a multiple of 4 KB apart would drive each other out of the first-level cache.
 func apart(tiles, channels int) int { return tiles*channels + 16 }
 
 // strip returns how many rows of tiles make a strip of about so many tiles.
-func (p *convPlan) strip(tiles int) int { return max(1, tiles/(p.ow/2)) }
+func (p *convPlan) strip(tiles int) int { return max(1, tiles/(p.ow/p.wino)) }
 
 // pixelArgs fills a with the geometry of a row of tiles: y counts the rows of all images.
 func (p *convPlan) pixelArgs(a *kernel.WinogradArgs, pixels, at unsafe.Pointer, row, y, channels, line, image, tiles int) (tile, position unsafe.Pointer) {
@@ -41,9 +58,9 @@ func (p *convPlan) pixelArgs(a *kernel.WinogradArgs, pixels, at unsafe.Pointer, 
 
 // buffers returns room for a strip of tiles at the positions, with the input's channels and with the output's.
 func (p *convPlan) buffers(w *worker, strip int) (in, out unsafe.Pointer) {
-	size := strip * p.ow / 2
-	first := positions * apart(size, p.c)
-	buf := w.atPositions(first + positions*apart(size, p.op))
+	size := strip * p.ow / p.wino
+	first := p.positions() * apart(size, p.c)
+	buf := w.atPositions(first + p.positions()*apart(size, p.op))
 	return unsafe.Pointer(&buf[0]), unsafe.Pointer(&buf[first])
 }
 
@@ -58,72 +75,42 @@ func (p *convPlan) toPositions(w *worker, k *kernel.Set, x, to unsafe.Pointer, f
 	}
 }
 
-// runWinograd convolves images whose margins are in place with transformed weights [16,C,O].
+// fromPositions transforms rows of tiles back, from the first on, of all images.
+func (p *convPlan) fromPositions(w *worker, k *kernel.Set, out, from unsafe.Pointer, first, rows int) {
+	line := p.ow * p.op * 4
+	for r := range rows {
+		a := &w.transform
+		a.Dst, a.Src = p.pixelArgs(a, out, from, r, first+r, p.op, line, p.oh*line, rows*p.ow/2)
+		k.WinogradOutput(a)
+	}
+}
+
+// runWinograd convolves images whose margins are in place with transformed weights [positions,C,O].
 func (p *convPlan) runWinograd(w *worker, k *kernel.Set, out, x, weights unsafe.Pointer, images int) {
 	most := 16
 	if p.c*p.op >= 64*64 { // the weights are read once a strip
 		most = 32
 	}
-	rows, strip := images*p.oh/2, p.strip(most)
+	to, from := p.toPositions, p.fromPositions
+	if p.wino == 4 {
+		to, from = p.toWidePositions, p.fromWidePositions
+	}
+	rows, strip := images*p.oh/p.wino, p.strip(most)
 	v, m := p.buffers(w, strip)
-	line, blocks := p.ow*p.op*4, k.Blocks(p.op)
+	blocks := k.Blocks(p.op)
 	for first := 0; first < rows; first += strip {
 		n := min(strip, rows-first)
-		tiles := n * p.ow / 2
-		p.toPositions(w, k, x, v, first, n)
+		tiles := n * p.ow / p.wino
+		to(w, k, x, v, first, n)
 		for co := 0; co < p.op; co += 16 * blocks {
 			g := &w.product
 			*g = kernel.ProductArgs{
-				Out: unsafe.Add(m, co*4), In: v, Weight: unsafe.Add(weights, co*4), Positions: positions,
+				Out: unsafe.Add(m, co*4), In: v, Weight: unsafe.Add(weights, co*4), Positions: p.positions(),
 				InRow: p.c * 4, OutRow: p.op * 4, WeightRow: p.op * 4, Channels: p.c,
 			}
 			k.Product(g, min(blocks, (p.op-co)/16), tiles, 4*apart(tiles, p.c), 4*apart(tiles, p.op))
 		}
-		for r := range n {
-			a := &w.transform
-			a.Dst, a.Src = p.pixelArgs(a, out, m, r, first+r, p.op, line, p.oh*line, tiles)
-			k.WinogradOutput(a)
-		}
-	}
-}
-
-// transformWeights makes [16,C,O] of weights [9,C,O], a row a position: G g Gᵀ, where a sum of some taps with
-// signs is halved once for each direction that it sums over.
-func transformWeights(n *Node) fn {
-	size := n.Shape.rowSize()
-	k := kernel.Active
-	g := [4][3]int{{0: 1}, {1, 1, 1}, {1, -1, 1}, {2: 1}} // twice G in the inner rows
-	return func(w *worker, out unsafe.Pointer, in []unsafe.Pointer, rows int) {
-		tap := func(t int) unsafe.Pointer { return unsafe.Add(in[0], t*size*4) }
-		for r := range rows {
-			i, j := (w.row+r)/4, (w.row+r)%4
-			a := &w.args
-			*a = kernel.Args{Dst: unsafe.Add(out, r*size*4), Count: size / kernel.Group}
-			count := 0
-			for _, ky := range []int{0, 2, 1} { // the first is there with a plus
-				for _, kx := range []int{0, 2, 1} {
-					sign := g[i][ky] * g[j][kx]
-					if sign == 0 {
-						continue
-					}
-					a.Src1 = tap(3*ky + kx)
-					switch {
-					case count == 0:
-						a.Src0 = a.Src1
-					case sign > 0:
-						k.Add(a)
-						a.Src0 = a.Dst
-					default:
-						k.Sub(a)
-						a.Src0 = a.Dst
-					}
-					count++
-				}
-			}
-			w.coef[0] = [...]float32{1: 1, 3: 0.5, 9: 0.25}[count]
-			a.Coef = unsafe.Pointer(&w.coef[0])
-			k.MulScalar(a)
-		}
+		from(w, k, out, m, first, n)
 	}
 }
 
@@ -135,7 +122,7 @@ func winogradWeightGrad(p *convPlan) *reduction {
 	cover(func(t gradTile) { cells = append(cells, t) }, k.Tiles(), 0, 0, 1, 0, p.c, 0, p.op/16)
 	matrix := p.c * p.op
 	return &reduction{
-		bytes: positions * matrix * 4,
+		bytes: p.positions() * matrix * 4,
 		split: p.c,
 		add: func(w *worker, part unsafe.Pointer, in []unsafe.Pointer, images int) {
 			x := p.widenAll(w, in[0], images)
@@ -151,7 +138,7 @@ func winogradWeightGrad(p *convPlan) *reduction {
 					a.Src, a.Dst = p.pixelArgs(a, in[1], e, r, first+r, p.op, line, p.oh*line, tiles)
 					k.WinogradGrad(a)
 				}
-				for pos := range positions {
+				for pos := range p.positions() {
 					for i := range cells {
 						t, a := &cells[i], &w.grad
 						*a = kernel.WeightGradArgs{
@@ -165,12 +152,12 @@ func winogradWeightGrad(p *convPlan) *reduction {
 			}
 		},
 		join: func(w *worker, out, parts unsafe.Pointer, count, lo, hi int) {
-			for pos := range positions {
-				sumParts(w, unsafe.Add(parts, pos*matrix*4), count, positions*matrix, lo*p.op, hi*p.op)
+			for pos := range p.positions() {
+				sumParts(w, unsafe.Add(parts, pos*matrix*4), count, p.positions()*matrix, lo*p.op, hi*p.op)
 			}
 			for at := lo * p.op; at < hi*p.op; at += 16 {
-				var m [positions]*[16]float32
-				for pos := range positions {
+				var m [16]*[16]float32
+				for pos := range p.positions() {
 					m[pos] = (*[16]float32)(unsafe.Add(parts, (pos*matrix+at)*4))
 				}
 				p.untransform(&m, unsafe.Add(out, (at/p.op*p.o+at%p.op)*4))
@@ -180,7 +167,7 @@ func winogradWeightGrad(p *convPlan) *reduction {
 }
 
 // untransform writes Gᵀ m G, 3×3 taps of 16 outputs each.
-func (p *convPlan) untransform(m *[positions]*[16]float32, out unsafe.Pointer) {
+func (p *convPlan) untransform(m *[16]*[16]float32, out unsafe.Pointer) {
 	var t [3][4][16]float32
 	for j := range 4 {
 		for i := range 16 {

@@ -39,6 +39,7 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 // swapped channels) and for the weights' gradient, for any number of images, channels and margins.
 func TestWinogradAgreesWithDirect(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 16))
+	wide := 0
 	for range 60 {
 		n, c, o := 1+r.IntN(5), 16*(1+r.IntN(4)), 16*(1+r.IntN(4))
 		pad := r.IntN(3)
@@ -76,11 +77,44 @@ func TestWinogradAgreesWithDirect(t *testing.T) {
 				norm += float64(v) * float64(v)
 			}
 			norm = math.Sqrt(norm / float64(len(want)))
+			tolerance := 2e-5 * norm
+			if name == "forward" && oh%4 == 0 && ow%4 == 0 {
+				wide, tolerance = wide+1, 4e-5*norm
+			}
 			for i := range want {
-				if d := math.Abs(float64(got[i] - want[i])); d > 2e-5*norm {
+				if d := math.Abs(float64(got[i] - want[i])); d > tolerance {
 					t.Fatalf("%s: element %d is %g, directly %g, of a size of %g", fmt.Sprint(name, " ", n, " images ", h, "×", w, "×", c, " → ", oh, "×", ow, "×", o), i, got[i], want[i], norm)
 				}
 			}
+		}
+	}
+	if wide < 5 {
+		t.Errorf("%d of the convolutions took tiles of 4×4, expected more", wide)
+	}
+}
+
+// TestTrainingKeepsSmallTiles: beside a gradient a convolution has tiles of 2×2, alone of 4×4 where they fit.
+func TestTrainingKeepsSmallTiles(t *testing.T) {
+	useWinograd(t, true)
+	side := func(height int, gradient bool) int {
+		g := NewGraph()
+		x, k, y := g.Param("x", Make(Float32, 2, height, 8, 16)), g.Param("k", Make(Float32, 3, 3, 16, 16)), Make(Float32, 2, height, 8, 16)
+		pads := [][2]int{{1, 1}, {1, 1}}
+		conv := g.Add(OpConv, y, &ConvAttr{InChannel: 3, InSpatial: []int{1, 2}, KernelIn: 2, KernelOut: 3, KernelSpatial: []int{0, 1}, OutChannel: 3, OutSpatial: []int{1, 2}, Pads: pads}, x, k)
+		outputs := []*Node{conv}
+		if gradient {
+			a := &ConvAttr{InBatch: 3, InSpatial: []int{1, 2}, KernelOut: 3, KernelSpatial: []int{1, 2}, OutBatch: 2, OutChannel: 3, OutSpatial: []int{0, 1}, Pads: pads}
+			outputs = append(outputs, g.Add(OpConv, k.Shape, a, x, conv))
+		}
+		return g.rewrite(outputs)[0].Attr.(*convPlan).wino
+	}
+	for _, c := range []struct {
+		height   int
+		gradient bool
+		want     int
+	}{{8, false, 4}, {8, true, 2}, {6, false, 2}, {7, false, 0}} {
+		if got := side(c.height, c.gradient); got != c.want {
+			t.Errorf("%d rows, gradient %t: tiles of side %d, expected %d", c.height, c.gradient, got, c.want)
 		}
 	}
 }

@@ -38,6 +38,15 @@ type WinogradArgs struct {
 	Position                  int // from a position to the next
 }
 
+// LineArgs describes a transform of Winograd's F(4, 3) in one direction: six values of every tile, of 16·Groups floats
+// each, become six positions, or six positions four values. All strides are in bytes.
+type LineArgs struct {
+	Dst, Src         unsafe.Pointer
+	Tiles, Groups    int
+	DstNext, SrcNext int // from a tile to the next, less its 64·Groups bytes
+	DstStep, SrcStep int // from a value or position of a tile to the next
+}
+
 // ProductArgs describes, for each of some positions, rows of inputs times a matrix of weights, In [rows,
 // Channels] and Weight [Channels, 16·blocks]. The weights of all positions follow one another. Strides are in
 // bytes.

@@ -117,43 +117,31 @@ func TestPeakCountsItsSums(t *testing.T) {
 
 // TestNEONLoopsMostlyMultiply counts what the loops of convolutions, products and weight gradients are made of. A
 // multiplication is of 4 numbers, a load of at most 16 weights or 8 inputs. So a loop over rows of inputs takes at
-// least 4 multiplications a row, a load of weights and an eighth of a load a row: of one row 78 % could be
+// least 4 multiplications a row, a load of weights and an eighth of a load a row: of two rows 86 % could be
 // multiplications, of three 89.
 func TestNEONLoopsMostlyMultiply(t *testing.T) {
-	loops := neonLoops(t)
 	shape := regexp.MustCompile(`^(conv|product)NEONB1[PR](\d)$`)
-	seen := 0
-	for name, c := range loops {
+	rowLoops, gradients := 0, 0
+	for name, c := range neonLoops(t) {
 		if c.fmas == 0 || !strings.Contains(name, "B1") {
 			continue // loops that memory holds up, and transforms
 		}
 		t.Logf("%-22s %3d multiply-adds, %2d loads, %d others: %.1f %%, %.3f instructions a multiply-add", name, c.fmas, c.loads, c.others, 100*c.share(), 1/c.share()/4)
-		if m := shape.FindStringSubmatch(name); m != nil {
-			seen++
-			rows := int(m[2][0] - '0')
-			channels := c.fmas / (4 * rows)
-			if c.fmas != 4*rows*channels || channels < 4 {
-				t.Errorf("%s multiplies %d times, expected 4 a row and channel, of 4 channels or more", name, c.fmas)
-			}
-			if c.loads > 2*channels+rows || c.stores > 0 || c.others > 2 {
-				t.Errorf("%s: %+v, expected at most two loads a channel and one a row, no stores, and an end of two instructions", name, c)
-			}
-			least := 0.85
-			switch rows {
-			case 1:
-				least = 0.74
-			case 2:
-				least = 0.84
-			}
-			if c.share() < least {
-				t.Errorf("%s: %.1f %% of its instructions multiply, expected %.0f", name, 100*c.share(), 100*least)
-			}
+		if c.share() < 0.85 || c.stores > 0 || c.others > 2 {
+			t.Errorf("%s: %+v, expected 85 %% multiplications, no stores, and an end of two instructions", name, c)
+		}
+		m := shape.FindStringSubmatch(name)
+		if m == nil {
+			gradients++
+			continue
+		}
+		rowLoops++
+		rows := int(m[2][0] - '0')
+		if channels := c.fmas / (4 * rows); c.fmas != 4*rows*channels || channels < 4 {
+			t.Errorf("%s multiplies %d times, expected 4 a row and channel, of 4 channels or more", name, c.fmas)
 		}
 	}
-	if seen != 12 {
-		t.Errorf("%d loops of convolutions and products, expected 12", seen)
-	}
-	if c := loops["weightGradNEONK1C4B1"]; c.share() < 0.85 {
-		t.Errorf("the weight gradient's loop: %+v", c)
+	if rowLoops != 10 || gradients != 2 {
+		t.Errorf("%d loops of convolutions and products and %d of weight gradients, expected 10 and 2", rowLoops, gradients)
 	}
 }

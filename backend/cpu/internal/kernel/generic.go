@@ -91,6 +91,7 @@ var generic = Set{
 	tile:          []Tile{{1, 1, 1, genericWeightGrad(1, 1, 1)}, {3, 2, 1, genericWeightGrad(3, 2, 1)}},
 	product:       [3][]raw{1: {nil, genericProduct(1), genericProduct(2), genericProduct(3), genericProduct(4)}},
 	winogradInput: genericWinograd(4, winogradIn), winogradGrad: genericWinograd(2, winogradSpread), winogradOutput: genericWinogradOutput,
+	winogradLineIn: genericLine(winogradLineB), winogradLineOut: genericLine(winogradLineA),
 	affine: genericChannels(func(a *Args, o, i int) {
 		*f32(a.Dst, o) = coef(a, 0, i)**f32(a.Src0, o) + coef(a, 1, i)
 	}),

@@ -58,6 +58,34 @@ func genericWinogradOutput(b *byte) {
 	}
 }
 
+// The matrices of F(4, 3) as gen/winograd4.go has them.
+var (
+	winogradLineB = [][]float32{ // Bᵀ
+		{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1},
+	}
+	winogradLineA = [][]float32{{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}} // Aᵀ
+)
+
+// genericLine computes T d of each tile's six values d.
+func genericLine(t [][]float32) raw {
+	return func(b *byte) {
+		a := as[LineArgs](b)
+		for tile := range a.Tiles {
+			src := unsafe.Add(a.Src, tile*(a.SrcNext+64*a.Groups))
+			dst := unsafe.Add(a.Dst, tile*(a.DstNext+64*a.Groups))
+			for c := range 16 * a.Groups {
+				for i, row := range t {
+					sum := float32(0)
+					for k, weight := range row {
+						sum += weight * *f32(src, k*a.SrcStep+4*c)
+					}
+					*f32(dst, i*a.DstStep+4*c) = sum
+				}
+			}
+		}
+	}
+}
+
 func genericProduct(rows int) raw {
 	return func(b *byte) {
 		a := as[ProductArgs](b)

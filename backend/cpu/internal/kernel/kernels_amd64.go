@@ -194,6 +194,12 @@ func winogradGradAVX512(a *byte)
 func winogradOutputAVX512(a *byte)
 
 //go:noescape
+func winogradLineInAVX512(a *byte)
+
+//go:noescape
+func winogradLineOutAVX512(a *byte)
+
+//go:noescape
 func weightGradAVX512K3C8B1(a *byte)
 
 //go:noescape
@@ -306,6 +312,12 @@ func winogradGradAVX2(a *byte)
 
 //go:noescape
 func winogradOutputAVX2(a *byte)
+
+//go:noescape
+func winogradLineInAVX2(a *byte)
+
+//go:noescape
+func winogradLineOutAVX2(a *byte)
 
 //go:noescape
 func weightGradAVX2K3C2B1(a *byte)

@@ -5882,6 +5882,119 @@ group:
 	VZEROUPPER
 	RET
 
+// func winogradLineInAVX512(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winogradLineInAVX512(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), AX
+	MOVL         $0x40800000, CX
+	VMOVD        CX, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         (AX), CX
+	MOVQ         48(AX), DX
+	LEAQ         (DX)(DX*2), BX
+	LEAQ         (DX)(DX*4), SI
+	MOVQ         8(AX), DI
+	MOVQ         56(AX), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         16(AX), R11
+
+tile:
+	MOVQ 24(AX), R12
+
+group:
+	VMOVUPS     (DI), Z1
+	VMOVUPS     (DI)(R8*1), Z2
+	VMOVUPS     (DI)(R8*2), Z3
+	VMOVUPS     (DI)(R9*1), Z4
+	VMOVUPS     (DI)(R8*4), Z5
+	VMOVUPS     (DI)(R10*1), Z6
+	VMULPS      Z0, Z3, Z7
+	VSUBPS      Z7, Z5, Z7
+	VMULPS      Z0, Z2, Z8
+	VSUBPS      Z8, Z4, Z8
+	VADDPS      Z8, Z7, Z9
+	VMOVUPS     Z9, (CX)(DX*1)
+	VSUBPS      Z8, Z7, Z7
+	VMOVUPS     Z7, (CX)(DX*2)
+	VSUBPS      Z3, Z5, Z5
+	VSUBPS      Z2, Z4, Z7
+	VADDPS      Z7, Z7, Z7
+	VADDPS      Z7, Z5, Z8
+	VMOVUPS     Z8, (CX)(BX*1)
+	VSUBPS      Z7, Z5, Z7
+	VMOVUPS     Z7, (CX)(DX*4)
+	VSUBPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z5
+	VMOVUPS     Z5, (CX)
+	VSUBPS      Z4, Z6, Z1
+	VSUBPS      Z4, Z2, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (CX)(SI*1)
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, CX
+	DECQ        R12
+	JNE         group
+	ADDQ        32(AX), CX
+	ADDQ        40(AX), DI
+	DECQ        R11
+	JNE         tile
+	VZEROUPPER
+	RET
+
+// func winogradLineOutAVX512(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winogradLineOutAVX512(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), AX
+	MOVL         $0x40800000, CX
+	VMOVD        CX, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         (AX), CX
+	MOVQ         48(AX), DX
+	LEAQ         (DX)(DX*2), BX
+	LEAQ         (DX)(DX*4), SI
+	MOVQ         8(AX), SI
+	MOVQ         56(AX), DI
+	LEAQ         (DI)(DI*2), R8
+	LEAQ         (DI)(DI*4), R9
+	MOVQ         16(AX), R10
+
+tile:
+	MOVQ 24(AX), R11
+
+group:
+	VMOVUPS     (SI), Z1
+	VMOVUPS     (SI)(DI*1), Z2
+	VMOVUPS     (SI)(DI*2), Z3
+	VMOVUPS     (SI)(R8*1), Z4
+	VMOVUPS     (SI)(DI*4), Z5
+	VMOVUPS     (SI)(R9*1), Z6
+	VADDPS      Z3, Z2, Z7
+	VSUBPS      Z3, Z2, Z2
+	VADDPS      Z5, Z4, Z3
+	VSUBPS      Z5, Z4, Z4
+	VADDPS      Z7, Z1, Z1
+	VADDPS      Z3, Z1, Z1
+	VMOVUPS     Z1, (CX)
+	VADDPS      Z4, Z4, Z4
+	VADDPS      Z2, Z6, Z6
+	VADDPS      Z4, Z2, Z1
+	VMOVUPS     Z1, (CX)(DX*1)
+	VFMADD231PS Z3, Z0, Z7
+	VMOVUPS     Z7, (CX)(DX*2)
+	VFMADD231PS Z4, Z0, Z6
+	VMOVUPS     Z6, (CX)(BX*1)
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, CX
+	DECQ        R11
+	JNE         group
+	ADDQ        32(AX), CX
+	ADDQ        40(AX), SI
+	DECQ        R10
+	JNE         tile
+	VZEROUPPER
+	RET
+
 // func weightGradAVX512K3C8B1(a *byte)
 // Requires: AVX, AVX512F
 TEXT ·weightGradAVX512K3C8B1(SB), NOSPLIT, $0-8
@@ -8445,6 +8558,168 @@ group:
 	ADDQ    40(AX), CX
 	DECQ    R9
 	JNE     tile
+	VZEROUPPER
+	RET
+
+// func winogradLineInAVX2(a *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradLineInAVX2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), AX
+	MOVL         $0x40800000, CX
+	VMOVD        CX, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         (AX), CX
+	MOVQ         48(AX), DX
+	LEAQ         (DX)(DX*2), BX
+	LEAQ         (DX)(DX*4), SI
+	MOVQ         8(AX), DI
+	MOVQ         56(AX), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         16(AX), R11
+
+tile:
+	MOVQ 24(AX), R12
+
+group:
+	VMOVUPS     (DI), Y1
+	VMOVUPS     (DI)(R8*1), Y2
+	VMOVUPS     (DI)(R8*2), Y3
+	VMOVUPS     (DI)(R9*1), Y4
+	VMOVUPS     (DI)(R8*4), Y5
+	VMOVUPS     (DI)(R10*1), Y6
+	VMULPS      Y0, Y3, Y7
+	VSUBPS      Y7, Y5, Y7
+	VMULPS      Y0, Y2, Y8
+	VSUBPS      Y8, Y4, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, (CX)(DX*1)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, (CX)(DX*2)
+	VSUBPS      Y3, Y5, Y5
+	VSUBPS      Y2, Y4, Y7
+	VADDPS      Y7, Y7, Y7
+	VADDPS      Y7, Y5, Y8
+	VMOVUPS     Y8, (CX)(BX*1)
+	VSUBPS      Y7, Y5, Y7
+	VMOVUPS     Y7, (CX)(DX*4)
+	VSUBPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y5
+	VMOVUPS     Y5, (CX)
+	VSUBPS      Y4, Y6, Y1
+	VSUBPS      Y4, Y2, Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (CX)(SI*1)
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     32(DI)(R8*1), Y2
+	VMOVUPS     32(DI)(R8*2), Y3
+	VMOVUPS     32(DI)(R9*1), Y4
+	VMOVUPS     32(DI)(R8*4), Y5
+	VMOVUPS     32(DI)(R10*1), Y6
+	VMULPS      Y0, Y3, Y7
+	VSUBPS      Y7, Y5, Y7
+	VMULPS      Y0, Y2, Y8
+	VSUBPS      Y8, Y4, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, 32(CX)(DX*1)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 32(CX)(DX*2)
+	VSUBPS      Y3, Y5, Y5
+	VSUBPS      Y2, Y4, Y7
+	VADDPS      Y7, Y7, Y7
+	VADDPS      Y7, Y5, Y8
+	VMOVUPS     Y8, 32(CX)(BX*1)
+	VSUBPS      Y7, Y5, Y7
+	VMOVUPS     Y7, 32(CX)(DX*4)
+	VSUBPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y5
+	VMOVUPS     Y5, 32(CX)
+	VSUBPS      Y4, Y6, Y1
+	VSUBPS      Y4, Y2, Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(CX)(SI*1)
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, CX
+	DECQ        R12
+	JNE         group
+	ADDQ        32(AX), CX
+	ADDQ        40(AX), DI
+	DECQ        R11
+	JNE         tile
+	VZEROUPPER
+	RET
+
+// func winogradLineOutAVX2(a *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradLineOutAVX2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), AX
+	MOVL         $0x40800000, CX
+	VMOVD        CX, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         (AX), CX
+	MOVQ         48(AX), DX
+	LEAQ         (DX)(DX*2), BX
+	LEAQ         (DX)(DX*4), SI
+	MOVQ         8(AX), SI
+	MOVQ         56(AX), DI
+	LEAQ         (DI)(DI*2), R8
+	LEAQ         (DI)(DI*4), R9
+	MOVQ         16(AX), R10
+
+tile:
+	MOVQ 24(AX), R11
+
+group:
+	VMOVUPS     (SI), Y1
+	VMOVUPS     (SI)(DI*1), Y2
+	VMOVUPS     (SI)(DI*2), Y3
+	VMOVUPS     (SI)(R8*1), Y4
+	VMOVUPS     (SI)(DI*4), Y5
+	VMOVUPS     (SI)(R9*1), Y6
+	VADDPS      Y3, Y2, Y7
+	VSUBPS      Y3, Y2, Y2
+	VADDPS      Y5, Y4, Y3
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y7, Y1, Y1
+	VADDPS      Y3, Y1, Y1
+	VMOVUPS     Y1, (CX)
+	VADDPS      Y4, Y4, Y4
+	VADDPS      Y2, Y6, Y6
+	VADDPS      Y4, Y2, Y1
+	VMOVUPS     Y1, (CX)(DX*1)
+	VFMADD231PS Y3, Y0, Y7
+	VMOVUPS     Y7, (CX)(DX*2)
+	VFMADD231PS Y4, Y0, Y6
+	VMOVUPS     Y6, (CX)(BX*1)
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     32(SI)(DI*1), Y2
+	VMOVUPS     32(SI)(DI*2), Y3
+	VMOVUPS     32(SI)(R8*1), Y4
+	VMOVUPS     32(SI)(DI*4), Y5
+	VMOVUPS     32(SI)(R9*1), Y6
+	VADDPS      Y3, Y2, Y7
+	VSUBPS      Y3, Y2, Y2
+	VADDPS      Y5, Y4, Y3
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y7, Y1, Y1
+	VADDPS      Y3, Y1, Y1
+	VMOVUPS     Y1, 32(CX)
+	VADDPS      Y4, Y4, Y4
+	VADDPS      Y2, Y6, Y6
+	VADDPS      Y4, Y2, Y1
+	VMOVUPS     Y1, 32(CX)(DX*1)
+	VFMADD231PS Y3, Y0, Y7
+	VMOVUPS     Y7, 32(CX)(DX*2)
+	VFMADD231PS Y4, Y0, Y6
+	VMOVUPS     Y6, 32(CX)(BX*1)
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, CX
+	DECQ        R11
+	JNE         group
+	ADDQ        32(AX), CX
+	ADDQ        40(AX), SI
+	DECQ        R10
+	JNE         tile
 	VZEROUPPER
 	RET
 

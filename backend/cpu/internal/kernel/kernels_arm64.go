@@ -5,9 +5,6 @@
 package kernel
 
 //go:noescape
-func convNEONB1P1(a *byte)
-
-//go:noescape
 func convNEONB1P2(a *byte)
 
 //go:noescape
@@ -21,9 +18,6 @@ func convNEONB1P5(a *byte)
 
 //go:noescape
 func convNEONB1P6(a *byte)
-
-//go:noescape
-func productNEONB1R1(a *byte)
 
 //go:noescape
 func productNEONB1R2(a *byte)
@@ -50,13 +44,16 @@ func winogradGradNEON(a *byte)
 func winogradOutputNEON(a *byte)
 
 //go:noescape
+func winogradLineInNEON(a *byte)
+
+//go:noescape
+func winogradLineOutNEON(a *byte)
+
+//go:noescape
+func weightGradNEONK1C6B1(a *byte)
+
+//go:noescape
 func weightGradNEONK1C4B1(a *byte)
-
-//go:noescape
-func weightGradNEONK3C1B1(a *byte)
-
-//go:noescape
-func weightGradNEONK1C1B1(a *byte)
 
 //go:noescape
 func affineNEON(a *byte)

@@ -4,107 +4,13 @@
 
 #include "textflag.h"
 
-// func convNEONB1P1(a *byte)
-TEXT ·convNEONB1P1(SB), NOSPLIT, $0-8
-	MOVD a+0(FP), R0
-	MOVD 56(R0), R6
-	MOVD 72(R0), R2
-	LSR $3, R2, R1
-	AND $7, R2, R2
-	MOVD 0(R0), R7
-	MOVD 8(R0), R8
-	MOVD 16(R0), R9
-	MOVD 24(R0), R10
-	MOVD 32(R0), R11
-	MOVD 40(R0), R12
-	MOVD 48(R0), R13
-	LSR $1, R11
-	MOVD 64(R0), R14
-	CBNZ R14, load
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	JMP tap
-load:
-	MOVD R7, R14
-	VLD1.P (R14)(R13), [V0.S4, V1.S4, V2.S4, V3.S4]
-tap:
-	LDP.P 16(R10), (R14, R5)
-	ADD R8, R14
-	ADD R9, R5
-	MOVD R14, R4
-	CBZ R1, rest
-	MOVD R1, R3
-channels:
-	FLDPQ.P 32(R4), (F4, F5)
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8410C0 // fmla v0.4s, v6.4s, v4.s[0]
-	WORD $0x4F8410E1 // fmla v1.4s, v7.4s, v4.s[0]
-	WORD $0x4F841102 // fmla v2.4s, v8.4s, v4.s[0]
-	WORD $0x4F841123 // fmla v3.4s, v9.4s, v4.s[0]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA41140 // fmla v0.4s, v10.4s, v4.s[1]
-	WORD $0x4FA41161 // fmla v1.4s, v11.4s, v4.s[1]
-	WORD $0x4FA41182 // fmla v2.4s, v12.4s, v4.s[1]
-	WORD $0x4FA411A3 // fmla v3.4s, v13.4s, v4.s[1]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8418C0 // fmla v0.4s, v6.4s, v4.s[2]
-	WORD $0x4F8418E1 // fmla v1.4s, v7.4s, v4.s[2]
-	WORD $0x4F841902 // fmla v2.4s, v8.4s, v4.s[2]
-	WORD $0x4F841923 // fmla v3.4s, v9.4s, v4.s[2]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA41940 // fmla v0.4s, v10.4s, v4.s[3]
-	WORD $0x4FA41961 // fmla v1.4s, v11.4s, v4.s[3]
-	WORD $0x4FA41982 // fmla v2.4s, v12.4s, v4.s[3]
-	WORD $0x4FA419A3 // fmla v3.4s, v13.4s, v4.s[3]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8510C0 // fmla v0.4s, v6.4s, v5.s[0]
-	WORD $0x4F8510E1 // fmla v1.4s, v7.4s, v5.s[0]
-	WORD $0x4F851102 // fmla v2.4s, v8.4s, v5.s[0]
-	WORD $0x4F851123 // fmla v3.4s, v9.4s, v5.s[0]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA51140 // fmla v0.4s, v10.4s, v5.s[1]
-	WORD $0x4FA51161 // fmla v1.4s, v11.4s, v5.s[1]
-	WORD $0x4FA51182 // fmla v2.4s, v12.4s, v5.s[1]
-	WORD $0x4FA511A3 // fmla v3.4s, v13.4s, v5.s[1]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8518C0 // fmla v0.4s, v6.4s, v5.s[2]
-	WORD $0x4F8518E1 // fmla v1.4s, v7.4s, v5.s[2]
-	WORD $0x4F851902 // fmla v2.4s, v8.4s, v5.s[2]
-	WORD $0x4F851923 // fmla v3.4s, v9.4s, v5.s[2]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA51940 // fmla v0.4s, v10.4s, v5.s[3]
-	WORD $0x4FA51961 // fmla v1.4s, v11.4s, v5.s[3]
-	WORD $0x4FA51982 // fmla v2.4s, v12.4s, v5.s[3]
-	WORD $0x4FA519A3 // fmla v3.4s, v13.4s, v5.s[3]
-	SUBS $1, R3
-	BNE channels
-rest:
-	CBZ R2, done
-	MOVD R2, R3
-channel:
-	VLD1.P (R5)(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
-	FMOVS.P 4(R4), F8
-	WORD $0x4F881080 // fmla v0.4s, v4.4s, v8.s[0]
-	WORD $0x4F8810A1 // fmla v1.4s, v5.4s, v8.s[0]
-	WORD $0x4F8810C2 // fmla v2.4s, v6.4s, v8.s[0]
-	WORD $0x4F8810E3 // fmla v3.4s, v7.4s, v8.s[0]
-	SUBS $1, R3
-	BNE channel
-done:
-	SUBS $1, R11
-	BNE tap
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R7)(R13)
-	RET
-
 // func convNEONB1P2(a *byte)
 TEXT ·convNEONB1P2(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD 56(R0), R7
 	MOVD 72(R0), R2
-	LSR $3, R2, R1
-	AND $7, R2, R2
+	LSR $4, R2, R1
+	AND $15, R2, R2
 	MOVD 0(R0), R8
 	MOVD 8(R0), R9
 	MOVD 16(R0), R10
@@ -138,79 +44,153 @@ tap:
 	MOVD R1, R3
 channels:
 	FLDPQ.P 32(R4), (F8, F9)
-	FLDPQ.P 32(R5), (F10, F11)
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F881180 // fmla v0.4s, v12.4s, v8.s[0]
-	WORD $0x4F8A1184 // fmla v4.4s, v12.4s, v10.s[0]
-	WORD $0x4F8811A1 // fmla v1.4s, v13.4s, v8.s[0]
-	WORD $0x4F8A11A5 // fmla v5.4s, v13.4s, v10.s[0]
-	WORD $0x4F8811C2 // fmla v2.4s, v14.4s, v8.s[0]
-	WORD $0x4F8A11C6 // fmla v6.4s, v14.4s, v10.s[0]
-	WORD $0x4F8811E3 // fmla v3.4s, v15.4s, v8.s[0]
-	WORD $0x4F8A11E7 // fmla v7.4s, v15.4s, v10.s[0]
+	FLDPQ.P 32(R4), (F10, F11)
+	FLDPQ.P 32(R5), (F12, F13)
+	FLDPQ.P 32(R5), (F14, F15)
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA81200 // fmla v0.4s, v16.4s, v8.s[1]
-	WORD $0x4FAA1204 // fmla v4.4s, v16.4s, v10.s[1]
-	WORD $0x4FA81221 // fmla v1.4s, v17.4s, v8.s[1]
-	WORD $0x4FAA1225 // fmla v5.4s, v17.4s, v10.s[1]
-	WORD $0x4FA81242 // fmla v2.4s, v18.4s, v8.s[1]
-	WORD $0x4FAA1246 // fmla v6.4s, v18.4s, v10.s[1]
-	WORD $0x4FA81263 // fmla v3.4s, v19.4s, v8.s[1]
-	WORD $0x4FAA1267 // fmla v7.4s, v19.4s, v10.s[1]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F881980 // fmla v0.4s, v12.4s, v8.s[2]
-	WORD $0x4F8A1984 // fmla v4.4s, v12.4s, v10.s[2]
-	WORD $0x4F8819A1 // fmla v1.4s, v13.4s, v8.s[2]
-	WORD $0x4F8A19A5 // fmla v5.4s, v13.4s, v10.s[2]
-	WORD $0x4F8819C2 // fmla v2.4s, v14.4s, v8.s[2]
-	WORD $0x4F8A19C6 // fmla v6.4s, v14.4s, v10.s[2]
-	WORD $0x4F8819E3 // fmla v3.4s, v15.4s, v8.s[2]
-	WORD $0x4F8A19E7 // fmla v7.4s, v15.4s, v10.s[2]
+	WORD $0x4F881200 // fmla v0.4s, v16.4s, v8.s[0]
+	WORD $0x4F8C1204 // fmla v4.4s, v16.4s, v12.s[0]
+	WORD $0x4F881221 // fmla v1.4s, v17.4s, v8.s[0]
+	WORD $0x4F8C1225 // fmla v5.4s, v17.4s, v12.s[0]
+	WORD $0x4F881242 // fmla v2.4s, v18.4s, v8.s[0]
+	WORD $0x4F8C1246 // fmla v6.4s, v18.4s, v12.s[0]
+	WORD $0x4F881263 // fmla v3.4s, v19.4s, v8.s[0]
+	WORD $0x4F8C1267 // fmla v7.4s, v19.4s, v12.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA81280 // fmla v0.4s, v20.4s, v8.s[1]
+	WORD $0x4FAC1284 // fmla v4.4s, v20.4s, v12.s[1]
+	WORD $0x4FA812A1 // fmla v1.4s, v21.4s, v8.s[1]
+	WORD $0x4FAC12A5 // fmla v5.4s, v21.4s, v12.s[1]
+	WORD $0x4FA812C2 // fmla v2.4s, v22.4s, v8.s[1]
+	WORD $0x4FAC12C6 // fmla v6.4s, v22.4s, v12.s[1]
+	WORD $0x4FA812E3 // fmla v3.4s, v23.4s, v8.s[1]
+	WORD $0x4FAC12E7 // fmla v7.4s, v23.4s, v12.s[1]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA81A00 // fmla v0.4s, v16.4s, v8.s[3]
-	WORD $0x4FAA1A04 // fmla v4.4s, v16.4s, v10.s[3]
-	WORD $0x4FA81A21 // fmla v1.4s, v17.4s, v8.s[3]
-	WORD $0x4FAA1A25 // fmla v5.4s, v17.4s, v10.s[3]
-	WORD $0x4FA81A42 // fmla v2.4s, v18.4s, v8.s[3]
-	WORD $0x4FAA1A46 // fmla v6.4s, v18.4s, v10.s[3]
-	WORD $0x4FA81A63 // fmla v3.4s, v19.4s, v8.s[3]
-	WORD $0x4FAA1A67 // fmla v7.4s, v19.4s, v10.s[3]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F891180 // fmla v0.4s, v12.4s, v9.s[0]
-	WORD $0x4F8B1184 // fmla v4.4s, v12.4s, v11.s[0]
-	WORD $0x4F8911A1 // fmla v1.4s, v13.4s, v9.s[0]
-	WORD $0x4F8B11A5 // fmla v5.4s, v13.4s, v11.s[0]
-	WORD $0x4F8911C2 // fmla v2.4s, v14.4s, v9.s[0]
-	WORD $0x4F8B11C6 // fmla v6.4s, v14.4s, v11.s[0]
-	WORD $0x4F8911E3 // fmla v3.4s, v15.4s, v9.s[0]
-	WORD $0x4F8B11E7 // fmla v7.4s, v15.4s, v11.s[0]
+	WORD $0x4F881A00 // fmla v0.4s, v16.4s, v8.s[2]
+	WORD $0x4F8C1A04 // fmla v4.4s, v16.4s, v12.s[2]
+	WORD $0x4F881A21 // fmla v1.4s, v17.4s, v8.s[2]
+	WORD $0x4F8C1A25 // fmla v5.4s, v17.4s, v12.s[2]
+	WORD $0x4F881A42 // fmla v2.4s, v18.4s, v8.s[2]
+	WORD $0x4F8C1A46 // fmla v6.4s, v18.4s, v12.s[2]
+	WORD $0x4F881A63 // fmla v3.4s, v19.4s, v8.s[2]
+	WORD $0x4F8C1A67 // fmla v7.4s, v19.4s, v12.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA81A80 // fmla v0.4s, v20.4s, v8.s[3]
+	WORD $0x4FAC1A84 // fmla v4.4s, v20.4s, v12.s[3]
+	WORD $0x4FA81AA1 // fmla v1.4s, v21.4s, v8.s[3]
+	WORD $0x4FAC1AA5 // fmla v5.4s, v21.4s, v12.s[3]
+	WORD $0x4FA81AC2 // fmla v2.4s, v22.4s, v8.s[3]
+	WORD $0x4FAC1AC6 // fmla v6.4s, v22.4s, v12.s[3]
+	WORD $0x4FA81AE3 // fmla v3.4s, v23.4s, v8.s[3]
+	WORD $0x4FAC1AE7 // fmla v7.4s, v23.4s, v12.s[3]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA91200 // fmla v0.4s, v16.4s, v9.s[1]
-	WORD $0x4FAB1204 // fmla v4.4s, v16.4s, v11.s[1]
-	WORD $0x4FA91221 // fmla v1.4s, v17.4s, v9.s[1]
-	WORD $0x4FAB1225 // fmla v5.4s, v17.4s, v11.s[1]
-	WORD $0x4FA91242 // fmla v2.4s, v18.4s, v9.s[1]
-	WORD $0x4FAB1246 // fmla v6.4s, v18.4s, v11.s[1]
-	WORD $0x4FA91263 // fmla v3.4s, v19.4s, v9.s[1]
-	WORD $0x4FAB1267 // fmla v7.4s, v19.4s, v11.s[1]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F891980 // fmla v0.4s, v12.4s, v9.s[2]
-	WORD $0x4F8B1984 // fmla v4.4s, v12.4s, v11.s[2]
-	WORD $0x4F8919A1 // fmla v1.4s, v13.4s, v9.s[2]
-	WORD $0x4F8B19A5 // fmla v5.4s, v13.4s, v11.s[2]
-	WORD $0x4F8919C2 // fmla v2.4s, v14.4s, v9.s[2]
-	WORD $0x4F8B19C6 // fmla v6.4s, v14.4s, v11.s[2]
-	WORD $0x4F8919E3 // fmla v3.4s, v15.4s, v9.s[2]
-	WORD $0x4F8B19E7 // fmla v7.4s, v15.4s, v11.s[2]
+	WORD $0x4F891200 // fmla v0.4s, v16.4s, v9.s[0]
+	WORD $0x4F8D1204 // fmla v4.4s, v16.4s, v13.s[0]
+	WORD $0x4F891221 // fmla v1.4s, v17.4s, v9.s[0]
+	WORD $0x4F8D1225 // fmla v5.4s, v17.4s, v13.s[0]
+	WORD $0x4F891242 // fmla v2.4s, v18.4s, v9.s[0]
+	WORD $0x4F8D1246 // fmla v6.4s, v18.4s, v13.s[0]
+	WORD $0x4F891263 // fmla v3.4s, v19.4s, v9.s[0]
+	WORD $0x4F8D1267 // fmla v7.4s, v19.4s, v13.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA91280 // fmla v0.4s, v20.4s, v9.s[1]
+	WORD $0x4FAD1284 // fmla v4.4s, v20.4s, v13.s[1]
+	WORD $0x4FA912A1 // fmla v1.4s, v21.4s, v9.s[1]
+	WORD $0x4FAD12A5 // fmla v5.4s, v21.4s, v13.s[1]
+	WORD $0x4FA912C2 // fmla v2.4s, v22.4s, v9.s[1]
+	WORD $0x4FAD12C6 // fmla v6.4s, v22.4s, v13.s[1]
+	WORD $0x4FA912E3 // fmla v3.4s, v23.4s, v9.s[1]
+	WORD $0x4FAD12E7 // fmla v7.4s, v23.4s, v13.s[1]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA91A00 // fmla v0.4s, v16.4s, v9.s[3]
-	WORD $0x4FAB1A04 // fmla v4.4s, v16.4s, v11.s[3]
-	WORD $0x4FA91A21 // fmla v1.4s, v17.4s, v9.s[3]
-	WORD $0x4FAB1A25 // fmla v5.4s, v17.4s, v11.s[3]
-	WORD $0x4FA91A42 // fmla v2.4s, v18.4s, v9.s[3]
-	WORD $0x4FAB1A46 // fmla v6.4s, v18.4s, v11.s[3]
-	WORD $0x4FA91A63 // fmla v3.4s, v19.4s, v9.s[3]
-	WORD $0x4FAB1A67 // fmla v7.4s, v19.4s, v11.s[3]
+	WORD $0x4F891A00 // fmla v0.4s, v16.4s, v9.s[2]
+	WORD $0x4F8D1A04 // fmla v4.4s, v16.4s, v13.s[2]
+	WORD $0x4F891A21 // fmla v1.4s, v17.4s, v9.s[2]
+	WORD $0x4F8D1A25 // fmla v5.4s, v17.4s, v13.s[2]
+	WORD $0x4F891A42 // fmla v2.4s, v18.4s, v9.s[2]
+	WORD $0x4F8D1A46 // fmla v6.4s, v18.4s, v13.s[2]
+	WORD $0x4F891A63 // fmla v3.4s, v19.4s, v9.s[2]
+	WORD $0x4F8D1A67 // fmla v7.4s, v19.4s, v13.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA91A80 // fmla v0.4s, v20.4s, v9.s[3]
+	WORD $0x4FAD1A84 // fmla v4.4s, v20.4s, v13.s[3]
+	WORD $0x4FA91AA1 // fmla v1.4s, v21.4s, v9.s[3]
+	WORD $0x4FAD1AA5 // fmla v5.4s, v21.4s, v13.s[3]
+	WORD $0x4FA91AC2 // fmla v2.4s, v22.4s, v9.s[3]
+	WORD $0x4FAD1AC6 // fmla v6.4s, v22.4s, v13.s[3]
+	WORD $0x4FA91AE3 // fmla v3.4s, v23.4s, v9.s[3]
+	WORD $0x4FAD1AE7 // fmla v7.4s, v23.4s, v13.s[3]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8A1200 // fmla v0.4s, v16.4s, v10.s[0]
+	WORD $0x4F8E1204 // fmla v4.4s, v16.4s, v14.s[0]
+	WORD $0x4F8A1221 // fmla v1.4s, v17.4s, v10.s[0]
+	WORD $0x4F8E1225 // fmla v5.4s, v17.4s, v14.s[0]
+	WORD $0x4F8A1242 // fmla v2.4s, v18.4s, v10.s[0]
+	WORD $0x4F8E1246 // fmla v6.4s, v18.4s, v14.s[0]
+	WORD $0x4F8A1263 // fmla v3.4s, v19.4s, v10.s[0]
+	WORD $0x4F8E1267 // fmla v7.4s, v19.4s, v14.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAA1280 // fmla v0.4s, v20.4s, v10.s[1]
+	WORD $0x4FAE1284 // fmla v4.4s, v20.4s, v14.s[1]
+	WORD $0x4FAA12A1 // fmla v1.4s, v21.4s, v10.s[1]
+	WORD $0x4FAE12A5 // fmla v5.4s, v21.4s, v14.s[1]
+	WORD $0x4FAA12C2 // fmla v2.4s, v22.4s, v10.s[1]
+	WORD $0x4FAE12C6 // fmla v6.4s, v22.4s, v14.s[1]
+	WORD $0x4FAA12E3 // fmla v3.4s, v23.4s, v10.s[1]
+	WORD $0x4FAE12E7 // fmla v7.4s, v23.4s, v14.s[1]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8A1A00 // fmla v0.4s, v16.4s, v10.s[2]
+	WORD $0x4F8E1A04 // fmla v4.4s, v16.4s, v14.s[2]
+	WORD $0x4F8A1A21 // fmla v1.4s, v17.4s, v10.s[2]
+	WORD $0x4F8E1A25 // fmla v5.4s, v17.4s, v14.s[2]
+	WORD $0x4F8A1A42 // fmla v2.4s, v18.4s, v10.s[2]
+	WORD $0x4F8E1A46 // fmla v6.4s, v18.4s, v14.s[2]
+	WORD $0x4F8A1A63 // fmla v3.4s, v19.4s, v10.s[2]
+	WORD $0x4F8E1A67 // fmla v7.4s, v19.4s, v14.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAA1A80 // fmla v0.4s, v20.4s, v10.s[3]
+	WORD $0x4FAE1A84 // fmla v4.4s, v20.4s, v14.s[3]
+	WORD $0x4FAA1AA1 // fmla v1.4s, v21.4s, v10.s[3]
+	WORD $0x4FAE1AA5 // fmla v5.4s, v21.4s, v14.s[3]
+	WORD $0x4FAA1AC2 // fmla v2.4s, v22.4s, v10.s[3]
+	WORD $0x4FAE1AC6 // fmla v6.4s, v22.4s, v14.s[3]
+	WORD $0x4FAA1AE3 // fmla v3.4s, v23.4s, v10.s[3]
+	WORD $0x4FAE1AE7 // fmla v7.4s, v23.4s, v14.s[3]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8B1200 // fmla v0.4s, v16.4s, v11.s[0]
+	WORD $0x4F8F1204 // fmla v4.4s, v16.4s, v15.s[0]
+	WORD $0x4F8B1221 // fmla v1.4s, v17.4s, v11.s[0]
+	WORD $0x4F8F1225 // fmla v5.4s, v17.4s, v15.s[0]
+	WORD $0x4F8B1242 // fmla v2.4s, v18.4s, v11.s[0]
+	WORD $0x4F8F1246 // fmla v6.4s, v18.4s, v15.s[0]
+	WORD $0x4F8B1263 // fmla v3.4s, v19.4s, v11.s[0]
+	WORD $0x4F8F1267 // fmla v7.4s, v19.4s, v15.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAB1280 // fmla v0.4s, v20.4s, v11.s[1]
+	WORD $0x4FAF1284 // fmla v4.4s, v20.4s, v15.s[1]
+	WORD $0x4FAB12A1 // fmla v1.4s, v21.4s, v11.s[1]
+	WORD $0x4FAF12A5 // fmla v5.4s, v21.4s, v15.s[1]
+	WORD $0x4FAB12C2 // fmla v2.4s, v22.4s, v11.s[1]
+	WORD $0x4FAF12C6 // fmla v6.4s, v22.4s, v15.s[1]
+	WORD $0x4FAB12E3 // fmla v3.4s, v23.4s, v11.s[1]
+	WORD $0x4FAF12E7 // fmla v7.4s, v23.4s, v15.s[1]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8B1A00 // fmla v0.4s, v16.4s, v11.s[2]
+	WORD $0x4F8F1A04 // fmla v4.4s, v16.4s, v15.s[2]
+	WORD $0x4F8B1A21 // fmla v1.4s, v17.4s, v11.s[2]
+	WORD $0x4F8F1A25 // fmla v5.4s, v17.4s, v15.s[2]
+	WORD $0x4F8B1A42 // fmla v2.4s, v18.4s, v11.s[2]
+	WORD $0x4F8F1A46 // fmla v6.4s, v18.4s, v15.s[2]
+	WORD $0x4F8B1A63 // fmla v3.4s, v19.4s, v11.s[2]
+	WORD $0x4F8F1A67 // fmla v7.4s, v19.4s, v15.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAB1A80 // fmla v0.4s, v20.4s, v11.s[3]
+	WORD $0x4FAF1A84 // fmla v4.4s, v20.4s, v15.s[3]
+	WORD $0x4FAB1AA1 // fmla v1.4s, v21.4s, v11.s[3]
+	WORD $0x4FAF1AA5 // fmla v5.4s, v21.4s, v15.s[3]
+	WORD $0x4FAB1AC2 // fmla v2.4s, v22.4s, v11.s[3]
+	WORD $0x4FAF1AC6 // fmla v6.4s, v22.4s, v15.s[3]
+	WORD $0x4FAB1AE3 // fmla v3.4s, v23.4s, v11.s[3]
+	WORD $0x4FAF1AE7 // fmla v7.4s, v23.4s, v15.s[3]
 	SUBS $1, R3
 	BNE channels
 rest:
@@ -1064,99 +1044,13 @@ done:
 	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R13)(R22)
 	RET
 
-// func productNEONB1R1(a *byte)
-TEXT ·productNEONB1R1(SB), NOSPLIT, $0-8
-	MOVD a+0(FP), R0
-	MOVD 48(R0), R6
-	MOVD 56(R0), R2
-	LSR $3, R2, R1
-	AND $7, R2, R2
-	MOVD 0(R0), R7
-	MOVD 8(R0), R8
-	MOVD 24(R0), R9
-	MOVD 32(R0), R10
-	MOVD 40(R0), R11
-	MOVD 64(R0), R12
-	MOVD 72(R0), R13
-	MOVD 16(R0), R5
-position:
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	MOVD R8, R4
-	CBZ R1, rest
-	MOVD R1, R3
-channels:
-	FLDPQ.P 32(R4), (F4, F5)
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8410C0 // fmla v0.4s, v6.4s, v4.s[0]
-	WORD $0x4F8410E1 // fmla v1.4s, v7.4s, v4.s[0]
-	WORD $0x4F841102 // fmla v2.4s, v8.4s, v4.s[0]
-	WORD $0x4F841123 // fmla v3.4s, v9.4s, v4.s[0]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA41140 // fmla v0.4s, v10.4s, v4.s[1]
-	WORD $0x4FA41161 // fmla v1.4s, v11.4s, v4.s[1]
-	WORD $0x4FA41182 // fmla v2.4s, v12.4s, v4.s[1]
-	WORD $0x4FA411A3 // fmla v3.4s, v13.4s, v4.s[1]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8418C0 // fmla v0.4s, v6.4s, v4.s[2]
-	WORD $0x4F8418E1 // fmla v1.4s, v7.4s, v4.s[2]
-	WORD $0x4F841902 // fmla v2.4s, v8.4s, v4.s[2]
-	WORD $0x4F841923 // fmla v3.4s, v9.4s, v4.s[2]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA41940 // fmla v0.4s, v10.4s, v4.s[3]
-	WORD $0x4FA41961 // fmla v1.4s, v11.4s, v4.s[3]
-	WORD $0x4FA41982 // fmla v2.4s, v12.4s, v4.s[3]
-	WORD $0x4FA419A3 // fmla v3.4s, v13.4s, v4.s[3]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8510C0 // fmla v0.4s, v6.4s, v5.s[0]
-	WORD $0x4F8510E1 // fmla v1.4s, v7.4s, v5.s[0]
-	WORD $0x4F851102 // fmla v2.4s, v8.4s, v5.s[0]
-	WORD $0x4F851123 // fmla v3.4s, v9.4s, v5.s[0]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA51140 // fmla v0.4s, v10.4s, v5.s[1]
-	WORD $0x4FA51161 // fmla v1.4s, v11.4s, v5.s[1]
-	WORD $0x4FA51182 // fmla v2.4s, v12.4s, v5.s[1]
-	WORD $0x4FA511A3 // fmla v3.4s, v13.4s, v5.s[1]
-	VLD1.P (R5)(R6), [V6.S4, V7.S4, V8.S4, V9.S4]
-	WORD $0x4F8518C0 // fmla v0.4s, v6.4s, v5.s[2]
-	WORD $0x4F8518E1 // fmla v1.4s, v7.4s, v5.s[2]
-	WORD $0x4F851902 // fmla v2.4s, v8.4s, v5.s[2]
-	WORD $0x4F851923 // fmla v3.4s, v9.4s, v5.s[2]
-	VLD1.P (R5)(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
-	WORD $0x4FA51940 // fmla v0.4s, v10.4s, v5.s[3]
-	WORD $0x4FA51961 // fmla v1.4s, v11.4s, v5.s[3]
-	WORD $0x4FA51982 // fmla v2.4s, v12.4s, v5.s[3]
-	WORD $0x4FA519A3 // fmla v3.4s, v13.4s, v5.s[3]
-	SUBS $1, R3
-	BNE channels
-rest:
-	CBZ R2, done
-	MOVD R2, R3
-channel:
-	VLD1.P (R5)(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
-	FMOVS.P 4(R4), F8
-	WORD $0x4F881080 // fmla v0.4s, v4.4s, v8.s[0]
-	WORD $0x4F8810A1 // fmla v1.4s, v5.4s, v8.s[0]
-	WORD $0x4F8810C2 // fmla v2.4s, v6.4s, v8.s[0]
-	WORD $0x4F8810E3 // fmla v3.4s, v7.4s, v8.s[0]
-	SUBS $1, R3
-	BNE channel
-done:
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R7)(R13)
-	ADD R12, R4, R8
-	SUBS $1, R9
-	BNE position
-	RET
-
 // func productNEONB1R2(a *byte)
 TEXT ·productNEONB1R2(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD 48(R0), R7
 	MOVD 56(R0), R2
-	LSR $3, R2, R1
-	AND $7, R2, R2
+	LSR $4, R2, R1
+	AND $15, R2, R2
 	MOVD 0(R0), R8
 	MOVD 8(R0), R9
 	MOVD 24(R0), R10
@@ -1180,79 +1074,153 @@ position:
 	MOVD R1, R3
 channels:
 	FLDPQ.P 32(R4), (F8, F9)
-	FLDPQ.P 32(R5), (F10, F11)
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F881180 // fmla v0.4s, v12.4s, v8.s[0]
-	WORD $0x4F8A1184 // fmla v4.4s, v12.4s, v10.s[0]
-	WORD $0x4F8811A1 // fmla v1.4s, v13.4s, v8.s[0]
-	WORD $0x4F8A11A5 // fmla v5.4s, v13.4s, v10.s[0]
-	WORD $0x4F8811C2 // fmla v2.4s, v14.4s, v8.s[0]
-	WORD $0x4F8A11C6 // fmla v6.4s, v14.4s, v10.s[0]
-	WORD $0x4F8811E3 // fmla v3.4s, v15.4s, v8.s[0]
-	WORD $0x4F8A11E7 // fmla v7.4s, v15.4s, v10.s[0]
+	FLDPQ.P 32(R4), (F10, F11)
+	FLDPQ.P 32(R5), (F12, F13)
+	FLDPQ.P 32(R5), (F14, F15)
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA81200 // fmla v0.4s, v16.4s, v8.s[1]
-	WORD $0x4FAA1204 // fmla v4.4s, v16.4s, v10.s[1]
-	WORD $0x4FA81221 // fmla v1.4s, v17.4s, v8.s[1]
-	WORD $0x4FAA1225 // fmla v5.4s, v17.4s, v10.s[1]
-	WORD $0x4FA81242 // fmla v2.4s, v18.4s, v8.s[1]
-	WORD $0x4FAA1246 // fmla v6.4s, v18.4s, v10.s[1]
-	WORD $0x4FA81263 // fmla v3.4s, v19.4s, v8.s[1]
-	WORD $0x4FAA1267 // fmla v7.4s, v19.4s, v10.s[1]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F881980 // fmla v0.4s, v12.4s, v8.s[2]
-	WORD $0x4F8A1984 // fmla v4.4s, v12.4s, v10.s[2]
-	WORD $0x4F8819A1 // fmla v1.4s, v13.4s, v8.s[2]
-	WORD $0x4F8A19A5 // fmla v5.4s, v13.4s, v10.s[2]
-	WORD $0x4F8819C2 // fmla v2.4s, v14.4s, v8.s[2]
-	WORD $0x4F8A19C6 // fmla v6.4s, v14.4s, v10.s[2]
-	WORD $0x4F8819E3 // fmla v3.4s, v15.4s, v8.s[2]
-	WORD $0x4F8A19E7 // fmla v7.4s, v15.4s, v10.s[2]
+	WORD $0x4F881200 // fmla v0.4s, v16.4s, v8.s[0]
+	WORD $0x4F8C1204 // fmla v4.4s, v16.4s, v12.s[0]
+	WORD $0x4F881221 // fmla v1.4s, v17.4s, v8.s[0]
+	WORD $0x4F8C1225 // fmla v5.4s, v17.4s, v12.s[0]
+	WORD $0x4F881242 // fmla v2.4s, v18.4s, v8.s[0]
+	WORD $0x4F8C1246 // fmla v6.4s, v18.4s, v12.s[0]
+	WORD $0x4F881263 // fmla v3.4s, v19.4s, v8.s[0]
+	WORD $0x4F8C1267 // fmla v7.4s, v19.4s, v12.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA81280 // fmla v0.4s, v20.4s, v8.s[1]
+	WORD $0x4FAC1284 // fmla v4.4s, v20.4s, v12.s[1]
+	WORD $0x4FA812A1 // fmla v1.4s, v21.4s, v8.s[1]
+	WORD $0x4FAC12A5 // fmla v5.4s, v21.4s, v12.s[1]
+	WORD $0x4FA812C2 // fmla v2.4s, v22.4s, v8.s[1]
+	WORD $0x4FAC12C6 // fmla v6.4s, v22.4s, v12.s[1]
+	WORD $0x4FA812E3 // fmla v3.4s, v23.4s, v8.s[1]
+	WORD $0x4FAC12E7 // fmla v7.4s, v23.4s, v12.s[1]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA81A00 // fmla v0.4s, v16.4s, v8.s[3]
-	WORD $0x4FAA1A04 // fmla v4.4s, v16.4s, v10.s[3]
-	WORD $0x4FA81A21 // fmla v1.4s, v17.4s, v8.s[3]
-	WORD $0x4FAA1A25 // fmla v5.4s, v17.4s, v10.s[3]
-	WORD $0x4FA81A42 // fmla v2.4s, v18.4s, v8.s[3]
-	WORD $0x4FAA1A46 // fmla v6.4s, v18.4s, v10.s[3]
-	WORD $0x4FA81A63 // fmla v3.4s, v19.4s, v8.s[3]
-	WORD $0x4FAA1A67 // fmla v7.4s, v19.4s, v10.s[3]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F891180 // fmla v0.4s, v12.4s, v9.s[0]
-	WORD $0x4F8B1184 // fmla v4.4s, v12.4s, v11.s[0]
-	WORD $0x4F8911A1 // fmla v1.4s, v13.4s, v9.s[0]
-	WORD $0x4F8B11A5 // fmla v5.4s, v13.4s, v11.s[0]
-	WORD $0x4F8911C2 // fmla v2.4s, v14.4s, v9.s[0]
-	WORD $0x4F8B11C6 // fmla v6.4s, v14.4s, v11.s[0]
-	WORD $0x4F8911E3 // fmla v3.4s, v15.4s, v9.s[0]
-	WORD $0x4F8B11E7 // fmla v7.4s, v15.4s, v11.s[0]
+	WORD $0x4F881A00 // fmla v0.4s, v16.4s, v8.s[2]
+	WORD $0x4F8C1A04 // fmla v4.4s, v16.4s, v12.s[2]
+	WORD $0x4F881A21 // fmla v1.4s, v17.4s, v8.s[2]
+	WORD $0x4F8C1A25 // fmla v5.4s, v17.4s, v12.s[2]
+	WORD $0x4F881A42 // fmla v2.4s, v18.4s, v8.s[2]
+	WORD $0x4F8C1A46 // fmla v6.4s, v18.4s, v12.s[2]
+	WORD $0x4F881A63 // fmla v3.4s, v19.4s, v8.s[2]
+	WORD $0x4F8C1A67 // fmla v7.4s, v19.4s, v12.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA81A80 // fmla v0.4s, v20.4s, v8.s[3]
+	WORD $0x4FAC1A84 // fmla v4.4s, v20.4s, v12.s[3]
+	WORD $0x4FA81AA1 // fmla v1.4s, v21.4s, v8.s[3]
+	WORD $0x4FAC1AA5 // fmla v5.4s, v21.4s, v12.s[3]
+	WORD $0x4FA81AC2 // fmla v2.4s, v22.4s, v8.s[3]
+	WORD $0x4FAC1AC6 // fmla v6.4s, v22.4s, v12.s[3]
+	WORD $0x4FA81AE3 // fmla v3.4s, v23.4s, v8.s[3]
+	WORD $0x4FAC1AE7 // fmla v7.4s, v23.4s, v12.s[3]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA91200 // fmla v0.4s, v16.4s, v9.s[1]
-	WORD $0x4FAB1204 // fmla v4.4s, v16.4s, v11.s[1]
-	WORD $0x4FA91221 // fmla v1.4s, v17.4s, v9.s[1]
-	WORD $0x4FAB1225 // fmla v5.4s, v17.4s, v11.s[1]
-	WORD $0x4FA91242 // fmla v2.4s, v18.4s, v9.s[1]
-	WORD $0x4FAB1246 // fmla v6.4s, v18.4s, v11.s[1]
-	WORD $0x4FA91263 // fmla v3.4s, v19.4s, v9.s[1]
-	WORD $0x4FAB1267 // fmla v7.4s, v19.4s, v11.s[1]
-	VLD1.P (R6)(R7), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4F891980 // fmla v0.4s, v12.4s, v9.s[2]
-	WORD $0x4F8B1984 // fmla v4.4s, v12.4s, v11.s[2]
-	WORD $0x4F8919A1 // fmla v1.4s, v13.4s, v9.s[2]
-	WORD $0x4F8B19A5 // fmla v5.4s, v13.4s, v11.s[2]
-	WORD $0x4F8919C2 // fmla v2.4s, v14.4s, v9.s[2]
-	WORD $0x4F8B19C6 // fmla v6.4s, v14.4s, v11.s[2]
-	WORD $0x4F8919E3 // fmla v3.4s, v15.4s, v9.s[2]
-	WORD $0x4F8B19E7 // fmla v7.4s, v15.4s, v11.s[2]
+	WORD $0x4F891200 // fmla v0.4s, v16.4s, v9.s[0]
+	WORD $0x4F8D1204 // fmla v4.4s, v16.4s, v13.s[0]
+	WORD $0x4F891221 // fmla v1.4s, v17.4s, v9.s[0]
+	WORD $0x4F8D1225 // fmla v5.4s, v17.4s, v13.s[0]
+	WORD $0x4F891242 // fmla v2.4s, v18.4s, v9.s[0]
+	WORD $0x4F8D1246 // fmla v6.4s, v18.4s, v13.s[0]
+	WORD $0x4F891263 // fmla v3.4s, v19.4s, v9.s[0]
+	WORD $0x4F8D1267 // fmla v7.4s, v19.4s, v13.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA91280 // fmla v0.4s, v20.4s, v9.s[1]
+	WORD $0x4FAD1284 // fmla v4.4s, v20.4s, v13.s[1]
+	WORD $0x4FA912A1 // fmla v1.4s, v21.4s, v9.s[1]
+	WORD $0x4FAD12A5 // fmla v5.4s, v21.4s, v13.s[1]
+	WORD $0x4FA912C2 // fmla v2.4s, v22.4s, v9.s[1]
+	WORD $0x4FAD12C6 // fmla v6.4s, v22.4s, v13.s[1]
+	WORD $0x4FA912E3 // fmla v3.4s, v23.4s, v9.s[1]
+	WORD $0x4FAD12E7 // fmla v7.4s, v23.4s, v13.s[1]
 	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4FA91A00 // fmla v0.4s, v16.4s, v9.s[3]
-	WORD $0x4FAB1A04 // fmla v4.4s, v16.4s, v11.s[3]
-	WORD $0x4FA91A21 // fmla v1.4s, v17.4s, v9.s[3]
-	WORD $0x4FAB1A25 // fmla v5.4s, v17.4s, v11.s[3]
-	WORD $0x4FA91A42 // fmla v2.4s, v18.4s, v9.s[3]
-	WORD $0x4FAB1A46 // fmla v6.4s, v18.4s, v11.s[3]
-	WORD $0x4FA91A63 // fmla v3.4s, v19.4s, v9.s[3]
-	WORD $0x4FAB1A67 // fmla v7.4s, v19.4s, v11.s[3]
+	WORD $0x4F891A00 // fmla v0.4s, v16.4s, v9.s[2]
+	WORD $0x4F8D1A04 // fmla v4.4s, v16.4s, v13.s[2]
+	WORD $0x4F891A21 // fmla v1.4s, v17.4s, v9.s[2]
+	WORD $0x4F8D1A25 // fmla v5.4s, v17.4s, v13.s[2]
+	WORD $0x4F891A42 // fmla v2.4s, v18.4s, v9.s[2]
+	WORD $0x4F8D1A46 // fmla v6.4s, v18.4s, v13.s[2]
+	WORD $0x4F891A63 // fmla v3.4s, v19.4s, v9.s[2]
+	WORD $0x4F8D1A67 // fmla v7.4s, v19.4s, v13.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FA91A80 // fmla v0.4s, v20.4s, v9.s[3]
+	WORD $0x4FAD1A84 // fmla v4.4s, v20.4s, v13.s[3]
+	WORD $0x4FA91AA1 // fmla v1.4s, v21.4s, v9.s[3]
+	WORD $0x4FAD1AA5 // fmla v5.4s, v21.4s, v13.s[3]
+	WORD $0x4FA91AC2 // fmla v2.4s, v22.4s, v9.s[3]
+	WORD $0x4FAD1AC6 // fmla v6.4s, v22.4s, v13.s[3]
+	WORD $0x4FA91AE3 // fmla v3.4s, v23.4s, v9.s[3]
+	WORD $0x4FAD1AE7 // fmla v7.4s, v23.4s, v13.s[3]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8A1200 // fmla v0.4s, v16.4s, v10.s[0]
+	WORD $0x4F8E1204 // fmla v4.4s, v16.4s, v14.s[0]
+	WORD $0x4F8A1221 // fmla v1.4s, v17.4s, v10.s[0]
+	WORD $0x4F8E1225 // fmla v5.4s, v17.4s, v14.s[0]
+	WORD $0x4F8A1242 // fmla v2.4s, v18.4s, v10.s[0]
+	WORD $0x4F8E1246 // fmla v6.4s, v18.4s, v14.s[0]
+	WORD $0x4F8A1263 // fmla v3.4s, v19.4s, v10.s[0]
+	WORD $0x4F8E1267 // fmla v7.4s, v19.4s, v14.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAA1280 // fmla v0.4s, v20.4s, v10.s[1]
+	WORD $0x4FAE1284 // fmla v4.4s, v20.4s, v14.s[1]
+	WORD $0x4FAA12A1 // fmla v1.4s, v21.4s, v10.s[1]
+	WORD $0x4FAE12A5 // fmla v5.4s, v21.4s, v14.s[1]
+	WORD $0x4FAA12C2 // fmla v2.4s, v22.4s, v10.s[1]
+	WORD $0x4FAE12C6 // fmla v6.4s, v22.4s, v14.s[1]
+	WORD $0x4FAA12E3 // fmla v3.4s, v23.4s, v10.s[1]
+	WORD $0x4FAE12E7 // fmla v7.4s, v23.4s, v14.s[1]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8A1A00 // fmla v0.4s, v16.4s, v10.s[2]
+	WORD $0x4F8E1A04 // fmla v4.4s, v16.4s, v14.s[2]
+	WORD $0x4F8A1A21 // fmla v1.4s, v17.4s, v10.s[2]
+	WORD $0x4F8E1A25 // fmla v5.4s, v17.4s, v14.s[2]
+	WORD $0x4F8A1A42 // fmla v2.4s, v18.4s, v10.s[2]
+	WORD $0x4F8E1A46 // fmla v6.4s, v18.4s, v14.s[2]
+	WORD $0x4F8A1A63 // fmla v3.4s, v19.4s, v10.s[2]
+	WORD $0x4F8E1A67 // fmla v7.4s, v19.4s, v14.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAA1A80 // fmla v0.4s, v20.4s, v10.s[3]
+	WORD $0x4FAE1A84 // fmla v4.4s, v20.4s, v14.s[3]
+	WORD $0x4FAA1AA1 // fmla v1.4s, v21.4s, v10.s[3]
+	WORD $0x4FAE1AA5 // fmla v5.4s, v21.4s, v14.s[3]
+	WORD $0x4FAA1AC2 // fmla v2.4s, v22.4s, v10.s[3]
+	WORD $0x4FAE1AC6 // fmla v6.4s, v22.4s, v14.s[3]
+	WORD $0x4FAA1AE3 // fmla v3.4s, v23.4s, v10.s[3]
+	WORD $0x4FAE1AE7 // fmla v7.4s, v23.4s, v14.s[3]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8B1200 // fmla v0.4s, v16.4s, v11.s[0]
+	WORD $0x4F8F1204 // fmla v4.4s, v16.4s, v15.s[0]
+	WORD $0x4F8B1221 // fmla v1.4s, v17.4s, v11.s[0]
+	WORD $0x4F8F1225 // fmla v5.4s, v17.4s, v15.s[0]
+	WORD $0x4F8B1242 // fmla v2.4s, v18.4s, v11.s[0]
+	WORD $0x4F8F1246 // fmla v6.4s, v18.4s, v15.s[0]
+	WORD $0x4F8B1263 // fmla v3.4s, v19.4s, v11.s[0]
+	WORD $0x4F8F1267 // fmla v7.4s, v19.4s, v15.s[0]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAB1280 // fmla v0.4s, v20.4s, v11.s[1]
+	WORD $0x4FAF1284 // fmla v4.4s, v20.4s, v15.s[1]
+	WORD $0x4FAB12A1 // fmla v1.4s, v21.4s, v11.s[1]
+	WORD $0x4FAF12A5 // fmla v5.4s, v21.4s, v15.s[1]
+	WORD $0x4FAB12C2 // fmla v2.4s, v22.4s, v11.s[1]
+	WORD $0x4FAF12C6 // fmla v6.4s, v22.4s, v15.s[1]
+	WORD $0x4FAB12E3 // fmla v3.4s, v23.4s, v11.s[1]
+	WORD $0x4FAF12E7 // fmla v7.4s, v23.4s, v15.s[1]
+	VLD1.P (R6)(R7), [V16.S4, V17.S4, V18.S4, V19.S4]
+	WORD $0x4F8B1A00 // fmla v0.4s, v16.4s, v11.s[2]
+	WORD $0x4F8F1A04 // fmla v4.4s, v16.4s, v15.s[2]
+	WORD $0x4F8B1A21 // fmla v1.4s, v17.4s, v11.s[2]
+	WORD $0x4F8F1A25 // fmla v5.4s, v17.4s, v15.s[2]
+	WORD $0x4F8B1A42 // fmla v2.4s, v18.4s, v11.s[2]
+	WORD $0x4F8F1A46 // fmla v6.4s, v18.4s, v15.s[2]
+	WORD $0x4F8B1A63 // fmla v3.4s, v19.4s, v11.s[2]
+	WORD $0x4F8F1A67 // fmla v7.4s, v19.4s, v15.s[2]
+	VLD1.P (R6)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	WORD $0x4FAB1A80 // fmla v0.4s, v20.4s, v11.s[3]
+	WORD $0x4FAF1A84 // fmla v4.4s, v20.4s, v15.s[3]
+	WORD $0x4FAB1AA1 // fmla v1.4s, v21.4s, v11.s[3]
+	WORD $0x4FAF1AA5 // fmla v5.4s, v21.4s, v15.s[3]
+	WORD $0x4FAB1AC2 // fmla v2.4s, v22.4s, v11.s[3]
+	WORD $0x4FAF1AC6 // fmla v6.4s, v22.4s, v15.s[3]
+	WORD $0x4FAB1AE3 // fmla v3.4s, v23.4s, v11.s[3]
+	WORD $0x4FAF1AE7 // fmla v7.4s, v23.4s, v15.s[3]
 	SUBS $1, R3
 	BNE channels
 rest:
@@ -2332,6 +2300,357 @@ vector:
 	BNE tile
 	RET
 
+// func winogradLineInNEON(a *byte)
+TEXT ·winogradLineInNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	FMOVS $4.0, F0
+	VDUP V0.S[0], V0.S4
+	MOVD 0(R0), R11
+	MOVD 8(R0), R12
+	MOVD 16(R0), R13
+	MOVD 24(R0), R14
+	LSL $2, R14
+	MOVD 48(R0), R6
+	ADD R6, R6, R7
+	ADD R6, R7, R8
+	ADD R6, R8, R9
+	ADD R6, R9, R10
+	MOVD 56(R0), R1
+	ADD R1, R1, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+tile:
+	MOVD R14, R15
+vector:
+	FMOVQ (R12), F1
+	WORD $0x3CE16982 // ldr q2, [x12,x1]
+	WORD $0x3CE26983 // ldr q3, [x12,x2]
+	WORD $0x3CE36984 // ldr q4, [x12,x3]
+	WORD $0x3CE46985 // ldr q5, [x12,x4]
+	WORD $0x3CE56986 // ldr q6, [x12,x5]
+	WORD $0x6E20DC67 // fmul v7.4s, v3.4s, v0.4s
+	WORD $0x4EA7D4A8 // fsub v8.4s, v5.4s, v7.4s
+	WORD $0x6E20DC49 // fmul v9.4s, v2.4s, v0.4s
+	WORD $0x4EA9D48A // fsub v10.4s, v4.4s, v9.4s
+	WORD $0x4E2AD50B // fadd v11.4s, v8.4s, v10.4s
+	WORD $0x3CA6696B // str q11, [x11,x6]
+	WORD $0x4EAAD50C // fsub v12.4s, v8.4s, v10.4s
+	WORD $0x3CA7696C // str q12, [x11,x7]
+	WORD $0x4EA3D4AD // fsub v13.4s, v5.4s, v3.4s
+	WORD $0x4EA2D48E // fsub v14.4s, v4.4s, v2.4s
+	WORD $0x4E2ED5CF // fadd v15.4s, v14.4s, v14.4s
+	WORD $0x4E2FD5B0 // fadd v16.4s, v13.4s, v15.4s
+	WORD $0x3CA86970 // str q16, [x11,x8]
+	WORD $0x4EAFD5B1 // fsub v17.4s, v13.4s, v15.4s
+	WORD $0x3CA96971 // str q17, [x11,x9]
+	WORD $0x4EA3D432 // fsub v18.4s, v1.4s, v3.4s
+	VFMLA V0.S4, V18.S4, V13.S4
+	FMOVQ F13, (R11)
+	WORD $0x4EA4D4D3 // fsub v19.4s, v6.4s, v4.4s
+	WORD $0x4EA4D454 // fsub v20.4s, v2.4s, v4.4s
+	VFMLA V0.S4, V20.S4, V19.S4
+	WORD $0x3CAA6973 // str q19, [x11,x10]
+	ADD $16, R11
+	ADD $16, R12
+	SUBS $1, R15
+	BNE vector
+	MOVD 32(R0), R15
+	ADD R15, R11
+	MOVD 40(R0), R15
+	ADD R15, R12
+	SUBS $1, R13
+	BNE tile
+	RET
+
+// func winogradLineOutNEON(a *byte)
+TEXT ·winogradLineOutNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	FMOVS $4.0, F0
+	VDUP V0.S[0], V0.S4
+	MOVD 0(R0), R11
+	MOVD 8(R0), R12
+	MOVD 16(R0), R13
+	MOVD 24(R0), R14
+	LSL $2, R14
+	MOVD 48(R0), R6
+	ADD R6, R6, R7
+	ADD R6, R7, R8
+	ADD R6, R8, R9
+	ADD R6, R9, R10
+	MOVD 56(R0), R1
+	ADD R1, R1, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R5
+tile:
+	MOVD R14, R15
+vector:
+	FMOVQ (R12), F1
+	WORD $0x3CE16982 // ldr q2, [x12,x1]
+	WORD $0x3CE26983 // ldr q3, [x12,x2]
+	WORD $0x3CE36984 // ldr q4, [x12,x3]
+	WORD $0x3CE46985 // ldr q5, [x12,x4]
+	WORD $0x3CE56986 // ldr q6, [x12,x5]
+	WORD $0x4E23D447 // fadd v7.4s, v2.4s, v3.4s
+	WORD $0x4EA3D448 // fsub v8.4s, v2.4s, v3.4s
+	WORD $0x4E25D489 // fadd v9.4s, v4.4s, v5.4s
+	WORD $0x4EA5D48A // fsub v10.4s, v4.4s, v5.4s
+	WORD $0x4E27D421 // fadd v1.4s, v1.4s, v7.4s
+	WORD $0x4E29D421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ F1, (R11)
+	WORD $0x4E2AD54A // fadd v10.4s, v10.4s, v10.4s
+	WORD $0x4E28D4C6 // fadd v6.4s, v6.4s, v8.4s
+	WORD $0x4E2AD50B // fadd v11.4s, v8.4s, v10.4s
+	WORD $0x3CA6696B // str q11, [x11,x6]
+	VFMLA V0.S4, V9.S4, V7.S4
+	WORD $0x3CA76967 // str q7, [x11,x7]
+	VFMLA V0.S4, V10.S4, V6.S4
+	WORD $0x3CA86966 // str q6, [x11,x8]
+	ADD $16, R11
+	ADD $16, R12
+	SUBS $1, R15
+	BNE vector
+	MOVD 32(R0), R15
+	ADD R15, R11
+	MOVD 40(R0), R15
+	ADD R15, R12
+	SUBS $1, R13
+	BNE tile
+	RET
+
+// func weightGradNEONK1C6B1(a *byte)
+TEXT ·weightGradNEONK1C6B1(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	MOVD 8(R0), R1
+	MOVD 16(R0), R2
+	MOVD 24(R0), R3
+	MOVD 40(R0), R4
+	MOVD 48(R0), R5
+	MOVD 56(R0), R6
+	MOVD 64(R0), R7
+	MOVD 32(R0), R8
+	LSR $2, R8, R9
+	AND $3, R8
+row:
+	MOVD R1, R11
+	ADD $16, R1, R12
+	MOVD R2, R13
+	CBZ R9, rest
+	MOVD R9, R10
+pixels:
+	VLD1.P (R13)(R6), [V24.S4, V25.S4, V26.S4, V27.S4]
+	VLD1.P (R11)(R4), [V28.S4]
+	VLD1.P (R12)(R4), [V29.S2]
+	WORD $0x4F9C1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4FBC1304 // fmla v4.4s, v24.4s, v28.s[1]
+	WORD $0x4F9C1B08 // fmla v8.4s, v24.4s, v28.s[2]
+	WORD $0x4FBC1B0C // fmla v12.4s, v24.4s, v28.s[3]
+	WORD $0x4F9D1310 // fmla v16.4s, v24.4s, v29.s[0]
+	WORD $0x4FBD1314 // fmla v20.4s, v24.4s, v29.s[1]
+	WORD $0x4F9C1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4FBC1325 // fmla v5.4s, v25.4s, v28.s[1]
+	WORD $0x4F9C1B29 // fmla v9.4s, v25.4s, v28.s[2]
+	WORD $0x4FBC1B2D // fmla v13.4s, v25.4s, v28.s[3]
+	WORD $0x4F9D1331 // fmla v17.4s, v25.4s, v29.s[0]
+	WORD $0x4FBD1335 // fmla v21.4s, v25.4s, v29.s[1]
+	WORD $0x4F9C1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4FBC1346 // fmla v6.4s, v26.4s, v28.s[1]
+	WORD $0x4F9C1B4A // fmla v10.4s, v26.4s, v28.s[2]
+	WORD $0x4FBC1B4E // fmla v14.4s, v26.4s, v28.s[3]
+	WORD $0x4F9D1352 // fmla v18.4s, v26.4s, v29.s[0]
+	WORD $0x4FBD1356 // fmla v22.4s, v26.4s, v29.s[1]
+	WORD $0x4F9C1363 // fmla v3.4s, v27.4s, v28.s[0]
+	WORD $0x4FBC1367 // fmla v7.4s, v27.4s, v28.s[1]
+	WORD $0x4F9C1B6B // fmla v11.4s, v27.4s, v28.s[2]
+	WORD $0x4FBC1B6F // fmla v15.4s, v27.4s, v28.s[3]
+	WORD $0x4F9D1373 // fmla v19.4s, v27.4s, v29.s[0]
+	WORD $0x4FBD1377 // fmla v23.4s, v27.4s, v29.s[1]
+	VLD1.P (R13)(R6), [V24.S4, V25.S4, V26.S4, V27.S4]
+	VLD1.P (R11)(R4), [V28.S4]
+	VLD1.P (R12)(R4), [V29.S2]
+	WORD $0x4F9C1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4FBC1304 // fmla v4.4s, v24.4s, v28.s[1]
+	WORD $0x4F9C1B08 // fmla v8.4s, v24.4s, v28.s[2]
+	WORD $0x4FBC1B0C // fmla v12.4s, v24.4s, v28.s[3]
+	WORD $0x4F9D1310 // fmla v16.4s, v24.4s, v29.s[0]
+	WORD $0x4FBD1314 // fmla v20.4s, v24.4s, v29.s[1]
+	WORD $0x4F9C1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4FBC1325 // fmla v5.4s, v25.4s, v28.s[1]
+	WORD $0x4F9C1B29 // fmla v9.4s, v25.4s, v28.s[2]
+	WORD $0x4FBC1B2D // fmla v13.4s, v25.4s, v28.s[3]
+	WORD $0x4F9D1331 // fmla v17.4s, v25.4s, v29.s[0]
+	WORD $0x4FBD1335 // fmla v21.4s, v25.4s, v29.s[1]
+	WORD $0x4F9C1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4FBC1346 // fmla v6.4s, v26.4s, v28.s[1]
+	WORD $0x4F9C1B4A // fmla v10.4s, v26.4s, v28.s[2]
+	WORD $0x4FBC1B4E // fmla v14.4s, v26.4s, v28.s[3]
+	WORD $0x4F9D1352 // fmla v18.4s, v26.4s, v29.s[0]
+	WORD $0x4FBD1356 // fmla v22.4s, v26.4s, v29.s[1]
+	WORD $0x4F9C1363 // fmla v3.4s, v27.4s, v28.s[0]
+	WORD $0x4FBC1367 // fmla v7.4s, v27.4s, v28.s[1]
+	WORD $0x4F9C1B6B // fmla v11.4s, v27.4s, v28.s[2]
+	WORD $0x4FBC1B6F // fmla v15.4s, v27.4s, v28.s[3]
+	WORD $0x4F9D1373 // fmla v19.4s, v27.4s, v29.s[0]
+	WORD $0x4FBD1377 // fmla v23.4s, v27.4s, v29.s[1]
+	VLD1.P (R13)(R6), [V24.S4, V25.S4, V26.S4, V27.S4]
+	VLD1.P (R11)(R4), [V28.S4]
+	VLD1.P (R12)(R4), [V29.S2]
+	WORD $0x4F9C1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4FBC1304 // fmla v4.4s, v24.4s, v28.s[1]
+	WORD $0x4F9C1B08 // fmla v8.4s, v24.4s, v28.s[2]
+	WORD $0x4FBC1B0C // fmla v12.4s, v24.4s, v28.s[3]
+	WORD $0x4F9D1310 // fmla v16.4s, v24.4s, v29.s[0]
+	WORD $0x4FBD1314 // fmla v20.4s, v24.4s, v29.s[1]
+	WORD $0x4F9C1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4FBC1325 // fmla v5.4s, v25.4s, v28.s[1]
+	WORD $0x4F9C1B29 // fmla v9.4s, v25.4s, v28.s[2]
+	WORD $0x4FBC1B2D // fmla v13.4s, v25.4s, v28.s[3]
+	WORD $0x4F9D1331 // fmla v17.4s, v25.4s, v29.s[0]
+	WORD $0x4FBD1335 // fmla v21.4s, v25.4s, v29.s[1]
+	WORD $0x4F9C1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4FBC1346 // fmla v6.4s, v26.4s, v28.s[1]
+	WORD $0x4F9C1B4A // fmla v10.4s, v26.4s, v28.s[2]
+	WORD $0x4FBC1B4E // fmla v14.4s, v26.4s, v28.s[3]
+	WORD $0x4F9D1352 // fmla v18.4s, v26.4s, v29.s[0]
+	WORD $0x4FBD1356 // fmla v22.4s, v26.4s, v29.s[1]
+	WORD $0x4F9C1363 // fmla v3.4s, v27.4s, v28.s[0]
+	WORD $0x4FBC1367 // fmla v7.4s, v27.4s, v28.s[1]
+	WORD $0x4F9C1B6B // fmla v11.4s, v27.4s, v28.s[2]
+	WORD $0x4FBC1B6F // fmla v15.4s, v27.4s, v28.s[3]
+	WORD $0x4F9D1373 // fmla v19.4s, v27.4s, v29.s[0]
+	WORD $0x4FBD1377 // fmla v23.4s, v27.4s, v29.s[1]
+	VLD1.P (R13)(R6), [V24.S4, V25.S4, V26.S4, V27.S4]
+	VLD1.P (R11)(R4), [V28.S4]
+	VLD1.P (R12)(R4), [V29.S2]
+	WORD $0x4F9C1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4FBC1304 // fmla v4.4s, v24.4s, v28.s[1]
+	WORD $0x4F9C1B08 // fmla v8.4s, v24.4s, v28.s[2]
+	WORD $0x4FBC1B0C // fmla v12.4s, v24.4s, v28.s[3]
+	WORD $0x4F9D1310 // fmla v16.4s, v24.4s, v29.s[0]
+	WORD $0x4FBD1314 // fmla v20.4s, v24.4s, v29.s[1]
+	WORD $0x4F9C1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4FBC1325 // fmla v5.4s, v25.4s, v28.s[1]
+	WORD $0x4F9C1B29 // fmla v9.4s, v25.4s, v28.s[2]
+	WORD $0x4FBC1B2D // fmla v13.4s, v25.4s, v28.s[3]
+	WORD $0x4F9D1331 // fmla v17.4s, v25.4s, v29.s[0]
+	WORD $0x4FBD1335 // fmla v21.4s, v25.4s, v29.s[1]
+	WORD $0x4F9C1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4FBC1346 // fmla v6.4s, v26.4s, v28.s[1]
+	WORD $0x4F9C1B4A // fmla v10.4s, v26.4s, v28.s[2]
+	WORD $0x4FBC1B4E // fmla v14.4s, v26.4s, v28.s[3]
+	WORD $0x4F9D1352 // fmla v18.4s, v26.4s, v29.s[0]
+	WORD $0x4FBD1356 // fmla v22.4s, v26.4s, v29.s[1]
+	WORD $0x4F9C1363 // fmla v3.4s, v27.4s, v28.s[0]
+	WORD $0x4FBC1367 // fmla v7.4s, v27.4s, v28.s[1]
+	WORD $0x4F9C1B6B // fmla v11.4s, v27.4s, v28.s[2]
+	WORD $0x4FBC1B6F // fmla v15.4s, v27.4s, v28.s[3]
+	WORD $0x4F9D1373 // fmla v19.4s, v27.4s, v29.s[0]
+	WORD $0x4FBD1377 // fmla v23.4s, v27.4s, v29.s[1]
+	SUBS $1, R10
+	BNE pixels
+rest:
+	CBZ R8, next
+	MOVD R8, R10
+pixel:
+	VLD1.P (R13)(R6), [V24.S4, V25.S4, V26.S4, V27.S4]
+	VLD1.P (R11)(R4), [V28.S4]
+	VLD1.P (R12)(R4), [V29.S2]
+	WORD $0x4F9C1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4FBC1304 // fmla v4.4s, v24.4s, v28.s[1]
+	WORD $0x4F9C1B08 // fmla v8.4s, v24.4s, v28.s[2]
+	WORD $0x4FBC1B0C // fmla v12.4s, v24.4s, v28.s[3]
+	WORD $0x4F9D1310 // fmla v16.4s, v24.4s, v29.s[0]
+	WORD $0x4FBD1314 // fmla v20.4s, v24.4s, v29.s[1]
+	WORD $0x4F9C1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4FBC1325 // fmla v5.4s, v25.4s, v28.s[1]
+	WORD $0x4F9C1B29 // fmla v9.4s, v25.4s, v28.s[2]
+	WORD $0x4FBC1B2D // fmla v13.4s, v25.4s, v28.s[3]
+	WORD $0x4F9D1331 // fmla v17.4s, v25.4s, v29.s[0]
+	WORD $0x4FBD1335 // fmla v21.4s, v25.4s, v29.s[1]
+	WORD $0x4F9C1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4FBC1346 // fmla v6.4s, v26.4s, v28.s[1]
+	WORD $0x4F9C1B4A // fmla v10.4s, v26.4s, v28.s[2]
+	WORD $0x4FBC1B4E // fmla v14.4s, v26.4s, v28.s[3]
+	WORD $0x4F9D1352 // fmla v18.4s, v26.4s, v29.s[0]
+	WORD $0x4FBD1356 // fmla v22.4s, v26.4s, v29.s[1]
+	WORD $0x4F9C1363 // fmla v3.4s, v27.4s, v28.s[0]
+	WORD $0x4FBC1367 // fmla v7.4s, v27.4s, v28.s[1]
+	WORD $0x4F9C1B6B // fmla v11.4s, v27.4s, v28.s[2]
+	WORD $0x4FBC1B6F // fmla v15.4s, v27.4s, v28.s[3]
+	WORD $0x4F9D1373 // fmla v19.4s, v27.4s, v29.s[0]
+	WORD $0x4FBD1377 // fmla v23.4s, v27.4s, v29.s[1]
+	SUBS $1, R10
+	BNE pixel
+next:
+	ADD R5, R1
+	ADD R7, R2
+	SUBS $1, R3
+	BNE row
+	MOVD 0(R0), R14
+	MOVD 88(R0), R15
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4E39D421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4E3AD442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4E3BD463 // fadd v3.4s, v3.4s, v27.4s
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R14)(R15)
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4E39D4A5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4E3AD4C6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4E3BD4E7 // fadd v7.4s, v7.4s, v27.4s
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R14)(R15)
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4E39D529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4E3AD54A // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4E3BD56B // fadd v11.4s, v11.4s, v27.4s
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R14)(R15)
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D58C // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4E39D5AD // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4E3AD5CE // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4E3BD5EF // fadd v15.4s, v15.4s, v27.4s
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R14)(R15)
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4E39D631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4E3AD652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4E3BD673 // fadd v19.4s, v19.4s, v27.4s
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R14)(R15)
+	VLD1 (R14), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4E38D694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4E39D6B5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4E3AD6D6 // fadd v22.4s, v22.4s, v26.4s
+	WORD $0x4E3BD6F7 // fadd v23.4s, v23.4s, v27.4s
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R14)(R15)
+	RET
+
 // func weightGradNEONK1C4B1(a *byte)
 TEXT ·weightGradNEONK1C4B1(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
@@ -2358,18 +2677,18 @@ TEXT ·weightGradNEONK1C4B1(SB), NOSPLIT, $0-8
 	MOVD 48(R0), R5
 	MOVD 56(R0), R6
 	MOVD 64(R0), R7
-	MOVD 72(R0), R8
-	MOVD 32(R0), R9
-	LSR $2, R9, R10
-	AND $3, R9
+	MOVD 32(R0), R8
+	LSR $2, R8, R9
+	AND $3, R8
 row:
-	MOVD R1, R12
+	MOVD R1, R11
+	ADD $16, R1, R12
 	MOVD R2, R13
-	CBZ R10, rest
-	MOVD R10, R11
+	CBZ R9, rest
+	MOVD R9, R10
 pixels:
 	VLD1.P (R13)(R6), [V16.S4, V17.S4, V18.S4, V19.S4]
-	VLD1.P (R12)(R4), [V20.S4]
+	VLD1.P (R11)(R4), [V20.S4]
 	WORD $0x4F941200 // fmla v0.4s, v16.4s, v20.s[0]
 	WORD $0x4FB41204 // fmla v4.4s, v16.4s, v20.s[1]
 	WORD $0x4F941A08 // fmla v8.4s, v16.4s, v20.s[2]
@@ -2387,7 +2706,7 @@ pixels:
 	WORD $0x4F941A6B // fmla v11.4s, v19.4s, v20.s[2]
 	WORD $0x4FB41A6F // fmla v15.4s, v19.4s, v20.s[3]
 	VLD1.P (R13)(R6), [V21.S4, V22.S4, V23.S4, V24.S4]
-	VLD1.P (R12)(R4), [V25.S4]
+	VLD1.P (R11)(R4), [V25.S4]
 	WORD $0x4F9912A0 // fmla v0.4s, v21.4s, v25.s[0]
 	WORD $0x4FB912A4 // fmla v4.4s, v21.4s, v25.s[1]
 	WORD $0x4F991AA8 // fmla v8.4s, v21.4s, v25.s[2]
@@ -2405,7 +2724,7 @@ pixels:
 	WORD $0x4F991B0B // fmla v11.4s, v24.4s, v25.s[2]
 	WORD $0x4FB91B0F // fmla v15.4s, v24.4s, v25.s[3]
 	VLD1.P (R13)(R6), [V16.S4, V17.S4, V18.S4, V19.S4]
-	VLD1.P (R12)(R4), [V20.S4]
+	VLD1.P (R11)(R4), [V20.S4]
 	WORD $0x4F941200 // fmla v0.4s, v16.4s, v20.s[0]
 	WORD $0x4FB41204 // fmla v4.4s, v16.4s, v20.s[1]
 	WORD $0x4F941A08 // fmla v8.4s, v16.4s, v20.s[2]
@@ -2423,7 +2742,7 @@ pixels:
 	WORD $0x4F941A6B // fmla v11.4s, v19.4s, v20.s[2]
 	WORD $0x4FB41A6F // fmla v15.4s, v19.4s, v20.s[3]
 	VLD1.P (R13)(R6), [V21.S4, V22.S4, V23.S4, V24.S4]
-	VLD1.P (R12)(R4), [V25.S4]
+	VLD1.P (R11)(R4), [V25.S4]
 	WORD $0x4F9912A0 // fmla v0.4s, v21.4s, v25.s[0]
 	WORD $0x4FB912A4 // fmla v4.4s, v21.4s, v25.s[1]
 	WORD $0x4F991AA8 // fmla v8.4s, v21.4s, v25.s[2]
@@ -2440,14 +2759,14 @@ pixels:
 	WORD $0x4FB91307 // fmla v7.4s, v24.4s, v25.s[1]
 	WORD $0x4F991B0B // fmla v11.4s, v24.4s, v25.s[2]
 	WORD $0x4FB91B0F // fmla v15.4s, v24.4s, v25.s[3]
-	SUBS $1, R11
+	SUBS $1, R10
 	BNE pixels
 rest:
-	CBZ R9, next
-	MOVD R9, R11
+	CBZ R8, next
+	MOVD R8, R10
 pixel:
 	VLD1.P (R13)(R6), [V16.S4, V17.S4, V18.S4, V19.S4]
-	VLD1.P (R12)(R4), [V20.S4]
+	VLD1.P (R11)(R4), [V20.S4]
 	WORD $0x4F941200 // fmla v0.4s, v16.4s, v20.s[0]
 	WORD $0x4FB41204 // fmla v4.4s, v16.4s, v20.s[1]
 	WORD $0x4F941A08 // fmla v8.4s, v16.4s, v20.s[2]
@@ -2464,7 +2783,7 @@ pixel:
 	WORD $0x4FB41267 // fmla v7.4s, v19.4s, v20.s[1]
 	WORD $0x4F941A6B // fmla v11.4s, v19.4s, v20.s[2]
 	WORD $0x4FB41A6F // fmla v15.4s, v19.4s, v20.s[3]
-	SUBS $1, R11
+	SUBS $1, R10
 	BNE pixel
 next:
 	ADD R5, R1
@@ -2472,267 +2791,31 @@ next:
 	SUBS $1, R3
 	BNE row
 	MOVD 0(R0), R14
-	MOVD 80(R0), R15
-	MOVD 88(R0), R19
-	MOVD R14, R20
-	VLD1 (R20), [V16.S4, V17.S4, V18.S4, V19.S4]
+	MOVD 88(R0), R15
+	VLD1 (R14), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4E30D400 // fadd v0.4s, v0.4s, v16.4s
 	WORD $0x4E31D421 // fadd v1.4s, v1.4s, v17.4s
 	WORD $0x4E32D442 // fadd v2.4s, v2.4s, v18.4s
 	WORD $0x4E33D463 // fadd v3.4s, v3.4s, v19.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R20)(R19)
-	VLD1 (R20), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R14)(R15)
+	VLD1 (R14), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4E30D484 // fadd v4.4s, v4.4s, v16.4s
 	WORD $0x4E31D4A5 // fadd v5.4s, v5.4s, v17.4s
 	WORD $0x4E32D4C6 // fadd v6.4s, v6.4s, v18.4s
 	WORD $0x4E33D4E7 // fadd v7.4s, v7.4s, v19.4s
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R20)(R19)
-	VLD1 (R20), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R14)(R15)
+	VLD1 (R14), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4E30D508 // fadd v8.4s, v8.4s, v16.4s
 	WORD $0x4E31D529 // fadd v9.4s, v9.4s, v17.4s
 	WORD $0x4E32D54A // fadd v10.4s, v10.4s, v18.4s
 	WORD $0x4E33D56B // fadd v11.4s, v11.4s, v19.4s
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R20)(R19)
-	VLD1 (R20), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R14)(R15)
+	VLD1 (R14), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4E30D58C // fadd v12.4s, v12.4s, v16.4s
 	WORD $0x4E31D5AD // fadd v13.4s, v13.4s, v17.4s
 	WORD $0x4E32D5CE // fadd v14.4s, v14.4s, v18.4s
 	WORD $0x4E33D5EF // fadd v15.4s, v15.4s, v19.4s
-	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R20)(R19)
-	RET
-
-// func weightGradNEONK3C1B1(a *byte)
-TEXT ·weightGradNEONK3C1B1(SB), NOSPLIT, $0-8
-	MOVD a+0(FP), R0
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	MOVD 8(R0), R1
-	MOVD 16(R0), R2
-	MOVD 24(R0), R3
-	MOVD 40(R0), R4
-	MOVD 48(R0), R5
-	MOVD 56(R0), R6
-	MOVD 64(R0), R7
-	MOVD 72(R0), R8
-	MOVD 32(R0), R9
-	LSR $2, R9, R10
-	AND $3, R9
-row:
-	MOVD R1, R12
-	ADD R8, R12, R13
-	ADD R8, R13, R14
-	MOVD R2, R15
-	CBZ R10, rest
-	MOVD R10, R11
-pixels:
-	VLD1.P (R15)(R6), [V12.S4, V13.S4, V14.S4, V15.S4]
-	VLD1R.P (R12)(R4), [V16.S4]
-	VLD1R.P (R13)(R4), [V17.S4]
-	VLD1R.P (R14)(R4), [V18.S4]
-	WORD $0x4F901180 // fmla v0.4s, v12.4s, v16.s[0]
-	WORD $0x4F911184 // fmla v4.4s, v12.4s, v17.s[0]
-	WORD $0x4F921188 // fmla v8.4s, v12.4s, v18.s[0]
-	WORD $0x4F9011A1 // fmla v1.4s, v13.4s, v16.s[0]
-	WORD $0x4F9111A5 // fmla v5.4s, v13.4s, v17.s[0]
-	WORD $0x4F9211A9 // fmla v9.4s, v13.4s, v18.s[0]
-	WORD $0x4F9011C2 // fmla v2.4s, v14.4s, v16.s[0]
-	WORD $0x4F9111C6 // fmla v6.4s, v14.4s, v17.s[0]
-	WORD $0x4F9211CA // fmla v10.4s, v14.4s, v18.s[0]
-	WORD $0x4F9011E3 // fmla v3.4s, v15.4s, v16.s[0]
-	WORD $0x4F9111E7 // fmla v7.4s, v15.4s, v17.s[0]
-	WORD $0x4F9211EB // fmla v11.4s, v15.4s, v18.s[0]
-	VLD1.P (R15)(R6), [V19.S4, V20.S4, V21.S4, V22.S4]
-	VLD1R.P (R12)(R4), [V23.S4]
-	VLD1R.P (R13)(R4), [V24.S4]
-	VLD1R.P (R14)(R4), [V25.S4]
-	WORD $0x4F971260 // fmla v0.4s, v19.4s, v23.s[0]
-	WORD $0x4F981264 // fmla v4.4s, v19.4s, v24.s[0]
-	WORD $0x4F991268 // fmla v8.4s, v19.4s, v25.s[0]
-	WORD $0x4F971281 // fmla v1.4s, v20.4s, v23.s[0]
-	WORD $0x4F981285 // fmla v5.4s, v20.4s, v24.s[0]
-	WORD $0x4F991289 // fmla v9.4s, v20.4s, v25.s[0]
-	WORD $0x4F9712A2 // fmla v2.4s, v21.4s, v23.s[0]
-	WORD $0x4F9812A6 // fmla v6.4s, v21.4s, v24.s[0]
-	WORD $0x4F9912AA // fmla v10.4s, v21.4s, v25.s[0]
-	WORD $0x4F9712C3 // fmla v3.4s, v22.4s, v23.s[0]
-	WORD $0x4F9812C7 // fmla v7.4s, v22.4s, v24.s[0]
-	WORD $0x4F9912CB // fmla v11.4s, v22.4s, v25.s[0]
-	VLD1.P (R15)(R6), [V12.S4, V13.S4, V14.S4, V15.S4]
-	VLD1R.P (R12)(R4), [V16.S4]
-	VLD1R.P (R13)(R4), [V17.S4]
-	VLD1R.P (R14)(R4), [V18.S4]
-	WORD $0x4F901180 // fmla v0.4s, v12.4s, v16.s[0]
-	WORD $0x4F911184 // fmla v4.4s, v12.4s, v17.s[0]
-	WORD $0x4F921188 // fmla v8.4s, v12.4s, v18.s[0]
-	WORD $0x4F9011A1 // fmla v1.4s, v13.4s, v16.s[0]
-	WORD $0x4F9111A5 // fmla v5.4s, v13.4s, v17.s[0]
-	WORD $0x4F9211A9 // fmla v9.4s, v13.4s, v18.s[0]
-	WORD $0x4F9011C2 // fmla v2.4s, v14.4s, v16.s[0]
-	WORD $0x4F9111C6 // fmla v6.4s, v14.4s, v17.s[0]
-	WORD $0x4F9211CA // fmla v10.4s, v14.4s, v18.s[0]
-	WORD $0x4F9011E3 // fmla v3.4s, v15.4s, v16.s[0]
-	WORD $0x4F9111E7 // fmla v7.4s, v15.4s, v17.s[0]
-	WORD $0x4F9211EB // fmla v11.4s, v15.4s, v18.s[0]
-	VLD1.P (R15)(R6), [V19.S4, V20.S4, V21.S4, V22.S4]
-	VLD1R.P (R12)(R4), [V23.S4]
-	VLD1R.P (R13)(R4), [V24.S4]
-	VLD1R.P (R14)(R4), [V25.S4]
-	WORD $0x4F971260 // fmla v0.4s, v19.4s, v23.s[0]
-	WORD $0x4F981264 // fmla v4.4s, v19.4s, v24.s[0]
-	WORD $0x4F991268 // fmla v8.4s, v19.4s, v25.s[0]
-	WORD $0x4F971281 // fmla v1.4s, v20.4s, v23.s[0]
-	WORD $0x4F981285 // fmla v5.4s, v20.4s, v24.s[0]
-	WORD $0x4F991289 // fmla v9.4s, v20.4s, v25.s[0]
-	WORD $0x4F9712A2 // fmla v2.4s, v21.4s, v23.s[0]
-	WORD $0x4F9812A6 // fmla v6.4s, v21.4s, v24.s[0]
-	WORD $0x4F9912AA // fmla v10.4s, v21.4s, v25.s[0]
-	WORD $0x4F9712C3 // fmla v3.4s, v22.4s, v23.s[0]
-	WORD $0x4F9812C7 // fmla v7.4s, v22.4s, v24.s[0]
-	WORD $0x4F9912CB // fmla v11.4s, v22.4s, v25.s[0]
-	SUBS $1, R11
-	BNE pixels
-rest:
-	CBZ R9, next
-	MOVD R9, R11
-pixel:
-	VLD1.P (R15)(R6), [V12.S4, V13.S4, V14.S4, V15.S4]
-	VLD1R.P (R12)(R4), [V16.S4]
-	VLD1R.P (R13)(R4), [V17.S4]
-	VLD1R.P (R14)(R4), [V18.S4]
-	WORD $0x4F901180 // fmla v0.4s, v12.4s, v16.s[0]
-	WORD $0x4F911184 // fmla v4.4s, v12.4s, v17.s[0]
-	WORD $0x4F921188 // fmla v8.4s, v12.4s, v18.s[0]
-	WORD $0x4F9011A1 // fmla v1.4s, v13.4s, v16.s[0]
-	WORD $0x4F9111A5 // fmla v5.4s, v13.4s, v17.s[0]
-	WORD $0x4F9211A9 // fmla v9.4s, v13.4s, v18.s[0]
-	WORD $0x4F9011C2 // fmla v2.4s, v14.4s, v16.s[0]
-	WORD $0x4F9111C6 // fmla v6.4s, v14.4s, v17.s[0]
-	WORD $0x4F9211CA // fmla v10.4s, v14.4s, v18.s[0]
-	WORD $0x4F9011E3 // fmla v3.4s, v15.4s, v16.s[0]
-	WORD $0x4F9111E7 // fmla v7.4s, v15.4s, v17.s[0]
-	WORD $0x4F9211EB // fmla v11.4s, v15.4s, v18.s[0]
-	SUBS $1, R11
-	BNE pixel
-next:
-	ADD R5, R1
-	ADD R7, R2
-	SUBS $1, R3
-	BNE row
-	MOVD 0(R0), R19
-	MOVD 80(R0), R20
-	MOVD 88(R0), R21
-	MOVD R19, R22
-	VLD1 (R22), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4E2CD400 // fadd v0.4s, v0.4s, v12.4s
-	WORD $0x4E2DD421 // fadd v1.4s, v1.4s, v13.4s
-	WORD $0x4E2ED442 // fadd v2.4s, v2.4s, v14.4s
-	WORD $0x4E2FD463 // fadd v3.4s, v3.4s, v15.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R22)(R21)
-	ADD R20, R19
-	MOVD R19, R22
-	VLD1 (R22), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4E2CD484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4E2DD4A5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4E2ED4C6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4E2FD4E7 // fadd v7.4s, v7.4s, v15.4s
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R22)(R21)
-	ADD R20, R19
-	MOVD R19, R22
-	VLD1 (R22), [V12.S4, V13.S4, V14.S4, V15.S4]
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x4E2ED54A // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x4E2FD56B // fadd v11.4s, v11.4s, v15.4s
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R22)(R21)
-	RET
-
-// func weightGradNEONK1C1B1(a *byte)
-TEXT ·weightGradNEONK1C1B1(SB), NOSPLIT, $0-8
-	MOVD a+0(FP), R0
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	MOVD 8(R0), R1
-	MOVD 16(R0), R2
-	MOVD 24(R0), R3
-	MOVD 40(R0), R4
-	MOVD 48(R0), R5
-	MOVD 56(R0), R6
-	MOVD 64(R0), R7
-	MOVD 72(R0), R8
-	MOVD 32(R0), R9
-	LSR $2, R9, R10
-	AND $3, R9
-row:
-	MOVD R1, R12
-	MOVD R2, R13
-	CBZ R10, rest
-	MOVD R10, R11
-pixels:
-	VLD1.P (R13)(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
-	VLD1R.P (R12)(R4), [V8.S4]
-	WORD $0x4F881080 // fmla v0.4s, v4.4s, v8.s[0]
-	WORD $0x4F8810A1 // fmla v1.4s, v5.4s, v8.s[0]
-	WORD $0x4F8810C2 // fmla v2.4s, v6.4s, v8.s[0]
-	WORD $0x4F8810E3 // fmla v3.4s, v7.4s, v8.s[0]
-	VLD1.P (R13)(R6), [V9.S4, V10.S4, V11.S4, V12.S4]
-	VLD1R.P (R12)(R4), [V13.S4]
-	WORD $0x4F8D1120 // fmla v0.4s, v9.4s, v13.s[0]
-	WORD $0x4F8D1141 // fmla v1.4s, v10.4s, v13.s[0]
-	WORD $0x4F8D1162 // fmla v2.4s, v11.4s, v13.s[0]
-	WORD $0x4F8D1183 // fmla v3.4s, v12.4s, v13.s[0]
-	VLD1.P (R13)(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
-	VLD1R.P (R12)(R4), [V8.S4]
-	WORD $0x4F881080 // fmla v0.4s, v4.4s, v8.s[0]
-	WORD $0x4F8810A1 // fmla v1.4s, v5.4s, v8.s[0]
-	WORD $0x4F8810C2 // fmla v2.4s, v6.4s, v8.s[0]
-	WORD $0x4F8810E3 // fmla v3.4s, v7.4s, v8.s[0]
-	VLD1.P (R13)(R6), [V9.S4, V10.S4, V11.S4, V12.S4]
-	VLD1R.P (R12)(R4), [V13.S4]
-	WORD $0x4F8D1120 // fmla v0.4s, v9.4s, v13.s[0]
-	WORD $0x4F8D1141 // fmla v1.4s, v10.4s, v13.s[0]
-	WORD $0x4F8D1162 // fmla v2.4s, v11.4s, v13.s[0]
-	WORD $0x4F8D1183 // fmla v3.4s, v12.4s, v13.s[0]
-	SUBS $1, R11
-	BNE pixels
-rest:
-	CBZ R9, next
-	MOVD R9, R11
-pixel:
-	VLD1.P (R13)(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
-	VLD1R.P (R12)(R4), [V8.S4]
-	WORD $0x4F881080 // fmla v0.4s, v4.4s, v8.s[0]
-	WORD $0x4F8810A1 // fmla v1.4s, v5.4s, v8.s[0]
-	WORD $0x4F8810C2 // fmla v2.4s, v6.4s, v8.s[0]
-	WORD $0x4F8810E3 // fmla v3.4s, v7.4s, v8.s[0]
-	SUBS $1, R11
-	BNE pixel
-next:
-	ADD R5, R1
-	ADD R7, R2
-	SUBS $1, R3
-	BNE row
-	MOVD 0(R0), R14
-	MOVD 80(R0), R15
-	MOVD 88(R0), R19
-	MOVD R14, R20
-	VLD1 (R20), [V4.S4, V5.S4, V6.S4, V7.S4]
-	WORD $0x4E24D400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4E25D421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4E26D442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4E27D463 // fadd v3.4s, v3.4s, v7.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R20)(R19)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R14)(R15)
 	RET
 
 // func affineNEON(a *byte)

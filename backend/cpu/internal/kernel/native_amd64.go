@@ -37,6 +37,7 @@ var avx512Set = Set{
 	},
 	Winograd:      true,
 	winogradInput: winogradInputAVX512, winogradGrad: winogradGradAVX512, winogradOutput: winogradOutputAVX512,
+	winogradLineIn: winogradLineInAVX512, winogradLineOut: winogradLineOutAVX512,
 
 	affine:     affineAVX512,
 	affineRelu: affineReluAVX512,
@@ -73,6 +74,7 @@ var avx2Set = Set{
 	},
 	Winograd:      true,
 	winogradInput: winogradInputAVX2, winogradGrad: winogradGradAVX2, winogradOutput: winogradOutputAVX2,
+	winogradLineIn: winogradLineInAVX2, winogradLineOut: winogradLineOutAVX2,
 
 	affine:     affineAVX2,
 	affineRelu: affineReluAVX2,

@@ -12,7 +12,7 @@ type raw = func(a *byte)
 // Set is one instruction set's kernels.
 type Set struct {
 	Name string
-	// conv[b][p] computes p pixels of 16·b channels.
+	// conv[b][p] computes p pixels of 16·b channels. Where there is none for one pixel, that for two computes it twice.
 	conv [3][]raw
 	tile []Tile
 	// product[b][r] multiplies r rows with 16·b columns.
@@ -21,6 +21,7 @@ type Set struct {
 	// Winograd says whether convolutions are faster through the transforms and Product.
 	Winograd                                    bool
 	winogradInput, winogradGrad, winogradOutput raw
+	winogradLineIn, winogradLineOut             raw
 
 	affine, affineRelu, affine2, affine2Add, affineMask raw
 	sum, sumSquares, gradSums                           raw
@@ -78,6 +79,9 @@ func (s *Set) Conv(a *ConvArgs, blocks, pixels int) {
 	ks := s.conv[blocks]
 	for pixels > 0 {
 		p := part(pixels, len(ks)-1)
+		if p == 1 && ks[1] == nil { // the only pixel: part leaves no thin one
+			p, pixels, a.InPix, a.OutPix = 2, 2, 0, 0
+		}
 		ks[p]((*byte)(unsafe.Pointer(a)))
 		if pixels -= p; pixels == 0 {
 			return // a pointer past the end must not outlive the call: the collector would follow it
@@ -95,6 +99,9 @@ func (s *Set) Product(a *ProductArgs, blocks, rows, inPosition, outPosition int)
 	out, in, w := a.Out, a.In, a.Weight
 	for first := 0; first < rows; {
 		r := part(rows-first, most)
+		if r == 1 && ks[1] == nil {
+			r, a.InRow, a.OutRow = 2, 0, 0
+		}
 		a.Out, a.In, a.Weight = unsafe.Add(out, first*a.OutRow), unsafe.Add(in, first*a.InRow), w
 		a.InNext, a.OutNext = inPosition-4*a.Channels, outPosition-(r-1)*a.OutRow
 		ks[r]((*byte)(unsafe.Pointer(a)))
@@ -111,6 +118,12 @@ func (s *Set) WinogradGrad(a *WinogradArgs) { s.winogradGrad((*byte)(unsafe.Poin
 // WinogradOutput transforms positions to 2×2 pixels.
 func (s *Set) WinogradOutput(a *WinogradArgs) { s.winogradOutput((*byte)(unsafe.Pointer(a))) }
 
+// WinogradLineIn transforms six values to six positions of F(4, 3).
+func (s *Set) WinogradLineIn(a *LineArgs) { s.winogradLineIn((*byte)(unsafe.Pointer(a))) }
+
+// WinogradLineOut transforms six positions of F(4, 3) to four values.
+func (s *Set) WinogradLineOut(a *LineArgs) { s.winogradLineOut((*byte)(unsafe.Pointer(a))) }
+
 // Blocks returns the widest channel block (in units of 16 channels) for channels, a multiple of 16.
 func (s *Set) Blocks(channels int) int {
 	if channels >= 32 && len(s.conv[2]) > 1 {
@@ -119,7 +132,7 @@ func (s *Set) Blocks(channels int) int {
 	return 1
 }
 
-// Tiles lists the shapes that the weight gradient is computed in; {1,1,1} is among them.
+// Tiles lists the shapes that the weight gradient is computed in. The smallest is of one kernel column and one block.
 func (s *Set) Tiles() []Tile { return s.tile }
 
 func call(f raw, a *Args) {

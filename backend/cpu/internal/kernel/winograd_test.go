@@ -66,15 +66,42 @@ func TestTransformsAgreeWithGeneric(t *testing.T) {
 	}
 }
 
+func TestLinesAgreeWithGeneric(t *testing.T) {
+	for _, s := range Sets() {
+		r := rand.New(rand.NewPCG(17, 18))
+		for range 50 {
+			tiles, groups, apart := 1+r.IntN(9), 1+r.IntN(4), r.IntN(3)*16
+			from, to := floats(r, 6*(tiles*16*groups+apart)), floats(r, 6*(tiles*16*groups*2+apart))
+			for name, of := range map[string]func(*Set) raw{
+				"in":  func(s *Set) raw { return s.winogradLineIn },
+				"out": func(s *Set) raw { return s.winogradLineOut },
+			} {
+				run := func(f raw) []float32 {
+					dst := append([]float32(nil), to...)
+					f((*byte)(unsafe.Pointer(&LineArgs{
+						Dst: ptr(dst, 0), Src: ptr(from, 0), Tiles: tiles, Groups: groups, DstNext: 64 * groups,
+						DstStep: 4 * (tiles*16*groups*2 + apart), SrcStep: 4 * (tiles*16*groups + apart),
+					})))
+					return dst
+				}
+				near(t, s.Name+" line "+name, run(of(s)), run(of(&generic)), 1e-5)
+			}
+		}
+	}
+}
+
 func TestWinogradOffsets(t *testing.T) {
 	var w WinogradArgs
 	var p ProductArgs
+	var l LineArgs
 	for _, o := range []struct {
 		name      string
 		got, want uintptr
 	}{
 		{"WinogradArgs.PixelsNext", unsafe.Offsetof(w.PixelsNext), 32},
 		{"WinogradArgs.Position", unsafe.Offsetof(w.Position), 64},
+		{"LineArgs.SrcNext", unsafe.Offsetof(l.SrcNext), 40},
+		{"LineArgs.DstStep", unsafe.Offsetof(l.DstStep), 48},
 		{"ProductArgs.Positions", unsafe.Offsetof(p.Positions), 24},
 		{"ProductArgs.OutNext", unsafe.Offsetof(p.OutNext), 72},
 	} {

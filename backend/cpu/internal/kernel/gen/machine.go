@@ -23,3 +23,11 @@ type tile[V any] interface {
 	setPosition(v V, col int)
 	nextRow() // of positions
 }
+
+// line is a tile's values in one direction, before and after a one-dimensional transform.
+type line[V any] interface {
+	machine[V]
+	value(i int) V // in a register of its own
+	set(v V, i int)
+	four() V // 4 in every element
+}

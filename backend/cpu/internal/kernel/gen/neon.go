@@ -205,7 +205,7 @@ func neonKernels() (text, stubs string) {
 	}
 	n.winograd()
 	for _, t := range n.weightGradTiles() {
-		n.weightGrad(t[0], t[1])
+		n.weightGrad(t[1])
 	}
 	n.channelKernels()
 	n.flatKernels()

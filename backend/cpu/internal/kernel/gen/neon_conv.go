@@ -21,11 +21,15 @@ type rowLoop struct {
 	w, weightRow, remainder string   // the weights, from a row of them to the next, and so less 32 bytes
 }
 
-// rowLoop prepares it: before sums are pinned, and with 8 channels at a time where registers allow.
+// rowLoop prepares it: before sums are pinned, and with 8 channels at a time where registers allow. Two rows take 16,
+// or the loop's end would weigh too much.
 func (n *neon) rowLoop(a string, rows, channels, weightRow int) *rowLoop {
 	l := &rowLoop{step: 4, whole: n.gp(), rest: n.gp(), count: n.gp(), x: n.gps(rows), w: n.gp(), weightRow: n.field(a, weightRow)}
 	shift := 2
-	if rows*(channelBlock+2)+channelBlock <= n.regs {
+	switch {
+	case rows == 2:
+		l.step, shift = 16, 4
+	case rows*(channelBlock+2)+channelBlock <= n.regs:
 		l.step, shift = 8, 3
 	}
 	n.line("MOVD %d(%s), %s", channels, a, l.rest)
@@ -65,10 +69,11 @@ func (n *neon) multiply(acc [][]vec, l *rowLoop) {
 	w := n.pin(min(n.regs-n.pinned, 2*channelBlock) / wide * wide)
 	n.label("channels")
 	for p, x := range l.x {
-		if l.step == 8 {
-			n.line("FLDPQ.P 32(%s), (F%d, F%d)", x, n.at(lanes[p][0]), n.at(lanes[p][1]))
-		} else {
+		if l.step == 4 {
 			n.line("FMOVQ.P 16(%s), F%d", x, n.at(lanes[p][0]))
+		}
+		for i := 0; i+1 < len(lanes[p]); i += 2 {
+			n.line("FLDPQ.P 32(%s), (F%d, F%d)", x, n.at(lanes[p][i]), n.at(lanes[p][i+1]))
 		}
 	}
 	turn := 0
@@ -176,46 +181,46 @@ func (n *neon) product(rows int) {
 	n.line("RET")
 }
 
-// weightGrad adds to a tile of the weight gradient: for every pixel, cols×channels inputs (1 or 4 channels) times a
-// row of 16 output gradients. See WeightGradArgs for the offsets.
-func (n *neon) weightGrad(cols, channels int) {
-	a := n.start(n.weightGradName(cols, channels, 1))
-	acc := n.sums(cols * channels)
+// weightGrad adds to a tile of the weight gradient: for every pixel, 4 or 6 channels of its input times a row of 16
+// output gradients. See WeightGradArgs for the offsets.
+func (n *neon) weightGrad(channels int) {
+	a := n.start(n.weightGradName(1, channels, 1))
+	acc := n.sums(channels)
 	for i := range acc {
 		n.clear(acc[i])
 	}
 	x0, dy0, rows := n.field(a, 8), n.field(a, 16), n.field(a, 24)
-	xPix, xRow, dyPix, dyRow, xCol := n.field(a, 40), n.field(a, 48), n.field(a, 56), n.field(a, 64), n.field(a, 72)
+	xPix, xRow, dyPix, dyRow := n.field(a, 40), n.field(a, 48), n.field(a, 56), n.field(a, 64)
 	const step = 4
-	rest, whole, count, x, dy := n.field(a, 32), n.gp(), n.gp(), n.gps(cols), n.gp()
+	rest, whole, count, x, more, dy := n.field(a, 32), n.gp(), n.gp(), n.gp(), n.gp(), n.gp()
 	n.line("LSR $2, %s, %s", rest, whole)
 	n.line("AND $%d, %s", step-1, rest)
 	pinned := n.pinned
+	vectors := (channels + 3) / 4
 	pixels := func(many int) {
-		sets := (n.regs - pinned) / (channelBlock + cols)
-		dv, lanes := make([][]vec, min(sets, 2)), make([][]vec, min(sets, 2))
+		sets := min(2, (n.regs-pinned)/(channelBlock+vectors))
+		dv, lanes := make([][]vec, sets), make([][]vec, sets)
 		for i := range dv {
-			dv[i], lanes[i] = n.pin(channelBlock), n.pin(cols)
+			dv[i], lanes[i] = n.pin(channelBlock), n.pin(vectors)
 		}
 		for i := range many {
-			d, xs := dv[i%len(dv)], lanes[i%len(dv)]
+			d, xs := dv[i%sets], lanes[i%sets]
 			n.line("VLD1.P (%s)(%s), %s", dy, dyPix, n.list(d, "S4"))
-			for k := range cols {
-				load := map[int]string{1: "VLD1R.P", 4: "VLD1.P"}[channels]
-				n.line("%s (%s)(%s), %s", load, x[k], xPix, n.list(xs[k:k+1], "S4"))
+			n.line("VLD1.P (%s)(%s), %s", x, xPix, n.list(xs[:1], "S4"))
+			if channels == 6 {
+				n.line("VLD1.P (%s)(%s), %s", more, xPix, n.list(xs[1:], "S2"))
 			}
 			for j := range d {
-				for k := range cols {
-					for c := range channels {
-						n.fmaLane(d[j], xs[k], c, acc[k*channels+c][j])
-					}
+				for c := range channels {
+					n.fmaLane(d[j], xs[c/4], c%4, acc[c][j])
 				}
 			}
 		}
 		n.unpin(pinned)
 	}
 	n.label("row")
-	n.pointers(x, x0, xCol)
+	n.line("MOVD %s, %s", x0, x)
+	n.line("ADD $16, %s, %s", x0, more)
 	n.line("MOVD %s, %s", dy0, dy)
 	n.line("CBZ %s, rest", whole)
 	n.line("MOVD %s, %s", whole, count)
@@ -232,26 +237,20 @@ func (n *neon) weightGrad(cols, channels int) {
 	n.line("ADD %s, %s", xRow, x0)
 	n.line("ADD %s, %s", dyRow, dy0)
 	n.repeat(rows, "row")
-	n.addSums(a, acc, cols, channels)
+	n.addSums(a, acc)
 	n.line("RET")
 }
 
 // addSums adds a tile's sums to the gradient.
-func (n *neon) addSums(a string, acc [][]vec, cols, channels int) {
-	dw, dwCol, dwInput, cur := n.field(a, 0), n.field(a, 80), n.field(a, 88), n.gp()
-	for k := range cols {
-		n.line("MOVD %s, %s", dw, cur)
-		for c := range channels {
-			was, sum := n.pin(channelBlock), acc[k*channels+c]
-			n.line("VLD1 (%s), %s", cur, n.list(was, "S4"))
-			for i := range was {
-				n.addTo(was[i], sum[i])
-			}
-			n.line("VST1.P %s, (%s)(%s)", n.list(sum, "S4"), cur, dwInput)
-			n.unpin(n.pinned - channelBlock)
+func (n *neon) addSums(a string, acc [][]vec) {
+	dw, dwInput := n.field(a, 0), n.field(a, 88)
+	for _, sum := range acc {
+		was := n.pin(channelBlock)
+		n.line("VLD1 (%s), %s", dw, n.list(was, "S4"))
+		for i := range was {
+			n.addTo(was[i], sum[i])
 		}
-		if k+1 < cols {
-			n.line("ADD %s, %s", dwCol, dw)
-		}
+		n.line("VST1.P %s, (%s)(%s)", n.list(sum, "S4"), dw, dwInput)
+		n.unpin(n.pinned - channelBlock)
 	}
 }

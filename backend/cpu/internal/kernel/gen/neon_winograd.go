@@ -65,6 +65,8 @@ func (n *neon) winograd() {
 	n.transform("winogradInput", 4, true, winogradInput[vec])
 	n.transform("winogradGrad", 2, true, winogradGrad[vec])
 	n.transform("winogradOutput", 2, false, winogradOutput[vec])
+	n.lines("winogradLineIn", winogradLineIn[vec])
+	n.lines("winogradLineOut", winogradLineOut[vec])
 }
 
 // transform writes loops over tiles of side×side pixels and over their vectors of channels. See WinogradArgs for the
@@ -105,6 +107,51 @@ func (n *neon) transform(name string, side int, toPositions bool, body func(tile
 		for _, r := range rows {
 			n.line("ADD %s, %s", c, r)
 		}
+	}
+	n.repeat(count, "tile")
+	n.line("RET")
+}
+
+// neonLine addresses the values of a tile in one direction as a row of pixels, and where they go as one of positions.
+type neonLine struct {
+	*neonTile
+	factor vec
+}
+
+func (t neonLine) value(i int) vec {
+	v := t.load(t.pixels[0], i, t.pixStep)
+	v.loaded = false // it may be read again
+	return v
+}
+
+func (t neonLine) set(v vec, i int) { t.setPosition(v, i) }
+func (t neonLine) four() vec        { return t.factor }
+
+// lines writes loops over tiles and over their vectors. See LineArgs for the offsets.
+func (n *neon) lines(name string, body func(line[vec])) {
+	a := n.start(name + n.name)
+	t := neonLine{&neonTile{neon: n, pixStep: n.gps(5), posStep: n.gps(5)}, n.pin(1)[0]}
+	n.line("FMOVS $4.0, F%d", t.factor.reg)
+	n.line("VDUP V%d.S[0], V%d.S4", t.factor.reg, t.factor.reg)
+	t.positions, t.pixels = []string{n.field(a, 0)}, []string{n.field(a, 8)}
+	count, vectors, c := n.field(a, 16), n.field(a, 24), n.gp()
+	n.line("LSL $2, %s", vectors) // of 16 floats
+	for i, steps := range [][]string{t.posStep, t.pixStep} {
+		n.line("MOVD %d(%s), %s", 48+8*i, a, steps[0])
+		for k := 1; k < len(steps); k++ {
+			n.line("ADD %s, %s, %s", steps[0], steps[k-1], steps[k])
+		}
+	}
+	n.label("tile")
+	n.line("MOVD %s, %s", vectors, c)
+	n.label("vector")
+	body(t)
+	n.line("ADD $16, %s", t.positions[0])
+	n.line("ADD $16, %s", t.pixels[0])
+	n.repeat(c, "vector")
+	for i, at := range []string{t.positions[0], t.pixels[0]} { // what is left to the next tile
+		n.line("MOVD %d(%s), %s", 32+8*i, a, c)
+		n.line("ADD %s, %s", c, at)
 	}
 	n.repeat(count, "tile")
 	n.line("RET")

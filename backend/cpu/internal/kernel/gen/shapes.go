@@ -16,9 +16,10 @@ var (
 )
 
 // convPixels lists how many pixels a convolution kernel computes at once, for blocks of 16*n channels: as many as
-// registers hold the sums of, beside weights and inputs.
+// registers hold the sums of, beside weights and inputs. NEON computes a single pixel twice: its four sums wait for
+// their additions so long that four more cost nothing.
 func (s isa) convPixels(blocks int) []int {
-	most := 6
+	least, most := 1, 6
 	switch {
 	case s.wide && blocks == 1:
 		most = 16
@@ -26,10 +27,12 @@ func (s isa) convPixels(blocks int) []int {
 		most = 14
 	case blocks > 1:
 		return nil // no gain over two calls: so many registers a pixel leave room for few pixels
+	case s.lanes == 4:
+		least = 2
 	}
-	p := make([]int, most)
-	for i := range p {
-		p[i] = i + 1
+	var p []int
+	for i := least; i <= most; i++ {
+		p = append(p, i)
 	}
 	return p
 }
@@ -47,8 +50,8 @@ func (s isa) weightGradTiles() [][3]int {
 	switch {
 	case s.wide:
 		return [][3]int{{3, 8, 1}, {3, 4, 2}, {3, 3, 1}, {1, 16, 1}, {1, 8, 2}, {1, 1, 1}, {1, 4, 1}}
-	case s.lanes == 4: // one load brings four channels of a pixel, and any of them multiplies
-		return [][3]int{{1, 4, 1}, {3, 1, 1}, {1, 1, 1}}
+	case s.lanes == 4: // one load brings four channels of a pixel, and any of them multiplies: fewer would waste it
+		return [][3]int{{1, 6, 1}, {1, 4, 1}}
 	}
 	return [][3]int{{3, 2, 1}, {1, 6, 1}, {1, 4, 1}, {1, 1, 1}}
 }
