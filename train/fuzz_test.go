@@ -36,7 +36,9 @@ func FuzzCheckpoint(f *testing.F) {
 	}
 	for _, s := range []saved{
 		{Stage: "a", Pos: Position{Epoch: 1, Step: 2, LossSum: 1}, Seconds: map[string]float64{"a": 1}, Engines: []string{"cpu"}, Log: 7},
-		{Stage: "a", Pos: Position{Epoch: -1}}, {Stage: "a", Pos: Position{Step: 1 << 40}}, {Stage: "a", Pos: Position{Epoch: 1 << 62}},
+		{Stage: "a", Pos: Position{Epoch: -1}},
+		{Stage: "a", Pos: Position{Step: 1 << 40}},
+		{Stage: "a", Pos: Position{Epoch: 1 << 62}},
 		{Done: []string{"a"}, Stage: "a", Values: map[string]json.RawMessage{"v": json.RawMessage(`[1]`)}},
 	} {
 		s.Version, s.Digest = version.Number, "d"
