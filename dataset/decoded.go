@@ -89,34 +89,51 @@ func newDecodedWriter(dir string, head decodedHead) (*decodedWriter, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if path := filepath.Join(dir, e.Name()); abandoned(path) {
-			os.Remove(path)
-		}
-	}
-	f, err := os.CreateTemp(dir, ".decoded.*"+decodedPart)
-	if err != nil {
-		return nil, err
-	}
-	unlock, err := atomicfile.Lock(f.Name())
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return nil, err
+		_, _ = removeAbandoned(filepath.Join(dir, e.Name())) // what can't be removed is in nobody's way
 	}
 	head.Bad = map[int]badDecoded{}
-	return &decodedWriter{head: head, file: f, out: bufio.NewWriterSize(f, 1<<20), unlock: unlock}, nil
+	for {
+		f, unlock, err := lockedTemp(dir)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			return &decodedWriter{head: head, file: f, out: bufio.NewWriterSize(f, 1<<20), unlock: unlock}, nil
+		}
+	}
 }
 
-// abandoned tells whether a file was begun by a writer that is there no more.
-func abandoned(path string) bool {
-	if name := filepath.Base(path); !strings.HasPrefix(name, ".decoded.") || !strings.HasSuffix(name, decodedPart) {
-		return false
+// lockedTemp begins a file that this writer holds; nil where another one took it for abandoned, as it may before it is held.
+func lockedTemp(dir string) (f *os.File, unlock func(), err error) {
+	if f, err = os.CreateTemp(dir, ".decoded.*"+decodedPart); err != nil {
+		return nil, nil, err
 	}
-	unlock, err := atomicfile.Lock(path)
+	unlock, err = atomicfile.Lock(f.Name())
 	if err == nil {
+		if _, err = os.Stat(f.Name()); err == nil {
+			return f, unlock, nil
+		}
 		unlock()
 	}
-	return err == nil
+	f.Close()
+	os.Remove(f.Name())
+	if errors.Is(err, atomicfile.ErrLocked) || errors.Is(err, os.ErrNotExist) {
+		return nil, nil, nil
+	}
+	return nil, nil, err
+}
+
+// removeAbandoned removes a file that was begun by a writer that is there no more, and tells whether it was one.
+func removeAbandoned(path string) (bool, error) {
+	if name := filepath.Base(path); !strings.HasPrefix(name, ".decoded.") || !strings.HasSuffix(name, decodedPart) {
+		return false, nil
+	}
+	unlock, err := atomicfile.Lock(path)
+	if err != nil {
+		return false, nil
+	}
+	defer unlock() // only then may its writer take it for its own
+	return true, os.Remove(path)
 }
 
 // add appends an image, or what is wrong with one.
@@ -279,16 +296,18 @@ func CleanStore(dir string) (files int, size int64, err error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if !abandoned(path) && (!strings.HasSuffix(e.Name(), decodedSuffix) || !endsAsDecoded(path)) {
-			continue
+		st, stErr := e.Info()
+		gone, err := removeAbandoned(path)
+		if !gone && strings.HasSuffix(e.Name(), decodedSuffix) && endsAsDecoded(path) {
+			gone, err = true, os.Remove(path)
 		}
-		if st, err := e.Info(); err == nil {
-			size += st.Size()
-		}
-		if err := os.Remove(path); err != nil {
+		if err != nil {
 			return files, size, err
 		}
-		files++
+		if gone && stErr == nil {
+			size += st.Size()
+		}
+		files += bit(gone)
 	}
 	return files, size, nil
 }

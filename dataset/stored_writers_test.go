@@ -46,6 +46,31 @@ func TestWritersOfOneStore(t *testing.T) {
 	}
 }
 
+// Many that begin at once, each of which looks for what others left, all end up with a file of their own.
+func TestWritersBeginAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				w, err := newDecodedWriter(dir, decodedHead{Height: 1, Width: 1})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := os.Stat(w.file.Name()); err != nil {
+					t.Error(err)
+				}
+				w.drop()
+			}
+		})
+	}
+	wg.Wait()
+	if names := kept(t, dir); len(names) != 0 {
+		t.Errorf("%q are left", names)
+	}
+}
+
 func TestStoreIsNoData(t *testing.T) {
 	dir := mixedFolder(t)
 	for _, store := range []string{dir, filepath.Join(dir, "store"), filepath.Join(dir, "a", "b", "c")} {
