@@ -159,7 +159,7 @@ func trust(r *Result) []string {
 	var t []string
 	if r.Verdict != nil {
 		t = append(t,
-			"The verdict rests on several looks: for a pattern that is the same in many images; by a network that learnt to tell the first suspects from everything else; for two kinds of images among a label's features; and for labels that contradict what images show. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
+			"The verdict rests on several looks: for labels that contradict what images show, and what such images share; and for a pattern that is the same in many images, of one label or of many. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
