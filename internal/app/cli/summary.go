@@ -43,7 +43,11 @@ func (a *app) report(folder string, r *runs.Result) error {
 	if r.Unlearning != nil {
 		a.sumUnlearning(r.Unlearning)
 	}
-	a.row("time", "%.0f s, %.0f img/s, peak memory %d MB", r.Seconds["total"], r.ImagesPerSecond, r.PeakMemory>>20)
+	speed := ""
+	if r.ImagesPerSecond > 0 { // of a training that is not the search's
+		speed = fmt.Sprintf(" %.0f img/s,", r.ImagesPerSecond)
+	}
+	a.row("time", "%.0f s,%s peak memory %d MB", r.Seconds["total"], speed, r.PeakMemory>>20)
 	return nil
 }
 
