@@ -61,13 +61,12 @@ func Shares(all ...Share) template.HTML {
 	return s.picture(float64(len(all)*row), strings.Join(says, "; "))
 }
 
-// Kinds draws two kinds of images along the line between them, each as a normal distribution: so many deviations apart, with a
-// mark at the usual distance, unless that is 0.
-func Kinds(rest, suspects int, distance, usual float64) template.HTML {
+// Kinds draws two kinds of images along the line between them, each as a normal distribution: so many deviations apart.
+func Kinds(rest, suspects int, distance float64) template.HTML {
 	var s svg
 	const base, high, margin = 104, 76, 3.2
 	distance = math.Max(0, distance)
-	unit := pictureWidth / (math.Max(distance, usual) + 2*margin)
+	unit := pictureWidth / (distance + 2*margin)
 	at := func(d float64) float64 { return (d + margin) * unit }
 	most := float64(max(1, rest, suspects))
 	for _, k := range []struct {
@@ -84,10 +83,6 @@ func Kinds(rest, suspects int, distance, usual float64) template.HTML {
 		s.add(` L%.1f %d Z"/>`, at(k.mean+margin), base)
 	}
 	s.add(`<path class="base" d="M0 %d H%d"/>`, base, pictureWidth)
-	if usual > 0 {
-		s.add(`<path class="usual" d="M%.1f %d V%d"/>`, at(usual), base, base-high)
-		s.text(math.Min(at(usual), pictureWidth-34), base-high-4, "quiet", "middle", "usual distance")
-	}
 	s.text(0, base+16, "quiet", "start", Count(rest)+" others")
 	s.text(pictureWidth, base+16, "", "end", Count(suspects)+" suspects")
 	return s.picture(base+22, fmt.Sprintf("%d others and %d suspects, %.1f standard deviations apart", rest, suspects, distance))

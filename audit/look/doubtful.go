@@ -5,7 +5,7 @@ import "fmt"
 // doubtfulKey is the name of the carriers of evidence that can't tell, in a run's checkpoint.
 func doubtfulKey(e Evidence) string { return fmt.Sprintf("doubtful.%s.%d", e.Look, e.Label) }
 
-// doubt keeps the carriers of evidence that can't tell. They are no suspects, but people want to see them.
+// doubt keeps the carriers of evidence that can't tell. They are no suspects, but people want to see them, and Settle asks of them.
 func (c *Case) doubt(e Evidence) {
 	if e.Says == CantTell && e.Carriers != nil {
 		c.run.Arrays[doubtfulKey(e)] = e.Carriers

@@ -2,7 +2,6 @@ package look
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
@@ -28,8 +27,10 @@ type Moved struct {
 // Trigger tells whether the pattern makes the network give other images the label.
 func (m Moved) Trigger() bool { return m.After-m.Before >= moves }
 
-// openKey is the name of the carriers of evidence that is open, in a run's checkpoint.
-func openKey(e Evidence) string { return fmt.Sprintf("open.%s.%d", e.Look, e.Label) }
+// open tells whether suspects' labels are right and nobody asked yet what their pattern does.
+func (e Evidence) open() bool {
+	return e.Says == CantTell && e.Right != nil && !e.Right.Contradicted() && e.Moved == nil
+}
 
 // Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
 // and no trigger. What distinguishes the suspects from the label's other images is laid on images of other labels. If a network
@@ -37,8 +38,8 @@ func openKey(e Evidence) string { return fmt.Sprintf("open.%s.%d", e.Look, e.Lab
 // evidence. Without such a network it stays open.
 func (c *Case) Settle(ctx context.Context) error {
 	for k, e := range c.saved.Evidence {
-		carriers := c.run.Arrays[openKey(e)]
-		if e.Says != CantTell || carriers == nil {
+		carriers := c.run.Arrays[doubtfulKey(e)]
+		if !e.open() || carriers == nil {
 			continue
 		}
 		m, err := c.moved(ctx, e.Label, carriers)
@@ -48,7 +49,7 @@ func (c *Case) Settle(ctx context.Context) error {
 		if m == nil {
 			continue
 		}
-		switch weak := slices.Contains(c.saved.Weak, openKey(e)); {
+		switch weak := slices.Contains(c.saved.Weak, doubtfulKey(e)); {
 		case !m.Trigger():
 			e.Says = NoEvidence
 		case !weak:
@@ -56,7 +57,9 @@ func (c *Case) Settle(ctx context.Context) error {
 			c.take(carriers)
 		}
 		e.Moved = m
-		delete(c.run.Arrays, openKey(e))
+		if e.Says != CantTell {
+			delete(c.run.Arrays, doubtfulKey(e))
+		}
 		c.saved.Evidence[k] = e
 		c.Note("%s: %s by %s; with the pattern of these images on them, %.1f %% of other labels' images are taken for this label's, %.1f %% without",
 			c.Data.Classes[e.Label], e.Says, e.Look, 100*m.After, 100*m.Before)

@@ -48,9 +48,9 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 		carriers []float32
 		want     Says
 	}{"sticker": {4, sticker, Shortcut}, "kind": {3, chance, NoEvidence}} {
-		e := Evidence{Look: Name(name), Label: k.label, Says: CantTell}
+		e := Evidence{Look: Name(name), Label: k.label, Says: CantTell, Right: &Right{1, 1}}
 		c.saved.Evidence = []Evidence{e}
-		r.Arrays[openKey(e)] = k.carriers
+		r.Arrays[doubtfulKey(e)] = k.carriers
 		if err := c.Settle(context.Background()); err != nil {
 			t.Fatal(err)
 		}

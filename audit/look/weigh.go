@@ -76,10 +76,9 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 		return e, err
 	}
 	if e.Says == CantTell {
-		c.saved.Weak = append(c.saved.Weak, openKey(e))
+		c.saved.Weak = append(c.saved.Weak, doubtfulKey(e))
 	}
 	e.Says = CantTell
-	c.run.Arrays[openKey(e)] = e.Carriers
 	return e, nil
 }
 

@@ -29,7 +29,7 @@ func Beyond(values []float64, middle float64) []float64 {
 	for k, v := range values {
 		p[k] = float64(Bit(v > middle))
 	}
-	return Sides(values, p)
+	return sides(values, p)
 }
 
 // Parted parts values where the sum of squares around the two means is the smallest, but for fewer than least of a kind. It
@@ -56,13 +56,10 @@ func Parted(values []float64, least int) (lower, upper Kind, middle float64, ok 
 	return lower, upper, (lower.Mean + upper.Mean) / 2, ok
 }
 
-// Sides fits two Gaussians, each of its own variation, to values from the probabilities p of being in the upper one. It
+// sides fits two Gaussians, each of its own variation, to values from the probabilities p of being in the upper one. It
 // returns better ones: planted images often vary more than honest ones, or less. Below the lower mean an image is surely
 // out and above the upper one surely in, whatever the tails of the wider Gaussian say.
-func Sides(values, p []float64) []float64 {
-	if values == nil {
-		return p
-	}
+func sides(values, p []float64) []float64 {
 	q := slices.Clone(p)
 	for range emSteps {
 		out := make([]float64, len(q))

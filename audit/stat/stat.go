@@ -9,9 +9,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Half is the probability above which an image is of a kind.
-const Half = 0.5
-
 // AtMost returns the share, from 0 to 1, that lies above the true one with 95 % confidence where k of n were seen to be so
 // (Clopper and Pearson, Biometrika 1934, one-sided).
 func AtMost(k, n int) float64 {

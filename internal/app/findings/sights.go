@@ -73,7 +73,7 @@ func shares(c looks.Counts, t audit.Target) template.HTML {
 
 func showPixels(f pixels.Facts, _ audit.Target, _ []string) sight {
 	return sight{fmt.Sprintf("%s of %s images carry the same pattern, %.1f standard deviations from the rest; of the %s images under other labels %s do.",
-		report.Count(f.Flagged), report.Count(f.Images), f.Distance, report.Count(f.Others), report.Count(f.Leak)), report.Kinds(f.Images-f.Flagged, f.Flagged, f.Distance, 0)}
+		report.Count(f.Flagged), report.Count(f.Images), f.Distance, report.Count(f.Others), report.Count(f.Leak)), report.Kinds(f.Images-f.Flagged, f.Flagged, f.Distance)}
 }
 
 func showCommon(f common.Facts, t audit.Target, _ []string) sight {
