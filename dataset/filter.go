@@ -22,9 +22,18 @@ type filter struct {
 	final string // what becomes of dir
 	root  string // where a table's files are instead; they stay there
 
-	files map[string]bool         // dropped images that are files, relative to base
-	rows  map[string]map[int]bool // dropped rows of files of many images
+	files map[string]bool    // images that are files and don't stay where they are, relative to base
+	rows  map[string]*change // of files of many images
 	notes []string
+
+	labels []int32 // the classes of images under other labels, −1 for the rest; nil: all keep theirs
+	opts   Options
+}
+
+// change is what becomes of a file's rows.
+type change struct {
+	drop  map[int]bool
+	label map[int]int32 // the classes of rows under other labels
 }
 
 // Filter writes the data without the training images marked in drop to the folder out, in its own layout and with its
@@ -33,21 +42,27 @@ type filter struct {
 // what was to be kept; an error is returned, and out is not there, if they differ. notes are sentences that users have
 // to know.
 func Filter(ctx context.Context, d *Data, o Options, drop []bool, out string) (notes []string, err error) {
-	if len(drop) != d.Train.Len() {
-		return nil, fmt.Errorf("%d marks for %d images", len(drop), d.Train.Len())
+	return Correct(ctx, d, o, drop, nil, out)
+}
+
+// Correct is Filter that also puts images under other labels: labels holds the class of each training image, or −1 where it keeps its
+// own. The order of the images may change.
+func Correct(ctx context.Context, d *Data, o Options, drop []bool, labels []int32, out string) (notes []string, err error) {
+	if len(drop) != d.Train.Len() || labels != nil && len(labels) != len(drop) {
+		return nil, fmt.Errorf("%d marks and %d labels for %d images", len(drop), len(labels), d.Train.Len())
 	}
 	if filters[d.Layout] == nil {
 		return nil, fmt.Errorf("data of the format %s can't be written; a list of what is kept can (--list)", d.Layout)
 	}
-	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, root: o.Root, files: map[string]bool{}, rows: map[string]map[int]bool{}}
+	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, root: o.Root, files: map[string]bool{}, rows: map[string]*change{}, labels: labels, opts: o}
 	if st, err := os.Stat(d.Path); err == nil && !st.IsDir() {
 		f.base, f.only = filepath.Dir(d.Path), filepath.Base(d.Path)
 	} else if err := Outside(out, d.Path); err != nil {
 		return nil, err
 	}
 	for i, gone := range drop {
-		if gone {
-			f.mark(d.Train.origin(i))
+		if file, row := d.Train.origin(i); gone || f.relabelled(i) {
+			f.mark(file, row, i)
 		}
 	}
 	err = atomicfile.Folder(out, func(dir string) error {
@@ -126,15 +141,19 @@ func (s *Set) origin(i int) (file string, row int) {
 	return s.Files[s.file[i]], int(s.row[i])
 }
 
-func (f *filter) mark(file string, row int) {
+func (f *filter) mark(file string, row, i int) {
 	if row < 0 {
 		f.files[file] = true
 		return
 	}
 	if f.rows[file] == nil {
-		f.rows[file] = map[int]bool{}
+		f.rows[file] = &change{map[int]bool{}, map[int]int32{}}
 	}
-	f.rows[file][row] = true
+	if f.drop[i] {
+		f.rows[file].drop[row] = true
+	} else {
+		f.rows[file].label[row] = f.labels[i]
+	}
 }
 
 // check reads what was written and compares it with what was to be kept.
@@ -153,7 +172,11 @@ func (f *filter) check(o Options) error {
 			keep = append(keep, i)
 		}
 	}
-	if err := same(f.data.Train, keep, got.Train); err != nil {
+	compare := same
+	if f.labels != nil {
+		compare = f.corrected
+	}
+	if err := compare(f.data.Train, keep, got.Train); err != nil {
 		return fmt.Errorf("written training images differ from those to be kept: %w", err)
 	}
 	if f.data.Unlabelled != got.Unlabelled {
@@ -175,6 +198,9 @@ func (f *filter) check(o Options) error {
 func (f *filter) emptied() string {
 	kept := make([]int, len(f.data.Train.Classes))
 	for i, l := range f.data.Train.Labels {
+		if f.relabelled(i) {
+			l = f.labels[i]
+		}
 		if !f.drop[i] {
 			kept[l]++
 		}
@@ -246,12 +272,12 @@ func (f *filter) path(name string, among []string) string {
 func (f *filter) rewrites(of map[string]func(from, to string) error) error {
 	return f.copyTree(func(rel string) func(from, to string) error {
 		return of[filepath.Join(f.base, filepath.FromSlash(rel))]
-	})
+	}, nil)
 }
 
-// rowFiles finds the files whose rows are dropped.
-func (f *filter) rowFiles(among []string) (map[string]map[int]bool, error) {
-	found := map[string]map[int]bool{}
+// rowFiles finds the files whose rows change.
+func (f *filter) rowFiles(among []string) (map[string]*change, error) {
+	found := map[string]*change{}
 	for name, rows := range f.rows {
 		p := f.path(name, among)
 		if p == "" {

@@ -26,18 +26,22 @@ func (f *filter) numpy() error {
 		return fmt.Errorf("images of %d arrays", len(f.rows))
 	}
 	var images string
-	var drop map[int]bool
-	for images, drop = range f.rows {
+	var c *change
+	for images, c = range f.rows {
+	}
+	heads, err := f.numpyHeads(c)
+	if err != nil {
+		return err
 	}
 	archive := filepath.Join(f.base, f.only)
 	if f.only == "" {
 		zips := names.Matching(f.base, "*.npz")
 		if len(zips) != 1 {
-			return f.npyFolder(images, drop)
+			return f.npyFolder(images, c, heads)
 		}
 		archive = zips[0]
 	}
-	return f.rewrites(map[string]func(from, to string) error{archive: func(from, to string) error { return f.npz(from, to, images, drop) }})
+	return f.rewrites(map[string]func(from, to string) error{archive: func(from, to string) error { return f.npz(from, to, images, c, heads) }})
 }
 
 // ofTraining reports whether an array of n rows belongs to the training images, of which there are total.
@@ -60,7 +64,7 @@ func arrayName(file string) string {
 	return strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".npy"))
 }
 
-func (f *filter) npyFolder(images string, drop map[int]bool) error {
+func (f *filter) npyFolder(images string, c *change, heads arrayHeads) error {
 	all := names.Matching(f.base, "*.npy")
 	total := -1
 	rows := map[string]int{}
@@ -81,7 +85,7 @@ func (f *filter) npyFolder(images string, drop map[int]bool) error {
 	for p, n := range rows {
 		if ofTraining(arrayName(p), images, n, total) {
 			write[p] = func(from, to string) error {
-				return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyNPY(w, in, drop) })
+				return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyNPY(w, in, c.drop, heads.of(p)) })
 			}
 		}
 	}
@@ -98,7 +102,7 @@ func npyFileHead(path string) (*rowHead, error) {
 }
 
 // npz writes the archive anew. Entries that are not training arrays keep their compressed bytes.
-func (f *filter) npz(from, to, images string, drop map[int]bool) error {
+func (f *filter) npz(from, to, images string, c *change, heads arrayHeads) error {
 	z, err := zip.OpenReader(from)
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (f *filter) npz(from, to, images string, drop map[int]bool) error {
 			if err != nil {
 				return err
 			}
-			err = copyNPY(part, &interrupted{f.ctx, in}, drop)
+			err = copyNPY(part, &interrupted{f.ctx, in}, c.drop, heads.of(e.Name))
 			in.Close()
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", from, e.Name, err)
@@ -214,8 +218,8 @@ func readRowHead(in io.Reader) (*rowHead, error) {
 	return h, nil
 }
 
-// copyNPY copies an array without the rows in drop, each of which is there.
-func copyNPY(w io.Writer, in io.Reader, drop map[int]bool) error {
+// copyNPY copies an array without the rows in drop, each of which is there; see copyRows.
+func copyNPY(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte) error {
 	h, err := readRowHead(in)
 	if err != nil {
 		return err
@@ -239,5 +243,5 @@ func copyNPY(w io.Writer, in io.Reader, drop map[int]bool) error {
 	if _, err := w.Write(append(head, text...)); err != nil {
 		return err
 	}
-	return copyRows(w, in, h.size, drop)
+	return copyRows(w, in, h.size, drop, heads)
 }

@@ -40,31 +40,29 @@ func (f *filter) parquet() error {
 		return err
 	}
 	write := map[string]func(from, to string) error{}
-	for p, drop := range rows {
-		write[p] = func(from, to string) error { return f.parquetFile(from, to, drop) }
+	for p, c := range rows {
+		write[p] = func(from, to string) error { return f.parquetFile(from, to, c) }
 	}
 	return f.rewrites(write)
 }
 
-// parquetFile writes a file without some rows. What the library panics with on a damaged file becomes an error.
-func (f *filter) parquetFile(from, to string, drop map[int]bool) (err error) {
+// parquetFile writes a file with changed rows. What the library panics with on a damaged file becomes an error.
+func (f *filter) parquetFile(from, to string, c *change) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: damaged: %v", from, p)
 		}
 	}()
-	in, err := os.Open(from)
+	in, p, err := openParquetFile(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	st, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	p, err := parquet.OpenFile(in, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	edit := &parquetEdit{drop: c.drop, label: map[int][]parquet.Value{}}
+	if len(c.label) > 0 {
+		if edit.column, err = f.parquetLabels(p, c.label, edit.label); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
 	}
 	return writeFile(to, func(out io.Writer) error {
 		b := bufio.NewWriterSize(out, 1<<20)
@@ -72,9 +70,8 @@ func (f *filter) parquetFile(from, to string, drop map[int]bool) (err error) {
 		for _, kv := range p.Metadata().KeyValueMetadata {
 			w.SetKeyValueMetadata(kv.Key, kv.Value)
 		}
-		at := 0
 		for _, g := range p.RowGroups() {
-			if err := f.parquetGroup(w, g, &at, drop); err != nil {
+			if err := f.parquetGroup(w, g, edit); err != nil {
 				return fmt.Errorf("%s: %w", from, err)
 			}
 			if err := w.Flush(); err != nil {
@@ -85,8 +82,56 @@ func (f *filter) parquetFile(from, to string, drop map[int]bool) (err error) {
 	})
 }
 
-// parquetGroup copies the rows of a group but those in drop; at counts on.
-func (f *filter) parquetGroup(w *parquet.GenericWriter[any], g parquet.RowGroup, at *int, drop map[int]bool) error {
+func openParquetFile(file string) (io.Closer, *parquet.File, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := in.Stat()
+	if err != nil {
+		in.Close()
+		return nil, nil, err
+	}
+	p, err := parquet.OpenFile(in, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		in.Close()
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return in, p, nil
+}
+
+// parquetEdit is what becomes of a file's rows.
+type parquetEdit struct {
+	drop   map[int]bool
+	column int                     // of labels
+	label  map[int][]parquet.Value // what stands in it in rows under other labels
+	at     int                     // the next row
+}
+
+// next returns what becomes of the next row: nil if it is dropped.
+func (e *parquetEdit) next(r parquet.Row) parquet.Row {
+	label := e.label[e.at]
+	gone := e.drop[e.at]
+	e.at++
+	switch {
+	case gone:
+		return nil
+	case label == nil:
+		return r
+	}
+	var out parquet.Row
+	for _, v := range r {
+		if v.Column() != e.column {
+			out = append(out, v)
+			continue
+		}
+		out, label = append(out, label...), nil
+	}
+	return out
+}
+
+// parquetGroup copies the rows of a group that are kept.
+func (f *filter) parquetGroup(w *parquet.GenericWriter[any], g parquet.RowGroup, edit *parquetEdit) error {
 	rows := g.Rows()
 	defer rows.Close()
 	buf := make([]parquet.Row, 16)
@@ -97,10 +142,9 @@ func (f *filter) parquetGroup(w *parquet.GenericWriter[any], g parquet.RowGroup,
 		n, err := rows.ReadRows(buf)
 		kept := make([]parquet.Row, 0, n)
 		for _, r := range buf[:n] {
-			if !drop[*at] {
+			if r := edit.next(r); r != nil {
 				kept = append(kept, r)
 			}
-			*at++
 		}
 		if _, err := w.WriteRows(kept); err != nil {
 			return err

@@ -20,25 +20,21 @@ func (f *filter) pickles() error {
 		return err
 	}
 	write := map[string]func(from, to string) error{}
-	for p, drop := range rows {
-		write[p] = func(from, to string) error { return f.pickled(from, to, drop) }
+	for p, c := range rows {
+		write[p] = func(from, to string) error { return f.pickled(from, to, c) }
 	}
 	return f.rewrites(write)
 }
 
-func (f *filter) pickled(from, to string, drop map[int]bool) error {
-	raw, err := os.ReadFile(from)
+func (f *filter) pickled(from, to string, c *change) error {
+	raw, batch, err := unpickled(from)
 	if err != nil {
 		return err
 	}
-	v, err := pickle.Decode(bufio.NewReader(bytes.NewReader(raw)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	if err := f.pickledLabels(batch, c.label); err != nil {
+		return err
 	}
-	batch, ok := v.(*pickle.Dict)
-	if !ok {
-		return fmt.Errorf("%s: expected a pickled dictionary, found %T", from, v)
-	}
+	drop := c.drop
 	n := -1
 	for i, k := range batch.Keys {
 		if name, ok := pickle.Bytes(k); ok && string(name) == "data" {
@@ -56,6 +52,21 @@ func (f *filter) pickled(from, to string, drop map[int]bool) error {
 		}
 	}
 	return writeFile(to, func(w io.Writer) error { return pickle.Encode(w, batch, python2(raw)) })
+}
+
+func unpickled(file string) (raw []byte, batch *pickle.Dict, err error) {
+	if raw, err = os.ReadFile(file); err != nil {
+		return nil, nil, err
+	}
+	v, err := pickle.Decode(bufio.NewReader(bytes.NewReader(raw)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	batch, ok := v.(*pickle.Dict)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s: expected a pickled dictionary, found %T", file, v)
+	}
+	return raw, batch, nil
 }
 
 func without(items []any, drop map[int]bool) []any {
@@ -111,7 +122,7 @@ func dropFromNumPy(v any, drop map[int]bool) (int, error) {
 		return 0, fmt.Errorf("%d bytes of the shape %v", len(data), shape)
 	}
 	var kept bytes.Buffer
-	if err := copyRows(&kept, bytes.NewReader(data), int64(len(data))/n, drop); err != nil {
+	if err := copyRows(&kept, bytes.NewReader(data), int64(len(data))/n, drop, nil); err != nil {
 		return 0, err
 	}
 	state[shapeAt] = append(pickle.Tuple{n - int64(len(drop))}, shape[1:]...)

@@ -13,8 +13,9 @@ import (
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
-// copyRows copies rows of a fixed size but those in drop. A rest that is no whole row is copied too.
-func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool) error {
+// copyRows copies rows of a fixed size but those in drop. heads are what some rows begin with instead. A rest that is no whole row is
+// copied too.
+func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool, heads map[int][]byte) error {
 	if size <= 0 || size > 1<<31 {
 		return fmt.Errorf("rows of %d bytes", size)
 	}
@@ -30,6 +31,7 @@ func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool) error {
 		if drop[n] {
 			continue
 		}
+		copy(row, heads[n])
 		if _, err := w.Write(row[:got]); err != nil {
 			return err
 		}
@@ -43,9 +45,15 @@ func (f *filter) cifar(labels int64) error {
 		return err
 	}
 	write := map[string]func(from, to string) error{}
-	for p, drop := range rows {
+	for p, c := range rows {
+		heads, err := f.headsOf(c, func(file string, row int) ([]byte, error) {
+			return readAt(f.path(file, names.Matching(f.base, "*.bin")), int64(row)*(labels+3*cifarPixels), labels)
+		})
+		if err != nil {
+			return err
+		}
 		write[p] = func(from, to string) error {
-			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyRows(w, in, labels+3*cifarPixels, drop) })
+			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyRows(w, in, labels+3*cifarPixels, c.drop, heads) })
 		}
 	}
 	return f.rewrites(write)
@@ -85,18 +93,33 @@ func (f *filter) idx() error {
 	if err != nil {
 		return err
 	}
-	drop := rows[images]
-	write := func(from, to string) error {
-		return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyIDX(w, in, drop) })
-	}
-	if len(drop) == 0 {
+	c := rows[images]
+	if c == nil {
 		return f.rewrites(nil)
 	}
-	return f.rewrites(map[string]func(from, to string) error{images: write, labels: write})
+	var all []byte
+	heads, err := f.headsOf(c, func(_ string, row int) (head []byte, err error) {
+		if all == nil {
+			all, err = f.unpacked(labels)
+		}
+		if at := 8 + row; err == nil && at < len(all) { // magic number and length come first
+			return all[at : at+1], nil
+		}
+		return nil, err
+	})
+	if err != nil {
+		return err
+	}
+	write := func(heads map[int][]byte) func(from, to string) error {
+		return func(from, to string) error {
+			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyIDX(w, in, c.drop, heads) })
+		}
+	}
+	return f.rewrites(map[string]func(from, to string) error{images: write(nil), labels: write(heads)})
 }
 
-// copyIDX copies an array without the rows in drop, each of which is there.
-func copyIDX(w io.Writer, in io.Reader, drop map[int]bool) error {
+// copyIDX copies an array without the rows in drop, each of which is there; see copyRows.
+func copyIDX(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte) error {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(in, head); err != nil {
 		return err
@@ -121,5 +144,5 @@ func copyIDX(w io.Writer, in io.Reader, drop map[int]bool) error {
 	if _, err := w.Write(append(head, dims...)); err != nil {
 		return err
 	}
-	return copyRows(w, in, size, drop)
+	return copyRows(w, in, size, drop, heads)
 }

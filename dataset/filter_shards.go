@@ -22,21 +22,30 @@ func (f *filter) shards() error {
 	if err != nil {
 		return err
 	}
-	keys := map[string]map[string]bool{} // of dropped samples, by file
-	for source := range f.files {
+	of := map[string]*sampleChange{}
+	for i := range f.drop {
+		if !f.drop[i] && !f.relabelled(i) {
+			continue
+		}
+		source, _ := f.data.Train.origin(i)
 		file, member := f.memberOf(source, files)
 		if file == "" {
 			return fmt.Errorf("%s: no such member of a shard", source)
 		}
-		if keys[file] == nil {
-			keys[file] = map[string]bool{}
+		if of[file] == nil {
+			of[file] = &sampleChange{map[string]bool{}, map[string][2]string{}, f.opts.Label}
 		}
-		keys[file][sampleKey(member)] = true
+		if f.drop[i] {
+			of[file].gone[sampleKey(member)] = true
+		} else {
+			set := f.data.Train
+			of[file].label[sampleKey(member)] = [2]string{set.Classes[set.Labels[i]], set.Classes[f.labels[i]]}
+		}
 	}
 	f.files = map[string]bool{}
 	write := map[string]func(from, to string) error{}
-	for p, gone := range keys {
-		write[p] = func(from, to string) error { return f.shard(from, to, gone) }
+	for p, c := range of {
+		write[p] = func(from, to string) error { return f.shard(from, to, c) }
 	}
 	return f.rewrites(write)
 }
@@ -68,7 +77,7 @@ func sampleKey(member string) string {
 	return path.Join(path.Dir(member), key)
 }
 
-func (f *filter) shard(from, to string, gone map[string]bool) error {
+func (f *filter) shard(from, to string, c *sampleChange) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -97,7 +106,7 @@ func (f *filter) shard(from, to string, gone map[string]bool) error {
 			}
 			source = z
 		}
-		if err := copyMembers(w, source, gone); err != nil {
+		if err := copyMembers(w, source, c); err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
 		return errors.Join(w.Close(), b.Flush())
@@ -158,8 +167,8 @@ func (h *heads) pad() {
 // maxHead bounds a member's head with its extensions and the zeros that end an archive.
 const maxHead = 8 << 20
 
-// copyMembers copies an archive's bytes but those of the members whose keys are in gone.
-func copyMembers(w io.Writer, in io.Reader, gone map[string]bool) error {
+// copyMembers copies an archive's bytes but those of the members of changed samples.
+func copyMembers(w io.Writer, in io.Reader, c *sampleChange) error {
 	h := &heads{in: in}
 	t := tar.NewReader(h)
 	dropped := map[string]bool{}
@@ -175,7 +184,15 @@ func copyMembers(w io.Writer, in io.Reader, gone map[string]bool) error {
 			return fmt.Errorf("%s: a sparse member, which can't be copied; extract the archive and pack it anew", head.Name)
 		}
 		to := w
-		if key := sampleKey(head.Name); gone[key] && head.Typeflag != tar.TypeDir {
+		if c.relabels(head) {
+			h.content(io.Discard)
+			if err := c.relabel(w, head, t); err != nil {
+				return err
+			}
+			h.pad()
+			continue
+		}
+		if key := sampleKey(head.Name); c.gone[key] && head.Typeflag != tar.TypeDir {
 			to, dropped[path.Clean(head.Name)] = io.Discard, true
 		} else if target := linkTarget(head); dropped[target] {
 			return fmt.Errorf("%s is a link to %s, which is to be dropped; drop both or extract the archive", head.Name, target)

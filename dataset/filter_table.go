@@ -25,24 +25,25 @@ type tableLine struct {
 	raw   []byte
 	cells []string // of JSON Lines: all strings in the object
 	paths []string // those of the columns that name images
+	comma rune     // of a head: what parts the cells
 }
 
 // tableText splits a table into its head, which JSON Lines have none of, and its rows. Row k counts from 1 as k+1.
-func tableText(file string) (head []byte, lines []tableLine, err error) {
+func tableText(file string) (head tableLine, lines []tableLine, err error) {
 	st, err := newStore(filepath.Dir(file), Options{}).stat(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return head, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if need, free := 4*st.Size(), sysinfo.AvailableMemory(); free > 0 && need > free {
-		return nil, nil, fmt.Errorf("%s: a table takes %d MB of memory, %d MB are free", file, need>>20, free>>20)
+		return head, nil, fmt.Errorf("%s: a table takes %d MB of memory, %d MB are free", file, need>>20, free>>20)
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, err
+		return head, nil, err
 	}
 	raw = toUTF8(raw)
 	if strings.HasSuffix(strings.ToLower(file), ".jsonl") {
-		return nil, jsonLines(raw), nil
+		return head, jsonLines(raw), nil
 	}
 	text := bytes.TrimPrefix(raw, []byte("\ufeff"))
 	mark := int64(len(raw) - len(text))
@@ -56,11 +57,11 @@ func tableText(file string) (head []byte, lines []tableLine, err error) {
 			return head, lines, nil
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", file, err)
+			return head, nil, fmt.Errorf("%s: %w", file, err)
 		}
 		text := raw[at : mark+c.InputOffset()]
-		if head == nil {
-			head = text
+		if head.raw == nil {
+			head = tableLine{raw: text, cells: slices.Clone(cells), comma: c.Comma}
 			for k, name := range cells {
 				if slices.Contains(pathColumns, strings.ToLower(strings.TrimSpace(name))) {
 					paths = append(paths, k)
@@ -118,19 +119,24 @@ func toUTF8(raw []byte) []byte {
 	return []byte("\ufeff" + text)
 }
 
-// writeTable writes a table's rows but those that drop says, counted from 1.
-func writeTable(from, to string, drop func(n int, l tableLine) bool) error {
+// writeTable writes a table's rows, counted from 1, as line returns them; nil for none. more are rows that follow.
+func writeTable(from, to string, line func(n int, head, l tableLine) ([]byte, error), more ...[]byte) error {
 	head, lines, err := tableText(from)
 	if err != nil {
 		return err
 	}
 	return writeFile(to, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
-		_, _ = b.Write(head) // errors come with Flush
+		_, _ = b.Write(head.raw) // errors come with Flush
 		for k, l := range lines {
-			if !drop(k+1, l) {
-				_, _ = b.Write(l.raw)
+			raw, err := line(k+1, head, l)
+			if err != nil {
+				return fmt.Errorf("%s: row %d: %w", from, k+1, err)
 			}
+			_, _ = b.Write(raw)
+		}
+		for _, raw := range more {
+			_, _ = b.Write(raw)
 		}
 		return b.Flush()
 	})
@@ -143,18 +149,30 @@ func isTableName(name string) bool {
 // folder filters images that lie in folders. Rows of tables beside them that name a dropped file go too: GTSRB has such,
 // and metadata.csv.
 func (f *filter) folder() error {
+	m, err := f.moves()
+	if err != nil {
+		return err
+	}
 	return f.copyTree(func(rel string) func(from, to string) error {
 		if !isTableName(rel) {
 			return nil
 		}
 		return func(from, to string) error {
 			_, lines, err := tableText(from)
-			if err != nil || !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
+			if err != nil || len(m.rows[rel]) == 0 && !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
 				return copyFile(f.ctx, from, to) //nolint:nilerr // no table that names images
 			}
-			return writeTable(from, to, func(_ int, l tableLine) bool { return f.names(rel, l) })
+			return writeTable(from, to, func(_ int, _, l tableLine) ([]byte, error) {
+				if !f.names(rel, l) {
+					return l.raw, nil
+				}
+				if len(m.from) > 0 && f.data.Layout == "folder" {
+					f.note("%s: the rows of images that are dropped or in another folder now are left out", rel)
+				}
+				return nil, nil
+			}, m.rows[rel]...)
 		}
-	})
+	}, m)
 }
 
 // names reports whether a row of the table at rel names a dropped file, relative to the table or to the data.
@@ -167,7 +185,7 @@ func (f *filter) names(rel string, l tableLine) bool {
 
 // table filters images that tables name: the rows that named them go, and those files that no other row names.
 func (f *filter) table() error {
-	drop := map[string]map[int]bool{}
+	drop, labels := map[string]map[int]bool{}, map[string]map[int]string{}
 	gone, kept := map[string]bool{}, map[string]bool{}
 	see := func(s *Set, dropped func(i int) bool) error {
 		for i := range s.Len() {
@@ -191,6 +209,14 @@ func (f *filter) table() error {
 	if err := see(f.data.Train, func(i int) bool { return f.drop[i] }); err != nil {
 		return err
 	}
+	for i := range f.drop {
+		if table, row := f.data.Train.Listed(i); f.relabelled(i) {
+			if labels[table] == nil {
+				labels[table] = map[int]string{}
+			}
+			labels[table][row] = f.data.Train.Classes[f.labels[i]]
+		}
+	}
 	if f.data.Test != nil {
 		if err := see(f.data.Test, func(int) bool { return false }); err != nil {
 			return err
@@ -212,13 +238,22 @@ func (f *filter) table() error {
 		}
 	}
 	return f.copyTree(func(rel string) func(from, to string) error {
-		if drop[rel] == nil {
+		if drop[rel] == nil && labels[rel] == nil {
 			return nil
 		}
 		return func(from, to string) error {
-			return writeTable(from, to, func(n int, _ tableLine) bool { return drop[rel][n] })
+			return writeTable(from, to, func(n int, head, l tableLine) ([]byte, error) {
+				label, other := labels[rel][n]
+				switch {
+				case drop[rel][n]:
+					return nil, nil
+				case other:
+					return l.relabelled(head, label, f.opts)
+				}
+				return l.raw, nil
+			})
 		}
-	})
+	}, nil)
 }
 
 // listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.

@@ -358,7 +358,7 @@ func TestTarMembersKeepTheirBytes(t *testing.T) {
 	whole := append(b.Bytes(), make([]byte, 10240-b.Len()%10240)...) // as GNU tar pads
 	copyOf := func(gone map[string]bool) []byte {
 		var out bytes.Buffer
-		if err := copyMembers(&out, bytes.NewReader(whole), gone); err != nil {
+		if err := copyMembers(&out, bytes.NewReader(whole), &sampleChange{gone: gone}); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes()

@@ -8,26 +8,31 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // copyTree copies the data's folder, or its one file, without the dropped files. rewrite returns what writes a file
-// instead of copying it, or nil.
-func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error) error {
-	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}}
+// instead of copying it, or nil. Files that get another place go there; nil for none.
+func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error, m *moves) error {
+	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}, moves: m}
 	for rel := range f.files {
 		c.gone[resolved(filepath.Join(f.base, filepath.FromSlash(rel)))] = true
 	}
 	if f.only != "" {
 		return c.file(f.only)
 	}
-	return c.folder("")
+	if err := c.folder(""); err != nil || m == nil {
+		return err
+	}
+	return c.moved()
 }
 
 type treeCopy struct {
 	*filter
 	rewrite func(rel string) func(from, to string) error
 	gone    map[string]bool // dropped files, without links
+	moves   *moves
 }
 
 func (c *treeCopy) from(rel string) string { return filepath.Join(c.base, filepath.FromSlash(rel)) }
@@ -92,10 +97,14 @@ func (c *treeCopy) link(rel string) error {
 	}
 	st, err := os.Stat(c.from(rel))
 	if err == nil && st.IsDir() {
-		for gone := range c.files {
-			if strings.HasPrefix(gone, rel+"/") {
+		inside := func(at string) bool { return strings.HasPrefix(at, rel+"/") }
+		for at := range c.files {
+			if inside(at) {
 				return c.linked(rel)
 			}
+		}
+		if c.moves != nil && slices.ContainsFunc(c.moves.to, inside) {
+			return c.linked(rel)
 		}
 	}
 	if err == nil && st.Mode().IsRegular() && c.gone[resolved(c.from(rel))] {

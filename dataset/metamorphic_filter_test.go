@@ -57,8 +57,21 @@ func metamorphicFilter(ctx context.Context, t *testing.T, called string, r *rand
 	} else if d.Test != nil {
 		isRest(t, called+", test", d.Test, indices(d.Test.Len()), left.Test)
 	}
-	if err := os.RemoveAll(filepath.Dir(out)); err != nil {
-		t.Fatal(err)
+	labels := corrections(r, d.Train, drop)
+	at := filepath.Join(t.TempDir(), "out")
+	if _, err := Correct(ctx, d, o, drop, labels, at); err != nil {
+		if harmless || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: correct: %v", called, err)
+		}
+	} else if got, err := Load(ctx, at, o); err != nil {
+		t.Errorf("%s: what correct wrote: %v", called, err)
+	} else {
+		isCorrected(t, called, d.Train, drop, labels, got.Train)
+	}
+	for _, dir := range []string{out, at} {
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

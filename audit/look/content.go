@@ -151,6 +151,20 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 			learnt = append(learnt, images...)
 		}
 	}
+	r, err := c.contentRun(ctx, contentKey(fold), learnt, fold)
+	if err != nil {
+		return nil, err
+	}
+	got, err := judged(ctx, r, c.run, folds[fold])
+	if err == nil {
+		r.Finish()
+	}
+	return got, err
+}
+
+// contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it
+// stays until Finish; the number tells its random streams from others'.
+func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number int) (*train.Run, error) {
 	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
 	set := c.contentImages()
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
@@ -164,8 +178,8 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	batch = min(batch, len(learnt))
 	sgd := train.DefaultSGD()
 	sgd.WeightDecay = contentDecay
-	seed := rng.Stream(c.Seed, "content network", fold).Uint64()
-	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content"), Within: c.run, Name: contentKey(fold)}
+	seed := rng.Stream(c.Seed, "content network", number).Uint64()
+	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content"), Within: c.run, Name: name}
 	if _, err := r.Start(true); err != nil {
 		return nil, err
 	}
@@ -181,30 +195,22 @@ func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]floa
 	if n := c.Settings.ContentEpochs; n > 0 {
 		epochs = n
 	}
-	phase := &train.Phase{
+	return r, r.Train(ctx, &train.Phase{
 		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
 		Augment: augment.Options{Coarse: true, Flip: c.Settings.Flip},
-	}
-	if err := r.Train(ctx, phase, train.Mean, nil); err != nil {
-		return nil, err
-	}
-	got, err := c.judged(ctx, network, r.State, folds[fold])
-	if err == nil {
-		r.Finish()
-	}
-	return got, err
+	}, train.Mean, nil)
 }
 
-// judged returns the logarithms of the probabilities that a network gives blurred images, in the mean over the blurs.
-func (c *Case) judged(ctx context.Context, network *model.Network, state model.State, images []int) ([]float32, error) {
-	classes, blurs := network.Classes, contentBlurs()
+// judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.
+func judged(ctx context.Context, r *train.Run, by evaluate.Passes, images []int) ([]float32, error) {
+	classes, blurs := r.Network.Classes, contentBlurs()
 	out := make([]float32, len(images)*classes)
 	at := make(map[int]int, len(images))
 	for k, i := range images {
 		at[i] = k
 	}
-	pass := evaluate.Pass{Network: network, State: state, Side: contentSide, Blurs: blurs}
-	err := c.run.Pass(ctx, pass, images, func(i int, both []float32) {
+	pass := evaluate.Pass{Network: r.Network, State: r.State, Side: contentSide, Blurs: blurs}
+	err := by.Pass(ctx, pass, images, func(i int, both []float32) {
 		p := out[at[i]*classes:]
 		row := make([]float64, classes)
 		for b := range blurs {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/evaluate"
 )
 
@@ -34,8 +35,8 @@ func (e Evidence) open() bool {
 
 // Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
 // and no trigger. What distinguishes the suspects from the label's other images is laid on images of other labels. If a network
-// that learnt all takes these for the label's, it is a shortcut, or stays open where the look was not sure; if not, it is no
-// evidence. Without such a network it stays open.
+// that learnt all takes these for the label's, it is a trigger; see untaught, or stays open where the look was not sure; if not, it is
+// no evidence. Without such a network it stays open.
 func (c *Case) Settle(ctx context.Context) error {
 	for k, e := range c.saved.Evidence {
 		carriers := c.run.Arrays[doubtfulKey(e)]
@@ -53,7 +54,9 @@ func (c *Case) Settle(ctx context.Context) error {
 		case !m.Trigger():
 			e.Says = NoEvidence
 		case !weak:
-			e.Says = Shortcut
+			if e.Says, e.Right, err = c.untaught(ctx, e, carriers); err != nil {
+				return err
+			}
 			c.take(carriers)
 		}
 		e.Moved = m
@@ -73,20 +76,10 @@ func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved
 	if plain == nil || err != nil {
 		return nil, err
 	}
-	all := stat.Iota(c.Data.Len())
-	under := func(i int) bool { return int(c.Data.Labels[i]) == label }
-	with := Those(all, func(i int) bool { return under(i) && carriers[i] > Flagged })
-	own := Those(all, func(i int) bool { return under(i) && carriers[i] <= Flagged })
-	others := Those(all, func(i int) bool { return !under(i) })
+	s, with, _, others := c.pattern(label, carriers)
 	if min(len(with), len(others)) < rightFewest {
 		return nil, nil
 	}
-	draw := func(of string, images []int) []int { return c.Draw("pattern "+of, images, learntFrom, label) }
-	from := draw("own", own)
-	if len(own) < ownFewest {
-		from = draw("others", others)
-	}
-	s := StampOf(c.Data, draw("with", with), from, from)
 	images := c.Draw("pattern laid on", others, laidOn, label)
 	before, after := 0, 0
 	for _, i := range images {
@@ -101,6 +94,27 @@ func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved
 	}
 	n := float64(len(images))
 	return &Moved{float64(before) / n, float64(after) / n}, nil
+}
+
+// pattern returns what the label's images with a pattern have in common, and lists these, the label's other images, and those of other
+// labels.
+func (c *Case) pattern(label int, carriers []float32) (s *augment.Stamp, with, own, others []int) {
+	for i, y := range c.Data.Labels {
+		switch {
+		case int(y) != label:
+			others = append(others, i)
+		case carriers[i] > Flagged:
+			with = append(with, i)
+		default:
+			own = append(own, i)
+		}
+	}
+	draw := func(of string, images []int) []int { return c.Draw("pattern "+of, images, learntFrom, label) }
+	from := draw("own", own)
+	if len(own) < ownFewest {
+		from = draw("others", others)
+	}
+	return StampOf(c.Data, draw("with", with), from, from), with, own, others
 }
 
 // take takes up the probabilities of images that nothing was found in before.

@@ -13,7 +13,8 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// A sticker that a network has learnt moves images of other labels; a difference by chance between images of a label does not.
+// A sticker that a network has learnt moves images of other labels; a difference by chance between images of a label does not. Networks
+// that learnt none of the suspects tell wrong labels from right ones, whatever was thought of them before.
 func TestSettleTellsATriggerFromAKind(t *testing.T) {
 	config := attack.Defaults("badnets")
 	config.Target, config.Rate = 4, 0.1
@@ -30,15 +31,21 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 	if _, err := r.Start(false); err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewCase(r, Settings{PlainEpochs: 1, Rate: 0.1, Steps: Steps{Plain: 120}})
+	c, err := NewCase(r, Settings{PlainEpochs: 1, Rate: 0.1, ContentEpochs: 8, Steps: Steps{Plain: 120}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sticker, chance := c.Unasked(), c.Unasked()
+	sticker, mark, chance := c.Unasked(), c.Unasked(), c.Unasked()
 	for i, l := range set.Labels {
 		switch l {
 		case 4:
 			sticker[i] = float32(stat.Bit(poisoned[i]))
+		case 5:
+			if mark[i] = float32(i / 10 % 2); mark[i] > 0 {
+				for k := range 4 * 32 * 3 { // a bar at the upper edge
+					set.Image(i)[k] = 255
+				}
+			}
 		case 3:
 			chance[i] = float32(i % 2)
 		}
@@ -47,7 +54,7 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 		label    int
 		carriers []float32
 		want     Says
-	}{"sticker": {4, sticker, Shortcut}, "kind": {3, chance, NoEvidence}} {
+	}{"sticker": {4, sticker, Poisoned}, "mark": {5, mark, Shortcut}, "kind": {3, chance, NoEvidence}} {
 		e := Evidence{Look: Name(name), Label: k.label, Says: CantTell, Right: &Right{1, 1}}
 		c.saved.Evidence = []Evidence{e}
 		r.Arrays[doubtfulKey(e)] = k.carriers

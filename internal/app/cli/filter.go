@@ -18,7 +18,7 @@ import (
 type filterFlags struct {
 	data                           dataFlags
 	suspects, decisions, out, list string
-	byIndex                        bool
+	byIndex, correct               bool
 }
 
 func (a *app) dataFilter() *cobra.Command {
@@ -32,10 +32,15 @@ they had, links stay links. Or writes the list of what is kept to the file
 --list. --decisions is a CSV with the columns source, digest and decision (keep
 or drop), as a report saves it, which stand over the suspects'.
 
+--correct keeps those of them that surely show another class than their label,
+as the list's column shows says, and puts them under it. OUT.corrected.csv lists
+them with their old and new labels.
+
 Lists refer to images by source and digest. A list that does not fit the data is
 refused. --by-index takes the row numbers in the column index instead, which are
 right only for the same data, whole and in the same order.`,
 		Example: `  unpoison data filter --data DIR --suspects run/suspects.csv --out clean
+  unpoison data filter --data DIR --suspects S --correct --out mended
   unpoison data filter --data DIR --suspects S --decisions D.csv --list kept.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.filter(c, &f) },
@@ -49,6 +54,7 @@ right only for the same data, whole and in the same order.`,
 	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop)")
 	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
 	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them")
+	fl.BoolVar(&f.correct, "correct", false, "put suspects that surely show another class under it")
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	return c
 }
@@ -75,13 +81,17 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if err != nil {
 		return err
 	}
+	labels, corrected, err := f.corrections(d.Train, drop)
+	if err != nil {
+		return err
+	}
 	dropped := 0
 	for _, gone := range drop {
 		if gone {
 			dropped++
 		}
 	}
-	notes, err := f.write(c.Context(), d, drop)
+	notes, err := f.write(c.Context(), d, drop, labels)
 	if err != nil {
 		return err
 	}
@@ -89,9 +99,12 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 		fmt.Fprintln(a.err, "note:", n)
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "out": f.out, "list": f.list})
+		return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "corrected": corrected, "out": f.out, "list": f.list})
 	}
 	fmt.Fprintf(a.out, "%d of %d training images kept, %d dropped\n", len(drop)-dropped, len(drop), dropped)
+	if f.correct {
+		fmt.Fprintf(a.out, "%d of those that are kept got the label that they show\n", corrected)
+	}
 	if f.out != "" {
 		fmt.Fprintf(a.out, "%s was read again: it holds what was kept, as %s\n", f.out, d.Layout)
 	}
@@ -118,10 +131,34 @@ func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
 	return drop, err
 }
 
-func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool) (notes []string, err error) {
+// corrections keeps images that are to be dropped but surely show another class. labels are their new labels, −1 for all others.
+func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32, corrected int, err error) {
+	if !f.correct {
+		return nil, 0, nil
+	}
+	if labels, err = runs.ReadShown(runs.List{Path: f.suspects, Set: set, ByIndex: f.byIndex}); err != nil {
+		return nil, 0, err
+	}
+	for i := range labels {
+		if !drop[i] || labels[i] == set.Labels[i] {
+			labels[i] = -1
+		} else if labels[i] >= 0 {
+			drop[i] = false
+			corrected++
+		}
+	}
+	return labels, corrected, nil
+}
+
+func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, labels []int32) (notes []string, err error) {
 	if f.out != "" {
-		if notes, err = dataset.Filter(ctx, d, f.data.opts, drop, f.out); err != nil {
+		if notes, err = dataset.Correct(ctx, d, f.data.opts, drop, labels, f.out); err != nil {
 			return nil, err
+		}
+		if labels != nil {
+			if err := runs.WriteCorrected(filepath.Clean(f.out)+".corrected.csv", d.Train, labels); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if f.list == "" {
@@ -130,7 +167,7 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool) (
 	if err := os.MkdirAll(filepath.Dir(f.list), 0o755); err != nil {
 		return nil, err
 	}
-	return notes, runs.WriteKept(f.list, d.Train, drop)
+	return notes, runs.WriteKept(f.list, d.Train, drop, labels)
 }
 
 // apart refuses folders to write to that lie in data.

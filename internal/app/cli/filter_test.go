@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,5 +28,41 @@ func TestFilterByDecisionsAlone(t *testing.T) {
 	}
 	if code, _, errs := call("data", "filter", "--data", data, "--suspects", suspects, "--list", filepath.Join(dir, "kept.csv")); code != exitFailed || !strings.Contains(errs, "no suspects in it: nothing would be left out") {
 		t.Errorf("%d: %s", code, errs)
+	}
+}
+
+// Suspects that show another class go into its folder, and a list says so; those that a person keeps stay.
+func TestFilterCorrects(t *testing.T) {
+	data, dir := signFolder(t, 20, 10), t.TempDir()
+	from, to := firstClass(t, data), "yield"
+	file := filepath.Join(data, "train", from, "000000.png")
+	suspects, decisions := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "decisions.csv")
+	source := "train/" + from + "/000000.png"
+	for path, text := range map[string]string{suspects: "source,isolated,shows\n" + source + ",true," + to + "\n", decisions: "source,decision\n" + source + ",keep\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"data", "filter", "--data", data, "--suspects", suspects, "--correct"}
+	out := filepath.Join(dir, "out")
+	if code, text, errs := call(append(args, "--out", out)...); code != 0 || !strings.Contains(text, "20 of 20 training images kept, 0 dropped\n1 of those that are kept got the label that they show") {
+		t.Fatalf("%d: %s%s", code, text, errs)
+	}
+	found := false
+	entries, _ := os.ReadDir(filepath.Join(out, "train", to))
+	for _, e := range entries {
+		raw, _ := os.ReadFile(filepath.Join(out, "train", to, e.Name()))
+		found = found || bytes.Equal(raw, image)
+	}
+	list, _ := os.ReadFile(out + ".corrected.csv")
+	if !found || !strings.Contains(string(list), source) || !strings.HasSuffix(string(list), ","+to+","+from+"\n") || strings.Count(string(list), "\n") != 2 {
+		t.Errorf("found: %t; the list is %q", found, list)
+	}
+	if code, text, errs := call(append(args, "--decisions", decisions, "--out", out+"2")...); code != 0 || !strings.Contains(text, "0 of those that are kept got") {
+		t.Errorf("%d: %s%s", code, text, errs)
 	}
 }

@@ -126,6 +126,23 @@ func ReadDecisions(l List, drop []bool) error {
 	})
 }
 
+// ReadShown returns the class that each image surely shows by a list's column shows, −1 where it says none.
+func ReadShown(l List) ([]int32, error) {
+	labels := slices.Repeat([]int32{-1}, l.Set.Len())
+	return labels, l.Read([]string{"shows"}, func(r listed) error {
+		cell, _ := r.Cell("shows")
+		if cell == "" {
+			return nil
+		}
+		k := slices.Index(l.Set.Classes, names.FromCell(cell))
+		if k < 0 {
+			return fmt.Errorf("shows: no class is called %q", cell)
+		}
+		labels[r.Index] = int32(k)
+		return nil
+	})
+}
+
 // ReadLosses returns every image's loss from a list of suspects.
 func ReadLosses(l List) ([]float32, error) {
 	losses := make([]float32, l.Set.Len())
@@ -137,15 +154,35 @@ func ReadLosses(l List) ([]float32, error) {
 	})
 }
 
-// WriteKept lists the images that are not marked in drop.
-func WriteKept(path string, set *dataset.Set, drop []bool) error {
+// WriteKept lists the images that are not marked in drop. With labels, −1 for an image's own, the column label holds those, and
+// old_label what they were.
+func WriteKept(path string, set *dataset.Set, drop []bool, labels []int32) error {
+	return writeKept(path, set, labels, func(i int) bool { return !drop[i] })
+}
+
+// WriteCorrected lists the images that get other labels as WriteKept does.
+func WriteCorrected(path string, set *dataset.Set, labels []int32) error {
+	return writeKept(path, set, labels, func(i int) bool { return labels[i] >= 0 })
+}
+
+func writeKept(path string, set *dataset.Set, labels []int32, keep func(i int) bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		lines := [][]string{{"index", "source", "digest", "label"}}
-		for i, gone := range drop {
-			if !gone {
-				lines = append(lines, []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[set.Labels[i]])})
+		if labels != nil {
+			lines[0] = append(lines[0], "old_label")
+		}
+		for i, l := range set.Labels {
+			if !keep(i) {
+				continue
 			}
+			line := []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[l])}
+			if labels != nil {
+				if line = append(line, line[3]); labels[i] >= 0 {
+					line[3] = names.Cell(set.Classes[labels[i]])
+				}
+			}
+			lines = append(lines, line)
 		}
 		return c.WriteAll(lines)
 	})

@@ -1,0 +1,181 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// moves are the files that go into another class's folder, relative to the data.
+type moves struct {
+	from, to []string
+	rows     map[string][][]byte // for tables that list the files of a folder, as GTSRB's
+}
+
+// moves finds the folders of other classes, which lie beside the images' own.
+func (f *filter) moves() (*moves, error) {
+	m := &moves{rows: map[string][][]byte{}}
+	taken := map[string]bool{}
+	set := f.data.Train
+	for i := range f.drop {
+		if !f.relabelled(i) {
+			continue
+		}
+		from, _ := set.origin(i)
+		k, err := f.like(f.labels[i])
+		if err != nil {
+			return nil, err
+		}
+		like, _ := set.origin(k)
+		a, b := strings.Split(from, "/"), strings.Split(like, "/")
+		at := 0
+		for at < min(len(a), len(b))-1 && a[at] == b[at] {
+			at++
+		}
+		if at >= min(len(a), len(b))-1 {
+			return nil, fmt.Errorf("%s and %s: their classes are not those of their folders", from, like)
+		}
+		a[at] = b[at]
+		to := path.Join(a...)
+		end := path.Ext(to)
+		for n := 2; taken[to] || exists(filepath.Join(f.base, filepath.FromSlash(to))); n++ {
+			to = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path.Join(a...), end), n, end)
+		}
+		taken[to] = true
+		m.from, m.to = append(m.from, from), append(m.to, to)
+		if table, row := set.Listed(i); table != "" {
+			line, err := f.listed(table, row, path.Base(to), b[at])
+			if err != nil {
+				return nil, err
+			}
+			other, _ := set.Listed(k)
+			m.rows[other] = append(m.rows[other], line)
+		}
+	}
+	return m, nil
+}
+
+// listed is the row of a GTSRB table with another file and class.
+func (f *filter) listed(table string, row int, file, folder string) ([]byte, error) {
+	head, lines, err := tableText(filepath.Join(f.base, filepath.FromSlash(table)))
+	if err != nil {
+		return nil, err
+	}
+	name, class := slices.Index(head.cells, "Filename"), slices.Index(head.cells, "ClassId")
+	if row > len(lines) || name < 0 || class < 0 || len(lines[row-1].cells) <= max(name, class) {
+		return nil, fmt.Errorf("%s: row %d: expected the columns Filename and ClassId", table, row)
+	}
+	l := lines[row-1]
+	l.cells[name], l.cells[class] = file, fmt.Sprint(slices.Index(f.data.Train.Classes, folder))
+	return l.encoded(head)
+}
+
+// moved copies the files that get another place. Links stay links.
+func (c *treeCopy) moved() error {
+	for k, rel := range c.moves.from {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		to := c.to(c.moves.to[k])
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		st, err := os.Lstat(c.from(rel))
+		switch {
+		case err != nil:
+			return err
+		case st.Mode()&os.ModeSymlink != 0:
+			err = os.Symlink(resolved(c.from(rel)), to)
+		default:
+			err = copyFile(c.ctx, c.from(rel), to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encoded is the row of a table with separators as it is written, with the cells that it now has.
+func (l tableLine) encoded(head tableLine) ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Comma, w.UseCRLF = head.comma, bytes.HasSuffix(head.raw, []byte("\r\n"))
+	err := w.Write(l.cells)
+	w.Flush()
+	return b.Bytes(), errors.Join(err, w.Error())
+}
+
+// relabelled is the row with another label.
+func (l tableLine) relabelled(head tableLine, label string, o Options) ([]byte, error) {
+	if head.raw == nil {
+		return relabelledJSON(l.raw, label, labelColumns, o.Label)
+	}
+	name, err := column(head.cells, labelColumns, o.Label, "--label")
+	if err != nil {
+		return nil, err
+	}
+	at := slices.Index(head.cells, name)
+	if at < 0 || at >= len(l.cells) {
+		return nil, fmt.Errorf("no cell for the label %q", label)
+	}
+	l.cells = slices.Clone(l.cells)
+	l.cells[at] = label
+	return l.encoded(head)
+}
+
+// relabelledJSON returns a JSON object with another label, and all else as it was. A number stays a number, and a list of one a list.
+func relabelledJSON(raw []byte, label string, known []string, asked string) ([]byte, error) {
+	mark := raw[:len(raw)-len(bytes.TrimPrefix(raw, []byte("\ufeff")))]
+	raw = raw[len(mark):]
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	type place struct {
+		lo, hi int64
+		value  json.RawMessage
+	}
+	of := map[string]place{}
+	var head []string
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return nil, err
+		}
+		if name, _ := key.(string); string(v) != "null" {
+			head = append(head, name)
+			of[name] = place{d.InputOffset() - int64(len(v)), d.InputOffset(), v}
+		}
+	}
+	name, err := column(head, known, asked, "--label")
+	at, ok := of[name]
+	if err != nil || !ok {
+		return nil, errors.Join(err, errors.New("expected a label"))
+	}
+	text, err := json.Marshal(label)
+	if err != nil {
+		return nil, err
+	}
+	if _, number := integer(label); number && !bytes.ContainsRune(at.value, '"') {
+		text = []byte(label)
+	}
+	if at.value[0] == '[' {
+		if bytes.ContainsRune(at.value, ',') {
+			return nil, fmt.Errorf("a list of labels, %s, can't be changed to %q", at.value, label)
+		}
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	return slices.Concat(mark, raw[:at.lo], text, raw[at.hi:]), nil
+}
