@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/limited"
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
@@ -36,15 +36,7 @@ type made struct {
 // fits puts a set's classes in order, and reports whether they are those of the attack.
 func (m *made) fits(set *dataset.Set) bool {
 	return len(m.Classes) == 0 || slices.Equal(m.Classes, set.Classes) || set.OrderClasses(m.Classes) ||
-		len(m.Classes) == len(set.Classes) && numbers(m.Classes) != numbers(set.Classes)
-}
-
-// numbers reports whether classes have numbers for names.
-func numbers(classes []string) bool {
-	return !slices.ContainsFunc(classes, func(c string) bool {
-		_, err := strconv.Atoi(c)
-		return err != nil
-	})
+		len(m.Classes) == len(set.Classes) && names.Numbers(m.Classes) != names.Numbers(set.Classes)
 }
 
 // Save writes what the attack is and has learnt to a folder.

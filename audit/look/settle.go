@@ -35,8 +35,8 @@ func (e Evidence) open() bool {
 
 // Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
 // and no trigger. What distinguishes the suspects from the label's other images is laid on images of other labels. If a network
-// that learnt all takes these for the label's, it is a trigger; see untaught, or stays open where the look was not sure; if not, it is
-// no evidence. Without such a network it stays open.
+// that learnt all does not take these for the label's, it is no evidence. If it does, untaught says what it is, unless the look was not
+// sure: then it stays open, as it does without such a network.
 func (c *Case) Settle(ctx context.Context) error {
 	for k, e := range c.saved.Evidence {
 		carriers := c.run.Arrays[doubtfulKey(e)]

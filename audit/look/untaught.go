@@ -12,8 +12,8 @@ import (
 // untaught judges suspects again whose labels seemed right and whose pattern is a trigger. A frequent trigger that lies over the
 // whole image is seen by the network that should not see it, which then finds its label right. So networks are asked that learnt none
 // of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's other
-// images that have the pattern laid on them. It returns what the evidence says, and the comparison; where none can be made, a
-// shortcut, and the one that there was.
+// images that have the pattern laid on them. It returns what the evidence says, and the comparison; where none can be made, or the
+// networks know the label less than by guessing, since hardly any of its images are left, a shortcut, and the one that there was.
 func (c *Case) untaught(ctx context.Context, e Evidence, carriers []float32) (Says, *Right, error) {
 	if c.Settings.Features != nil {
 		return Shortcut, e.Right, nil
@@ -43,7 +43,10 @@ func (c *Case) untaught(ctx context.Context, e Evidence, carriers []float32) (Sa
 		r.Suspects += float64(mean[0]) / contentFolds
 		r.Rest += float64(mean[1]) / contentFolds
 	}
-	if r.Contradicted() {
+	switch {
+	case r.Rest < 1/float64(len(c.Data.Classes)):
+		return Shortcut, e.Right, nil
+	case r.Contradicted():
 		return Poisoned, r, nil
 	}
 	return Shortcut, r, nil

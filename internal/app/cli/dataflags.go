@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
@@ -146,19 +147,11 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 	if slices.Equal(set.Classes, info.Classes) || set.OrderClasses(info.Classes) {
 		return nil
 	}
-	if len(set.Classes) == len(info.Classes) && numbered(set.Classes) != numbered(info.Classes) {
+	if len(set.Classes) == len(info.Classes) && names.Numbers(set.Classes) != names.Numbers(info.Classes) {
 		fmt.Fprintf(a.err, "note: only one of the model and %s has names for its classes; they are matched by index, %s is %s\n",
 			printable.Text(path), printable.Text(set.Classes[0]), printable.Text(info.Classes[0]))
 		set.Classes = info.Classes
 		return nil
 	}
 	return fmt.Errorf("the model knows the classes %.300q, %s has %.300q", info.Classes, path, set.Classes)
-}
-
-// numbered reports whether classes have numbers for names.
-func numbered(classes []string) bool {
-	return !slices.ContainsFunc(classes, func(c string) bool {
-		n, err := strconv.Atoi(c)
-		return err != nil || strconv.Itoa(n) != c
-	})
 }

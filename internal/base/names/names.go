@@ -4,6 +4,7 @@ package names
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,6 +53,14 @@ func File(text string) string {
 		name = fmt.Sprintf("%%%02X%s", name[0], name[1:])
 	}
 	return name
+}
+
+// Numbers tells whether classes have numbers for names, as programs write them: 7, but not 007.
+func Numbers(classes []string) bool {
+	return !slices.ContainsFunc(classes, func(c string) bool {
+		n, err := strconv.Atoi(c)
+		return err != nil || strconv.Itoa(n) != c
+	})
 }
 
 // FromFile returns the text that File made a name of. A name that has no such text stays as it is.

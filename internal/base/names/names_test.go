@@ -40,3 +40,13 @@ func TestPlainNamesStay(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbers(t *testing.T) {
+	for want, all := range map[bool][][]string{true: {{"0", "1", "10"}, {"-1", "7"}}, false: {{"007", "1"}, {"+7"}, {"cat", "1"}, {"1.0"}, {""}}} {
+		for _, classes := range all {
+			if Numbers(classes) != want {
+				t.Errorf("%q: expected %t", classes, want)
+			}
+		}
+	}
+}

@@ -13,9 +13,6 @@ import (
 // Text returns s with everything escaped that does not print on one line.
 func Text(s string) string { return escape(s, "") }
 
-// Lines is Text for text of several lines and columns.
-func Lines(s string) string { return escape(s, "\n\t") }
-
 func escape(s, but string) string {
 	clean := func(r rune, size int) bool {
 		return strconv.IsPrint(r) && (r != utf8.RuneError || size > 1) || r == '\u00a0' || strings.ContainsRune(but, r)
