@@ -4,12 +4,17 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"github.com/unpoison/unpoison/backend/cpu/internal/kernel"
 )
 
 // reduceFn folds the axes of Attr into one element each, in row-major order of the input.
 func reduceFn(n *Node) (fn, bool) {
 	switch n.Shape.Type {
 	case Float32:
+		if sumsPixels(n) {
+			return sumPixels(n), true
+		}
 		return reduceOf[float32](n)
 	case Float64:
 		return reduceOf[float64](n)
@@ -36,6 +41,32 @@ func reduceFn(n *Node) (fn, bool) {
 		}
 	}
 	return nil, false
+}
+
+// sumsPixels tells the sum over all pixels of each image, [N,…,C] → [N,C], that a kernel does in the same order as the
+// general form.
+func sumsPixels(n *Node) bool {
+	in, axes := n.In[0].Shape, n.Attr.([]int)
+	last := in.Rank() - 1
+	return n.Op == OpReduceSum && last >= 2 && n.Shape.Rank() == 2 && !slices.Contains(axes, 0) && !slices.Contains(axes, last) &&
+		in.Dims[last]%kernel.Group == 0 && in.Size() > 0
+}
+
+func sumPixels(n *Node) fn {
+	in := n.In[0].Shape
+	c := in.Dims[in.Rank()-1]
+	pixels := in.rowSize() / c
+	return func(w *worker, out unsafe.Pointer, p []unsafe.Pointer, rows int) {
+		clear(slice[float32](out, rows*c))
+		for i := range rows {
+			for at := 0; at < c; at += kernel.Group {
+				w.args = kernel.Args{
+					Src0: floatAt(p[0], i*pixels*c+at), Count: pixels, Stride: c * 4, Sums: floatAt(out, i*c+at),
+				}
+				kernel.Active.Sum(&w.args)
+			}
+		}
+	}
 }
 
 // lowest returns the identity of max, highest that of min.
