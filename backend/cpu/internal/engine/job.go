@@ -16,22 +16,63 @@ type task struct {
 
 // job is a list of tasks that several goroutines share. It is reused from list to list.
 type job struct {
-	next, left atomic.Int64
-	program    *Program
-	tasks      []task
-	state      atomic.Int32 // awake while it runs, asleep once share waits on done, called when all is done
-	done       chan struct{}
-	taken      []*helper // that work on it
+	left     atomic.Int64
+	program  *Program
+	tasks    []task
+	portions []portion    // what is done first, by all, then each goroutine's own and what is done last, by all
+	state    atomic.Int32 // awake while it runs, asleep once share waits on done, called when all is done
+	done     chan struct{}
+	taken    []*helper // that work on it
 }
 
-// take does tasks until none is left and reports whether it did the last.
-func (j *job) take(worker int) (last bool) {
-	for {
-		t := int(j.next.Add(1)) - 1
-		if t >= len(j.tasks) {
-			return j.left.Add(-1) == 0
+// portion is tasks [next,end) of a job, in a cache line of its own.
+type portion struct {
+	next atomic.Int64
+	end  int64
+	_    [48]byte
+}
+
+func (p *portion) set(from, to int) {
+	p.next.Store(int64(from))
+	p.end = int64(to)
+}
+
+// divide gives each goroutine its rows of the largest loop, in all lists the same: its core has in the cache, or near
+// it, what it made of them before.
+func (j *job) divide(t tasks, goroutines int) {
+	for len(j.portions) < goroutines+2 {
+		j.portions = append(j.portions, portion{})
+	}
+	j.portions = j.portions[:goroutines+2]
+	j.portions[0].set(0, t.from)
+	rows := t.to - t.from
+	for i := range goroutines {
+		lo, hi := i*rows/goroutines, (i+1)*rows/goroutines
+		if t.backwards {
+			lo, hi = rows-hi, rows-lo
 		}
-		j.program.do(j.program.workers[worker], &j.tasks[t])
+		j.portions[1+i].set(t.from+lo, t.from+hi)
+	}
+	j.portions[goroutines+1].set(t.to, len(t.list))
+}
+
+// take does tasks until none is left, those of others after its own, and reports whether it did the last.
+func (j *job) take(worker int) (last bool) {
+	own := len(j.portions) - 2
+	j.finish(worker, &j.portions[0])
+	for k := range own {
+		j.finish(worker, &j.portions[1+(worker+k)%own])
+	}
+	j.finish(worker, &j.portions[own+1])
+	return j.left.Add(-1) == 0
+}
+
+// finish does tasks of a portion until none is left.
+func (j *job) finish(worker int, p *portion) {
+	for p.next.Load() < p.end {
+		if t := p.next.Add(1) - 1; t < p.end {
+			j.program.do(j.program.workers[worker], &j.tasks[t])
+		}
 	}
 }
 
@@ -79,10 +120,10 @@ func isCalled(state *atomic.Int32) bool {
 
 // share does the tasks on this goroutine and up to threads-1 helpers, fewer where other programs have them.
 // Which of them does which task is left to chance; results may not depend on it.
-func (j *job) share(threads int, tasks []task) {
-	j.tasks = tasks
-	j.next.Store(0)
+func (j *job) share(threads int, t tasks) {
+	j.tasks = t.list
 	j.hire(threads - 1)
+	j.divide(t, 1+len(j.taken))
 	j.left.Store(int64(1 + len(j.taken)))
 	j.state.Store(awake)
 	for i, h := range j.taken {

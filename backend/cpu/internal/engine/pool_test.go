@@ -57,3 +57,40 @@ func same(t *testing.T, what any, s Shape, rows int, fast, general fn, in ...[]f
 		t.Fatalf("%+v: %v, want %v", what, got, want)
 	}
 }
+
+// TestPortions: every task is in one portion, and a goroutine has the same rows of a loop whichever way it
+// runs.
+func TestPortions(t *testing.T) {
+	for _, loop := range []int{0, 1, 2, 16, 31} {
+		for goroutines := 1; goroutines <= 5; goroutines++ {
+			var j job
+			owners := [2][]int{make([]int, loop), make([]int, loop)}
+			for way, backwards := range []bool{false, true} {
+				tasks := tasks{list: make([]task, 3+loop+2), from: 3, to: 3 + loop, backwards: backwards}
+				j.divide(tasks, goroutines)
+				var done []int
+				for i := range j.portions {
+					p := &j.portions[i]
+					for k := int(p.next.Load()); k < int(p.end); k++ {
+						done = append(done, k)
+						if row := k - tasks.from; row >= 0 && row < loop {
+							if backwards {
+								row = loop - 1 - row
+							}
+							owners[way][row] = i
+						}
+					}
+				}
+				slices.Sort(done)
+				for k := range tasks.list {
+					if k >= len(done) || done[k] != k || len(done) != len(tasks.list) {
+						t.Fatalf("%d rows, %d goroutines: tasks %v are done, expected each of %d once", loop, goroutines, done, len(tasks.list))
+					}
+				}
+			}
+			if !slices.Equal(owners[0], owners[1]) {
+				t.Errorf("%d rows, %d goroutines: the rows are %v's, backwards %v's", loop, goroutines, owners[0], owners[1])
+			}
+		}
+	}
+}

@@ -273,7 +273,7 @@ func (p *Program) clock(n *Node, start time.Time) {
 // perform does tasks that don't depend on each other.
 func (p *Program) perform(t tasks, threads int) {
 	if threads > 1 && t.shared && p.times == nil {
-		p.job.share(min(threads, len(t.list)), t.list)
+		p.job.share(min(threads, len(t.list)), t)
 		return
 	}
 	for i := range t.list {

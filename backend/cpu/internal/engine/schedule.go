@@ -13,8 +13,10 @@ type level struct {
 
 // tasks are pieces of work that don't depend on each other.
 type tasks struct {
-	list   []task
-	shared bool // there is enough to do for several goroutines
+	list      []task
+	shared    bool // there is enough to do for several goroutines
+	from, to  int  // those of the largest loop, in the order of its rows
+	backwards bool // or in the opposite order
 }
 
 // stage is one loop over rows in which several nodes run in turn.
@@ -42,7 +44,8 @@ func (s *stage) rows() int {
 func (l *level) divide(backwards bool) {
 	order := slices.Clone(l.stages)
 	slices.SortStableFunc(order, func(a, b *stage) int { return b.cost/b.chunks*b.group - a.cost/a.chunks*a.group })
-	bytes := 0
+	l.loops.backwards = backwards
+	bytes, most := 0, 0
 	for _, s := range order {
 		switch {
 		case s.cost < serialCost:
@@ -55,6 +58,11 @@ func (l *level) divide(backwards bool) {
 					g = groups - 1 - g
 				}
 				l.loops.list = append(l.loops.list, task{stage: s, lo: g * s.group, hi: min((g+1)*s.group, s.chunks)})
+			}
+			if s.cost > most {
+				most = s.cost
+				l.loops.to = len(l.loops.list)
+				l.loops.from = l.loops.to - groups
 			}
 		}
 		for i := range s.steps {
