@@ -24,30 +24,49 @@ func (o Options) Apply(dst []float32, src []uint8, h, w int, r *rand.Rand) {
 		Coarse(dst, src, h, w, o.Flip, r)
 		return
 	}
-	dy, dx, flip := 0, 0, false
+	o.draw(h, w, r).apply(dst, src, h, w)
+}
+
+// crop is what is drawn for one image: how far its source lies off, in pixels, and its hole.
+type crop struct {
+	dy, dx                   int
+	flip                     bool
+	top, left, bottom, right int // none where bottom is top
+}
+
+func (o Options) draw(h, w int, r *rand.Rand) (c crop) {
 	if o.Pad > 0 {
-		dy, dx = r.IntN(2*o.Pad+1)-o.Pad, r.IntN(2*o.Pad+1)-o.Pad
+		c.dy, c.dx = r.IntN(2*o.Pad+1)-o.Pad, r.IntN(2*o.Pad+1)-o.Pad
 	}
 	if o.Flip {
-		flip = r.IntN(2) == 1
+		c.flip = r.IntN(2) == 1
 	}
+	if o.Cutout > 0 {
+		top, left := r.IntN(h)-o.Cutout/2, r.IntN(w)-o.Cutout/2
+		c.top, c.bottom = max(0, top), min(h, top+o.Cutout)
+		c.left, c.right = max(0, left), min(w, max(0, left+o.Cutout))
+	}
+	return c
+}
+
+func (c crop) apply(dst []float32, src []uint8, h, w int) {
 	for y := range h {
 		row := dst[y*w*3 : (y+1)*w*3]
-		sy := y + dy
+		sy := y + c.dy
 		if sy < 0 || sy >= h {
 			clear(row)
 			continue
 		}
-		if dx == 0 && !flip {
+		if c.dx == 0 && !c.flip {
 			for i, v := range src[sy*w*3 : (sy+1)*w*3] {
 				row[i] = scaled[v]
 			}
 			continue
 		}
 		for x := range w {
-			sx := x + dx
-			if flip {
-				sx = w - 1 - x + dx
+			sx := x + c.dx
+			if c.flip {
+				sx = w - 1 - x + c.dx
 			}
 			d := row[3*x : 3*x+3 : 3*x+3]
 			if sx < 0 || sx >= w {
@@ -58,11 +77,8 @@ func (o Options) Apply(dst []float32, src []uint8, h, w int, r *rand.Rand) {
 			d[0], d[1], d[2] = scaled[s[0]], scaled[s[1]], scaled[s[2]]
 		}
 	}
-	if o.Cutout > 0 {
-		cy, cx := r.IntN(h), r.IntN(w)
-		for y := max(0, cy-o.Cutout/2); y < min(h, cy-o.Cutout/2+o.Cutout); y++ {
-			clear(dst[(y*w+max(0, cx-o.Cutout/2))*3 : (y*w+min(w, max(0, cx-o.Cutout/2+o.Cutout)))*3])
-		}
+	for y := c.top; y < c.bottom; y++ {
+		clear(dst[(y*w+c.left)*3 : (y*w+c.right)*3])
 	}
 }
 

@@ -22,20 +22,41 @@ const (
 // shifts of the colours, a hole anywhere and one in a corner, filled with random colours. dst receives numbers from 0 to 1; src
 // has h rows of w pixels. flip swaps left and right in half of the images.
 func Coarse(dst []float32, src []uint8, h, w int, flip bool, r *rand.Rand) {
-	side := float64(min(h, w)) / 32
-	warp(dst, src, h, w, affine(flip, side, r))
-	Blur(dst, h, w, side*(coarseBlur+(coarseBlurTo-coarseBlur)*r.Float64()))
-	var gain, shift [3]float32
-	for c := range 3 {
-		gain[c] = float32(1 + coarseGain*(2*r.Float64()-1))
-		shift[c] = float32(coarseOffset * (2*r.Float64() - 1))
-	}
+	c := drawCoarse(h, w, flip, r)
+	warp(dst, src, h, w, c.affine)
+	Blur(dst, h, w, c.deviation)
 	for i, v := range dst[:h*w*3] {
-		dst[i] = min(max(v*gain[i%3]+shift[i%3], 0), 1)
+		dst[i] = min(max(v*c.gain[i%3]+c.shift[i%3], 0), 1)
 	}
-	hole(dst, h, w, side, false, r)
-	hole(dst, h, w, side, true, r)
+	for _, p := range c.holes {
+		p.fill(dst, w)
+	}
 }
+
+// coarse is what is drawn for one image.
+type coarse struct {
+	affine      [6]float64 // see affine
+	deviation   float64    // of the blur
+	gain, shift [3]float32
+	holes       [2]patch
+}
+
+func drawCoarse(h, w int, flip bool, r *rand.Rand) (c coarse) {
+	side := side(h, w)
+	c.affine = affine(flip, side, r)
+	c.deviation = side * (coarseBlur + (coarseBlurTo-coarseBlur)*r.Float64())
+	for k := range 3 {
+		c.gain[k] = float32(1 + coarseGain*(2*r.Float64()-1))
+		c.shift[k] = float32(coarseOffset * (2*r.Float64() - 1))
+	}
+	for k := range c.holes {
+		c.holes[k] = drawPatch(h, w, side, k == 1, r)
+	}
+	return c
+}
+
+// side is how many times 32 pixels the shorter side is.
+func side(h, w int) float64 { return float64(min(h, w)) / 32 }
 
 // affine draws a map from a place in the new image to one in the old, both from the centre.
 func affine(flip bool, side float64, r *rand.Rand) [6]float64 {
@@ -74,17 +95,8 @@ func warp(dst []float32, src []uint8, h, w int, m [6]float64) {
 
 // Blur smooths an image [h,w,3] in place with a Gaussian of a standard deviation in pixels; the edge's colour goes on beyond it.
 func Blur(x []float32, h, w int, deviation float64) {
-	reach := int(math.Ceil(3 * deviation))
-	kernel := make([]float32, 2*reach+1)
-	sum := float32(0)
-	for k := range kernel {
-		d := float64(k - reach)
-		kernel[k] = float32(math.Exp(-d * d / (2 * deviation * deviation)))
-		sum += kernel[k]
-	}
-	for k := range kernel {
-		kernel[k] /= sum
-	}
+	kernel := gaussian(deviation)
+	reach := len(kernel) / 2
 	line := make([]float32, 3*(max(h, w)+2*reach))
 	smooth := func(start, step, n int) { // one row or column
 		for k := -reach; k < n+reach; k++ {
@@ -109,18 +121,47 @@ func Blur(x []float32, h, w int, deviation float64) {
 	}
 }
 
-// hole fills a rectangle anywhere, or in one of the corners, with a colour.
-func hole(x []float32, h, w int, side float64, corner bool, r *rand.Rand) {
-	most := max(2, int(side*coarseHole))
-	hh, hw := 1+r.IntN(min(most, h)), 1+r.IntN(min(most, w))
-	top, left := r.IntN(h-hh+1), r.IntN(w-hw+1)
-	if corner {
-		top, left = r.IntN(2)*(h-hh), r.IntN(2)*(w-hw)
+// reach is how far a blur looks, in pixels.
+func reach(deviation float64) int { return int(math.Ceil(3 * deviation)) }
+
+// gaussian returns a blur's weights, whose sum is 1.
+func gaussian(deviation float64) []float32 {
+	reach := reach(deviation)
+	kernel := make([]float32, 2*reach+1)
+	sum := float32(0)
+	for k := range kernel {
+		d := float64(k - reach)
+		kernel[k] = float32(math.Exp(-d * d / (2 * deviation * deviation)))
+		sum += kernel[k]
 	}
-	colour := [3]float32{r.Float32(), r.Float32(), r.Float32()}
-	for y := top; y < top+hh; y++ {
-		for i := left; i < left+hw; i++ {
-			copy(x[(y*w+i)*3:(y*w+i)*3+3], colour[:])
+	for k := range kernel {
+		kernel[k] /= sum
+	}
+	return kernel
+}
+
+// patch is a rectangle of a colour.
+type patch struct {
+	top, left, h, w int
+	colour          [3]float32
+}
+
+// drawPatch draws one anywhere, or in one of the corners.
+func drawPatch(h, w int, side float64, corner bool, r *rand.Rand) (p patch) {
+	most := max(2, int(side*coarseHole))
+	p.h, p.w = 1+r.IntN(min(most, h)), 1+r.IntN(min(most, w))
+	p.top, p.left = r.IntN(h-p.h+1), r.IntN(w-p.w+1)
+	if corner {
+		p.top, p.left = r.IntN(2)*(h-p.h), r.IntN(2)*(w-p.w)
+	}
+	p.colour = [3]float32{r.Float32(), r.Float32(), r.Float32()}
+	return p
+}
+
+func (p *patch) fill(x []float32, w int) {
+	for y := p.top; y < p.top+p.h; y++ {
+		for i := p.left; i < p.left+p.w; i++ {
+			copy(x[(y*w+i)*3:(y*w+i)*3+3], p.colour[:])
 		}
 	}
 }

@@ -44,25 +44,25 @@ func NewFunction(b backends.Backend, name string, carry int, build func(g *graph
 	return f, nil
 }
 
-// Set fills input i from float32 or int32 elements.
+// Set fills input i from float32, int32 or uint8 elements.
 func (f *Function) Set(i int, data any) error {
-	var err error
-	size := f.program.inputs[i].Size()
 	switch d := data.(type) {
 	case []float32:
-		if len(d) == size {
-			f.in[i], err = Write(f.backend, f.in[i], d)
-			return err
-		}
-		return fmt.Errorf("input %d takes %d numbers, got %d", i, size, len(d))
+		return set(f, i, d)
 	case []int32:
-		if len(d) == size {
-			f.in[i], err = Write(f.backend, f.in[i], d)
-			return err
-		}
-		return fmt.Errorf("input %d takes %d numbers, got %d", i, size, len(d))
+		return set(f, i, d)
+	case []uint8:
+		return set(f, i, d)
 	}
 	return fmt.Errorf("input %d is a %T", i, data)
+}
+
+func set[T float32 | int32 | uint8](f *Function, i int, data []T) (err error) {
+	if size := f.program.inputs[i].Size(); len(data) != size {
+		return fmt.Errorf("input %d takes %d numbers, got %d", i, size, len(data))
+	}
+	f.in[i], err = Write(f.backend, f.in[i], data)
+	return err
 }
 
 // Call sets the inputs from first on, and runs.

@@ -120,12 +120,14 @@ func NewBuffer(b backends.Backend, s shapes.Shape) (backends.Buffer, error) {
 		return b.BufferFromFlatData(0, make([]int32, s.Size()), s)
 	case dtypes.Float32:
 		return b.BufferFromFlatData(0, make([]float32, s.Size()), s)
+	case dtypes.Uint8:
+		return b.BufferFromFlatData(0, make([]uint8, s.Size()), s)
 	}
 	return nil, fmt.Errorf("no buffer of %s", s)
 }
 
 // Write copies data into the buffer, which may be replaced; the one to use is returned.
-func Write[T float32 | int32](b backends.Backend, buf backends.Buffer, data []T) (backends.Buffer, error) {
+func Write[T float32 | int32 | uint8](b backends.Backend, buf backends.Buffer, data []T) (backends.Buffer, error) {
 	if b.HasSharedBuffers() {
 		flat, err := b.BufferData(buf)
 		if err != nil {
