@@ -36,11 +36,11 @@ func newXLA() (b backends.Backend, err error) {
 			return nil, err
 		}
 	}
-	b, err = xla.NewWithOptions(names[0], options)
+	own, err := xla.NewWithOptions(names[0], options)
 	if err != nil {
 		return nil, fmt.Errorf("XLA's plugin %q does not start: %w", names[0], err)
 	}
-	return b, nil
+	return looping{own}, nil
 }
 
 // setXLAFlags has XLA take only algorithms that give the same bits each time (a tenth slower), and tells it where CUDA's

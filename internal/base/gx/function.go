@@ -22,9 +22,19 @@ type Function struct {
 // NewFunction compiles a graph whose first carry outputs have the shapes of its first inputs and
 // replace them after each call.
 func NewFunction(b backends.Backend, name string, carry int, build func(g *graph.Graph) []*graph.Node) (*Function, error) {
-	p, err := Compile(b, name, build)
+	return newFunction(b, name, carry, build)
+}
+
+// all outputs are carried, and the backend may make a loop of the program.
+const all = -1
+
+func newFunction(b backends.Backend, name string, carry int, build func(g *graph.Graph) []*graph.Node) (*Function, error) {
+	p, err := compile(b, name, carry == all, build)
 	if err != nil {
 		return nil, err
+	}
+	if carry == all {
+		carry = len(p.Outputs())
 	}
 	f := &Function{backend: b, program: p, carry: carry, number: make([]float32, 1)}
 	for _, s := range p.Inputs() {

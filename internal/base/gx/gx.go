@@ -22,6 +22,7 @@ type Program struct {
 // tap hands GoMLX a backend whose compiled executables it keeps.
 type tap struct {
 	backends.Backend
+	loop bool // for a Looper
 	exec backends.Executable
 }
 
@@ -35,15 +36,23 @@ func (t *tap) Builder(name string) backends.Builder {
 }
 
 func (b *tapBuilder) Compile(outputs []backends.Op, s []*backends.ShardingSpec) (backends.Executable, error) {
-	e, err := b.Builder.Compile(outputs, s)
-	b.tap.exec = e
-	return e, err
+	var err error
+	if l, ok := b.tap.Backend.(Looper); ok && b.tap.loop {
+		b.tap.exec, err = l.Loop(b.Builder, outputs)
+	} else {
+		b.tap.exec, err = b.Builder.Compile(outputs, s)
+	}
+	return b.tap.exec, err
 }
 
 // Compile builds a graph with build and compiles it. GoMLX's panics become errors.
-func Compile(backend backends.Backend, name string, build func(g *graph.Graph) []*graph.Node) (p *Program, err error) {
+func Compile(backend backends.Backend, name string, build func(g *graph.Graph) []*graph.Node) (*Program, error) {
+	return compile(backend, name, false, build)
+}
+
+func compile(backend backends.Backend, name string, loop bool, build func(g *graph.Graph) []*graph.Node) (p *Program, err error) {
 	defer recoverTo(&err, name)
-	t := &tap{Backend: backend}
+	t := &tap{Backend: backend, loop: loop}
 	g := graph.NewGraph(t, name)
 	g.Compile(build(g)...)
 	p = &Program{backend: backend, exec: t.exec}

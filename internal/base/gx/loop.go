@@ -1,0 +1,49 @@
+package gx
+
+import (
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// Looper is a backend that runs a program many times in one call.
+type Looper interface {
+	backends.Backend
+	// Loop compiles a program, as its builder's Compile does, whose outputs have the shapes of its first inputs. The result may be
+	// a Repeater.
+	Loop(b backends.Builder, outputs []backends.Op) (backends.Executable, error)
+}
+
+// Repeater runs a program n times, the outputs of each time being the first inputs of the next. It returns those of the last.
+type Repeater interface {
+	Repeat(n int, inputs []backends.Buffer) ([]backends.Buffer, error)
+}
+
+// NewLoop compiles a graph whose outputs have the shapes of its first inputs, all carried, for Repeat. On a backend that is no
+// Looper, Repeat makes a call for each time.
+func NewLoop(b backends.Backend, name string, build func(g *graph.Graph) []*graph.Node) (*Function, error) {
+	return newFunction(b, name, all, build)
+}
+
+// Repeat runs the program n times on its carried inputs.
+func (f *Function) Repeat(n int) error {
+	e, ok := f.program.exec.(Repeater)
+	if !ok {
+		for range n {
+			if err := f.Call(0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	got, err := e.Repeat(n, f.in)
+	if err != nil {
+		return err
+	}
+	for i, next := range got {
+		if err := f.backend.BufferFinalize(f.in[i]); err != nil {
+			return err
+		}
+		f.in[i] = next
+	}
+	return nil
+}
