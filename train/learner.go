@@ -100,8 +100,17 @@ func NewClassifier(b backends.Backend, n *model.Network, state model.State, batc
 
 // graph lays the whole step.
 func (l *Learner) graph(g *Graph, build func(g *Graph, nets []func(x *Node) *model.Graphed) (*Node, []*Node)) []*Node {
-	params := make([]map[string]*Node, len(l.modules))
-	moments := make([]map[string][]*Node, len(l.modules))
+	params, moments := l.inputs(g)
+	rates := make([]*Node, len(l.modules))
+	for k := range l.modules {
+		rates[k] = gx.Input(g, fmt.Sprintf("rate%d", k))
+	}
+	return l.descend(g, params, moments, rates, build)
+}
+
+// inputs makes the parameters of all modules.
+func (l *Learner) inputs(g *Graph) (params []map[string]*Node, moments []map[string][]*Node) {
+	params, moments = make([]map[string]*Node, len(l.modules)), make([]map[string][]*Node, len(l.modules))
 	for _, frozen := range []bool{false, true} {
 		for k, m := range l.modules {
 			if m.Frozen == frozen {
@@ -109,10 +118,11 @@ func (l *Learner) graph(g *Graph, build func(g *Graph, nets []func(x *Node) *mod
 			}
 		}
 	}
-	rates := make([]*Node, len(l.modules))
-	for k := range l.modules {
-		rates[k] = gx.Input(g, fmt.Sprintf("rate%d", k))
-	}
+	return params, moments
+}
+
+// descend lays what follows from the inputs.
+func (l *Learner) descend(g *Graph, params []map[string]*Node, moments []map[string][]*Node, rates []*Node, build func(g *Graph, nets []func(x *Node) *model.Graphed) (*Node, []*Node)) []*Node {
 	laid := make([]*model.Graphed, len(l.modules))
 	nets := make([]func(*Node) *model.Graphed, len(l.modules))
 	for k, m := range l.modules {

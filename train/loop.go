@@ -45,14 +45,21 @@ func (b *Batch) Soft() []float32 {
 // three ahead. What it is given is an older batch's memory, of which it sets Images, X, Labels and Weights; learn may not
 // keep it. It stops with learn's first error, or between two batches when ctx ends.
 func Loop(ctx context.Context, set *dataset.Set, size, first, last int, fill func(k int, b *Batch), learn func(k int, b *Batch) error) error {
-	ready, free := make(chan *Batch, 3), make(chan *Batch, 3)
-	for range cap(free) {
+	return ahead(ctx, func() *Batch {
 		b := &Batch{
 			Images: make([]int, size), X: make([]float32, size*set.ImageBytes()), Labels: make([]int32, size),
 			Weights: slices.Repeat([]float32{1}, size), Losses: make([]float32, size), classes: len(set.Classes),
 		}
 		b.inputs = []any{b.X, b.Labels, b.Weights}
-		free <- b
+		return b
+	}, first, last, fill, learn)
+}
+
+// ahead is Loop over anything.
+func ahead[B any](ctx context.Context, empty func() B, first, last int, fill func(k int, b B), learn func(k int, b B) error) error {
+	ready, free := make(chan B, 3), make(chan B, 3)
+	for range cap(free) {
+		free <- empty()
 	}
 	ctx, stop := context.WithCancel(ctx)
 	ended, lost := make(chan struct{}), error(nil)

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
@@ -103,70 +104,108 @@ func (e Example) weight() float32 {
 // Run calls learn for every batch from pos on, which it advances; nil is the start. learn does a step at a learning rate
 // and returns its loss. When ctx ends, pos is where to go on from.
 func (p *Phase) Run(ctx context.Context, learn func(b *Batch, rate float64) (loss float64, err error), pos *Position, h Hooks) error {
+	w, err := p.begin(pos, h)
+	if err != nil {
+		return err
+	}
+	return Loop(ctx, p.Data, p.Batch, w.first, w.last, p.filler(w.steps), func(k int, b *Batch) error {
+		loss, err := learn(b, w.rate(k))
+		if err != nil && !beyond(loss) {
+			return err
+		}
+		return w.done(k, b, loss)
+	})
+}
+
+// walk is a phase on its way.
+type walk struct {
+	p           *Phase
+	pos         *Position
+	h           Hooks
+	first, last int // steps, counted over all epochs
+	steps       int // an epoch
+	start       time.Time
+}
+
+func (p *Phase) begin(pos *Position, h Hooks) (*walk, error) {
 	if p.Len() < p.Batch || p.Batch < 1 {
-		return fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, p.Len(), p.Batch)
+		return nil, fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, p.Len(), p.Batch)
 	}
 	if pos == nil {
 		pos = &Position{}
 	}
 	steps := p.Len() / p.Batch
 	if pos.Epoch < 0 || pos.Epoch > p.Epochs || pos.Step < 0 || pos.Step >= steps {
-		return fmt.Errorf("%s: step %d of epoch %d is not in %d epochs of %d steps", p.Name, pos.Step, pos.Epoch, p.Epochs, steps)
+		return nil, fmt.Errorf("%s: step %d of epoch %d is not in %d epochs of %d steps", p.Name, pos.Step, pos.Epoch, p.Epochs, steps)
 	}
-	first, last := pos.Epoch*steps+pos.Step, p.Epochs*steps
-	start := time.Now()
-	return Loop(ctx, p.Data, p.Batch, first, last, p.filler(steps), func(k int, b *Batch) error {
-		rate := p.Schedule(float64(k) / float64(last))
-		loss, err := learn(b, rate)
-		if beyond(loss) {
-			return &DivergedError{Phase: p.Name, Epoch: pos.Epoch + 1, Step: k + 1, Loss: loss}
-		}
-		if err != nil {
-			return err
-		}
-		if h.Batch != nil {
-			h.Batch(b)
-		}
-		pos.LossSum += loss
-		pos.Step++
-		if h.Step != nil {
-			speed := float64((k+1-first)*p.Batch) / time.Since(start).Seconds()
-			h.Step(Progress{
-				p.Name, pos.Epoch + 1, p.Epochs, pos.Step, steps, pos.LossSum / float64(pos.Step), rate, speed,
-				time.Duration(float64((last-k-1)*p.Batch) / speed * float64(time.Second)),
-			})
-		}
-		if pos.Step < steps {
-			return nil
-		}
-		mean := pos.LossSum / float64(steps)
-		*pos = Position{Epoch: pos.Epoch + 1}
-		if h.Epoch != nil {
-			return h.Epoch(pos.Epoch, mean)
-		}
+	return &walk{p, pos, h, pos.Epoch*steps + pos.Step, p.Epochs * steps, steps, time.Now()}, nil
+}
+
+// rate is the learning rate of step k.
+func (w *walk) rate(k int) float64 { return w.p.Schedule(float64(k) / float64(w.last)) }
+
+// done goes on after step k.
+func (w *walk) done(k int, b *Batch, loss float64) error {
+	p, pos, h := w.p, w.pos, w.h
+	if beyond(loss) {
+		return &DivergedError{Phase: p.Name, Epoch: pos.Epoch + 1, Step: k + 1, Loss: loss}
+	}
+	if h.Batch != nil {
+		h.Batch(b)
+	}
+	pos.LossSum += loss
+	pos.Step++
+	if h.Step != nil {
+		speed := float64((k+1-w.first)*p.Batch) / time.Since(w.start).Seconds()
+		h.Step(Progress{
+			p.Name, pos.Epoch + 1, p.Epochs, pos.Step, w.steps, pos.LossSum / float64(pos.Step), w.rate(k), speed,
+			time.Duration(float64((w.last-k-1)*p.Batch) / speed * float64(time.Second)),
+		})
+	}
+	if pos.Step < w.steps {
 		return nil
-	})
+	}
+	mean := pos.LossSum / float64(w.steps)
+	*pos = Position{Epoch: pos.Epoch + 1}
+	if h.Epoch != nil {
+		return h.Epoch(pos.Epoch, mean)
+	}
+	return nil
+}
+
+// orders returns a function that tells the epoch of a step, and the places among those of an epoch that it shows.
+func (p *Phase) orders(steps int) func(k int) (epoch int, places []int) {
+	epoch := -1
+	var order []int
+	return func(k int) (int, []int) {
+		if e := k / steps; e != epoch {
+			epoch, order = e, rng.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
+		}
+		return epoch, order[k%steps*p.Batch:][:p.Batch]
+	}
+}
+
+// draws is the stream of an image's augmentation.
+func (p *Phase) draws(epoch, image int) *rand.Rand {
+	return rng.Stream(p.Seed, p.Name+" augment", epoch, image)
 }
 
 // filler returns a function that assembles the batch of a step. Order and augmentation depend on seed, phase, epoch
 // and image alone.
 func (p *Phase) filler(steps int) func(k int, b *Batch) {
-	n, epoch := p.Data.ImageBytes(), -1
-	var order []int
+	n, order := p.Data.ImageBytes(), p.orders(steps)
 	return func(k int, b *Batch) {
-		if e := k / steps; e != epoch {
-			epoch, order = e, rng.Shuffle(p.Seed, p.Name+" order", p.Len(), e)
-		}
+		epoch, places := order(k)
 		b.given = p.Soft
-		for j := range p.Batch {
-			e := p.at(order[k%steps*p.Batch+j])
+		for j, place := range places {
+			e := p.at(place)
 			i := e.Image
 			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), e.weight()
 			dst := b.X[j*n : (j+1)*n]
 			if p.Augment == (augment.Options{}) {
 				augment.Plain(dst, p.Data.Image(i))
 			} else {
-				p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, rng.Stream(p.Seed, p.Name+" augment", epoch, i))
+				p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, p.draws(epoch, i))
 			}
 			if e.Stamp != nil {
 				e.Stamp.Apply(dst)
