@@ -108,17 +108,14 @@ func Run(ctx context.Context, r *train.Run, o Options) (*Ranking, error) {
 // train leaves the losses of every epoch in r.Arrays.
 func (o Options) train(ctx context.Context, r *train.Run) error {
 	p := &train.Phase{Name: "isolate", Data: r.Data, Indices: train.All(r.Data), Schedule: train.Constant(o.IsolateRate), Seed: r.Seed}
-	l, err := train.NewClassifier(r.Backend, r.Network, r.State, min(r.Batch, p.Len()), r.SGD, o.loss())
-	if err != nil {
-		return err
-	}
+	t := train.NewTrainer(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, o.loss())
 	keep := func(losses []float32) error {
 		r.Arrays[epochName(len(epochs(r)))] = slices.Clone(losses)
 		return nil
 	}
 	for p.Epochs = o.IsolateEpochs; ; p.Epochs++ {
 		if done := len(epochs(r)); done < p.Epochs { // an earlier run may have come further
-			if err := r.TrainWith(ctx, p, l, keep); err != nil {
+			if err := r.TrainWith(ctx, p, t, keep); err != nil {
 				return err
 			}
 		}

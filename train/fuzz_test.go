@@ -34,6 +34,7 @@ func FuzzCheckpoint(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	trainer := NewTrainer(b, n, 2, DefaultSGD(), Mean)
 	for _, s := range []saved{
 		{Stage: "a", Pos: Position{Epoch: 1, Step: 2, LossSum: 1}, Seconds: map[string]float64{"a": 1}, Engines: []string{"cpu"}, Log: 7},
 		{Stage: "a", Pos: Position{Epoch: -1}},
@@ -74,7 +75,7 @@ func FuzzCheckpoint(f *testing.F) {
 			}
 		}
 		err := r.Stage("a", func() error {
-			return r.TrainWith(t.Context(), &Phase{Name: "p", Data: set, Indices: All(set), Epochs: 3, Schedule: Constant(0.1), Seed: 1}, l, nil)
+			return r.TrainWith(t.Context(), &Phase{Name: "p", Data: set, Indices: All(set), Epochs: 3, Schedule: Constant(0.1), Seed: 1}, trainer, nil)
 		})
 		if err == nil && steps > 12 {
 			t.Errorf("%d steps", steps)

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,64 +104,6 @@ func (r *Run) clock() {
 	now := time.Now()
 	r.Seconds[r.stage] += now.Sub(r.began).Seconds()
 	r.began = now
-}
-
-// Train runs a phase from the current position, saving after every epoch and when ctx ends.
-// onEpoch may look at each image's losses of the epoch; nil for none.
-func (r *Run) Train(ctx context.Context, p *Phase, loss Loss, onEpoch func(losses []float32) error) error {
-	l, err := NewClassifier(r.Backend, r.Network, r.State, min(r.Batch, p.Len()), r.SGD, loss)
-	if err != nil {
-		return err
-	}
-	return r.TrainWith(ctx, p, l, onEpoch)
-}
-
-// TrainWith is Train with a classifier that was compiled before, of the same network, for networks that are trained one
-// after another. The phase takes its batch size.
-func (r *Run) TrainWith(ctx context.Context, p *Phase, l *Learner, onEpoch func(losses []float32) error) error {
-	if err := l.load(0, r.State, r.momenta); err != nil {
-		return err
-	}
-	r.momenta = l.newMoments(0)
-	store := func() error {
-		if err := l.store(0, r.State, r.momenta); err != nil {
-			return err
-		}
-		r.clock()
-		return r.save()
-	}
-	if r.losses == nil {
-		r.losses = r.noLosses()
-	}
-	phase := *p
-	phase.Batch = l.Batch
-	err := phase.Run(ctx, l.classify, &r.pos, Hooks{
-		Step: func(q Progress) { r.tell(Event{Progress: &q}) },
-		Batch: func(b *Batch) {
-			for k, i := range b.Images {
-				if i >= 0 {
-					r.losses[i] = b.Losses[k]
-				}
-			}
-		},
-		Epoch: func(epoch int, loss float64) error {
-			r.tell(Event{Epoch: epoch, Loss: loss, Losses: r.losses})
-			if onEpoch != nil {
-				if err := onEpoch(r.losses); err != nil {
-					return err
-				}
-			}
-			r.losses = r.noLosses()
-			return store()
-		},
-	})
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, store())
-	}
-	if err != nil {
-		return err
-	}
-	return l.store(0, r.State, nil)
 }
 
 // noLosses are those of images of which none took part yet.

@@ -23,7 +23,7 @@ const (
 // pupil is what all small networks of a case have in common: XLA compiles longer than one trains.
 type pupil struct {
 	network *model.Network
-	step    *train.Learner
+	step    *train.Trainer
 	eval    *evaluate.Evaluator
 }
 
@@ -38,9 +38,9 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 		}
 	}
 	if n.step == nil || n.step.Batch != batch {
-		n.step, err = train.NewClassifier(c.run.Backend, n.network, n.network.Init(0), batch, train.DefaultSGD(), train.Mean)
+		n.step = train.NewTrainer(c.run.Backend, n.network, batch, train.DefaultSGD(), train.Mean)
 	}
-	return err
+	return nil
 }
 
 // Teach trains a small network to tell positives from negatives and returns the probability of each image asked about of being like
