@@ -23,8 +23,11 @@ const Batch = 128
 type Evaluator struct {
 	network *model.Network
 	f       *gx.Function
-	images  []float32
-	results []float32 // of a batch, [Batch, width]
+	tensors int       // input of the network's first tensor
+	images  []float32 // of a batch
+	pixels  []uint8   // of many batches, where the engine can do them in a call; see compileMany
+	batches int       // a call
+	results []float32 // [batches, Batch, width]
 }
 
 // New compiles the network for evaluation.
@@ -34,13 +37,18 @@ func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
 
 // compile makes an evaluator of what a network has for each image, [Batch, width].
 func compile(b backends.Backend, n *model.Network, of func(net *model.Graphed) *Node) (*Evaluator, error) {
+	if l, ok := b.(gx.Looper); ok {
+		if e, err := compileMany(l, n, of); err == nil {
+			return e, nil
+		}
+	}
 	f, err := gx.NewFunction(b, "evaluate "+n.Arch, 0, func(g *Graph) []*Node {
 		return []*Node{of(n.Graph(g, false, func() *Node { return gx.Input(g, "x", Batch, n.Height, n.Width, 3) }))}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluator{n, f, make([]float32, Batch*n.Height*n.Width*3), make([]float32, f.Size(0))}, nil
+	return &Evaluator{network: n, f: f, images: make([]float32, Batch*n.Height*n.Width*3), batches: 1, results: make([]float32, f.Size(0))}, nil
 }
 
 // Of compiles the network for evaluation with the tensors of a state.
@@ -58,7 +66,7 @@ func (e *Evaluator) Load(s model.State) error {
 		return fmt.Errorf("the network has %d tensors, the state %d", n, len(s))
 	}
 	for i, t := range s {
-		if err := e.f.Set(i, t.Data); err != nil {
+		if err := e.f.Set(e.tensors+i, t.Data); err != nil {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
@@ -80,7 +88,7 @@ func Features(ctx context.Context, b backends.Backend, n *model.Network, s model
 	if err := e.Load(s); err != nil {
 		return nil, nil, err
 	}
-	width := len(e.results)/Batch - n.Classes
+	width := e.width() - n.Classes
 	err = e.each(ctx, set, func(_ int, both []float32) {
 		features, logits = append(features, both[:width]...), append(logits, both[width:]...)
 	})
@@ -114,20 +122,16 @@ func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, 
 	if s.Height != e.network.Height || s.Width != e.network.Width {
 		return fmt.Errorf("the images have %d×%d pixels, the network takes %d×%d", s.Height, s.Width, e.network.Height, e.network.Width)
 	}
-	size, width := s.ImageBytes(), len(e.results)/Batch
-	tensors := len(e.network.Spec())
-	for lo := 0; lo < s.Len(); lo += Batch {
+	width, call := e.width(), e.batches*Batch
+	for lo := 0; lo < s.Len(); lo += call {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		hi := min(lo+Batch, s.Len())
-		for i := lo; i < hi; i++ {
-			augment.Plain(e.images[(i-lo)*size:(i-lo+1)*size], s.Image(i))
+		hi, do := min(lo+call, s.Len()), e.one
+		if e.pixels != nil {
+			do = e.many
 		}
-		if err := e.f.Call(tensors, e.images); err != nil {
-			return err
-		}
-		if err := e.f.Get(0, e.results); err != nil {
+		if err := do(s, lo, hi); err != nil {
 			return err
 		}
 		for i := lo; i < hi; i++ {
@@ -135,6 +139,21 @@ func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, 
 		}
 	}
 	return nil
+}
+
+// width is how many results an image has.
+func (e *Evaluator) width() int { return len(e.results) / (e.batches * Batch) }
+
+// one evaluates a batch, the images from lo to hi−1.
+func (e *Evaluator) one(s *dataset.Set, lo, hi int) error {
+	size := s.ImageBytes()
+	for i := lo; i < hi; i++ {
+		augment.Plain(e.images[(i-lo)*size:(i-lo+1)*size], s.Image(i))
+	}
+	if err := e.f.Call(len(e.network.Spec()), e.images); err != nil {
+		return err
+	}
+	return e.f.Get(0, e.results)
 }
 
 // Result is what a network does on a labelled set.

@@ -12,36 +12,9 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/repeating"
 	"github.com/unpoison/unpoison/model"
 )
-
-// repeating is the CPU engine as one that repeats programs. It counts the calls.
-type repeating struct {
-	backends.Backend
-	calls, steps *int
-	fail         error
-}
-
-type repeatingExecutable struct {
-	backends.Executable
-	r repeating
-}
-
-func (r repeating) Loop(b backends.Builder, outputs []backends.Op) (backends.Executable, error) {
-	e, err := b.Compile(outputs, nil)
-	return repeatingExecutable{e, r}, errors.Join(err, r.fail)
-}
-
-func (e repeatingExecutable) Repeat(n int, inputs []backends.Buffer) (out []backends.Buffer, err error) {
-	*e.r.calls++
-	*e.r.steps += n
-	for range n {
-		if out, err = e.Execute(append(slices.Clone(out), inputs[len(out):]...), nil, 0); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
 
 // seen is all that comes out of a training.
 type seen struct {
@@ -131,11 +104,11 @@ func TestManyStepsACallAreTheSame(t *testing.T) {
 		"coarse":   {augment.Options{Coarse: true, Flip: true}, nil, Mean, 0.001, 1e-3},
 	} {
 		p := &Phase{Name: "test", Data: set, Indices: All(set)[3:], More: c.more, Epochs: 2, Schedule: OneCycle(c.rate, 0.2), Augment: c.augment, Seed: 3}
-		calls, steps := 0, 0
-		want, got := trained(t, ours, p, c.loss, 0), trained(t, repeating{ours, &calls, &steps, nil}, p, c.loss, 0)
+		many := &repeating.Backend{Backend: ours}
+		want, got := trained(t, ours, p, c.loss, 0), trained(t, many, p, c.loss, 0)
 		each := p.Len() / 2
-		if calls != 2*((each+callSteps-1)/callSteps) || steps != 2*each {
-			t.Errorf("%s: %d steps in %d calls, an epoch has %d", name, steps, calls, each)
+		if many.Calls != 2*((each+callSteps-1)/callSteps) || many.Steps != 2*each {
+			t.Errorf("%s: %d steps in %d calls, an epoch has %d", name, many.Steps, many.Calls, each)
 		}
 		if d := apart(want.weights, got.weights); !(d < c.within) {
 			t.Errorf("%s: the weights are %.2g apart", name, d)
@@ -155,8 +128,7 @@ func TestManyStepsACallGoOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls, steps := 0, 0
-	many := repeating{ours, &calls, &steps, nil}
+	many := &repeating.Backend{Backend: ours}
 	set := signs.Render(1, 140, 0).Train
 	p := &Phase{Name: "test", Data: set, Indices: All(set), Epochs: 2, Schedule: OneCycle(0.05, 0.2), Augment: augment.Standard(32, true), Seed: 3}
 	each := p.Len() / 2
@@ -170,7 +142,7 @@ func TestManyStepsACallGoOn(t *testing.T) {
 			t.Errorf("stopped at step %d, the epochs' losses were %g, not %g", at, got.epochs, want.epochs)
 		}
 	}
-	if got := trained(t, repeating{ours, &calls, &steps, errors.New("no")}, p, Mean, 0); got.notes != 1 || !slices.Equal(got.weights, trained(t, ours, p, Mean, 0).weights) {
+	if got := trained(t, &repeating.Backend{Backend: ours, Fail: errors.New("no")}, p, Mean, 0); got.notes != 1 || !slices.Equal(got.weights, trained(t, ours, p, Mean, 0).weights) {
 		t.Errorf("an engine that can't repeat after all: %d notes", got.notes)
 	}
 }
@@ -185,20 +157,20 @@ func TestManyStepsACallDiverge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls, steps := 0, 0
 	set := signs.Render(1, 140, 0).Train
-	r := &Run{Backend: repeating{ours, &calls, &steps, nil}, Network: n, Data: set, Seed: 1, Batch: 2}
+	many := &repeating.Backend{Backend: ours}
+	r := &Run{Backend: many, Network: n, Data: set, Seed: 1, Batch: 2}
 	if _, err := r.Start(false); err != nil {
 		t.Fatal(err)
 	}
 	p := &Phase{Name: "test", Data: set, Indices: All(set), Epochs: 1, Schedule: Constant(1e6), Seed: 3}
 	var d *DivergedError
-	if err := r.Train(t.Context(), p, Mean, nil); !errors.As(err, &d) || d.Step > callSteps || calls != 1 {
-		t.Errorf("got %v after %d calls", err, calls)
+	if err := r.Train(t.Context(), p, Mean, nil); !errors.As(err, &d) || d.Step > callSteps || many.Calls != 1 {
+		t.Errorf("got %v after %d calls", err, many.Calls)
 	}
 	p.More = []Example{{Image: 1, Stamp: &augment.Stamp{Scale: make([]float32, set.ImageBytes()), Shift: make([]float32, set.ImageBytes())}}}
 	p.Schedule = Constant(1e-3)
-	if err := r.Train(t.Context(), p, Mean, nil); err != nil || calls != 1 {
-		t.Errorf("%v; %d calls", err, calls)
+	if err := r.Train(t.Context(), p, Mean, nil); err != nil || many.Calls != 1 {
+		t.Errorf("%v; %d calls", err, many.Calls)
 	}
 }

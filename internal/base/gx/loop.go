@@ -47,3 +47,9 @@ func (f *Function) Repeat(n int) error {
 	}
 	return nil
 }
+
+// Size returns how many elements a graph's result will have, without compiling it.
+func Size(b backends.Backend, name string, build func(g *graph.Graph) *graph.Node) (n int, err error) {
+	defer recoverTo(&err, name)
+	return build(graph.NewGraph(b, name)).Shape().Size(), nil
+}
