@@ -12,6 +12,8 @@ import (
 	"github.com/gomlx/go-xla/pkg/pjrt"
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/xla"
+
+	"github.com/unpoison/unpoison/internal/base/gx"
 )
 
 // newXLA opens GoMLX's own backend with the first plugin found, CUDA's before the processor's. A plugin is never
@@ -40,7 +42,10 @@ func newXLA() (b backends.Backend, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("XLA's plugin %q does not start: %w", names[0], err)
 	}
-	return looping{own}, nil
+	if l := (looping{own}); gx.Loops(l) {
+		return l, nil
+	}
+	return own, nil // step by step
 }
 
 // setXLAFlags has XLA take only algorithms that give the same bits each time (a tenth slower), and tells it where CUDA's

@@ -1,6 +1,8 @@
 package gx
 
 import (
+	"slices"
+
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/graph"
 )
@@ -46,6 +48,24 @@ func (f *Function) Repeat(n int) error {
 		f.in[i] = next
 	}
 	return nil
+}
+
+// Loops tells whether a backend's loops give what they should, by a small one: x becomes 2x + 1, four times.
+func Loops(b Looper) bool {
+	f, err := NewLoop(b, "loop", func(g *graph.Graph) []*graph.Node {
+		x, one := Input(g, "x", 3), Input(g, "one", 3)
+		return []*graph.Node{graph.Add(graph.MulScalar(x, 2), one)}
+	})
+	if err != nil {
+		return false
+	}
+	got := make([]float32, 3)
+	for i, in := range [][]float32{{0, 1, -1}, {1, 1, 1}} {
+		if f.Set(i, in) != nil {
+			return false
+		}
+	}
+	return f.Repeat(4) == nil && f.Get(0, got) == nil && slices.Equal(got, []float32{15, 31, -1})
 }
 
 // Size returns how many elements a graph's result will have, without compiling it.

@@ -1,6 +1,7 @@
 package gx
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -55,5 +56,38 @@ func TestRepeat(t *testing.T) {
 	}
 	if far.Calls != 2 || far.Steps != 4 {
 		t.Errorf("%d calls of %d steps in all", far.Calls, far.Steps)
+	}
+}
+
+// short is a backend whose loops end a step too soon.
+type short struct{ *repeating.Backend }
+
+type hasty struct {
+	backends.Executable
+	Repeater
+}
+
+func (s short) Loop(b backends.Builder, outputs []backends.Op) (backends.Executable, error) {
+	e, err := s.Backend.Loop(b, outputs)
+	return hasty{e, e.(Repeater)}, err
+}
+
+func (h hasty) Repeat(n int, inputs []backends.Buffer) ([]backends.Buffer, error) {
+	return h.Repeater.Repeat(n-1, inputs)
+}
+
+// TestLoops: an engine whose loops fail, or give something else, is told from one whose loops work.
+func TestLoops(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := &repeating.Backend{Backend: b}
+	for want, all := range map[bool][]Looper{true: {good}, false: {short{good}, &repeating.Backend{Backend: b, Fail: errors.New("no loops")}}} {
+		for _, l := range all {
+			if Loops(l) != want {
+				t.Errorf("%T: expected %t", l, want)
+			}
+		}
 	}
 }
