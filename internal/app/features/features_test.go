@@ -196,7 +196,7 @@ func TestNothingIsLeft(t *testing.T) {
 		n   Normalize
 	}{
 		"all 3 images have the same features":         {context.Background(), black, fine},
-		"image image 0: feature 0 is NaN":             {context.Background(), images(3), endless},
+		"image 0: feature 0 is NaN":                   {context.Background(), images(3), endless},
 		"takes images of 32×32 pixels, the data have": {context.Background(), small, fine},
 		"context canceled":                            {ended, images(3), fine},
 	} {
@@ -213,9 +213,9 @@ func TestNothingIsLeft(t *testing.T) {
 
 func TestNormalize(t *testing.T) {
 	for text, want := range map[string]Normalize{
-		"none":                {Std: [3]float32{1, 1, 1}},
-		"0.5/0.25":            {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}},
-		"0.1, 0.2,0.3/1,2,4 ": {Mean: [3]float32{0.1, 0.2, 0.3}, Std: [3]float32{1, 2, 4}},
+		"none":              {Std: [3]float32{1, 1, 1}},
+		"0.5/0.25":          {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}},
+		"0.1,0.2,0.3/1,2,4": {Mean: [3]float32{0.1, 0.2, 0.3}, Std: [3]float32{1, 2, 4}},
 	} {
 		if got, err := ParseNormalize(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v", text, got, err)

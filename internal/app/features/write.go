@@ -190,9 +190,7 @@ func (r *runner) run(set *dataset.Set, from int) (rows []float32, err error) {
 		return nil, err
 	}
 	rows, err = tensors.CopyFlatData[float32](out[0])
-	x.FinalizeAll()
-	out[0].FinalizeAll()
-	return rows, err
+	return rows, errors.Join(err, x.FinalizeAll(), out[0].FinalizeAll())
 }
 
 // write writes the array batch by batch.
@@ -214,7 +212,7 @@ func (r *runner) write(ctx context.Context, to io.Writer, set *dataset.Set, rows
 		n := min(r.batch, total-from)
 		for i, v := range rows[:n*width] {
 			if v-v != 0 {
-				return fmt.Errorf("image %s: feature %d is %v, expected finite numbers", set.Source(from+i/width), i%width, v)
+				return fmt.Errorf("%s: feature %d is %v, expected finite numbers", set.Source(from+i/width), i%width, v)
 			}
 			varies = varies || v != one[i%width]
 			out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))
