@@ -181,8 +181,12 @@ func TestSmallOperationsAgreeWithSimpleGo(t *testing.T) {
 		"slice":     func(a, _, _, _ *Node) *Node { return Slice(a, AxisRange(1, 6), AxisRange(0, 4), AxisRange()) },
 		"product":   func(_, _, m, n *Node) *Node { return Dot(m, n) },
 		"softmax":   func(_, _, m, _ *Node) *Node { return Softmax(m, -1) },
-		"gradient":  func(_, _, m, n *Node) *Node { return Gradient(ReduceAllSum(Tanh(Dot(m, n))), m)[0] },
-		"gather":    func(a, _, _, _ *Node) *Node { return Gather(a, Const(a.Graph(), [][]int32{{3}, {0}, {6}})) },
+		"tokens":    func(_, _, m, n *Node) *Node { return MatMul(Reshape(m, 2, -1, m.Shape().Dim(1)), n) },
+		"tokens, turned": func(_, _, m, n *Node) *Node {
+			return DotGeneral(Reshape(m, 2, -1, m.Shape().Dim(1)), []int{2}, nil, Transpose(n, 0, 1), []int{1}, nil)
+		},
+		"gradient": func(_, _, m, n *Node) *Node { return Gradient(ReduceAllSum(Tanh(Dot(m, n))), m)[0] },
+		"gather":   func(a, _, _, _ *Node) *Node { return Gather(a, Const(a.Graph(), [][]int32{{3}, {0}, {6}})) },
 		"convert": func(a, _, _, _ *Node) *Node {
 			return ConvertDType(ConvertDType(MulScalar(a, 10), dtypes.Int32), dtypes.Float32)
 		},

@@ -7,6 +7,7 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/app/features"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/isolate"
@@ -26,6 +27,8 @@ var choices = map[string][]string{
 	"loss":           isolate.Losses(),
 	"lga-sign":       isolate.Signs(),
 	"rank-by":        isolate.Ranks(),
+	"pool":           {features.First, features.Mean},
+	"normalize":      {"imagenet", "none"},
 	"schedule":       train.Schedules(),
 	"unlearn":        abl.Unlearning(),
 	"mode":           abl.Modes(),

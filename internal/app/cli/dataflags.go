@@ -101,7 +101,7 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		}
 		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
 	}
-	f.opts.Watch = a.reading()
+	f.opts.Watch = a.reading("reading")
 	d, err := dataset.Load(ctx, f.spec, f.opts)
 	a.done()
 	if err != nil && ctx.Err() == nil {

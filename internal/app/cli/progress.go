@@ -75,8 +75,8 @@ func (a *app) watcher() func(runs.Event) {
 	}
 }
 
-// reading shows how far the reading of images has come: on a terminal, and as a sign of life in a log.
-func (a *app) reading() func(part string, read, of int) {
+// reading shows how far the reading of images has come, or what else is done to each: on a terminal, and as a sign of life in a log.
+func (a *app) reading(what string) func(part string, read, of int) {
 	if a.json {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (a *app) reading() func(part string, read, of int) {
 			return
 		}
 		last = now
-		s := printable.Text(fmt.Sprintf("reading %s %d/%d", part, read, of))
+		s := printable.Text(strings.Join(strings.Fields(fmt.Sprintf("%s %s %d/%d", what, part, read, of)), " "))
 		if terminal {
 			fmt.Fprintf(a.err, "\r%-79.79s", s)
 		} else {

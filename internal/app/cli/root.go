@@ -174,7 +174,7 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	for _, c := range []func() *cobra.Command{
-		a.demo, a.audit, a.review, a.train, a.eval, a.predict, a.export, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
+		a.demo, a.audit, a.review, a.features, a.train, a.eval, a.predict, a.export, a.unlearn, a.repair, a.attack, a.experiment, a.data, a.bench, a.version,
 	} {
 		root.AddCommand(c())
 	}

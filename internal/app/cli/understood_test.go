@@ -42,6 +42,7 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 		{"data", "filter", "--data", data, "--suspects", none, "--out", filepath.Join(dir, "f")},
 		{"attack", "badnets:target=99", "--data", data, "--out", filepath.Join(dir, "a")},
 		{"train", "--data", data, "--features", none, "--out", filepath.Join(dir, "t")},
+		{"features", "--data", data, "--backbone", filepath.Join("..", "features", "testdata", "resnet.onnx"), "--out", filepath.Join(dir, "f.npy")},
 		{"audit", "--data", data, "--features", none, "--out", filepath.Join(dir, "u")},
 		{"eval", "--data", data, "--model", two},
 		{"eval", "--data", filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), "--model", two, "--triggered", data},

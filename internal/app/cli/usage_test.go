@@ -30,6 +30,11 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"eval"},
 		{"unlearn"},
 		{"audit"},
+		{"features", "--data", "x", "--out", "f.npy"},
+		{"features", "--data", "x", "--backbone", "n.onnx", "--out", "f.csv"},
+		{"features", "--data", "x", "--backbone", "n.onnx", "--out", "f.npy", "--pool", "max"},
+		{"features", "--data", "x", "--backbone", "n.onnx", "--out", "f.npy", "--normalize", "0.5"},
+		{"features", "--data", "x", "--backbone", "../features/testdata/resnet.onnx", "--out", "f.npy", "--size", "64"},
 		// Before the data are read:
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--epochs-isolate", "-1"},
 		{"train", "--data", "x", "--out", "y", "--epochs-tune", "-1"},

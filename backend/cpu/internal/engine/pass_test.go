@@ -67,6 +67,9 @@ func TestPassLinear(t *testing.T) {
 	x, w := g.Param("x", Make(Float32, 8, 32)), g.Param("w", Make(Float32, 32, 16))
 	expect(t, g, g.Add(OpDot, Make(Float32, 8, 16), &DotAttr{LContract: []int{1}, RContract: []int{0}}, x, w), "Dot", "View View ImageConv")
 	g = NewGraph()
+	x, w = g.Param("x", Make(Float32, 8, 5, 32)), g.Param("w", Make(Float32, 32, 16))
+	expect(t, g, g.Add(OpDot, Make(Float32, 8, 5, 16), &DotAttr{LContract: []int{2}, RContract: []int{0}}, x, w), "Dot", "View View View ImageConv View")
+	g = NewGraph()
 	x, v := g.Param("x", Make(Float32, 8, 32)), g.Param("v", Make(Float32, 8, 16))
 	expect(t, g, g.Add(OpDot, Make(Float32, 32, 16), &DotAttr{LContract: []int{0}, RContract: []int{0}}, x, v), "Dot", "WeightGrad")
 }

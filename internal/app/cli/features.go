@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/features"
+	words "github.com/unpoison/unpoison/internal/app/findings"
+	"github.com/unpoison/unpoison/internal/base/printable"
+)
+
+// featuresFlags are those of features alone.
+type featuresFlags struct {
+	data                                      dataFlags
+	backbone, tensor, normalize, pooling, out string
+	seed                                      uint64
+}
+
+func (a *app) features() *cobra.Command {
+	var f featuresFlags
+	c := &cobra.Command{
+		Use:   "features",
+		Short: "What a network of your own makes of the images, for audit --features",
+		Long: `Runs a network of your own, an ONNX file, on each training image and writes what
+it makes of them, a row an image, for audit and train --features. Give those the
+same --data, and --limit, --seed and --skip-bad if they were given here.
+
+Networks as ResNet, ViT, DINOv2 and unpoison export write them can be computed.
+What a classifier has before its last layer says more than its classes: name
+that tensor with --output. A wrong name lists those at the network's end.
+
+Features may be poisoned too: take a network that others than who made the data
+have trained.`,
+		Example: `  unpoison features --data DIR --backbone dinov2.onnx --out F.npy
+  unpoison audit --data DIR --features F.npy --out audit
+  unpoison features --data DIR --backbone n.onnx --normalize 0.5/0.5 --out F.npy`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			n, o, err := f.open(c)
+			if err != nil {
+				return err
+			}
+			d, err := f.data.load(c.Context(), a, f.seed)
+			if err != nil {
+				return err
+			}
+			return a.writeFeatures(c.Context(), &f, n, d, o)
+		},
+	}
+	f.data.add(c)
+	fl := c.Flags()
+	fl.StringVar(&f.backbone, "backbone", "", "`FILE`.onnx: the network")
+	fl.StringVar(&f.tensor, "output", "", "`NAME` of the tensor that is taken: an output, or any operator's (default the first output)")
+	fl.StringVar(&f.normalize, "normalize", "imagenet", "imagenet, none (0 to 1) or `MEAN/STD`, a number or three each; a network of bytes has its own")
+	fl.StringVar(&f.pooling, "pool", features.First, "what is kept of tokens, `WHICH` is first or mean; of maps it is the mean")
+	fl.StringVar(&f.out, "out", "", "`FILE`.npy")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of the shuffle that --limit takes images of")
+	return c
+}
+
+// open reads the network and checks the flags against it.
+func (f *featuresFlags) open(c *cobra.Command) (*features.Network, features.Options, error) {
+	o := features.Options{Pool: f.pooling}
+	switch {
+	case f.data.spec == "" || f.backbone == "" || f.out == "":
+		return nil, o, usagef("--data, --backbone and --out are required: images, a network.onnx, and a file for the features")
+	case filepath.Ext(f.out) != ".npy":
+		return nil, o, usagef("--out %s, expected a file with the ending .npy", f.out)
+	case f.pooling != features.First && f.pooling != features.Mean:
+		return nil, o, usagef("--pool %s, expected first or mean", f.pooling)
+	}
+	var err error
+	if o.Normalize, err = features.ParseNormalize(f.normalize); err != nil {
+		return nil, o, usagef("--normalize: %w", err)
+	}
+	n, err := features.Open(f.backbone, f.tensor)
+	if err != nil {
+		return nil, o, err
+	}
+	if n.TakesBytes() && c.Flags().Changed("normalize") {
+		return nil, o, usagef("--normalize: %s takes pixels as bytes and scales them itself", f.backbone)
+	}
+	h, w := n.Size()
+	if size := f.data.opts.Size; size > 0 && (h > 0 && size != h || w > 0 && size != w) {
+		return nil, o, usagef("--size %d: %s takes images of %d×%d pixels", size, f.backbone, w, h)
+	}
+	if h == w && f.data.spec != "signs" {
+		f.data.opts.Size = cmp.Or(f.data.opts.Size, h)
+	}
+	return n, o, nil
+}
+
+func (a *app) writeFeatures(ctx context.Context, f *featuresFlags, n *features.Network, d *dataset.Data, o features.Options) error {
+	in := "pixels as bytes"
+	if !n.TakesBytes() {
+		in = "normalization " + f.normalize
+	}
+	fmt.Fprintf(a.err, "%s: images of %d×%d pixels, %s\n", printable.Text(f.backbone), d.Train.Width, d.Train.Height, in)
+	if err := os.MkdirAll(filepath.Dir(f.out), 0o755); err != nil {
+		return err
+	}
+	if show := a.reading("features"); show != nil {
+		o.Watch = func(done, of int) { show("", done, of) }
+	}
+	b, err := a.backend()
+	if err != nil {
+		return err
+	}
+	done, err := n.Write(ctx, b, d.Train, f.out, o)
+	a.done()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"features": f.out, "images": d.Train.Len(), "width": done.Width, "tensor": n.Tensor, "kept": done.Kept, "engine": done.Engine})
+	}
+	of := fmt.Sprintf("%q", n.Tensor)
+	if done.Kept != "" {
+		of += ", " + done.Kept
+	}
+	fmt.Fprintf(a.out, "%s: %d numbers for each of %d images (%s), computed by %s\nnext: %s audit --data %s --features %s --out audit\n", printable.Text(f.out), done.Width, d.Train.Len(),
+		printable.Text(of), done.Engine, calledAs(), words.Quote(f.data.spec), words.Quote(f.out))
+	return nil
+}
