@@ -31,9 +31,10 @@ func (a *app) features() *cobra.Command {
 it makes of them, a row an image, for audit and train --features. Give those the
 same --data, and --limit, --seed and --skip-bad if they were given here.
 
-Networks as ResNet, ViT, DINOv2 and unpoison export write them can be computed.
-What a classifier has before its last layer says more than its classes: name
-that tensor with --output. A wrong name lists those at the network's end.
+ResNets, ViTs and what unpoison export writes can be computed; of others, an
+error names what can't. What a classifier has before its last layer says more
+than its classes: name that tensor with --output. A wrong name lists those at
+the network's end.
 
 Features may be poisoned too: take a network that others than who made the data
 have trained.`,
