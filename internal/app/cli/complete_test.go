@@ -43,6 +43,9 @@ func TestChoicesAreTaken(t *testing.T) {
 		"lga-sign": {"train", "--defense", "abl", "--data", missing},
 		"rank-by":  {"train", "--defense", "abl", "--data", missing},
 	}
+	for _, name := range []string{"pool", "normalize"} {
+		lines[name] = []string{"features", "--backbone", missing, "--data", missing}
+	}
 	for name, values := range choices {
 		words := strings.Fields(name)
 		line := lines[words[0]]
@@ -53,7 +56,7 @@ func TestChoicesAreTaken(t *testing.T) {
 			line = []string{"train", "--data", missing}
 		}
 		for _, v := range append([]string{"nope"}, values...) {
-			args := append(append([]string{}, line...), "--out", filepath.Join(t.TempDir(), "out"), "--"+words[len(words)-1], v)
+			args := append(append([]string{}, line...), "--out", filepath.Join(t.TempDir(), "out.npy"), "--"+words[len(words)-1], v)
 			want := exitFailed
 			if v == "nope" {
 				want = exitUsage
