@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -237,5 +238,39 @@ func agrees(t *testing.T, called string, h *holder, images []tinyImage, got *Set
 	}
 	if strange > 1 {
 		t.Errorf("%s: %d of %d images are none that was written", called, strange, got.Len())
+	}
+}
+
+// A FIFO under the name of a stored set is no stored set: nothing waits for it.
+func TestStoresPassOverFIFOs(t *testing.T) {
+	dir, store := mixedFolder(t), t.TempDir()
+	o := Options{SkipBad: true, Store: store}
+	want, err := Load(context.Background(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range kept(t, store) {
+		if strings.Contains(name, ".lock") {
+			continue
+		}
+		if err := errors.Join(os.Remove(filepath.Join(store, name)), syscall.Mkfifo(filepath.Join(store, name), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := make(chan error)
+	go func() {
+		got, err := Load(context.Background(), dir, o)
+		if err == nil && got.Train.Digest() != want.Train.Digest() {
+			err = errors.New("other images")
+		}
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits")
 	}
 }

@@ -66,6 +66,9 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 			continue
 		}
 		path := filepath.Join(b.store, e.Name())
+		if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+			continue
+		}
 		err := b.reuse(path, want, s, numbering, set)
 		if err == nil {
 			return nil
