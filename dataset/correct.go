@@ -10,6 +10,17 @@ func (f *filter) relabelled(i int) bool {
 	return f.labels != nil && !f.drop[i] && f.labels[i] >= 0 && f.labels[i] != f.data.Train.Labels[i]
 }
 
+// store reads the data.
+func (f *filter) store() *store { return newStore(f.data.Path, f.opts) }
+
+// class is the label that an image has in the end.
+func (f *filter) class(i int) int32 {
+	if f.relabelled(i) {
+		return f.labels[i]
+	}
+	return f.data.Train.Labels[i]
+}
+
 // like returns an image that came with a label: where a layout has labels of many forms, that image's is copied.
 func (f *filter) like(class int32) (int, error) {
 	i := slices.Index(f.data.Train.Labels, class)
@@ -19,23 +30,23 @@ func (f *filter) like(class int32) (int, error) {
 	return i, nil
 }
 
-// byClass returns what value gives for an image of each of some classes.
-func byClass[T any](f *filter, labels map[int]int32, value func(file string, row int) (T, error)) (map[int32]T, error) {
-	of := map[int32]T{}
-	for _, class := range labels {
-		if _, known := of[class]; known {
-			continue
+// byRow returns for rows under other labels what value gives for an image of that label, once a label.
+func byRow[T any](f *filter, labels map[int]int32, value func(file string, row int) (T, error)) (map[int]T, error) {
+	of, rows := map[int32]T{}, map[int]T{}
+	for at, class := range labels {
+		if _, known := of[class]; !known {
+			i, err := f.like(class)
+			if err != nil {
+				return nil, err
+			}
+			file, row := f.data.Train.origin(i)
+			if of[class], err = value(file, row); err != nil {
+				return nil, err
+			}
 		}
-		i, err := f.like(class)
-		if err != nil {
-			return nil, err
-		}
-		file, row := f.data.Train.origin(i)
-		if of[class], err = value(file, row); err != nil {
-			return nil, err
-		}
+		rows[at] = of[class]
 	}
-	return of, nil
+	return rows, nil
 }
 
 // corrected compares images with those that were read, in any order.
@@ -46,11 +57,7 @@ func (f *filter) corrected(a *Set, at []int, b *Set) error {
 	}
 	left := map[image]int{}
 	for _, i := range at {
-		class := a.Labels[i]
-		if f.relabelled(i) {
-			class = f.labels[i]
-		}
-		left[image{a.ImageDigest(i), a.Classes[class]}]++
+		left[image{a.ImageDigest(i), a.Classes[f.class(i)]}]++
 	}
 	for k := range b.Len() {
 		one := image{b.ImageDigest(k), b.Classes[b.Labels[k]]}

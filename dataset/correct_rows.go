@@ -8,26 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
-	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/pickle"
 )
-
-// headsOf returns what changed rows begin with, by the head of a row of each class.
-func (f *filter) headsOf(c *change, head func(file string, row int) ([]byte, error)) (map[int][]byte, error) {
-	of, err := byClass(f, c.label, head)
-	heads := map[int][]byte{}
-	for row, class := range c.label {
-		heads[row] = of[class]
-	}
-	return heads, err
-}
 
 // readAt reads a few bytes of a file.
 func readAt(file string, at, n int64) ([]byte, error) {
@@ -39,25 +26,6 @@ func readAt(file string, at, n int64) ([]byte, error) {
 	b := make([]byte, n)
 	_, err = in.ReadAt(b, at)
 	return b, err
-}
-
-// unpacked reads a whole file of labels.
-func (f *filter) unpacked(file string) ([]byte, error) {
-	in, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	var r io.Reader = &interrupted{f.ctx, in}
-	if strings.HasSuffix(strings.ToLower(file), "gz") {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		defer z.Close()
-		r = z
-	}
-	return io.ReadAll(io.LimitReader(r, 1<<28))
 }
 
 // arrayHeads are the heads of changed rows of one array.
@@ -78,12 +46,12 @@ func (f *filter) numpyHeads(c *change) (arrayHeads, error) {
 	if len(c.label) == 0 {
 		return arrayHeads{}, nil
 	}
-	files := newStore(f.data.Path, f.opts).numpyFiles(f.data.Path)
+	files := f.store().numpyFiles(f.data.Path)
 	labels, err := oneOf(numpyNames["train"][1], f.opts.Label, "--label", func(n string) bool { return files[n] != nil })
 	if err != nil || labels == "" {
 		return arrayHeads{}, errors.Join(err, errors.New("expected an array of labels"))
 	}
-	heads, err := f.headsOf(c, func(_ string, row int) ([]byte, error) {
+	heads, err := byRow(f, c.label, func(_ string, row int) ([]byte, error) {
 		in, err := files[labels].open()
 		if err != nil {
 			return nil, err
@@ -110,7 +78,7 @@ func (f *filter) pickledLabels(batch *pickle.Dict, labels map[int]int32) error {
 	if f.opts.Label != "" && !slices.Contains(lists, f.opts.Label) {
 		lists = append(lists, f.opts.Label)
 	}
-	of, err := byClass(f, labels, func(file string, row int) (map[string]any, error) {
+	of, err := byRow(f, labels, func(file string, row int) (map[string]any, error) {
 		_, from, err := unpickled(f.path(file, names.Matching(f.base, "*")))
 		if err != nil {
 			return nil, err
@@ -128,8 +96,8 @@ func (f *filter) pickledLabels(batch *pickle.Dict, labels map[int]int32) error {
 	}
 	for _, name := range lists {
 		l, ok := batch.Get(name).(*pickle.List)
-		for row, class := range labels {
-			if item, known := of[class][name]; ok && known && row < len(l.Items) {
+		for row, items := range of {
+			if item, known := items[name]; ok && known && row < len(l.Items) {
 				l.Items[row] = item
 			}
 		}
@@ -137,28 +105,24 @@ func (f *filter) pickledLabels(batch *pickle.Dict, labels map[int]int32) error {
 	return nil
 }
 
-// parquetLabels fills in what stands in changed rows' column of labels, and returns the column.
-func (f *filter) parquetLabels(p *parquet.File, labels map[int]int32, into map[int][]parquet.Value) (int, error) {
+// parquetLabels returns the column of labels, and what stands in it in changed rows.
+func (f *filter) parquetLabels(p *parquet.File, labels map[int]int32) (column int, of map[int][]parquet.Value, err error) {
 	c, _, err := findColumns(p, f.opts)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	files, err := f.named(parquetSuffixes)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	of, err := byClass(f, labels, func(file string, row int) ([]parquet.Value, error) {
-		in, p, err := openParquetFile(f.path(file, files))
-		if err != nil {
-			return nil, err
-		}
-		defer in.Close()
-		return parquetAt(p, row, c.label)
+	of, err = byRow(f, labels, func(file string, row int) (values []parquet.Value, err error) {
+		err = f.store().withParquet(f.path(file, files), func(p *parquet.File, _ io.ReaderAt) error {
+			values, err = parquetAt(p, row, c.label)
+			return err
+		})
+		return values, err
 	})
-	for row, class := range labels {
-		into[row] = of[class]
-	}
-	return c.label, err
+	return c.label, of, err
 }
 
 // parquetAt returns the values of one column of a row.
@@ -196,27 +160,22 @@ type sampleChange struct {
 
 // relabels tells whether a member may say the label of a sample that gets another one.
 func (c *sampleChange) relabels(head *tar.Header) bool {
-	_, ok := c.label[sampleKey(head.Name)]
-	ext, kind := memberEnding(head.Name)
-	return ok && head.Typeflag == tar.TypeReg && slices.Contains([]string{"cls", "txt", "json"}, kind) && (c.asked == "" || c.asked == ext || kind == "json")
-}
-
-// memberEnding returns what follows the first dot of a member's name and the last.
-func memberEnding(name string) (ext, kind string) {
-	_, ext, _ = strings.Cut(strings.ToLower(path.Base(path.Clean(name))), ".")
-	return ext, ext[strings.LastIndex(ext, ".")+1:]
+	key, ext, _ := splitMember(head.Name)
+	_, ok := c.label[key]
+	kind := lastEnding(ext)
+	return ok && head.Typeflag == tar.TypeReg && slices.Contains(shardLabelKinds, kind) && (c.asked == "" || c.asked == ext || kind == "json")
 }
 
 // relabel writes such a member anew. Text beside a label is a caption, and stays.
 func (c *sampleChange) relabel(w io.Writer, head *tar.Header, content io.Reader) error {
-	label := c.label[sampleKey(head.Name)]
-	ext, kind := memberEnding(head.Name)
+	key, ext, _ := splitMember(head.Name)
+	label := c.label[key]
 	raw, err := io.ReadAll(io.LimitReader(content, maxLine))
 	if err != nil {
 		return err
 	}
-	if kind == "json" && c.asked != ext {
-		if changed, err := relabelledJSON(raw, label[1], append([]string{"cls"}, labelColumns...), c.asked); err == nil {
+	if lastEnding(ext) == "json" && c.asked != ext {
+		if changed, err := relabelledJSON(raw, label[1], shardLabelKeys, c.asked); err == nil {
 			raw = changed
 		}
 	} else if text := bytes.TrimSpace(raw); string(text) == label[0] {

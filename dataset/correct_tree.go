@@ -19,10 +19,11 @@ type moves struct {
 	rows     map[string][][]byte // for tables that list the files of a folder, as GTSRB's
 }
 
-// moves finds the folders of other classes, which lie beside the images' own.
-func (f *filter) moves() (*moves, error) {
-	m := &moves{rows: map[string][][]byte{}}
-	taken := map[string]bool{}
+// move finds the folders of other classes, which lie beside the images' own.
+func (f *filter) move() error {
+	m := &f.moves
+	m.rows = map[string][][]byte{}
+	taken, tables := map[string]bool{}, map[string]*tableRows{}
 	set := f.data.Train
 	for i := range f.drop {
 		if !f.relabelled(i) {
@@ -31,7 +32,7 @@ func (f *filter) moves() (*moves, error) {
 		from, _ := set.origin(i)
 		k, err := f.like(f.labels[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		like, _ := set.origin(k)
 		a, b := strings.Split(from, "/"), strings.Split(like, "/")
@@ -40,7 +41,7 @@ func (f *filter) moves() (*moves, error) {
 			at++
 		}
 		if at >= min(len(a), len(b))-1 {
-			return nil, fmt.Errorf("%s and %s: their classes are not those of their folders", from, like)
+			return fmt.Errorf("%s and %s: their classes are not those of their folders", from, like)
 		}
 		a[at] = b[at]
 		to := path.Join(a...)
@@ -51,30 +52,43 @@ func (f *filter) moves() (*moves, error) {
 		taken[to] = true
 		m.from, m.to = append(m.from, from), append(m.to, to)
 		if table, row := set.Listed(i); table != "" {
-			line, err := f.listed(table, row, path.Base(to), b[at])
+			if tables[table] == nil {
+				if tables[table], err = f.tableRows(table); err != nil {
+					return err
+				}
+			}
+			line, err := tables[table].listed(row, path.Base(to), f.labels[i])
 			if err != nil {
-				return nil, err
+				return fmt.Errorf("%s: %w", table, err)
 			}
 			other, _ := set.Listed(k)
 			m.rows[other] = append(m.rows[other], line)
 		}
 	}
-	return m, nil
+	return nil
 }
 
-// listed is the row of a GTSRB table with another file and class.
-func (f *filter) listed(table string, row int, file, folder string) ([]byte, error) {
+// tableRows are those of a table of the data.
+type tableRows struct {
+	head  tableLine
+	lines []tableLine
+}
+
+func (f *filter) tableRows(table string) (*tableRows, error) {
 	head, lines, err := tableText(filepath.Join(f.base, filepath.FromSlash(table)))
-	if err != nil {
-		return nil, err
+	return &tableRows{head, lines}, err
+}
+
+// listed is a row of a GTSRB table with another file and class.
+func (t *tableRows) listed(row int, file string, label int32) ([]byte, error) {
+	name, class := slices.Index(t.head.cells, "Filename"), slices.Index(t.head.cells, "ClassId")
+	if row > len(t.lines) || name < 0 || class < 0 || len(t.lines[row-1].cells) <= max(name, class) {
+		return nil, fmt.Errorf("row %d: expected the columns Filename and ClassId", row)
 	}
-	name, class := slices.Index(head.cells, "Filename"), slices.Index(head.cells, "ClassId")
-	if row > len(lines) || name < 0 || class < 0 || len(lines[row-1].cells) <= max(name, class) {
-		return nil, fmt.Errorf("%s: row %d: expected the columns Filename and ClassId", table, row)
-	}
-	l := lines[row-1]
-	l.cells[name], l.cells[class] = file, fmt.Sprint(slices.Index(f.data.Train.Classes, folder))
-	return l.encoded(head)
+	l := t.lines[row-1]
+	l.cells = slices.Clone(l.cells)
+	l.cells[name], l.cells[class] = file, fmt.Sprint(label)
+	return l.encoded(t.head)
 }
 
 // moved copies the files that get another place. Links stay links.
@@ -135,29 +149,25 @@ func (l tableLine) relabelled(head tableLine, label string, o Options) ([]byte, 
 func relabelledJSON(raw []byte, label string, known []string, asked string) ([]byte, error) {
 	mark := raw[:len(raw)-len(bytes.TrimPrefix(raw, []byte("\ufeff")))]
 	raw = raw[len(mark):]
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
 	type place struct {
 		lo, hi int64
 		value  json.RawMessage
 	}
 	of := map[string]place{}
 	var head []string
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
+	err := eachField(raw, func(name string, d *json.Decoder) error {
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
-			return nil, err
+			return err
 		}
-		if name, _ := key.(string); string(v) != "null" {
+		if string(v) != "null" {
 			head = append(head, name)
 			of[name] = place{d.InputOffset() - int64(len(v)), d.InputOffset(), v}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	name, err := column(head, known, asked, "--label")
 	at, ok := of[name]

@@ -24,6 +24,7 @@ type filter struct {
 
 	files map[string]bool    // images that are files and don't stay where they are, relative to base
 	rows  map[string]*change // of files of many images
+	moves moves
 	notes []string
 
 	labels []int32 // the classes of images under other labels, −1 for the rest; nil: all keep theirs
@@ -197,12 +198,9 @@ func (f *filter) check(o Options) error {
 // emptied names the classes of which no training image is kept, which some layouts then don't know.
 func (f *filter) emptied() string {
 	kept := make([]int, len(f.data.Train.Classes))
-	for i, l := range f.data.Train.Labels {
-		if f.relabelled(i) {
-			l = f.labels[i]
-		}
-		if !f.drop[i] {
-			kept[l]++
+	for i, gone := range f.drop {
+		if !gone {
+			kept[f.class(i)]++
 		}
 	}
 	var empty []string
@@ -272,7 +270,7 @@ func (f *filter) path(name string, among []string) string {
 func (f *filter) rewrites(of map[string]func(from, to string) error) error {
 	return f.copyTree(func(rel string) func(from, to string) error {
 		return of[filepath.Join(f.base, filepath.FromSlash(rel))]
-	}, nil)
+	})
 }
 
 // rowFiles finds the files whose rows change.

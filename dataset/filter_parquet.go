@@ -3,10 +3,8 @@ package dataset
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,22 +44,16 @@ func (f *filter) parquet() error {
 	return f.rewrites(write)
 }
 
-// parquetFile writes a file with changed rows. What the library panics with on a damaged file becomes an error.
-func (f *filter) parquetFile(from, to string, c *change) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: damaged: %v", from, p)
-		}
-	}()
-	in, p, err := openParquetFile(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	edit := &parquetEdit{drop: c.drop, label: map[int][]parquet.Value{}}
+// parquetFile writes a file with changed rows.
+func (f *filter) parquetFile(from, to string, c *change) error {
+	return f.store().withParquet(from, func(p *parquet.File, _ io.ReaderAt) error { return f.parquetRows(p, to, c) })
+}
+
+func (f *filter) parquetRows(p *parquet.File, to string, c *change) (err error) {
+	edit := &parquetEdit{drop: c.drop}
 	if len(c.label) > 0 {
-		if edit.column, err = f.parquetLabels(p, c.label, edit.label); err != nil {
-			return fmt.Errorf("%s: %w", from, err)
+		if edit.column, edit.label, err = f.parquetLabels(p, c.label); err != nil {
+			return err
 		}
 	}
 	return writeFile(to, func(out io.Writer) error {
@@ -72,7 +64,7 @@ func (f *filter) parquetFile(from, to string, c *change) (err error) {
 		}
 		for _, g := range p.RowGroups() {
 			if err := f.parquetGroup(w, g, edit); err != nil {
-				return fmt.Errorf("%s: %w", from, err)
+				return err
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -80,24 +72,6 @@ func (f *filter) parquetFile(from, to string, c *change) (err error) {
 		}
 		return errors.Join(w.Close(), b.Flush())
 	})
-}
-
-func openParquetFile(file string) (io.Closer, *parquet.File, error) {
-	in, err := os.Open(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	st, err := in.Stat()
-	if err != nil {
-		in.Close()
-		return nil, nil, err
-	}
-	p, err := parquet.OpenFile(in, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		in.Close()
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return in, p, nil
 }
 
 // parquetEdit is what becomes of a file's rows.

@@ -46,7 +46,7 @@ func (f *filter) cifar(labels int64) error {
 	}
 	write := map[string]func(from, to string) error{}
 	for p, c := range rows {
-		heads, err := f.headsOf(c, func(file string, row int) ([]byte, error) {
+		heads, err := byRow(f, c.label, func(file string, row int) ([]byte, error) {
 			return readAt(f.path(file, names.Matching(f.base, "*.bin")), int64(row)*(labels+3*cifarPixels), labels)
 		})
 		if err != nil {
@@ -97,16 +97,11 @@ func (f *filter) idx() error {
 	if c == nil {
 		return f.rewrites(nil)
 	}
-	var all []byte
-	heads, err := f.headsOf(c, func(_ string, row int) (head []byte, err error) {
-		if all == nil {
-			all, err = f.unpacked(labels)
-		}
-		if at := 8 + row; err == nil && at < len(all) { // magic number and length come first
-			return all[at : at+1], nil
-		}
-		return nil, err
-	})
+	all, err := idxLabels(f.store(), labels)
+	if err != nil {
+		return err
+	}
+	heads, err := byRow(f, c.label, func(_ string, row int) ([]byte, error) { return []byte{byte(all.numbers[row])}, nil })
 	if err != nil {
 		return err
 	}

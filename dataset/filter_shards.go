@@ -70,11 +70,10 @@ func (f *filter) memberOf(source string, files []string) (file, member string) {
 	return file, member
 }
 
-// sampleKey is a member's name up to the first dot of its last element.
+// sampleKey is the key of the sample that a member belongs to.
 func sampleKey(member string) string {
-	member = path.Clean(member)
-	key, _, _ := strings.Cut(path.Base(member), ".")
-	return path.Join(path.Dir(member), key)
+	key, _, _ := splitMember(member)
+	return key
 }
 
 func (f *filter) shard(from, to string, c *sampleChange) error {

@@ -149,10 +149,10 @@ func isTableName(name string) bool {
 // folder filters images that lie in folders. Rows of tables beside them that name a dropped file go too: GTSRB has such,
 // and metadata.csv.
 func (f *filter) folder() error {
-	m, err := f.moves()
-	if err != nil {
+	if err := f.move(); err != nil {
 		return err
 	}
+	m := f.moves
 	return f.copyTree(func(rel string) func(from, to string) error {
 		if !isTableName(rel) {
 			return nil
@@ -172,7 +172,7 @@ func (f *filter) folder() error {
 				return nil, nil
 			}, m.rows[rel]...)
 		}
-	}, m)
+	})
 }
 
 // names reports whether a row of the table at rel names a dropped file, relative to the table or to the data.
@@ -253,7 +253,7 @@ func (f *filter) table() error {
 				return l.raw, nil
 			})
 		}
-	}, nil)
+	})
 }
 
 // listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.

@@ -13,16 +13,16 @@ import (
 )
 
 // copyTree copies the data's folder, or its one file, without the dropped files. rewrite returns what writes a file
-// instead of copying it, or nil. Files that get another place go there; nil for none.
-func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error, m *moves) error {
-	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}, moves: m}
+// instead of copying it, or nil. Files that get another place go there.
+func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error) error {
+	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}}
 	for rel := range f.files {
 		c.gone[resolved(filepath.Join(f.base, filepath.FromSlash(rel)))] = true
 	}
 	if f.only != "" {
 		return c.file(f.only)
 	}
-	if err := c.folder(""); err != nil || m == nil {
+	if err := c.folder(""); err != nil {
 		return err
 	}
 	return c.moved()
@@ -32,7 +32,6 @@ type treeCopy struct {
 	*filter
 	rewrite func(rel string) func(from, to string) error
 	gone    map[string]bool // dropped files, without links
-	moves   *moves
 }
 
 func (c *treeCopy) from(rel string) string { return filepath.Join(c.base, filepath.FromSlash(rel)) }
@@ -103,7 +102,7 @@ func (c *treeCopy) link(rel string) error {
 				return c.linked(rel)
 			}
 		}
-		if c.moves != nil && slices.ContainsFunc(c.moves.to, inside) {
+		if slices.ContainsFunc(c.moves.to, inside) {
 			return c.linked(rel)
 		}
 	}

@@ -278,38 +278,52 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 
 // jsonObject reads one object and keeps its numbers as they are written. A key that is there twice is an error.
 func jsonObject(raw []byte) (fields map[string]any, err error) {
+	fields = map[string]any{}
+	err = eachField(raw, func(name string, d *json.Decoder) error {
+		if _, twice := fields[name]; twice {
+			return fmt.Errorf("the key %q twice", name)
+		}
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		fields[name] = v
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return fields, nil
+}
+
+// eachField goes through the fields of one JSON object; field decodes the value that comes next.
+func eachField(raw []byte, field func(name string, d *json.Decoder) error) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	begin, err := d.Token()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if begin != json.Delim('{') {
-		return nil, fmt.Errorf("%v", begin)
+		return fmt.Errorf("%v", begin)
 	}
-	fields = map[string]any{}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, err
-		}
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return nil, err
+			return err
 		}
 		name, _ := key.(string)
-		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("the key %q twice", name)
+		if err := field(name, d); err != nil {
+			return err
 		}
-		fields[name] = v
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one on a line")
+		return errors.New("more than one on a line")
 	}
-	return fields, nil
+	return nil
 }
 
 // jsonLabel is the label that a JSON value says: a number, a name, or a list of one, or of zeros and a one (one-hot).

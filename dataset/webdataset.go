@@ -166,15 +166,32 @@ func members(t *tar.Reader, visit func(n int, h *tar.Header, key, ext string) er
 		if !slices.Contains([]byte{tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeGNUSparse}, h.Typeflag) || passedOverPath(h.Name) {
 			continue
 		}
-		key, ext, ok := strings.Cut(path.Base(h.Name), ".")
-		if !ok || key == "" {
+		key, ext, ok := splitMember(h.Name)
+		if !ok {
 			continue
 		}
-		if err := visit(n, h, path.Join(path.Dir(h.Name), key), strings.ToLower(ext)); err != nil {
+		if err := visit(n, h, key, ext); err != nil {
 			return err
 		}
 	}
 }
+
+// splitMember parts a member's name at the first dot of its last element, if there are letters on both sides: into the key of its
+// sample, and the ending in small letters.
+func splitMember(name string) (key, ext string, ok bool) {
+	name = path.Clean(name)
+	base, ext, ok := strings.Cut(path.Base(name), ".")
+	return path.Join(path.Dir(name), base), strings.ToLower(ext), ok && base != ""
+}
+
+// lastEnding is what follows an ending's last dot: the kind of file.
+func lastEnding(ext string) string { return ext[strings.LastIndex(ext, ".")+1:] }
+
+// shardLabelKinds are the files that may say a sample's label, shardLabelKeys the known ones in JSON.
+var (
+	shardLabelKinds = []string{"cls", "json", "txt"}
+	shardLabelKeys  = append([]string{"cls"}, labelColumns...)
+)
 
 // damagedArchive says where an archive ends early.
 type damagedArchive struct {
@@ -188,9 +205,9 @@ func (e *damagedArchive) Unwrap() error { return e.err }
 // look finds the members of each sample, wherever they stand, and reads the labels.
 func (s *shard) look(t *tar.Reader) error {
 	err := members(t, func(n int, h *tar.Header, key, ext string) error {
-		kind := ext[strings.LastIndex(ext, ".")+1:]
+		kind := lastEnding(ext)
 		picture := slices.Contains(imageSuffixes, "."+kind)
-		if !picture && kind != "cls" && kind != "json" && kind != "txt" {
+		if !picture && !slices.Contains(shardLabelKinds, kind) {
 			return nil
 		}
 		of := s.samples[key]
@@ -264,7 +281,7 @@ func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked strin
 			}
 		}
 		slices.Sort(head)
-		name, err := column(head, append([]string{"cls"}, labelColumns...), asked, "--label")
+		name, err := column(head, shardLabelKeys, asked, "--label")
 		if errors.Is(err, errTwoColumns) {
 			of.bad, of.want = err.Error(), "one label in "+h.Name
 			return nil
