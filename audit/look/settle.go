@@ -43,18 +43,23 @@ func (c *Case) Settle(ctx context.Context) error {
 		if !e.open() || carriers == nil {
 			continue
 		}
-		m, err := c.moved(ctx, e.Label, carriers)
-		if err != nil {
+		plain, err := c.Plain(ctx)
+		if plain == nil || err != nil {
 			return err
 		}
-		if m == nil {
+		p := c.pattern(e.Label, carriers)
+		if min(len(p.with), len(p.others)) < rightFewest {
 			continue
+		}
+		m, err := c.moved(ctx, plain, p)
+		if err != nil {
+			return err
 		}
 		switch weak := slices.Contains(c.saved.Weak, doubtfulKey(e)); {
 		case !m.Trigger():
 			e.Says = NoEvidence
 		case !weak:
-			if e.Says, e.Right, err = c.untaught(ctx, e, carriers); err != nil {
+			if e.Says, e.Right, err = c.untaught(ctx, e, p); err != nil {
 				return err
 			}
 			c.take(carriers)
@@ -70,17 +75,10 @@ func (c *Case) Settle(ctx context.Context) error {
 	return nil
 }
 
-// moved lays the suspects' pattern on images of other labels; nil where there is no network that learnt them, or no other side.
-func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved, error) {
-	plain, err := c.Plain(ctx)
-	if plain == nil || err != nil {
-		return nil, err
-	}
-	s, with, _, others := c.pattern(label, carriers)
-	if min(len(with), len(others)) < rightFewest {
-		return nil, nil
-	}
-	images := c.Draw("pattern laid on", others, laidOn, label)
+// moved lays the suspects' pattern on images of other labels.
+func (c *Case) moved(ctx context.Context, plain *Plain, p *pattern) (*Moved, error) {
+	label := p.label
+	images := c.Draw("pattern laid on", p.others, laidOn, label)
 	before, after := 0, 0
 	for _, i := range images {
 		before += stat.Bit(plain.First[i] == label)
@@ -89,32 +87,39 @@ func (c *Case) moved(ctx context.Context, label int, carriers []float32) (*Moved
 	if err != nil {
 		return nil, err
 	}
-	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.Subset(images), s.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.Subset(images), p.stamp.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
 		return nil, err
 	}
 	n := float64(len(images))
 	return &Moved{float64(before) / n, float64(after) / n}, nil
 }
 
-// pattern returns what the label's images with a pattern have in common, and lists these, the label's other images, and those of other
-// labels.
-func (c *Case) pattern(label int, carriers []float32) (s *augment.Stamp, with, own, others []int) {
+// pattern is what suspects under a label have in common. It lists them, the label's other images, and those of other labels.
+type pattern struct {
+	label             int
+	with, own, others []int
+	stamp             *augment.Stamp
+}
+
+func (c *Case) pattern(label int, carriers []float32) *pattern {
+	p := &pattern{label: label}
 	for i, y := range c.Data.Labels {
 		switch {
 		case int(y) != label:
-			others = append(others, i)
+			p.others = append(p.others, i)
 		case carriers[i] > Flagged:
-			with = append(with, i)
+			p.with = append(p.with, i)
 		default:
-			own = append(own, i)
+			p.own = append(p.own, i)
 		}
 	}
 	draw := func(of string, images []int) []int { return c.Draw("pattern "+of, images, learntFrom, label) }
-	from := draw("own", own)
-	if len(own) < ownFewest {
-		from = draw("others", others)
+	from := draw("own", p.own)
+	if len(p.own) < ownFewest {
+		from = draw("others", p.others)
 	}
-	return StampOf(c.Data, draw("with", with), from, from), with, own, others
+	p.stamp = StampOf(c.Data, draw("with", p.with), from, from)
+	return p
 }
 
 // take takes up the probabilities of images that nothing was found in before.

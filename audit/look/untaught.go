@@ -14,23 +14,19 @@ import (
 // of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's other
 // images that have the pattern laid on them. It returns what the evidence says, and the comparison; where none can be made, or the
 // networks know the label less than by guessing, since hardly any of its images are left, a shortcut, and the one that there was.
-func (c *Case) untaught(ctx context.Context, e Evidence, carriers []float32) (Says, *Right, error) {
-	if c.Settings.Features != nil {
-		return Shortcut, e.Right, nil
-	}
-	stamp, with, own, _ := c.pattern(e.Label, carriers)
-	if min(len(with), len(own)) < ownFewest {
+func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
+	if c.Settings.Features != nil || min(len(p.with), len(p.own)) < ownFewest {
 		return Shortcut, e.Right, nil
 	}
 	suspect := make([]bool, c.Data.Len())
-	for _, i := range with {
+	for _, i := range p.with {
 		suspect[i] = true
 	}
 	r := &Right{}
 	for fold := range contentFolds {
 		key := fmt.Sprintf("untaught.%d.%d", e.Label, fold)
 		if c.run.Arrays[key] == nil {
-			mean, err := c.untaughtFold(ctx, key, e.Label, fold, suspect, stamp.Apply)
+			mean, err := c.untaughtFold(ctx, key, e.Label, fold, suspect, p.stamp.Apply)
 			if err != nil {
 				return 0, nil, err
 			}
