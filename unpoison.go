@@ -86,6 +86,9 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 		if found.Measured, err = search.RatesFor(configuration(recipe, data.Train.Len(), r.Network.Stem)); err != nil {
 			return nil, err
 		}
+		if found.Measured != nil {
+			found.Calibration = found.Calibrate(audit.MeasuredSets(), data.Train.Len(), len(data.Train.Classes))
+		}
 	}
 	if full && recipe.TuneEpochs > 0 {
 		if err := clean(ctx, r, recipe, search, found); err != nil {

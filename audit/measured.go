@@ -2,36 +2,104 @@ package audit
 
 import (
 	"crypto/sha256"
+	_ "embed"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-// Measured says how often verdicts under the default settings, with WRN-16-1, were wrong: on clean data sets that no limit was
-// chosen on, and on poisoned ones, of which docs/measured/limits.md says where they led to changes. docs/measured/verdict.md lists them. All
-// are of four families: CIFAR-10, GTSRB, photographs and rendered signs.
-func Measured() ErrorRates {
-	return ErrorRates{
-		Clean: CountErrors(0, 61), Poisoned: CountErrors(0, 62), Mended: 3, AllPoisoned: CountErrors(2, 131),
-		Families: []string{"CIFAR-10", "GTSRB", "photographs", "rendered signs"},
+// measuredFile is made from results/detect by go generate in experiment/detect.
+//
+//go:embed measured.csv
+var measuredFile string
+
+// measuredDigest is that of the configuration that measuredFile was measured under, the default one. Another default needs another
+// measurement.
+const measuredDigest = "-"
+
+// MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
+type MeasuredSet struct {
+	Name, Family string
+	Reports      bool   // whether no setting was chosen on sets of its family or attack
+	Truth        string // clean, marked (an honest mark on one class), or the attack
+	Images       int
+	Classes      int
+	Confirmed    float64 // see Verdict
+	Strength     float64 // see Verdict
+	Says         look.Says
+	TPR, FPR     float64 // shares, from 0 to 1, of the planted images, and of the clean ones, that were removed; without planted ones TPR is 0
+	Right        bool    // no finding on clean data, no *poisoned* on marked; of poisoned data the word and the label, and no other label
+}
+
+// The truths of sets that nothing was planted in.
+const (
+	TruthClean  = "clean"
+	TruthMarked = "marked"
+)
+
+// MeasuredColumns are the columns of measured.csv.
+func MeasuredColumns() []string {
+	return []string{"set", "family", "reports", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
+}
+
+// Row writes a set as measured.csv has it.
+func (s MeasuredSet) Row() []string {
+	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+	return []string{
+		s.Name, s.Family, strconv.FormatBool(s.Reports), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
+		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
 	}
 }
 
-// measuredDigest is that of the configuration whose verdicts Measured counts, the default one of version 0.1. Another default
-// needs another measurement.
-const measuredDigest = "d1bf440a4883f2ac"
+// MeasuredSets lists them.
+func MeasuredSets() []MeasuredSet { return measuredSets() }
 
-// RatesFor returns the rates where they were measured for exactly this configuration: the options, and what else a verdict
-// depends on, before it is fitted to the data; without seed, sizes and the settings of the final training. Of any other nothing
+var measuredSets = sync.OnceValue(func() []MeasuredSet {
+	rows, err := csv.NewReader(strings.NewReader(measuredFile)).ReadAll()
+	if err != nil {
+		panic(err) // part of the program
+	}
+	var all []MeasuredSet
+	for _, r := range rows[1:] {
+		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[3]}
+		var errs [9]error
+		s.Reports, errs[0] = strconv.ParseBool(r[2])
+		s.Images, errs[1] = strconv.Atoi(r[4])
+		s.Classes, errs[2] = strconv.Atoi(r[5])
+		s.Confirmed, errs[3] = strconv.ParseFloat(r[6], 64)
+		s.Strength, errs[4] = strconv.ParseFloat(r[7], 64)
+		errs[5] = s.Says.UnmarshalText([]byte(r[8]))
+		s.TPR, errs[6] = strconv.ParseFloat(r[9], 64)
+		s.FPR, errs[7] = strconv.ParseFloat(r[10], 64)
+		s.Right, errs[8] = strconv.ParseBool(r[11])
+		for _, err := range errs {
+			if err != nil {
+				panic(err)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+})
+
+// RatesFor returns how often verdicts were wrong where that was measured for exactly this configuration: the options, and what else a
+// verdict depends on, before it is fitted to the data; without seed, sizes and the settings of the final training. Of any other nothing
 // was measured: nil.
 func (a Options) RatesFor(configuration any) (*ErrorRates, error) {
 	d, err := a.digest(configuration)
 	if err != nil || d != measuredDigest {
 		return nil, err
 	}
-	m := Measured()
-	return &m, nil
+	r := Rates(MeasuredSets())
+	return &r, nil
 }
 
 // digest is that of a configuration, without what is no part of the search.
@@ -58,13 +126,88 @@ func CountErrors(wrong, sets int) Errors {
 	return Errors{Sets: sets, Wrong: wrong, AtMost: stat.AtMost(wrong, sets)}
 }
 
-// ErrorRates says how often verdicts were wrong where the truth was known.
+// ErrorRates says how often verdicts were wrong where the truth was known, on sets of families and by attacks that no setting was
+// chosen on.
 type ErrorRates struct {
-	Clean    Errors `json:"clean"`    // called poisoned
-	Poisoned Errors `json:"poisoned"` // not called so, or under another label
-	// Mended counts clean sets beside these that were called poisoned, until limits were made stricter because of them.
-	Mended int `json:"mended,omitempty"`
-	// AllPoisoned counts all poisoned sets that were tried under these settings, those that led to changes too.
-	AllPoisoned Errors   `json:"all_poisoned"`
-	Families    []string `json:"families"` // of data, that all sets are of
+	Clean    Errors   `json:"clean"`    // called poisoned, or a shortcut without a mark
+	Unsure   int      `json:"unsure"`   // clean sets of which verdicts could not tell
+	Poisoned Errors   `json:"poisoned"` // not called so, or another label named
+	Families []string `json:"families"` // of the clean data
+}
+
+// Rates counts the errors on the sets that report.
+func Rates(sets []MeasuredSet) ErrorRates {
+	var n, wrong [2]int
+	var r ErrorRates
+	for _, s := range sets {
+		if !s.Reports {
+			continue
+		}
+		poisoned := stat.Bit(s.Truth != TruthClean && s.Truth != TruthMarked)
+		n[poisoned]++
+		wrong[poisoned] += stat.Bit(!s.Right)
+		if poisoned == 0 {
+			r.Unsure += stat.Bit(s.Says == look.CantTell)
+			if !slices.Contains(r.Families, s.Family) {
+				r.Families = append(r.Families, s.Family)
+			}
+		}
+	}
+	slices.Sort(r.Families)
+	r.Clean, r.Poisoned = CountErrors(wrong[0], n[0]), CountErrors(wrong[1], n[1])
+	return r
+}
+
+// Calibration compares a verdict's strength with those of clean sets, of families that settings were chosen on.
+type Calibration struct {
+	Sets     int     `json:"sets"`
+	AsStrong int     `json:"as_strong"` // of these
+	Highest  float64 `json:"highest"`   // strength of these
+	// P is the probability, from 0 to 1, that a clean set like these is as strong: (AsStrong + 1) / (Sets + 1). It is conformal (Vovk et
+	// al., "Algorithmic Learning in a Random World", 2005), and no less than 1 / (Sets + 1).
+	P float64 `json:"p"`
+	// Unlike says in what the data lie outside all these sets; the probability then says little.
+	Unlike []string `json:"unlike,omitempty"`
+}
+
+// Calibrate compares a verdict on so many images of so many classes with sets, of which those that are clean and that settings were
+// chosen on count; nil where there is none.
+func (v *Verdict) Calibrate(sets []MeasuredSet, images, classes int) *Calibration {
+	var c Calibration
+	ranges := []struct {
+		name     string
+		of       func(s MeasuredSet) float64
+		own      float64
+		low, top float64
+	}{
+		{"images", func(s MeasuredSet) float64 { return float64(s.Images) }, float64(images), 0, 0},
+		{"classes", func(s MeasuredSet) float64 { return float64(s.Classes) }, float64(classes), 0, 0},
+		{"% of the labels confirmed", func(s MeasuredSet) float64 { return 100 * s.Confirmed }, 100 * v.Confirmed, 0, 0},
+	}
+	for _, s := range sets {
+		if s.Reports || s.Truth != TruthClean {
+			continue
+		}
+		c.AsStrong += stat.Bit(s.Strength >= v.Strength)
+		c.Highest = max(c.Highest, s.Strength)
+		for k := range ranges {
+			r := &ranges[k]
+			if x := r.of(s); c.Sets == 0 {
+				r.low, r.top = x, x
+			} else {
+				r.low, r.top = min(r.low, x), max(r.top, x)
+			}
+		}
+		c.Sets++
+	}
+	if c.Sets == 0 {
+		return nil
+	}
+	c.P = float64(c.AsStrong+1) / float64(c.Sets+1)
+	for _, r := range ranges {
+		if r.own < r.low || r.own > r.top {
+			c.Unlike = append(c.Unlike, fmt.Sprintf("%.0f %s, they have %.0f to %.0f", r.own, r.name, r.low, r.top))
+		}
+	}
+	return &c
 }

@@ -2,7 +2,10 @@ package audit
 
 import (
 	"math"
+	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/audit/look"
 )
 
 // With no error in n the bound solves (1-p)^n = 0.05; the others are from published tables of the one-sided
@@ -45,5 +48,37 @@ func TestConfigurationsAreTold(t *testing.T) {
 	}
 	if of(Default(), 2) == want {
 		t.Error("other settings beside the search are the same configuration")
+	}
+}
+
+// A verdict is compared with the clean sets that settings were chosen on; those that report count errors.
+func TestCalibrationAndRates(t *testing.T) {
+	sets := []MeasuredSet{
+		{Family: "a", Truth: TruthClean, Images: 1000, Classes: 10, Confirmed: 0.6, Strength: 0.5, Right: true},
+		{Family: "a", Truth: TruthClean, Images: 5000, Classes: 4, Confirmed: 0.9, Strength: 0.9, Right: true},
+		{Family: "a", Truth: TruthMarked, Images: 9000, Classes: 10, Strength: 3, Says: look.Shortcut, Right: true},
+		{Family: "a", Truth: "badnets", Images: 9000, Classes: 10, Strength: 3, Says: look.Poisoned, Right: true},
+		{Family: "c", Reports: true, Truth: TruthClean, Strength: 0.8, Says: look.CantTell, Right: true},
+		{Family: "b", Reports: true, Truth: TruthClean, Strength: 1.8, Says: look.Poisoned},
+		{Family: "b", Reports: true, Truth: TruthMarked, Strength: 1.8, Says: look.Shortcut, Right: true},
+		{Family: "d", Reports: true, Truth: "bpp", Strength: 0.3},
+	}
+	r := Rates(sets)
+	if r.Clean != CountErrors(1, 3) || r.Poisoned != CountErrors(1, 1) || r.Unsure != 1 || !slices.Equal(r.Families, []string{"b", "c"}) {
+		t.Errorf("%+v", r)
+	}
+	for strength, want := range map[float64]int{0.4: 2, 0.5: 2, 0.6: 1, 0.95: 0} {
+		v := Verdict{Strength: strength, Confirmed: 0.7}
+		c := v.Calibrate(sets, 3000, 10)
+		if c.Sets != 2 || c.AsStrong != want || c.P != float64(want+1)/3 || c.Highest != 0.9 || len(c.Unlike) > 0 {
+			t.Errorf("%g: %+v", strength, c)
+		}
+	}
+	v := Verdict{Confirmed: 0.95}
+	if c := v.Calibrate(sets, 50000, 2); len(c.Unlike) != 3 {
+		t.Errorf("%+v", c)
+	}
+	if c := v.Calibrate(sets[4:], 1, 1); c != nil {
+		t.Errorf("%+v", c)
 	}
 }

@@ -17,9 +17,18 @@ type Verdict struct {
 	Removed int       `json:"removed"`    // images
 	Rate    float64   `json:"rate"`       // their share of the set: the estimated poisoning rate
 	Odd     int       `json:"odd_labels"` // images whose labels are probably wrong, and that share no trigger
+	// Strength is that of the strongest evidence (look.Evidence), 1 where a rule is just met. Next is the same of the other labels, those
+	// that nothing was found in: what is usual in these data.
+	Strength float64 `json:"strength"`
+	Next     float64 `json:"next"`
+	// Confirmed is the share of the images, from 0 to 1, whose label is the class that a network which can't see triggers takes them for;
+	// 0 without one.
+	Confirmed float64 `json:"confirmed"`
 	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
 	// other settings than the default ones.
 	Measured *ErrorRates `json:"measured,omitempty"`
+	// Calibration compares the strength with those of clean sets, where Measured is given.
+	Calibration *Calibration `json:"calibration,omitempty"`
 	Cleaned
 }
 
@@ -81,7 +90,13 @@ func verdict(all []look.Evidence, classes []string) *Verdict {
 			class = classes[e.Label]
 		}
 		v.Says = max(v.Says, e.Says)
+		v.Strength = max(v.Strength, e.Weighed())
 		v.Targets = append(v.Targets, Target{class, e})
+	}
+	for _, e := range all {
+		if !slices.ContainsFunc(all, func(o look.Evidence) bool { return o.Label == e.Label && o.Found() }) {
+			v.Next = max(v.Next, e.Weighed())
+		}
 	}
 	slices.SortStableFunc(v.Targets, func(a, b Target) int { return cmp.Compare(b.Says, a.Says) })
 	return v

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/report"
@@ -101,6 +102,9 @@ func (d *document) block(results, name string) (string, error) {
 	}
 	if sets, ok := strings.CutPrefix(name, "rates "); ok {
 		return rates(results, strings.Fields(sets))
+	}
+	if name == "measured" {
+		return Markdown(measured(audit.MeasuredSets())), nil
 	}
 	path := filepath.Join(results, filepath.FromSlash(name))
 	if !strings.Contains(name, "/") {

@@ -157,19 +157,3 @@ func TestVerdictsByAnotherNetwork(t *testing.T) {
 		t.Errorf("%q has no %s", got, want)
 	}
 }
-
-// The rates of errors that a verdict comes with are those of the results kept, for which its numbers are changed by hand.
-func TestVerdictsComeWithTheirMeasuredRates(t *testing.T) {
-	kept, err := keptSet(filepath.Join("..", "results", "verdict"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []Verdict
-	for _, r := range kept {
-		all = append(all, r.Verdicts()...)
-	}
-	want := audit.Measured()
-	if got, _ := errorRates(all); got.Clean != want.Clean || got.Poisoned != want.Poisoned {
-		t.Errorf("verdicts come with %+v, results/verdict has %+v", want, got)
-	}
-}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
@@ -49,8 +52,17 @@ func (c *Content) Shows(i, label int) int {
 	return best
 }
 
-// contentKey is the name of the probabilities' logarithms in a run's checkpoint.
-func contentKey(fold int) string { return fmt.Sprintf("content.%d", fold) }
+// Confirmed is the share of the images whose label is the likeliest class.
+func (c *Content) Confirmed() float64 {
+	n := 0
+	for i, p := range c.P {
+		n += stat.Bit(floats.MaxIdx(p) == int(c.Labels[i]))
+	}
+	return float64(n) / float64(max(1, len(c.P)))
+}
+
+// contentKey begins the names of the probabilities' logarithms in a run's checkpoint, which a fold's number ends.
+const contentKey = "content"
 
 // Features are what a network of one's own makes of the images. It should know more images than these, and may itself have been
 // poisoned: what it can't see, nothing that rests on it can.
@@ -63,33 +75,89 @@ type Features interface {
 // Content trains the networks, once; where there are features, a linear classifier on them instead. A fold that is done is kept in
 // the run's checkpoint.
 func (c *Case) Content(ctx context.Context) (*Content, error) {
-	if c.content != nil {
-		return c.content, nil
-	}
-	classes := len(c.Data.Classes)
-	logs, err := c.contentLogs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t := stat.Temperature(logs, c.Data.Labels)
-	p := logs // in their place
-	for i, z := range logs {
-		p[i] = stat.LogSoftmax(z, t)
-		for j, v := range p[i] {
-			p[i][j] = math.Exp(v)
+	if c.content == nil {
+		logs, err := c.contentLogs(ctx, contentKey, nil)
+		if err != nil {
+			return nil, err
 		}
+		c.content = c.calibrated(logs, nil)
 	}
-	c.content = &Content{P: p, Labels: c.Data.Labels}
-	c.content.Own, _ = stat.Unfloored(p, c.Data.Labels, classes)
 	return c.content, nil
 }
 
-// contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated.
-func (c *Case) contentLogs(ctx context.Context) ([][]float64, error) {
+// ContentWithout is Content by networks that learnt none of the images found under a label so far; turn counts how often they were
+// asked of it, from 0.
+func (c *Case) ContentWithout(ctx context.Context, label, turn int, found []bool) (*Content, error) {
+	is := make([]float32, len(found))
+	for i, f := range found {
+		is[i] = float32(stat.Bit(f))
+	}
+	key := withoutKey(label, turn)
+	c.run.Arrays[key] = is
+	logs, err := c.contentLogs(ctx, key, found)
+	if err != nil {
+		return nil, err
+	}
+	return c.calibrated(logs, found), nil
+}
+
+// ContentOf is what is best known of the content of images under a label: by the networks that learnt the fewest found ones.
+func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
+	turn := 0
+	for c.run.Arrays[withoutKey(label, turn)] != nil {
+		turn++
+	}
+	if turn == 0 {
+		return c.Content(ctx)
+	}
+	found := make([]bool, c.Data.Len())
+	for i, v := range c.run.Arrays[withoutKey(label, turn-1)] {
+		found[i] = v > 0
+	}
+	return c.ContentWithout(ctx, label, turn-1, found)
+}
+
+// withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
+func withoutKey(label, turn int) string {
+	return fmt.Sprintf("%s.without.%d.%d", contentKey, label, turn)
+}
+
+// calibrated makes probabilities of logarithms, in their place. Images that are left out do not calibrate.
+func (c *Case) calibrated(logs [][]float64, left []bool) *Content {
+	some, labels := logs, c.Data.Labels
+	if left != nil {
+		some, labels = nil, nil
+		for i, z := range logs {
+			if !left[i] {
+				some, labels = append(some, z), append(labels, c.Data.Labels[i])
+			}
+		}
+	}
+	t := stat.Temperature(some, labels)
+	for i, z := range logs {
+		logs[i] = stat.LogSoftmax(z, t)
+		for j, v := range logs[i] {
+			logs[i][j] = math.Exp(v)
+		}
+	}
+	out := &Content{P: logs, Labels: c.Data.Labels}
+	out.Own, _ = stat.Unfloored(logs, c.Data.Labels, len(c.Data.Classes))
+	return out
+}
+
+// contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated, by networks that
+// learnt none of those that are left out. The name is that of their part in the run's checkpoint.
+func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]float64, error) {
 	n, classes := c.Data.Len(), len(c.Data.Classes)
 	logs := make([][]float64, n)
 	if f := c.Settings.Features; f != nil {
-		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, c.Data.Labels)
+		labels := slices.Clone(c.Data.Labels)
+		for i := range left {
+			if left[i] {
+				labels[i] = -1
+			}
+		}
+		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, labels)
 		if err != nil {
 			return nil, err
 		}
@@ -105,9 +173,9 @@ func (c *Case) contentLogs(ctx context.Context) ([][]float64, error) {
 	}
 	folds := c.contentFolds()
 	for fold, held := range folds {
-		key := contentKey(fold)
+		key := fmt.Sprintf("%s.%d", name, fold)
 		if len(c.run.Arrays[key]) != len(held)*classes {
-			got, err := c.contentFold(ctx, folds, fold)
+			got, err := c.contentFold(ctx, key, folds, fold, left)
 			if err != nil {
 				return nil, err
 			}
@@ -143,15 +211,15 @@ func (c *Case) contentFolds() [][]int {
 	return folds
 }
 
-// contentFold trains on the other folds and returns the logarithms of the probabilities of a fold's images, [images, classes].
-func (c *Case) contentFold(ctx context.Context, folds [][]int, fold int) ([]float32, error) {
+// contentFold trains on the other folds, but for what is left out, and returns the logarithms of the probabilities of a fold's images, [images, classes].
+func (c *Case) contentFold(ctx context.Context, key string, folds [][]int, fold int, left []bool) ([]float32, error) {
 	var learnt []int
 	for f, images := range folds {
 		if f != fold {
-			learnt = append(learnt, images...)
+			learnt = append(learnt, Those(images, func(i int) bool { return left == nil || !left[i] })...)
 		}
 	}
-	r, err := c.contentRun(ctx, contentKey(fold), learnt, fold)
+	r, err := c.contentRun(ctx, key, learnt, fold)
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,12 @@ func (c *Case) Correct(ctx context.Context) error {
 	if !slices.Contains(wrong, true) {
 		return nil
 	}
-	content, err := c.Content(ctx)
-	if err != nil {
-		return err
+	shown := make([]*Content, len(wrong))
+	for label := range wrong {
+		var err error
+		if shown[label], err = c.ContentOf(ctx, label); err != nil {
+			return err
+		}
 	}
 	plain, err := c.Plain(ctx)
 	if err != nil {
@@ -45,7 +48,7 @@ func (c *Case) Correct(ctx context.Context) error {
 		if !wrong[y] || c.Found()[i] <= Flagged {
 			continue
 		}
-		if label, p := c.shown(content, plain, i); p >= sure {
+		if label, p := c.shown(shown[y], plain, i); p >= sure {
 			labels[i] = float32(label)
 			n++
 		}

@@ -24,6 +24,9 @@ type Evidence struct {
 	Label int
 	Score float64 // the measure that the look's rule begins with; larger: more surely planted
 	Says  Says    // by the look's own rule
+	// Strength is by how much what the rule asks for is there: the least of its measures as a share of what each is to be, so that 1
+	// just meets the rule. Where not all was measured it is of what was, and so no less than the true one.
+	Strength float64
 	// Carriers is each image's probability of being planted, by this look, and negative where it was not asked of the image;
 	// nil if the look can't tell.
 	Carriers []float32
@@ -45,13 +48,14 @@ func (e Evidence) bare() Evidence {
 
 // written is evidence as JSON. Carriers live in the Case.
 type written struct {
-	Label int             `json:"index"`
-	Says  Says            `json:"says"`
-	Look  Name            `json:"by"`
-	Score float64         `json:"score"`
-	Right *Right          `json:"right,omitempty"`
-	Moved *Moved          `json:"moved,omitempty"`
-	Facts json.RawMessage `json:"facts,omitempty"`
+	Label    int             `json:"index"`
+	Says     Says            `json:"says"`
+	Look     Name            `json:"by"`
+	Score    float64         `json:"score"`
+	Strength float64         `json:"strength"`
+	Right    *Right          `json:"right,omitempty"`
+	Moved    *Moved          `json:"moved,omitempty"`
+	Facts    json.RawMessage `json:"facts,omitempty"`
 }
 
 // MarshalJSON writes all but the carriers.
@@ -60,7 +64,7 @@ func (e Evidence) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s of label %d: %w", e.Look, e.Label, err)
 	}
-	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, e.Right, e.Moved, facts})
+	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, e.Strength, e.Right, e.Moved, facts})
 }
 
 // UnmarshalJSON leaves the facts as they are written, for FactsOf.
@@ -69,7 +73,7 @@ func (e *Evidence) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
-	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Says: w.Says, Right: w.Right, Moved: w.Moved}
+	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Strength: w.Strength, Says: w.Says, Right: w.Right, Moved: w.Moved}
 	if w.Facts != nil {
 		e.Facts = w.Facts
 	}

@@ -269,6 +269,7 @@ func (c *cell) audit(ctx context.Context) (*Score, error) {
 		return nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
 	}
 	v.Verdict = res.Verdict.Says.String()
+	v.Strength, v.Next, v.Confirmed = res.Verdict.Strength, res.Verdict.Next, res.Verdict.Confirmed
 	for _, t := range res.Verdict.Targets {
 		v.Said = append(v.Said, Said{t.Look, t.Label, t.Says, t.Score})
 	}
@@ -334,7 +335,7 @@ func readSuspects(path string, n int) (scores []float32, flagged []bool, err err
 
 func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
 	return &Score{
-		Set: *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Planted: c.m.count(Planted),
+		Set: *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
 		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),
 	}
 }

@@ -21,14 +21,19 @@ type Score struct {
 	CA       float64 `json:"ca"`     // of the network on clean test images that no detector was given, %; 0 without any
 	Digest   string  `json:"digest"` // of the set
 	Images   int     `json:"images"`
+	Classes  int     `json:"classes"`
 	Planted  int     `json:"planted"`
 	Covered  int     `json:"covered"`
 	Rates
-	Verdict string  `json:"verdict"`         // "poisoned" where a detector flags anything; the audit's own words
-	Right   *bool   `json:"right,omitempty"` // of the audit: whether a label that it calls poisoned is one of the planted images'
-	Said    []Said  `json:"said,omitempty"`  // by the looks of the audit
-	Seconds float64 `json:"seconds"`         // without the shared training, but for the audit, which trains its own
-	Version string  `json:"version"`
+	Verdict string `json:"verdict"`         // "poisoned" where a detector flags anything; the audit's own words
+	Right   *bool  `json:"right,omitempty"` // of the audit: whether a label that it calls poisoned is one of the planted images'
+	Said    []Said `json:"said,omitempty"`  // by the looks of the audit
+	// Of the audit, see audit.Verdict.
+	Strength  float64 `json:"strength,omitempty"`
+	Next      float64 `json:"next,omitempty"`
+	Confirmed float64 `json:"confirmed,omitempty"`
+	Seconds   float64 `json:"seconds"` // without the shared training, but for the audit, which trains its own
+	Version   string  `json:"version"`
 }
 
 // Said is what one look of the audit said of a label, and by how much.

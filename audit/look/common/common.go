@@ -67,7 +67,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if f.Under, err = c.Weigh(ctx, p, label); err != nil {
 			return nil, err
 		}
-		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Right: f.Right(), Carriers: c.Unasked(), Facts: f}
+		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Right: f.Right(), Carriers: c.Unasked(), Facts: f}
 		for _, i := range with[label] {
 			e.Carriers[i] = p[i]
 		}

@@ -33,6 +33,14 @@ func (f Facts) Says() look.Says {
 	return look.NoEvidence
 }
 
+// Strength is by how much what makes a pattern is there; see look.Evidence. Whether it was planted the labels say.
+func (f Facts) Strength() float64 {
+	return min(
+		look.AtLeast(f.Distance, apart), look.AtLeast(f.Spread, variation), look.AtMost(f.BetweenShare(), between),
+		look.AtLeast(float64(f.Flagged+f.Leak), float64(enough)),
+	)
+}
+
 // shown tells whether the images under this label rather show it than not.
 func (f Facts) shown() bool { return f.Under != nil && f.Flagged >= fewest && f.Under.Suspects > 0.5 }
 

@@ -6,6 +6,7 @@ package content
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
@@ -22,6 +23,9 @@ var (
 	toldBy   = look.Limit("content", "told apart")
 	fewest   = int(look.Limit("content", "fewest"))
 )
+
+// chance is the probability by which networks tell images that have nothing in common.
+const chance = 0.5
 
 // leastRatio keeps ratios of probabilities from infinity.
 const leastRatio = 1e-6
@@ -57,6 +61,19 @@ func (f Facts) Says() look.Says {
 	return look.Poisoned
 }
 
+// Strength is by how much what makes a label poisoned is there; see look.Evidence. What images have in common is only asked where
+// images were moved to the label.
+func (f Facts) Strength() float64 {
+	s := look.AtLeast(f.Evidence, evidence)
+	if f.From != nil {
+		s = look.AtLeast(f.Evidence, ofPair)
+	}
+	if s < 1 {
+		return s
+	}
+	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(f.Flagged), float64(fewest)))
+}
+
 // moved tells whether images were put under the label from elsewhere.
 func (f Facts) moved() bool {
 	if f.From != nil {
@@ -80,9 +97,15 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	flips := flipsOf(content)
 	var all []look.Evidence
 	pose := func(q question) error {
+		q.rounds = rounds
 		a, err := ask(ctx, c, content, q)
 		if err != nil {
 			return err
+		}
+		if len(q.labels) == 1 && a.inCommon >= hinted {
+			if a, err = again(ctx, c, q, a); err != nil {
+				return err
+			}
 		}
 		for _, label := range q.labels {
 			e, err := a.of(ctx, c, content, label, flips[label].facts(len(q.labels) > 1))
@@ -96,7 +119,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	var together []int
 	for label, f := range flips {
 		if f.Evidence >= evidence || f.one() {
-			if err := pose(question{[]int{label}, f.odds(content), label}); err != nil {
+			if err := pose(question{labels: []int{label}, odds: f.odds(content), except: label}); err != nil {
 				return nil, err
 			}
 		} else if f.alone >= evidence {
@@ -104,22 +127,25 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		}
 	}
 	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
-		err = pose(question{together, func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, -1})
+		err = pose(question{labels: together, odds: func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, except: -1})
 	}
-	if len(all) == 0 {
-		all = append(all, most(c, flips))
+	if e, ok := next(c, flips, all); ok {
+		all = append(all, e)
 	}
 	return all, err
 }
 
-// most is the evidence of the label that most speaks for, where that is too little to ask more.
-func most(c *look.Case, flips []labelFlips) look.Evidence {
+// next is the evidence of the label that most speaks for among those where that was too little to ask more; none if all were asked.
+func next(c *look.Case, flips []labelFlips, asked []look.Evidence) (e look.Evidence, ok bool) {
 	of := func(f labelFlips) float64 { return max(f.Evidence/evidence, f.pair.Evidence/ofPair) }
-	label := 0
+	label := -1
 	for l, f := range flips {
-		if of(f) > of(flips[label]) {
+		if !slices.ContainsFunc(asked, func(e look.Evidence) bool { return e.Label == l }) && (label < 0 || of(f) > of(flips[label])) {
 			label = l
 		}
+	}
+	if label < 0 {
+		return e, false
 	}
 	f := flips[label].facts(false)
 	if pair := flips[label].pair; pair.Evidence/ofPair > f.Evidence/evidence {
@@ -129,7 +155,7 @@ func most(c *look.Case, flips []labelFlips) look.Evidence {
 		f.Images += stat.Bit(int(y) == label)
 	}
 	f.Others = c.Data.Len() - f.Images
-	return look.Evidence{Look: Name, Label: label, Score: f.Evidence, Facts: f}
+	return look.Evidence{Look: Name, Label: label, Score: f.Evidence, Strength: f.Strength(), Facts: f}, true
 }
 
 // labelFlips are how many images were moved to a label, and how many is usual.

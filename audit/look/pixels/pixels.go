@@ -39,6 +39,16 @@ func (f Facts) Says() look.Says {
 	return look.NoEvidence
 }
 
+// Strength is by how much what makes a pattern is there; see look.Evidence. All but the distance is only measured where that is great.
+func (f Facts) Strength() float64 {
+	s := look.AtLeast(f.Distance, apart)
+	if s < 1 || f.Spread == 0 {
+		return s
+	}
+	share := float64(f.Flagged) / float64(max(1, f.Images))
+	return min(s, look.AtLeast(f.Spread, variation), look.AtMost(f.LeakShare(), otherLabels*share), look.AtMost(f.BetweenShare(), between), look.AtLeast(float64(f.Flagged), float64(fewest)))
+}
+
 // Look is the look at the pixels.
 type Look struct{}
 
@@ -81,7 +91,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	if len(seen) == 0 && furthest >= 0 {
 		f := labels[furthest].facts
-		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Facts: f})
+		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Facts: f})
 	}
 	return seen, nil
 }
@@ -134,7 +144,7 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 		carriers[i] = float32(p[k])
 	}
 	f.Tally(s.Of[class], carriers)
-	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Carriers: carriers, Facts: *f}
+	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Carriers: carriers, Facts: *f}
 	c.Note("%s: %s, a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
 		c.Data.Classes[class], e.Says, f.Flagged, f.Images, f.Distance, f.Between, f.Leak, f.Others, f.Spread)
 	return e, nil

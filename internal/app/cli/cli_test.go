@@ -134,14 +134,14 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 
 // A verdict comes with how often such verdicts were wrong, in lines that a terminal holds.
 func TestVerdictsComeWithErrorRates(t *testing.T) {
-	m := audit.ErrorRates{Clean: audit.CountErrors(1, 60), AllPoisoned: audit.CountErrors(3, 70), Mended: 2, Families: []string{"road signs"}}
+	m := audit.ErrorRates{Clean: audit.CountErrors(1, 60), Poisoned: audit.CountErrors(3, 70), Families: []string{"road signs"}}
 	for says, want := range map[look.Says][2]bool{look.Poisoned: {true, false}, look.NoEvidence: {false, true}, look.CantTell: {true, true}} {
 		var out bytes.Buffer
 		a := &app{out: &out}
-		if err := a.report("run", &runs.Result{Verdict: &audit.Verdict{Says: says, Measured: &m}}); err != nil {
+		if err := a.report("run", &runs.Result{Verdict: &audit.Verdict{Says: says, Measured: &m, Calibration: &audit.Calibration{Sets: 40, P: 0.024, Unlike: []string{"1000000 images, they have 500 to 50000"}}}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets") && strings.Contains(out.String(), " 2 others were"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
+		if got := [2]bool{strings.Contains(out.String(), " 1 of 60 clean sets"), strings.Contains(out.String(), " 3 of 70 poisoned sets")}; got != want {
 			t.Errorf("%s: %s", says, out.String())
 		}
 		for line := range strings.SplitSeq(out.String(), "\n") {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
@@ -96,15 +95,18 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		name := "measured errors" // of the verdict that this one is, or of both
 		if v.Says != look.NoEvidence {
 			a.row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
-			if m.Mended > 0 {
-				a.row("", "%d others were, until limits were made stricter", m.Mended)
-			}
 			name = ""
 		}
 		if v.Says < look.Shortcut {
-			a.row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.AllPoisoned.Wrong, m.AllPoisoned.Sets, 100*m.AllPoisoned.AtMost)
+			a.row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
 		}
-		a.row("", "on %s", strings.Join(m.Families, ", "))
+	}
+	if k := v.Calibration; k != nil {
+		a.row("strength", "%.2f (1 just meets the rules; other labels %.2f)", v.Strength, v.Next)
+		a.row("", "%d of %d clean sets are as strong (p = %.3f)", k.AsStrong, k.Sets, k.P)
+		for _, u := range k.Unlike {
+			a.row("", "unlike these: %s", u)
+		}
 	}
 	if v.Remaining != nil {
 		a.row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)

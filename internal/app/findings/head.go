@@ -119,24 +119,35 @@ func (c *Case) sure(w word) report.Answer {
 		a.Short = "Not measured"
 		a.Text = append(a.Text, "How often such verdicts are wrong was not measured for this configuration.")
 	case c.Verdict.Says == looks.NoEvidence:
-		n := m.AllPoisoned
+		n := m.Poisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
 		a.Text = append(a.Text, fmt.Sprintf("So often such a verdict was wrong where the truth was known; with 95\u00a0%% confidence it is in at most %s.", percent(n.AtMost))+on(m.Families))
 	default:
 		n := m.Clean
-		a.Short = fmt.Sprintf("%d of %s called poisoned", n.Wrong, plural(n.Sets, "clean set"))
+		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		text := fmt.Sprintf("False alarms where the truth was known; with 95\u00a0%% confidence at most %s.", percent(n.AtMost)) + on(m.Families)
-		if m.Mended > 0 {
-			text += fmt.Sprintf(" %d more were called poisoned until limits were made stricter.", m.Mended)
-		}
-		a.Text = append(a.Text, text)
+		a.Text = append(a.Text, fmt.Sprintf("On sets that no setting was chosen on; with 95\u00a0%% confidence at most %s. Of %d it could not tell.", percent(n.AtMost), m.Unsure)+on(m.Families))
 	}
+	a.Text = append(a.Text, strength(c.Verdict)...)
 	if w.sure != "" {
 		a.Text = append(a.Text, w.sure)
 	}
 	return a
+}
+
+// strength says how strong the evidence is, and how strong that is of clean sets.
+func strength(v *audit.Verdict) []string {
+	k := v.Calibration
+	if k == nil {
+		return nil
+	}
+	text := fmt.Sprintf("Strength %.2f; 1 just meets the rules, and labels with nothing found reach %.2f. Of %s it was chosen on, %d are as strong (p = %.3f), the strongest has %.2f.",
+		v.Strength, v.Next, plural(k.Sets, "clean set"), k.AsStrong, k.P, k.Highest)
+	if len(k.Unlike) > 0 {
+		text += " These data are unlike those: " + strings.Join(k.Unlike, "; ") + "."
+	}
+	return []string{text}
 }
 
 // on says what error rates were measured on.

@@ -163,8 +163,8 @@ func trust(r *Result) []string {
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are). No limit was chosen on these; %d others were called poisoned until limits were made stricter because of them. Of all %d poisoned sets tried %d were missed or suspected under another label (at most %.1f\u00a0%%). All these data are of %s: for data of other kinds nothing is known.",
-				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Mended, m.AllPoisoned.Sets, m.AllPoisoned.Wrong, 100*m.AllPoisoned.AtMost, strings.Join(m.Families, ", ")))
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are), and of %d the verdict could not tell. Of %d poisoned sets %d were missed or suspected under another label (at most %.1f\u00a0%%). No setting was chosen on these families and attacks. The clean data are of %s: for data of other kinds nothing is known.",
+				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Unsure, m.Poisoned.Sets, m.Poisoned.Wrong, 100*m.Poisoned.AtMost, strings.Join(m.Families, ", ")))
 		}
 	} else if r.Isolation != nil {
 		t = append(t,

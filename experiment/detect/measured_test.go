@@ -1,0 +1,77 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/csv"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+)
+
+//go:generate go test -run TestMeasuredSetsAreKept -update
+
+var update = flag.Bool("update", false, "write audit/measured.csv")
+
+// What verdicts are compared with is what results/detect holds of this program.
+func TestMeasuredSetsAreKept(t *testing.T) {
+	r, err := Read(filepath.Join("..", "..", "results", "detect", "detect.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := [][]string{audit.MeasuredColumns()}
+	for _, s := range r.Scores() {
+		if s.Detector == Ours {
+			rows = append(rows, measuredSet(t, s).Row())
+		}
+	}
+	var b bytes.Buffer
+	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("..", "..", "audit", "measured.csv")
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if kept, err := os.ReadFile(path); err != nil || !bytes.Equal(kept, b.Bytes()) {
+		t.Errorf("%s is not what results/detect says (%v): go generate ./experiment/detect", path, err)
+	}
+	if got := audit.MeasuredSets(); len(got) != len(rows)-1 {
+		t.Errorf("%d sets, expected %d", len(got), len(rows)-1)
+	}
+}
+
+// measuredSet is what a score says of a set.
+func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
+	m := audit.MeasuredSet{
+		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
+	}
+	if s.TPR != nil {
+		m.TPR = *s.TPR
+	}
+	if s.FPR != nil {
+		m.FPR = *s.FPR
+	}
+	if err := m.Says.UnmarshalText([]byte(s.Verdict)); err != nil {
+		t.Fatalf("%s: %v", s.Set.Name, err)
+	}
+	v, err := s.Set.variation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case s.Set.Poisoned():
+		m.Truth, m.Right = attackOf(&s.Set), s.Right != nil && *s.Right
+	case v.Mark != "":
+		m.Truth, m.Right = audit.TruthMarked, m.Says != look.Poisoned
+	default:
+		m.Truth, m.Right = audit.TruthClean, !found(s.Verdict)
+	}
+	return m
+}

@@ -1,0 +1,60 @@
+package experiment
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/report"
+)
+
+// measured counts what verdicts with default settings said of the sets that they were measured on, by family where nothing was
+// planted, and by attack.
+func measured(sets []audit.MeasuredSet) report.Table {
+	t := report.Table{Columns: []string{"for", "data or attack", "truth", "sets", "right", "can't tell", "false alarms or misses", "highest strength", "planted found %", "others removed %"}}
+	const poisoned = "poisoned"
+	type kind struct{ role, what, truth string }
+	type count struct {
+		sets, right, unsure int
+		strength, tpr, fpr  float64
+	}
+	counts := map[kind]*count{}
+	var order []kind
+	for _, s := range sets {
+		k := kind{"choosing", s.Truth, poisoned}
+		if s.Reports {
+			k.role = "reporting"
+		}
+		if s.Truth == audit.TruthClean || s.Truth == audit.TruthMarked {
+			k.what, k.truth = s.Family, s.Truth
+		}
+		c := counts[k]
+		if c == nil {
+			c = new(count)
+			counts[k], order = c, append(order, k)
+		}
+		c.sets++
+		c.right += stat.Bit(s.Right && s.Says != look.CantTell)
+		c.unsure += stat.Bit(s.Says == look.CantTell)
+		c.tpr, c.fpr = c.tpr+s.TPR, c.fpr+s.FPR
+		c.strength = max(c.strength, s.Strength)
+	}
+	slices.SortStableFunc(order, func(a, b kind) int {
+		return cmp.Or(cmp.Compare(b.role, a.role), cmp.Compare(a.truth, b.truth), cmp.Compare(a.what, b.what))
+	})
+	for _, k := range order {
+		c := counts[k]
+		found := "–"
+		if k.truth == poisoned {
+			found = fmt.Sprintf("%.1f", 100*c.tpr/float64(c.sets))
+		}
+		t.Rows = append(t.Rows, []string{
+			k.role, k.what, k.truth, fmt.Sprint(c.sets), fmt.Sprint(c.right), fmt.Sprint(c.unsure), fmt.Sprint(c.sets - c.right - c.unsure), fmt.Sprintf("%.2f", c.strength),
+			found, fmt.Sprintf("%.2f", 100*c.fpr/float64(c.sets)),
+		})
+	}
+	return t
+}
