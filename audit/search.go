@@ -110,7 +110,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 		}
 		f.Own, f.Verdict.Confirmed = shown.Own, shown.Confirmed()
 	}
-	f.Verdict.Removed, f.Verdict.Odd, f.Rate = len(f.Removed), len(f.Odd), float64(len(f.Removed))/float64(r.Data.Len())
+	f.Verdict.Removed, f.Verdict.Odd, f.Cleared, f.Rate = len(f.Removed), len(f.Odd), c.Cleared(), float64(len(f.Removed))/float64(r.Data.Len())
 	return f, nil
 }
 

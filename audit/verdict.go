@@ -17,6 +17,8 @@ type Verdict struct {
 	Removed int       `json:"removed"`    // images
 	Rate    float64   `json:"rate"`       // their share of the set: the estimated poisoning rate
 	Odd     int       `json:"odd_labels"` // images whose labels are probably wrong, and that share no trigger
+	// Cleared counts the images that stood out beside the removed ones, and surely show their label.
+	Cleared int `json:"cleared,omitempty"`
 	// Strength is that of the strongest evidence (look.Evidence), 1 where a rule is just met. Next is the same of the other labels, those
 	// that nothing was found in: what is usual in these data.
 	Strength float64 `json:"strength"`

@@ -51,6 +51,7 @@ type saved struct {
 	Evidence []Evidence `json:"evidence"`
 	Asked    []Name     `json:"asked"` // the looks that were
 	Weak     []string   `json:"weak"`  // open evidence that a look was not sure of
+	Cleared  int        `json:"cleared"`
 }
 
 // The names of what a run's checkpoint holds of a case.

@@ -5,18 +5,24 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-// sure is the probability above which an image is put under the label that it shows.
-var sure = Limit("right", "sure")
+var (
+	sure   = Limit("right", "sure")   // probability above which an image is put under the label that it shows
+	obeyed = Limit("right", "obeyed") // probability of their label that an ordinary network gives suspects, up to which it is believed
+)
 
 // correctedKey is the name of corrected labels in a run's checkpoint.
 const correctedKey = "corrected"
 
 // Correct looks for the label that each image shows which was found under a label where labels contradict what images show. The
 // network that can't see triggers and the plain one, which was trained without what was found before it, both say: their
-// probabilities are multiplied. The label that the image came with is left out.
+// probabilities are multiplied. Where both are sure that an image shows the label that it came with, it is no longer a suspect: some
+// honest images are hard to tell for a network that can't see details. That holds only where the plain network does not give the
+// suspects their label: else it has learnt the trigger from images that were not found.
 func (c *Case) Correct(ctx context.Context) error {
 	if !c.Settings.Content {
 		return nil
@@ -42,24 +48,33 @@ func (c *Case) Correct(ctx context.Context) error {
 		return err
 	}
 	labels := make([]float32, c.Data.Len())
-	n := 0
+	corrected, cleared := 0, 0
+	believed := plain != nil && c.given(plain, wrong) <= obeyed
 	for i, y := range c.Data.Labels {
 		labels[i] = -1
 		if !wrong[y] || c.Found()[i] <= Flagged {
 			continue
 		}
-		if label, p := c.shown(shown[y], plain, i); p >= sure {
+		z := c.shown(shown[y], plain, i)
+		if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure {
+			c.Found()[i] = float32(1 - p)
+			cleared++
+			continue
+		}
+		z[y] = math.Inf(-1)
+		if label := floats.MaxIdx(z); math.Exp(stat.LogSoftmax(z, 1)[label]) >= sure {
 			labels[i] = float32(label)
-			n++
+			corrected++
 		}
 	}
+	c.saved.Cleared = cleared
 	c.run.Arrays[correctedKey] = labels
-	c.Note("%d of the images that were found surely show another class", n)
-	return nil
+	c.Note("%d of the images that were found surely show another class; %d surely show their label, and are kept", corrected, cleared)
+	return c.keep()
 }
 
-// shown returns the class that an image shows, but for its label, and its probability.
-func (c *Case) shown(content *Content, plain *Plain, i int) (label int, p float64) {
+// shown returns the logarithms of the classes' probabilities for an image, but for a constant.
+func (c *Case) shown(content *Content, plain *Plain, i int) []float64 {
 	classes := len(c.Data.Classes)
 	z := make([]float64, classes)
 	for k := range z {
@@ -68,14 +83,29 @@ func (c *Case) shown(content *Content, plain *Plain, i int) (label int, p float6
 			z[k] += float64(plain.Logits[i*classes+k])
 		}
 	}
-	z[c.Data.Labels[i]] = math.Inf(-1)
-	for k, l := range stat.LogSoftmax(z, 1) {
-		if e := math.Exp(l); e > p {
-			label, p = k, e
-		}
-	}
-	return label, p
+	return z
 }
+
+// given is the mean probability that the plain network gives the labels of what was found under some labels.
+func (c *Case) given(plain *Plain, under []bool) float64 {
+	classes := len(c.Data.Classes)
+	sum, n := 0.0, 0
+	z := make([]float64, classes)
+	for i, y := range c.Data.Labels {
+		if !under[y] || c.Found()[i] <= Flagged {
+			continue
+		}
+		for k, v := range plain.Logits[i*classes : (i+1)*classes] {
+			z[k] = float64(v)
+		}
+		sum += math.Exp(stat.LogSoftmax(z, 1)[y])
+		n++
+	}
+	return sum / float64(max(1, n))
+}
+
+// Cleared counts the images that were found, and kept since they surely show their label.
+func (c *Case) Cleared() int { return c.saved.Cleared }
 
 // Corrected returns the labels that Correct found, −1 where there is none.
 func (c *Case) Corrected() []int32 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -175,5 +176,45 @@ func TestContentOfFeatures(t *testing.T) {
 	}
 	if p := content.P[4]; p[0] != p[1] || p[1] != p[2] {
 		t.Errorf("an image without features is judged %v", p)
+	}
+}
+
+// Suspects that both networks surely take for their label are kept, unless the plain one gives the suspects their label: then it has
+// learnt the trigger.
+func TestSuspectsAreCleared(t *testing.T) {
+	const honest = 2 // of the suspects
+	labels, shows := make([]int32, 60), make([]int, 60)
+	carriers := make([]float32, 60)
+	for i := range labels {
+		labels[i], carriers[i] = int32(i%3), -1
+		if shows[i] = i % 3; i%3 == 0 {
+			carriers[i] = 0
+			if i < 30 {
+				shows[i], carriers[i] = 1, 1
+			}
+		}
+	}
+	for name, plain := range map[string]func(i int) int{
+		"knows": func(i int) int { return stat.Bit(i >= 3*honest && shows[i] == 1) },
+		"obeys": func(i int) int { return 0 },
+	} {
+		c := seen(t, labels, shows, []string{"a", "b", "c"})
+		c.plain = &Plain{Logits: make([]float32, 3*len(labels))}
+		for i := range labels {
+			c.plain.Logits[3*i+plain(i)] = 20
+		}
+		if err := c.Add(context.Background(), Evidence{Look: "some", Says: Poisoned, Carriers: carriers}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Correct(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if name == "knows" {
+			want = honest
+		}
+		if found := len(Those(stat.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
+			t.Errorf("%s: %d suspects, %d cleared, expected %d", name, found, c.Cleared(), want)
+		}
 	}
 }

@@ -61,6 +61,12 @@ func (f Facts) Says() look.Says {
 	return look.Poisoned
 }
 
+// shares tells whether images with a trigger were moved to the label, by what networks were told of the first cases.
+func (f Facts) shares(t told) bool {
+	f.Shared, f.InCommon, f.Flagged = t.shared, t.inCommon, fewest
+	return f.Says() == look.Poisoned
+}
+
 // Strength is by how much what makes a label poisoned is there; see look.Evidence. What images have in common is only asked where
 // images were moved to the label.
 func (f Facts) Strength() float64 {
@@ -102,7 +108,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if err != nil {
 			return err
 		}
-		if len(q.labels) == 1 && a.inCommon >= hinted {
+		if len(q.labels) == 1 && flips[q.labels[0]].facts(false).shares(a.first) {
 			if a, err = again(ctx, c, q, a); err != nil {
 				return err
 			}

@@ -88,6 +88,9 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 			a.row("", "%s under %s: %d of %d images", t.Says, t.Class, n.Flagged, n.Images)
 		}
 	}
+	if v.Cleared > 0 {
+		a.row("", "%d of them surely show their label, and are kept", v.Cleared)
+	}
 	if v.Odd > 0 {
 		a.row("odd labels", "%d images show another class than their label; see %s", v.Odd, runs.OddFile)
 	}
