@@ -85,14 +85,13 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 	return c.content, nil
 }
 
-// ContentWithout is Content by networks that learnt none of the images found under a label so far; turn counts how often they were
-// asked of it, from 0.
-func (c *Case) ContentWithout(ctx context.Context, label, turn int, found []bool) (*Content, error) {
+// ContentWithout is Content by networks that learnt none of the images found under a label.
+func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
 	is := make([]float32, len(found))
 	for i, f := range found {
 		is[i] = float32(stat.Bit(f))
 	}
-	key := withoutKey(label, turn)
+	key := withoutKey(label)
 	c.run.Arrays[key] = is
 	logs, err := c.contentLogs(ctx, key, found)
 	if err != nil {
@@ -101,26 +100,21 @@ func (c *Case) ContentWithout(ctx context.Context, label, turn int, found []bool
 	return c.calibrated(logs, found), nil
 }
 
-// ContentOf is what is best known of the content of images under a label: by the networks that learnt the fewest found ones.
+// ContentOf is what is best known of the content of images under a label: ContentWithout, if that was asked.
 func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
-	turn := 0
-	for c.run.Arrays[withoutKey(label, turn)] != nil {
-		turn++
-	}
-	if turn == 0 {
+	is := c.run.Arrays[withoutKey(label)]
+	if is == nil {
 		return c.Content(ctx)
 	}
-	found := make([]bool, c.Data.Len())
-	for i, v := range c.run.Arrays[withoutKey(label, turn-1)] {
+	found := make([]bool, len(is))
+	for i, v := range is {
 		found[i] = v > 0
 	}
-	return c.ContentWithout(ctx, label, turn-1, found)
+	return c.ContentWithout(ctx, label, found)
 }
 
 // withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
-func withoutKey(label, turn int) string {
-	return fmt.Sprintf("%s.without.%d.%d", contentKey, label, turn)
-}
+func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
 
 // calibrated makes probabilities of logarithms, in their place. Images that are left out do not calibrate.
 func (c *Case) calibrated(logs [][]float64, left []bool) *Content {

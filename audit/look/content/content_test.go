@@ -51,9 +51,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 				}
 			}
 			data.Arrays[fmt.Sprintf("content.%d", fold)] = logs
-			for turn := range turns {
-				data.Arrays[fmt.Sprintf("content.without.%d.%d.%d", target, turn, fold)] = without
-			}
+			data.Arrays[fmt.Sprintf("content.without.%d.%d", target, fold)] = without
 		}
 		c, err := look.NewCase(data, look.Settings{Content: true, Steps: look.Steps{Round: 60}})
 		if err != nil {
