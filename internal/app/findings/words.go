@@ -50,7 +50,7 @@ var words = map[string]word{
 		alarm: true,
 		lead:  "%s carry something that other images do not, and their labels contradict what they show.",
 		looks: "What the suspects share, and other images of the label do not.",
-		next:  []report.Step{look, review, filter},
+		next:  []report.Step{look, review, filter, {Text: "Or keep those that surely show another class, under that class: add --correct."}},
 	},
 	"shortcut": {
 		alarm: true,
