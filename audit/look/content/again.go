@@ -7,10 +7,8 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-const (
-	rounds = 7   // of cases and controls at first; later there are few changes
-	unsure = 0.1 // as many images in between, as a share of those flagged, are asked about again
-)
+// unsure is how many images in between, as a share of those flagged, are asked about again.
+const unsure = 0.1
 
 // again asks about a label once more, where many of its images are in doubt, by networks that can't see triggers and that learnt none
 // of those found under it. Networks that learn planted images take a frequent trigger, or one that lies over the whole image, for what
@@ -33,7 +31,7 @@ func again(ctx context.Context, c *look.Case, q question, a answer) (answer, err
 		return a, err
 	}
 	f := flipsOf(content)[label]
-	q.odds, q.rounds = f.odds(content), lastOnes
+	q.odds = f.odds(content)
 	next, err := ask(ctx, c, content, q)
 	if err != nil || next.ratio == nil { // what was found is all
 		return a, err

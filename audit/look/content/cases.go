@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	rounds    = 7    // of cases and controls
 	certain   = 0.2  // probability of a flip that makes an image of the label a case of the first round
 	clean     = 0.05 // probability of a flip under which an image of the label is a control
 	controls  = 2    // for each case, of other labels
@@ -27,7 +28,6 @@ const (
 // question is what is asked about labels together: many, where flips go to all labels alike.
 type question struct {
 	labels []int               // increasing
-	rounds int                 // of cases and controls, at most
 	odds   func(i int) float64 // of an image of these labels to have been moved there, by what it shows, as a logarithm
 	except int                 // a class that no image is said to show: the one label, since frequent flips make much look like it; or none, −1
 }
@@ -62,7 +62,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 	var before []int
 	var last lesson
 	var history []told
-	for round := range q.rounds {
+	for round := range rounds {
 		least := look.Flagged
 		if round == 0 {
 			least = certain

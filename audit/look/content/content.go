@@ -103,7 +103,6 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	flips := flipsOf(content)
 	var all []look.Evidence
 	pose := func(q question) error {
-		q.rounds = rounds
 		a, err := ask(ctx, c, content, q)
 		if err != nil {
 			return err
