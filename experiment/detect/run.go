@@ -29,6 +29,7 @@ type Runner struct {
 	Budget    time.Duration    // no set is begun after it, and one in progress is saved; 0: none
 	Only      string           // the name of the only set; empty: all
 	Detectors []string         // names; empty: all and Ours
+	Retrain   bool             // whether networks are trained without what was flagged too, in the sets of a small grid or in the only set
 	Quick     bool             // few images, a small network, few epochs: to try that every path works
 	Watch     func(train.Line) // may be nil
 	Say       func(format string, args ...any)
@@ -133,7 +134,7 @@ func (r *Runner) missing(sets []Set) []*Set {
 			continue
 		}
 		of++
-		if !slices.ContainsFunc(r.wanted(), func(d string) bool { return r.store.of(*s, d) == nil }) {
+		if !slices.ContainsFunc(r.wanted(), func(d string) bool { return r.lacks(s, r.store.of(*s, d)) }) {
 			done++
 			continue
 		}
@@ -209,7 +210,7 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	defer c.close()
 	for _, name := range r.wanted() {
 		v := r.store.of(*s, name)
-		if v == nil {
+		if r.lacks(s, v) {
 			if v, err = c.one(ctx, name); err != nil {
 				return "", fmt.Errorf("%s: %w", name, err)
 			}
@@ -224,15 +225,23 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	return line, nil
 }
 
+// lacks tells whether there is more to measure than a score has.
+func (r *Runner) lacks(s *Set, v *Score) bool { return v == nil || v.Without == nil && r.retrained(s) }
+
 // one measures one detector.
 func (c *cell) one(ctx context.Context, name string) (*Score, error) {
+	var v *Score
+	var flagged []bool
+	var err error
 	if name == Ours {
-		return c.audit(ctx)
+		v, flagged, err = c.audit(ctx)
+	} else if at := slices.IndexFunc(published.Builtin(), func(d published.Detector) bool { return d.Name() == name }); at >= 0 {
+		v, flagged, err = c.detect(ctx, published.Builtin()[at])
+	} else {
+		err = errors.New("there is no such detector")
 	}
-	for _, d := range published.Builtin() {
-		if d.Name() == name {
-			return c.detect(ctx, d)
-		}
+	if err == nil && c.r.retrained(c.set) {
+		v.Without, err = c.without(ctx, name, flagged)
 	}
-	return nil, fmt.Errorf("no detector %q", name)
+	return v, err
 }

@@ -140,3 +140,32 @@ func TestSetsWithoutImagesAreLeftOut(t *testing.T) {
 		t.Errorf("%v; said %q", err, said)
 	}
 }
+
+// Networks are trained without what was flagged for a score that has none yet, and once.
+func TestTrainsWithoutWhatWasFlagged(t *testing.T) {
+	r := tiny(t, t.TempDir())
+	r.Detectors = []string{"isolation"}
+	score := func() *Score {
+		if err := r.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		res, err := Read(ResultsFile(r.Folder, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(res.Tables()[4].Rows); (n > 0) != r.Retrain {
+			t.Errorf("%d rows of networks trained without what was flagged", n)
+		}
+		return res.Scores()[0]
+	}
+	if v := score(); v.Without != nil || v.ASR == nil {
+		t.Errorf("without being asked: %+v, ASR %v", v.Without, v.ASR)
+	}
+	r.Retrain = true
+	v := score()
+	if v.Without == nil || v.Without.CA == nil || v.Without.ASR == nil || *v.Without.CA <= 0 || *v.Without.CA > 100 {
+		t.Fatalf("trained without %d images: %+v", v.Flagged, v.Without)
+	}
+	r.Watch = func(e runs.Event) { t.Errorf("computed again: %+v", e) }
+	score()
+}
