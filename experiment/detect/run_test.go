@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/backend/cpu"
+	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -168,4 +169,37 @@ func TestTrainsWithoutWhatWasFlagged(t *testing.T) {
 	}
 	r.Watch = func(e runs.Event) { t.Errorf("computed again: %+v", e) }
 	score()
+}
+
+// brightness is a detector of one's own.
+type brightness struct{}
+
+func (brightness) Name() string          { return "brightness" }
+func (brightness) Paper() string         { return "an example" }
+func (brightness) Needs() published.Need { return 0 }
+
+func (brightness) Detect(_ context.Context, in *published.Input) (*published.Output, error) {
+	out := &published.Output{Scores: make([]float64, in.Data.Len()), Flagged: make([]bool, in.Data.Len())}
+	for i := range out.Scores {
+		for _, v := range in.Data.Image(i) {
+			out.Scores[i] += float64(v)
+		}
+	}
+	return out, nil
+}
+
+// A detector of one's own is measured and stands in the tables, after the published ones.
+func TestMeasuresADetectorOfOnesOwn(t *testing.T) {
+	r := tiny(t, t.TempDir())
+	r.More, r.Detectors = []published.Detector{brightness{}}, []string{"brightness", "spectral"}
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Read(ResultsFile(r.Folder, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := res.Tables()[0].Rows; len(rows) != 2 || rows[0][0] != "spectral" || rows[1][0] != "brightness" {
+		t.Errorf("detectors %v", rows)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/unpoison/unpoison/audit/look"
@@ -92,6 +93,19 @@ func openStore(path string) (*store, error) {
 		s.all[[2]string{v.Set.Name, v.Detector}] = &v
 	}
 	return s, nil
+}
+
+// names lists the detectors that there are, and then others with scores, in the alphabet's order.
+func (s *store) names() []string {
+	names := Names()
+	var more []string
+	for key := range s.all {
+		if !slices.Contains(names, key[1]) && !slices.Contains(more, key[1]) {
+			more = append(more, key[1])
+		}
+	}
+	slices.Sort(more)
+	return append(names, more...)
 }
 
 // of returns a detector's score of a set; nil if there is none, or one of a set that was made otherwise.

@@ -13,7 +13,7 @@ import (
 // Results is what a file of results holds, by set and detector.
 type Results struct {
 	sets  []Set    // with any score, in the table's order
-	names []string // of detectors with any score, Ours first
+	names []string // of detectors with any score, Ours first, those of one's own last
 	store *store
 }
 
@@ -31,7 +31,7 @@ func Read(path string) (*Results, error) {
 		return nil, err
 	}
 	r := &Results{store: s}
-	for _, n := range Names() {
+	for _, n := range s.names() {
 		if slices.ContainsFunc(all, func(set Set) bool { return s.of(set, n) != nil }) {
 			r.names = append(r.names, n)
 		}
