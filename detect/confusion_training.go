@@ -128,16 +128,17 @@ func (d ConfusionTraining) confuse(ctx context.Context, in *Input, round int, ba
 		}
 		sum := 0.0
 		for j := range b.Labels {
-			from, i := in.Data, -1
+			var image []uint8
 			if j < of {
-				i = kept[draw.IntN(len(kept))]
-				b.Labels[j] = in.Data.Labels[i]
+				i := kept[draw.IntN(len(kept))]
+				image, b.Labels[j] = in.Data.Image(i), in.Data.Labels[i]
 				sum += rarity[b.Labels[j]]
 			} else {
-				from, i = in.Clean, draw.IntN(in.Clean.Len())
+				i := draw.IntN(in.Clean.Len())
+				image = in.Clean.Image(i)
 				b.Labels[j] = (in.Clean.Labels[i] + 1 + draw.Int32N(int32(in.Network.Classes-1))) % int32(in.Network.Classes)
 			}
-			augment.Plain(b.X[j*n:(j+1)*n], from.Image(i))
+			augment.Plain(b.X[j*n:(j+1)*n], image)
 		}
 		for j := range b.Weights { // their mean over a batch is 1
 			switch {
