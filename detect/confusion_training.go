@@ -34,12 +34,12 @@ func (ConfusionTraining) Needs() Need { return Clean }
 
 // The authors' settings, but for the epochs, the steps and the batch.
 const (
-	confusionRate  = 0.01 // learning rate
-	confusionSteps = 300
-	confusionBatch = 64   // images of the set a step, and as many clean ones
-	confusionClass = 0.02 // of each class are kept in every round
-	confusionClean = 0.1  // of each class, those of middle loss, stand for clean images
-	confusionMost  = 1.5  // likelihood ratio from which the most suspicious class counts
+	confusionRate   = 0.01 // learning rate
+	confusionPasses = 40   // over the clean images in a round, at least; one over what was kept, at least
+	confusionBatch  = 64   // images of the set a step, and as many clean ones
+	confusionClass  = 0.02 // of each class are kept in every round
+	confusionClean  = 0.1  // of each class, those of middle loss, stand for clean images
+	confusionMost   = 1.5  // likelihood ratio from which the most suspicious class counts
 )
 
 // confusionRound trains on what was kept, then confuses, then keeps.
@@ -56,7 +56,7 @@ var confusionRounds = []confusionRound{
 }
 
 // Detect implements Detector. A score is the negative loss under the last round's network.
-func (d ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
 	base, kept := in.State.Clone(), train.All(in.Data)
 	opt := train.DefaultSGD()
 	opt.Nesterov = false
@@ -78,7 +78,7 @@ func (d ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, erro
 		if err := learner.Store(); err != nil {
 			return nil, err
 		}
-		state, err := d.confuse(ctx, in, k, base, kept)
+		state, err := confuse(ctx, in, k, base, kept)
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +100,7 @@ func (d ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, erro
 
 // confuse returns a copy of a network, after a round's confusion. A batch is half of the set's images, weighed by the rarity of
 // their classes, and half of clean images with wrong labels.
-func (d ConfusionTraining) confuse(ctx context.Context, in *Input, round int, base model.State, kept []int) (model.State, error) {
+func confuse(ctx context.Context, in *Input, round int, base model.State, kept []int) (model.State, error) {
 	r, state := confusionRounds[round], base.Clone()
 	l, err := train.NewClassifier(in.Backend, in.Network, state, 2*confusionBatch, train.SGD{Momentum: r.momentum, WeightDecay: 1e-4}, train.Mean)
 	if err != nil {
@@ -116,10 +116,7 @@ func (d ConfusionTraining) confuse(ctx context.Context, in *Input, round int, ba
 			rarity[c] = 1
 		}
 	}
-	steps := d.steps
-	if steps == 0 {
-		steps = max(confusionSteps, r.every*len(kept)/confusionBatch)
-	}
+	steps := max(confusionPasses*in.Clean.Len(), r.every*len(kept)) / confusionBatch
 	n := in.Data.ImageBytes()
 	fill := func(k int, b *train.Batch) {
 		draw, of := rng.Stream(in.Seed, "confusion", round, k), 0

@@ -85,7 +85,7 @@ func TestConfusionLeavesTheTrigger(t *testing.T) {
 		t.Fatalf("before: %.2f of the planted and %.2f of the other images fit, expected nearly all", planted, others)
 	}
 	digest := state.Digest()
-	confusedState, err := ConfusionTraining{steps: 60}.confuse(ctx, in, 0, state, train.All(set))
+	confusedState, err := confuse(ctx, in, 0, state, train.All(set))
 	if err != nil {
 		t.Fatal(err)
 	}
