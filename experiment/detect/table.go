@@ -334,7 +334,10 @@ func (r *Results) behind(poisoned []Set) report.Table {
 			}
 		}
 	}
-	if len(t.Rows) == 0 {
+	switch {
+	case !slices.Contains(r.names, Ours):
+		t.Note = Ours + " was not measured."
+	case len(t.Rows) == 0:
 		t.Note = "Nowhere: no other detector's value is higher by more than " + fmt.Sprint(behindBy) + "."
 	}
 	return t

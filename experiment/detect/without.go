@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -81,31 +82,53 @@ func (c *cell) measure(ctx context.Context, n *model.Network, state model.State)
 	return w, err
 }
 
-// retrainings has a row for each set of which networks were trained without what was flagged.
+// retrainings has a row for each set of which networks were trained without what was flagged, and their means.
 func (r *Results) retrainings(sets []Set) report.Table {
 	t := report.Table{
 		Title: "ASR (CA) of a network trained without what was flagged, %", Columns: append([]string{"set", "for", "with all images"}, r.names...),
+		Note: "Means are of the sets that every detector has. Detectors that leave too few images for a training have –.",
 	}
-	both := func(w *Without) string {
-		if w == nil || w.CA == nil || w.ASR == nil {
-			return "–"
-		}
-		return fmt.Sprintf("%.1f (%.1f)", *w.ASR, *w.CA)
+	has := func(s *Set, n string) bool {
+		v := r.store.of(*s, n)
+		return v != nil && v.Without != nil && v.Without.CA != nil && v.Without.ASR != nil
 	}
-	for _, s := range sets {
-		row, any := []string{s.Name, s.Role, both(r.undefended(s))}, false
+	row := func(name, role string, sets []Set) []string {
+		cells := []string{name, role, r.left(sets, "")}
 		for _, n := range r.names {
-			text := "–"
-			if v := r.store.of(s, n); v != nil && v.Without != nil {
-				text, any = both(v.Without), true
-			}
-			row = append(row, text)
+			cells = append(cells, r.left(among(sets, func(s *Set) bool { return has(s, n) }), n))
 		}
-		if any {
-			t.Rows = append(t.Rows, row)
-		}
+		return cells
+	}
+	all := among(sets, func(s *Set) bool { return slices.ContainsFunc(r.names, func(n string) bool { return has(s, n) }) })
+	whole := among(all, func(s *Set) bool { return !slices.ContainsFunc(r.names, func(n string) bool { return !has(s, n) }) })
+	if len(whole) > 1 {
+		t.Rows = append(t.Rows, row(fmt.Sprintf("mean of %d", len(whole)), "", whole))
+	}
+	for _, s := range all {
+		t.Rows = append(t.Rows, row(s.Name, s.Role, []Set{s}))
+	}
+	if len(t.Rows) == 0 {
+		t.Note = ""
 	}
 	return t
+}
+
+// left writes the mean ASR and CA that a detector leaves in sets, or with all images for the name ""; – where there are none.
+func (r *Results) left(sets []Set, name string) string {
+	asr, ca, n := 0.0, 0.0, 0.0
+	for _, s := range sets {
+		w := r.undefended(s)
+		if name != "" {
+			w = r.store.of(s, name).Without
+		}
+		if w != nil {
+			asr, ca, n = asr+*w.ASR, ca+*w.CA, n+1
+		}
+	}
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f (%.1f)", asr/n, ca/n)
 }
 
 // undefended is what the network does that the detectors of a set were given; nil if there is no such score.
