@@ -52,7 +52,7 @@ type confusionRound struct {
 }
 
 var confusionRounds = []confusionRound{
-	{0, 0.5, 25, 2, 1. / 2}, {10, 0.5, 25, 2, 1. / 5}, {20, 0.7, 50, 8, 1. / 25}, {40, 0.7, 50, 8, 1. / 50}, {40, 0.7, 50, 8, 1. / 100}, {40, 0.7, 10, 1, 0},
+	{0, 0.5, 25, 2, 1. / 2}, {10, 0.5, 25, 2, 1. / 5}, {20, 0.7, 25, 2, 1. / 25}, {40, 0.7, 25, 2, 1. / 50}, {40, 0.7, 25, 2, 1. / 100}, {40, 0.7, 10, 1, 0},
 }
 
 // Detect implements Detector. A score is the negative loss under the last round's network.
