@@ -17,9 +17,7 @@ import (
 // ConfusionTraining teaches the network wrong labels for clean images, drawn anew each time, beside the labels of the set. What an
 // image shows then says nothing of its label; a trigger still does. The images that are fitted all the same are what the next
 // round goes on from. This takes six of the authors' eight rounds, and a tenth of their steps.
-type ConfusionTraining struct {
-	steps int // of confusion a round, at least; 0: confusionSteps
-}
+type ConfusionTraining struct{}
 
 // Name implements Detector.
 func (ConfusionTraining) Name() string { return "confusion-training" }
@@ -32,7 +30,7 @@ func (ConfusionTraining) Paper() string {
 // Needs implements Detector.
 func (ConfusionTraining) Needs() Need { return Clean }
 
-// The authors' settings, but for the epochs, the steps and the batch.
+// The authors' settings, but for the epochs, the steps and the batch, and how often a step shows the set.
 const (
 	confusionRate   = 0.01 // learning rate
 	confusionPasses = 40   // over the clean images in a round, at least; one over what was kept, at least
