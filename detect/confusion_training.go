@@ -30,13 +30,14 @@ func (ConfusionTraining) Paper() string {
 // Needs implements Detector.
 func (ConfusionTraining) Needs() Need { return Clean }
 
-// The authors' settings, but for the epochs, the steps and the batch, and how often a step shows the set.
+// The authors' settings, but for the epochs, the steps and the batch.
 const (
 	confusionRate   = 0.01 // learning rate
 	confusionPasses = 40   // over the clean images in a round, at least; one over what was kept, at least
 	confusionBatch  = 64   // images of the set a step, and as many clean ones
 	confusionClass  = 0.02 // of each class are kept in every round
 	confusionClean  = 0.1  // of each class, those of middle loss, stand for clean images
+	confusionFits   = 0.6  // logit of the label from which the network fits an image
 	confusionMost   = 1.5  // likelihood ratio from which the most suspicious class counts
 )
 
@@ -50,7 +51,7 @@ type confusionRound struct {
 }
 
 var confusionRounds = []confusionRound{
-	{0, 0.5, 25, 2, 1. / 2}, {10, 0.5, 25, 2, 1. / 5}, {20, 0.7, 25, 2, 1. / 25}, {40, 0.7, 25, 2, 1. / 50}, {40, 0.7, 25, 2, 1. / 100}, {40, 0.7, 10, 1, 0},
+	{0, 0.5, 25, 2, 1. / 2}, {10, 0.5, 25, 2, 1. / 5}, {20, 0.7, 50, 8, 1. / 25}, {40, 0.7, 50, 8, 1. / 50}, {40, 0.7, 50, 8, 1. / 100}, {40, 0.7, 10, 1, 0},
 }
 
 // Detect implements Detector. A score is the negative loss under the last round's network.
@@ -91,7 +92,7 @@ func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error)
 	}
 	fits := make([]bool, len(losses))
 	for i, l := range in.Data.Labels {
-		fits[i] = evaluate.TopClass(logits[i*in.Network.Classes:][:in.Network.Classes]) == int(l)
+		fits[i] = logits[i*in.Network.Classes+int(l)] > confusionFits
 	}
 	return confused(byLabel(in.Data), features, losses, fits), nil
 }
