@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -57,6 +58,9 @@ var confusionRounds = []confusionRound{
 // Detect implements Detector. A score is the negative loss under the last round's network.
 func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
 	base, kept := in.State.Clone(), train.All(in.Data)
+	if in.Network.Classes < 2 || len(kept) < 2 {
+		return nil, fmt.Errorf("confusion-training needs two classes and two images, got %d and %d", in.Network.Classes, len(kept))
+	}
 	opt := train.DefaultSGD()
 	opt.Nesterov = false
 	learner, err := train.NewClassifier(in.Backend, in.Network, base, min(confusionBatch, len(kept)), opt, train.Mean)
