@@ -78,7 +78,16 @@ type Output struct {
 // Builtin returns the published detectors, in the order of their papers.
 func Builtin() []Detector {
 	return []Detector{
-		Spectral{}, ActivationClustering{}, STRIP{}, SCAn{}, Isolation{}, Beatrix{}, ScaleUp{}, ParameterScaling{}, DropoutShift{},
+		Spectral{},
+		ActivationClustering{},
+		STRIP{},
+		SCAn{},
+		Isolation{},
+		Beatrix{},
+		ScaleUp{},
+		ConfusionTraining{},
+		ParameterScaling{},
+		DropoutShift{},
 	}
 }
 

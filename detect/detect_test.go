@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -24,6 +25,10 @@ type reference struct {
 	SCAn          []float64 `json:"scan"`
 	Maps          []float32 `json:"maps"`
 	Gram          []float64 `json:"gram"`
+	Losses        []float32 `json:"losses"`
+	Fits          []bool    `json:"fits"`
+	Ratios        []float64 `json:"ratios"`
+	Confused      []bool    `json:"confused"`
 }
 
 func readReference(t *testing.T) (*reference, *Input) {
@@ -85,6 +90,24 @@ func TestAgreesWithNumPy(t *testing.T) {
 		got = append(got, float64(v))
 	}
 	near(t, "gram", got, r.Gram)
+}
+
+// TestConfusedAgreesWithNumPy compares the likelihood ratios of confusion training, and what it flags by them.
+func TestConfusedAgreesWithNumPy(t *testing.T) {
+	r, in := readReference(t)
+	var ratios []float64
+	for _, images := range byLabel(in.Data) {
+		ratios = append(ratios, likelihoodRatio(images, r.Features, r.Losses, r.Fits))
+	}
+	near(t, "likelihood ratio", ratios, r.Ratios)
+	out := confused(byLabel(in.Data), r.Features, r.Losses, r.Fits)
+	if !slices.Equal(out.Flagged, r.Confused) {
+		t.Errorf("flagged %v, want %v", out.Flagged, r.Confused)
+	}
+	alone := confused(byLabel(in.Data)[1:], r.Features, r.Losses, r.Fits) // the highest ratio is below 1.5
+	if slices.Contains(alone.Flagged, true) {
+		t.Errorf("flagged %v without the planted class, want nothing", alone.Flagged)
+	}
 }
 
 // TestNeeds wants an error that names what a detector was not given.

@@ -89,6 +89,23 @@ func valueTicks(lines []Line) plot.ConstantTicks {
 	return ticks
 }
 
+// mostTicks of single values stand beside each other.
+const mostTicks = 10
+
+// decades marks the powers of ten from below the smallest to above the largest of some ticks, which are above 0.
+func decades(ticks plot.ConstantTicks) plot.ConstantTicks {
+	least, most := math.Inf(1), 0.0
+	for _, t := range ticks {
+		least, most = min(least, t.Value), max(most, t.Value)
+	}
+	var all plot.ConstantTicks
+	for e := math.Floor(math.Log10(least)); e <= math.Ceil(math.Log10(most)); e++ {
+		v := math.Pow(10, e)
+		all = append(all, plot.Tick{Value: v, Label: fmt.Sprintf("%g", v)})
+	}
+	return all
+}
+
 // empty returns a plot with axes and a grid.
 func empty(a Axes) *plot.Plot {
 	p := plot.New()
@@ -130,7 +147,11 @@ func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 		p.Add(line, points)
 		p.Legend.Add(l.Name+"   ", line, points) // the names touch the lines otherwise
 		if l.X != nil {
-			p.X.Tick.Marker = valueTicks(lines)
+			ticks := valueTicks(lines)
+			if a.LogX && len(ticks) > mostTicks {
+				ticks = decades(ticks)
+			}
+			p.X.Tick.Marker = ticks
 		}
 	}
 	if a.LogX {

@@ -101,7 +101,30 @@ def gram(f):  # [places, width]
     return out
 
 
+def confusion(losses, fits):
+    ratios = []
+    for c in range(C):
+        m, l, f = features[labels == c], losses[labels == c], fits[labels == c]
+        p = top(m - m.mean(0), 2)
+        n = len(p)
+        middle = np.argsort(l, kind="stable")[int(n / 2 - n * 0.05) : int(n / 2 + n * 0.05)]
+        density = []
+        for x in (p[middle], p[f]):
+            cov = np.cov(x.T) + 0.001
+            d = p - x.mean(0)
+            density.append(-0.5 * (d @ np.linalg.inv(cov) * d).sum(1) - 0.5 * np.log(np.linalg.det(cov)))
+        ratios.append(np.exp((density[1] - density[0])[f].sum() / n))
+    ratios = np.array(ratios)
+    called = (ratios > np.e) | ((ratios == ratios.max()) & (ratios > 1.5))
+    return ratios, fits & called[labels]
+
+
 maps = np.abs(rng.normal(size=(5, 4))).astype(np.float32).astype(np.float64)
+losses = np.where(planted, 0.1, 2) * rng.uniform(0.5, 1.5, N)
+losses = losses.astype(np.float32).astype(np.float64)
+fits = planted.copy()
+fits[[20, 60, 70, 110, 120, 130]] = True  # a few clean images of each label too
+ratios, confused = confusion(losses, fits)
 with open(os.path.join(os.path.dirname(__file__), "reference.json"), "w") as f:
     json.dump(
         {
@@ -109,4 +132,5 @@ with open(os.path.join(os.path.dirname(__file__), "reference.json"), "w") as f:
             "clean_features": clean.ravel().tolist(), "clean_labels": clean_labels.tolist(),
             "spectral": spectral().tolist(), "activation-clustering": clustering().tolist(), "scan": scan().tolist(),
             "maps": maps.ravel().tolist(), "gram": gram(maps),
+            "losses": losses.tolist(), "fits": fits.tolist(), "ratios": ratios.tolist(), "confused": confused.tolist(),
         }, f)

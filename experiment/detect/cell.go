@@ -21,7 +21,6 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
-	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/version"
@@ -66,9 +65,11 @@ type cell struct {
 	digest string
 	net    *model.Network
 	state  model.State
-	ca     float64
+	does   Without          // the network
 	in     *published.Input // nil until a detector wants it
 	close  func()           // gives the folder free
+
+	triggered *dataset.Set // the test images with the trigger, once they are needed
 }
 
 // open makes the set, finds its folder and takes it for this caller alone.
@@ -95,11 +96,14 @@ func (r *Runner) open(ctx context.Context, s *Set) (*cell, error) {
 
 // network trains the network of somebody who suspects nothing, or reads it.
 func (c *cell) network(ctx context.Context) error {
+	if c.net != nil {
+		return nil
+	}
 	path := filepath.Join(c.folder, "network.safetensors")
 	if _, err := os.Stat(path); err != nil {
 		o := c.r.recipe(c.m)
 		o.IsolateEpochs = 0
-		res, err := c.train(ctx, "network", o)
+		res, err := c.train(ctx, "network", c.m.train, o)
 		if err != nil {
 			return err
 		}
@@ -108,28 +112,25 @@ func (c *cell) network(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
-	if c.net, c.state, _, err = checkpoint.Load(path); err != nil || c.m.test == nil {
-		return err
-	}
-	e, err := evaluate.Of(c.r.Backend, c.net, c.state)
+	net, state, _, err := checkpoint.Load(path)
 	if err != nil {
 		return err
 	}
-	a, err := e.Accuracy(ctx, c.m.test)
-	if err == nil {
-		c.ca = 100 * a.Accuracy
+	does, err := c.measure(ctx, net, state)
+	if err != nil {
+		return err
 	}
-	return err
+	c.net, c.state, c.does = net, state, *does
+	return nil
 }
 
 // train trains in a folder of its own, which goes on after a kill.
-func (c *cell) train(ctx context.Context, name string, o abl.Options) (*abl.Result, error) {
+func (c *cell) train(ctx context.Context, name string, set *dataset.Set, o abl.Options) (*abl.Result, error) {
 	folder := filepath.Join(c.folder, name)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	return abl.Train(ctx, c.m.train, o, train.Settings{Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.tell})
+	return abl.Train(ctx, set, o, train.Settings{Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.tell})
 }
 
 func (c *cell) tell(e train.Event) {
@@ -146,7 +147,7 @@ func (c *cell) losses(ctx context.Context) ([]float32, error) {
 	}
 	o := c.r.recipe(c.m)
 	o.TuneEpochs = 0
-	res, err := c.train(ctx, "isolation", o)
+	res, err := c.train(ctx, "isolation", c.m.train, o)
 	if err != nil {
 		return nil, err
 	}
@@ -183,22 +184,22 @@ func (c *cell) input(ctx context.Context) (*published.Input, error) {
 	return in, nil
 }
 
-// detect has a published detector score the set, or reads what it said.
-func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, error) {
+// detect has a published detector score the set, or reads what it said: its score, and the images that it flags.
+func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool, error) {
 	in, err := c.input(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	path, took := filepath.Join(c.folder, d.Name()+".safetensors"), filepath.Join(c.folder, d.Name()+".seconds")
 	arrays, _, err := checkpoint.ReadArrays(path)
 	if err != nil {
 		if err := in.Check(d); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		start := time.Now()
 		out, err := d.Detect(ctx, in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		seconds := time.Since(start).Seconds()
 		n := len(out.Scores)
@@ -212,37 +213,40 @@ func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, error)
 		arrays = map[string]checkpoint.Array{"scores": {Dims: []int{n}, Data: scores}, "flagged": {Dims: []int{n}, Data: flags}}
 		// Beside the scores, which are the same whoever computes them.
 		if err := atomicfile.WriteBytes(took, []byte(strconv.FormatFloat(seconds, 'f', 2, 64))); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := checkpoint.WriteArrays(path, arrays, nil); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	scores, flagged := arrays["scores"].Data, make([]bool, c.m.train.Len())
 	if len(scores) != len(flagged) || len(arrays["flagged"].Data) != len(flagged) {
-		return nil, fmt.Errorf("%s: expected scores of %d images, found %d; delete the file", path, len(flagged), len(scores))
+		return nil, nil, fmt.Errorf("%s: expected scores of %d images, found %d; delete the file", path, len(flagged), len(scores))
 	}
 	for i, f := range arrays["flagged"].Data {
 		flagged[i] = f != 0
 	}
 	v := c.score(d.Name(), d.Needs().String(), scores, flagged)
-	v.Network, v.CA = c.net.Arch, c.ca
+	v.Network, v.ASR = c.net.Arch, c.does.ASR
+	if c.does.CA != nil {
+		v.CA = *c.does.CA
+	}
 	text, err := os.ReadFile(took)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if v.Seconds, err = strconv.ParseFloat(string(text), 64); err != nil {
-		return nil, fmt.Errorf("%s: expected seconds, found %q; delete the scores beside it", took, text)
+		return nil, nil, fmt.Errorf("%s: expected seconds, found %q; delete the scores beside it", took, text)
 	}
 	v.Verdict = look.NoEvidence.String()
 	if v.Flagged > 0 {
 		v.Verdict = look.Poisoned.String()
 	}
-	return v, nil
+	return v, flagged, nil
 }
 
 // audit has this program look for poison, in a run folder. Its order of suspicion stands for scores.
-func (c *cell) audit(ctx context.Context) (*Score, error) {
+func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 	folder := filepath.Join(c.folder, "audit")
 	o := c.r.recipe(c.m)
 	if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err != nil {
@@ -252,21 +256,21 @@ func (c *cell) audit(ctx context.Context) (*Score, error) {
 			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.r.Watch,
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	res, err := runs.ReadResult(filepath.Join(folder, runs.ResultFile))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	scores, flagged, err := readSuspects(filepath.Join(folder, runs.SuspectsFile), c.m.train.Len())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v := c.score(Ours, "nothing", scores, flagged)
 	v.Network, v.Seconds = o.Network, res.Seconds["total"]
 	if res.Verdict == nil {
-		return nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
+		return nil, nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
 	}
 	v.Verdict = res.Verdict.Says.String()
 	v.Strength, v.Next, v.Confirmed = res.Verdict.Strength, res.Verdict.Next, res.Verdict.Confirmed
@@ -276,11 +280,11 @@ func (c *cell) audit(ctx context.Context) (*Score, error) {
 	if c.set.Poisoned() {
 		right, err := c.right(res.Verdict)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		v.Right = &right
 	}
-	return v, nil
+	return v, flagged, nil
 }
 
 // right tells whether a verdict on a poisoned set has the right word, names a label that planted images carry, and no other. The

@@ -25,6 +25,7 @@ type made struct {
 	flips bool         // whether images may be swapped left and right
 	// labels are those that planted images carry.
 	labels []int
+	attack *attack.Attack // nil for a clean set
 }
 
 // mostBytes is how much of the families' images is kept in memory, unless one alone has more.
@@ -149,6 +150,7 @@ func (r *Runner) plant(ctx context.Context, s *Set, m *made) error {
 	if err != nil {
 		return err
 	}
+	m.attack = a
 	truth, err := a.PoisonInPlace(ctx, m.train, nil)
 	if err != nil {
 		return err

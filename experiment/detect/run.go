@@ -24,13 +24,15 @@ type Runner struct {
 	Keep      string // folder of the results; empty: Folder
 	Families  map[string]string
 	Backend   backends.Backend
-	Cache     string           // of what attacks learn; see attack.Env
-	Jobs      int              // sets at a time; 0 is 1
-	Budget    time.Duration    // no set is begun after it, and one in progress is saved; 0: none
-	Only      string           // the name of the only set; empty: all
-	Detectors []string         // names; empty: all and Ours
-	Quick     bool             // few images, a small network, few epochs: to try that every path works
-	Watch     func(train.Line) // may be nil
+	Cache     string               // of what attacks learn; see attack.Env
+	Jobs      int                  // sets at a time; 0 is 1
+	Budget    time.Duration        // no set is begun after it, and one in progress is saved; 0: none
+	Only      string               // the name of the only set; empty: all
+	Detectors []string             // names; empty: all and Ours
+	More      []published.Detector // of one's own, beside the published ones
+	Retrain   bool                 // whether networks are trained without what was flagged too, in the sets of a small grid or in the only set
+	Quick     bool                 // few images, a small network, few epochs: to try that every path works
+	Watch     func(train.Line)     // may be nil
 	Say       func(format string, args ...any)
 
 	sources sources
@@ -42,13 +44,17 @@ type Runner struct {
 var errBudget = errors.New("the budget is spent; the same command goes on from here")
 
 // Names lists the detectors that there are, Ours first.
-func Names() []string {
+func Names() []string { return new(Runner).names() }
+
+func (r *Runner) names() []string {
 	names := []string{Ours}
-	for _, d := range published.Builtin() {
+	for _, d := range r.detectors() {
 		names = append(names, d.Name())
 	}
 	return names
 }
+
+func (r *Runner) detectors() []published.Detector { return append(published.Builtin(), r.More...) }
 
 // ResultsFile is the file of results in a folder.
 func ResultsFile(folder string, quick bool) string {
@@ -69,8 +75,8 @@ func (r *Runner) Check() error {
 		return err
 	}
 	for _, n := range r.Detectors {
-		if !slices.Contains(Names(), n) {
-			return fmt.Errorf("no detector %q; there are %s", n, strings.Join(Names(), ", "))
+		if !slices.Contains(r.names(), n) {
+			return fmt.Errorf("no detector %q; there are %s", n, strings.Join(r.names(), ", "))
 		}
 	}
 	for n := range r.Families {
@@ -93,7 +99,7 @@ func (r *Runner) wanted() []string {
 	if len(r.Detectors) > 0 {
 		return r.Detectors
 	}
-	return Names()
+	return r.names()
 }
 
 // Run measures what is missing.
@@ -133,7 +139,7 @@ func (r *Runner) missing(sets []Set) []*Set {
 			continue
 		}
 		of++
-		if !slices.ContainsFunc(r.wanted(), func(d string) bool { return r.store.of(*s, d) == nil }) {
+		if !slices.ContainsFunc(r.wanted(), func(d string) bool { return r.lacks(s, r.store.of(*s, d)) }) {
 			done++
 			continue
 		}
@@ -209,7 +215,7 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	defer c.close()
 	for _, name := range r.wanted() {
 		v := r.store.of(*s, name)
-		if v == nil {
+		if r.lacks(s, v) {
 			if v, err = c.one(ctx, name); err != nil {
 				return "", fmt.Errorf("%s: %w", name, err)
 			}
@@ -224,15 +230,24 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	return line, nil
 }
 
+// lacks tells whether there is more to measure than a score has.
+func (r *Runner) lacks(s *Set, v *Score) bool { return v == nil || v.Without == nil && r.retrained(s) }
+
 // one measures one detector.
 func (c *cell) one(ctx context.Context, name string) (*Score, error) {
+	var v *Score
+	var flagged []bool
+	var err error
 	if name == Ours {
-		return c.audit(ctx)
+		v, flagged, err = c.audit(ctx)
 	}
-	for _, d := range published.Builtin() {
+	for _, d := range c.r.detectors() {
 		if d.Name() == name {
-			return c.detect(ctx, d)
+			v, flagged, err = c.detect(ctx, d)
 		}
 	}
-	return nil, fmt.Errorf("no detector %q", name)
+	if err == nil && c.r.retrained(c.set) {
+		v.Without, err = c.without(ctx, name, flagged)
+	}
+	return v, err
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/backend/cpu"
+	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -138,5 +139,67 @@ func TestSetsWithoutImagesAreLeftOut(t *testing.T) {
 	r.Only, r.Say = "mnist-10000-clean", func(format string, args ...any) { said += format + " " }
 	if err := r.Run(context.Background()); err != nil || !strings.Contains(said, "left out") {
 		t.Errorf("%v; said %q", err, said)
+	}
+}
+
+// Networks are trained without what was flagged for a score that has none yet, and once.
+func TestTrainsWithoutWhatWasFlagged(t *testing.T) {
+	r := tiny(t, t.TempDir())
+	r.Detectors = []string{"isolation"}
+	score := func() *Score {
+		if err := r.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		res, err := Read(ResultsFile(r.Folder, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(res.Tables()[4].Rows); (n > 0) != r.Retrain {
+			t.Errorf("%d rows of networks trained without what was flagged", n)
+		}
+		return res.Scores()[0]
+	}
+	if v := score(); v.Without != nil || v.ASR == nil {
+		t.Errorf("without being asked: %+v, ASR %v", v.Without, v.ASR)
+	}
+	r.Retrain = true
+	v := score()
+	if v.Without == nil || v.Without.CA == nil || v.Without.ASR == nil || *v.Without.CA <= 0 || *v.Without.CA > 100 {
+		t.Fatalf("trained without %d images: %+v", v.Flagged, v.Without)
+	}
+	r.Watch = func(e runs.Event) { t.Errorf("computed again: %+v", e) }
+	score()
+}
+
+// brightness is a detector of one's own.
+type brightness struct{}
+
+func (brightness) Name() string          { return "brightness" }
+func (brightness) Paper() string         { return "an example" }
+func (brightness) Needs() published.Need { return 0 }
+
+func (brightness) Detect(_ context.Context, in *published.Input) (*published.Output, error) {
+	out := &published.Output{Scores: make([]float64, in.Data.Len()), Flagged: make([]bool, in.Data.Len())}
+	for i := range out.Scores {
+		for _, v := range in.Data.Image(i) {
+			out.Scores[i] += float64(v)
+		}
+	}
+	return out, nil
+}
+
+// A detector of one's own is measured and stands in the tables, after the published ones.
+func TestMeasuresADetectorOfOnesOwn(t *testing.T) {
+	r := tiny(t, t.TempDir())
+	r.More, r.Detectors = []published.Detector{brightness{}}, []string{"brightness", "spectral"}
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Read(ResultsFile(r.Folder, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := res.Tables()[0].Rows; len(rows) != 2 || rows[0][0] != "spectral" || rows[1][0] != "brightness" {
+		t.Errorf("detectors %v", rows)
 	}
 }

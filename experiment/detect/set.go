@@ -138,6 +138,15 @@ func (s *Set) Config() (attack.Config, error) {
 	return c, c.Check()
 }
 
+// share is how much of the set is planted, 0 to 1; 0 for a clean set.
+func (s *Set) share() float64 {
+	c, err := s.Config()
+	if err != nil {
+		return 0
+	}
+	return c.Rate
+}
+
 func setting(key, value string) string {
 	if value == "" {
 		return ""

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/unpoison/unpoison/audit/look"
@@ -18,15 +19,17 @@ type Score struct {
 	Detector string  `json:"detector"` // Ours for this program's audit
 	Told     string  `json:"told"`     // what it was given beside data and network
 	Network  string  `json:"network"`
-	CA       float64 `json:"ca"`     // of the network on clean test images that no detector was given, %; 0 without any
-	Digest   string  `json:"digest"` // of the set
-	Images   int     `json:"images"`
-	Classes  int     `json:"classes"`
-	Planted  int     `json:"planted"`
-	Covered  int     `json:"covered"`
+	CA       float64 `json:"ca"` // of the network on clean test images that no detector was given, %; 0 without any
+	// ASR is the network's, %, where something is planted; the audit, which trains its own, has none.
+	ASR     *float64 `json:"asr,omitempty"`
+	Digest  string   `json:"digest"` // of the set
+	Images  int      `json:"images"`
+	Classes int      `json:"classes"`
+	Planted int      `json:"planted"`
+	Covered int      `json:"covered"`
 	Rates
 	Verdict string `json:"verdict"`         // "poisoned" where a detector flags anything; the audit's own words
-	Right   *bool  `json:"right,omitempty"` // of the audit: whether a label that it calls poisoned is one of the planted images'
+	Right   *bool  `json:"right,omitempty"` // of the audit: whether it says the word, names a label of planted images, and no other
 	Said    []Said `json:"said,omitempty"`  // by the looks of the audit
 	// Of the audit, see audit.Verdict.
 	Strength  float64 `json:"strength,omitempty"`
@@ -34,6 +37,8 @@ type Score struct {
 	Confirmed float64 `json:"confirmed,omitempty"`
 	Seconds   float64 `json:"seconds"` // without the shared training, but for the audit, which trains its own
 	Version   string  `json:"version"`
+	// Without is what a network does that was trained without the flagged images; nil where none was.
+	Without *Without `json:"without,omitempty"`
 }
 
 // Said is what one look of the audit said of a label, and by how much.
@@ -88,6 +93,19 @@ func openStore(path string) (*store, error) {
 		s.all[[2]string{v.Set.Name, v.Detector}] = &v
 	}
 	return s, nil
+}
+
+// names lists the detectors that there are, and then others with scores, in the alphabet's order.
+func (s *store) names() []string {
+	names := Names()
+	var more []string
+	for key := range s.all {
+		if !slices.Contains(names, key[1]) && !slices.Contains(more, key[1]) {
+			more = append(more, key[1])
+		}
+	}
+	slices.Sort(more)
+	return append(names, more...)
 }
 
 // of returns a detector's score of a set; nil if there is none, or one of a set that was made otherwise.

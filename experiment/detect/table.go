@@ -7,14 +7,13 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/audit/look"
-	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/report"
 )
 
 // Results is what a file of results holds, by set and detector.
 type Results struct {
 	sets  []Set    // with any score, in the table's order
-	names []string // of detectors with any score, Ours first
+	names []string // of detectors with any score, Ours first, those of one's own last
 	store *store
 }
 
@@ -32,7 +31,7 @@ func Read(path string) (*Results, error) {
 		return nil, err
 	}
 	r := &Results{store: s}
-	for _, n := range Names() {
+	for _, n := range s.names() {
 		if slices.ContainsFunc(all, func(set Set) bool { return s.of(set, n) != nil }) {
 			r.names = append(r.names, n)
 		}
@@ -80,6 +79,7 @@ func metrics() []metric {
 		metric{"TPR, own limit", func(v *Score) *float64 { return v.TPR }},
 		metric{"FPR, own limit", func(v *Score) *float64 { return v.FPR }},
 		metric{"called poisoned", called},
+		metric{"right", right},
 		metric{"seconds", seconds},
 	)
 }
@@ -87,6 +87,18 @@ func metrics() []metric {
 func called(v *Score) *float64 {
 	x := 0.0
 	if found(v.Verdict) {
+		x = 1
+	}
+	return &x
+}
+
+// right is of the audit alone.
+func right(v *Score) *float64 {
+	if v.Right == nil {
+		return nil
+	}
+	x := 0.0
+	if *v.Right {
 		x = 1
 	}
 	return &x
@@ -101,7 +113,7 @@ func shown(name string, v *float64) string {
 		return "–"
 	case name == "seconds":
 		return fmt.Sprintf("%.1f", *v)
-	case name == "called poisoned":
+	case name == "called poisoned", name == "right":
 		return fmt.Sprintf("%.0f %%", 100**v)
 	}
 	return fmt.Sprintf("%.3f", *v)
@@ -147,7 +159,7 @@ func (r *Results) mean(sets []Set, name string, m metric) *float64 {
 func (r *Results) Tables() []report.Table {
 	poisoned, clean := r.kept((*Set).Poisoned), r.kept(func(s *Set) bool { return !s.Poisoned() })
 	all := []report.Table{r.detectors()}
-	all = append(all, r.roles(poisoned), r.falseAlarms(clean), r.behind(poisoned))
+	all = append(all, r.roles(poisoned), r.falseAlarms(clean), r.behind(poisoned), r.retrainings(poisoned))
 	for _, m := range metrics() {
 		if m.name != "seconds" {
 			all = append(all, r.byAttack(poisoned, m))
@@ -175,33 +187,6 @@ func word(verdict string) string {
 // found tells whether a verdict is that something was found.
 func found(verdict string) bool {
 	return verdict == look.Poisoned.String() || verdict == look.Shortcut.String()
-}
-
-// detectors says what each was given, and on how many sets.
-func (r *Results) detectors() report.Table {
-	t := report.Table{
-		Title: "Detectors", Columns: []string{"detector", "was told", "poisoned sets", "clean sets", "paper"},
-		Note: fmt.Sprintf("Detectors that need clean images get up to %d test images. Those that ask for the rate are told the true one, %g %% on clean sets.", cleanImages, 100*assumedRate),
-	}
-	papers := map[string]string{}
-	for _, d := range published.Builtin() {
-		papers[d.Name()] = d.Paper()
-	}
-	for _, n := range r.names {
-		told, count := "", [2]int{}
-		for _, s := range r.sets {
-			if v := r.store.of(s, n); v != nil {
-				told = v.Told
-				if s.Poisoned() {
-					count[0]++
-				} else {
-					count[1]++
-				}
-			}
-		}
-		t.Rows = append(t.Rows, []string{n, told, fmt.Sprint(count[0]), fmt.Sprint(count[1]), papers[n]})
-	}
-	return t
 }
 
 func ofRole(role string) func(s *Set) bool {
@@ -249,18 +234,23 @@ func attackOf(s *Set) string {
 	return name
 }
 
+// attacks lists those of sets, in the alphabet's order.
+func attacks(sets []Set) []string {
+	var all []string
+	for _, s := range sets {
+		if a := attackOf(&s); !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // byAttack averages a metric over the sets of each attack.
 func (r *Results) byAttack(poisoned []Set, m metric) report.Table {
 	t := report.Table{Title: "By attack: " + m.name, Columns: append([]string{"attack", "for", "sets"}, r.names...)}
-	var attacks []string
 	whole := r.whole(poisoned)
-	for _, s := range whole {
-		if a := attackOf(&s); !slices.Contains(attacks, a) {
-			attacks = append(attacks, a)
-		}
-	}
-	slices.Sort(attacks)
-	for _, a := range attacks {
+	for _, a := range attacks(whole) {
 		for _, role := range []string{Choosing, Reporting} {
 			sets := among(whole, func(s *Set) bool { return attackOf(s) == a && s.Role == role })
 			if len(sets) == 0 {
@@ -344,7 +334,10 @@ func (r *Results) behind(poisoned []Set) report.Table {
 			}
 		}
 	}
-	if len(t.Rows) == 0 {
+	switch {
+	case !slices.Contains(r.names, Ours):
+		t.Note = Ours + " was not measured."
+	case len(t.Rows) == 0:
 		t.Note = "Nowhere: no other detector's value is higher by more than " + fmt.Sprint(behindBy) + "."
 	}
 	return t
