@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 )
@@ -105,6 +107,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
+		f.Known += stat.Bit(floats.MaxIdx(content.P[i]) == label)
 		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}

@@ -40,6 +40,7 @@ type Facts struct {
 	// usual one that of the way back, or the median of the other classes' rates to the label. Nil where they come from all.
 	From  *int `json:"from,omitempty"`
 	Cases int  `json:"cases"` // images of the label that show something else
+	Known int  `json:"known"` // images of the label that the network takes for it: it may not know a rare class at all
 	// Shared is the probability, by networks that never saw either, that a case is told from an image under another label that
 	// shows the same: 0.5 where they have nothing in common.
 	Shared float64 `json:"shared"`
@@ -49,13 +50,14 @@ type Facts struct {
 }
 
 // Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
-// have nothing in common, their labels are odd, and no more. What has little in common may be content: tulips that look like roses
+// have nothing in common, their labels are odd, and no more. Where the network knows hardly any image of the label, all of them show
+// something else to it, and have the class itself in common. What has little in common may be content: tulips that look like roses
 // are told from roses a little, and in many images surely.
 func (f Facts) Says() look.Says {
 	switch {
 	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
-	case f.InCommon < shared || f.Shared < toldBy:
+	case f.InCommon < shared || f.Shared < toldBy || f.Known < fewest:
 		return look.CantTell
 	}
 	return look.Poisoned
@@ -63,7 +65,7 @@ func (f Facts) Says() look.Says {
 
 // shares tells whether images with a trigger were moved to the label, by what networks were told of the first cases.
 func (f Facts) shares(t told) bool {
-	f.Shared, f.InCommon, f.Flagged = t.shared, t.inCommon, fewest
+	f.Shared, f.InCommon, f.Flagged, f.Known = t.shared, t.inCommon, fewest, fewest
 	return f.Says() == look.Poisoned
 }
 
@@ -77,7 +79,7 @@ func (f Facts) Strength() float64 {
 	if s < 1 {
 		return s
 	}
-	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(f.Flagged), float64(fewest)))
+	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)))
 }
 
 // moved tells whether images were put under the label from elsewhere.
