@@ -69,7 +69,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 		return nil, err
 	}
 	if s.Expect != nil {
-		e, err := c.Expect(ctx)
+		e, err := c.Expect(ctx, a.Pixels)
 		if err != nil {
 			return nil, err
 		}

@@ -24,8 +24,8 @@ type Expected struct {
 }
 
 // Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes
-// nothing in the case or its run.
-func (c *Case) Expect(ctx context.Context) (Expected, error) {
+// nothing in the case or its run. With pixels also those are looked at.
+func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 	all := stat.Iota(c.Data.Len())
 	n := float64(len(all))
 	clean, found := 0.0, 0.0
@@ -47,15 +47,17 @@ func (c *Case) Expect(ctx context.Context) (Expected, error) {
 		}
 		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
 	}
-	one, err := perImage(fewPictures, manyPictures, func(k int) error {
-		k = min(k, len(all))
-		_, err := stat.PartSums(ctx, Pictures(c.Data.View(all[:k])), make([]uint8, k))
-		return err
-	})
-	if err != nil {
-		return Expected{}, err
+	if pixels {
+		one, err := perImage(fewPictures, manyPictures, func(k int) error {
+			k = min(k, len(all))
+			_, err := stat.PartSums(ctx, Pictures(c.Data.View(all[:k])), make([]uint8, k))
+			return err
+		})
+		if err != nil {
+			return Expected{}, err
+		}
+		clean, found = clean+pixelPasses*one*n, found+one*n
 	}
-	clean, found = clean+pixelPasses*one*n, found+one*n
 	if c.Settings.PlainEpochs > 0 {
 		r, phase := &train.Run{Backend: c.run.Backend, Network: c.run.Network, Data: c.Data, Batch: c.run.Batch, SGD: c.run.SGD}, c.unsuspecting(all)
 		if _, err := r.Start(false); err != nil {

@@ -30,7 +30,7 @@ func TestExpectLeavesNoTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, arrays := r.State.Digest(), len(r.Arrays)
-	e, err := c.Expect(context.Background())
+	e, err := c.Expect(context.Background(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
