@@ -20,7 +20,7 @@ const (
 // Expected is how long a search takes, as far as it can be told from a few images.
 type Expected struct {
 	Clean time.Duration // where no label is suspected
-	Found time.Duration // where one is
+	Found time.Duration // where one surely is; what is in doubt takes longer
 }
 
 // Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes

@@ -37,7 +37,7 @@ func TestExpectLeavesNoTrace(t *testing.T) {
 	if e.Clean < 0 || e.Found < e.Clean {
 		t.Errorf("expected %v, and %v where something is found", e.Clean, e.Found)
 	}
-	if after := r.State.Digest(); after != before || len(r.Arrays) != arrays || r.Arrays[contentKey(0)] != nil {
+	if after := r.State.Digest(); after != before || len(r.Arrays) != arrays || r.Arrays[contentKey+".0"] != nil {
 		t.Error("asking changed the run")
 	}
 }

@@ -188,7 +188,7 @@ func (s *Spec) search(set train.Settings) unpoison.Options {
 func (s *Spec) expected(e look.Expected) string {
 	n, classes := s.Data.Train.Len(), len(s.Data.Train.Classes)
 	perImage := 4*(classes+4) + len(s.Data.Train.Source(0)) + 70 // in the checkpoint and in suspects.csv
-	return fmt.Sprintf("the search of %s images will take about %s here, %s where something is found, and %d MB in %s; --learn N makes it shorter",
+	return fmt.Sprintf("the search of %s images will take about %s here, %s or more where something is found, and %d MB in %s; --learn N makes it shorter",
 		report.Count(n), long(e.Clean), long(e.Found), max(1, n*perImage>>20), s.Folder)
 }
 
