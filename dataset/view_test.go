@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"testing"
 )
@@ -44,5 +45,29 @@ func TestViewShowsWhatASubsetHas(t *testing.T) {
 				t.Errorf("%s: a view's label changed the set's", dir)
 			}
 		}
+	}
+}
+
+// Images at another size are the same whether they are held in memory or in a file, which has no name.
+func TestScaledImagesAreTheSameInAFile(t *testing.T) {
+	store := t.TempDir()
+	d, err := Load(t.Context(), "testdata/folder", Options{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func() int {
+		all, err := os.ReadDir(store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	before, want := files(), d.Train.Scaled(5, 7)
+	got := &Set{Height: 5, Width: 7, Classes: want.Classes, Labels: want.Labels}
+	if err := got.mapScaled(d.Train); err != nil {
+		t.Fatal(err)
+	}
+	if got.mapped == nil || got.Digest() != want.Digest() || files() != before {
+		t.Errorf("mapped: %v; the same images: %v; %d files, expected %d", got.mapped != nil, got.Digest() == want.Digest(), files(), before)
 	}
 }

@@ -86,12 +86,7 @@ func Small(set *dataset.Set, side int) *dataset.Set {
 	if side == 0 || own <= side {
 		return set
 	}
-	h, w := set.Height*side/own, set.Width*side/own
-	out := &dataset.Set{Height: h, Width: w, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*h*w*3)}
-	for i := range set.Labels {
-		out.Pixels = append(out.Pixels, dataset.Resize(set.Image(i), set.Height, set.Width, h, w)...)
-	}
-	return out
+	return set.Scaled(set.Height*side/own, set.Width*side/own)
 }
 
 // blurred returns a copy of the images, smoothed.
