@@ -30,6 +30,8 @@ type Options struct {
 	// Features are what a network of one's own makes of the training images, in their order. The look at content then rests on
 	// them and trains no network.
 	Features look.Features
+	// Expect is told, before a search of many images that was not begun yet, how long it will take here. Nil: nobody asks.
+	Expect func(look.Expected)
 	// Folder is where checkpoints go, Resume goes on from one, Watch is told of progress; see train.Settings.
 	train.Settings
 
@@ -58,6 +60,9 @@ func Train(ctx context.Context, data *dataset.Data, o Options) (*Result, error) 
 	return run(ctx, data, o, true)
 }
 
+// manyPixels are bytes of images that make a search take minutes: of 44,000 images at 32 pixels.
+const manyPixels = 128 << 20
+
 func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Result, err error) {
 	defer dataset.Lost(&err)
 	recipe, search := o.fit(data)
@@ -74,6 +79,9 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	}
 	setup := audit.Setup{
 		Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Features: o.Features, Steps: o.steps, More: o.Looks,
+	}
+	if n := int64(data.Train.Len()) * int64(data.Train.ImageBytes()); n >= manyPixels && !o.Resume && o.Passes == nil {
+		setup.Expect = o.Expect
 	}
 	found, err := audit.Search(ctx, r, setup, search)
 	if err != nil {
@@ -130,7 +138,7 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 	if err != nil {
 		return err
 	}
-	left, err := e.Accuracy(ctx, r.Data.Subset(l.Unseen))
+	left, err := e.Accuracy(ctx, r.Data.View(l.Unseen))
 	if err == nil {
 		found.Remain(left.Accuracy, len(l.Unseen))
 	}

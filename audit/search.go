@@ -21,6 +21,8 @@ type Setup struct {
 	Init      model.State   // what networks start from; nil: fresh ones
 	Steps     look.Steps
 	More      []look.Look // looks beside those of the options, asked last
+
+	Expect func(look.Expected) // is told before the search how long it will take; nil: nobody asks
 }
 
 // Found is what a search found.
@@ -62,11 +64,16 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 	if err := a.Check(); err != nil {
 		return nil, err
 	}
-	c, err := look.NewCase(r, look.Settings{
-		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
-	})
+	c, err := a.open(r, s)
 	if err != nil {
 		return nil, err
+	}
+	if s.Expect != nil {
+		e, err := c.Expect(ctx, a.Pixels)
+		if err != nil {
+			return nil, err
+		}
+		s.Expect(e)
 	}
 	for _, st := range a.stages(s.More) {
 		if err := r.Stage(st.name, func() error { return st.run(ctx, c) }); err != nil {
@@ -112,6 +119,13 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 	}
 	f.Verdict.Removed, f.Verdict.Odd, f.Cleared, f.Rate = len(f.Removed), len(f.Odd), c.Cleared(), float64(len(f.Removed))/float64(r.Data.Len())
 	return f, nil
+}
+
+// open opens the case of a search.
+func (a Options) open(r *train.Run, s Setup) (*look.Case, error) {
+	return look.NewCase(r, look.Settings{
+		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
+	})
 }
 
 // run asks the stage's looks that were not asked before an interruption, and saves after each.

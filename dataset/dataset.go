@@ -166,16 +166,37 @@ func (s *Set) Listed(i int) (table string, row int) {
 // that is mapped it is mapped too, unless the set is grey.
 func (s *Set) Subset(indices []int) *Set { return s.pick(indices).inRGB() }
 
+// View is Subset for looking only: its pixels are this set's. It takes some 30 bytes an image.
+func (s *Set) View(indices []int) *Set {
+	t := s.about(indices)
+	t.mapped, t.whole, t.place = s.mapped, s.Pixels, make([]int32, len(indices))
+	if s.place != nil {
+		t.whole = s.whole
+	}
+	for k, i := range indices {
+		if t.place[k] = int32(i); s.place != nil {
+			t.place[k] = s.place[i]
+		}
+	}
+	return t
+}
+
 // pick is Subset without the promise that Image can be changed.
 func (s *Set) pick(indices []int) *Set {
-	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, Grey: s.Grey, tables: s.tables}
+	t := s.about(indices)
 	if !t.share(s, indices) {
 		t.Pixels = make([]uint8, 0, s.stored()*len(indices))
-	}
-	for _, i := range indices {
-		if t.mapped == nil {
+		for _, i := range indices {
 			t.Pixels = append(t.Pixels, s.own(i)...)
 		}
+	}
+	return t
+}
+
+// about is what there is about images, without their pixels.
+func (s *Set) about(indices []int) *Set {
+	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, Grey: s.Grey, tables: s.tables}
+	for _, i := range indices {
 		t.Labels = append(t.Labels, s.Labels[i])
 		if i < len(s.file) {
 			t.file = append(t.file, s.file[i])

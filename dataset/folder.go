@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
@@ -246,19 +248,20 @@ func writeFolder(dir string, d *Data) error {
 		if part.set == nil {
 			continue
 		}
+		var folders []string
 		for _, c := range part.set.Classes {
-			if err := os.MkdirAll(filepath.Join(dir, part.name, names.File(c)), 0o755); err != nil {
+			folders = append(folders, filepath.Join(dir, part.name, names.File(c)))
+			if err := os.MkdirAll(folders[len(folders)-1], 0o755); err != nil {
 				return err
 			}
 		}
-		for i := range part.set.Labels {
-			if err := d.interrupted(); err != nil {
-				return err
-			}
-			path := filepath.Join(dir, part.name, names.File(part.set.Classes[part.set.Labels[i]]), fmt.Sprintf("%06d.png", i))
-			if err := WritePNG(path, part.set.Image(i), part.set.Height, part.set.Width); err != nil {
-				return err
-			}
+		set, digits := part.set, max(6, len(strconv.Itoa(part.set.Len()-1))) // names sort as the images do
+		err := d.eachImage(set.Len(), func(i int) error {
+			path := filepath.Join(folders[set.Labels[i]], fmt.Sprintf("%0*d.png", digits, i))
+			return writeFile(path, func(w io.Writer) error { return encodePNG(w, set.Image(i), set.Height, set.Width) })
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -276,5 +279,23 @@ func ToImage(pixels []uint8, h, w int) *image.RGBA {
 
 // WritePNG stores RGB bytes as a PNG file.
 func WritePNG(path string, pixels []uint8, h, w int) error {
-	return atomicfile.Write(path, func(out io.Writer) error { return png.Encode(out, ToImage(pixels, h, w)) })
+	return atomicfile.Write(path, func(out io.Writer) error { return encodePNG(out, pixels, h, w) })
 }
+
+// encodePNG writes RGB bytes as a PNG file. What an encoder needs is a thousand times what an image of 32 pixels takes: it is used again.
+func encodePNG(w io.Writer, pixels []uint8, height, width int) error {
+	return (&png.Encoder{BufferPool: &pngBuffers}).Encode(w, ToImage(pixels, height, width))
+}
+
+var pngBuffers pngPool
+
+type pngPool struct{ pool sync.Pool }
+
+// Get returns a buffer, or nil.
+func (p *pngPool) Get() *png.EncoderBuffer {
+	b, _ := p.pool.Get().(*png.EncoderBuffer)
+	return b
+}
+
+// Put takes it back.
+func (p *pngPool) Put(b *png.EncoderBuffer) { p.pool.Put(b) }

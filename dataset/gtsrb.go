@@ -136,7 +136,7 @@ func writeGTSRB(dir string, d *Data) error {
 				}
 				name := fmt.Sprintf("%05d.ppm", i)
 				head := fmt.Sprintf("P6\n%d %d\n255\n", s.Width, s.Height)
-				if err := atomicfile.WriteBytes(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...)); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...), 0o644); err != nil {
 					return err
 				}
 				side := strconv.Itoa

@@ -38,6 +38,8 @@ type Options struct {
 	Store string
 	// Watch is told how many records of a part were read, of how many; nil: nobody.
 	Watch func(part string, read, of int)
+	// Tell is told a sentence before something that takes long or much; nil: nobody.
+	Tell func(text string)
 	// Layouts are further layouts, tried before the built-in ones.
 	Layouts []Layout
 }

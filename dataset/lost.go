@@ -58,6 +58,20 @@ func (m *mapping) guard(do func()) {
 	do()
 }
 
+// AtRandom says that images will be read in any order until back is called, so that of a mapped file only their own pages are read,
+// and no more memory than theirs is needed.
+func (s *Set) AtRandom() (back func()) {
+	if s.mapped == nil {
+		return func() {}
+	}
+	pixels := s.Pixels
+	if s.place != nil {
+		pixels = s.whole
+	}
+	advise(pixels, true)
+	return func() { advise(pixels, false) }
+}
+
 // share makes a set one of images of another one that is mapped: of these, or of all. It maps the file once more, so that
 // changes are this set's own; that costs addresses, no memory. It reports whether it could.
 func (s *Set) share(from *Set, indices []int) bool {

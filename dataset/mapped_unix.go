@@ -33,6 +33,17 @@ func (m *mapping) again() ([]byte, error) {
 	return unix.Mmap(int(m.file.Fd()), 0, m.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|mapNoReserve)
 }
 
+// advise tells the system whether images are read in any order, or one after the other and so ahead of their use.
+func advise(pixels []byte, random bool) {
+	how := unix.MADV_NORMAL
+	if random {
+		how = unix.MADV_RANDOM
+	}
+	if len(pixels) > 0 {
+		_ = unix.Madvise(pixels, how) // advice; without it all is as it was
+	}
+}
+
 // diskFree returns how many bytes there is room for in a folder; 0 if nothing says so.
 func diskFree(dir string) int64 {
 	var st unix.Statfs_t

@@ -133,11 +133,18 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 	return nil
 }
 
+// manyDecoded are bytes of decoded images that are told of before they are written.
+const manyDecoded = 1 << 30
+
 // decodeInto fills a set and writes its pixels to a file, which is mapped.
 func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	need := int64(s.records) * int64(set.stored())
-	if free := diskFree(b.store); free > 0 && need > free {
+	free := diskFree(b.store)
+	if free > 0 && need > free {
 		return fmt.Errorf("the decoded images take %d MB, %s has room for %d MB; --store DIR takes another folder, --size N makes them smaller", need>>20, b.store, free>>20)
+	}
+	if b.Tell != nil && need >= manyDecoded {
+		b.Tell(fmt.Sprintf("the decoded images will take %d MB in %s, which has room for %d MB", need>>20, b.store, free>>20))
 	}
 	w, err := newDecodedWriter(b.store, b.head(set))
 	if err != nil {

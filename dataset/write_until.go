@@ -2,6 +2,9 @@ package dataset
 
 import (
 	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
@@ -30,4 +33,33 @@ func (d *Data) interrupted() error {
 		return nil
 	}
 	return d.ctx.Err()
+}
+
+// eachImage writes images 0 to n-1, several at a time, until the first error or interruption.
+func (d *Data) eachImage(n int, write func(i int) error) error {
+	workers := runtime.GOMAXPROCS(0)
+	errs := make([]error, workers)
+	var next atomic.Int64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			defer Lost(&errs[w])
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil && !failed.Load(); i = int(next.Add(1)) - 1 {
+				if errs[w] = d.interrupted(); errs[w] == nil {
+					errs[w] = write(i)
+				}
+			}
+			if errs[w] != nil {
+				failed.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

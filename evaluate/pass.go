@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -34,10 +35,10 @@ type Here struct {
 	Set     *dataset.Set
 }
 
-// passImages is how many images are copied at a time.
-const passImages = 5000
+// passBytes is how many bytes of pixels are worked on at a time.
+const passBytes = 16 << 20
 
-// Pass makes the pass in the order of the images.
+// Pass makes the pass in the order of the images in the set, since from a file that is how they are read fastest.
 func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error {
 	e, err := Of(h.Backend, p.Network, p.State)
 	if err != nil {
@@ -46,18 +47,15 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 	if images == nil && p.Side == 0 && len(p.Blurs) == 0 {
 		return e.each(ctx, h.Set, visit)
 	}
-	n := len(images)
 	if images == nil {
-		n = h.Set.Len()
-	}
-	for lo := 0; lo < n; lo += passImages {
-		some := make([]int, min(passImages, n-lo))
-		for k := range some {
-			if some[k] = lo + k; images != nil {
-				some[k] = images[lo+k]
-			}
+		images = make([]int, h.Set.Len())
+		for i := range images {
+			images[i] = i
 		}
-		if err := p.some(ctx, e, h.Set.Subset(some), func(k int, row []float32) { visit(some[k], row) }); err != nil {
+	}
+	images = slices.Sorted(slices.Values(images))
+	for some := range slices.Chunk(images, max(1, passBytes/(Batch*h.Set.ImageBytes()))*Batch) {
+		if err := p.some(ctx, e, h.Set.View(some), func(k int, row []float32) { visit(some[k], row) }); err != nil {
 			return err
 		}
 	}
@@ -88,12 +86,7 @@ func Small(set *dataset.Set, side int) *dataset.Set {
 	if side == 0 || own <= side {
 		return set
 	}
-	h, w := set.Height*side/own, set.Width*side/own
-	out := &dataset.Set{Height: h, Width: w, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*h*w*3)}
-	for i := range set.Labels {
-		out.Pixels = append(out.Pixels, dataset.Resize(set.Image(i), set.Height, set.Width, h, w)...)
-	}
-	return out
+	return set.Scaled(set.Height*side/own, set.Width*side/own)
 }
 
 // blurred returns a copy of the images, smoothed.
@@ -102,16 +95,15 @@ func blurred(set *dataset.Set, deviation float64) *dataset.Set {
 	return Redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
 }
 
-// Redrawn returns a copy of the images, each changed as numbers from 0 to 1, [H,W,3].
+// Redrawn returns images, each changed as numbers from 0 to 1, [H,W,3]. They are in memory, whatever the set's are.
 func Redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
-	out := set.Clone()
+	out := &dataset.Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*set.ImageBytes())}
 	x := make([]float32, set.ImageBytes())
 	for i := range out.Labels {
 		augment.Plain(x, set.Image(i))
 		change(x)
-		to := out.Image(i)
-		for k, v := range x {
-			to[k] = uint8(v*255 + 0.5)
+		for _, v := range x {
+			out.Pixels = append(out.Pixels, uint8(v*255+0.5))
 		}
 	}
 	return out

@@ -108,6 +108,7 @@ func (p *Phase) Run(ctx context.Context, learn func(b *Batch, rate float64) (los
 	if err != nil {
 		return err
 	}
+	defer p.Data.AtRandom()()
 	return Loop(ctx, p.Data, p.Batch, w.first, w.last, p.filler(w.steps), func(k int, b *Batch) error {
 		loss, err := learn(b, w.rate(k))
 		if err != nil && !beyond(loss) {

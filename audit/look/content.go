@@ -227,11 +227,21 @@ func (c *Case) contentFold(ctx context.Context, key string, folds [][]int, fold 
 // contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it
 // stays until Finish; the number tells its random streams from others'.
 func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number int) (*train.Run, error) {
+	r, phase, err := c.contentPhase(c.run, name, learnt, number)
+	if err != nil {
+		return nil, err
+	}
+	r.Watch = c.progress("content")
+	return r, r.Train(ctx, phase, train.Mean, nil)
+}
+
+// contentPhase readies that training, within a run or, for nil, in none.
+func (c *Case) contentPhase(within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
 	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
 	set := c.contentImages()
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	batch := contentBatch
 	for batch > 32 && len(learnt)/batch < 40 {
@@ -241,9 +251,9 @@ func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number
 	sgd := train.DefaultSGD()
 	sgd.WeightDecay = contentDecay
 	seed := rng.Stream(c.Seed, "content network", number).Uint64()
-	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Watch: c.progress("content"), Within: c.run, Name: name}
-	if _, err := r.Start(true); err != nil {
-		return nil, err
+	r := &train.Run{Backend: c.run.Backend, Network: network, Data: set, Seed: seed, Batch: batch, SGD: sgd, Within: within, Name: name}
+	if _, err := r.Start(within != nil); err != nil {
+		return nil, nil, err
 	}
 	least := c.Settings.Steps.Content
 	if least == 0 {
@@ -257,10 +267,10 @@ func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number
 	if n := c.Settings.ContentEpochs; n > 0 {
 		epochs = n
 	}
-	return r, r.Train(ctx, &train.Phase{
+	return r, &train.Phase{
 		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
 		Augment: augment.Options{Coarse: true, Flip: c.Settings.Flip},
-	}, train.Mean, nil)
+	}, nil
 }
 
 // judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.

@@ -36,35 +36,33 @@ func (c *Case) Correct(ctx context.Context) error {
 	if !slices.Contains(wrong, true) {
 		return nil
 	}
-	shown := make([]*Content, len(wrong))
-	for label := range wrong {
-		var err error
-		if shown[label], err = c.ContentOf(ctx, label); err != nil {
-			return err
-		}
-	}
 	plain, err := c.Plain(ctx)
 	if err != nil {
 		return err
 	}
-	labels := make([]float32, c.Data.Len())
+	labels := slices.Repeat([]float32{-1}, c.Data.Len())
 	corrected, cleared := 0, 0
 	believed := plain != nil && c.given(plain, wrong) <= obeyed
-	for i, y := range c.Data.Labels {
-		labels[i] = -1
-		if !wrong[y] || c.Found()[i] <= Flagged {
+	for y, images := range c.Of(func(i int) bool { return wrong[c.Data.Labels[i]] && c.Found()[i] > Flagged }) {
+		if len(images) == 0 {
 			continue
 		}
-		z := c.shown(shown[y], plain, i)
-		if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure {
-			c.Found()[i] = float32(1 - p)
-			cleared++
-			continue
+		content, err := c.ContentOf(ctx, y) // of all images, and so for one label after the other
+		if err != nil {
+			return err
 		}
-		z[y] = math.Inf(-1)
-		if label := floats.MaxIdx(z); math.Exp(stat.LogSoftmax(z, 1)[label]) >= sure {
-			labels[i] = float32(label)
-			corrected++
+		for _, i := range images {
+			z := c.shown(content, plain, i)
+			if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure {
+				c.Found()[i] = float32(1 - p)
+				cleared++
+				continue
+			}
+			z[y] = math.Inf(-1)
+			if label := floats.MaxIdx(z); math.Exp(stat.LogSoftmax(z, 1)[label]) >= sure {
+				labels[i] = float32(label)
+				corrected++
+			}
 		}
 	}
 	c.saved.Cleared = cleared

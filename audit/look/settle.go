@@ -87,7 +87,7 @@ func (c *Case) moved(ctx context.Context, plain *Plain, p *pattern) (*Moved, err
 	if err != nil {
 		return nil, err
 	}
-	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.Subset(images), p.stamp.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.View(images), p.stamp.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
 		return nil, err
 	}
 	n := float64(len(images))

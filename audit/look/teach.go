@@ -46,7 +46,7 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 // Teach trains a small network to tell positives from negatives and returns the probability of each image asked about of being like
 // the positives. purpose, label and round name its random streams.
 func (c *Case) Teach(ctx context.Context, purpose string, label, round int, positives, negatives, asked []int) ([]float32, error) {
-	lesson := c.Data.Subset(slices.Concat(positives, negatives))
+	lesson := c.Data.View(slices.Concat(positives, negatives))
 	lesson.Classes = []string{"other", "suspect"}
 	for k := range lesson.Labels {
 		lesson.Labels[k] = int32(stat.Bit(k < len(positives)))
@@ -82,7 +82,7 @@ func (c *Case) alike(ctx context.Context, s model.State, classes []string, of []
 	if err := n.eval.Load(s); err != nil {
 		return nil, err
 	}
-	asked := c.Data.Subset(of)
+	asked := c.Data.View(of)
 	asked.Classes, asked.Labels = classes, slices.Repeat([]int32{1}, asked.Len())
 	return n.eval.Losses(ctx, asked)
 }

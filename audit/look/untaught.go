@@ -70,7 +70,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, label, fold int, su
 	}
 	mean := make([]float32, len(of))
 	for k, images := range of {
-		set := c.Data.Subset(c.Draw("untaught", images, laidOn, label, k))
+		set := c.Data.View(c.Draw("untaught", images, laidOn, label, k))
 		if k == 1 {
 			set = evaluate.Redrawn(set, change)
 		}

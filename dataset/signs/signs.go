@@ -28,7 +28,13 @@ var (
 // inside: positive inside, zero on the edge.
 type shape func(x, y float64) float64
 
-func circle(r float64) shape { return func(x, y float64) float64 { return r - math.Hypot(x, y) } }
+func circle(r float64) shape { return func(x, y float64) float64 { return r - distance(x, y) } }
+
+// distance is math.Hypot of numbers that are neither huge nor tiny, in a quarter of its time.
+func distance(x, y float64) float64 { return math.Sqrt(x*x + y*y) }
+
+// reach is how far from the middle shapes go, at most.
+const reach = 1.02
 
 func box(x0, y0, x1, y1 float64) shape {
 	return func(x, y float64) float64 { return min(x-x0, x1-x, y-y0, y1-y) }
@@ -168,14 +174,18 @@ func paint(dst []uint8, layers []layer, r *rand.Rand) {
 						c = sky
 					}
 					for _, b := range blobs {
-						if math.Hypot(px-b.x, py-b.y) < b.r {
+						if distance(px-b.x, py-b.y) < b.r {
 							c = b.c
 						}
 					}
 					dx, dy := (px-cx)/scale, (py-cy)/scale
 					u, v := cos*dx+sin*dy, (cos*dy-sin*dx)/squeeze
 					u = (u + shearX*v) * (1 + tilt*v)
-					for _, l := range layers {
+					over := layers
+					if u*u+v*v > reach*reach {
+						over = nil
+					}
+					for _, l := range over {
 						if l.shape(u, v) > 0 {
 							c = l.color
 							for k := range c {

@@ -102,6 +102,9 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
 	}
 	f.opts.Watch = a.reading("reading")
+	if !a.json {
+		f.opts.Tell = func(text string) { fmt.Fprintln(a.err, printable.Text(text)) }
+	}
 	d, err := dataset.Load(ctx, f.spec, f.opts)
 	a.done()
 	if err != nil && ctx.Err() == nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/report"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -45,6 +46,7 @@ type Spec struct {
 	Folder  string
 	Origin  string // digest of what Data was made of, for the result
 	Resume  bool
+	Expect  bool // says before a long search how long it will take
 	Init    model.State
 	Backend backends.Backend
 	Watch   func(Event)
@@ -176,7 +178,26 @@ func (s *Spec) search(set train.Settings) unpoison.Options {
 	if s.Features != nil {
 		o.Features = features{s.Features}
 	}
+	if s.Expect && s.Watch != nil {
+		o.Expect = func(e look.Expected) { s.Watch(Event{Event: "note", Text: s.expected(e)}) }
+	}
 	return o
+}
+
+// expected says what a search will take. The log does not have it, since it is of this machine.
+func (s *Spec) expected(e look.Expected) string {
+	n, classes := s.Data.Train.Len(), len(s.Data.Train.Classes)
+	perImage := 4*(classes+4) + len(s.Data.Train.Source(0)) + 70 // in the checkpoint and in suspects.csv
+	return fmt.Sprintf("the search of %s images will take about %s here, %s or more where something is found, and %d MB in %s; --learn N makes it shorter",
+		report.Count(n), long(e.Clean), long(e.Found), max(1, n*perImage>>20), s.Folder)
+}
+
+// long is a time in minutes or hours.
+func long(d time.Duration) string {
+	if d < 2*time.Hour {
+		return fmt.Sprintf("%.0f min", max(1, d.Minutes()))
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
 }
 
 // features are those of a file, as a search takes them.

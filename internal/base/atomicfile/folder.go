@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Folder creates path with what fill puts into a hidden folder beside it, which is then renamed. path may be an empty
+// Folder creates path with what fill puts into a hidden folder beside it, which is then synced and renamed. path may be an empty
 // folder. On an error nothing is left behind; what a killed process left is removed by the next call for the same path.
 func Folder(path string, fill func(dir string) error) (err error) {
 	path = filepath.Clean(path)
@@ -44,6 +44,9 @@ func Folder(path string, fill func(dir string) error) (err error) {
 		return err
 	}
 	if err := fill(dir); err != nil {
+		return err
+	}
+	if err := flush(dir); err != nil { // once, for however many files
 		return err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,103 @@
+package look
+
+import (
+	"context"
+	"time"
+
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/train"
+)
+
+// How the speed of this machine is measured: the difference between many images and few, which leaves out what is done once.
+const (
+	fewBatches, manyBatches = 2, 10
+	fewPictures             = 64
+	manyPictures            = 576
+	pixelPasses             = 3 // over all images by the looks at pixels; one more for a label that is suspected
+)
+
+// Expected is how long a search takes, as far as it can be told from a few images.
+type Expected struct {
+	Clean time.Duration // where no label is suspected
+	Found time.Duration // where one surely is; what is in doubt takes longer
+}
+
+// Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes
+// nothing in the case or its run. With pixels also those are looked at.
+func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
+	all := stat.Iota(c.Data.Len())
+	n := float64(len(all))
+	clean, found := 0.0, 0.0
+	if c.Settings.Content && c.Settings.Features == nil {
+		r, phase, err := c.contentPhase(nil, "", all[:len(all)-len(all)/contentFolds], 0)
+		if err != nil {
+			return Expected{}, err
+		}
+		step, err := training(ctx, r, phase)
+		if err != nil {
+			return Expected{}, err
+		}
+		one, err := perImage(evaluate.Batch*fewBatches, evaluate.Batch*manyBatches, func(k int) error {
+			_, err := judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: c.Data}, all[:min(k, len(all))])
+			return err
+		})
+		if err != nil {
+			return Expected{}, err
+		}
+		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
+	}
+	if pixels {
+		one, err := perImage(fewPictures, manyPictures, func(k int) error {
+			k = min(k, len(all))
+			_, err := stat.PartSums(ctx, Pictures(c.Data.View(all[:k])), make([]uint8, k))
+			return err
+		})
+		if err != nil {
+			return Expected{}, err
+		}
+		clean, found = clean+pixelPasses*one*n, found+one*n
+	}
+	if c.Settings.PlainEpochs > 0 {
+		r, phase := &train.Run{Backend: c.run.Backend, Network: c.run.Network, Data: c.Data, Batch: c.run.Batch, SGD: c.run.SGD}, c.unsuspecting(all)
+		if _, err := r.Start(false); err != nil {
+			return Expected{}, err
+		}
+		step, err := training(ctx, r, phase)
+		if err != nil {
+			return Expected{}, err
+		}
+		found += step * float64(phase.Epochs*phase.Len()) * (1 + 1/float64(3*phase.Epochs)) // a pass costs a third of an epoch
+	}
+	of := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	return Expected{of(clean), of(clean + found)}, nil
+}
+
+// training returns the seconds that a phase takes for an image. It does a few steps of it, and leaves the run as they make it.
+func training(ctx context.Context, r *train.Run, phase *train.Phase) (float64, error) {
+	batch := min(r.Batch, phase.Len())
+	t := train.NewTrainer(r.Backend, r.Network, batch, r.SGD, train.Mean)
+	few := *phase
+	few.Epochs, few.Soft, few.More = 1, nil, nil
+	run := func(k int) error {
+		few.Indices = phase.Indices[:min(k, phase.Len())]
+		return r.TrainWith(ctx, &few, t, nil)
+	}
+	if err := run(batch); err != nil { // compiles
+		return 0, err
+	}
+	return perImage(fewBatches*batch, manyBatches*batch, run)
+}
+
+// perImage returns the seconds that do takes for an image more.
+func perImage(few, many int, do func(images int) error) (float64, error) {
+	var took [2]time.Duration
+	for k, n := range []int{few, many} {
+		start := time.Now()
+		if err := do(n); err != nil {
+			return 0, err
+		}
+		took[k] = time.Since(start)
+	}
+	return max(0, (took[1]-took[0]).Seconds()) / float64(many-few), nil
+}
