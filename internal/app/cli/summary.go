@@ -100,7 +100,7 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 			a.row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
 			name = ""
 		}
-		if v.Says < look.Shortcut {
+		if v.Says < look.Shortcut && m.Poisoned.Sets > 0 {
 			a.row(name, "%d of %d poisoned sets missed (at most %.1f %%)", m.Poisoned.Wrong, m.Poisoned.Sets, 100*m.Poisoned.AtMost)
 		}
 	}

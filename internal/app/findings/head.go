@@ -115,7 +115,7 @@ func (c *Case) sure(w word) report.Answer {
 	var a report.Answer
 	m := c.Verdict.Measured
 	switch {
-	case m == nil:
+	case m == nil || c.Verdict.Says == looks.NoEvidence && m.Poisoned.Sets == 0:
 		a.Short = "Not measured"
 		a.Text = append(a.Text, "How often such verdicts are wrong was not measured for this configuration.")
 	case c.Verdict.Says == looks.NoEvidence:
