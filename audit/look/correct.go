@@ -20,8 +20,8 @@ const correctedKey = "corrected"
 
 // Correct looks for the label that each image shows which was found under a label where labels contradict what images show. The
 // network that can't see triggers and the plain one, which was trained without what was found before it, both say: their
-// probabilities are multiplied. Where both are sure that an image shows the label that it came with, it is no longer a suspect: some
-// honest images are hard to tell for a network that can't see details. That holds only where the plain network does not give the
+// probabilities are multiplied. Where both are sure that an image shows the label that it came with, and the looks are not sure of it,
+// it is no longer a suspect: some honest images are hard to tell for a network that can't see details. That holds only where the plain network does not give the
 // suspects their label: else it has learnt the trigger from images that were not found.
 func (c *Case) Correct(ctx context.Context) error {
 	if !c.Settings.Content {
@@ -53,7 +53,7 @@ func (c *Case) Correct(ctx context.Context) error {
 		}
 		for _, i := range images {
 			z := c.shown(content, plain, i)
-			if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure {
+			if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure && c.Found()[i] < Sure {
 				c.Found()[i] = float32(1 - p)
 				cleared++
 				continue

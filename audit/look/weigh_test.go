@@ -179,7 +179,7 @@ func TestContentOfFeatures(t *testing.T) {
 	}
 }
 
-// Suspects that both networks surely take for their label are kept, unless the plain one gives the suspects their label: then it has
+// Suspects that the looks are not sure of, and that both networks surely take for their label, are kept, unless the plain one gives the suspects their label: then it has
 // learnt the trigger.
 func TestSuspectsAreCleared(t *testing.T) {
 	const honest = 2 // of the suspects
@@ -190,7 +190,9 @@ func TestSuspectsAreCleared(t *testing.T) {
 		if shows[i] = i % 3; i%3 == 0 {
 			carriers[i] = 0
 			if i < 30 {
-				shows[i], carriers[i] = 1, 1
+				if shows[i], carriers[i] = 1, 0.9; i == 0 {
+					carriers[i] = 1
+				}
 			}
 		}
 	}
@@ -211,7 +213,7 @@ func TestSuspectsAreCleared(t *testing.T) {
 		}
 		want := 0
 		if name == "knows" {
-			want = honest
+			want = honest - 1 // of one the look is sure
 		}
 		if found := len(Those(stat.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
 			t.Errorf("%s: %d suspects, %d cleared, expected %d", name, found, c.Cleared(), want)
