@@ -34,7 +34,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{InspectEpochs: 1},
 		{Content: true, InspectEpochs: -1},
 		{Content: true, ContentEpochs: -1},
-		{Pixels: true, Against: 2},
+		{Pixels: true, Learn: -1},
 	} {
 		if _, err := Audit(context.Background(), d, Options{Search: &a}); err == nil {
 			t.Errorf("%+v was taken", a)

@@ -9,7 +9,6 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
-	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -68,9 +67,7 @@ func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
 		f.purify(set, &l, back, seed)
 	}
 	rest := look.Those(f.Removed, func(i int) bool { return !back[i] })
-	against, unseen := a.against(rest, len(f.Kept), seed)
-	l.More = append(l.More, counterexamples(against)...)
-	f.Against, l.Unseen = len(against), unseen
+	l.Unseen = rest
 	return l
 }
 
@@ -79,17 +76,4 @@ func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
 func (f *Found) Remain(share float64, n int) {
 	f.Remaining, f.HeldBack = &share, n
 	f.RemainingAtMost = stat.AtMost(int(math.Round(share*float64(n))), n)
-}
-
-// against draws those of the removed images that training is told not to believe; the rest stay unseen.
-func (a Options) against(removed []int, kept int, seed uint64) (against, rest []int) {
-	n := min(len(removed)/2, int(a.Against*float64(kept)))
-	for k, j := range rng.Shuffle(seed, "against", len(removed), 0) {
-		if k < n {
-			against = append(against, removed[j])
-		} else {
-			rest = append(rest, removed[j])
-		}
-	}
-	return against, rest
 }

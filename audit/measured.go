@@ -104,7 +104,7 @@ func (a Options) RatesFor(configuration any) (*ErrorRates, error) {
 
 // digest is that of a configuration, without what is no part of the search.
 func (a Options) digest(configuration any) (string, error) {
-	a.Against, a.Correct, a.Stamp = Default().Against, Default().Correct, Default().Stamp
+	a.Correct, a.Stamp = Default().Correct, Default().Stamp
 	raw, err := json.Marshal([]any{a, configuration})
 	if err != nil {
 		return "", err

@@ -17,9 +17,6 @@ type Options struct {
 	InspectEpochs int `json:"inspect_epochs" range:"[0,)"`
 	// Learn is how many images its networks learn from, about, drawn by label, of those that they might; 0: all.
 	Learn int `json:"learn_images,omitempty" range:"[0,)"`
-	// Against is how many removed images the training takes part of only to be told that their labels are wrong, at
-	// most, as a share of the images it keeps; half of the removed ones never take part. 0: none.
-	Against float64 `json:"against" range:"[0,1]"`
 	// Correct puts removed images back whose labels contradict what they show, under the label that they surely show.
 	Correct bool `json:"correct"`
 	// Stamp puts the images of a shortcut back and lays its pattern on as many images of all other labels, so that it means none.

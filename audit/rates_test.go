@@ -32,7 +32,7 @@ func TestConfigurationsAreTold(t *testing.T) {
 	}
 	want := of(Default(), 1)
 	a := Default()
-	a.Against, a.Correct, a.Stamp = 0.1, false, false
+	a.Correct, a.Stamp = false, false
 	if of(a, 1) != want {
 		t.Error("what is done with suspects tells configurations apart")
 	}

@@ -9,15 +9,6 @@ import (
 
 const stampFewest = 10 // images that a pattern is learnt from
 
-// counterexamples are images whose labels are wrong.
-func counterexamples(images []int) []train.Example {
-	var all []train.Example
-	for _, i := range images {
-		all = append(all, train.Example{Image: i, Wrong: true})
-	}
-	return all
-}
-
 // mostStamped is the share of other labels' images that a pattern is laid on, at most: a model must see images without it too.
 const mostStamped = 0.5
 

@@ -36,8 +36,6 @@ type Verdict struct {
 
 // Cleaned is what the training of the clean model came to; zero without a model.
 type Cleaned struct {
-	// Against counts the removed images that the training of the clean model was told not to believe.
-	Against int `json:"against,omitempty"`
 	// Corrected counts the removed images that it was shown under the label that they show.
 	Corrected int `json:"corrected,omitempty"`
 	// Returned counts the images of a shortcut that it was shown as they came, Stamped the images of other labels that it was shown

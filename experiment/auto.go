@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/rng"
 )
 
 // AutoNames lists the experiments with --defense auto.
 func AutoNames() []string {
-	return []string{"cifar10", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
+	return []string{"cifar10", "gap", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
 }
 
 // Auto returns one of the experiments with --defense auto, trained to the end. quick cuts it down to what shows that
@@ -33,6 +34,12 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 			for _, a := range fourAttacks() {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
+		}
+	case "gap":
+		g.Title = "Auto beside networks that were trained on the same images before the attack"
+		g.Attacks, g.Defenses = tenAttacks(), []string{string(runs.Before), string(runs.Auto)}
+		if len(seeds) == 1 && !quick {
+			g.SeedsFor = map[string][]uint64{string(runs.Auto): {seeds[0] + 1}, string(runs.Before): {seeds[0] + 1, seeds[0] + 2}}
 		}
 	case "gtsrb":
 		p, err := Paper(name, data, false, seeds)
@@ -66,7 +73,7 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	case "ablation":
 		g.Title, g.Settings = "Auto without one of its parts", "tune_epochs=8"
 		g.Attacks = []string{"none", "badnets", "sig", "fc", "cba"}
-		g.Defenses = []string{"auto", "auto:content=false", "auto:pixels=false", "auto:inspect_epochs=0", "auto:against=0", "auto:stamp=false"}
+		g.Defenses = []string{"auto", "auto:content=false", "auto:pixels=false", "auto:inspect_epochs=0", "auto:correct=false", "auto:stamp=false"}
 	default:
 		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(AutoNames(), ", "))
 	}

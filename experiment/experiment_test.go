@@ -200,7 +200,7 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		"name: a\ndata: signs\nattacks: [\"blend:alpha\"]\ndefenses: [none]\n":                        "key=value",
 		"name: a\ndata: signs\nattacks: [\"badnets:rate=2\"]\ndefenses: [none]\n":                     "rate 2",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:schedule=odd\"]\n":                   "one-cycle",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:against=2\"]\n":                     "against 2",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:inspect_epochs=-2\"]\n":             "inspect_epochs -2",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:beta=-1\"]\n":                        "beta -1",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                        "limit -5",
 		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "line 1",

@@ -41,7 +41,7 @@ type Grid struct {
 	Model string   `yaml:"model,omitempty"`
 	// Attacks as --attack takes them, NAME:key=value,…, several joined by +; "none" is the data as they are.
 	Attacks []string `yaml:"attacks"`
-	// Defenses are none, abl:key=value,… and auto:key=value,… with the recipe's settings, auto's, fp's, mcr's and nad's
+	// Defenses are none, before (plain training on the images before the attack), abl:key=value,… and auto:key=value,… with the recipe's settings, auto's, fp's, mcr's and nad's
 	// with settings of their own (nad:beta=500), and unlearn:METHOD.
 	Defenses []string `yaml:"defenses"`
 	Seeds    []uint64 `yaml:"seeds"`
@@ -141,7 +141,7 @@ func (g *Grid) Check() error {
 	}
 	for _, d := range g.Defenses {
 		if k := runs.Kind(d); k != runs.NoDefense && k != runs.ABL && k != runs.Auto && !runs.Defense(d).Repairs() {
-			return fmt.Errorf("no defence %q; there are none, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
+			return fmt.Errorf("no defence %q; there are none, before, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
 		}
 		if err := g.checkOptions("none", d); err != nil {
 			return err
@@ -317,6 +317,9 @@ func (c Cell) needs() []Cell {
 	if !d.Repairs() {
 		return nil
 	}
+	if d == runs.Before {
+		return []Cell{{"none", string(runs.NoDefense), c.Seed, c.Vary}}
+	}
 	n := []Cell{{c.Attack, string(runs.NoDefense), c.Seed, c.Vary}}
 	if _, unlearns := d.Unlearns(); unlearns {
 		n = append(n, Cell{c.Attack, string(runs.ABL), c.Seed, c.Vary})
@@ -366,8 +369,8 @@ func (g *Grid) Cells() []Cell {
 		for _, v := range g.sets() {
 			for _, a := range g.Attacks {
 				for _, d := range g.Defenses {
-					if _, unlearns := runs.Defense(d).Unlearns(); a == "none" && unlearns || !slices.Contains(g.seeds(d), s) {
-						continue // there is nothing to unlearn, or not with this seed
+					if _, unlearns := runs.Defense(d).Unlearns(); a == "none" && (unlearns || d == string(runs.Before)) || !slices.Contains(g.seeds(d), s) {
+						continue // there is nothing to unlearn or to compare, or not with this seed
 					}
 					c := Cell{a, d, s, v}
 					for _, n := range c.needs() {

@@ -251,6 +251,9 @@ func (r *Runner) Tables() []report.Table {
 	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return slices.Contains(repair.Names(), string(runs.Kind(d))) }) {
 		all = append(all, r.spentTable())
 	}
+	if t := r.gapTable(); t != nil {
+		all = append(all, *t)
+	}
 	if len(verdicts) > 0 {
 		title := r.Grid.title()
 		if trained {

@@ -83,16 +83,16 @@ func TestVariationsAreCellsOfTheirOwn(t *testing.T) {
 
 // A defence's list of settings holds auto's own and the recipe's.
 func TestAutoTakesSettings(t *testing.T) {
-	look, rest, err := search("auto:inspect-epochs=0,tune_epochs=8,against=0.1")
+	look, rest, err := search("auto:inspect-epochs=0,tune_epochs=8,correct=false")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := audit.Default()
-	want.InspectEpochs, want.Against = 0, 0.1
+	want.InspectEpochs, want.Correct = 0, false
 	if look != want || rest != "tune_epochs=8" {
 		t.Errorf("%+v and %q", look, rest)
 	}
-	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"none"}, Defenses: []string{"auto", "auto:against=0.1"}}
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"none"}, Defenses: []string{"auto", "auto:correct=false"}}
 	if err := g.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func TestAutoTakesSettings(t *testing.T) {
 	if a, b := g.training(c[0], 1000), g.training(c[1], 1000); a == "" || a == b {
 		t.Error("cells of different settings are the same training")
 	}
-	g.Defenses = []string{"auto:against=x"}
-	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "against") {
+	g.Defenses = []string{"auto:correct=x"}
+	if err := g.Check(); err == nil || !strings.Contains(err.Error(), "correct") {
 		t.Errorf("a wrong setting: %v", err)
 	}
 }
@@ -155,5 +155,38 @@ func TestVerdictsByAnotherNetwork(t *testing.T) {
 	}
 	if got, want := VerdictCommand(Data{}, "wrn-40-1", false, []uint64{1}), "--model wrn-40-1"; !strings.Contains(got, want) {
 		t.Errorf("%q has no %s", got, want)
+	}
+}
+
+// The gap compares a defended network with one that was trained on the images before the attack, which attacks of a seed share.
+func TestGap(t *testing.T) {
+	g, err := Auto("gap", Data{}, true, []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Attacks, g.Defenses = []string{"badnets", "blend"}, []string{"before"}
+	r := runner(t, g, t.TempDir())
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var before []*float64
+	for _, c := range g.Cells() {
+		if c.Attack == "none" && c.Defense == "before" {
+			t.Errorf("cell %s has nothing to compare", c.Name())
+		}
+		if res := r.result(c); res == nil || res.CA == nil || c.Attack != "none" && res.Attacks[0].RA == nil {
+			t.Fatalf("%s: %+v", c.Name(), res)
+		} else if before = append(before, res.CA); *res.CA != *before[0] {
+			t.Errorf("%s has a network of its own: CA %g and %g", c.Name(), *res.CA, *before[0])
+		}
+	}
+	defended := *r.result(g.Cells()[1])
+	ca, asr := *defended.CA-1.5, 7.25
+	defended.CA, defended.ASR, defended.Correction = &ca, &asr, &runs.Correction{Wrong: 4, Corrected: 3, OfWrong: 2, Right: 1}
+	g.Defenses = append(g.Defenses, "auto")
+	r.read[Cell{"badnets", "auto", 0, ""}] = &defended
+	table := r.gapTable()
+	if len(table.Rows) != 2 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" {
+		t.Errorf("%q", table.Rows)
 	}
 }

@@ -67,15 +67,3 @@ func Unlearn(limit float64) Loss {
 		return ReduceAllSum(Mul(Where(isolated, capped, each), weight))
 	}
 }
-
-// surest bounds the probability of a label that is known to be wrong at 1−surest.
-const surest = 1e-4
-
-// Contradict is the weighted mean in which images of negative weight teach that their label is wrong: with p the label's
-// probability, their loss is −ln(1−p), whose gradient vanishes as p does, so that there is nothing to bound or to stop.
-func Contradict(each, weight *Node) *Node {
-	g := each.Graph()
-	p := Exp(Neg(Max(each, Scalar(g, dtypes.Float32, surest))))
-	wrong := LessThan(weight, ScalarZero(g, dtypes.Float32))
-	return ReduceAllMean(Mul(Where(wrong, Neg(Log(OneMinus(p))), each), Abs(weight)))
-}

@@ -22,7 +22,7 @@ type Phase struct {
 	Name     string // purpose of its random streams, and what progress calls it
 	Data     *dataset.Set
 	Indices  []int             // images that take part; see All
-	More     []Example         // further ones; those whose label is wrong need the loss Contradict
+	More     []Example         // further ones
 	Soft     map[int][]float32 // for Tune: an image's distribution over the classes in place of its label
 	Batch    int               // images a step; Run.Train has its own
 	Epochs   int
@@ -35,7 +35,6 @@ type Phase struct {
 type Example struct {
 	Image int
 	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
-	Wrong bool           // whether it is shown to teach that its label is wrong: with a weight of −1
 	Label *int32         // that it is shown under; nil: its own
 }
 
@@ -86,19 +85,12 @@ func (p *Phase) at(k int) Example {
 	return p.More[k-len(p.Indices)]
 }
 
-// label is the one that an example is shown under, weight what its loss counts.
+// label is the one that an example is shown under.
 func (e Example) label(set *dataset.Set) int32 {
 	if e.Label != nil {
 		return *e.Label
 	}
 	return set.Labels[e.Image]
-}
-
-func (e Example) weight() float32 {
-	if e.Wrong {
-		return -1
-	}
-	return 1
 }
 
 // Run calls learn for every batch from pos on, which it advances; nil is the start. learn does a step at a learning rate
@@ -201,7 +193,7 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 		for j, place := range places {
 			e := p.at(place)
 			i := e.Image
-			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), e.weight()
+			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), 1
 			dst := b.X[j*n : (j+1)*n]
 			if p.Augment == (augment.Options{}) {
 				augment.Plain(dst, p.Data.Image(i))

@@ -153,10 +153,6 @@ func (r *Run) Tune(ctx context.Context, o Recipe, kept []int, more []Example) er
 		if o.Augment {
 			p.Augment = augment.Standard(min(r.Data.Height, r.Data.Width), o.Flip)
 		}
-		loss := Mean
-		if slices.ContainsFunc(more, func(e Example) bool { return e.Wrong }) {
-			loss = Contradict
-		}
-		return r.Train(ctx, p, loss, nil)
+		return r.Train(ctx, p, Mean, nil)
 	})
 }

@@ -164,6 +164,7 @@ func (a *app) experimentAuto() *cobra.Command {
 		Long: `The experiments:
 
   cifar10      clean data and ten attacks, two seeds
+  gap          ten attacks, beside networks trained before the attack
   rates        six poisoning rates under four attacks
   gtsrb        road signs under five attacks
   photos       photographs under two attacks

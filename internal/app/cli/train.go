@@ -60,7 +60,6 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
 	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
-	fl.Float64Var(&f.auto.Against, "against", f.auto.Against, "removed images whose labels auto trains against, a share of what it keeps at most; 0: none")
 	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto lays the pattern of a shortcut on images of all labels")
 	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto trains on removed images under the label that they surely show")
 	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
@@ -355,7 +354,7 @@ func defenses() []string {
 func flagsOf(d runs.Defense) []string {
 	switch d {
 	case runs.Auto:
-		return []string{"content", "epochs-content", "pixels", "epochs-inspect", "against", "correct", "stamp"}
+		return []string{"content", "epochs-content", "pixels", "epochs-inspect", "correct", "stamp"}
 	case runs.ABL:
 		return []string{"epochs-isolate", "rate-isolate", "loss", "gamma", "lga-sign", "rank-by", "rank-epochs", "isolation", "unlearn", "unlearn-steps", "epochs-unlearn", "rate-unlearn", "unlearn-limit", "refine", "tolerance"}
 	}

@@ -17,6 +17,10 @@ const (
 	ABL       Defense = "abl"   // Anti-Backdoor Learning: isolate, train, unlearn
 	Auto      Defense = "auto"  // look for planted images and train without them
 	AuditOnly Defense = "audit" // look for planted images and train no classifier
+
+	// Before is no defence: a network of plain training on the images before anything was planted in them. What a defended one
+	// does otherwise is the counterfactual gap.
+	Before Defense = "before"
 )
 
 // unlearning is how the names of unlearning methods begin.
@@ -36,8 +40,8 @@ func (d Defense) Unlearns() (method string, ok bool) {
 	return strings.CutPrefix(string(d), unlearning)
 }
 
-// Repairs reports whether the defence, with settings or without, works on a model that was trained before.
+// Repairs reports whether the defence, with settings or without, works on a model that was trained before, or only takes it.
 func (d Defense) Repairs() bool {
 	_, unlearns := d.Unlearns()
-	return unlearns || slices.Contains(repair.Names(), string(Kind(string(d))))
+	return unlearns || d == Before || slices.Contains(repair.Names(), string(Kind(string(d))))
 }

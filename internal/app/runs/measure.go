@@ -23,6 +23,7 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	res.Verdict = out.Verdict
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
+		res.Correction = scoreCorrection(t.Suspects, out)
 	}
 	if s.Audit {
 		return nil
@@ -48,9 +49,12 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		v := 100 * r.Accuracy
 		return &v, nil
 	}
-	if res.CA, err = percent(s.Data.Test); err != nil {
+	clean, err := e.Accuracy(ctx, s.Data.Test)
+	if err != nil {
 		return err
 	}
+	ca := 100 * clean.Accuracy
+	res.CA = &ca
 	for k, a := range out.Attacks {
 		triggered, err := a.Triggered(ctx, s.Data.Test)
 		if err != nil {
@@ -67,6 +71,10 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		res.Attacks[k].ASR = asr
 		if res.ASR == nil || *asr > *res.ASR {
 			res.ASR = asr
+		}
+		if p := res.Attacks[k]; len(p.Settings.Aimed(len(s.Data.Test.Classes))) == 1 && s.Data.Test.Counts()[p.Target] > 0 {
+			v := 100 * clean.PerClass[p.Target]
+			p.CATarget = &v
 		}
 		if err := res.Attacks[k].measureMarked(ctx, e, a, s.Data.Test); err != nil {
 			return err
@@ -160,6 +168,34 @@ func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 		}
 	}
 	return iso
+}
+
+// scoreCorrection counts the removed images with wrong labels, and what became of them. It is nil where the truth is unknown or nothing
+// was corrected.
+func scoreCorrection(suspects []isolate.Suspect, out *Outcome) *Correction {
+	c := &Correction{}
+	for _, s := range suspects {
+		if !s.Isolated || out.own == nil {
+			continue
+		}
+		wrong := out.own[s.Index] != out.Train.Labels[s.Index]
+		if wrong {
+			c.Wrong++
+		}
+		if s.Wrong {
+			c.Corrected++
+			if wrong {
+				c.OfWrong++
+			}
+			if s.Shows == out.own[s.Index] {
+				c.Right++
+			}
+		}
+	}
+	if c.Corrected == 0 {
+		return nil
+	}
+	return c
 }
 
 // suspicious is a rule of thumb, not a test: planted images share one label, so nearly all isolated

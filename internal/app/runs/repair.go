@@ -93,7 +93,7 @@ func Progress(watch func(Event)) func(train.Progress) {
 	}
 }
 
-// repair gives a method its share of the clean images. Of the attack only the trigger is needed.
+// repair gives a method its share of the clean images; Before takes the model as it is. Of the attack only the trigger is needed.
 func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
 	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
 	for _, c := range s.Attacks {
@@ -104,6 +104,9 @@ func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.S
 		out.Attacks = append(out.Attacks, a)
 		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c})
 		res.Attack = res.Attacks[0]
+	}
+	if s.Defense == Before {
+		return state, nil
 	}
 	clean := repair.Draw(s.Data.Train, s.Share, s.Options.Seed)
 	method, err := repair.MethodNamed(string(s.Defense))

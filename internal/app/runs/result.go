@@ -43,6 +43,8 @@ type Result struct {
 	CA        *float64   `json:"ca"`
 	ASR       *float64   `json:"asr"` // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
+	// Correction is null where nothing was corrected or the truth is unknown.
+	Correction *Correction `json:"correction,omitempty"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
@@ -96,6 +98,8 @@ type Attack struct {
 	// leave little. Null where a triggered image is of several classes.
 	RA       *float64 `json:"ra,omitempty"`
 	RATarget *float64 `json:"ra_target,omitempty"`
+	// CATarget is the accuracy on the target class's test images without a trigger. Null where the attack has several targets.
+	CATarget *float64 `json:"ca_target,omitempty"`
 	// Covered is the accuracy on test images that show a part of the attack and keep their labels;
 	// for Dynamic the cross-trigger accuracy.
 	Covered  *float64      `json:"covered_accuracy,omitempty"`
@@ -132,6 +136,14 @@ type Isolation struct {
 	TopShare float64 `json:"top_share"`
 	// Suspicious is whether that share is far above what clean data shows; see suspicious.
 	Suspicious bool `json:"suspicious"`
+}
+
+// Correction counts removed images whose labels were corrected, where the truth is known.
+type Correction struct {
+	Wrong     int `json:"wrong"`     // removed images whose label the attack had changed
+	Corrected int `json:"corrected"` // removed images that got another label
+	OfWrong   int `json:"of_wrong"`  // of those of Wrong
+	Right     int `json:"right"`     // whose new label is the one before the attack
 }
 
 // ReadResult reads a result.json.

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,7 @@ type Outcome struct {
 	Result  *Result
 	Train   *dataset.Set // what the network was trained on
 	Truth   []bool       // which images carry a backdoor; nil where nobody knows
+	own     []int32      // the labels before; nil likewise
 	Trained *abl.Result
 	Verdict *audit.Verdict // of a search for poison; nil without one
 	Odd     []look.Odd     // images whose labels it takes for wrong, and that are no suspects
@@ -273,6 +275,7 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 		out.Train = s.Data.Train.Clone()
 	}
 	out.Truth = make([]bool, out.Train.Len())
+	out.own = slices.Clone(out.Train.Labels)
 	taken := make([]bool, out.Train.Len())
 	for _, c := range s.Attacks {
 		start := time.Now()

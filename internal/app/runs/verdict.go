@@ -36,9 +36,6 @@ func cleanedSentences(v *audit.Cleaned) []string {
 	case v.Returned == 0 || v.HeldBack > 0:
 		s = append(s, "The model was trained without them.")
 	}
-	if v.Against > 0 {
-		s = append(s, fmt.Sprintf("It was taught that the labels of %d of them are wrong.", v.Against))
-	}
 	if v.Returned > 0 {
 		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut as they came, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
 	}

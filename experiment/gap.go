@@ -1,0 +1,101 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/report"
+)
+
+// gapMeasures are what a defended network is compared in with one that was trained on the same images before the attack.
+var gapMeasures = []struct {
+	name string
+	of   func(res *runs.Result) *float64
+}{
+	{"ASR %", func(res *runs.Result) *float64 { return res.ASR }},
+	{"triggered, others right %", func(res *runs.Result) *float64 { return res.Attacks[0].RA }},
+	{"triggered, target's own right %", func(res *runs.Result) *float64 { return res.Attacks[0].RATarget }},
+	{"CA %", func(res *runs.Result) *float64 { return res.CA }},
+	{"target's CA %", func(res *runs.Result) *float64 { return res.Attacks[0].CATarget }},
+}
+
+// over returns the mean of a measure over the finished runs of a defence under an attack.
+func (r *Runner) over(vary, attack, defense string, of func(res *runs.Result) *float64) *float64 {
+	var values []*float64
+	for _, s := range r.Grid.seeds(defense) {
+		if res := r.result(Cell{attack, defense, s, vary}); res != nil && len(res.Attacks) > 0 {
+			values = append(values, of(res))
+		}
+	}
+	mean, _ := spread(values)
+	return mean
+}
+
+// gapTable lays the counterfactual gap out: a line for each attack and defence, with the figures of the networks that were trained before
+// the attack in brackets. It is nil without such networks.
+func (r *Runner) gapTable() *report.Table {
+	if !slices.Contains(r.Grid.Defenses, string(runs.Before)) {
+		return nil
+	}
+	t := &report.Table{
+		Title:   r.Grid.title() + ": the gap",
+		Note:    "In brackets: networks that were trained on the same images before the attack.",
+		Columns: []string{"planted", "defence"},
+	}
+	for _, m := range gapMeasures {
+		t.Columns = append(t.Columns, m.name)
+	}
+	t.Columns = append(t.Columns, "wrong labels corrected %", "corrected rightly %")
+	corrected := func(res *runs.Result) *float64 {
+		if c := res.Correction; c != nil && c.Wrong > 0 {
+			return share(c.OfWrong, c.Wrong)
+		}
+		return nil
+	}
+	rightly := func(res *runs.Result) *float64 {
+		if c := res.Correction; c != nil {
+			return share(c.Right, c.Corrected)
+		}
+		return nil
+	}
+	for _, d := range r.Grid.Defenses {
+		if d == string(runs.Before) {
+			continue
+		}
+		gaps := make([][]*float64, len(gapMeasures))
+		for _, v := range r.Grid.sets() {
+			for _, a := range r.Grid.Attacks {
+				if a == "none" || r.over(v, a, d, gapMeasures[3].of) == nil {
+					continue
+				}
+				line := []string{strings.TrimSpace(v + " " + a), d}
+				for k, m := range gapMeasures {
+					got, before := r.over(v, a, d, m.of), r.over(v, a, string(runs.Before), m.of)
+					if got == nil || before == nil {
+						line = append(line, "–")
+						continue
+					}
+					line = append(line, fmt.Sprintf("%.2f (%.2f)", *got, *before))
+					gap := *got - *before
+					gaps[k] = append(gaps[k], &gap)
+				}
+				t.Rows = append(t.Rows, append(line, number(r.over(v, a, d, corrected), nil), number(r.over(v, a, d, rightly), nil)))
+			}
+		}
+		line := []string{"average difference", d}
+		for k := range gapMeasures {
+			mean, _ := spread(gaps[k])
+			line = append(line, number(mean, nil))
+		}
+		t.Rows = append(t.Rows, append(line, "–", "–"))
+	}
+	return t
+}
+
+// share is one number of another, in percent.
+func share(n, of int) *float64 {
+	v := 100 * float64(n) / float64(max(1, of))
+	return &v
+}

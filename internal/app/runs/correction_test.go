@@ -1,0 +1,27 @@
+package runs
+
+import (
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/isolate"
+)
+
+// Corrections are scored by the labels before the attack: only removed images count, and only where the truth is known.
+func TestScoreCorrection(t *testing.T) {
+	out := &Outcome{Train: &dataset.Set{Labels: []int32{0, 0, 0, 0, 1}}, own: []int32{1, 2, 3, 0, 1}}
+	suspects := []isolate.Suspect{
+		{Index: 0, Isolated: true, Wrong: true, Shows: 1}, // right
+		{Index: 1, Isolated: true, Wrong: true, Shows: 3}, // another wrong one
+		{Index: 2, Isolated: true},                        // stays out
+		{Index: 3, Isolated: true, Wrong: true, Shows: 2}, // an honest one that got a wrong label
+		{Index: 4},
+	}
+	if got, want := scoreCorrection(suspects, out), (Correction{Wrong: 3, Corrected: 3, OfWrong: 2, Right: 1}); got == nil || *got != want {
+		t.Errorf("%+v, expected %+v", got, want)
+	}
+	out.own = nil
+	if got := scoreCorrection(suspects, out); got != nil {
+		t.Errorf("%+v where nobody knows the truth", got)
+	}
+}
