@@ -1,0 +1,3 @@
+package abl
+
+import _ "github.com/unpoison/unpoison/internal/testkit/onethread"

@@ -1,0 +1,3 @@
+package content
+
+import _ "github.com/unpoison/unpoison/internal/testkit/onethread"

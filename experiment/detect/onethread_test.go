@@ -1,0 +1,3 @@
+package detect
+
+import _ "github.com/unpoison/unpoison/internal/testkit/onethread"

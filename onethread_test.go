@@ -1,0 +1,3 @@
+package unpoison
+
+import _ "github.com/unpoison/unpoison/internal/testkit/onethread"

@@ -1,0 +1,3 @@
+package repair
+
+import _ "github.com/unpoison/unpoison/internal/testkit/onethread"
