@@ -1,9 +1,9 @@
-// Package unpoison finds images that were planted in a training set and trains an image classifier as if they had never been
-// there. Audit looks for them, Train also trains; both fit themselves to the data, and the command line does what they do.
+// Package unpoison finds images that were planted in a training set (backdoor poison), and trains an image classifier as if they
+// had never been there. Audit searches for them; Train also trains. Both fit their settings to the data. The command line calls them.
 //
-// What is stable: the names and the meaning of what this package exports, from one minor version to the next, and the JSON that
-// a Verdict becomes, to which fields may be added. The other packages serve this one and may change with every minor version.
-// The same seed, data and version give the same verdict and the same bytes of a model; another version may give others.
+// Two things are stable from one minor version to the next: the names and the meaning of what this package exports, and the JSON
+// of a Verdict, to which fields may be added. The other packages serve this one and may change with every minor version.
+// The same seed, data and version give the same verdict and the same bytes of a model. Another version may give others.
 package unpoison
 
 import (
@@ -18,44 +18,44 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// Options of an audit or a training. The zero value is what is measured; see docs/verdict.md.
+// Options of an audit or a training. The zero value has the default settings, those that docs/verdict.md measures.
 type Options struct {
-	Seed    uint64 // of everything random
-	Network string // architecture, of model.Names; empty: wrn-16-1
-	// Recipe is how the classifier is trained; nil: the default one, fitted to the number of images. Otherwise it is taken as it
-	// is, and its seed and network stand over those above.
+	Seed    uint64 // seed of everything random
+	Network string // an architecture of model.Names; empty: wrn-16-1
+	// Recipe is how the classifier is trained. Nil is the default recipe, fitted to the number of images. Any other is used as it
+	// is, and its seed and network replace those above.
 	Recipe *train.Recipe
-	Search *audit.Options // what is looked for; nil: audit.Default
-	Looks  []look.Look    // looks of one's own, asked after the others
-	// Features are what a network of one's own makes of the training images, in their order. The look at content then rests on
-	// them and trains no network.
+	Search *audit.Options // settings of the search; nil: audit.Default
+	Looks  []look.Look    // the caller's own looks, asked after the built-in ones
+	// Features are what the caller's own network computes from the training images, in their order. The search then judges what
+	// the images show by them, and trains no network for that.
 	Features look.Features
-	// Expect is told, before a search of many images that was not begun yet, how long it will take here. Nil: nobody asks.
+	// Expect, unless nil, is called before a new search of many images, with the time that it will take on this machine.
 	Expect func(look.Expected)
-	// Folder is where checkpoints go, Resume goes on from one, Watch is told of progress; see train.Settings.
+	// Settings has the folder of the checkpoints, Resume to continue from one, and Watch to follow the progress.
 	train.Settings
 
 	steps look.Steps // fewer, for tests
 }
 
-// Result is what was found, and trained.
+// Result is what a search found, and the classifier that was trained.
 type Result struct {
 	Verdict  *audit.Verdict
-	Suspects []isolate.Suspect  // all training images, those first that the verdict would remove: as many as Verdict.Removed
-	Odd      []look.Odd         // images whose labels are probably wrong, and that share no trigger: no suspects
+	Suspects []isolate.Suspect  // all training images, the most suspicious first; the first Verdict.Removed of them are the suspects
+	Odd      []look.Odd         // images whose labels are probably wrong but that share no trigger; they are no suspects
 	Network  *model.Network     // the classifier
-	Model    model.State        // its tensors; after an audit those of a fresh network
-	Seconds  map[string]float64 // that each stage took
-	Engines  []string           // that computed, in turn
+	Model    model.State        // its tensors; after an audit, those of an untrained network
+	Seconds  map[string]float64 // the time that each stage took
+	Engines  []string           // the engines that computed, in order
 }
 
-// Audit looks for planted images among the training images of data, which is not changed. It trains no classifier. When ctx
-// ends, the folder's checkpoint is where Resume goes on.
+// Audit searches for planted images among the training images of data, which is not changed. It trains no classifier. When ctx
+// ends, the checkpoint in the folder keeps what was done, and Resume continues from it.
 func Audit(ctx context.Context, data *dataset.Data, o Options) (*Result, error) {
 	return run(ctx, data, o, false)
 }
 
-// Train does what Audit does, and trains a classifier without what was found.
+// Train does what Audit does, and then trains a classifier without the suspects, but for those that it can correct or neutralise.
 func Train(ctx context.Context, data *dataset.Data, o Options) (*Result, error) {
 	return run(ctx, data, o, true)
 }
