@@ -93,6 +93,18 @@ func (s *Stamp) Apply(x []float32) {
 	}
 }
 
+// leastLifted is the scale of a pixel under which too little of the image is left to be told.
+const leastLifted = 0.5
+
+// Lift undoes Apply where most of the image shows through the pattern; an opaque sticker stays where it is.
+func (s *Stamp) Lift(x []float32) {
+	for i, v := range x {
+		if scale := s.Scale[i]; scale >= leastLifted {
+			x[i] = min(max((v-s.Shift[i])/scale, 0), 1)
+		}
+	}
+}
+
 // Plain writes the image as numbers from 0 to 1.
 func Plain(dst []float32, src []uint8) {
 	for i, v := range src {

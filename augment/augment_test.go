@@ -3,6 +3,7 @@ package augment
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -86,5 +87,23 @@ func BenchmarkApply(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for b.Loop() {
 		Standard(32, true).Apply(dst, src, 32, 32, r)
+	}
+}
+
+// A pattern is lifted where most of the image shows through it, and stays where it hides the image.
+func TestStampLifts(t *testing.T) {
+	s := Stamp{Scale: []float32{1, 0, 0.8, 0.5, 0.4}, Shift: []float32{0.1, 1, 0.2, 0.25, 0.3}}
+	x := []float32{0.5, 0.5, 0.5, 0.5, 0.5}
+	s.Apply(x)
+	laid := slices.Clone(x)
+	s.Lift(x)
+	for i, v := range x {
+		want := float32(0.5)
+		if s.Scale[i] < 0.5 {
+			want = laid[i]
+		}
+		if math.Abs(float64(v-want)) > 1e-6 {
+			t.Errorf("value %d is %g, expected %g", i, v, want)
+		}
 	}
 }

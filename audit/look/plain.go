@@ -5,6 +5,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/train"
 )
@@ -17,6 +18,8 @@ const plainSteps = 1000
 type Plain struct {
 	Logits []float32 // [images, classes]
 	First  []int     // the class that it gives each image
+
+	ask func(ctx context.Context, images *dataset.Set, each func(i int, logits []float32)) error // of other images; none while it trains on
 }
 
 // Plain trains that network, once; nil if there is to be none. It is the run's own, so that a training which is stopped goes on.
@@ -32,7 +35,14 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 		return nil, err
 	}
 	classes := c.run.Network.Classes
-	p := &Plain{make([]float32, c.Data.Len()*classes), make([]int, c.Data.Len())}
+	p := &Plain{Logits: make([]float32, c.Data.Len()*classes), First: make([]int, c.Data.Len())}
+	p.ask = func(ctx context.Context, images *dataset.Set, each func(i int, logits []float32)) error {
+		e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
+		if err != nil {
+			return err
+		}
+		return e.Logits(ctx, images, each)
+	}
 	err := c.run.Pass(ctx, evaluate.Pass{Network: c.run.Network, State: c.run.State}, nil, func(i int, z []float32) {
 		copy(p.Logits[i*classes:], z)
 		p.First[i] = evaluate.TopClass(z)

@@ -83,11 +83,8 @@ func (c *Case) moved(ctx context.Context, plain *Plain, p *pattern) (*Moved, err
 	for _, i := range images {
 		before += stat.Bit(plain.First[i] == label)
 	}
-	e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.Logits(ctx, evaluate.Redrawn(c.Data.View(images), p.stamp.Apply), func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
+	laid := evaluate.Redrawn(c.Data.View(images), p.stamp.Apply)
+	if err := plain.ask(ctx, laid, func(_ int, z []float32) { after += stat.Bit(evaluate.TopClass(z) == label) }); err != nil {
 		return nil, err
 	}
 	n := float64(len(images))

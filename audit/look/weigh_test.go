@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/stat"
@@ -205,6 +206,12 @@ func TestSuspectsAreCleared(t *testing.T) {
 		for i := range labels {
 			c.plain.Logits[3*i+plain(i)] = 20
 		}
+		c.plain.ask = func(_ context.Context, images *dataset.Set, each func(int, []float32)) error {
+			for k := range images.Len() {
+				each(k, []float32{0, 0, 0})
+			}
+			return nil
+		}
 		if err := c.Add(context.Background(), Evidence{Look: "some", Says: Poisoned, Carriers: carriers}); err != nil {
 			t.Fatal(err)
 		}
@@ -218,5 +225,53 @@ func TestSuspectsAreCleared(t *testing.T) {
 		if found := len(Those(stat.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
 			t.Errorf("%s: %d suspects, %d cleared, expected %d", name, found, c.Cleared(), want)
 		}
+	}
+}
+
+// The plain network is asked of suspects with their pattern taken off: here one that makes all images brighter.
+func TestCorrectedWithoutThePattern(t *testing.T) {
+	const n, brighter = 40, 100
+	labels, shows, carriers := make([]int32, 2*n), make([]int, 2*n), make([]float32, 2*n)
+	for i := range labels {
+		if i < n {
+			shows[i], carriers[i] = 2, 1
+		}
+	}
+	c := seen(t, labels, shows, []string{"a", "b", "c"})
+	for i := range 2 * n {
+		v := uint8(40 + 2*(i%n))
+		if i < n {
+			v += brighter
+		}
+		copy(c.Data.Pixels[3*i:], []uint8{v, v, v})
+		c.content.P[i] = []float64{0.4, 0.3, 0.3} // it can't tell b from c
+	}
+	logits := make([]float32, 3*2*n)
+	asked := 0
+	c.plain = &Plain{Logits: logits, ask: func(_ context.Context, images *dataset.Set, each func(int, []float32)) error {
+		for k := range images.Len() {
+			if got, want := int(images.Image(k)[0]), 40+2*(k%n); got < want-1 || got > want+1 {
+				t.Errorf("image %d has a value of %d, expected %d without the pattern", k, got, want)
+			}
+			each(k, []float32{0, 9, 0})
+			asked++
+		}
+		return nil
+	}}
+	c.content.Own = slices.Repeat([]float64{0.01}, n)
+	c.content.Own = append(c.content.Own, slices.Repeat([]float64{0.9}, n)...)
+	if err := c.Add(context.Background(), Evidence{Look: "some", Says: Poisoned, Carriers: carriers}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Correct(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range c.Corrected() {
+		if want := int32(1); i < n && l != want || i >= n && l != -1 {
+			t.Errorf("image %d is put under %d", i, l)
+		}
+	}
+	if asked != n {
+		t.Errorf("asked of %d images, expected %d", asked, n)
 	}
 }

@@ -75,7 +75,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		}
 		before = cases
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
-		l.alike = alike(c, content, l)
+		l.alike = alike(content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
 		if a.told, err = tell(ctx, c, l, asked); err != nil {
 			return a, err
@@ -138,26 +138,6 @@ type lesson struct {
 	round      int
 	cases      []int
 	alike, own []int // controls: images that show what the cases show, as their labels say; and images of the labels that show them
-}
-
-// alike draws images that show what the cases show, as their labels say.
-func alike(c *look.Case, content *look.Content, l lesson) []int {
-	classes := len(c.Data.Classes)
-	count := make([]int, classes)
-	for _, i := range l.cases {
-		count[content.Shows(i, int(c.Data.Labels[i]))]++
-	}
-	of := make([][]int, classes)
-	for i, y := range c.Data.Labels {
-		if int(y) != l.except && content.Shows(i, l.except) == int(y) {
-			of[y] = append(of[y], i)
-		}
-	}
-	var out []int
-	for k, n := range count {
-		out = append(out, c.Draw("content controls", of[k], controls*n, l.key(l.round, k)...)...)
-	}
-	return out
 }
 
 // told is what networks make of the images that were taught to tell cases from controls.

@@ -1,0 +1,66 @@
+package content
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/look"
+)
+
+// alike returns controls of the cases: images that show the same as surely, as their labels say, the nearest for each case. An honest
+// image under a wrong or doubtful label is often hard to tell, and images that are hard to tell have that in common.
+func alike(content *look.Content, l lesson) []int {
+	pools := make([][]shown, len(content.P[0]))
+	for i, y := range content.Labels {
+		if int(y) != l.except && content.Shows(i, l.except) == int(y) {
+			pools[y] = append(pools[y], shown{i, surely(content.P[i], int(y), l.except)})
+		}
+	}
+	for _, pool := range pools {
+		slices.SortStableFunc(pool, func(a, b shown) int { return cmp.Compare(a.surely, b.surely) })
+	}
+	var out []int
+	taken := map[int]bool{}
+	for _, i := range l.cases {
+		own := int(content.Labels[i])
+		class := content.Shows(i, own)
+		out = append(out, nearest(pools[class], surely(content.P[i], class, own), controls, taken)...)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// shown is an image, and how surely it shows its class.
+type shown struct {
+	image  int
+	surely float64
+}
+
+// surely is the probability of a class if the image is not of another one; −1: it may be of any.
+func surely(p []float64, class, not int) float64 {
+	if not < 0 {
+		return p[class]
+	}
+	return p[class] / max(1-p[not], leastRatio)
+}
+
+// nearest takes n images of a pool that show their class as surely as is wanted, or nearly, and fewer where the pool has no more.
+func nearest(pool []shown, want float64, n int, taken map[int]bool) (images []int) {
+	above, _ := slices.BinarySearchFunc(pool, want, func(s shown, want float64) int { return cmp.Compare(s.surely, want) })
+	below := above - 1
+	for len(images) < n && (below >= 0 || above < len(pool)) {
+		var s shown
+		if above == len(pool) || below >= 0 && want-pool[below].surely < pool[above].surely-want {
+			s = pool[below]
+			below--
+		} else {
+			s = pool[above]
+			above++
+		}
+		if !taken[s.image] {
+			taken[s.image] = true
+			images = append(images, s.image)
+		}
+	}
+	return images
+}
