@@ -53,6 +53,7 @@ type Lessons struct {
 // Lessons returns what a training is shown. The verdict says how much of each there is.
 func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
 	l := Lessons{Kept: f.Kept}
+	f.Corrected, f.Returned, f.Stamped, f.Evened = 0, 0, 0, 0
 	back := make([]bool, set.Len())
 	if a.Correct {
 		for i, label := range f.Labels {
@@ -65,6 +66,9 @@ func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
 	}
 	if a.Stamp {
 		f.purify(set, &l, back, seed)
+		if f.Corrected > 0 {
+			f.even(set, &l, seed)
+		}
 	}
 	rest := look.Those(f.Removed, func(i int) bool { return !back[i] })
 	l.Unseen = rest

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -15,9 +16,9 @@ const mostStamped = 0.5
 // purify puts the images of shortcuts back, whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
 // label's own: what all labels carry alike says nothing. Images that came back are noted.
 func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
-	laid, done := make([]bool, set.Len()), make([]bool, len(set.Classes))
+	done := make([]bool, len(set.Classes))
 	for _, t := range f.Targets {
-		if t.Says == look.Poisoned { // first, in the order of targets: what was removed under the label must not come back
+		if t.Says == look.Poisoned && t.Label >= 0 { // first, in the order of targets: what was removed under the label must not come back
 			done[t.Label] = true
 		}
 		if t.Says != look.Shortcut || t.Moved == nil || done[t.Label] {
@@ -27,21 +28,75 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		under := func(i int) bool { return int(set.Labels[i]) == t.Label }
 		with := look.Those(f.Removed, under)
 		own := look.Those(f.Kept, under)
-		others := look.Those(f.Kept, func(i int) bool { return !under(i) && !laid[i] })
+		others := look.Those(l.Kept, func(i int) bool { return !under(i) })
 		n := int(min(mostStamped, float64(len(with))/float64(max(1, len(with)+len(own)))) * float64(len(others)))
 		if len(with) < stampFewest || n == 0 {
 			continue
 		}
-		s := look.StampOf(set, with, own, others)
-		for _, j := range rng.Shuffle(seed, "stamp", len(others), t.Label)[:n] {
-			laid[others[j]] = true
-			l.More = append(l.More, train.Example{Image: others[j], Stamp: s})
-		}
+		l.Kept = l.show(look.StampOf(set, with, own, others), others, n, seed, t.Label)
 		for _, i := range with {
 			back[i] = true
 			l.More = append(l.More, train.Example{Image: i})
 		}
 		f.Stamped, f.Returned = f.Stamped+n, f.Returned+len(with)
 	}
-	l.Kept = look.Those(l.Kept, func(i int) bool { return !laid[i] })
+}
+
+// targetShare is what share of the target's images shows the pattern, of the share of other labels' that does. On 10,000 images of
+// CIFAR-10 with a picture blended into 10 %, ASR and accuracy on the target's triggered images were 0.2 and 13.5 % with none, 4.1 and
+// 68.7 % with as many as elsewhere; a network that was trained before the attack has 0.7 and 19.9 %.
+const targetShare = 0.25
+
+// even also shows images of the labels that have a smaller share of corrected images with their pattern, under their own labels, so that
+// it speaks for no label; and some of the target's, which it would else speak against: that alone would never carry it.
+func (f *Found) even(set *dataset.Set, l *Lessons, seed uint64) {
+	done := make([]bool, len(set.Classes))
+	for _, t := range f.Targets {
+		if t.Says != look.Poisoned || t.Label < 0 || done[t.Label] {
+			continue
+		}
+		done[t.Label] = true
+		under := func(i int) bool { return int(set.Labels[i]) == t.Label }
+		with := look.Those(f.Removed, under)
+		if len(with) < stampFewest {
+			continue
+		}
+		carry, kept := make([]int, len(set.Classes)), make([][]int, len(set.Classes))
+		for _, i := range with {
+			if c := f.Labels[i]; c >= 0 {
+				carry[c]++
+			}
+		}
+		for _, i := range l.Kept {
+			kept[set.Labels[i]] = append(kept[set.Labels[i]], i)
+		}
+		corrected, all := 0, 0
+		for c, n := range carry {
+			if c != t.Label {
+				corrected, all = corrected+n, all+n+len(kept[c])
+			}
+		}
+		share := min(mostStamped, float64(corrected)/float64(max(1, all)))
+		s := look.StampOf(set, with, look.Those(f.Kept, under), look.Those(f.Kept, func(i int) bool { return !under(i) }))
+		for c, images := range kept {
+			want := share
+			if c == t.Label {
+				want *= targetShare
+			}
+			if n := min(int(want*float64(len(images)+carry[c]))-carry[c], len(images)); n > 0 {
+				l.show(s, images, n, seed, t.Label, c)
+				f.Evened += n
+			}
+		}
+	}
+}
+
+// show shows n of some kept images with a pattern on them too. It returns the other kept images. numbers name the random stream.
+func (l *Lessons) show(s *augment.Stamp, images []int, n int, seed uint64, numbers ...int) (rest []int) {
+	shown := map[int]bool{}
+	for _, j := range rng.Shuffle(seed, "stamp", len(images), numbers...)[:n] {
+		shown[images[j]] = true
+		l.More = append(l.More, train.Example{Image: images[j], Stamp: s})
+	}
+	return look.Those(l.Kept, func(i int) bool { return !shown[i] })
 }

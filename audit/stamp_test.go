@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -153,4 +154,74 @@ func TestLessonsCorrect(t *testing.T) {
 // target is evidence of a label.
 func target(label int, says look.Says, by look.Name) Target {
 	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by, Moved: &look.Moved{After: 1}}}
+}
+
+// The pattern of corrected images is laid on as large a share of the target's own images as carries it elsewhere, and on images of labels
+// that few were corrected to; where nothing was corrected, on none.
+func TestEven(t *testing.T) {
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = 4, 0.1
+	clean := signs.Render(1, 900, 10).Train
+	_, set, poisoned := planted.Poison(t, config, clean)
+	var removed, kept []int
+	f := &Found{Verdict: &Verdict{Targets: []Target{target(4, look.Poisoned, pixels.Name)}}, Labels: slices.Repeat([]int32{-1}, set.Len())}
+	for i, p := range poisoned {
+		if p {
+			removed = append(removed, i)
+		} else {
+			kept = append(kept, i)
+		}
+	}
+	f.Removed, f.Kept = removed, kept
+	if l := f.Lessons(set, Options{Correct: true, Stamp: true}, 1); f.Evened != 0 || len(l.More) != 0 {
+		t.Errorf("%d images have the pattern of images that were not corrected", f.Evened)
+	}
+	const poor = 1 // a label that nothing is corrected to
+	corrected, others := 0, 0
+	for _, i := range removed {
+		if c := clean.Labels[i]; c != poor {
+			f.Labels[i] = c
+			corrected++
+		}
+	}
+	count := make([]int, len(set.Classes))
+	for _, i := range kept {
+		count[set.Labels[i]]++
+		others += stat.Bit(set.Labels[i] != 4)
+	}
+	share := float64(corrected) / float64(corrected+others)
+	l := f.Lessons(set, Options{Correct: true, Stamp: true}, 1)
+	laid := make([]int, len(set.Classes))
+	seen := map[int]bool{}
+	for _, i := range l.Kept {
+		seen[i] = true
+	}
+	for _, e := range l.More {
+		if (e.Stamp != nil) != seen[e.Image] {
+			t.Errorf("image %d: %+v, and as it is: %v", e.Image, e, seen[e.Image])
+		}
+		if e.Stamp == nil {
+			seen[e.Image] = true
+		} else {
+			if e.Label != nil {
+				t.Errorf("image %d has the pattern under another label", e.Image)
+			}
+			laid[set.Labels[e.Image]]++
+		}
+	}
+	if len(seen) != len(kept)+corrected {
+		t.Errorf("%d images are shown, expected %d", len(seen), len(kept)+corrected)
+	}
+	for _, c := range []int{4, poor} {
+		want := int(share * float64(count[c]))
+		if c == 4 {
+			want = int(share * targetShare * float64(count[c]))
+		}
+		if laid[c] != want || want == 0 {
+			t.Errorf("label %d: %d of %d images have the pattern, expected %d", c, laid[c], count[c], want)
+		}
+	}
+	if without := f.Lessons(set, Options{Correct: true}, 1); len(without.More) != corrected {
+		t.Errorf("%d more images without stamps, expected %d", len(without.More), corrected)
+	}
 }

@@ -42,6 +42,8 @@ type Cleaned struct {
 	// with the pattern on them, so that it means no label.
 	Returned int `json:"returned,omitempty"`
 	Stamped  int `json:"stamped,omitempty"`
+	// Evened counts the images that it was shown under their own labels with the pattern of corrected images on them.
+	Evened int `json:"evened,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, and needs no trigger for it; for those that really are of their class it is accuracy. Nil without a model.

@@ -11,7 +11,7 @@ import (
 
 // AutoNames lists the experiments with --defense auto.
 func AutoNames() []string {
-	return []string{"cifar10", "gap", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
+	return []string{"cifar10", "rates", "gtsrb", "photos", "adaptive", "small-class", "ablation"}
 }
 
 // Auto returns one of the experiments with --defense auto, trained to the end. quick cuts it down to what shows that
@@ -24,9 +24,9 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	switch name {
 	case "cifar10":
 		g.Title = "Auto under ten attacks on CIFAR-10"
-		g.Attacks = append([]string{"none"}, tenAttacks()...)
+		g.Attacks, g.Defenses = append([]string{"none"}, tenAttacks()...), besideBefore()
 		if len(seeds) == 1 && !quick {
-			g.SeedsFor = map[string][]uint64{"auto": {seeds[0] + 1}}
+			g.SeedsFor = map[string][]uint64{string(runs.Auto): {seeds[0] + 1}, string(runs.Before): {seeds[0] + 1, seeds[0] + 2}}
 		}
 	case "rates":
 		g.Title = "Auto by poisoning rate"
@@ -35,25 +35,19 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 				g.Attacks = append(g.Attacks, a+":rate="+rate)
 			}
 		}
-	case "gap":
-		g.Title = "Auto beside networks that were trained on the same images before the attack"
-		g.Attacks, g.Defenses = tenAttacks(), []string{string(runs.Before), string(runs.Auto)}
-		if len(seeds) == 1 && !quick {
-			g.SeedsFor = map[string][]uint64{string(runs.Auto): {seeds[0] + 1}, string(runs.Before): {seeds[0] + 1, seeds[0] + 2}}
-		}
 	case "gtsrb":
 		p, err := Paper(name, data, false, seeds)
 		if err != nil {
 			return nil, err
 		}
-		g.Title, g.Data, g.Attacks = "Auto under five attacks on GTSRB", p.Data, p.Attacks
+		g.Title, g.Data, g.Attacks, g.Defenses = "Auto under five attacks on GTSRB", p.Data, p.Attacks, besideBefore()
 	case "photos":
 		p, err := Paper(name, data, false, seeds)
 		if err != nil {
 			return nil, err
 		}
 		g.Title, g.Data, g.Size, g.Settings = "Auto under two attacks on photographs at 64 px", p.Data, p.Size, p.Settings
-		g.Attacks = []string{"none", "badnets", "blend"}
+		g.Attacks, g.Defenses = []string{"none", "badnets", "blend"}, besideBefore()
 	case "adaptive":
 		g.Title = "Auto against attackers who know of it: triggered images with their own labels, two triggers with two targets"
 		for _, a := range []string{"badnets", "blend"} {
@@ -83,6 +77,9 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	g.Data = cmp.Or(g.Data, "signs")
 	return g, g.Check()
 }
+
+// besideBefore are auto and what it is compared with: networks that were trained on the same images before the attack.
+func besideBefore() []string { return []string{string(runs.Before), string(runs.Auto)} }
 
 // AutoCommand returns the command line that repeats one of the experiments with --defense auto.
 func (g *Grid) AutoCommand() string { return g.namedCommand("auto") }

@@ -25,7 +25,7 @@ import (
 //
 // NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "rates SET…"
 // for how often the verdicts in some folders are right, by experiment; or "summary DATA: ATTACK…; DATA: ATTACK…" for
-// what no defence, ABL and auto leave, from the folders paper and auto.
+// what no defence, ABL and auto leave, and a network that was trained before the attack, from the folders paper and auto.
 const (
 	blockStart = "<!-- generated: "
 	blockEnd   = "<!-- end -->"
@@ -254,7 +254,7 @@ func rates(results string, sets []string) (string, error) {
 
 // summary has a line for each attack: what no defence, ABL and auto leave, and the paper's ABL.
 func summary(results, spec string) (string, error) {
-	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "auto", "the paper's ABL"}}
+	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "auto", "trained before the attack", "the paper's ABL"}}
 	for _, part := range strings.Split(spec, ";") {
 		data, attacks, ok := strings.Cut(part, ":")
 		if !ok {
@@ -275,9 +275,12 @@ func summary(results, spec string) (string, error) {
 				return "", errors.New("summary: no attack " + name + " on " + data)
 			}
 			a := auto.Grid.Attacks[i]
-			none, abl, found := paper.row("", a, "none"), paper.row("", a, "abl"), auto.row("", a, "auto")
+			none, abl, found, before := paper.row("", a, "none"), paper.row("", a, "abl"), auto.row("", a, "auto"), auto.row("", a, string(runs.Before))
+			if a == "none" {
+				before = auto.row("", a, "none")
+			}
 			line := []string{data, a}
-			for _, row := range []Row{none, abl, found, {Seeds: 1, ASR: abl.PaperASR, CA: abl.PaperCA}} {
+			for _, row := range []Row{none, abl, found, before, {Seeds: 1, ASR: abl.PaperASR, CA: abl.PaperCA}} {
 				row.ASRDev, row.CADev, row.PaperCA = nil, nil, nil
 				line = append(line, row.pair())
 			}

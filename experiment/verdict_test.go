@@ -160,7 +160,7 @@ func TestVerdictsByAnotherNetwork(t *testing.T) {
 
 // The gap compares a defended network with one that was trained on the images before the attack, which attacks of a seed share.
 func TestGap(t *testing.T) {
-	g, err := Auto("gap", Data{}, true, []uint64{0})
+	g, err := Auto("cifar10", Data{}, true, []uint64{0})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func again(ctx context.Context, c *look.Case, q question, a answer) (answer, err
 	if err != nil || next.ratio == nil { // what was found is all
 		return a, err
 	}
-	next.first, next.cases = a.first, a.cases
+	next.common, next.cases = a.common, a.cases
 	c.Note("%s: by networks that learnt none of %.0f images, %.2f %% of all was given this label: %.1f nats", c.Data.Classes[label], n, 100*f.Rate, f.Evidence)
 	return next, nil
 }

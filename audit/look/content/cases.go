@@ -41,7 +41,7 @@ type answer struct {
 	ratio  func(i int) float64 // of an image, the logarithm of the likelihoods' ratio by the networks; nil if there were none
 	cases  []int               // of the first round
 	told
-	first told // of the first round
+	common // of the first round's cases
 }
 
 // ask tells what the images of labels that show something else have in common, and which other images have it too.
@@ -77,14 +77,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
 		l.alike = alike(content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
+		if round == 0 {
+			a.cases = cases
+			if a.common, err = inCommon(ctx, c, l); err != nil || !a.hints() {
+				return a, err // there is nothing to learn
+			}
+		}
 		if a.told, err = tell(ctx, c, l, asked); err != nil {
 			return a, err
-		}
-		if round == 0 {
-			a.first, a.cases = a.told, cases
-			if a.inCommon < hinted {
-				break // they have nothing in common: there is nothing to learn
-			}
 		}
 		a.ratio = a.join(images, l, prior, a.p)
 		last, history = l, append(history, a.told)
@@ -103,7 +103,8 @@ func (q question) key(numbers ...int) []int { return append(slices.Clone(q.label
 func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
 	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
-	f.Images, f.Others, f.Shared, f.InCommon = len(images), len(a.others), a.first.shared, a.first.inCommon
+	f.Images, f.Others, f.Shared, f.InCommon = len(images), len(a.others), a.shared, a.inCommon
+	f.Own = a.own
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
@@ -127,8 +128,8 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	if f.From != nil {
 		whence = "what shows " + c.Data.Classes[*f.From]
 	}
-	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
-		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
+	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance, beside the label's own by %.3f; %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Own, f.Flagged, f.Leak, f.Others)
 	return e, nil
 }
 
@@ -142,11 +143,9 @@ type lesson struct {
 
 // told is what networks make of the images that were taught to tell cases from controls.
 type told struct {
-	shared   float64   // probability that a case is told from a control of another label, both unseen
-	inCommon float64   // the same in deviations from chance
-	z        []float64 // what they say of each image: the logarithm of the odds that it is a case
-	asked    []bool    // the images that they were asked of
-	taught   int       // images that they learnt from
+	z      []float64 // what they say of each image: the logarithm of the odds that it is a case
+	asked  []bool    // the images that they were asked of
+	taught int       // images that they learnt from
 }
 
 // mean is what the networks of several rounds say together, and of the last round otherwise.
@@ -232,14 +231,6 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int) (t told, err
 			}
 		}
 	}
-	var ranks []stat.Ranked
-	for _, i := range l.cases {
-		ranks = append(ranks, stat.Ranked{At: z[i], Marked: true})
-	}
-	for _, i := range l.alike {
-		ranks = append(ranks, stat.Ranked{At: z[i]})
-	}
-	t.shared, t.inCommon = stat.Above(ranks)
 	t.z, t.asked, t.taught = z, make([]bool, len(z)), len(l.cases)+len(controls)
 	for _, i := range asked {
 		t.asked[i] = true

@@ -164,7 +164,6 @@ func (a *app) experimentAuto() *cobra.Command {
 		Long: `The experiments:
 
   cifar10      clean data and ten attacks, two seeds
-  gap          ten attacks, beside networks trained before the attack
   rates        six poisoning rates under four attacks
   gtsrb        road signs under five attacks
   photos       photographs under two attacks
@@ -174,7 +173,9 @@ func (a *app) experimentAuto() *cobra.Command {
   all
 
 Networks are trained on what is kept; the tables say what was found, what was
-removed, and how the model does. How often verdicts alone are right is what
+removed, and how the model does; of the first, of road signs and of photographs
+also beside networks that were trained on the same images before the attack
+(defence before). How often verdicts alone are right is what
 experiment verdict measures. --limit N takes only N of the training images.`,
 		Example: `  unpoison experiment auto rates --scale quick --out try
   unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,

@@ -39,6 +39,9 @@ func cleanedSentences(v *audit.Cleaned) []string {
 	if v.Returned > 0 {
 		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut as they came, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
 	}
+	if v.Evened > 0 {
+		s = append(s, fmt.Sprintf("What these images share was laid on %d others under their own labels, so that it speaks neither for nor against a label.", v.Evened))
+	}
 	if v.Remaining == nil {
 		return s
 	}
