@@ -19,6 +19,12 @@ import (
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
+// What a poisoned copy of data holds beside its images.
+const (
+	poisonFile      = "poison.csv"
+	triggeredFolder = "triggered"
+)
+
 func (a *app) attack() *cobra.Command {
 	var data dataFlags
 	var att attackFlags
@@ -102,11 +108,11 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	var visible attack.Visibility
 	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
-			if err := writeImages(c, at.Triggered, d, filepath.Join(dir, "triggered")); err != nil {
+			if err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
 				return err
 			}
 		}
-		if err := writePoison(filepath.Join(dir, "poison.csv"), d.Train, poisoned, truth); err != nil {
+		if err := writePoison(filepath.Join(dir, poisonFile), d.Train, poisoned, truth); err != nil {
 			return err
 		}
 		if err := at.Save(dir, d.Train.Classes); err != nil {

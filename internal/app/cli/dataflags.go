@@ -78,6 +78,15 @@ func (f *dataFlags) noOut(what string) error {
 	return usagef("--out is required: %s", what)
 }
 
+// sizedFor has the data read at the size of a model's images.
+func (f *dataFlags) sizedFor(info *checkpoint.Info) error {
+	if n := f.opts.Size; n != 0 && (n != info.Height || n != info.Width) {
+		return usagef("--size %d: the model takes images of %d×%d pixels, and the data are read at that size; leave out --size", n, info.Width, info.Height)
+	}
+	f.opts.Size, f.opts.Width = info.Height, info.Width
+	return nil
+}
+
 func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
 	if f.spec == "" {
 		return nil, usagef("--%s is required: a folder with images", f.flag)

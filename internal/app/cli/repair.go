@@ -90,7 +90,9 @@ func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
 	if err != nil {
 		return err
 	}
-	f.data.opts.Size, f.data.opts.Width = info.Height, info.Width
+	if err := f.data.sizedFor(info); err != nil {
+		return err
+	}
 	d, err := f.data.load(c.Context(), a, f.o.Seed)
 	if err != nil {
 		return err

@@ -121,7 +121,9 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
 		return err
 	}
-	f.data.opts.Size, f.data.opts.Width = u.info.Height, u.info.Width
+	if err := f.data.sizedFor(u.info); err != nil {
+		return err
+	}
 	if u.data, err = f.data.load(ctx, a, f.seed); err != nil {
 		return err
 	}
