@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -141,16 +140,6 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
 	b, err := a.backend()
 	return attack.Env{Backend: b, Cache: f.cacheDir(), Watch: runs.Watcher(a.watcher())}, err
-}
-
-func emptyFolder(out string) error {
-	if out == "" {
-		return usagef("--out is required: a folder for the poisoned data")
-	}
-	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty; choose another --out", out)
-	}
-	return nil
 }
 
 func (a *app) attackList() *cobra.Command {

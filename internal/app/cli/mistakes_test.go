@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,5 +53,88 @@ func TestAnotherSizeThanTheModelsIsRefused(t *testing.T) {
 	}
 	if code, _, errs := call("eval", "--model", model, "--data", data, "--size", "32"); code != exitDone {
 		t.Errorf("--size 32: %d, %s", code, errs)
+	}
+}
+
+// Where nothing can be written a command says so before it reads or learns anything.
+func TestOutputsOfTheWrongKindAreRefusedFirst(t *testing.T) {
+	dir := t.TempDir()
+	data, file, folder := filepath.Join(dir, "no-such-data"), filepath.Join(dir, "file"), filepath.Join(dir, "folder.npy")
+	onnx := filepath.Join(dir, "folder.onnx")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, onnx} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, out := range []string{file, filepath.Join(file, "in", "it")} {
+		for _, args := range [][]string{
+			{"train", "--data", data},
+			{"audit", "--data", data},
+			{"attack", "dynamic", "--data", data},
+			{"attack", "apply", "--from", "x", "--data", data},
+			{"data", "filter", "--data", data, "--suspects", "x"},
+			{"unlearn", "--data", data, "--model", "x", "--suspects", "x"},
+			{"repair", "--clean", data, "--model", "x", "--method", "fp"},
+			{"experiment", "paper", "gtsrb", "--gtsrb", data},
+			{"demo"},
+		} {
+			if code, _, errs := call(append(args, "--out", out)...); code != exitFailed || !strings.Contains(errs, file) || !strings.Contains(errs, "choose another --out") {
+				t.Errorf("%v --out %s: %d, %s", args, out, code, errs)
+			}
+		}
+	}
+	for _, args := range [][]string{
+		{"features", "--data", data, "--backbone", "x.onnx", "--out", folder},
+		{"export", "--model", "x", "--out", onnx},
+		{"data", "filter", "--data", data, "--suspects", "x", "--list", folder},
+	} {
+		if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, "expected a file, found a folder; choose another --") {
+			t.Errorf("%v: %d, %s", args, code, errs)
+		}
+	}
+	if code, _, errs := call("attack", "dynamic", "--data", dir, "--out", t.TempDir(), "--cache", filepath.Join(dir, "cache")); code != exitFailed || !strings.Contains(errs, "lies in the data") {
+		t.Errorf("a cache in the data: %d, %s", code, errs)
+	}
+}
+
+// A list that is read is not written over, and none is written into the data.
+func TestFilterKeepsTheListsThatItReads(t *testing.T) {
+	data, dir := signFolder(t, 20, 10), t.TempDir()
+	suspects, decisions, out := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "decisions.csv"), filepath.Join(dir, "out")
+	first := "train/" + firstClass(t, data) + "/000000.png"
+	mine := "source,isolated,decision\n" + first + ",true,drop\n"
+	link := filepath.Join(dir, "link.csv")
+	for _, path := range []string{suspects, decisions, out + ".corrected.csv"} {
+		if err := os.WriteFile(path, []byte(mine), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(suspects, link); err != nil {
+		t.Skip(err)
+	}
+	args := []string{"data", "filter", "--data", data, "--decisions", decisions}
+	for _, more := range [][]string{
+		{"--suspects", suspects, "--list", suspects},
+		{"--suspects", suspects, "--list", decisions},
+		{"--suspects", link, "--list", suspects},
+		{"--suspects", out + ".corrected.csv", "--out", out, "--correct"},
+	} {
+		if code, _, errs := call(append(args, more...)...); code != exitFailed || !strings.Contains(errs, "would be written over: it is read too") {
+			t.Errorf("%v: %d, %s", more, code, errs)
+		}
+	}
+	for _, path := range []string{suspects, decisions, out + ".corrected.csv"} {
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != mine {
+			t.Errorf("%s was changed: %q, %v", path, raw, err)
+		}
+	}
+	if code, _, errs := call(append(args, "--suspects", suspects, "--out", out, "--list", filepath.Join(out, "kept.csv"))...); code != exitFailed || !strings.Contains(errs, "which holds data; choose another --list") {
+		t.Errorf("a list in the data: %d, %s", code, errs)
+	}
+	if code, _, errs := call(append(args, "--suspects", suspects, "--out", out, "--list", filepath.Join(dir, "kept.csv"))...); code != exitDone {
+		t.Errorf("%d, %s", code, errs)
 	}
 }

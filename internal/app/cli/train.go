@@ -190,10 +190,13 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 	return all, nil
 }
 
+// noCache is the --cache by which nothing is kept.
+const noCache = "none"
+
 // cacheDir returns the folder for what attacks learn; empty for none.
 func (f *attackFlags) cacheDir() string {
 	switch f.cache {
-	case "none":
+	case noCache:
 		return ""
 	case "":
 		dir, err := os.UserCacheDir()

@@ -121,4 +121,18 @@ func TestDemoRemovesOnlyDemos(t *testing.T) {
 	if err := clearDemo(filepath.Join(out, "missing")); err != nil {
 		t.Error(err)
 	}
+	for command, gone := range map[string]bool{
+		"unpoison --threads 2 demo --out x": true, "unpoison train --recipe demo --out x/auto": false, "": false,
+	} {
+		out = t.TempDir()
+		put("auto/" + runs.LogFile)
+		if command != "" {
+			if err := os.WriteFile(filepath.Join(out, "auto", runs.ResultFile), []byte(`{"command": "`+command+`"}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := clearDemo(out); (err == nil) != gone || (left() == 0) != gone {
+			t.Errorf("a run of %q: %v, %d left", command, err, left())
+		}
+	}
 }
