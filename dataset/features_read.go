@@ -30,7 +30,9 @@ func npyFeatures(file string, set *Set) (*Features, error) {
 	case product(a.dims)*int64(a.width) != size-a.size:
 		err = fmt.Errorf("expected %d bytes for the shape %v, found %d", product(a.dims)*int64(a.width), a.dims, size-a.size)
 	default:
-		err = inOrder(a.dims[0], set)
+		if err = inOrder(a.dims[0], set); err == nil {
+			err = checkNote(file, set)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

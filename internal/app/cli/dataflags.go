@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
@@ -76,6 +78,23 @@ func (f *dataFlags) noOut(what string) error {
 		return usagef("--%s and --out are required: a folder with images, and %s", f.flag, what)
 	}
 	return usagef("--out is required: %s", what)
+}
+
+// given returns the flags that say which images are read and how, and more of them, as they were given: for a command that is to read
+// the same.
+func (f *dataFlags) given(c *cobra.Command, more ...string) string {
+	var b strings.Builder
+	for _, name := range append([]string{"limit", "skip-bad", "label", "image", "root", "no-follow", "depth"}, more...) {
+		fl := c.Flags().Lookup(name)
+		switch {
+		case fl == nil || !fl.Changed:
+		case fl.Value.Type() == "bool":
+			b.WriteString(" --" + name + "=" + fl.Value.String())
+		default:
+			b.WriteString(" --" + name + " " + words.Quote(fl.Value.String()))
+		}
+	}
+	return b.String()
 }
 
 // sizedFor has the data read at the size of a model's images.
