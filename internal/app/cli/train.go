@@ -17,6 +17,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -300,7 +301,7 @@ func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 	}
 	a.say("features: %d numbers an image, from %s\n", features.Width, f.features)
 	if features.Note != "" {
-		a.say("%s\n", features.Note)
+		fmt.Fprintln(a.err, printable.Text("note: "+features.Note))
 	}
 	return features, nil
 }
