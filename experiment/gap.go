@@ -55,7 +55,7 @@ func (r *Runner) gapTable() *report.Table {
 		return nil
 	}
 	rightly := func(res *runs.Result) *float64 {
-		if c := res.Correction; c != nil {
+		if c := res.Correction; c != nil && c.Corrected > 0 {
 			return share(c.Right, c.Corrected)
 		}
 		return nil

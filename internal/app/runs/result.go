@@ -43,7 +43,7 @@ type Result struct {
 	CA        *float64   `json:"ca"`
 	ASR       *float64   `json:"asr"` // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
-	// Correction is null where nothing was corrected or the truth is unknown.
+	// Correction is null without a search, without --correct, where nothing was to be corrected and where the truth is unknown.
 	Correction *Correction `json:"correction,omitempty"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
