@@ -138,3 +138,20 @@ func TestFilterKeepsTheListsThatItReads(t *testing.T) {
 		t.Errorf("%d, %s", code, errs)
 	}
 }
+
+// A network for other classes is refused by its file's name, before anything is made.
+func TestInitOfOtherClassesIsRefused(t *testing.T) {
+	data, out := signFolder(t, 80, 20), filepath.Join(t.TempDir(), "run")
+	model := newModel(t, 32, "a", "b")
+	args := []string{"train", "--data", data, "--init", model, "--model", "small-cnn", "--defense", "none", "--epochs-tune", "1", "--out", out}
+	code, _, errs := call(args...)
+	if _, err := os.Stat(out); code != exitFailed || !strings.Contains(errs, model+" holds a network for 2 classes, and "+data+" has 10") || err == nil {
+		t.Errorf("%d, %s; %v", code, errs, err)
+	}
+	if code, _, errs := call(append(args, "--weights", "ema")...); code != exitFailed || !strings.Contains(errs, `only PyTorch checkpoints have several sets of weights, there is no "ema"`) {
+		t.Errorf("weights of a safetensors file: %d, %s", code, errs)
+	}
+	if code, _, errs := call("train", "--data", data, "--out", out, "--weights", "ema"); code != exitUsage {
+		t.Errorf("weights of no file: %d, %s", code, errs)
+	}
+}

@@ -152,7 +152,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 	}
 	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), dataset.Flips(u.data.Layout))
 	if f.pretrained != "" {
-		if _, f.tune.Pretrained, _, err = checkpoint.Load(f.pretrained); err != nil {
+		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {
 			return err
 		}
 	}
