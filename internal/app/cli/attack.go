@@ -107,7 +107,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	var visible attack.Visibility
 	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
-			if err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
+			if _, err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
 				return err
 			}
 		}
@@ -155,6 +155,12 @@ NAME:key=value,… changes.`,
 				kind := "changes labels"
 				if m.CleanLabel {
 					kind = "keeps labels"
+				}
+				if a.json {
+					if err := a.printJSON(map[string]any{"name": m.Name, "about": m.About, "paper": m.Paper, "keeps_labels": m.CleanLabel, "settings": m.Defaults().Settings()}); err != nil {
+						return err
+					}
+					continue
 				}
 				fmt.Fprintf(a.out, "%-16s%s\n                %s; %s.\n                %s\n", m.Name, m.About, m.Paper, kind, m.Defaults().Settings())
 			}
@@ -209,13 +215,17 @@ accuracy, class by class.`,
 			if own {
 				images, labelled = at.Marked, "as they were"
 			}
-			if err := writeImages(c, images, d, out); err != nil {
+			written, err := writeImages(c, images, d, out)
+			if err != nil {
 				return err
 			}
 			if at.Config.RandomLabels && !own { // unpoison eval has to know what success is
 				if err := at.Save(out, d.Test.Classes); err != nil {
 					return err
 				}
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"attack": at.Config, "images": written, "own_labels": own || at.Config.RandomLabels, "out": out})
 			}
 			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Method.Name, labelled)
 			return nil
@@ -228,13 +238,13 @@ accuracy, class by class.`,
 	return c
 }
 
-// writeImages writes what is made of the test images, as training images too: most layouts must have some.
-func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) error {
+// writeImages writes what is made of the test images, as training images too: most layouts must have some. It returns how many there are.
+func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) (images int, err error) {
 	triggered, err := of(c.Context(), d.Test)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
+	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {

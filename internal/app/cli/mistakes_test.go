@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/unpoison/unpoison/dataset/signs"
 )
@@ -153,5 +157,41 @@ func TestInitOfOtherClassesIsRefused(t *testing.T) {
 	}
 	if code, _, errs := call("train", "--data", data, "--out", out, "--weights", "ema"); code != exitUsage {
 		t.Errorf("weights of no file: %d, %s", code, errs)
+	}
+}
+
+// With --json standard output holds lines of JSON and nothing else, and files that are asked for are written all the same.
+func TestJSONIsAllThatIsPrinted(t *testing.T) {
+	dir := t.TempDir()
+	data, poisoned, audit := signFolder(t, 80, 20), filepath.Join(dir, "poisoned"), filepath.Join(dir, "audit")
+	for _, args := range [][]string{
+		{"attack", "badnets", "--data", data, "--out", poisoned},
+		{"audit", "--data", data, "--out", audit, "--epochs-inspect", "0", "--content=false"},
+		{"attack", "list"},
+		{"attack", "apply", "--from", poisoned, "--data", data, "--out", filepath.Join(dir, "more")},
+		{"data", "info", data},
+		{"version"},
+		{"review", audit},
+	} {
+		var out, errs bytes.Buffer
+		ctx, stop := context.WithCancel(t.Context())
+		if args[0] == "review" { // it serves until it is told to stop
+			time.AfterFunc(time.Second, stop)
+		}
+		code := (&app{out: &out, err: &errs, args: append(args, "--json")}).run(ctx)
+		stop()
+		if code != exitDone || out.Len() == 0 {
+			t.Errorf("%v: %d, %s%s", args, code, &out, &errs)
+		}
+		for line := range bytes.Lines(out.Bytes()) {
+			if !json.Valid(line) {
+				t.Errorf("%v prints %s", args, line)
+			}
+		}
+	}
+	results, tables := filepath.Join("..", "..", "..", "results", "detect"), filepath.Join(dir, "detect.md")
+	code, _, errs := call("experiment", "detect", "table", "--out", results, "--markdown", tables, "--json")
+	if text, err := os.ReadFile(tables); code != exitDone || err != nil || !strings.Contains(string(text), "# Detectors, measured") {
+		t.Errorf("experiment detect table: %d, %s%v", code, errs, err)
 	}
 }

@@ -52,13 +52,23 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "open %s\nCtrl-C ends; every decision is stored when it is made\n", s.URL())
+			if a.json {
+				err = a.printJSON(map[string]string{"url": s.URL()})
+			} else {
+				_, err = fmt.Fprintf(a.out, "open %s\nCtrl-C ends; every decision is stored when it is made\n", s.URL())
+			}
+			if err != nil {
+				return err
+			}
 			if err := s.Serve(c.Context()); err != nil {
 				return err
 			}
 			decided, disagreed, err := r.Write()
 			if err != nil {
 				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"decisions": decided, "disagreed": disagreed, "command": r.Command()})
 			}
 			if disagreed > 0 {
 				fmt.Fprintf(a.out, "images that reviewers disagree on: %d\n", disagreed)
