@@ -218,6 +218,9 @@ func (f *trainFlags) check(c *cobra.Command) error {
 	if f.init.weights != "" && f.init.file == "" {
 		return usagef("--weights is of the file that --init names, and there is none")
 	}
+	if err := f.att.unusedWithoutAttack(c); err != nil {
+		return err
+	}
 	if _, err := f.att.configure(c, f.rec.o.Seed, false); err != nil {
 		return err
 	}

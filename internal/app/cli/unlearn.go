@@ -41,7 +41,7 @@ with; they watch nothing:
       --data DIR --out clean
   unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := cmp.Or(f.check(), f.unusedByMethod(c)); err != nil {
 				return err
 			}
 			unlock, err := modelFolder(f.out)

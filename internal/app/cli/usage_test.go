@@ -21,7 +21,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
 		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
 		{"train", "--data", "x", "--out", "y", "--unlearn-steps", "5"},
-		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--against", "0"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--epochs-content", "1"},
 		{"train", "--data", "x", "--out", "y", "--model", "nope"},
 		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
 		{"attack"},
@@ -55,6 +55,16 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"experiment", "join", "x"},
 		{"predict", "--model", "m", "--top", "0", "x.png"},
 		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--tolerance", "2"},
+		// What would be passed over:
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--beta", "2"},
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "nad", "--tolerance", "0.1"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--tune-epochs", "2"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--steps", "2"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--pretrained", "p"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "retrain", "--tune-rate", "1"},
+		{"train", "--data", "x", "--out", "y", "--rate", "0.2"},
+		{"train", "--data", "x", "--out", "y", "--target", "1"},
+		{"train", "--data", "x", "--out", "y", "--cache", "z"},
 	} {
 		code, _, errs := call(args...)
 		if code != exitUsage {
