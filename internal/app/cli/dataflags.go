@@ -22,9 +22,19 @@ import (
 
 // dataFlags are the flags of commands that read data.
 type dataFlags struct {
-	flag string // what the data is called; "data" if empty
-	spec string
-	opts dataset.Options
+	flag   string // what the data is called; "data" if empty
+	spec   string
+	opts   dataset.Options
+	learnt int // the depth of a model's images, if that is why there is one
+}
+
+// deeper says where the depth of images comes from that are read as a model's were, where they don't have it.
+func deeper(err error, learnt int) error {
+	var bad *dataset.RecordError
+	if learnt == 0 || !errors.As(err, &bad) || !strings.HasPrefix(bad.Want, "samples of ") {
+		return err
+	}
+	return fmt.Errorf("%w; the model learnt from images of %d bits, and --depth N reads these as of others", err, learnt)
 }
 
 func (f *dataFlags) add(c *cobra.Command) {
@@ -97,12 +107,16 @@ func (f *dataFlags) given(c *cobra.Command, more ...string) string {
 	return b.String()
 }
 
-// sizedFor has the data read at the size of a model's images.
+// sizedFor has the data read at the size of a model's images, and samples of 16 bits as those that it learnt from: what is judged by the
+// brightest of fewer images may be another depth, at which all are brighter or darker.
 func (f *dataFlags) sizedFor(info *checkpoint.Info) error {
 	if n := f.opts.Size; n != 0 && (n != info.Height || n != info.Width) {
 		return usagef("--size %d: the model takes images of %d×%d pixels, and the data are read at that size; leave out --size", n, info.Width, info.Height)
 	}
 	f.opts.Size, f.opts.Width = info.Height, info.Width
+	if f.opts.Depth == 0 {
+		f.opts.Depth, f.learnt = info.Depth, info.Depth
+	}
 	return nil
 }
 
@@ -135,6 +149,7 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	}
 	d, err := dataset.Load(ctx, f.spec, f.opts)
 	a.done()
+	err = deeper(err, f.learnt)
 	if err != nil && ctx.Err() == nil {
 		return nil, explain(f.spec, err)
 	}

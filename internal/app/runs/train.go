@@ -359,7 +359,7 @@ func (s *Spec) store(out *Outcome, res *Result) error {
 	t := out.Trained
 	if !s.Audit {
 		info := checkpoint.Info{
-			Arch: t.Network.Arch, Classes: out.Train.Classes, Height: out.Train.Height, Width: out.Train.Width, Version: version.Number,
+			Arch: t.Network.Arch, Classes: out.Train.Classes, Height: out.Train.Height, Width: out.Train.Width, Depth: s.Data.Depth, Version: version.Number,
 		}
 		if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), t.Model, info); err != nil {
 			return err
