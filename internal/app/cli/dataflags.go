@@ -14,7 +14,6 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
-	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
@@ -51,6 +50,9 @@ func (f *dataFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
 	fl.IntVar(&f.opts.Depth, "depth", 0, depthHelp)
 }
+
+// readWith are the flags that say which images are read and how, at whatever size.
+var readWith = []string{"limit", "skip-bad", "label", "image", "root", "no-follow", "depth"}
 
 // sizeFlag is a number of pixels, or auto, which is 0.
 type sizeFlag int
@@ -90,21 +92,28 @@ func (f *dataFlags) noOut(what string) error {
 	return usagef("--out is required: %s", what)
 }
 
-// given returns the flags that say which images are read and how, and more of them, as they were given: for a command that is to read
-// the same.
-func (f *dataFlags) given(c *cobra.Command, more ...string) string {
-	var b strings.Builder
-	for _, name := range append([]string{"limit", "skip-bad", "label", "image", "root", "no-follow", "depth"}, more...) {
-		fl := c.Flags().Lookup(name)
-		switch {
-		case fl == nil || !fl.Changed:
-		case fl.Value.Type() == "bool":
-			b.WriteString(" --" + name + "=" + fl.Value.String())
-		default:
-			b.WriteString(" --" + name + " " + words.Quote(fl.Value.String()))
+// given returns the flags that say which images are read and how, and more of them, as they were given, --name=value each: for a command
+// that is to read the same.
+func (f *dataFlags) given(c *cobra.Command, more ...string) (all []string) {
+	for _, name := range append(slices.Clone(readWith), more...) {
+		if fl := c.Flags().Lookup(name); fl != nil && fl.Changed {
+			all = append(all, "--"+name+"="+fl.Value.String())
 		}
 	}
-	return b.String()
+	return all
+}
+
+// like sets the flags of given that were not given now.
+func (f *dataFlags) like(c *cobra.Command, given []string) error {
+	for _, text := range given {
+		name, value, _ := strings.Cut(strings.TrimPrefix(text, "--"), "=")
+		if fl := c.Flags().Lookup(name); slices.Contains(readWith, name) && fl != nil && !fl.Changed {
+			if err := c.Flags().Set(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // sizedFor has the data read at the size of a model's images, and samples of 16 bits as those that it learnt from: what is judged by the

@@ -123,7 +123,7 @@ func (a *app) writeFeatures(c *cobra.Command, f *featuresFlags, n *features.Netw
 	if done.Kept != "" {
 		of += ", " + done.Kept
 	}
-	fmt.Fprintf(a.out, "%s: %d numbers for each of %d images (%s), computed by %s\nnext: %s audit --data %s%s --features %s --out audit\n", printable.Text(f.out), done.Width, d.Train.Len(),
-		printable.Text(of), done.Engine, calledAs(), words.Quote(f.data.spec), f.data.given(c, "seed"), words.Quote(f.out))
+	fmt.Fprintf(a.out, "%s: %d numbers for each of %d images (%s), computed by %s\nnext: %s audit --data %s --features %s --out audit\n", printable.Text(f.out), done.Width, d.Train.Len(),
+		printable.Text(of), done.Engine, calledAs(), words.Words(append([]string{f.data.spec}, f.data.given(c, "seed")...)), words.Quote(f.out))
 	return nil
 }

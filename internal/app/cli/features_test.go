@@ -50,7 +50,7 @@ func TestFeaturesForAnAudit(t *testing.T) {
 	}
 	audit(changed)
 	some := append(slices.Clone(args), "--skip-bad", "--limit", "70", "--seed", "3")
-	if _, text, _ = call(some...); !strings.Contains(text, " --limit 70 --skip-bad=true --seed 3 --features ") {
+	if _, text, _ = call(some...); !strings.Contains(text, " --limit=70 --skip-bad=true --seed=3 --features ") {
 		t.Errorf("the next command: %s", text)
 	}
 	audit(data, "--limit", "70", "--seed", "4")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,5 +194,54 @@ func TestJSONIsAllThatIsPrinted(t *testing.T) {
 	code, _, errs := call("experiment", "detect", "table", "--out", results, "--markdown", tables, "--json")
 	if text, err := os.ReadFile(tables); code != exitDone || err != nil || !strings.Contains(string(text), "# Detectors, measured") {
 		t.Errorf("experiment detect table: %d, %s%v", code, errs, err)
+	}
+}
+
+// Commands that a run leads to read the data as it did: with the same columns, root and depth, and of a part the same part.
+func TestReviewsReadTheDataAsTheRunDid(t *testing.T) {
+	dir := t.TempDir()
+	images, data, run := signFolder(t, 90, 10), filepath.Join(dir, "data"), filepath.Join(dir, "run")
+	if err := os.Mkdir(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	table.WriteString("path,label,kind\n")
+	files, err := filepath.Glob(filepath.Join(images, "train", "*", "*.png"))
+	if err != nil || len(files) != 90 {
+		t.Fatal(files, err)
+	}
+	for k, file := range files {
+		class := filepath.Base(filepath.Dir(file))
+		fmt.Fprintf(&table, "%s/%s,%d,%s\n", class, filepath.Base(file), k%3, class)
+	}
+	table.WriteString("yield/none.png,0,yield\n")
+	if err := os.WriteFile(filepath.Join(data, "train.csv"), table.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := call("audit", "--data", data, "--label", "kind", "--root", filepath.Join(images, "train"), "--skip-bad", "--limit", "80", "--seed", "3",
+		"--epochs-inspect", "0", "--content=false", "--out", run)
+	if code != exitDone {
+		t.Fatalf("%d, %s", code, errs)
+	}
+	page, err := os.ReadFile(filepath.Join(run, "report.html"))
+	if want := "--label=kind"; err != nil || !bytes.Contains(page, []byte(want)) || bytes.Contains(page, []byte("--limit=")) {
+		t.Errorf("the report's commands lack %s, or have a limit: %v", want, err)
+	}
+	var out, said bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	time.AfterFunc(time.Second, stop)
+	if code := (&app{out: &out, err: &said, args: []string{"review", run, "--json"}}).run(ctx); code != exitDone {
+		t.Fatalf("%d, %s", code, &said)
+	}
+	var last struct{ Command string }
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil {
+		t.Fatal(err)
+	}
+	args := strings.Fields(last.Command)[1:]
+	args[len(args)-1] = filepath.Join(dir, "clean")
+	if code, _, errs := call(append(args, "--list", filepath.Join(dir, "kept.csv"))...); code != exitDone {
+		t.Errorf("%q: %d, %s", args, code, errs)
 	}
 }

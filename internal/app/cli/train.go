@@ -270,7 +270,7 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 	}
 	spec := &runs.Spec{
 		Backend: b,
-		Command: a.command(), Data: d, Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
+		Command: a.command(), Data: d, ReadWith: f.data.given(c), Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
 	}
 	if f.init.file != "" {
 		spec.Init, err = f.start(a, d, o.Network)

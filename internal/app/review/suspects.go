@@ -100,6 +100,7 @@ type finding struct {
 // summary is what the page's head needs of a run's result.
 type summary struct {
 	Defense string        `json:"defense"`
+	Seed    uint64        `json:"seed"`
 	Data    runs.DataInfo `json:"data"`
 	Attacks []struct {
 		Name string `json:"name"`

@@ -46,11 +46,13 @@ type Spec struct {
 	Options abl.Options
 	Folder  string
 	Origin  string // digest of what Data was made of, for the result
-	Resume  bool
-	Expect  bool // says before a long search how long it will take
-	Init    model.State
-	Backend backends.Backend
-	Watch   func(Event)
+	// ReadWith are the flags that Data were read with, --name=value each, for commands that are to read the same.
+	ReadWith []string
+	Resume   bool
+	Expect   bool // says before a long search how long it will take
+	Init     model.State
+	Backend  backends.Backend
+	Watch    func(Event)
 	// Features are of the training images, for a search; nil: it trains networks.
 	Features *dataset.Features
 	// Spike also asks how weak an attack on these data may be that an audit finds, by auditing copies with known ones.
@@ -244,7 +246,7 @@ func (s *Spec) newResult() *Result {
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
 		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, Origin: s.Origin, Classes: s.Data.Train.Classes,
+			Path: s.Data.Path, Layout: s.Data.Layout, ReadWith: s.ReadWith, Origin: s.Origin, Classes: s.Data.Train.Classes,
 			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
 		},
 		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
