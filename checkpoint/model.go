@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,11 +96,17 @@ func load(path, weights string, own []*model.Architecture) (*model.Network, mode
 	if weights != "" {
 		return nil, nil, nil, fmt.Errorf("only PyTorch checkpoints have several sets of weights, there is no %q", weights)
 	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return nil, nil, nil, errors.New("ONNX is written, and not read: give the model.safetensors or the PyTorch checkpoint that it was made of")
+	}
 	f, err := openArrays(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	defer f.Close()
+	if _, ok := f.meta["progress"]; ok {
+		return nil, nil, nil, errors.New("expected a model, found the progress of a training, from which --resume goes on: a finished run has its model.safetensors beside it")
+	}
 	info := &Info{Arch: f.meta["architecture"], Version: f.meta["unpoison"]}
 	var n *model.Network
 	if info.Arch == "" {

@@ -190,6 +190,9 @@ accuracy, class by class.`,
 			if from == "" {
 				return usagef("--from is required: a folder that unpoison attack wrote")
 			}
+			if _, err := attack.ReadCommon(from); err != nil {
+				return fmt.Errorf("--from %s: expected a folder that unpoison attack wrote: %w", from, err)
+			}
 			if err := emptyFolder(out); err != nil {
 				return err
 			}

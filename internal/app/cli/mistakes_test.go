@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset/signs"
 )
 
@@ -243,5 +244,30 @@ func TestReviewsReadTheDataAsTheRunDid(t *testing.T) {
 	args[len(args)-1] = filepath.Join(dir, "clean")
 	if code, _, errs := call(append(args, "--list", filepath.Join(dir, "kept.csv"))...); code != exitDone {
 		t.Errorf("%q: %d, %s", args, code, errs)
+	}
+}
+
+// A file that is no model, or a folder without an attack, is named with what was expected.
+func TestOtherFilesThanModels(t *testing.T) {
+	dir := t.TempDir()
+	onnx, text, progress := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "notes.txt"), filepath.Join(dir, "checkpoint.safetensors")
+	if code, _, errs := call("export", "--model", newModel(t, 32, "a", "b"), "--out", onnx); code != exitDone {
+		t.Fatal(errs)
+	}
+	if err := os.WriteFile(text, []byte("my model is the best of all\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoint.WriteArrays(progress, map[string]checkpoint.Array{"x": {Dims: []int{1}, Data: []float32{1}}}, map[string]string{"progress": "{}"}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		onnx: "ONNX is written, and not read: give the model.safetensors", text: "expected a safetensors file or a PyTorch checkpoint", progress: "found the progress of a training",
+	} {
+		if code, _, errs := call("predict", "--model", path, "x.png"); code != exitFailed || !strings.Contains(errs, path+": ") || !strings.Contains(errs, want) {
+			t.Errorf("%d, %s", code, errs)
+		}
+	}
+	if code, _, errs := call("attack", "apply", "--from", dir, "--data", "no-such-data", "--out", filepath.Join(dir, "out")); code != exitFailed || !strings.Contains(errs, "--from "+dir+": expected a folder that unpoison attack wrote") {
+		t.Errorf("%d, %s", code, errs)
 	}
 }
