@@ -62,6 +62,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--steps", "2"},
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--pretrained", "p"},
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "retrain", "--tune-rate", "1"},
+		{"experiment", "auto", "gap", "--scale", "quick", "--limit", "200", "--out", "y"},
 		{"train", "--data", "x", "--out", "y", "--rate", "0.2"},
 		{"train", "--data", "x", "--out", "y", "--target", "1"},
 		{"train", "--data", "x", "--out", "y", "--cache", "z"},
