@@ -169,6 +169,14 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	return d, nil
 }
 
+// testOnly refuses a --limit, which is of training images, where the test images are taken.
+func (f *dataFlags) testOnly(d *dataset.Data) error {
+	if f.opts.Limit > 0 && d.Test != nil && d.Test.Len() > 0 {
+		return usagef("--limit %d is of training images, and the %d test images are taken: it would be passed over", f.opts.Limit, d.Test.Len())
+	}
+	return nil
+}
+
 const depthHelp = "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)"
 
 func checkDepth(bits int) error {

@@ -84,6 +84,9 @@ their own, and success is the share that the model does not give them.`,
 				return err
 			}
 			d, err := data.load(c.Context(), a, 0)
+			if err == nil && data.spec != "signs" { // of which so many are rendered
+				err = data.testOnly(d)
+			}
 			if err != nil {
 				return err
 			}

@@ -271,3 +271,27 @@ func TestOtherFilesThanModels(t *testing.T) {
 		t.Errorf("%d, %s", code, errs)
 	}
 }
+
+// A --limit of training images is refused where test images are taken.
+func TestALimitOfTestImagesIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	data, poisoned := signFolder(t, 60, 20), filepath.Join(dir, "poisoned")
+	if code, _, errs := call("attack", "badnets", "--rate", "0.2", "--data", data, "--out", poisoned); code != exitDone {
+		t.Fatal(errs)
+	}
+	model := newModel(t, 32, signClasses()...)
+	for _, args := range [][]string{
+		{"eval", "--model", model, "--data", data},
+		{"attack", "apply", "--from", poisoned, "--data", data, "--out", filepath.Join(dir, "more")},
+	} {
+		if code, out, errs := call(append(args, "--limit", "10")...); code != exitUsage || !strings.Contains(errs, "--limit 10 is of training images, and the 20 test images are taken") {
+			t.Errorf("%v: %d, %s%s", args, code, out, errs)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(data, "test")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call("eval", "--model", model, "--data", data, "--limit", "50"); code != exitDone {
+		t.Errorf("of training images: %d, %s", code, errs)
+	}
+}
