@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,5 +295,18 @@ func TestALimitOfTestImagesIsRefused(t *testing.T) {
 	}
 	if code, _, errs := call("eval", "--model", model, "--data", data, "--limit", "50"); code != exitDone {
 		t.Errorf("of training images: %d, %s", code, errs)
+	}
+}
+
+// The command that a run keeps can be pasted: a shell takes it apart into the words that were given.
+func TestCommandsCanBePasted(t *testing.T) {
+	args := []string{"audit", "--data", "a (copy)/it's#1;x", "--out", "b&c", "--label", "", "*", "new\nline", "`id`", "plain:DIR"}
+	line := (&app{args: args}).command()
+	out, err := exec.Command("sh", "-c", `set -f; eval "set -- $1"; shift; printf '%s|' "$@"`, "sh", line).Output()
+	if err != nil {
+		t.Skip(err)
+	}
+	if got := strings.Split(strings.TrimSuffix(string(out), "|"), "|"); !slices.Equal(got, args) {
+		t.Errorf("%s is %q, expected %q", line, got, args)
 	}
 }

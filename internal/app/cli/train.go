@@ -12,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
@@ -324,14 +325,7 @@ func checkDefense(c *cobra.Command, defense runs.Defense) error {
 	return nil
 }
 
-// command returns the command line as the user typed it.
+// command returns the command line as the user typed it, so that it can be pasted.
 func (a *app) command() string {
-	words := []string{"unpoison"}
-	for _, w := range a.args {
-		if strings.ContainsAny(w, " \t\"'$") {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
-	}
-	return strings.Join(words, " ")
+	return words.Words(append([]string{"unpoison"}, a.args...))
 }

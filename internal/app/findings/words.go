@@ -103,7 +103,7 @@ func (w word) steps(data, run string) []report.Step {
 
 // Quote is a word of a command line as a shell takes it.
 func Quote(s string) string {
-	if s == "" || strings.ContainsAny(s, " \t'\"\\$&;()<>|*?`~#![]{}") {
+	if s == "" || strings.ContainsAny(s, " \t\n'\"\\$&;()<>|*?`~#![]{}") {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
