@@ -148,7 +148,8 @@ func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
 	return drop, err
 }
 
-// corrections keeps images that are to be dropped but surely show another class. labels are their new labels, −1 for all others.
+// corrections keeps images that are to be dropped but surely show another class, or are under it already. labels are their new labels, −1
+// for all others.
 func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32, corrected int, err error) {
 	if !f.correct {
 		return nil, 0, nil
@@ -157,9 +158,12 @@ func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32
 		return nil, 0, err
 	}
 	for i := range labels {
-		if !drop[i] || labels[i] == set.Labels[i] {
+		switch {
+		case !drop[i]:
 			labels[i] = -1
-		} else if labels[i] >= 0 {
+		case labels[i] == set.Labels[i]: // it was corrected before
+			labels[i], drop[i] = -1, false
+		case labels[i] >= 0:
 			drop[i] = false
 			corrected++
 		}
