@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type Info struct {
 	Classes []string
 	Height  int
 	Width   int
+	Depth   int    // bits that samples of 16 had in the images that it learnt from; 0: there were none, or nobody knows
 	Version string // of unpoison
 	// Weights says where in a PyTorch checkpoint of several networks of one kind the weights were, Others where else there
 	// are some. Empty for files of one.
@@ -50,6 +52,9 @@ func Save(path string, s model.State, info Info) error {
 	meta := map[string]string{
 		"format": "pt", "architecture": info.Arch, "classes": string(classes),
 		"height": strconv.Itoa(info.Height), "width": strconv.Itoa(info.Width), "unpoison": info.Version,
+	}
+	if info.Depth > 0 {
+		meta["depth"] = strconv.Itoa(info.Depth)
 	}
 	if stem := model.StemOf(s); stem > 1 {
 		meta["stem"] = strconv.Itoa(stem)
@@ -91,11 +96,17 @@ func load(path, weights string, own []*model.Architecture) (*model.Network, mode
 	if weights != "" {
 		return nil, nil, nil, fmt.Errorf("only PyTorch checkpoints have several sets of weights, there is no %q", weights)
 	}
+	if strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return nil, nil, nil, errors.New("ONNX is written, and not read: give the model.safetensors or the PyTorch checkpoint that it was made of")
+	}
 	f, err := openArrays(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	defer f.Close()
+	if _, ok := f.meta["progress"]; ok {
+		return nil, nil, nil, errors.New("expected a model, found the progress of a training, from which --resume goes on: a finished run has its model.safetensors beside it")
+	}
 	info := &Info{Arch: f.meta["architecture"], Version: f.meta["unpoison"]}
 	var n *model.Network
 	if info.Arch == "" {
@@ -120,6 +131,11 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	for key, v := range map[string]*int{"height": &i.Height, "width": &i.Width} {
 		if *v, err = strconv.Atoi(f.meta[key]); err != nil || *v < 1 || *v > 4096 {
 			return nil, fmt.Errorf("expected the input's %s, found %.20q", key, f.meta[key])
+		}
+	}
+	if text := f.meta["depth"]; text != "" {
+		if i.Depth, err = strconv.Atoi(text); err != nil || i.Depth < 8 || i.Depth > 16 {
+			return nil, fmt.Errorf("expected 8 to 16 bits a sample, found %.20q", text)
 		}
 	}
 	// What evaluating a batch takes at least: its images, and the input and output of a layer of 16 channels.

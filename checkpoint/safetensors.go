@@ -149,7 +149,7 @@ func readHeader(r io.ReaderAt, size int64) (*arrayFile, error) {
 	}
 	length := binary.LittleEndian.Uint64(n[:])
 	if length > maxHeader || int64(length) > size-8 {
-		return nil, fmt.Errorf("expected a safetensors header of up to %d bytes, found the length %d", min(maxHeader, size-8), length)
+		return nil, fmt.Errorf("expected a safetensors file or a PyTorch checkpoint: for a safetensors header of up to %d bytes there is the length %d", min(maxHeader, size-8), length)
 	}
 	head := make([]byte, length)
 	if _, err := r.ReadAt(head, 8); err != nil {

@@ -83,7 +83,7 @@ func (b *builder) readAll(v *survey) (*Data, error) {
 	if err := b.place(v.size, v.train, v.test); err != nil {
 		return nil, err
 	}
-	d := &Data{Unlabelled: v.hidden}
+	d := &Data{Unlabelled: v.hidden, Depth: b.depth}
 	d.parts[0] = v.train.part.Name
 	var err error
 	if d.Train, err = b.read(v.train, v.numbering, v.size); err != nil {

@@ -317,6 +317,8 @@ type Data struct {
 	Notes []string
 	// Unlabelled is how many test images have no labels and are not in Test.
 	Unlabelled int
+	// Depth is how many bits samples of 16 were taken to have; 0 where no image has such.
+	Depth int
 
 	parts [2]string // what the training and the test part are called
 

@@ -60,9 +60,11 @@ var parquetFeatures = []string{"features", "feature", "embedding", "embeddings",
 
 // LoadFeatures reads features of a set's images from a file: .npy, an array N×D of float16 or float32, whose rows are in
 // the order of the set; or .parquet with a column of lists of numbers, which are joined by file name where there is such a
-// column, and are in order else. A file name is the image's source, or its last element where that is no other image's.
+// column, and are in order else. A file name is the image's source, or its last two elements or the last one where they are no
+// other image's.
 // Images may lack features in a Parquet file: a list that is null or empty, or no row of their name. Numbers that are not
-// finite are refused with their row, counted from 0. A .npy file is mapped, a Parquet file takes four bytes a number.
+// finite are refused with their row, counted from 0. A .npy file is mapped, a Parquet file takes four bytes a number. A .npy file that
+// NoteFeatures noted to be of other images is refused.
 func LoadFeatures(file string, set *Set, o FeatureOptions) (f *Features, err error) {
 	defer Lost(&err)
 	switch ext := strings.ToLower(path.Ext(file)); ext {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path"
-	"path/filepath"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -30,7 +28,9 @@ func npyFeatures(file string, set *Set) (*Features, error) {
 	case product(a.dims)*int64(a.width) != size-a.size:
 		err = fmt.Errorf("expected %d bytes for the shape %v, found %d", product(a.dims)*int64(a.width), a.dims, size-a.size)
 	default:
-		err = inOrder(a.dims[0], set)
+		if err = inOrder(a.dims[0], set); err == nil {
+			err = checkNote(file, set)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -132,48 +132,4 @@ func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, erro
 	}
 	out.rows, out.Unused, err = joinFeatures(names, l.start, set)
 	return out, err
-}
-
-// joinFeatures finds each image's list by its source, or by the last element of that where it is no other image's and no
-// other row's. It counts the rows that are of no image.
-func joinFeatures(names []string, start []int32, set *Set) (rows []int32, unused int, err error) {
-	whole, last := map[string]int{}, map[string]int{}
-	for k, n := range names {
-		n = filepath.ToSlash(n)
-		if j, ok := whole[n]; ok {
-			return nil, 0, fmt.Errorf("rows %d and %d are both of %q", j, k, n)
-		}
-		whole[n] = k
-		add(last, path.Base(n), k)
-	}
-	images := map[string]int{}
-	for i := range set.Len() {
-		add(images, path.Base(set.Source(i)), i)
-	}
-	used := make([]bool, len(names))
-	rows = make([]int32, set.Len())
-	for i := range rows {
-		rows[i] = -1
-		source := set.Source(i)
-		k, ok := whole[source]
-		if base := path.Base(source); !ok && images[base] >= 0 {
-			k, ok = last[base]
-			ok = ok && k >= 0
-		}
-		if ok {
-			rows[i], used[k] = start[k], true
-		}
-	}
-	for _, u := range used {
-		unused += bit(!u)
-	}
-	return rows, unused, nil
-}
-
-// add notes the only place of a name, or −1 if there are several.
-func add(places map[string]int, name string, at int) {
-	if _, ok := places[name]; ok {
-		at = -1
-	}
-	places[name] = at
 }

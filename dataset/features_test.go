@@ -182,3 +182,40 @@ func TestHostileFeaturesInParquet(t *testing.T) {
 		t.Errorf("more numbers than a file of its size has: %v", err)
 	}
 }
+
+// Names in the folders of the data lead to the images in these, written on Windows or not, and never to one of the same name in another
+// folder. Rows of a table that name an image again have its features.
+func TestFeaturesOfEqualNames(t *testing.T) {
+	set := &Set{Height: 1, Width: 1, Classes: []string{"a", "b"}}
+	for _, name := range []string{"train/a/1.png", "train/b/1.png", "train/b/2.png"} {
+		set.add([]uint8{1, 2, 3}, 0, name, -1)
+	}
+	for _, c := range []struct {
+		set   *Set
+		names []string
+		want  [3]int // the row of each image, −1 for none
+	}{
+		{set, []string{"b/1.png", "a/1.png", "2.png"}, [3]int{1, 0, 2}},
+		{set, []string{`b\1.png`, `a\1.png`, `b\2.png`}, [3]int{1, 0, 2}},
+		{set, []string{"./train/b/1.png", "/data/train/a/1.png", "/else/where/2.png"}, [3]int{1, 0, 2}},
+		{set, []string{"1.png", "2.png"}, [3]int{-1, -1, 1}},
+		{set, []string{"a/2.png", "b/1.png"}, [3]int{-1, 1, -1}}, // the image a/2.png may be left out of the set
+	} {
+		start := []int32{0, 1, 2}[:len(c.names)]
+		rows, _, err := joinFeatures(c.names, start, c.set)
+		if err != nil || !slices.Equal(rows, []int32{int32(c.want[0]), int32(c.want[1]), int32(c.want[2])}) {
+			t.Errorf("%q: %v, expected %v: %v", c.names, rows, c.want, err)
+		}
+	}
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "img", "x.png"), dot(1))
+	put(t, filepath.Join(dir, "img", "y.png"), dot(2))
+	put(t, filepath.Join(dir, "train.csv"), []byte("path,label\nimg/x.png,a\nimg/y.png,b\nimg/x.png,a\n"))
+	d, err := Load(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err := joinFeatures([]string{"img/y.png", "img/x.png"}, []int32{0, 1}, d.Train); err != nil || !slices.Equal(rows, []int32{1, 0, 1}) {
+		t.Errorf("rows %v, %v", rows, err)
+	}
+}

@@ -178,8 +178,12 @@ func (f *filter) folder() error {
 // names reports whether a row of the table at rel names a dropped file, relative to the table or to the data.
 func (f *filter) names(rel string, l tableLine) bool {
 	return slices.ContainsFunc(l.paths, func(p string) bool {
-		p = filepath.ToSlash(p)
-		return f.files[path.Join(path.Dir(rel), p)] || f.files[path.Clean(p)]
+		for _, p := range []string{filepath.ToSlash(p), slashed(p)} {
+			if f.files[path.Join(path.Dir(rel), p)] || f.files[path.Clean(p)] {
+				return true
+			}
+		}
+		return false
 	})
 }
 
@@ -304,7 +308,7 @@ func (f *filter) namedElsewhere(drop map[string]map[int]bool) (map[string]bool, 
 				continue
 			}
 			for _, c := range l.cells {
-				named[path.Base(filepath.ToSlash(c))] = true
+				named[path.Base(filepath.ToSlash(c))], named[path.Base(slashed(c))] = true, true
 			}
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -32,6 +33,39 @@ func newFinder(s *store, o Options) *finder {
 
 // find returns the file that a cell of a table names. Its errors lack file and row.
 func (f *finder) find(cell, table string) (foundFile, *RecordError) {
+	found, bad := f.findAs(cell, table)
+	here := slashed(cell)
+	if here == cell {
+		return found, bad
+	}
+	if bad == nil {
+		if _, err := os.Lstat(found.path); err == nil {
+			return found, nil // a name with a backslash
+		}
+	}
+	if drive.MatchString(here) {
+		return foundFile{}, f.outside(cell)
+	}
+	return f.findAs(here, table)
+}
+
+// drive begins the absolute paths of Windows.
+var drive = regexp.MustCompile(`^([A-Za-z]:|/)/`)
+
+// slashed is a path with slashes: one that was written on Windows has backslashes, which part nothing elsewhere.
+func slashed(path string) string {
+	if path = filepath.ToSlash(path); strings.Contains(path, "/") {
+		return path
+	}
+	return strings.ReplaceAll(path, `\`, "/")
+}
+
+func (f *finder) outside(cell string) *RecordError {
+	return &RecordError{Want: fmt.Sprintf("a path in %s; --root DIR says where else files are", f.data.root), Got: cell}
+}
+
+// findAs is find for a cell as it is written.
+func (f *finder) findAs(cell, table string) (foundFile, *RecordError) {
 	name := filepath.FromSlash(cell)
 	if f.root != nil {
 		path := name
@@ -43,10 +77,9 @@ func (f *finder) find(cell, table string) (foundFile, *RecordError) {
 		}
 		return foundFile{f.root, path}, nil
 	}
-	outside := &RecordError{Want: fmt.Sprintf("a path in %s; --root DIR says where else files are", f.data.root), Got: cell}
 	if filepath.IsAbs(name) {
 		if !inside(f.data, name) {
-			return foundFile{}, outside
+			return foundFile{}, f.outside(cell)
 		}
 		return foundFile{f.data, f.local(name)}, nil
 	}
@@ -62,7 +95,7 @@ func (f *finder) find(cell, table string) (foundFile, *RecordError) {
 		}
 	}
 	if !anyInside {
-		return foundFile{}, outside
+		return foundFile{}, f.outside(cell)
 	}
 	return f.search(cell, table)
 }

@@ -15,10 +15,24 @@ var gapMeasures = []struct {
 	of   func(res *runs.Result) *float64
 }{
 	{"ASR %", func(res *runs.Result) *float64 { return res.ASR }},
-	{"triggered, others right %", func(res *runs.Result) *float64 { return res.Attacks[0].RA }},
-	{"triggered, target's own right %", func(res *runs.Result) *float64 { return res.Attacks[0].RATarget }},
+	{"triggered, others right %", func(res *runs.Result) *float64 { return least(res, func(p *runs.Attack) *float64 { return p.RA }) }},
+	{"triggered, target's own right %", func(res *runs.Result) *float64 {
+		return least(res, func(p *runs.Attack) *float64 { return p.RATarget })
+	}},
 	{"CA %", func(res *runs.Result) *float64 { return res.CA }},
-	{"target's CA %", func(res *runs.Result) *float64 { return res.Attacks[0].CATarget }},
+	{"target's CA %", func(res *runs.Result) *float64 {
+		return least(res, func(p *runs.Attack) *float64 { return p.CATarget })
+	}},
+}
+
+// least is the smallest of a measure over a run's attacks, as ASR is the largest.
+func least(res *runs.Result, of func(p *runs.Attack) *float64) (worst *float64) {
+	for _, p := range res.Attacks {
+		if v := of(p); v != nil && (worst == nil || *v < *worst) {
+			worst = v
+		}
+	}
+	return worst
 }
 
 // over returns the mean of a measure over the finished runs of a defence under an attack.
@@ -55,7 +69,7 @@ func (r *Runner) gapTable() *report.Table {
 		return nil
 	}
 	rightly := func(res *runs.Result) *float64 {
-		if c := res.Correction; c != nil {
+		if c := res.Correction; c != nil && c.Corrected > 0 {
 			return share(c.Right, c.Corrected)
 		}
 		return nil

@@ -186,6 +186,17 @@ func TestGap(t *testing.T) {
 	g.Defenses = append(g.Defenses, "auto")
 	r.read[Cell{"badnets", "auto", 0, ""}] = &defended
 	table := r.gapTable()
+	defended.Correction = &runs.Correction{Wrong: 4}
+	if none := r.gapTable(); !slices.Equal(none.Rows[0][7:], []string{"0.00", "–"}) {
+		t.Errorf("nothing was corrected: %q", none.Rows)
+	}
+	low := 1.25
+	several := *r.result(g.Cells()[1])
+	several.Attacks = append(slices.Clone(several.Attacks), &runs.Attack{Name: "blend", RA: &low})
+	r.read[Cell{"badnets", "auto", 0, ""}] = &several
+	if row := r.gapTable().Rows[0]; !strings.HasPrefix(row[3], "1.25 (") {
+		t.Errorf("not the worse attack's: %q", row)
+	}
 	if len(table.Rows) != 2 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" {
 		t.Errorf("%q", table.Rows)
 	}

@@ -134,8 +134,8 @@ func (r *Run) begin(from model.State) error {
 		return fmt.Errorf("the network to start from has %d tensors, %s has %d", len(from), r.Network.Arch, len(r.State))
 	}
 	for i, t := range from {
-		if t.Name != r.State[i].Name || len(t.Data) != len(r.State[i].Data) {
-			return fmt.Errorf("the network to start from has the tensor %s where %s has %s", t.Name, r.Network.Arch, r.State[i].Name)
+		if own := r.State[i]; t.Name != own.Name || !slices.Equal(t.Dims, own.Dims) {
+			return fmt.Errorf("the network to start from has the tensor %s of %v where %s has %s of %v: expected the same network, for as many classes", t.Name, t.Dims, r.Network.Arch, own.Name, own.Dims)
 		}
 		copy(r.State[i].Data, t.Data)
 	}

@@ -36,6 +36,16 @@ class ClassLabel:
     names = ["ant", "bee", "cat"]
 
 
+class Picture:
+    """Stands for Pillow's images; those of more than 8 bits a sample lose them when they are converted."""
+
+    def __init__(self, pixels, mode="RGB"):
+        self.pixels, self.mode = pixels, mode
+
+    def convert(self, mode):
+        return np.minimum(self.pixels, 255).astype(np.uint8)
+
+
 class HuggingFace:
     def __init__(self, **columns):
         self.columns = columns
@@ -146,6 +156,11 @@ class DataTest(unittest.TestCase):
         ):
             with self.subTest(want), self.assertRaisesRegex(DataError, want):
                 self.arrays(data, labels)
+        for mode in ("I;16", "I;16B", "I", "F"):
+            with self.assertRaisesRegex(DataError, f"image 1: a picture of Pillow's mode {mode}, with more than 8 bits"):
+                self.arrays(Pairs([Picture(IMAGES[0]), Picture(200 * IMAGES[1].astype(int), mode), *map(Picture, IMAGES[2:])], LABELS))
+        x, _, _ = self.arrays(Pairs(list(map(Picture, IMAGES)), LABELS))
+        np.testing.assert_array_equal(x, IMAGES)
         with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
             self.arrays(IMAGES, LABELS, classes=["a", "b"])
         with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):

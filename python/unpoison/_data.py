@@ -178,6 +178,11 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
 def _pixels(image: Any) -> NDArray[Any]:
     """Return an image, or a block of them, as uint8."""
     if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow's
+        if image.mode[0] in "IF":  # which convert would cut off at 255
+            raise DataError(
+                f"a picture of Pillow's mode {image.mode}, with more than 8 bits a sample: scale the pictures to uint8, all by one "
+                "factor, or give the path of their folder"
+            )
         return np.asarray(image.convert("RGB"))
     a = _plain(image)
     if a.dtype == np.uint8:
@@ -192,7 +197,10 @@ def _pixels(image: Any) -> NDArray[Any]:
 
 def _one(images: Any, i: int) -> NDArray[Any]:
     """Return an image of a list as H×W×C."""
-    a = _pixels(images[i])
+    try:
+        a = _pixels(images[i])
+    except DataError as e:
+        raise DataError(f"image {i}: {e}") from None
     if a.ndim == 2:
         a = a[:, :, None]
     if a.ndim == 3 and a.shape[2] not in (1, 3, 4) and a.shape[0] in (1, 3, 4):

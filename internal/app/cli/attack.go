@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -17,6 +16,12 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
+)
+
+// What a poisoned copy of data holds beside its images.
+const (
+	poisonFile      = "poison.csv"
+	triggeredFolder = "triggered"
 )
 
 func (a *app) attack() *cobra.Command {
@@ -102,11 +107,11 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	var visible attack.Visibility
 	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
-			if err := writeImages(c, at.Triggered, d, filepath.Join(dir, "triggered")); err != nil {
+			if _, err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
 				return err
 			}
 		}
-		if err := writePoison(filepath.Join(dir, "poison.csv"), d.Train, poisoned, truth); err != nil {
+		if err := writePoison(filepath.Join(dir, poisonFile), d.Train, poisoned, truth); err != nil {
 			return err
 		}
 		if err := at.Save(dir, d.Train.Classes); err != nil {
@@ -137,16 +142,6 @@ func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
 	return attack.Env{Backend: b, Cache: f.cacheDir(), Watch: runs.Watcher(a.watcher())}, err
 }
 
-func emptyFolder(out string) error {
-	if out == "" {
-		return usagef("--out is required: a folder for the poisoned data")
-	}
-	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty; choose another --out", out)
-	}
-	return nil
-}
-
 func (a *app) attackList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -160,6 +155,12 @@ NAME:key=value,… changes.`,
 				kind := "changes labels"
 				if m.CleanLabel {
 					kind = "keeps labels"
+				}
+				if a.json {
+					if err := a.printJSON(map[string]any{"name": m.Name, "about": m.About, "paper": m.Paper, "keeps_labels": m.CleanLabel, "settings": m.Defaults().Settings()}); err != nil {
+						return err
+					}
+					continue
 				}
 				fmt.Fprintf(a.out, "%-16s%s\n                %s; %s.\n                %s\n", m.Name, m.About, m.Paper, kind, m.Defaults().Settings())
 			}
@@ -189,6 +190,9 @@ accuracy, class by class.`,
 			if from == "" {
 				return usagef("--from is required: a folder that unpoison attack wrote")
 			}
+			if _, err := attack.ReadCommon(from); err != nil {
+				return fmt.Errorf("--from %s: expected a folder that unpoison attack wrote: %w", from, err)
+			}
 			if err := emptyFolder(out); err != nil {
 				return err
 			}
@@ -198,6 +202,9 @@ accuracy, class by class.`,
 			}
 			if d.Test == nil || d.Test.Len() == 0 {
 				return errors.New("the data has no test images to put the trigger on")
+			}
+			if err := data.testOnly(d); err != nil && data.spec != "signs" {
+				return err
 			}
 			b, err := a.backend()
 			if err != nil {
@@ -214,13 +221,17 @@ accuracy, class by class.`,
 			if own {
 				images, labelled = at.Marked, "as they were"
 			}
-			if err := writeImages(c, images, d, out); err != nil {
+			written, err := writeImages(c, images, d, out)
+			if err != nil {
 				return err
 			}
 			if at.Config.RandomLabels && !own { // unpoison eval has to know what success is
 				if err := at.Save(out, d.Test.Classes); err != nil {
 					return err
 				}
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"attack": at.Config, "images": written, "own_labels": own || at.Config.RandomLabels, "out": out})
 			}
 			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Method.Name, labelled)
 			return nil
@@ -233,13 +244,13 @@ accuracy, class by class.`,
 	return c
 }
 
-// writeImages writes what is made of the test images, as training images too: most layouts must have some.
-func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) error {
+// writeImages writes what is made of the test images, as training images too: most layouts must have some. It returns how many there are.
+func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) (images int, err error) {
 	triggered, err := of(c.Context(), d.Test)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
+	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {

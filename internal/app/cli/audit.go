@@ -72,7 +72,7 @@ content and label, so that names and order may change.`,
 			}
 			done, err := runs.Train(c.Context(), runs.Spec{
 				Backend: b,
-				Command: a.command(), Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: f.out, Resume: f.resume, Expect: true, Spike: f.spike, Watch: a.watcher(), Baseline: earlier, Features: features,
+				Command: a.command(), Data: d, ReadWith: data.given(c), Defense: runs.AuditOnly, Audit: true, Options: o, Auto: rec.auto, Folder: f.out, Resume: f.resume, Expect: true, Spike: f.spike, Watch: a.watcher(), Baseline: earlier, Features: features,
 			})
 			a.done()
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,9 +21,19 @@ import (
 
 // dataFlags are the flags of commands that read data.
 type dataFlags struct {
-	flag string // what the data is called; "data" if empty
-	spec string
-	opts dataset.Options
+	flag   string // what the data is called; "data" if empty
+	spec   string
+	opts   dataset.Options
+	learnt int // the depth of a model's images, if that is why there is one
+}
+
+// deeper says where the depth of images comes from that are read as a model's were, where they don't have it.
+func deeper(err error, learnt int) error {
+	var bad *dataset.RecordError
+	if learnt == 0 || !errors.As(err, &bad) || !strings.HasPrefix(bad.Want, "samples of ") {
+		return err
+	}
+	return fmt.Errorf("%w; the model learnt from images of %d bits, and --depth N reads these as of others", err, learnt)
 }
 
 func (f *dataFlags) add(c *cobra.Command) {
@@ -39,6 +50,9 @@ func (f *dataFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
 	fl.IntVar(&f.opts.Depth, "depth", 0, depthHelp)
 }
+
+// readWith are the flags that say which images are read and how, at whatever size.
+var readWith = []string{"limit", "skip-bad", "label", "image", "root", "no-follow", "depth"}
 
 // sizeFlag is a number of pixels, or auto, which is 0.
 type sizeFlag int
@@ -78,6 +92,43 @@ func (f *dataFlags) noOut(what string) error {
 	return usagef("--out is required: %s", what)
 }
 
+// given returns the flags that say which images are read and how, and more of them, as they were given, --name=value each: for a command
+// that is to read the same.
+func (f *dataFlags) given(c *cobra.Command, more ...string) (all []string) {
+	for _, name := range append(slices.Clone(readWith), more...) {
+		if fl := c.Flags().Lookup(name); fl != nil && fl.Changed {
+			all = append(all, "--"+name+"="+fl.Value.String())
+		}
+	}
+	return all
+}
+
+// like sets the flags of given that were not given now.
+func (f *dataFlags) like(c *cobra.Command, given []string) error {
+	for _, text := range given {
+		name, value, _ := strings.Cut(strings.TrimPrefix(text, "--"), "=")
+		if fl := c.Flags().Lookup(name); slices.Contains(readWith, name) && fl != nil && !fl.Changed {
+			if err := c.Flags().Set(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sizedFor has the data read at the size of a model's images, and samples of 16 bits as those that it learnt from: what is judged by the
+// brightest of fewer images may be another depth, at which all are brighter or darker.
+func (f *dataFlags) sizedFor(info *checkpoint.Info) error {
+	if n := f.opts.Size; n != 0 && (n != info.Height || n != info.Width) {
+		return usagef("--size %d: the model takes images of %d×%d pixels, and the data are read at that size; leave out --size", n, info.Width, info.Height)
+	}
+	f.opts.Size, f.opts.Width = info.Height, info.Width
+	if f.opts.Depth == 0 {
+		f.opts.Depth, f.learnt = info.Depth, info.Depth
+	}
+	return nil
+}
+
 func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Data, error) {
 	if f.spec == "" {
 		return nil, usagef("--%s is required: a folder with images", f.flag)
@@ -107,6 +158,7 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	}
 	d, err := dataset.Load(ctx, f.spec, f.opts)
 	a.done()
+	err = deeper(err, f.learnt)
 	if err != nil && ctx.Err() == nil {
 		return nil, explain(f.spec, err)
 	}
@@ -115,6 +167,14 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	}
 	a.understood(d)
 	return d, nil
+}
+
+// testOnly refuses a --limit, which is of training images, where the test images are taken.
+func (f *dataFlags) testOnly(d *dataset.Data) error {
+	if f.opts.Limit > 0 && d.Test != nil && d.Test.Len() > 0 {
+		return usagef("--limit %d is of training images, and the %d test images are taken: it would be passed over", f.opts.Limit, d.Test.Len())
+	}
+	return nil
 }
 
 const depthHelp = "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,10 +118,48 @@ func clearDemo(out string) error {
 			return fmt.Errorf("%s holds something else than a demo (%s); choose another --out", out, e.Name())
 		}
 	}
+	if name := othersRun(out, entries); name != "" {
+		return fmt.Errorf("%s holds a run that is no demo's (%s); choose another --out", out, name)
+	}
 	for _, e := range entries {
 		if err := os.RemoveAll(filepath.Join(out, e.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// othersRun returns the name of a folder with a run that no demo made; empty if there is none. An unfinished run says nothing of
+// itself, but follows a demo's finished ones if it is not the first.
+func othersRun(out string, entries []fs.DirEntry) string {
+	const first = "clean"
+	ofDemo, unfinished := false, ""
+	for _, e := range entries {
+		r, err := runs.ReadResult(filepath.Join(out, e.Name(), runs.ResultFile))
+		switch {
+		case !e.IsDir():
+		case err != nil && e.Name() != first:
+			unfinished = e.Name()
+		case err != nil:
+			ofDemo = true
+		case !byDemo(r.Command):
+			return e.Name()
+		default:
+			ofDemo = true
+		}
+	}
+	if ofDemo {
+		return ""
+	}
+	return unfinished
+}
+
+// byDemo tells whether a run's command was a demo.
+func byDemo(command string) bool {
+	for _, word := range strings.Fields(command) {
+		if slices.Contains([]string{"demo", "train", "audit", "experiment"}, word) {
+			return word == "demo"
+		}
+	}
+	return false
 }

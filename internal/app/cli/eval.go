@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,23 +62,31 @@ func (a *app) eval() *cobra.Command {
 		Use:   "eval",
 		Short: "Measure a model: accuracy, and attack success on triggered images",
 		Long: `Measures a model on the test images of --data (the training images where there
-are no test images). --triggered is a folder that unpoison attack wrote: its
-test images carry the trigger and the target as their label, and leave out
-images of the target class, so accuracy on them is the attack success rate. Of
-an attack with random labels they keep their own, and success is the share that
-the model does not give them.`,
+are no test images). --triggered is triggered/ in a folder that unpoison attack
+wrote, or what unpoison attack apply did: its test images carry the trigger and
+the target as their label, and leave out images of the target class, so accuracy
+on them is the attack success rate. Of an attack with random labels they keep
+their own, and success is the share that the model does not give them.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if m.file == "" {
 				return usagef("--model is required: a model.safetensors")
 			}
+			if err := noPoisonedCopy(triggered); err != nil {
+				return err
+			}
 			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
 			}
-			data.opts.Size, data.opts.Width = info.Height, info.Width
+			if err := data.sizedFor(info); err != nil {
+				return err
+			}
 			d, err := data.load(c.Context(), a, 0)
+			if err == nil && data.spec != "signs" { // of which so many are rendered
+				err = data.testOnly(d)
+			}
 			if err != nil {
 				return err
 			}
@@ -122,12 +132,30 @@ the model does not give them.`,
 	return c
 }
 
+// noPoisonedCopy refuses the folder of an attack in place of the triggered images in it: its own test images carry no trigger.
+func noPoisonedCopy(triggered string) error {
+	_, dir := layoutAndFolder(triggered)
+	if _, err := os.Stat(filepath.Join(dir, poisonFile)); err != nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, triggeredFolder)); err != nil {
+		return fmt.Errorf("--triggered %s: that is poisoned training data without triggered test images; unpoison attack apply --from %s makes some", triggered, dir)
+	}
+	return fmt.Errorf("--triggered %s: the test images there carry no trigger, those in it do: give --triggered %s", triggered, filepath.Join(dir, triggeredFolder))
+}
+
+// layoutAndFolder parts layout:DIR.
+func layoutAndFolder(spec string) (layout, dir string) {
+	if layout, dir, ok := strings.Cut(spec, ":"); ok && slices.ContainsFunc(dataset.Layouts(), func(l [2]string) bool { return l[0] == layout }) {
+		return layout, dir
+	}
+	return "", spec
+}
+
 // success turns the accuracy on a folder's triggered images, in percent, into attack success as the attack beside them
 // defines it.
 func success(triggered string, accuracy float64) (float64, error) {
-	if _, dir, ok := strings.Cut(triggered, ":"); ok {
-		triggered = dir
-	}
+	_, triggered = layoutAndFolder(triggered)
 	for _, dir := range []string{triggered, filepath.Dir(filepath.Clean(triggered))} {
 		c, err := attack.ReadCommon(dir)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -149,10 +149,15 @@ rate of poisoning (rate-ATTACK.svg) and what is removed from clean sets
 					return err
 				}
 			}
+			if !a.json || markdown != "" {
+				if err := a.printTables("Detectors, measured", res.Tables(), markdown); err != nil {
+					return err
+				}
+			}
 			if a.json {
 				return a.printJSON(map[string]any{"scores": res.Scores()})
 			}
-			return a.printTables("Detectors, measured", res.Tables(), markdown)
+			return nil
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "`DIR` with the results: --keep, or --out, of the measurement")

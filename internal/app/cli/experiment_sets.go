@@ -54,6 +54,9 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 	if !slices.Contains(scales, d.scale) {
 		return usagef("--scale %q; there are %s", d.scale, strings.Join(scales, ", "))
 	}
+	if d.Limit > 0 && d.scale == "quick" {
+		return usagef("--limit %d would be passed over: --scale quick has a limit of its own", d.Limit)
+	}
 	all := s.grids
 	if f.cell != "" {
 		if all = slices.DeleteFunc(slices.Clone(all), func(g *experiment.Grid) bool { return !g.Has(f.cell) }); len(all) == 0 {

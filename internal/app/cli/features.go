@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,7 +49,7 @@ have trained.`,
 			if err != nil {
 				return err
 			}
-			return a.writeFeatures(c.Context(), &f, n, d, o)
+			return a.writeFeatures(c, &f, n, d, o)
 		},
 	}
 	f.data.add(c)
@@ -96,7 +95,7 @@ func (f *featuresFlags) open(c *cobra.Command) (*features.Network, features.Opti
 	return n, o, nil
 }
 
-func (a *app) writeFeatures(ctx context.Context, f *featuresFlags, n *features.Network, d *dataset.Data, o features.Options) error {
+func (a *app) writeFeatures(c *cobra.Command, f *featuresFlags, n *features.Network, d *dataset.Data, o features.Options) error {
 	in := "pixels as bytes"
 	if !n.TakesBytes() {
 		in = "normalization " + f.normalize
@@ -112,7 +111,7 @@ func (a *app) writeFeatures(ctx context.Context, f *featuresFlags, n *features.N
 	if err != nil {
 		return err
 	}
-	done, err := n.Write(ctx, b, d.Train, f.out, o)
+	done, err := n.Write(c.Context(), b, d.Train, f.out, o)
 	a.done()
 	if err != nil {
 		return err
@@ -125,6 +124,6 @@ func (a *app) writeFeatures(ctx context.Context, f *featuresFlags, n *features.N
 		of += ", " + done.Kept
 	}
 	fmt.Fprintf(a.out, "%s: %d numbers for each of %d images (%s), computed by %s\nnext: %s audit --data %s --features %s --out audit\n", printable.Text(f.out), done.Width, d.Train.Len(),
-		printable.Text(of), done.Engine, calledAs(), words.Quote(f.data.spec), words.Quote(f.out))
+		printable.Text(of), done.Engine, calledAs(), words.Words(append([]string{f.data.spec}, f.data.given(c, "seed")...)), words.Quote(f.out))
 	return nil
 }

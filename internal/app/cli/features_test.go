@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,9 +29,31 @@ func TestFeaturesForAnAudit(t *testing.T) {
 		t.Errorf("%d: %s%s", code, text, errs)
 	}
 	code, _, errs = call(append(args, "--limit", "1", "--normalize", "0/1e-45")...)
-	if left, _ := os.ReadDir(filepath.Dir(out)); code != exitFailed && code != exitUsage || len(left) != 1 {
+	if left, _ := os.ReadDir(filepath.Dir(out)); code != exitFailed && code != exitUsage || len(left) != 2 {
 		t.Errorf("%d: %s; %v is left", code, errs, left)
 	}
+	changed := signFolder(t, 80, 10) // as many images, one of them another
+	var black bytes.Buffer
+	if err := png.Encode(&black, image.NewRGBA(image.Rect(0, 0, 32, 32))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(changed, "train", firstClass(t, changed), "000000.png"), black.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	audit := func(data string, more ...string) {
+		t.Helper()
+		args := []string{"audit", "--data", data, "--features", out, "--epochs-inspect", "0", "--pixels=false", "--out", t.TempDir()}
+		code, text, errs := call(append(args, more...)...)
+		if code != exitFailed || !strings.Contains(errs, "they are of other images, or of these in another order, as "+out+".json says") {
+			t.Errorf("features of other images: %d, %s%s", code, text, errs)
+		}
+	}
+	audit(changed)
+	some := append(slices.Clone(args), "--skip-bad", "--limit", "70", "--seed", "3")
+	if _, text, _ = call(some...); !strings.Contains(text, " --limit=70 --skip-bad=true --seed=3 --features ") {
+		t.Errorf("the next command: %s", text)
+	}
+	audit(data, "--limit", "70", "--seed", "4")
 	own := filepath.Join(t.TempDir(), "own.onnx")
 	if code, _, errs := call("export", "--model", newModel(t, 32, "a", "b"), "--out", own); code != 0 {
 		t.Fatal(errs)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,10 +67,8 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if c.Flags().Changed("size") || c.Flags().Changed("limit") {
 		return usagef("data are filtered whole and at their own size: leave out --size and --limit")
 	}
-	if f.out != "" {
-		if err := emptyFolder(f.out); err != nil {
-			return err
-		}
+	if err := f.checkOuts(); err != nil {
+		return err
 	}
 	d, err := f.data.load(c.Context(), a, 0)
 	if err != nil {
@@ -111,6 +108,26 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	return nil
 }
 
+// checkOuts refuses what can't be written, and a list in place of one that is read or in the data that are written.
+func (f *filterFlags) checkOuts() error {
+	outs := []string{f.list}
+	if f.out != "" {
+		if err := emptyFolder(f.out); err != nil {
+			return err
+		}
+		if f.correct {
+			outs = append(outs, f.correctedFile())
+		}
+		if rel, err := filepath.Rel(f.out, f.list); f.list != "" && err == nil && filepath.IsLocal(rel) {
+			return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", f.list, f.out)
+		}
+	}
+	return keepsInputs(outs, []string{f.suspects, f.decisions})
+}
+
+// correctedFile lists the images that get other labels.
+func (f *filterFlags) correctedFile() string { return filepath.Clean(f.out) + ".corrected.csv" }
+
 // marks says which images the lists drop.
 func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
 	drop := make([]bool, set.Len())
@@ -131,7 +148,8 @@ func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
 	return drop, err
 }
 
-// corrections keeps images that are to be dropped but surely show another class. labels are their new labels, −1 for all others.
+// corrections keeps images that are to be dropped but surely show another class, or are under it already. labels are their new labels, −1
+// for all others.
 func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32, corrected int, err error) {
 	if !f.correct {
 		return nil, 0, nil
@@ -140,9 +158,12 @@ func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32
 		return nil, 0, err
 	}
 	for i := range labels {
-		if !drop[i] || labels[i] == set.Labels[i] {
+		switch {
+		case !drop[i]:
 			labels[i] = -1
-		} else if labels[i] >= 0 {
+		case labels[i] == set.Labels[i]: // it was corrected before
+			labels[i], drop[i] = -1, false
+		case labels[i] >= 0:
 			drop[i] = false
 			corrected++
 		}
@@ -156,7 +177,7 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 			return nil, err
 		}
 		if labels != nil {
-			if err := runs.WriteCorrected(filepath.Clean(f.out)+".corrected.csv", d.Train, labels); err != nil {
+			if err := runs.WriteCorrected(f.correctedFile(), d.Train, labels); err != nil {
 				return nil, err
 			}
 		}
@@ -168,40 +189,4 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 		return nil, err
 	}
 	return notes, runs.WriteKept(f.list, d.Train, drop, labels)
-}
-
-// apart refuses folders to write to that lie in data.
-func apart(outs []string, datas ...string) error {
-	for _, out := range outs {
-		for _, data := range datas {
-			if out == "" || data == "" {
-				continue
-			}
-			if err := dataset.Outside(out, data); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// checkOut refuses an --out that lies in the data that a command reads.
-func checkOut(c *cobra.Command) error {
-	value := func(name string) string {
-		if f := c.Flags().Lookup(name); f != nil {
-			return f.Value.String()
-		}
-		return ""
-	}
-	for _, out := range []string{"out", "list", "keep", "markdown"} {
-		for _, data := range []string{"data", "clean", "gtsrb", "photos"} {
-			if value(out) == "" || value(data) == "" {
-				continue
-			}
-			if err := dataset.Outside(value(out), value(data)); err != nil {
-				return errors.New(strings.Replace(err.Error(), "another --out", "another --"+out, 1))
-			}
-		}
-	}
-	return nil
 }

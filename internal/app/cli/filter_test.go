@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,4 +67,17 @@ func TestFilterCorrects(t *testing.T) {
 	if code, text, errs := call(append(args, "--decisions", decisions, "--out", out+"2")...); code != 0 || !strings.Contains(text, "0 of those that are kept got") {
 		t.Errorf("%d: %s%s", code, text, errs)
 	}
+	again := []string{"data", "filter", "--data", out, "--suspects", suspects, "--correct", "--out", out + "3"}
+	if err := os.WriteFile(suspects, []byte("source,digest,isolated,shows\n,"+digestOf(image)+",true,"+to+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, text, errs := call(again...); code != 0 || !strings.Contains(text, "20 of 20 training images kept, 0 dropped\n0 of those that are kept got") {
+		t.Errorf("what was corrected before: %d: %s%s", code, text, errs)
+	}
+}
+
+// digestOf is an image file's digest, as lists have it.
+func digestOf(image []byte) string {
+	sum := sha256.Sum256(image)
+	return hex.EncodeToString(sum[:16])
 }

@@ -58,8 +58,12 @@ names no classes, and their numbers are printed.`,
 			info.NumberClasses(n)
 			set := &dataset.Set{Height: n.Height, Width: n.Width, Classes: info.Classes, Labels: make([]int32, len(files))}
 			var notes []string
+			learnt := 0
+			if depth == 0 {
+				depth, learnt = info.Depth, info.Depth
+			}
 			if set.Pixels, notes, err = dataset.ReadImages(c.Context(), files, n.Height, n.Width, depth); err != nil {
-				return err
+				return deeper(err, learnt)
 			}
 			for _, n := range notes {
 				fmt.Fprintln(a.err, printable.Text("note: "+n))

@@ -31,6 +31,9 @@ images of --clean, or a share of them.`,
 			if err != nil {
 				return usagef("--method: %v", err)
 			}
+			if err := refuseUnused(c, "method", f.method, map[string][]string{"tolerance": {"fp"}, "beta": {"nad"}}); err != nil {
+				return err
+			}
 			if !(f.share > 0 && f.share <= 1) {
 				return usagef("--share %g, expected more than 0 and up to 1", f.share)
 			}
@@ -90,7 +93,9 @@ func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
 	if err != nil {
 		return err
 	}
-	f.data.opts.Size, f.data.opts.Width = info.Height, info.Width
+	if err := f.data.sizedFor(info); err != nil {
+		return err
+	}
 	d, err := f.data.load(c.Context(), a, f.o.Seed)
 	if err != nil {
 		return err

@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/review"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 func (a *app) review() *cobra.Command {
@@ -33,13 +35,7 @@ and only with the whole address, which is new each time.`,
 			if port < 0 || port > 65535 {
 				return usagef("--port %d, expected 1 to 65535, or 0 for any that is free", port)
 			}
-			var err error
-			if data.spec == "" {
-				if data.spec, err = review.DataSpec(args[0]); err != nil {
-					return err
-				}
-			}
-			d, err := data.load(c.Context(), a, 0)
+			d, err := reviewed(c, a, &data, args[0])
 			if err != nil {
 				return err
 			}
@@ -47,18 +43,29 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
-			r.Program, r.Spec = calledAs(), data.spec
+			whole := runs.DataInfo{ReadWith: data.given(c)}
+			r.Program, r.Spec, r.ReadWith = calledAs(), data.spec, whole.Whole()
 			s, err := review.Listen(r, port)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "open %s\nCtrl-C ends; every decision is stored when it is made\n", s.URL())
+			if a.json {
+				err = a.printJSON(map[string]string{"url": s.URL()})
+			} else {
+				_, err = fmt.Fprintf(a.out, "open %s\nCtrl-C ends; every decision is stored when it is made\n", s.URL())
+			}
+			if err != nil {
+				return err
+			}
 			if err := s.Serve(c.Context()); err != nil {
 				return err
 			}
 			decided, disagreed, err := r.Write()
 			if err != nil {
 				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"decisions": decided, "disagreed": disagreed, "command": r.Command()})
 			}
 			if disagreed > 0 {
 				fmt.Fprintf(a.out, "images that reviewers disagree on: %d\n", disagreed)
@@ -73,4 +80,20 @@ and only with the whole address, which is new each time.`,
 	c.Flags().StringVar(&reviewer, "reviewer", review.DefaultReviewer(), "`NAME` that decisions are stored under")
 	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1 (default any that is free)")
 	return c
+}
+
+// reviewed reads the data of a run as it did, where they are not named.
+func reviewed(c *cobra.Command, a *app, data *dataFlags, run string) (*dataset.Data, error) {
+	seed := uint64(0)
+	if data.spec == "" {
+		of, err := review.DataOf(run)
+		if err == nil {
+			err = data.like(c, of.ReadWith)
+		}
+		if err != nil {
+			return nil, err
+		}
+		data.spec, seed = of.Spec, of.Seed
+	}
+	return data.load(c.Context(), a, seed)
 }

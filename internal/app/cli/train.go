@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,11 +10,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/unpoison/unpoison/abl"
-	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
-	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -140,77 +138,13 @@ func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, e
 	return o, nil
 }
 
-// attackFlags are the flags that plant backdoors.
-type attackFlags struct {
-	specs    []string
-	rate     float64
-	target   int
-	allToAll bool
-	cache    string
-}
-
-func (f *attackFlags) add(c *cobra.Command) {
-	fl := c.Flags()
-	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default 0.1; where labels are kept 0.08)")
-	fl.IntVar(&f.target, "target", 0, "class that triggered images shall be taken for")
-	fl.BoolVar(&f.allToAll, "all-to-all", false, "send every class to the next one instead")
-	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
-}
-
-// configure reads the attacks; flags that were given stand over the attacks' defaults.
-func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]attack.Config, error) {
-	var all []attack.Config
-	for _, spec := range f.specs {
-		if spec == "" || spec == "none" {
-			continue
-		}
-		conf, err := attack.Parse(spec)
-		if err != nil {
-			return nil, &usageError{err}
-		}
-		conf.Seed = seed
-		given := func(flag, key string) bool {
-			return c.Flags().Changed(flag) && !strings.Contains(spec, key+"=")
-		}
-		if given("rate", "rate") {
-			conf.Rate = f.rate
-		}
-		if given("target", "target") {
-			conf.Target = f.target
-		}
-		conf.AllToAll = conf.AllToAll || f.allToAll
-		if own := conf.Surrogate(); own != nil {
-			own.NoFlip = own.NoFlip || noFlip
-		}
-		if err := conf.Check(); err != nil {
-			return nil, &usageError{err}
-		}
-		all = append(all, conf)
-	}
-	return all, nil
-}
-
-// cacheDir returns the folder for what attacks learn; empty for none.
-func (f *attackFlags) cacheDir() string {
-	switch f.cache {
-	case "none":
-		return ""
-	case "":
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return "" // without a home there is no cache
-		}
-		return filepath.Join(dir, "unpoison")
-	}
-	return f.cache
-}
-
 func (a *app) train() *cobra.Command {
 	var data dataFlags
 	var rec recipeFlags
 	var att attackFlags
 	defense := runs.Auto
-	var out, init string
+	var out string
+	var init modelFlags
 	var resume bool
 	c := &cobra.Command{
 		Use:   "train",
@@ -255,18 +189,20 @@ defence is not told.`,
 	c.Flags().StringVar((*string)(&defense), "defense", string(defense), "auto, abl or none (with --recipe paper abl)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
-	c.Flags().StringVar(&init, "init", "", "start from this model `FILE`")
+	c.Flags().StringVar(&init.file, "init", "", "start from this model `FILE`")
+	c.Flags().StringVar(&init.weights, "weights", "", "`KEY` of the weights in --init's PyTorch file of several, such as ema")
 	return c
 }
 
 // trainFlags are the flags of train.
 type trainFlags struct {
-	data      *dataFlags
-	rec       *recipeFlags
-	att       *attackFlags
-	defense   runs.Defense
-	out, init string
-	resume    bool
+	data    *dataFlags
+	rec     *recipeFlags
+	att     *attackFlags
+	defense runs.Defense
+	out     string
+	init    modelFlags
+	resume  bool
 }
 
 // check reports what can't be, before the data are read.
@@ -278,6 +214,12 @@ func (f *trainFlags) check(c *cobra.Command) error {
 		f.defense = runs.ABL
 	}
 	if err := checkDefense(c, f.defense); err != nil {
+		return err
+	}
+	if f.init.weights != "" && f.init.file == "" {
+		return usagef("--weights is of the file that --init names, and there is none")
+	}
+	if err := f.att.unusedWithoutAttack(c); err != nil {
 		return err
 	}
 	if _, err := f.att.configure(c, f.rec.o.Seed, false); err != nil {
@@ -297,7 +239,7 @@ func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 	}
 	a.say("features: %d numbers an image, from %s\n", features.Width, f.features)
 	if features.Note != "" {
-		a.say("%s\n", features.Note)
+		fmt.Fprintln(a.err, printable.Text("note: "+features.Note))
 	}
 	return features, nil
 }
@@ -329,20 +271,27 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 	}
 	spec := &runs.Spec{
 		Backend: b,
-		Command: a.command(), Data: d, Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
+		Command: a.command(), Data: d, ReadWith: f.data.given(c), Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
 	}
-	if f.init == "" {
-		return spec, nil
+	if f.init.file != "" {
+		spec.Init, err = f.start(a, d, o.Network)
 	}
-	n, s, _, err := checkpoint.Load(f.init)
+	return spec, err
+}
+
+// start reads the model that the training starts from.
+func (f *trainFlags) start(a *app, d *dataset.Data, network string) (model.State, error) {
+	n, s, _, err := f.init.load(a)
 	if err != nil {
 		return nil, err
 	}
-	if n.Arch != o.Network {
-		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init, n.Arch, o.Network, n.Arch)
+	if n.Arch != network {
+		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init.file, n.Arch, network, n.Arch)
 	}
-	spec.Init = s
-	return spec, nil
+	if classes := len(d.Train.Classes); n.Classes != classes {
+		return nil, fmt.Errorf("%s holds a network for %d classes, and %s has %d: expected as many", f.init.file, n.Classes, d.Path, classes)
+	}
+	return s, nil
 }
 
 // defenses are the names that --defense takes.
@@ -376,14 +325,7 @@ func checkDefense(c *cobra.Command, defense runs.Defense) error {
 	return nil
 }
 
-// command returns the command line as the user typed it.
+// command returns the command line as the user typed it, so that it can be pasted.
 func (a *app) command() string {
-	words := []string{"unpoison"}
-	for _, w := range a.args {
-		if strings.ContainsAny(w, " \t\"'$") {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
-	}
-	return strings.Join(words, " ")
+	return words.Words(append([]string{"unpoison"}, a.args...))
 }

@@ -41,7 +41,7 @@ with; they watch nothing:
       --data DIR --out clean
   unpoison unlearn --method retrain --model M --suspects S --data DIR --out O`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := cmp.Or(f.check(), f.unusedByMethod(c)); err != nil {
 				return err
 			}
 			unlock, err := modelFolder(f.out)
@@ -121,7 +121,9 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
 		return err
 	}
-	f.data.opts.Size, f.data.opts.Width = u.info.Height, u.info.Width
+	if err := f.data.sizedFor(u.info); err != nil {
+		return err
+	}
 	if u.data, err = f.data.load(ctx, a, f.seed); err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 	}
 	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), dataset.Flips(u.data.Layout))
 	if f.pretrained != "" {
-		if _, f.tune.Pretrained, _, err = checkpoint.Load(f.pretrained); err != nil {
+		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {
 			return err
 		}
 	}

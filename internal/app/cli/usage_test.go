@@ -21,7 +21,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"train", "--data", "x", "--out", "y", "--attack", "nope"},
 		{"train", "--data", "x", "--out", "y", "--defense", "nope"},
 		{"train", "--data", "x", "--out", "y", "--unlearn-steps", "5"},
-		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--against", "0"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--epochs-content", "1"},
 		{"train", "--data", "x", "--out", "y", "--model", "nope"},
 		{"train", "--data", "x", "--out", "y", "--recipe", "nope"},
 		{"attack"},
@@ -55,6 +55,17 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"experiment", "join", "x"},
 		{"predict", "--model", "m", "--top", "0", "x.png"},
 		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--tolerance", "2"},
+		// What would be passed over:
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "fp", "--beta", "2"},
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "nad", "--tolerance", "0.1"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--tune-epochs", "2"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--steps", "2"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--pretrained", "p"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "retrain", "--tune-rate", "1"},
+		{"experiment", "auto", "gap", "--scale", "quick", "--limit", "200", "--out", "y"},
+		{"train", "--data", "x", "--out", "y", "--rate", "0.2"},
+		{"train", "--data", "x", "--out", "y", "--target", "1"},
+		{"train", "--data", "x", "--out", "y", "--cache", "z"},
 	} {
 		code, _, errs := call(args...)
 		if code != exitUsage {
@@ -120,5 +131,19 @@ func TestDemoRemovesOnlyDemos(t *testing.T) {
 	}
 	if err := clearDemo(filepath.Join(out, "missing")); err != nil {
 		t.Error(err)
+	}
+	for command, gone := range map[string]bool{
+		"unpoison --threads 2 demo --out x": true, "unpoison train --recipe demo --out x/auto": false, "": false,
+	} {
+		out = t.TempDir()
+		put("auto/" + runs.LogFile)
+		if command != "" {
+			if err := os.WriteFile(filepath.Join(out, "auto", runs.ResultFile), []byte(`{"command": "`+command+`"}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := clearDemo(out); (err == nil) != gone || (left() == 0) != gone {
+			t.Errorf("a run of %q: %v, %d left", command, err, left())
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // modelFlags name a model.
 type modelFlags struct {
 	file, weights string
+	fixed         bool // no flag chooses the weights
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -23,7 +24,11 @@ func (f *modelFlags) add(c *cobra.Command) {
 func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info, error) {
 	n, s, info, err := checkpoint.LoadWeights(f.file, f.weights)
 	if err == nil && len(info.Others) > 0 {
-		fmt.Fprintf(a.err, "note: %s holds several sets of weights: those of %q are taken, --weights KEY chooses others: %q\n", f.file, info.Weights, info.Others)
+		choose := "--weights KEY chooses others"
+		if f.fixed {
+			choose = "and not others"
+		}
+		fmt.Fprintf(a.err, "note: %s holds several sets of weights: those of %q are taken, %s: %q\n", f.file, info.Weights, choose, info.Others)
 	}
 	return n, s, info, err
 }

@@ -52,7 +52,7 @@ type runner struct {
 }
 
 // Write computes the features of a set's images and writes them in their order: .npy, [N, width] of float32. The file
-// appears whole or not at all. It refuses features that are not finite, and such as are the same for all images.
+// appears whole or not at all, and beside it what dataset.LoadFeatures tells other images by. It refuses features that are not finite, and such as are the same for all images.
 func (n *Network) Write(ctx context.Context, b backends.Backend, set *dataset.Set, file string, o Options) (Done, error) {
 	h, w := n.Size()
 	if h > 0 && h != set.Height || w > 0 && w != set.Width {
@@ -76,8 +76,14 @@ func (n *Network) Write(ctx context.Context, b backends.Backend, set *dataset.Se
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%s: %w", n.file, err)
 		}
+		if err == nil {
+			err = dataset.ForgetFeatures(file) // those are gone with the next step
+		}
 		return err
 	})
+	if err == nil {
+		err = dataset.NoteFeatures(file, set)
+	}
 	return done, err
 }
 

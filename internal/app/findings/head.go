@@ -21,7 +21,10 @@ type Case struct {
 	Layout  string
 	Data    string // as --data takes it
 	Run     string // the folder
-	Strip   report.Strip
+	// ReadWith are the flags that the data are read with.
+	ReadWith []string
+
+	Strip report.Strip
 
 	Planted   string // the attack that the run itself planted, so that its data hold no suspects to review; empty for none
 	Reviewing bool   // whether the page is the one on which suspects are reviewed
@@ -34,7 +37,7 @@ func (c *Case) Head() *report.Head {
 	w := wordFor(says)
 	h := &report.Head{
 		Kicker: fmt.Sprintf("unpoison %s · %s · %s under %s", c.Defense, c.Layout, plural(c.Images, "image"), plural(len(c.Classes), "label")),
-		Word:   says, Alarm: w.alarm, Lead: w.lead, Strip: c.Strip, Next: w.steps(c.Data, c.Run),
+		Word:   says, Alarm: w.alarm, Lead: w.lead, Strip: c.Strip, Next: w.steps(Words(append([]string{c.Data}, c.ReadWith...)), c.Run),
 	}
 	if strings.Contains(w.lead, "%s") {
 		h.Lead = fmt.Sprintf(w.lead, c.subject())
@@ -52,7 +55,7 @@ func (c *Case) Head() *report.Head {
 	case c.Reviewing:
 		h.Next = reviewing
 	case c.Planted != "" && v.Says != looks.NoEvidence:
-		h.Next = planted(c.Planted, c.Data)
+		h.Next = planted(c.Planted, Words(append([]string{c.Data}, c.ReadWith...)))
 	}
 	return h
 }

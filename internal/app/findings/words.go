@@ -34,7 +34,7 @@ var (
 func planted(attack, data string) []report.Step {
 	return []report.Step{look, {
 		Text:    "This run planted them itself. To review and filter such a set, write one, and audit that.",
-		Command: "unpoison attack " + attack + " --data " + Quote(data) + " --out poisoned",
+		Command: "unpoison attack " + attack + " --data " + data + " --out poisoned",
 	}}
 }
 
@@ -92,21 +92,30 @@ func wordFor(says string) word {
 	return nothing
 }
 
-// steps puts the data and the run's folder into a word's steps.
+// steps puts the data, as words of a command line, and the run's folder into a word's steps.
 func (w word) steps(data, run string) []report.Step {
 	all := make([]report.Step, len(w.next))
 	for k, s := range w.next {
-		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, Quote(data), runHere, Quote(run)).Replace(s.Command)}
+		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, data, runHere, Quote(run)).Replace(s.Command)}
 	}
 	return all
 }
 
 // Quote is a word of a command line as a shell takes it.
 func Quote(s string) string {
-	if s == "" || strings.ContainsAny(s, " \t'\"\\$&;()<>|*?`~#![]{}") {
+	if s == "" || strings.ContainsAny(s, " \t\n'\"\\$&;()<>|*?`~#![]{}") {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
+}
+
+// Words are words of a command line as a shell takes them.
+func Words(all []string) string {
+	quoted := make([]string, len(all))
+	for k, s := range all {
+		quoted[k] = Quote(s)
+	}
+	return strings.Join(quoted, " ")
 }
 
 func plural(n int, one string) string {

@@ -17,7 +17,7 @@ func (r *Review) head() (template.HTML, error) {
 		return "", nil
 	}
 	c := findings.Case{
-		Verdict: v, Classes: r.data.Classes, Images: r.data.Len(), Defense: "review", Layout: r.summary.Data.Layout, Data: r.summary.Data.Spec(), Run: r.run, Reviewing: true,
+		Verdict: v, Classes: r.data.Classes, Images: r.data.Len(), Defense: "review", Layout: r.summary.Data.Layout, Data: r.summary.Data.Spec(), ReadWith: r.summary.Data.Whole(), Run: r.run, Reviewing: true,
 	}
 	if told := findings.Told(v); len(told) > 0 {
 		c.Strip = r.strip(told[0].Class)

@@ -24,6 +24,8 @@ import (
 type Review struct {
 	Program string // how commands call the program; unpoison if empty
 	Spec    string // the data in commands, as --data takes it; the run's if empty
+	// ReadWith are the flags that the data are read with in commands.
+	ReadWith []string
 
 	run      string
 	data     *dataset.Set
@@ -104,13 +106,20 @@ func (r *Review) others() ([]*Decisions, error) {
 	return all, err
 }
 
-// DataSpec returns the data that a run was made from, as --data takes it.
-func DataSpec(run string) (string, error) {
+// Source is what a run was made from.
+type Source struct {
+	Spec     string   // as --data takes it
+	ReadWith []string // the flags that it was read with
+	Seed     uint64   // of the shuffle that a --limit takes images of
+}
+
+// DataOf returns the data that a run was made from.
+func DataOf(run string) (Source, error) {
 	s, err := readSummary(run)
 	if err != nil {
-		return "", err
+		return Source{}, err
 	}
-	return s.Data.Spec(), nil
+	return Source{s.Data.Spec(), s.Data.ReadWith, s.Seed}, nil
 }
 
 // Decide stores a decision on an image.
@@ -194,7 +203,7 @@ func (r *Review) Command() string {
 		spec = r.summary.Data.Spec()
 	}
 	return fmt.Sprintf("%s data filter --data %s --suspects %s --decisions %s --out clean",
-		cmp.Or(r.Program, "unpoison"), findings.Quote(spec), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
+		cmp.Or(r.Program, "unpoison"), findings.Words(append([]string{spec}, r.ReadWith...)), findings.Quote(filepath.Join(r.run, "suspects.csv")), findings.Quote(filepath.Join(r.run, DecisionsFile)))
 }
 
 // Write stores the decisions that hold as the CSV which data filter takes: the reviewer's own, and, on images that they left

@@ -275,6 +275,13 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+	saved := append([]byte("\ufeff"), bytes.ReplaceAll(raw, []byte(","), []byte(";"))...)
+	if err := os.WriteFile(list, saved, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readSuspects(list); err != nil || !slices.Equal(got, want) {
+		t.Errorf("with semicolons: %v, expected %v (%v)", got, want, err)
+	}
 }
 
 // Two reviews under one name don't lose each other's decisions, and those on another run's images are refused.

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,10 +39,9 @@ func readSuspects(path string) ([]Suspect, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r := csv.NewReader(limited.Lines(f))
-	head, err := r.Read()
+	r, head, err := runs.OpenList(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: expected a line of column names: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	column := map[string]int{}
 	for k, name := range head {
@@ -100,6 +98,7 @@ type finding struct {
 // summary is what the page's head needs of a run's result.
 type summary struct {
 	Defense string        `json:"defense"`
+	Seed    uint64        `json:"seed"`
 	Data    runs.DataInfo `json:"data"`
 	Attacks []struct {
 		Name string `json:"name"`

@@ -14,7 +14,6 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
@@ -92,10 +91,9 @@ func ReadBaseline(path string) (*Baseline, error) {
 		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)
 	}
 	defer f.Close()
-	r := csv.NewReader(limited.Lines(f))
-	head, err := r.Read()
+	r, head, err := OpenList(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: expected a line of column names, found %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var at [3]int
 	for k, name := range []string{"digest", "label", "isolated"} {

@@ -107,6 +107,44 @@ func TestRunFolderCanBeReadAgain(t *testing.T) {
 	}
 }
 
+// Lists that lie in a folder are not written over by a run that did not make them. One that is resumed leaves none that it has no more.
+func TestListsOfARunsFolder(t *testing.T) {
+	for _, file := range []string{SuspectsFile, OddFile, NewSuspectsFile, ReportFile} {
+		folder := t.TempDir()
+		path := filepath.Join(folder, file)
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := tiny(t, folder)
+		if _, err := Train(context.Background(), s); err == nil || !strings.Contains(err.Error(), "holds a run already ("+file+")") {
+			t.Errorf("%s: %v", file, err)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "mine" {
+			t.Errorf("%s was changed: %q, %v", file, raw, err)
+		}
+	}
+	folder := t.TempDir()
+	s := tiny(t, folder)
+	if _, err := Train(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{OddFile, NewSuspectsFile} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("of the run before"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = tiny(t, folder)
+	s.Resume = true
+	if _, err := Train(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	for file, there := range map[string]bool{OddFile: false, NewSuspectsFile: false, SuspectsFile: true} {
+		if _, err := os.Stat(filepath.Join(folder, file)); (err == nil) != there {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
 // A run that is stopped leaves no result, and going on gives the same bytes as a run that was never stopped.
 func TestStoppedRunGoesOnToTheSameBytes(t *testing.T) {
 	whole, stopped := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "stopped")

@@ -23,7 +23,9 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	res.Verdict = out.Verdict
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
-		res.Correction = scoreCorrection(t.Suspects, out)
+		if s.Audit || s.Auto.Correct {
+			res.Correction = scoreCorrection(t.Suspects, out)
+		}
 	}
 	if s.Audit {
 		return nil
@@ -170,12 +172,15 @@ func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 	return iso
 }
 
-// scoreCorrection counts the removed images with wrong labels, and what became of them. It is nil where the truth is unknown or nothing
-// was corrected.
+// scoreCorrection counts the images with wrong labels that a search removed, and what became of them. It is nil where the truth is
+// unknown and where there was nothing to correct and nothing was.
 func scoreCorrection(suspects []isolate.Suspect, out *Outcome) *Correction {
+	if out.own == nil || out.Verdict == nil {
+		return nil
+	}
 	c := &Correction{}
 	for _, s := range suspects {
-		if !s.Isolated || out.own == nil {
+		if !s.Isolated {
 			continue
 		}
 		wrong := out.own[s.Index] != out.Train.Labels[s.Index]
@@ -192,7 +197,7 @@ func scoreCorrection(suspects []isolate.Suspect, out *Outcome) *Correction {
 			}
 		}
 	}
-	if c.Corrected == 0 {
+	if c.Wrong == 0 && c.Corrected == 0 {
 		return nil
 	}
 	return c

@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -92,12 +90,9 @@ func (l List) rows() (head []string, rows [][]string, err error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	r := csv.NewReader(limited.Lines(f))
-	if head, err = r.Read(); err != nil {
-		return nil, nil, fmt.Errorf("%s: expected a line of column names, found %w", l.Path, err)
-	}
-	for k, c := range head {
-		head[k] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(c, "\ufeff")))
+	r, head, err := OpenList(f)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", l.Path, err)
 	}
 	for {
 		cells, err := r.Read()

@@ -220,6 +220,18 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 	if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) || len(after.suspects) == 0 {
 		t.Errorf("%v, expected %v (%v)", after, before, err)
 	}
+	for _, mark := range []string{";", "\t"} { // as in other countries, and with a mark of UTF-8
+		other := "\ufeff" + strings.NewReplacer(",", mark, "\n", "\r\n").Replace(saved)
+		if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
+			t.Errorf("%q: isolated %v, expected %v", mark, got, want)
+		}
+		if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) {
+			t.Errorf("%q: %v, expected %v (%v)", mark, after, before, err)
+		}
+	}
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
 		t.Fatal(err)
 	}

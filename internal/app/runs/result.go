@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/abl"
@@ -43,7 +44,7 @@ type Result struct {
 	CA        *float64   `json:"ca"`
 	ASR       *float64   `json:"asr"` // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
-	// Correction is null where nothing was corrected or the truth is unknown.
+	// Correction is null without a search, without --correct, where nothing was to be corrected and where the truth is unknown.
 	Correction *Correction `json:"correction,omitempty"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
@@ -61,9 +62,12 @@ type Result struct {
 
 // DataInfo names the data.
 type DataInfo struct {
-	Path    string   `json:"path"`
-	Layout  string   `json:"layout"`
-	Digest  string   `json:"digest"`
+	Path   string `json:"path"`
+	Layout string `json:"layout"`
+	Digest string `json:"digest"`
+	// ReadWith are the flags that the data were read with, --name=value each; see Spec.
+	ReadWith []string `json:"read_with,omitempty"`
+
 	Origin  string   `json:"origin,omitempty"` // digest of what an experiment read, before it changed anything
 	Classes []string `json:"classes"`
 	Train   int      `json:"train"`
@@ -75,6 +79,11 @@ type DataInfo struct {
 	Conflicting int      `json:"conflicting_duplicates"`
 	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
 	Empty       []string `json:"empty_classes,omitempty"`        // and with none
+}
+
+// Whole are the flags that all of the data are read with: those that were given, but for a part of them.
+func (d *DataInfo) Whole() []string {
+	return slices.DeleteFunc(slices.Clone(d.ReadWith), func(flag string) bool { return strings.HasPrefix(flag, "--limit=") })
 }
 
 // Spec is the data as --data takes it.

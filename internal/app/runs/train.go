@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,10 +20,8 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/internal/base/version"
@@ -46,11 +43,13 @@ type Spec struct {
 	Options abl.Options
 	Folder  string
 	Origin  string // digest of what Data was made of, for the result
-	Resume  bool
-	Expect  bool // says before a long search how long it will take
-	Init    model.State
-	Backend backends.Backend
-	Watch   func(Event)
+	// ReadWith are the flags that Data were read with, --name=value each, for commands that are to read the same.
+	ReadWith []string
+	Resume   bool
+	Expect   bool // says before a long search how long it will take
+	Init     model.State
+	Backend  backends.Backend
+	Watch    func(Event)
 	// Features are of the training images, for a search; nil: it trains networks.
 	Features *dataset.Features
 	// Spike also asks how weak an attack on these data may be that an audit finds, by auditing copies with known ones.
@@ -75,33 +74,6 @@ type Outcome struct {
 	Odd     []look.Odd     // images whose labels it takes for wrong, and that are no suspects
 	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
 	Attacks []*attack.Attack
-}
-
-// open makes the folder ready, locks it and refuses to overwrite a run.
-func (s *Spec) open() (unlock func(), err error) {
-	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
-		return nil, err
-	}
-	if unlock, err = atomicfile.Lock(s.Folder); err != nil {
-		return nil, fmt.Errorf("%s: %w; choose another --out or wait until it ends", s.Folder, err)
-	}
-	if err := s.ready(); err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
-}
-
-func (s *Spec) ready() error {
-	if err := atomicfile.Clean(s.Folder); err != nil || s.Resume {
-		return err
-	}
-	for _, f := range []string{ResultFile, ModelFile, "checkpoint.safetensors"} {
-		if _, err := os.Stat(filepath.Join(s.Folder, f)); err == nil {
-			return fmt.Errorf("%s holds a run already (%s); choose another --out, or continue it with --resume", s.Folder, f)
-		}
-	}
-	return nil
 }
 
 // Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
@@ -244,7 +216,7 @@ func (s *Spec) newResult() *Result {
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
 		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, Origin: s.Origin, Classes: s.Data.Train.Classes,
+			Path: s.Data.Path, Layout: s.Data.Layout, ReadWith: s.ReadWith, Origin: s.Origin, Classes: s.Data.Train.Classes,
 			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
 		},
 		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
@@ -352,37 +324,4 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 			s.Watch(ev)
 		}
 	}
-}
-
-// store writes the run's files; result.json comes last and marks it as finished.
-func (s *Spec) store(out *Outcome, res *Result) error {
-	t := out.Trained
-	if !s.Audit {
-		info := checkpoint.Info{
-			Arch: t.Network.Arch, Classes: out.Train.Classes, Height: out.Train.Height, Width: out.Train.Width, Version: version.Number,
-		}
-		if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), t.Model, info); err != nil {
-			return err
-		}
-	}
-	if len(t.Suspects) > 0 {
-		if err := WriteSuspects(filepath.Join(s.Folder, SuspectsFile), out.Train, t.Suspects, out.Verdict != nil); err != nil {
-			return err
-		}
-	}
-	if len(out.Odd) > 0 {
-		if err := writeOdd(filepath.Join(s.Folder, OddFile), out.Train, out.Odd); err != nil {
-			return err
-		}
-	}
-	if s.Baseline != nil {
-		res.Baseline = s.Baseline.compare(out.Train, t.Suspects)
-		if err := res.Baseline.write(s.Folder, out.Train); err != nil {
-			return err
-		}
-	}
-	if err := Page(s.Folder, out); err != nil {
-		return err
-	}
-	return res.write(s.Folder)
 }

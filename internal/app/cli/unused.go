@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// refuseUnused refuses flags that were given and would be passed over: of holds those that mean something to some values of another
+// flag only.
+func refuseUnused(c *cobra.Command, flag, value string, of map[string][]string) error {
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if c.Flags().Changed(name) && !slices.Contains(of[name], value) {
+			return usagef("--%s is a setting of --%s %s, and this would be --%s %s", name, flag, strings.Join(of[name], " or "), flag, value)
+		}
+	}
+	return nil
+}
+
+// unusedByMethod refuses flags of other methods of unlearning.
+func (f *unlearnFlags) unusedByMethod(c *cobra.Command) error {
+	abl, scratch := []string{runs.UnlearnABL}, []string{"retrain", "self-learning"}
+	tuned := slices.DeleteFunc(runs.UnlearnNames(), func(name string) bool { return name == runs.UnlearnABL || name == "retrain" })
+	return refuseUnused(c, "method", f.method, map[string][]string{
+		"mode": abl, "steps": abl, "rate": abl, "loss-limit": abl, "refine": abl, "tolerance": abl,
+		"tune-epochs": tuned, "tune-rate": tuned, "scratch-epochs": scratch, "pretrained": {"ft-pretrained"},
+	})
+}
+
+// unusedWithoutAttack refuses settings of an attack where none is planted.
+func (f *attackFlags) unusedWithoutAttack(c *cobra.Command) error {
+	if c.Flags().Changed("attack") {
+		return nil
+	}
+	for _, name := range []string{"rate", "target", "all-to-all", "cache"} {
+		if c.Flags().Changed(name) {
+			return usagef("--%s is a setting of --attack, and none is planted", name)
+		}
+	}
+	return nil
+}
