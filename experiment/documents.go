@@ -23,8 +23,8 @@ import (
 //	<!-- generated: NAME -->
 //	<!-- end -->
 //
-// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "rates SET…"
-// for how often the verdicts in some folders are right, by experiment; or "summary DATA: ATTACK…; DATA: ATTACK…" for
+// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; or
+// "summary DATA: ATTACK…; DATA: ATTACK…" for
 // what no defence, ABL and auto leave, and a network that was trained before the attack, from the folders paper and auto.
 const (
 	blockStart = "<!-- generated: "
@@ -99,9 +99,6 @@ func fill(results, path string) (*document, []byte, error) {
 func (d *document) block(results, name string) (string, error) {
 	if spec, ok := strings.CutPrefix(name, "summary "); ok {
 		return summary(results, spec)
-	}
-	if sets, ok := strings.CutPrefix(name, "rates "); ok {
-		return rates(results, strings.Fields(sets))
 	}
 	if name == "measured" {
 		return Markdown(measured(audit.MeasuredSets())), nil
@@ -214,42 +211,6 @@ func readTable(path string) (*report.Table, error) {
 		t.Rows = append(t.Rows, row)
 	}
 	return &t, s.Err()
-}
-
-// rates counts right and wrong verdicts of the default search in some folders, by experiment.
-func rates(results string, sets []string) (string, error) {
-	t := report.Table{Columns: []string{"experiment", "clean sets", "called poisoned", "clean, can't tell", "poisoned sets", "missed, or another label named", "poisoned, can't tell"}}
-	by := map[string][]Verdict{}
-	var names []string
-	for _, set := range sets {
-		all, err := keptSet(filepath.Join(results, set))
-		if err != nil {
-			return "", err
-		}
-		for _, r := range all {
-			name := "train: " + r.Grid.Name
-			if source, _, ok := strings.Cut(r.Grid.Name, "-"); ok && set == "verdict" {
-				name = "audit: " + source
-			}
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-			for _, v := range r.Verdicts() {
-				if v.Defense == string(runs.Auto) || set == "verdict" { // not the search without one of its parts
-					by[name], by["all"] = append(by[name], v), append(by["all"], v)
-				}
-			}
-		}
-	}
-	for _, name := range append(names, "all") {
-		e, unsure := errorRates(by[name])
-		row := []string{name}
-		for _, n := range []int{e.Clean.Sets, e.Clean.Wrong, unsure[0], e.Poisoned.Sets, e.Poisoned.Wrong, unsure[1]} {
-			row = append(row, fmt.Sprint(n))
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return Markdown(t), nil
 }
 
 // summary has a line for each attack: what no defence, ABL and auto leave, and the paper's ABL.
