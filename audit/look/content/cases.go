@@ -213,7 +213,7 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int) (t told, err
 			fold[i] = k % folds
 		}
 	}
-	asked = stat.Union(asked, controls)
+	asked = stat.Union(asked, stat.Union(l.cases, controls))
 	z := make([]float64, c.Data.Len())
 	for h := range folds {
 		taught := func(i int) bool { return fold[i] != h }
