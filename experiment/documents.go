@@ -23,9 +23,9 @@ import (
 //	<!-- generated: NAME -->
 //	<!-- end -->
 //
-// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; or
-// "summary DATA: ATTACK…; DATA: ATTACK…" for
-// what no defence, ABL and auto leave, and a network that was trained before the attack, from the folders paper and auto.
+// NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "gap
+// SET/FILE" for what a grid's defended networks do otherwise than those trained before the attack; or "summary DATA: ATTACK…; DATA:
+// ATTACK…" for what no defence, ABL and auto leave, and a network that was trained before the attack, from the folders paper and auto.
 const (
 	blockStart = "<!-- generated: "
 	blockEnd   = "<!-- end -->"
@@ -99,6 +99,18 @@ func fill(results, path string) (*document, []byte, error) {
 func (d *document) block(results, name string) (string, error) {
 	if spec, ok := strings.CutPrefix(name, "summary "); ok {
 		return summary(results, spec)
+	}
+	if path, ok := strings.CutPrefix(name, "gap "); ok {
+		r, err := Kept(filepath.Join(results, filepath.FromSlash(path)+storeExt))
+		if err != nil {
+			return "", err
+		}
+		t := r.gapTable()
+		if t == nil {
+			return "", fmt.Errorf("gap: %s has no defence %q", path, runs.Before)
+		}
+		t.Title, t.Note = "", ""
+		return Markdown(*t), nil
 	}
 	if name == "measured" {
 		return Markdown(measured(audit.MeasuredSets())), nil
