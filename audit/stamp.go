@@ -10,7 +10,8 @@ import (
 
 const stampFewest = 10 // images that a pattern is learnt from
 
-// mostStamped is the share of other labels' images that a pattern is laid on, at most: a model must see images without it too.
+// mostStamped is the share of a label's images that carry a pattern, at most: a model must see images without it too. From the others of
+// a shortcut it is lifted, where it can be.
 const mostStamped = 0.5
 
 // purify puts the images of shortcuts back, whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
@@ -33,10 +34,19 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		if len(with) < stampFewest || n == 0 {
 			continue
 		}
-		l.Kept = l.show(look.StampOf(set, with, own, others), others, n, seed, t.Label)
-		for _, i := range with {
-			back[i] = true
-			l.More = append(l.More, train.Example{Image: i})
+		s := look.StampOf(set, with, own, others)
+		l.Kept = l.show(s, others, n, seed, t.Label)
+		as := len(with) // that come back as they are
+		if s.Lifts() {
+			as = min(as, int(mostStamped*float64(len(with)+len(own))))
+		}
+		for k, j := range rng.Shuffle(seed, "lifted", len(with), t.Label) {
+			e := train.Example{Image: with[j]}
+			if k >= as {
+				e.Stamp = s.Inverse()
+			}
+			back[e.Image] = true
+			l.More = append(l.More, e)
 		}
 		f.Stamped, f.Returned = f.Stamped+n, f.Returned+len(with)
 	}

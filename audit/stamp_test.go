@@ -117,7 +117,7 @@ func TestPurify(t *testing.T) {
 				continue
 			}
 			stamped++
-			if int(set.Labels[e.Image]) == 4 {
+			if int(set.Labels[e.Image]) == 4 { // the sticker hides what is below it
 				t.Errorf("%s: image %d of the label is stamped", name, e.Image)
 			}
 			for k, v := range want.Shift {
@@ -223,5 +223,35 @@ func TestEven(t *testing.T) {
 	}
 	if without := f.Lessons(set, Options{Correct: true}, 1); len(without.More) != corrected {
 		t.Errorf("%d more images without stamps, expected %d", len(without.More), corrected)
+	}
+}
+
+// Where nearly all images of a label share a pattern that can be lifted, it is lifted from so many that half of the label's carry it, as
+// half of the others' do then.
+func TestPurifyLifts(t *testing.T) {
+	config := attack.Defaults("sig")
+	config.Target, config.Rate = 4, 0.08
+	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
+	with, own, others := sides(set.Labels, poisoned, config.Target)
+	f := &Found{Verdict: &Verdict{Targets: []Target{target(4, look.Shortcut, pixels.Name)}}, Removed: with, Kept: stat.Union(own, others)}
+	l := Lessons{Kept: f.Kept}
+	f.purify(set, &l, make([]bool, set.Len()), 1)
+	as, lifted, laid := 0, 0, 0
+	inverse := look.StampOf(set, with, own, others).Inverse()
+	for _, e := range l.More {
+		switch under := int(set.Labels[e.Image]) == 4; {
+		case !under:
+			laid++
+		case e.Stamp == nil:
+			as++
+		default:
+			lifted++
+			if !slices.Equal(e.Stamp.Scale, inverse.Scale) || !slices.Equal(e.Stamp.Shift, inverse.Shift) {
+				t.Fatalf("image %d has another stamp", e.Image)
+			}
+		}
+	}
+	if half := (len(with) + len(own)) / 2; len(with) <= half || as != half || lifted != len(with)-half || laid != len(others)/2 {
+		t.Errorf("of %d with the pattern and %d without it: %d as they are, %d lifted; %d of %d others have it", len(with), len(own), as, lifted, laid, len(others))
 	}
 }

@@ -1,7 +1,10 @@
 // Package augment changes training images: random crop after padding, horizontal flip, cutout.
 package augment
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Options says what is done. The zero value changes nothing.
 type Options struct {
@@ -93,17 +96,33 @@ func (s *Stamp) Apply(x []float32) {
 	}
 }
 
+// On returns an image, of values from 0 to 255, with the stamp on it.
+func (s *Stamp) On(image []uint8) []uint8 {
+	x, out := make([]float32, len(image)), make([]uint8, len(image))
+	Plain(x, image)
+	s.Apply(x)
+	for i, v := range x {
+		out[i] = uint8(v*255 + 0.5)
+	}
+	return out
+}
+
 // leastLifted is the scale of a pixel under which too little of the image is left to be told.
 const leastLifted = 0.5
 
-// Lift undoes Apply where most of the image shows through the pattern; an opaque sticker stays where it is.
-func (s *Stamp) Lift(x []float32) {
-	for i, v := range x {
-		if scale := s.Scale[i]; scale >= leastLifted {
-			x[i] = min(max((v-s.Shift[i])/scale, 0), 1)
+// Inverse returns what undoes the stamp where most of the image shows through it; an opaque sticker stays where it is.
+func (s *Stamp) Inverse() *Stamp {
+	t := &Stamp{Scale: make([]float32, len(s.Scale)), Shift: make([]float32, len(s.Shift))}
+	for i, scale := range s.Scale {
+		if t.Scale[i] = 1; scale >= leastLifted {
+			t.Scale[i], t.Shift[i] = 1/scale, -s.Shift[i]/scale
 		}
 	}
+	return t
 }
+
+// Lifts tells whether Inverse undoes the stamp everywhere.
+func (s *Stamp) Lifts() bool { return slices.Min(s.Scale) >= leastLifted }
 
 // Plain writes the image as numbers from 0 to 1.
 func Plain(dst []float32, src []uint8) {

@@ -96,7 +96,10 @@ func TestStampLifts(t *testing.T) {
 	x := []float32{0.5, 0.5, 0.5, 0.5, 0.5}
 	s.Apply(x)
 	laid := slices.Clone(x)
-	s.Lift(x)
+	s.Inverse().Apply(x)
+	if s.Lifts() || !(&Stamp{Scale: s.Scale[2:4], Shift: s.Shift[2:4]}).Lifts() {
+		t.Error("a stamp lifts that hides the image, or none does")
+	}
 	for i, v := range x {
 		want := float32(0.5)
 		if s.Scale[i] < 0.5 {

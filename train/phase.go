@@ -34,7 +34,7 @@ type Phase struct {
 // Example is an image that is shown otherwise than as it is.
 type Example struct {
 	Image int
-	Stamp *augment.Stamp // laid over it after augmentation; nil: nothing
+	Stamp *augment.Stamp // laid over it before augmentation; nil: nothing
 	Label *int32         // that it is shown under; nil: its own
 }
 
@@ -194,15 +194,15 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 			e := p.at(place)
 			i := e.Image
 			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), 1
-			dst := b.X[j*n : (j+1)*n]
-			if p.Augment == (augment.Options{}) {
-				augment.Plain(dst, p.Data.Image(i))
-			} else {
-				p.Augment.Apply(dst, p.Data.Image(i), p.Data.Height, p.Data.Width, p.draws(epoch, i))
-			}
+			image, dst := p.Data.Image(i), b.X[j*n:(j+1)*n]
 			if e.Stamp != nil {
-				e.Stamp.Apply(dst)
+				image = e.Stamp.On(image)
 				b.Images[j] = -1
+			}
+			if p.Augment == (augment.Options{}) {
+				augment.Plain(dst, image)
+			} else {
+				p.Augment.Apply(dst, image, p.Data.Height, p.Data.Width, p.draws(epoch, i))
 			}
 		}
 	}

@@ -113,7 +113,7 @@ func (c *Case) lifted(ctx context.Context, plain *Plain, label int, images []int
 	p := c.pattern(label, c.Found())
 	set := c.Data.View(images)
 	if len(p.with) >= patternFewest {
-		set = evaluate.Redrawn(set, p.stamp.Lift)
+		set = evaluate.Redrawn(set, p.stamp.Inverse().Apply)
 	}
 	return out, plain.ask(ctx, set, func(k int, z []float32) { out[k] = slices.Clone(z) })
 }
