@@ -38,7 +38,7 @@ type Verdict struct {
 type Cleaned struct {
 	// Corrected counts the removed images that it was shown under the label that they show.
 	Corrected int `json:"corrected,omitempty"`
-	// Returned counts the images of a shortcut that it was shown as they came, Stamped the images of other labels that it was shown
+	// Returned counts the images of a shortcut that it was shown under their labels, from some of which the pattern was lifted; Stamped the images of other labels that it was shown
 	// with the pattern on them, so that it means no label.
 	Returned int `json:"returned,omitempty"`
 	Stamped  int `json:"stamped,omitempty"`

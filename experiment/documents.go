@@ -25,7 +25,7 @@ import (
 //
 // NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "gap
 // SET/FILE" for what a grid's defended networks do otherwise than those trained before the attack; or "summary DATA: ATTACK…; DATA:
-// ATTACK…" for what no defence, ABL and auto leave, and a network that was trained before the attack, from the folders paper and auto.
+// ATTACK…" for what no defence and ABL leave, from the folder paper.
 const (
 	blockStart = "<!-- generated: "
 	blockEnd   = "<!-- end -->"
@@ -225,9 +225,9 @@ func readTable(path string) (*report.Table, error) {
 	return &t, s.Err()
 }
 
-// summary has a line for each attack: what no defence, ABL and auto leave, and the paper's ABL.
+// summary has a line for each attack: what no defence and ABL leave, and the paper's ABL.
 func summary(results, spec string) (string, error) {
-	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "auto", "trained before the attack", "the paper's ABL"}}
+	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "the paper's ABL"}}
 	for _, part := range strings.Split(spec, ";") {
 		data, attacks, ok := strings.Cut(part, ":")
 		if !ok {
@@ -238,22 +238,15 @@ func summary(results, spec string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		auto, err := Kept(filepath.Join(results, "auto", data+storeExt))
-		if err != nil {
-			return "", err
-		}
 		for _, name := range strings.Fields(attacks) {
-			i := slices.IndexFunc(auto.Grid.Attacks, func(a string) bool { n, _, _ := strings.Cut(a, ":"); return n == name })
+			i := slices.IndexFunc(paper.Grid.Attacks, func(a string) bool { n, _, _ := strings.Cut(a, ":"); return n == name })
 			if i < 0 {
 				return "", errors.New("summary: no attack " + name + " on " + data)
 			}
-			a := auto.Grid.Attacks[i]
-			none, abl, found, before := paper.row("", a, "none"), paper.row("", a, "abl"), auto.row("", a, "auto"), auto.row("", a, string(runs.Before))
-			if a == "none" {
-				before = auto.row("", a, "none")
-			}
+			a := paper.Grid.Attacks[i]
+			none, abl := paper.row("", a, "none"), paper.row("", a, "abl")
 			line := []string{data, a}
-			for _, row := range []Row{none, abl, found, before, {Seeds: 1, ASR: abl.PaperASR, CA: abl.PaperCA}} {
+			for _, row := range []Row{none, abl, {Seeds: 1, ASR: abl.PaperASR, CA: abl.PaperCA}} {
 				row.ASRDev, row.CADev, row.PaperCA = nil, nil, nil
 				line = append(line, row.pair())
 			}

@@ -37,7 +37,7 @@ func cleanedSentences(v *audit.Cleaned) []string {
 		s = append(s, "The model was trained without them.")
 	}
 	if v.Returned > 0 {
-		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut as they came, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
+		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
 	}
 	if v.Evened > 0 {
 		s = append(s, fmt.Sprintf("What these images share was laid on %d others under their own labels, so that it speaks neither for nor against a label.", v.Evened))
