@@ -10,9 +10,13 @@ import (
 
 const stampFewest = 10 // images that a pattern is learnt from
 
-// mostStamped is the share of a label's images that carry a pattern, at most: a model must see images without it too. From the others of
-// a shortcut it is lifted, where it can be.
-const mostStamped = 0.5
+// The share of a label's images that carry a pattern, at most: a model must see images without it too. Where the pattern can be lifted, it
+// is lifted from a shortcut's others, and fewer do. For SIG in 8 % of 10,000 images of CIFAR-10, CA was 73.9 % with a half and 74.4 % with a
+// quarter; the target's own CA 73.5 and 71.7 %, 74.4 % of a network that was trained before the attack.
+const (
+	mostStamped = 0.5
+	mostLifted  = 0.25
+)
 
 // purify puts the images of shortcuts back, whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
 // label's own: what all labels carry alike says nothing. Images that came back are noted.
@@ -30,16 +34,17 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		with := look.Those(f.Removed, under)
 		own := look.Those(f.Kept, under)
 		others := look.Those(l.Kept, func(i int) bool { return !under(i) })
-		n := int(min(mostStamped, float64(len(with))/float64(max(1, len(with)+len(own)))) * float64(len(others)))
-		if len(with) < stampFewest || n == 0 {
+		if len(with) < stampFewest {
 			continue
 		}
-		s := look.StampOf(set, with, own, others)
-		l.Kept = l.show(s, others, n, seed, t.Label)
+		s, most, all := look.StampOf(set, with, own, others), mostStamped, float64(len(with)+len(own))
 		as := len(with) // that come back as they are
 		if s.Lifts() {
-			as = min(as, int(mostStamped*float64(len(with)+len(own))))
+			most = mostLifted
+			as = min(as, int(most*all))
 		}
+		n := int(min(most, float64(len(with))/all) * float64(len(others)))
+		l.Kept = l.show(s, others, n, seed, t.Label)
 		for k, j := range rng.Shuffle(seed, "lifted", len(with), t.Label) {
 			e := train.Example{Image: with[j]}
 			if k >= as {

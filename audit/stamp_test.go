@@ -226,8 +226,8 @@ func TestEven(t *testing.T) {
 	}
 }
 
-// Where nearly all images of a label share a pattern that can be lifted, it is lifted from so many that half of the label's carry it, as
-// half of the others' do then.
+// Where nearly all images of a label share a pattern that can be lifted, it is lifted from so many that a quarter of the label's carry it,
+// as a quarter of the others' do then.
 func TestPurifyLifts(t *testing.T) {
 	config := attack.Defaults("sig")
 	config.Target, config.Rate = 4, 0.08
@@ -251,7 +251,7 @@ func TestPurifyLifts(t *testing.T) {
 			}
 		}
 	}
-	if half := (len(with) + len(own)) / 2; len(with) <= half || as != half || lifted != len(with)-half || laid != len(others)/2 {
+	if some := (len(with) + len(own)) / 4; len(with) <= some || as != some || lifted != len(with)-some || laid != len(others)/4 {
 		t.Errorf("of %d with the pattern and %d without it: %d as they are, %d lifted; %d of %d others have it", len(with), len(own), as, lifted, laid, len(others))
 	}
 }
