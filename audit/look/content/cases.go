@@ -77,14 +77,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
 		l.alike = alike(content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
-		if round == 0 {
-			a.cases = cases
-			if a.common, err = inCommon(ctx, c, l); err != nil || !a.hints() {
-				return a, err // there is nothing to learn
-			}
-		}
 		if a.told, err = tell(ctx, c, l, asked); err != nil {
 			return a, err
+		}
+		if round == 0 {
+			a.cases, a.common = cases, a.told.common(l)
+			if a.inCommon < hinted {
+				break // they have nothing in common: there is nothing to learn
+			}
 		}
 		a.ratio = a.join(images, l, prior, a.p)
 		last, history = l, append(history, a.told)
@@ -104,7 +104,6 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
 	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
 	f.Images, f.Others, f.Shared, f.InCommon = len(images), len(a.others), a.shared, a.inCommon
-	f.Own = a.own
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
@@ -128,8 +127,8 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	if f.From != nil {
 		whence = "what shows " + c.Data.Classes[*f.From]
 	}
-	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance, beside the label's own by %.3f; %d flagged, %d of %d under other labels have it",
-		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Own, f.Flagged, f.Leak, f.Others)
+	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
 	return e, nil
 }
 

@@ -16,13 +16,12 @@ import (
 const Name look.Name = "content"
 
 var (
-	evidence  = look.Limit("content", "evidence")
-	ofPair    = look.Limit("content", "evidence of a pair")
-	shared    = look.Limit("content", "in common")
-	hinted    = look.Limit("content", "hint in common")
-	toldBy    = look.Limit("content", "told apart")
-	besideOwn = look.Limit("content", "beside own")
-	fewest    = int(look.Limit("content", "fewest"))
+	evidence = look.Limit("content", "evidence")
+	ofPair   = look.Limit("content", "evidence of a pair")
+	shared   = look.Limit("content", "in common")
+	hinted   = look.Limit("content", "hint in common")
+	toldBy   = look.Limit("content", "told apart")
+	fewest   = int(look.Limit("content", "fewest"))
 )
 
 // chance is the probability by which networks tell images that have nothing in common.
@@ -47,18 +46,16 @@ type Facts struct {
 	Shared float64 `json:"shared"`
 	// InCommon is by how many deviations of what chance gives this lies above 0.5 (Mann and Whitney, 1947).
 	InCommon float64 `json:"in_common"`
-	// Own is the probability, by the same networks, that a case rather than an honest image of its label is taken for one; 1 where there is none.
-	Own   float64 `json:"own"`
-	Shown []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
+	Shown    []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
 }
 
 // Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
-// have nothing in common, or only what other images of the label have too, their labels are odd at most. Where the network knows hardly any image of the label, all of them show
+// have nothing in common, their labels are odd, and no more. Where the network knows hardly any image of the label, all of them show
 // something else to it, and have the class itself in common. What has little in common may be content: photographs of the same
 // can are told from other cans a little.
 func (f Facts) Says() look.Says {
 	switch {
-	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted || f.Own < besideOwn:
+	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
 	case f.InCommon < shared || f.Shared < toldBy || f.Known < fewest:
 		return look.CantTell
@@ -68,7 +65,7 @@ func (f Facts) Says() look.Says {
 
 // shares tells whether images with a trigger were moved to the label, by what networks were told of the first cases.
 func (f Facts) shares(a common) bool {
-	f.Shared, f.InCommon, f.Own, f.Flagged, f.Known = a.shared, a.inCommon, a.own, fewest, fewest
+	f.Shared, f.InCommon, f.Flagged, f.Known = a.shared, a.inCommon, fewest, fewest
 	return f.Says() == look.Poisoned
 }
 
@@ -82,7 +79,7 @@ func (f Facts) Strength() float64 {
 	if s < 1 {
 		return s
 	}
-	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(f.Own, besideOwn), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)))
+	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)))
 }
 
 // moved tells whether images were put under the label from elsewhere.

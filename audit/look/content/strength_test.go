@@ -13,7 +13,7 @@ func TestStrengthIsTheRule(t *testing.T) {
 	said := map[bool]int{}
 	for range 2000 {
 		f := Facts{
-			Counts: look.Counts{Flagged: r.IntN(2 * fewest)}, Known: r.IntN(3 * fewest), Evidence: 3 * ofPair * r.Float64(), InCommon: 4 * shared * r.Float64(), Shared: 0.5 + 0.5*r.Float64(), Own: 0.25 + 0.75*r.Float64(),
+			Counts: look.Counts{Flagged: r.IntN(2 * fewest)}, Known: r.IntN(3 * fewest), Evidence: 3 * ofPair * r.Float64(), InCommon: 4 * shared * r.Float64(), Shared: 0.5 + 0.5*r.Float64(),
 		}
 		if r.IntN(2) == 0 {
 			f.From = new(int)
