@@ -9,11 +9,14 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 )
 
+// measured tells whether the default search was measured as it is now.
+const measured = false
+
 // A verdict comes with error rates where they were measured for its configuration: the default one, whatever the number of images.
 func TestRatesAreOfTheDefault(t *testing.T) {
 	for _, images := range []int{400, 5000, 50000} {
 		r, a := Options{Seed: 7}.fit(&dataset.Data{Layout: "folder", Train: &dataset.Set{Labels: make([]int32, images)}})
-		if m, err := a.RatesFor(configuration(r, images, 1)); err != nil || m == nil {
+		if m, err := a.RatesFor(configuration(r, images, 1)); err != nil || (m != nil) != measured {
 			t.Errorf("%d images: %+v, %v", images, m, err)
 		}
 		if m, err := a.RatesFor(configuration(r, images, 2)); err != nil || m != nil {

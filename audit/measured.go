@@ -23,7 +23,7 @@ var measuredFile string
 
 // measuredDigest is that of the configuration that measuredFile was measured under, the default one. Another default needs another
 // measurement.
-const measuredDigest = "13a72131e9807e31"
+const measuredDigest = "" // the look at content has changed since
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {
