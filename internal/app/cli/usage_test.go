@@ -75,7 +75,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 			t.Errorf("%v: expected one line, got %q", args, errs)
 		}
 	}
-	if code, _, errs := call("experiment", "auto", "photos", "--cell", "nope", "--out", "x"); code != exitUsage || !strings.Contains(errs, "badnets.auto.0, blend.auto.0") {
+	if code, _, errs := call("experiment", "auto", "photos", "--cell", "nope", "--out", "x"); code != exitUsage || !strings.Contains(errs, "badnets.auto.0, badnets.before.0, blend.auto.0") {
 		t.Errorf("no such cell: %d, %s", code, errs)
 	}
 	if code, _, errs := call("train", "--data", "no-such-folder", "--out", filepath.Join(t.TempDir(), "x")); code != exitFailed || !strings.Contains(errs, "no-such-folder") {
