@@ -134,7 +134,7 @@ their own, and success is the share that the model does not give them.`,
 
 // noPoisonedCopy refuses the folder of an attack in place of the triggered images in it: its own test images carry no trigger.
 func noPoisonedCopy(triggered string) error {
-	_, dir := layoutAndFolder(triggered)
+	dir := folderOf(triggered)
 	if _, err := os.Stat(filepath.Join(dir, poisonFile)); err != nil {
 		return nil
 	}
@@ -144,18 +144,18 @@ func noPoisonedCopy(triggered string) error {
 	return fmt.Errorf("--triggered %s: the test images there carry no trigger, those in it do: give --triggered %s", triggered, filepath.Join(dir, triggeredFolder))
 }
 
-// layoutAndFolder parts layout:DIR.
-func layoutAndFolder(spec string) (layout, dir string) {
+// folderOf returns DIR of layout:DIR.
+func folderOf(spec string) string {
 	if layout, dir, ok := strings.Cut(spec, ":"); ok && slices.ContainsFunc(dataset.Layouts(), func(l [2]string) bool { return l[0] == layout }) {
-		return layout, dir
+		return dir
 	}
-	return "", spec
+	return spec
 }
 
 // success turns the accuracy on a folder's triggered images, in percent, into attack success as the attack beside them
 // defines it.
 func success(triggered string, accuracy float64) (float64, error) {
-	_, triggered = layoutAndFolder(triggered)
+	triggered = folderOf(triggered)
 	for _, dir := range []string{triggered, filepath.Dir(filepath.Clean(triggered))} {
 		c, err := attack.ReadCommon(dir)
 		if errors.Is(err, fs.ErrNotExist) {
