@@ -8,8 +8,6 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-const stampFewest = 10 // images that a pattern is learnt from
-
 // The share of a label's images that carry a pattern, at most: a model must see images without it too. Where the pattern can be lifted, it
 // is lifted from a shortcut's others, and fewer do. For SIG in 8 % of 10,000 images of CIFAR-10, CA was 73.9 % with a half and 74.4 % with a
 // quarter; the target's own CA 73.5 and 71.7 %, 74.4 % of a network that was trained before the attack.
@@ -34,7 +32,7 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		with := look.Those(f.Removed, under)
 		own := look.Those(f.Kept, under)
 		others := look.Those(l.Kept, func(i int) bool { return !under(i) })
-		if len(with) < stampFewest {
+		if len(with) < look.StampFewest {
 			continue
 		}
 		s, most, all := look.StampOf(set, with, own, others), mostStamped, float64(len(with)+len(own))
@@ -44,7 +42,8 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 			as = min(as, int(most*all))
 		}
 		n := int(min(most, float64(len(with))/all) * float64(len(others)))
-		l.Kept = l.show(s, others, n, seed, t.Label)
+		shown := l.show(s, others, n, seed, t.Label)
+		l.Kept = look.Those(l.Kept, func(i int) bool { return !shown[i] }) // with the pattern instead
 		for k, j := range rng.Shuffle(seed, "lifted", len(with), t.Label) {
 			e := train.Example{Image: with[j]}
 			if k >= as {
@@ -73,7 +72,7 @@ func (f *Found) even(set *dataset.Set, l *Lessons, seed uint64) {
 		done[t.Label] = true
 		under := func(i int) bool { return int(set.Labels[i]) == t.Label }
 		with := look.Those(f.Removed, under)
-		if len(with) < stampFewest {
+		if len(with) < look.StampFewest {
 			continue
 		}
 		carry, kept := make([]int, len(set.Classes)), make([][]int, len(set.Classes))
@@ -106,12 +105,12 @@ func (f *Found) even(set *dataset.Set, l *Lessons, seed uint64) {
 	}
 }
 
-// show shows n of some kept images with a pattern on them too. It returns the other kept images. numbers name the random stream.
-func (l *Lessons) show(s *augment.Stamp, images []int, n int, seed uint64, numbers ...int) (rest []int) {
-	shown := map[int]bool{}
+// show shows n of some kept images with a pattern on them too. It returns these. numbers name the random stream.
+func (l *Lessons) show(s *augment.Stamp, images []int, n int, seed uint64, numbers ...int) (shown map[int]bool) {
+	shown = map[int]bool{}
 	for _, j := range rng.Shuffle(seed, "stamp", len(images), numbers...)[:n] {
 		shown[images[j]] = true
 		l.More = append(l.More, train.Example{Image: images[j], Stamp: s})
 	}
-	return look.Those(l.Kept, func(i int) bool { return !shown[i] })
+	return shown
 }

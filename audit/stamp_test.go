@@ -92,7 +92,7 @@ func TestPurify(t *testing.T) {
 		n       int // of other labels
 	}{
 		"shortcut": {[]Target{target(4, look.Shortcut, pixels.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
-		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:stampFewest-1], 0},
+		"few":      {[]Target{target(4, look.Shortcut, pixels.Name)}, with[:look.StampFewest-1], 0},
 		"open":     {[]Target{target(4, look.CantTell, pixels.Name)}, with, 0},
 		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
 		"both":     {[]Target{target(4, look.Poisoned, content.Name), target(4, look.Shortcut, pixels.Name)}, with, 0},

@@ -98,13 +98,18 @@ func (s *Stamp) Apply(x []float32) {
 
 // On returns an image, of values from 0 to 255, with the stamp on it.
 func (s *Stamp) On(image []uint8) []uint8 {
-	x, out := make([]float32, len(image)), make([]uint8, len(image))
+	x := make([]float32, len(image))
 	Plain(x, image)
 	s.Apply(x)
-	for i, v := range x {
-		out[i] = uint8(v*255 + 0.5)
+	return Append(make([]uint8, 0, len(image)), x)
+}
+
+// Append appends an image of numbers from 0 to 1 as values from 0 to 255.
+func Append(image []uint8, x []float32) []uint8 {
+	for _, v := range x {
+		image = append(image, uint8(v*255+0.5))
 	}
-	return out
+	return image
 }
 
 // leastLifted is the scale of a pixel under which too little of the image is left to be told.

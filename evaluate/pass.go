@@ -102,9 +102,7 @@ func Redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
 	for i := range out.Labels {
 		augment.Plain(x, set.Image(i))
 		change(x)
-		for _, v := range x {
-			out.Pixels = append(out.Pixels, uint8(v*255+0.5))
-		}
+		out.Pixels = augment.Append(out.Pixels, x)
 	}
 	return out
 }

@@ -81,7 +81,7 @@ func (r *Runner) gapTable() *report.Table {
 		gaps := make([][]*float64, len(gapMeasures))
 		for _, v := range r.Grid.sets() {
 			for _, a := range r.Grid.Attacks {
-				if a == "none" || r.over(v, a, d, gapMeasures[3].of) == nil {
+				if a == "none" || r.row(v, a, d).CA == nil {
 					continue
 				}
 				line := []string{strings.TrimSpace(v + " " + a), d}

@@ -17,9 +17,6 @@ var (
 	obeyed = Limit("right", "obeyed") // probability of their label that an ordinary network gives suspects, up to which it is believed
 )
 
-// patternFewest is how many images tell what they have in common.
-const patternFewest = 10
-
 // correctedKey is the name of corrected labels in a run's checkpoint.
 const correctedKey = "corrected"
 
@@ -112,7 +109,7 @@ func (c *Case) lifted(ctx context.Context, plain *Plain, label int, images []int
 	}
 	p := c.pattern(label, c.Found())
 	set := c.Data.View(images)
-	if len(p.with) >= patternFewest {
+	if len(p.with) >= StampFewest {
 		set = evaluate.Redrawn(set, p.stamp.Inverse().Apply)
 	}
 	return out, plain.ask(ctx, set, func(k int, z []float32) { out[k] = slices.Clone(z) })

@@ -9,6 +9,9 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
+// StampFewest is how many images with a pattern StampOf learns it from, at least.
+const StampFewest = 10
+
 const grain = 1.0 / 255 // a grey level: what varies less is not divided by less
 
 // StampOf returns what makes the pixels of images without a pattern like those of the images with it: of the same mean and
