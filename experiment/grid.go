@@ -47,6 +47,8 @@ type Grid struct {
 	Seeds    []uint64 `yaml:"seeds"`
 	// SeedsFor are more seeds of the defences of these names.
 	SeedsFor map[string][]uint64 `yaml:"seeds_for,omitempty"`
+	// Recipe is what all trainings start from: default, the default, or paper, as published.
+	Recipe string `yaml:"recipe,omitempty"`
 	// Settings change the recipe of all trainings, Plain that of the networks without defence, PlainFor that
 	// of those under the attack of this name as well.
 	Settings string            `yaml:"settings,omitempty"`
@@ -126,6 +128,9 @@ func (g *Grid) Check() error {
 	if g.Limit < 0 || g.Size < 0 || g.Test < 0 {
 		return fmt.Errorf("limit %d, size %d and test %d, expected 0 or more", g.Limit, g.Size, g.Test)
 	}
+	if !slices.Contains([]string{"", "default", paperRecipe}, g.Recipe) {
+		return fmt.Errorf("no recipe %q; there are default and %s", g.Recipe, paperRecipe)
+	}
 	if !(g.Clean > 0 && g.Clean <= 1) {
 		return fmt.Errorf("clean: %g, expected a share of the images", g.Clean)
 	}
@@ -181,6 +186,13 @@ func (g *Grid) extends(old *Grid) bool {
 		x.Name, x.Title, x.Vary, x.Attacks, x.Defenses, x.Seeds, x.SeedsFor, x.Plots = "", "", nil, nil, nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(a, b)
+}
+
+// trainsOtherwise reports whether a cell, or one that it builds on, has another recipe than in the other grid.
+func (g *Grid) trainsOtherwise(old *Grid, c Cell) bool {
+	return slices.ContainsFunc(append(c.needs(), c), func(c Cell) bool {
+		return !slices.Equal(g.recipe(c.Attack, c.Defense), old.recipe(c.Attack, c.Defense))
+	})
 }
 
 // sets lists the variations of the data.
@@ -267,6 +279,9 @@ func (g *Grid) recipe(attack, defense string) []string {
 // options returns the recipe of a cell for a number of training images.
 func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Options, error) {
 	o := abl.Default()
+	if g.Recipe == paperRecipe {
+		o = abl.Paper()
+	}
 	o.Network, o.Seed = g.Model, seed
 	given := map[string]bool{}
 	for _, list := range g.recipe(attack, defense) {

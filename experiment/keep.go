@@ -31,11 +31,13 @@ func (r *Runner) openKept() error {
 	}
 	r.store = s
 	if s.grid != nil {
-		if !r.Grid.extends(s.grid) {
+		old := *s.grid
+		old.Plain, old.PlainFor = r.Grid.Plain, r.Grid.PlainFor // what these change is run again
+		if !r.Grid.extends(&old) {
 			return fmt.Errorf("%s is of a grid with other data or settings; choose another --keep", s.path)
 		}
 		have := s.grid.Cells()
-		if !slices.ContainsFunc(r.Grid.Cells(), func(c Cell) bool { return !slices.Contains(have, c) }) {
+		if r.Grid.extends(s.grid) && !slices.ContainsFunc(r.Grid.Cells(), func(c Cell) bool { return !slices.Contains(have, c) }) {
 			return nil // the larger grid stays
 		}
 	}

@@ -106,7 +106,11 @@ func (g *Grid) paper(c Cell) (pairOf, bool) {
 			return f, ok
 		}
 	}
-	row, ok := published[g.Name][name]
+	data := g.Name
+	if data == "recipe" {
+		data = "cifar10"
+	}
+	row, ok := published[data][name]
 	i := slices.Index(paperDefenses(), c.Defense)
 	if !ok || i < 0 {
 		return pairOf{}, false
@@ -119,12 +123,29 @@ func tenAttacks() []string {
 	return []string{"badnets", "trojan", "blend", "dynamic", "sig", "cl", "fc", "dfst", "lba", "cba"}
 }
 
+// paperRecipe is the name of the recipe as published.
+const paperRecipe = "paper"
+
+// paperAndAuto are the paper's defences and auto beside them.
+func paperAndAuto() []string { return append(paperDefenses(), string(runs.Auto)) }
+
+// more are seeds beside the first, where one was given: so many for each of some defences.
+func more(first uint64, seeds map[runs.Defense]int) map[string][]uint64 {
+	out := map[string][]uint64{}
+	for d, n := range seeds {
+		for k := range n {
+			out[string(d)] = append(out[string(d)], first+1+uint64(k))
+		}
+	}
+	return out
+}
+
 // fourAttacks are those of its sweeps.
 func fourAttacks() []string { return tenAttacks()[:4] }
 
 // PaperNames lists the paper's experiments.
 func PaperNames() []string {
-	return []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning"}
+	return []string{"curves", "cifar10", "gtsrb", "photos", "isolation-rate", "gamma", "turning-epoch", "poisoning-rate", "unlearning", "recipe"}
 }
 
 // Data names where the paper's data lie; an empty one renders road signs instead.
@@ -135,59 +156,33 @@ type Data struct {
 
 // Paper returns one of the paper's experiments. quick cuts it down to what shows that it works.
 func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
-	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds, Plain: "tune_epochs=8", PlainFor: map[string]string{"dynamic": "tune_epochs=15"}}
+	g := &Grid{Name: name, Data: data.CIFAR10, Limit: data.Limit, Model: "wrn-16-1", Seeds: seeds}
+	one := len(seeds) == 1 && !quick
 	switch name {
 	case "curves":
 		g.Title, g.Attacks, g.Defenses, g.Plots = "Loss of clean and poisoned images under nine attacks, no defence", tenAttacks()[:9], []string{"none"}, []string{"curves"}
 		// As images are in isolation: crops would cut triggers off, and what is left carries a wrong label.
-		g.Settings, g.Plain, g.PlainFor = "augment=false", "tune_epochs=20", nil
+		g.Settings, g.Plain = "augment=false", "tune_epochs=20"
 	case "cifar10":
-		g.Title, g.Attacks, g.Defenses = "Ten attacks and five defences on CIFAR-10", append([]string{"none"}, tenAttacks()...), paperDefenses()
-		if len(seeds) == 1 && !quick {
-			g.SeedsFor = map[string][]uint64{"abl": {seeds[0] + 1}}
+		g.Title, g.Attacks, g.Defenses = "Ten attacks and six defences on CIFAR-10", append([]string{"none"}, tenAttacks()...), paperAndAuto()
+		if one {
+			g.SeedsFor = more(seeds[0], map[runs.Defense]int{runs.NoDefense: 2, runs.ABL: 2, runs.Auto: 2, "fp": 1, "mcr": 1, "nad": 1})
 		}
 	case "gtsrb":
-		g.Title, g.Data = "Five attacks and five defences on GTSRB", data.GTSRB
-		g.Plain = "tune_epochs=15"
+		g.Title, g.Data = "Five attacks and six defences on GTSRB", data.GTSRB
 		// SIG needs a class with images enough; it and Dynamic are as strong as docs/attacks.md found necessary there.
 		g.Attacks = []string{"none", "badnets", "trojan", "blend", "dynamic:epochs=40,cover=0.02,density=0.06", "sig:target=1,rate=0.045,delta=40,delta_test=50"}
-		g.Defenses, g.PlainFor = paperDefenses(), nil
+		g.Defenses = paperAndAuto()
+		if one {
+			g.SeedsFor = more(seeds[0], map[runs.Defense]int{runs.ABL: 1, runs.Auto: 1})
+		}
 	case "photos":
 		// Some thousand photographs do not train ResNet-34 from scratch; at 64 px they train this one.
-		g.Title, g.Data, g.Size = "Four attacks and five defences on photographs at 64 px", data.Photos, 64
-		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperDefenses()
-		g.Settings, g.Plain, g.PlainFor = "tune_epochs=60", "", nil
-	case "isolation-rate":
-		g.Title, g.Settings = "ABL by isolation rate, with 8 epochs of fine-tuning", "tune_epochs=8"
-		g.Attacks, g.Plots = []string{"badnets", "blend"}, []string{"sweep"}
-		for _, p := range []string{"0.001", "0.005", "0.01", "0.05", "0.1", "0.2"} {
-			g.Defenses = append(g.Defenses, "abl:isolation="+p)
-		}
-	case "gamma":
-		g.Title, g.Settings = "ABL by γ, with 8 epochs of fine-tuning", "tune_epochs=8"
-		if data.Limit > 0 {
-			g.Settings += ",isolate_most=8" // fewer images take more epochs until a trigger is learnt
-		}
-		g.Attacks, g.Plots = []string{"badnets"}, []string{"sweep", "curves", "separation"}
-		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {
-			g.Defenses = append(g.Defenses, "abl:gamma="+p)
-		}
-	case "turning-epoch":
-		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", fourAttacks(), []string{"sweep"}
-		if data.Limit > 0 {
-			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, ranked by the last 3, with 8 epochs of fine-tuning", "tune_epochs=8,rank_epochs=3"
-		}
-		for _, p := range turningEpochs() {
-			g.Defenses = append(g.Defenses, g.turningDefense(p))
-		}
-	case "poisoning-rate":
-		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"
-		g.Defenses = []string{"none", "abl"}
-		for _, rate := range []string{"0.5", "0.7"} {
-			for _, a := range fourAttacks() {
-				g.Attacks = append(g.Attacks, a+":rate="+rate)
-			}
-		}
+		g.Title, g.Data, g.Size = "Four attacks and six defences on photographs at 64 px", data.Photos, 64
+		g.Attacks, g.Defenses = []string{"none", "badnets", "trojan", "blend", "sig"}, paperAndAuto()
+		g.Settings = "tune_epochs=60"
+	case "isolation-rate", "gamma", "turning-epoch", "poisoning-rate":
+		g.sweep(name)
 	case "unlearning":
 		g.Title, g.Attacks, g.Defenses = "Unlearning methods on BadNets", []string{"badnets"}, []string{"none"}
 		for _, m := range repair.UnlearnMethods() {
@@ -195,6 +190,12 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		}
 		g.Defenses = append(g.Defenses, string(runs.Unlearning(runs.UnlearnABL)))
 		g.Pretrain = data.GTSRB
+		if one {
+			g.Seeds = []uint64{seeds[0], seeds[0] + 1}
+		}
+	case "recipe":
+		g.Title, g.Recipe = "ABL with the recipe as published, 100 epochs", paperRecipe
+		g.Attacks, g.Defenses = []string{"badnets", "blend", "sig"}, []string{"abl"}
 	default:
 		return nil, fmt.Errorf("no experiment %q; there are %s", name, strings.Join(PaperNames(), ", "))
 	}
@@ -205,6 +206,43 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Data = "signs"
 	}
 	return g, g.Check()
+}
+
+// sweep fills in one of the experiments that vary a setting.
+func (g *Grid) sweep(name string) {
+	switch name {
+	case "isolation-rate":
+		g.Title, g.Settings = "ABL by isolation rate, with 8 epochs of fine-tuning", "tune_epochs=8"
+		g.Attacks, g.Plots = []string{"badnets", "blend"}, []string{"sweep"}
+		for _, p := range []string{"0.001", "0.005", "0.01", "0.05", "0.1", "0.2"} {
+			g.Defenses = append(g.Defenses, "abl:isolation="+p)
+		}
+	case "gamma":
+		g.Title, g.Settings = "ABL by γ, with 8 epochs of fine-tuning", "tune_epochs=8"
+		if g.Limit > 0 {
+			g.Settings += ",isolate_most=8" // fewer images take more epochs until a trigger is learnt
+		}
+		g.Attacks, g.Plots = []string{"badnets"}, []string{"sweep", "curves", "separation"}
+		for _, p := range []string{"0", "0.25", "0.5", "1", "1.5"} {
+			g.Defenses = append(g.Defenses, "abl:gamma="+p)
+		}
+	case "turning-epoch":
+		g.Title, g.Attacks, g.Plots = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 24", fourAttacks(), []string{"sweep"}
+		if g.Limit > 0 {
+			g.Title, g.Settings = "ABL by turning epoch, the paper's 10, 20, 30 and 40 of 100 scaled to 48, ranked by the last 3, with 8 epochs of fine-tuning", "tune_epochs=8,rank_epochs=3"
+		}
+		for _, p := range turningEpochs() {
+			g.Defenses = append(g.Defenses, g.turningDefense(p))
+		}
+	case "poisoning-rate":
+		g.Title, g.Settings = "High poisoning rates, with 8 epochs of fine-tuning", "tune_epochs=8"
+		g.Defenses = []string{"none", "abl", "auto"}
+		for _, rate := range []string{"0.5", "0.7"} {
+			for _, a := range fourAttacks() {
+				g.Attacks = append(g.Attacks, a+":rate="+rate)
+			}
+		}
+	}
 }
 
 // list joins seeds by commas.
@@ -245,8 +283,7 @@ func (g *Grid) cutDown() {
 		g.Limit, g.Test = 1000, 500
 	}
 	g.Clean = 0.3
-	g.Settings, g.Plain = "batch=32,isolate_epochs=2,tune_epochs=2,unlearn_steps=20,isolation=0.03", ""
-	g.PlainFor = nil
+	g.Settings = "batch=32,isolate_epochs=2,tune_epochs=2,unlearn_steps=20,isolation=0.03"
 	for i, a := range g.Attacks {
 		name, list, _ := strings.Cut(a, ":")
 		short := map[string]string{

@@ -78,13 +78,25 @@ func (s *store) take(line []byte) error {
 		if err != nil {
 			return err
 		}
-		s.grid = g
+		s.of(g)
 	case l.Cell != "" && l.Result != nil:
 		s.cells[l.Cell] = &l.keptCell
 	default:
 		return errors.New(`expected a "grid", or a "cell" with its "result"`)
 	}
 	return nil
+}
+
+// of makes it the grid's. Cells that it trains in another way than the one before are forgotten.
+func (s *store) of(g *Grid) {
+	if old := s.grid; old != nil {
+		for _, c := range old.Cells() {
+			if g.trainsOtherwise(old, c) {
+				delete(s.cells, c.Name())
+			}
+		}
+	}
+	s.grid = g
 }
 
 // append adds a line.
@@ -116,7 +128,7 @@ func (s *store) setGrid(g *Grid) error {
 	if err := yaml.Unmarshal(text, &fields); err != nil {
 		return err
 	}
-	s.grid = g
+	s.of(g)
 	return s.append(map[string]any{"grid": fields})
 }
 

@@ -84,3 +84,39 @@ func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
 		t.Errorf("a result of another version: %v", err)
 	}
 }
+
+// A grid that trains some cells in another way forgets them and what builds on them, and keeps the rest.
+func TestStoreForgetsWhatIsTrainedOtherwise(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	old := small()
+	old.Attacks, old.Defenses, old.Seeds, old.Plain = []string{"badnets"}, []string{"none", "fp", "abl"}, []uint64{0}, "tune_epochs=1"
+	s := &store{path: path, cells: map[string]*keptCell{}}
+	if err := s.setGrid(old); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range old.Cells() {
+		if err := s.add(&keptCell{Cell: c.Name(), Result: &runs.Result{Command: "old"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := *old
+	g.Plain = ""
+	r := &Runner{Grid: &g, Keep: filepath.Dir(path)}
+	g.Name = "x"
+	for range 2 { // and the file says so too
+		if err := r.openKept(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range g.Cells() {
+			if kept := r.store.cell(c.Name()) != nil; kept != (c.Defense == "abl") {
+				t.Errorf("%s is kept: %v", c.Name(), kept)
+			}
+		}
+	}
+	if err := r.store.add(&keptCell{Cell: "badnets.none.0", Result: &runs.Result{Command: "new"}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := openStore(path); err != nil || s.cell("badnets.none.0") == nil || s.cell("badnets.fp.0") != nil {
+		t.Errorf("what was run again is not kept alone (%v)", err)
+	}
+}

@@ -28,6 +28,8 @@ type Row struct {
 	ASRDev    *float64 `json:"asr_deviation"` // of the sample; null with one seed
 	CA        *float64 `json:"ca"`
 	CADev     *float64 `json:"ca_deviation"`
+	RA        *float64 `json:"ra"` // of triggered images, under their own labels
+	RADev     *float64 `json:"ra_deviation"`
 	Precision *float64 `json:"isolation_precision"`
 	PaperASR  *float64 `json:"paper_asr"`
 	PaperCA   *float64 `json:"paper_ca"`
@@ -74,7 +76,7 @@ func (r *Runner) Rows() []Row {
 
 func (r *Runner) row(vary, attack, defense string) Row {
 	row := Row{Vary: vary, Attack: attack, Defense: defense}
-	var asr, ca, precision []*float64
+	var asr, ca, ra, precision []*float64
 	for _, s := range r.Grid.seeds(defense) {
 		res := r.result(Cell{attack, defense, s, vary})
 		if res == nil {
@@ -82,12 +84,14 @@ func (r *Runner) row(vary, attack, defense string) Row {
 		}
 		row.Seeds++
 		asr, ca = append(asr, res.ASR), append(ca, res.CA)
+		ra = append(ra, least(res, func(p *runs.Attack) *float64 { return p.RA }))
 		if res.Isolation != nil {
 			precision = append(precision, res.Isolation.Precision)
 		}
 	}
 	row.ASR, row.ASRDev = spread(asr)
 	row.CA, row.CADev = spread(ca)
+	row.RA, row.RADev = spread(ra)
 	row.Precision, _ = spread(precision)
 	if f, ok := r.Grid.paper(Cell{Attack: attack, Defense: defense}); ok && vary == "" {
 		row.PaperCA = &f.ca
@@ -143,35 +147,76 @@ func (r *Runner) Table() report.Table {
 	if g.Quick {
 		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
 	}
-	n := len(g.Defenses)
-	if n > 6 || len(g.Attacks) == 1 || len(g.Vary) > 0 {
-		t.Columns = []string{"attack", "defence", "ASR", "CA", "isolation precision", "paper's ASR", "paper's CA"}
+	if !g.byDefense() {
+		t.Columns = []string{"attack", "defence", "ASR", "CA"}
+		if robust(rows) {
+			t.Columns = append(t.Columns, "RA")
+		}
+		t.Columns = append(t.Columns, "isolation precision", "paper's ASR", "paper's CA")
 		for _, row := range rows {
+			line := []string{strings.TrimSpace(row.Vary + " " + row.Attack), row.Defense, number(row.ASR, row.ASRDev), number(row.CA, row.CADev)}
+			if robust(rows) {
+				line = append(line, number(row.RA, row.RADev))
+			}
 			precision := "–"
 			if row.Precision != nil {
 				precision = fmt.Sprintf("%.3f", *row.Precision)
 			}
-			t.Rows = append(t.Rows, []string{
-				strings.TrimSpace(row.Vary + " " + row.Attack), row.Defense, number(row.ASR, row.ASRDev), number(row.CA, row.CADev), precision, number(row.PaperASR, nil), number(row.PaperCA, nil),
-			})
+			t.Rows = append(t.Rows, append(line, precision, number(row.PaperASR, nil), number(row.PaperCA, nil)))
 		}
 		return t
 	}
-	t.Columns = append([]string{"attack"}, g.Defenses...)
+	t.Columns, t.Rows = g.lay(rows, (*Row).pair, average)
+	return t
+}
+
+// byDefense reports whether a table has a line for each attack, and a column for each defence; else it has a line for both.
+func (g *Grid) byDefense() bool {
+	return len(g.Defenses) <= 6 && len(g.Attacks) > 1 && len(g.Vary) == 0
+}
+
+// lay lays rows out, attacks by defences, with averages over the attacks of defence k of n.
+func (g *Grid) lay(rows []Row, cell func(*Row) string, average func(rows []Row, k, n int) string) (columns []string, lines [][]string) {
+	n := len(g.Defenses)
 	for i, a := range g.Attacks {
 		line := []string{a}
 		for k := range n {
-			line = append(line, rows[i*n+k].pair())
+			line = append(line, cell(&rows[i*n+k]))
 		}
-		t.Rows = append(t.Rows, line)
+		lines = append(lines, line)
 	}
 	if len(g.Attacks) > 2 {
 		line := []string{"average of the attacks"}
 		for k := range n {
 			line = append(line, average(rows, k, n))
 		}
-		t.Rows = append(t.Rows, line)
+		lines = append(lines, line)
 	}
+	return append([]string{"attack"}, g.Defenses...), lines
+}
+
+// robust reports whether a row has RA.
+func robust(rows []Row) bool {
+	return slices.ContainsFunc(rows, func(r Row) bool { return r.RA != nil })
+}
+
+// robustTable lays RA out as Table does ASR and CA, where that is by defence; nil without any, or where gapTable says more.
+func (r *Runner) robustTable() *report.Table {
+	rows := slices.DeleteFunc(r.Rows(), func(r Row) bool { return r.Attack == "none" })
+	if !r.Grid.byDefense() || !robust(rows) || slices.Contains(r.Grid.Defenses, string(runs.Before)) {
+		return nil
+	}
+	g := *r.Grid
+	g.Attacks = slices.DeleteFunc(slices.Clone(g.Attacks), func(a string) bool { return a == "none" })
+	t := &report.Table{Title: g.title() + ": triggered images", Note: "RA in percent: the share that is classified as what they show, without those of the target class."}
+	t.Columns, t.Rows = g.lay(rows, func(r *Row) string { return number(r.RA, r.RADev) }, func(rows []Row, k, n int) string {
+		var all []*float64
+		for i := k; i < len(rows); i += n {
+			all = append(all, rows[i].RA)
+		}
+		mean, _ := spread(all)
+		return number(mean, nil)
+	})
 	return t
 }
 
@@ -247,6 +292,9 @@ func (r *Runner) Tables() []report.Table {
 	trained := slices.ContainsFunc(r.Rows(), func(row Row) bool { return row.CA != nil })
 	if trained || len(verdicts) == 0 {
 		all = append(all, r.Table())
+		if t := r.robustTable(); t != nil {
+			all = append(all, *t)
+		}
 	}
 	if trained && slices.ContainsFunc(r.Grid.Defenses, func(d string) bool { return slices.Contains(repair.Names(), string(runs.Kind(d))) }) {
 		all = append(all, r.spentTable())
@@ -295,9 +343,9 @@ func (r *Runner) Write(command string) error {
 	tables, rows, verdicts := r.Tables(), r.Rows(), r.Verdicts()
 	var text strings.Builder
 	for _, t := range tables {
-		text.WriteString(Markdown(t))
+		text.WriteString(Markdown(t) + "\n")
 	}
-	fmt.Fprintf(&text, "\n    %s\n", command)
+	fmt.Fprintf(&text, "    %s\n", command)
 	if err := atomicfile.WriteBytes(filepath.Join(r.Folder, "table.md"), []byte(text.String())); err != nil {
 		return err
 	}
@@ -319,7 +367,7 @@ func (r *Runner) Write(command string) error {
 	}
 	err = atomicfile.Write(filepath.Join(r.Folder, "table.csv"), func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		lines := [][]string{{"vary", "attack", "defense", "seeds", "asr", "asr_deviation", "ca", "ca_deviation", "isolation_precision", "paper_asr", "paper_ca"}}
+		lines := [][]string{{"vary", "attack", "defense", "seeds", "asr", "asr_deviation", "ca", "ca_deviation", "ra", "ra_deviation", "isolation_precision", "paper_asr", "paper_ca"}}
 		text := func(v *float64) string {
 			if v == nil {
 				return ""
@@ -328,7 +376,7 @@ func (r *Runner) Write(command string) error {
 		}
 		for _, r := range rows {
 			lines = append(lines, []string{
-				r.Vary, r.Attack, r.Defense, strconv.Itoa(r.Seeds), text(r.ASR), text(r.ASRDev), text(r.CA), text(r.CADev), text(r.Precision), text(r.PaperASR), text(r.PaperCA),
+				r.Vary, r.Attack, r.Defense, strconv.Itoa(r.Seeds), text(r.ASR), text(r.ASRDev), text(r.CA), text(r.CADev), text(r.RA), text(r.RADev), text(r.Precision), text(r.PaperASR), text(r.PaperCA),
 			})
 		}
 		return c.WriteAll(lines)

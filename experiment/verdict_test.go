@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -199,5 +200,30 @@ func TestGap(t *testing.T) {
 	}
 	if len(table.Rows) != 2 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" {
 		t.Errorf("%q", table.Rows)
+	}
+}
+
+// Triggered images that are classified as what they show have a table of their own, without what nothing was planted in.
+func TestRobustAccuracyIsLaidOut(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"none", "badnets", "blend"}, Defenses: []string{"none", "abl"}, Seeds: []uint64{0, 1}}
+	r := &Runner{Grid: g, Folder: t.TempDir(), read: map[Cell]*runs.Result{}}
+	if r.robustTable() != nil {
+		t.Error("a table of nothing")
+	}
+	for s, v := range []float64{50, 60} {
+		ra, ca := v, 80.0
+		r.read[Cell{"badnets", "abl", uint64(s), ""}] = &runs.Result{CA: &ca, Attacks: []*runs.Attack{{Name: "badnets", RA: &ra}}}
+	}
+	got := r.robustTable()
+	want := [][]string{{"badnets", "–", "55.00 ± 7.07"}, {"blend", "–", "–"}, {"average of the attacks", "–", "55.00"}}
+	if got == nil || !reflect.DeepEqual(got.Rows[:2], want[:2]) {
+		t.Fatalf("%+v, expected %v", got, want)
+	}
+	if len(got.Rows) != 2 {
+		t.Errorf("two attacks have an average: %v", got.Rows)
+	}
+	g.Attacks = append(g.Attacks, "sig")
+	if rows := r.robustTable().Rows; len(rows) != 4 || !reflect.DeepEqual(rows[3], want[2]) {
+		t.Errorf("average %v, expected %v", rows, want[2])
 	}
 }

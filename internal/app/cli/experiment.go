@@ -74,6 +74,7 @@ func (a *app) experimentRun() *cobra.Command {
   defenses: [none, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
   seeds_for: {abl: [2]}        # more for one defence
+  recipe: default              # or paper: 100 epochs, as published
   settings: tune_epochs=10     # of all trainings
   plain: tune_epochs=8         # of those without defence
   plain_for: {dynamic: tune_epochs=15}
