@@ -77,11 +77,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
 		l.alike = alike(content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
-		if a.told, err = tell(ctx, c, l, asked); err != nil {
+		if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
 			return a, err
 		}
 		if round == 0 {
-			a.cases, a.common = cases, a.told.common(l)
+			a.cases = cases
+			if a.common, err = a.told.sure(ctx, c, l); err != nil {
+				return a, err
+			}
 			if a.inCommon < hinted {
 				break // they have nothing in common: there is nothing to learn
 			}
@@ -199,24 +202,20 @@ func (t told) join(images []int, l lesson, prior, p []float64) (ratio func(i int
 	return ratio
 }
 
-// tell trains a network for each fold of the cases and controls, on the others, and asks it of that fold.
-func tell(ctx context.Context, c *look.Case, l lesson, asked []int) (t told, err error) {
+// tell trains a network for each fold of the cases and controls, on the others, and asks it of that fold. There are several ways to
+// part them.
+func tell(ctx context.Context, c *look.Case, l lesson, asked []int, way int) (t told, err error) {
 	folds := 2
 	if len(l.cases) < manyCases { // of few cases each network needs most
 		folds = fewFolds
 	}
-	fold := map[int]int{}
+	fold := foldsOf(c, l, folds, way)
 	controls := stat.Union(l.alike, l.own)
-	for _, list := range [][]int{l.cases, controls} {
-		for k, i := range list {
-			fold[i] = k % folds
-		}
-	}
 	asked = stat.Union(asked, stat.Union(l.cases, controls))
 	z := make([]float64, c.Data.Len())
 	for h := range folds {
 		taught := func(i int) bool { return fold[i] != h }
-		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*l.round+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
+		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*(l.round+rounds*way)+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
 		if err != nil {
 			return t, err
 		}

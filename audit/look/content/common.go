@@ -1,6 +1,16 @@
 package content
 
-import "github.com/unpoison/unpoison/audit/stat"
+import (
+	"context"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+const (
+	ways   = 3   // of parting cases into folds, where one does not decide
+	decide = 1.5 // times the limit that decides at once
+)
 
 // common is what cases have in common.
 type common struct {
@@ -19,4 +29,23 @@ func (t told) common(l lesson) common {
 	}
 	share, deviations := stat.Above(ranks)
 	return common{share, deviations}
+}
+
+// sure is what they have in common, in the mean over several ways of parting them where one way does not decide: by another, other
+// images teach.
+func (t told) sure(ctx context.Context, c *look.Case, l lesson) (common, error) {
+	m := t.common(l)
+	if m.inCommon < hinted || m.inCommon >= decide*shared {
+		return m, nil
+	}
+	for way := 1; way < ways; way++ {
+		other, err := tell(ctx, c, l, nil, way)
+		if err != nil {
+			return m, err
+		}
+		o := other.common(l)
+		m.shared += (o.shared - m.shared) / float64(way+1)
+		m.inCommon += (o.inCommon - m.inCommon) / float64(way+1)
+	}
+	return m, nil
 }

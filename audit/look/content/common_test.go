@@ -24,7 +24,7 @@ func TestCasesAndControlsAreAsked(t *testing.T) {
 	all := stat.Iota(80)
 	l := lesson{question: question{labels: []int{target}}, cases: all[:12], alike: all[12:36], own: all[36:48]}
 	more := all[60:62]
-	got, err := tell(context.Background(), c, l, more)
+	got, err := tell(context.Background(), c, l, more, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

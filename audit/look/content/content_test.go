@@ -23,7 +23,7 @@ const target = 4
 func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 	clean := signs.Render(1, 500, 10).Train
 	config := attack.Defaults("badnets")
-	config.Target, config.Rate = target, 0.1
+	config.Target, config.Rate = target, 0.16
 	_, set, poisoned := planted.Poison(t, config, clean)
 	mislabelled := clean.Clone()
 	copy(mislabelled.Labels, set.Labels)
@@ -82,7 +82,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		if len(said) != 2 || said[0].Label != target || said[0].Says != want || said[1].Says != look.NoEvidence || said[1].Strength > 0.5 {
 			t.Fatalf("%s: %+v", name, said)
 		}
-		if hit, wrong := count(said[0], poisoned); want == look.Poisoned && (hit < 38 || wrong > 2) {
+		if hit, wrong := count(said[0], poisoned); want == look.Poisoned && (hit < 64 || wrong > 2) {
 			t.Errorf("%s: %d planted and %d other images are flagged", name, hit, wrong)
 		}
 	}
