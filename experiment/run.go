@@ -40,7 +40,8 @@ type Runner struct {
 
 	claims claims // for tests; zero: as usual
 
-	store *store // of Keep; nil: none
+	store *store     // of Keep; nil: none
+	watch sync.Mutex // for Watch
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained
 	data  *dataset.Data
@@ -356,6 +357,8 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
 		Watch: func(e train.Line) {
 			if r.Watch != nil {
+				r.watch.Lock() // cells may run side by side
+				defer r.watch.Unlock()
 				r.Watch(c, e)
 			}
 		},
