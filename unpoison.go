@@ -73,6 +73,9 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if o.Features != nil {
 		agree = append(agree, o.Features.Digest())
 	}
+	for _, l := range o.Looks {
+		agree = append(agree, l.Name())
+	}
 	r, err := train.Start(data.Train, recipe, o.Settings, agree...)
 	if err != nil {
 		return nil, err

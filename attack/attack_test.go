@@ -248,6 +248,38 @@ func TestAttacksShareADataSet(t *testing.T) {
 	}
 }
 
+// Grey images are kept as one channel: what is planted in place is what is planted in a copy.
+func TestGreyImagesArePoisonedInPlace(t *testing.T) {
+	set := images().Train.Clone()
+	grey := make([]uint8, 0, set.Len()*set.Height*set.Width)
+	for i := range set.Len() {
+		for k, v := range set.Image(i) {
+			if k%3 == 0 {
+				grey = append(grey, v)
+			}
+		}
+	}
+	set.Pixels, set.Grey = grey, true
+	a, err := New(ctx, quick(t, "badnets"), set, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := set.Clone()
+	want, _, err := a.Poison(ctx, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	truth, err := a.PoisonInPlace(ctx, set, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, planted := range truth.Poisoned {
+		if !bytes.Equal(set.Image(i), want.Image(i)) || bytes.Equal(set.Image(i), before.Image(i)) == planted {
+			t.Fatalf("image %d, planted %v: changed %v", i, planted, !bytes.Equal(set.Image(i), before.Image(i)))
+		}
+	}
+}
+
 // A regularised attack lays its trigger over images that keep their labels, none of them of the target class.
 func TestTheTriggerItselfCovers(t *testing.T) {
 	d := images()

@@ -124,7 +124,7 @@ func (l *Lab) cached(name string, set *dataset.Set, at []int, do func() error) e
 	if l.Cache == "" || l.key == "" {
 		return do()
 	}
-	path := filepath.Join(l.Cache, name+"-"+l.Name+"-"+digest("images 1", l.key, at, l.Rate)+".bin")
+	path := filepath.Join(l.Cache, name+"-"+l.Name+"-"+digest("images 2", l.key, at, l.Rate)+".bin")
 	n := set.ImageBytes()
 	raw, err := os.ReadFile(path)
 	if err == nil && len(raw) == n*len(at) {

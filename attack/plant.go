@@ -38,6 +38,7 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	if err != nil {
 		return nil, err
 	}
+	train.InRGB()
 	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
 	changed := make([]bool, train.Len())
 	copy(changed, taken)

@@ -164,7 +164,7 @@ func (s *Set) Listed(i int) (table string, row int) {
 
 // Subset returns a copy with the images of the given indices, in that order, whose pixels and labels can be changed. Of a set
 // that is mapped it is mapped too, unless the set is grey.
-func (s *Set) Subset(indices []int) *Set { return s.pick(indices).inRGB() }
+func (s *Set) Subset(indices []int) *Set { return s.pick(indices).InRGB() }
 
 // View is Subset for looking only: its pixels are this set's. It takes some 30 bytes an image.
 func (s *Set) View(indices []int) *Set {
@@ -217,7 +217,7 @@ func (s *Set) Clone() *Set {
 	t := *s
 	t.Labels = slices.Clone(s.Labels)
 	if s.Grey {
-		return t.inRGB()
+		return t.InRGB()
 	}
 	if !t.share(s, nil) {
 		t.Pixels, t.place, t.whole, t.mapped = make([]uint8, 0, s.Len()*s.stored()), nil, nil, nil
@@ -228,8 +228,8 @@ func (s *Set) Clone() *Set {
 	return &t
 }
 
-// inRGB gives a grey set three channels.
-func (s *Set) inRGB() *Set {
+// InRGB gives a grey set three channels, in memory, so that what is written to its images stays there. It returns the set.
+func (s *Set) InRGB() *Set {
 	if s.Grey {
 		pixels := make([]uint8, 0, s.Len()*s.ImageBytes())
 		for i := range s.Len() {

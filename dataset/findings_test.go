@@ -212,6 +212,7 @@ func TestShardsAreUnderstood(t *testing.T) {
 		"a link":        {[]string{"a.png", a, "a.cls", "0", "b.png", "->a.png", "b.cls", "1"}, Options{}, "0:1 1:1"},
 		"a name twice":  {[]string{"a.png", a, "a.cls", "0", "b.png", b, "b.cls", "1", "a.png", b}, Options{}, "train-0.tar/a.png: expected one member a.png, found two, members 0 and 4"},
 		"two images":    {[]string{"a.in.png", a, "a.out.png", b, "a.cls", "0", "b.in.png", b, "b.cls", "1"}, Options{}, "--image ENDING"},
+		"two and JSON":  {[]string{"a.in.png", a, "a.out.png", b, "a.json", `{"label":0}`, "b.in.png", b, "b.json", `{"label":1}`}, Options{}, "--image ENDING"},
 		"one of two":    {[]string{"a.in.png", a, "a.out.png", b, "a.cls", "0", "b.in.png", b, "b.cls", "1"}, Options{Image: "in.png"}, "0:1 1:2"},
 		"labels differ": {[]string{"a.png", a, "a.cls", "0", "a.json", `{"label":1}`, "b.png", b, "b.cls", "1"}, Options{}, `"0" in cls and 1 in json`},
 	} {

@@ -72,8 +72,20 @@ func (s *Set) AtRandom() (back func()) {
 	return func() { advise(pixels, false) }
 }
 
+// Discard gives the memory of what was written to a copy of a mapped set back: it is lost. Who is done with such a copy calls it, since
+// nothing else does. A set in memory stays as it is.
+func (s *Set) Discard() {
+	switch {
+	case s.mapped == nil:
+	case s.place != nil || s.Pixels == nil:
+		discard(s.whole)
+	default:
+		discard(s.Pixels)
+	}
+}
+
 // share makes a set one of images of another one that is mapped: of these, or of all. It maps the file once more, so that
-// changes are this set's own; that costs addresses, no memory. It reports whether it could.
+// changes are this set's own; that costs addresses, and memory for what is changed. It reports whether it could.
 func (s *Set) share(from *Set, indices []int) bool {
 	if from.mapped == nil {
 		return false

@@ -26,3 +26,5 @@ func (*mapping) again() ([]byte, error) { return nil, errors.ErrUnsupported }
 func diskFree(string) int64 { return 0 }
 
 func advise([]byte, bool) {}
+
+func discard([]byte) {}

@@ -12,7 +12,7 @@ import (
 const canMap = true
 
 // mapping is a file in memory. What is written there stays there: the file is not changed. It is never taken out of memory,
-// since nobody knows who still has a part of it; that costs addresses, no memory.
+// since nobody knows who still has a part of it; that costs addresses, and memory only for what is written: see Set.Discard.
 type mapping struct {
 	file *os.File
 	size int
@@ -41,6 +41,13 @@ func advise(pixels []byte, random bool) {
 	}
 	if len(pixels) > 0 {
 		_ = unix.Madvise(pixels, how) // advice; without it all is as it was
+	}
+}
+
+// discard gives the memory of what was written to a mapping back.
+func discard(pixels []byte) {
+	if len(pixels) > 0 {
+		_ = unix.Madvise(pixels, unix.MADV_DONTNEED) // advice; without it the memory stays taken
 	}
 }
 

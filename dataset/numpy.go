@@ -23,7 +23,7 @@ var numpyNames = map[string][2][]string{ // part: names of images, of labels
 
 func isNumPy(path string, o Options) bool {
 	files := newStore(path, o).numpyFiles(path)
-	return files != nil && slices.ContainsFunc(append(numpyNames["train"][0], o.Image), func(n string) bool { return files[n] != nil })
+	return files != nil && slices.ContainsFunc(append(numpyNames["train"][0], strings.ToLower(o.Image)), func(n string) bool { return files[n] != nil })
 }
 
 // packedArray opens an array's file from its beginning and says how many bytes may come out of it.
@@ -205,11 +205,11 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	return c, err
 }
 
-// oneOf picks the known name that is there, or the one that was asked for, and refuses a choice between two.
+// oneOf picks the known name that is there, or the one that was asked for in whatever letters, and refuses a choice between two.
 func oneOf(known []string, asked, flag string, has func(string) bool) (string, error) {
 	if asked != "" {
-		if has(asked) {
-			return asked, nil
+		if small := strings.ToLower(asked); has(small) {
+			return small, nil
 		}
 		return "", fmt.Errorf("%s %s: not there", flag, asked)
 	}

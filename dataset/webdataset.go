@@ -286,8 +286,9 @@ func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked strin
 			of.bad, of.want = err.Error(), "one label in "+h.Name
 			return nil
 		}
-		if l.label, of.bad = jsonLabel(fields[name]); of.bad != "" {
-			of.want = "one label in " + h.Name
+		var bad string
+		if l.label, bad = jsonLabel(fields[name]); bad != "" { // else what was bad before stays so
+			of.bad, of.want = bad, "one label in "+h.Name
 		}
 	}
 	if l.label.kind != noLabel {

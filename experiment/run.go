@@ -365,7 +365,10 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	}
 	if !runs.Defense(c.Defense).Repairs() {
 		spec.Defense = runs.Kind(c.Defense)
-		_, err := runs.Train(ctx, spec)
+		out, err := runs.Train(ctx, spec)
+		if err == nil && out.Train != data.Train {
+			out.Train.Discard()
+		}
 		return err
 	}
 	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn()}

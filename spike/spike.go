@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
 )
@@ -59,7 +60,7 @@ func rate(level int) float64 { return most / math.Exp2(float64(levels-level)) }
 // were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are left out. The
 // copies stay in memory, one at a time.
 func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict, suspected []bool, search Search) ([]Limit, error) {
-	states, err := choose(data.Train, seed, v)
+	states, err := choose(data.Train, seed, v, suspected)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +71,7 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 			return nil, err
 		}
 		found, err := search(ctx, &d, copied+1)
+		d.Train.Discard()
 		if err != nil {
 			return nil, err
 		}
@@ -97,29 +99,36 @@ func says(v *audit.Verdict, label int) bool {
 	return slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Label == label && t.Found() })
 }
 
-// choose gives each attack a label.
-func choose(set *dataset.Set, seed uint64, v *audit.Verdict) ([]state, error) {
-	var free []int
+// choose gives each attack a label that enough images lie outside of.
+func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) ([]state, error) {
+	var free, roomy []int
 	counts := set.Counts()
+	n := len(attacks()) * count(most, set.Len()) // images that are needed at most
+	for _, i := range suspected {
+		n += stat.Bit(i)
+	}
 	for _, label := range rng.Shuffle(seed, "spikes", len(set.Classes)) {
 		if counts[label] > 0 && !says(v, label) {
 			free = append(free, label)
+			if set.Len()-counts[label] >= n {
+				roomy = append(roomy, label)
+			}
 		}
 	}
-	if len(free) < 2 {
-		return nil, fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d", len(free))
+	if len(free) < 2 || len(roomy) == 0 {
+		return nil, fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d, and %d images outside of one, which %d of these have", len(free), n, len(roomy))
 	}
 	var all []state
 	for k, text := range attacks() {
-		if k == len(free)-1 { // one label stays as it is
+		if k == min(len(free)-1, len(roomy)) { // one label stays as it is
 			break
 		}
 		c, err := attack.Parse(text)
 		if err != nil {
 			return nil, err
 		}
-		c.Target, c.Seed = free[k], seed
-		all = append(all, state{c, free[k], 0, levels + 1})
+		c.Target, c.Seed = roomy[k], seed
+		all = append(all, state{c, roomy[k], 0, levels + 1})
 	}
 	return all, nil
 }

@@ -3,10 +3,12 @@ package spike
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 )
@@ -87,11 +89,29 @@ func TestSpikesNeedLabels(t *testing.T) {
 	for label := range len(d.Train.Classes) - 2 {
 		all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: label, Says: look.Shortcut}})
 	}
-	if s, err := choose(d.Train, 1, all); err != nil || len(s) != 1 {
+	if s, err := choose(d.Train, 1, all, nil); err != nil || len(s) != 1 {
 		t.Errorf("%d spikes, %v", len(s), err)
 	}
 	all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: len(d.Train.Classes) - 2, Says: look.Poisoned}})
-	if _, err := choose(d.Train, 1, all); err == nil {
+	if _, err := choose(d.Train, 1, all, nil); err == nil {
 		t.Error("one label is enough")
+	}
+}
+
+// Where most images are under one label, attacks can't aim at it: too few lie outside.
+func TestChooseLeavesRoom(t *testing.T) {
+	set := signs.Render(1, 200, 0).Train
+	set.Classes = set.Classes[:2]
+	for i := range set.Labels {
+		set.Labels[i] = int32(stat.Bit(i < 10))
+	}
+	for seed := range uint64(8) {
+		s, err := choose(set, seed, &audit.Verdict{}, nil)
+		if err != nil || len(s) != 1 || s[0].class != 1 {
+			t.Fatalf("seed %d: %+v, %v", seed, s, err)
+		}
+	}
+	if _, err := choose(set, 1, &audit.Verdict{}, slices.Repeat([]bool{true}, 200)); err == nil {
+		t.Error("no image is left, and attacks have labels")
 	}
 }

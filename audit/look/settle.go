@@ -69,6 +69,9 @@ func (c *Case) Settle(ctx context.Context) error {
 			delete(c.run.Arrays, doubtfulKey(e))
 		}
 		c.saved.Evidence[k] = e
+		if err := c.keep(); err != nil { // with what it changed: the next one's trainings save too
+			return err
+		}
 		c.Note("%s: %s by %s; with the pattern of these images on them, %.1f %% of other labels' images are taken for this label's, %.1f %% without",
 			c.Data.Classes[e.Label], e.Says, e.Look, 100*m.After, 100*m.Before)
 	}

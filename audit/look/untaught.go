@@ -24,7 +24,7 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	}
 	r := &Right{}
 	for fold := range contentFolds {
-		key := fmt.Sprintf("untaught.%d.%d", e.Label, fold)
+		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
 		if c.run.Arrays[key] == nil {
 			mean, err := c.untaughtFold(ctx, key, e.Label, fold, suspect, p.stamp.Apply)
 			if err != nil {

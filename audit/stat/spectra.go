@@ -76,13 +76,15 @@ func (s *Spectra) Transform() *Transform {
 // each [h, w], low frequencies first.
 func (t *Transform) Image(i int) []float64 {
 	pixels, area := t.images.At(i), t.h*t.w
-	scale := 1 / (255 * float64(t.bh*t.bw))
 	for y := range t.h {
+		high := min(t.bh, t.images.Height-y*t.bh) // fewer at the edge
 		for x := range t.w {
+			wide := min(t.bw, t.images.Width-x*t.bw)
+			scale := 1 / (255 * float64(high*wide))
 			var rgb [3]float64
-			for dy := range t.bh {
+			for dy := range high {
 				at := ((y*t.bh+dy)*t.images.Width + x*t.bw) * 3
-				for k, v := range pixels[at : at+3*t.bw] {
+				for k, v := range pixels[at : at+3*wide] {
 					rgb[k%3] += float64(v)
 				}
 			}
@@ -140,7 +142,7 @@ func (s *Spectra) EachLabel(ctx context.Context, visit func(t *Transform, class 
 func parted(set Pictures) *Spectra {
 	s := &Spectra{images: set, Of: make([][]int, set.Classes), Fold: make([]uint8, len(set.Labels))}
 	s.bh, s.bw = (set.Height+largestSide-1)/largestSide, (set.Width+largestSide-1)/largestSide
-	s.h, s.w = set.Height/s.bh, set.Width/s.bw
+	s.h, s.w = (set.Height+s.bh-1)/s.bh, (set.Width+s.bw-1)/s.bw
 	for i, l := range set.Labels {
 		s.Of[l] = append(s.Of[l], i)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -53,6 +54,23 @@ func TestTransformIsTheCosineTransform(t *testing.T) {
 	}
 	if math.Abs(energy) > 1e-9 {
 		t.Errorf("the squares differ by %g", energy)
+	}
+}
+
+// Where larger images are averaged down, what is left over at the edges counts as what lies before it.
+func TestTransformReachesTheEdges(t *testing.T) {
+	const h, w = 255, 130
+	pixels := slices.Repeat([]uint8{200}, h*w*3)
+	s := parted(Pictures{Height: h, Width: w, At: func(int) []uint8 { return pixels }})
+	before := slices.Clone(s.Transform().Image(0))
+	for k, z := range before {
+		if want := 200.0 / 255 * math.Sqrt(3) * math.Sqrt(float64(s.h*s.w)); k == 0 && math.Abs(z-want) > 1e-9 || k > 0 && math.Abs(z) > 1e-9 {
+			t.Fatalf("coefficient %d of an even image is %g", k, z)
+		}
+	}
+	pixels[len(pixels)-1] = 0
+	if after := s.Transform().Image(0); slices.Equal(before, after) {
+		t.Error("the last pixel is not looked at")
 	}
 }
 

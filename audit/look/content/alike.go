@@ -8,26 +8,41 @@ import (
 )
 
 // alike returns controls of the cases: images that show the same as surely, as their labels say, the nearest for each case. An honest
-// image under a wrong or doubtful label is often hard to tell, and images that are hard to tell have that in common.
-func alike(content *look.Content, l lesson) []int {
+// image under a wrong or doubtful label is often hard to tell, and images that are hard to tell have that in common. It also returns
+// the cases that found all their controls: what these show, the controls show as often.
+func alike(content *look.Content, l lesson) (others, matched []int) {
+	two := len(content.P[0]) == 2 // then all images show the other class, if not the one
+	except := l.except
+	if two {
+		except = -1
+	}
 	pools := make([][]shown, len(content.P[0]))
 	for i, y := range content.Labels {
-		if int(y) != l.except && content.Shows(i, l.except) == int(y) {
-			pools[y] = append(pools[y], shown{i, surely(content.P[i], int(y), l.except)})
+		if int(y) != l.except && content.Shows(i, except) == int(y) {
+			pools[y] = append(pools[y], shown{i, surely(content.P[i], int(y), except)})
 		}
 	}
 	for _, pool := range pools {
 		slices.SortStableFunc(pool, func(a, b shown) int { return cmp.Compare(a.surely, b.surely) })
 	}
-	var out []int
 	taken := map[int]bool{}
+	for _, i := range l.cases { // of many labels, their images may be in pools
+		taken[i] = true
+	}
 	for _, i := range l.cases {
 		own := int(content.Labels[i])
 		class := content.Shows(i, own)
-		out = append(out, nearest(pools[class], surely(content.P[i], class, own), controls, taken)...)
+		if two {
+			own = -1
+		}
+		found := nearest(pools[class], surely(content.P[i], class, own), controls, taken)
+		others = append(others, found...)
+		if len(found) == controls {
+			matched = append(matched, i)
+		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(others)
+	return others, matched
 }
 
 // shown is an image, and how surely it shows its class.

@@ -27,7 +27,10 @@ func TestControlsAreAsSure(t *testing.T) {
 		add(2, 0, 0.9, 0.1) // shows what its label does not say
 		add(2, 0, 0.2, 0.8)
 	}
-	got := alike(c, lesson{question: question{except: target}, cases: cases})
+	got, matched := alike(c, lesson{question: question{except: target}, cases: cases})
+	if !slices.Equal(matched, cases) {
+		t.Errorf("%v of %v have all controls", matched, cases)
+	}
 	if len(got) != controls*len(cases) || len(slices.Compact(slices.Clone(got))) != len(got) {
 		t.Fatalf("%d controls, expected %d: %v", len(got), controls*len(cases), got)
 	}
@@ -43,9 +46,26 @@ func TestControlsAreAsSure(t *testing.T) {
 	if a, b := mean(cases, target), mean(got, 1); math.Abs(a-b) > 0.02 {
 		t.Errorf("cases show class 1 by %.3f, controls by %.3f", a, b)
 	}
-	// where there are fewer images than controls, all are taken
-	few := &look.Content{P: c.P[:23], Labels: c.Labels[:23]}
-	if got := alike(few, lesson{question: question{except: target}, cases: cases}); !slices.Equal(got, []int{20}) {
-		t.Errorf("controls %v of the one image", got)
+	// where there are fewer images than controls, all are taken, and cases without all of theirs are not compared
+	few := &look.Content{P: c.P[:27], Labels: c.Labels[:27]} // three of class 1
+	if got, matched := alike(few, lesson{question: question{except: target}, cases: cases}); !slices.Equal(got, []int{20, 23, 26}) || !slices.Equal(matched, cases[:1]) {
+		t.Errorf("controls %v of the three images, for cases %v", got, matched)
+	}
+}
+
+// Of many labels at once, no case is a control of another one.
+func TestCasesAreNoControls(t *testing.T) {
+	c := &look.Content{Labels: []int32{0, 0, 1, 1, 1}, P: [][]float64{{0.6, 0.4}, {0.55, 0.45}, {0.4, 0.6}, {0.1, 0.9}, {0.2, 0.8}}}
+	got, matched := alike(c, lesson{question: question{labels: []int{0, 1}, except: -1}, cases: []int{1, 2}})
+	if !slices.Equal(got, []int{0, 3, 4}) || !slices.Equal(matched, []int{1}) {
+		t.Errorf("controls %v, for cases %v", got, matched)
+	}
+}
+
+// Of two classes, controls show theirs rather than the other one.
+func TestControlsOfTwoClasses(t *testing.T) {
+	c := &look.Content{Labels: []int32{0, 1, 1, 1, 1}, P: [][]float64{{0.3, 0.7}, {0.8, 0.2}, {0.05, 0.95}, {0.35, 0.65}, {0.25, 0.75}}}
+	if got, _ := alike(c, lesson{question: question{labels: []int{0}, except: 0}, cases: []int{0}}); !slices.Equal(got, []int{3, 4}) {
+		t.Errorf("controls %v", got)
 	}
 }

@@ -75,7 +75,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		}
 		before = cases
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
-		l.alike = alike(content, l)
+		l.alike, l.matched = alike(content, l)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
 		if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
 			return a, err
@@ -140,6 +140,7 @@ type lesson struct {
 	question
 	round      int
 	cases      []int
+	matched    []int // the cases that all their controls were found for
 	alike, own []int // controls: images that show what the cases show, as their labels say; and images of the labels that show them
 }
 

@@ -18,10 +18,11 @@ type common struct {
 	inCommon float64 // the same in deviations from chance
 }
 
-// common compares what networks say of a lesson's cases with what they say of images that show the same.
+// common compares what networks say of a lesson's matched cases with what they say of images that show the same. Of cases that show a
+// class with few other images, not all are matched: else what classes they show would tell them.
 func (t told) common(l lesson) common {
-	ranks := make([]stat.Ranked, 0, len(l.cases)+len(l.alike))
-	for _, i := range l.cases {
+	ranks := make([]stat.Ranked, 0, len(l.matched)+len(l.alike))
+	for _, i := range l.matched {
 		ranks = append(ranks, stat.Ranked{At: t.z[i], Marked: true})
 	}
 	for _, i := range l.alike {

@@ -13,7 +13,7 @@ import (
 
 const (
 	foldParts  = 4 // clusters for each fold
-	colourBits = 2 // of each channel, which has four values then
+	colourBits = 2 // of each channel
 )
 
 // foldsOf parts cases and controls into folds such that images with the same colours are in one: a network that learnt some
@@ -23,7 +23,7 @@ func foldsOf(c *look.Case, l lesson, folds, way int) map[int]int {
 	images := stat.Union(l.cases, controls)
 	rows := make([][]float64, len(images))
 	for k, i := range images {
-		rows[k] = colours(c.Data.Image(i), c.Data.Grey)
+		rows[k] = colours(c.Data.Image(i))
 	}
 	in := map[int]int{}
 	for k, m := range stat.Clusters(rows, foldParts*folds, rng.Stream(c.Seed, "content folds of cases", l.key(l.round, way)...)) {
@@ -83,17 +83,13 @@ func balanced(cases, controls []int, in map[int]int, folds int) map[int]int {
 	return fold
 }
 
-// colours are the square roots of the shares of an image's pixels with each colour, or each grey where all images are grey: distances
-// between them are Hellinger's.
-func colours(rgb []uint8, grey bool) []float64 {
+// colours are the square roots of the shares of an image's pixels with each colour, a channel of which has 2^colourBits values:
+// distances between them are Hellinger's.
+func colours(rgb []uint8) []float64 {
 	const drop = 8 - colourBits
 	out := make([]float64, 1<<(3*colourBits))
 	for k := 0; k < len(rgb); k += 3 {
-		at := int(rgb[k]>>drop)<<(2*colourBits) | int(rgb[k+1]>>drop)<<colourBits | int(rgb[k+2]>>drop)
-		if grey {
-			at = int(rgb[k]) * len(out) >> 8
-		}
-		out[at]++
+		out[int(rgb[k]>>drop)<<(2*colourBits)|int(rgb[k+1]>>drop)<<colourBits|int(rgb[k+2]>>drop)]++
 	}
 	for k, n := range out {
 		out[k] = math.Sqrt(3 * n / float64(len(rgb)))

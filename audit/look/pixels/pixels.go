@@ -91,7 +91,11 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	if len(seen) == 0 && furthest >= 0 {
 		f := labels[furthest].facts
-		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Facts: f})
+		strength := f.Strength()
+		if !c.Settings.Content {
+			strength = min(strength, look.AtLeast(f.Distance, alone))
+		}
+		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Strength: strength, Facts: f})
 	}
 	return seen, nil
 }

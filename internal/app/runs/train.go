@@ -120,9 +120,10 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, log.err
 	}
 	out.Epochs = log.epochs
+	var spiked error
 	if s.Spike {
-		if err := s.spike(ctx, out, res); err != nil {
-			return nil, err
+		if spiked = s.spike(ctx, out, res); ctx.Err() != nil && spiked != nil {
+			return nil, spiked
 		}
 	}
 	if err := s.measure(ctx, out, res); err != nil {
@@ -143,7 +144,10 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	if err := log.finish(); err != nil {
 		return nil, err
 	}
-	return out, s.store(out, res)
+	if err := s.store(out, res); err != nil || spiked == nil {
+		return out, err
+	}
+	return nil, fmt.Errorf("the audit is done, see %s; but known attacks could not be planted: %w", filepath.Join(s.Folder, ReportFile), spiked)
 }
 
 // search returns the options of a search by the run's recipe.
