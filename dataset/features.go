@@ -137,7 +137,7 @@ func listColumn(f *parquet.File, o FeatureOptions) (features, image int, err err
 		return 0, 0, fmt.Errorf("expected a column of lists of numbers (%s), found %q", strings.Join(parquetFeatures, ", "), head)
 	}
 	image = -1
-	key, err := column(head, pathColumns, o.Image, "--image")
+	key, err := column(head, pathColumns, o.Image, "--features-image")
 	if err != nil {
 		return 0, 0, err
 	}

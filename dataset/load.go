@@ -197,12 +197,13 @@ func firstOf(skipped []error) string {
 // not.
 func Flips(name string) bool { return name != "gtsrb" && name != "signs" }
 
-// WritableAs returns the layout in which data of the named one can be written: itself, or folder.
-func WritableAs(name string) string {
-	if l := layoutNamed(builtin(), name); l != nil && l.Write != nil {
-		return name
+// WritableAs returns the layout in which data of the named one can be written at their size: itself, or folder.
+func WritableAs(name string, set *Set) string {
+	l := layoutNamed(builtin(), name)
+	if l == nil || l.Write == nil || strings.HasPrefix(name, "cifar") && (set.Height != cifarSide || set.Width != cifarSide) {
+		return "folder"
 	}
-	return "folder"
+	return name
 }
 
 // Write stores d in the named layout under dir.

@@ -98,6 +98,11 @@ func (s *store) partFiles(dir string, suffixes []string) parts {
 	return p
 }
 
+// begins reports whether a file is the first of a part.
+func (p parts) begins(file string) bool {
+	return slices.ContainsFunc([][]string{p.train, p.test, p.val}, func(files []string) bool { return len(files) > 0 && files[0] == file })
+}
+
 // of makes the contents of parts whose files read goes through.
 func (p parts) of(s *store, names []string, read func(file string, yield func(Record) error) error) *Contents {
 	part := func(files []string) *Part {

@@ -43,6 +43,12 @@ func isTable(dir string, o Options) bool {
 	return errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns)
 }
 
+// place is what an image is called by.
+type place struct {
+	source string
+	row    int
+}
+
 func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 	s := newStore(dir, o)
 	p := s.partFiles(dir, tableSuffixes)
@@ -50,15 +56,23 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		return nil, fmt.Errorf("expected a table, *.csv, *.tsv or *.jsonl")
 	}
 	finder := newFinder(s, o)
+	var seen map[place]bool // sources of the part that is read
 	return p.of(s, nil, func(path string, yield func(Record) error) error {
-		seen := map[string]bool{}
+		if p.begins(path) {
+			seen = map[place]bool{}
+		}
 		t := &table{store: s, Options: o, path: path}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
-			if seen[r.Source] {
-				r.Row = n
+			source := place{r.Source, r.Row}
+			if seen[source] { // the image is there again
+				r.Row, source.row = n, n
 			}
-			seen[r.Source] = true
+			if seen[source] { // in another table's same row
+				r.Source += " in " + r.Table
+				source.source = r.Source
+			}
+			seen[source] = true
 			return yield(r)
 		})
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {

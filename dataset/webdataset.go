@@ -245,6 +245,10 @@ func (s *shard) look(t *tar.Reader) error {
 			s.held[at] = true
 		}
 	}
+	s.samples = nil // what is kept of all shards is what their records need
+	if len(s.links) == 0 {
+		s.targets = nil
+	}
 	var damage *damagedArchive
 	if errors.As(err, &damage) {
 		s.damage, err = damage, nil

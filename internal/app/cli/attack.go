@@ -105,7 +105,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	}
 	a.done()
 	var visible attack.Visibility
-	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
+	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, poisoned), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
 			if _, err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
 				return err
@@ -250,7 +250,7 @@ func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*data
 	if err != nil {
 		return 0, err
 	}
-	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
+	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, triggered), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {

@@ -148,8 +148,10 @@ func findings(r *runs.Result, folder string) string {
 	page := filepath.Join(folder, runs.ReportFile)
 	next := "\ngo through them: " + calledAs() + " review " + words.Quote(folder)
 	switch {
-	case v.Says == look.NoEvidence, b != nil && b.New() == 0:
+	case v.Says == look.NoEvidence, b != nil && b.New() == 0 && (v.Removed > 0 || b.NewInDoubt == 0):
 		return ""
+	case v.Removed == 0 && b != nil:
+		return fmt.Sprintf("whether images were planted can't be told; %d more than in the baseline stand out; see %s%s", b.NewInDoubt, page, next)
 	case v.Removed == 0:
 		return fmt.Sprintf("whether images were planted can't be told; see %s%s", page, next)
 	case b != nil:

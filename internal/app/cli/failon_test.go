@@ -53,3 +53,16 @@ func TestFailingWords(t *testing.T) {
 		}
 	}
 }
+
+// Beside a baseline, what can't be told fails where more stands out than before.
+func TestDoubtBesideABaseline(t *testing.T) {
+	for _, c := range []struct {
+		found runs.Comparison
+		news  bool
+	}{{runs.Comparison{}, false}, {runs.Comparison{Known: 2}, false}, {runs.Comparison{NewInDoubt: 1}, true}} {
+		r := &runs.Result{Verdict: &audit.Verdict{Says: look.CantTell}, Baseline: &c.found}
+		if err := (&app{out: &bytes.Buffer{}}).conclude(r, "out", look.CantTell); (err != nil) != c.news {
+			t.Errorf("%+v: %v", c.found, err)
+		}
+	}
+}

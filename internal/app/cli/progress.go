@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -14,9 +15,13 @@ import (
 
 // watcher shows a run's events: JSON lines, a moving line on a terminal, or plain lines.
 func (a *app) watcher() func(runs.Event) {
+	var one sync.Mutex // several runs may go side by side
 	if a.json {
-		e := json.NewEncoder(a.out)
-		return func(ev runs.Event) { _ = e.Encode(ev) }
+		return func(ev runs.Event) {
+			one.Lock()
+			defer one.Unlock()
+			_ = a.printJSON(ev)
+		}
 	}
 	f, ok := printable.File(a.err)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
@@ -37,6 +42,8 @@ func (a *app) watcher() func(runs.Event) {
 	}
 	last := time.Now()
 	return func(ev runs.Event) {
+		one.Lock()
+		defer one.Unlock()
 		switch ev.Event {
 		case "progress":
 			stage, epochs = ev.Stage, ev.Epochs
@@ -110,4 +117,11 @@ func (a *app) done() {
 }
 
 // printJSON writes one line of JSON.
-func (a *app) printJSON(v any) error { return json.NewEncoder(a.out).Encode(v) }
+func (a *app) printJSON(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(printable.JSON(append(raw, '\n')))
+	return err
+}

@@ -179,7 +179,10 @@ trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning
 		root.AddCommand(c())
 	}
 	for _, c := range root.Commands() {
-		if c.Args == nil && !c.HasSubCommands() {
+		switch {
+		case c.HasSubCommands() && c.RunE == nil:
+			c.Args, c.RunE = cobra.ArbitraryArgs, subcommand
+		case c.Args == nil && !c.HasSubCommands():
 			c.Args = noArgs
 		}
 	}
@@ -193,6 +196,20 @@ func calledAs() string {
 		return words.Quote(name)
 	}
 	return "unpoison"
+}
+
+// subcommand is what a command does that does nothing but for its own commands.
+func subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	var names []string
+	for _, s := range c.Commands() {
+		if s.IsAvailableCommand() {
+			names = append(names, s.Name())
+		}
+	}
+	return usagef("%s has no command %q; there are %s", c.CommandPath(), args[0], strings.Join(names, ", "))
 }
 
 func noArgs(c *cobra.Command, args []string) error {

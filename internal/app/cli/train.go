@@ -23,12 +23,12 @@ var recipes = []string{"default", "paper", "demo"}
 
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
-	features, featuresColumn string
-	recipe                   string
-	auto                     audit.Options
-	o                        abl.Options
-	noFlip                   bool
-	learn                    int // images that an audit's networks learn from; 0: all
+	features, featuresColumn, featuresImage string
+	recipe                                  string
+	auto                                    audit.Options
+	o                                       abl.Options
+	noFlip                                  bool
+	learn                                   int // images that an audit's networks learn from; 0: all
 }
 
 // add declares the flags with the default recipe's values.
@@ -41,6 +41,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
 	f.auto = audit.Default()
 	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images by a network of your own, .npy (N×D, in order) or .parquet, for auto's look at content")
+	fl.StringVar(&f.featuresImage, "features-image", "", "`COLUMN` of the images' names in a Parquet file (likewise)")
 	fl.StringVar(&f.featuresColumn, "features-column", "", "`COLUMN` of the features in a Parquet file (default the one with a usual name)")
 	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
 	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of the network that can't see triggers (default 8, of a small data set more)")
@@ -233,7 +234,7 @@ func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 	if f.features == "" {
 		return nil, nil
 	}
-	features, err := dataset.LoadFeatures(f.features, d.Train, dataset.FeatureOptions{Features: f.featuresColumn})
+	features, err := dataset.LoadFeatures(f.features, d.Train, dataset.FeatureOptions{Features: f.featuresColumn, Image: f.featuresImage})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ const NewSuspectsFile = "new-suspects.csv"
 // Baseline is what an earlier audit said of each image. Images are told by their content and label: their order and names
 // may have changed since.
 type Baseline struct {
-	images, suspects map[labelled]int // how often each was there, and how often it was suspected
+	images, suspects, doubtful map[labelled]int // how often each was there, was suspected, and was suspected or stood out
 }
 
 type labelled struct{ digest, label string }
@@ -37,6 +37,7 @@ type Comparison struct {
 	Known      int `json:"known_suspects"`  // which it suspected, too
 	NewOfOld   int `json:"new_among_old"`   // suspects among the images that it had, and did not suspect
 	NewOfAdded int `json:"new_among_added"` // and among those that it did not have
+	NewInDoubt int `json:"new_doubtful"`    // images that stand out where the evidence can't tell, and that neither stood out nor were suspected
 	rows       []newSuspect
 }
 
@@ -101,7 +102,8 @@ func ReadBaseline(path string) (*Baseline, error) {
 			return nil, fmt.Errorf("%s: expected a column %s, found %v; audit the earlier data again with this version", path, name, head)
 		}
 	}
-	b := &Baseline{images: map[labelled]int{}, suspects: map[labelled]int{}}
+	doubtful := slices.Index(head, "doubtful") // of a search alone
+	b := &Baseline{images: map[labelled]int{}, suspects: map[labelled]int{}, doubtful: map[labelled]int{}}
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -119,12 +121,21 @@ func ReadBaseline(path string) (*Baseline, error) {
 		if isolated {
 			b.suspects[key]++
 		}
+		stands := false
+		if doubtful >= 0 {
+			if stands, err = ReadFlag("doubtful", row[doubtful]); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		if isolated || stands {
+			b.doubtful[key]++
+		}
 	}
 }
 
 // compare takes each image for one of the baseline's while there are any like it: a further copy is an added one.
 func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Comparison {
-	left, known := maps.Clone(b.images), maps.Clone(b.suspects)
+	left, known, stood := maps.Clone(b.images), maps.Clone(b.suspects), maps.Clone(b.doubtful)
 	c := &Comparison{}
 	// Suspects first, so that of equal images those that were suspected are matched with each other.
 	for _, isolated := range []bool{true, false} {
@@ -138,6 +149,11 @@ func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Compar
 				c.Added++
 			} else {
 				left[key]--
+			}
+			if s.Isolated || s.Doubtful {
+				if stood[key]--; stood[key] < 0 && !s.Isolated {
+					c.NewInDoubt++
+				}
 			}
 			switch {
 			case !isolated:

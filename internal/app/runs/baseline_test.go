@@ -200,3 +200,30 @@ func FuzzResult(f *testing.F) {
 		}
 	})
 }
+
+// Images that stand out where nothing can be told are news like suspects: those that did not stand out before.
+func TestBaselineOfDoubtfulImages(t *testing.T) {
+	doubtful := func(of audited, at ...int) (*dataset.Set, []isolate.Suspect) {
+		set, suspects := of.set()
+		for k := range suspects {
+			suspects[k].Doubtful = slices.Contains(at, suspects[k].Index)
+		}
+		return set, suspects
+	}
+	all := audited{{1, 0, false}, {2, 0, false}, {3, 1, true}, {4, 1, false}}
+	dir := t.TempDir()
+	set, suspects := doubtful(all, 0)
+	if err := WriteSuspects(filepath.Join(dir, SuspectsFile), set, suspects, true); err != nil {
+		t.Fatal(err)
+	}
+	b, err := ReadBaseline(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := audited{{1, 0, false}, {2, 0, false}, {3, 1, false}, {4, 1, false}}
+	for want, at := range [][]int{{0, 2}, {1}, {0, 1, 3}} {
+		if got := b.compare(doubtful(none, at...)); got.NewInDoubt != want || got.New() != 0 {
+			t.Errorf("%v stand out: %+v, expected %d new ones", at, got, want)
+		}
+	}
+}

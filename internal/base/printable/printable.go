@@ -3,10 +3,12 @@
 package printable
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -29,6 +31,23 @@ func escape(s, but string) string {
 		i += size
 	}
 	return out.String()
+}
+
+// JSON returns JSON text with what can't be printed in it written as JSON escapes it.
+func JSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		switch {
+		case strconv.IsPrint(r) || r == '\n' || r == '\t' || r == '\r':
+			out = utf8.AppendRune(out, r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, "\\u%04x\\u%04x", high, low)
+		default:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		}
+	}
+	return out
 }
 
 // Writer escapes what goes through it but for line breaks, tabs and returns to the start of the line. A character has to

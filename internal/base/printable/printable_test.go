@@ -2,6 +2,7 @@ package printable
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -42,4 +43,22 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q becomes %q", s, got)
 		}
 	})
+}
+
+// JSON stays JSON with the same meaning, and prints.
+func TestJSON(t *testing.T) {
+	for _, want := range []string{"plain", "é 猫 🐈", "flag \U0001F3F4\U000E0067", "\x7f\u202e\u200b", "line\nbreak \"quoted\" \\", "\U0010FFFF"} {
+		raw, err := json.Marshal(map[string]string{want: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := JSON(raw)
+		var got map[string]string
+		if err := json.Unmarshal(text, &got); err != nil || got[want] != want {
+			t.Errorf("%q became %s: %v", want, text, err)
+		}
+		if string(text) != Text(string(text)) {
+			t.Errorf("%s does not print", text)
+		}
+	}
 }
