@@ -20,6 +20,8 @@ type Blend struct {
 	Image string  `json:"image,omitempty"`               // a picture of the user's own instead of noise
 }
 
+func (s *Blend) picture() string { return s.Image }
+
 // Trigger implements Settings.
 func (s *Blend) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 	pattern, err := blendPattern(s.Image, c.Seed, set)

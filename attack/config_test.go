@@ -3,6 +3,7 @@ package attack
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,5 +75,31 @@ func TestConfigAsJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"name":"nope"}`), &Config{}); err == nil || !strings.Contains(err.Error(), "badnets") {
 		t.Errorf("an unknown attack: %v", err)
+	}
+}
+
+// Attacks that are planted together don't share a trigger that is drawn; others keep the seed.
+func TestAttacksApart(t *testing.T) {
+	var all []Config
+	for _, spec := range []string{"blend", "badnets", "adaptive-blend", "blend:seed=7"} {
+		c, err := Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !Gives(spec, "seed") {
+			c.Seed = 3
+		}
+		all = append(all, c)
+	}
+	Apart(all)
+	var got []uint64
+	for _, c := range all {
+		got = append(got, c.Seed)
+	}
+	if want := []uint64{3, 3, 3 + 2<<32, 7}; !slices.Equal(got, want) {
+		t.Errorf("seeds %v, expected %v", got, want)
+	}
+	if Gives("blend:pattern_seed=1", "seed") || !Gives("blend:alpha=0.1, seed=1", "seed") || Gives("blend", "seed") {
+		t.Error("a setting is taken for another")
 	}
 }

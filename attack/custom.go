@@ -27,6 +27,8 @@ type Custom struct {
 	Image string  `json:"image,omitempty"`               // the picture, PNG or JPEG
 }
 
+func (s *Custom) picture() string { return s.Image }
+
 // Trigger implements Settings.
 func (s *Custom) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
 	if s.Image == "" {

@@ -78,7 +78,7 @@ func configOf(t testing.TB, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := marshalFlat(named{name}, c.Common, c.Own, made{[]string{"a", "b"}, 16, 16})
+	raw, err := marshalFlat(named{name}, c.Common, c.Own, made{[]string{"a", "b"}, 16, 16, ""})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"fmt"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
@@ -64,6 +65,9 @@ func (s *latentStamp) Learn(ctx context.Context, l *Lab, train *dataset.Set) err
 	}
 	mean, part := make([]float32, size), make([]float32, size)
 	pool := train.OfClass(int32(l.Target))
+	if len(pool) == 0 {
+		return fmt.Errorf("the target class %s has no images, whose features triggered ones shall have", train.Classes[l.Target])
+	}
 	x := make([]float32, patchBatch*train.ImageBytes())
 	batches := max(1, len(pool)/patchBatch)
 	for k := range batches {

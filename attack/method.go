@@ -79,6 +79,25 @@ func (m Methods) Parse(spec string) (Config, error) {
 	return c, nil
 }
 
+// Gives reports whether an attack's text, NAME:key=value,…, says a setting itself.
+func Gives(spec, setting string) bool {
+	_, list, _ := strings.Cut(spec, ":")
+	return slices.ContainsFunc(strings.Split(list, ","), func(item string) bool { return settings.Key(item) == setting })
+}
+
+// Apart gives attacks that are planted together, and would draw the same trigger, seeds of their own.
+func Apart(all []Config) {
+	kind := func(c Config) string { return strings.TrimPrefix(c.Method.Name, "adaptive-") } // Adaptive-Blend's pattern is Blend's
+	for k := range all {
+		for _, before := range all[:k] {
+			if kind(before) == kind(all[k]) && before.Seed == all[k].Seed {
+				all[k].Seed += uint64(k) << 32
+				break
+			}
+		}
+	}
+}
+
 // Defaults returns one of Builtin's attacks with its default settings; see Method.Defaults. It panics if there is none of
 // this name.
 func Defaults(name string) Config {

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -114,6 +115,9 @@ func (s *stamp) optimise(ctx context.Context, l *Lab, steps int, set *dataset.Se
 	})
 	if err != nil {
 		return err
+	}
+	if len(pool) == 0 {
+		return errors.New("there are no images to learn the trigger on")
 	}
 	draw := l.rng("patch")
 	for i := range s.pattern {

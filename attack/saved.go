@@ -2,6 +2,8 @@ package attack
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +33,24 @@ type made struct {
 	Classes []string `json:"classes"`
 	Height  int      `json:"height"`
 	Width   int      `json:"width"`
+	Picture string   `json:"picture,omitempty"` // digest of the picture's file, where the trigger is one
+}
+
+// fromPicture are settings that may name a picture, which is the trigger.
+type fromPicture interface{ picture() string }
+
+// pictureOf returns the digest of the picture's file that settings name; empty if they name none.
+func pictureOf(s Settings) (string, error) {
+	p, ok := s.(fromPicture)
+	if !ok || p.picture() == "" {
+		return "", nil
+	}
+	raw, err := limited.ReadFile(p.picture(), 256<<20)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // fits puts a set's classes in order, and reports whether they are those of the attack.
@@ -41,7 +61,11 @@ func (m *made) fits(set *dataset.Set) bool {
 
 // Save writes what the attack is and has learnt to a folder.
 func (a *Attack) Save(dir string, classes []string) error {
-	raw, err := marshalFlat(named{a.lab.Name}, a.Config.Common, a.Config.Own, made{classes, a.lab.height, a.lab.width})
+	picture, err := pictureOf(a.Config.Own)
+	if err != nil {
+		return err
+	}
+	raw, err := marshalFlat(named{a.lab.Name}, a.Config.Common, a.Config.Own, made{classes, a.lab.height, a.lab.width, picture})
 	if err != nil {
 		return err
 	}
@@ -107,6 +131,13 @@ func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 	}
 	if !s.fits(set) {
 		return nil, fmt.Errorf("%s was made for the classes %.300q, these are %.300q", path, s.Classes, set.Classes)
+	}
+	if s.Picture != "" {
+		if got, err := pictureOf(config.Own); err != nil {
+			return nil, fmt.Errorf("%s: the trigger's picture: %w", path, err)
+		} else if got != s.Picture {
+			return nil, fmt.Errorf("%s: the trigger's picture is another one now; put back the one that was planted", path)
+		}
 	}
 	a, err := open(config, set, env)
 	if err != nil {

@@ -146,3 +146,78 @@ func TestDamagedAttackFolders(t *testing.T) {
 		}
 	}
 }
+
+// The picture that was planted is the one that is applied, or none is.
+func TestSavedAttacksKnowTheirPicture(t *testing.T) {
+	d := small()
+	for _, name := range []string{"custom", "blend", "adaptive-blend"} {
+		path := picture(t, 8)
+		c, err := Parse(name + ":image=" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := New(ctx, c, d.Train, Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := a.Save(dir, d.Train.Classes); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, d.Test.Clone(), Env{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		other, err := os.ReadFile(picture(t, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, d.Test.Clone(), Env{}); err == nil || !strings.Contains(err.Error(), "another one now") {
+			t.Errorf("%s with another picture: %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, d.Test.Clone(), Env{}); err == nil {
+			t.Errorf("%s without its picture opens", name)
+		}
+	}
+}
+
+// What is learnt from pictures is learnt again where they are others.
+func TestLearntFromOtherPictures(t *testing.T) {
+	d := small()
+	path := picture(t, 8)
+	c, err := Parse("refool:pictures=" + filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	plant := func() *dataset.Set {
+		a, err := New(ctx, c, d.Train, Env{Cache: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := a.Poison(ctx, d.Train)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	before := plant()
+	if again := plant(); again.Digest() != before.Digest() {
+		t.Error("the same pictures plant other images")
+	}
+	other, err := os.ReadFile(picture(t, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if after := plant(); after.Digest() == before.Digest() {
+		t.Error("another picture plants the same images")
+	}
+}

@@ -12,9 +12,12 @@ import (
 	"github.com/unpoison/unpoison/rng"
 )
 
+// sunsetStyle is the style whose pictures are rendered.
+const sunsetStyle = "sunset"
+
 // stylePictures returns the pictures whose style DFST takes on: rendered sunsets, or a folder's.
 func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, error) {
-	if style == "sunset" {
+	if style == sunsetStyle {
 		var all [][]uint8
 		for k := range generatorBatch {
 			all = append(all, sunset(set.Height, set.Width, seed, k))

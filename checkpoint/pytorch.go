@@ -266,7 +266,7 @@ func describe(o *pickle.Object) (t *torchTensor, n, end int64, err error) {
 		}
 		n *= d
 		if d > 1 {
-			if t.stride[i] > count/(d-1) {
+			if t.stride[i] > (count-min(count, end))/(d-1)+1 { // beyond the end; more of them would overflow
 				return nil, 0, 0, fmt.Errorf("stride %v of a storage of %d elements", t.stride, count)
 			}
 			end += (d - 1) * t.stride[i]

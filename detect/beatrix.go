@@ -75,7 +75,7 @@ func (in *Input) grams(ctx context.Context, set *dataset.Set, visit func(k int, 
 	})
 }
 
-// folded averages neighbouring channels, fold of them each, of maps [places, channels]; the maps are not negative.
+// folded averages neighbouring channels, fold of them each, of maps [places, channels]. What is below 0 counts as 0, as behind an activation.
 func folded(maps []float32, channels, fold int) []float32 {
 	if fold == 1 {
 		return maps
@@ -84,7 +84,7 @@ func folded(maps []float32, channels, fold int) []float32 {
 	out := make([]float32, len(maps)/channels*width)
 	for at := 0; at*channels < len(maps); at++ {
 		for j, v := range maps[at*channels : (at+1)*channels] {
-			out[at*width+j/fold] += v / float32(fold)
+			out[at*width+j/fold] += max(0, v) / float32(fold)
 		}
 	}
 	return out

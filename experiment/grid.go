@@ -235,12 +235,15 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 		if err := c.Check(); err != nil {
 			return nil, err
 		}
-		c.Seed = seed
+		if !attack.Gives(one, "seed") {
+			c.Seed = seed
+		}
 		if own := c.Surrogate(); own != nil && !strings.Contains(one, "network=") {
 			own.Network = g.Model
 		}
 		all = append(all, c)
 	}
+	attack.Apart(all)
 	return all, nil
 }
 

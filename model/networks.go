@@ -97,8 +97,7 @@ func wideResNet(depth, width int) func(b *Builder, x *Node, classes int) *Node {
 			}
 			b.Tap(fmt.Sprintf("group%d", g+1), x)
 		}
-		b.Tap("lastconv", x)
-		x = b.Relu(b.BatchNorm("bn1", x))
+		x = b.Tap("lastconv", b.Relu(b.BatchNorm("bn1", x)))
 		x = b.Tap("features", b.GlobalPool(x))
 		return b.Linear("fc", x, classes)
 	}

@@ -103,6 +103,14 @@ class DataTest(unittest.TestCase):
             np.testing.assert_array_equal(x, data)
             self.assertEqual(Path(p.spec, "x_train.npy").is_symlink(), linked)
 
+    def test_changes_in_memory_count(self):
+        np.save(self.dir / "mine.npy", IMAGES)
+        mine = np.load(self.dir / "mine.npy", mmap_mode="c")
+        mine[0] = 255 - mine[0]
+        x, _, p = self.arrays(mine, LABELS)
+        np.testing.assert_array_equal(x, mine)
+        self.assertFalse(Path(p.spec, "x_train.npy").is_symlink())
+
     def test_labels(self):
         names = np.array(["ant", "bee", "cat"])
         for labels in (list(LABELS), LABELS.astype(np.uint8), LABELS.astype(float), LABELS[:, None], np.eye(3, dtype=int)[LABELS]):

@@ -240,6 +240,8 @@ def _link(images: Any, path: Path) -> bool:
     file = str(getattr(images, "filename", ""))
     if not isinstance(images, np.memmap) or not file.endswith(".npy") or images.dtype != np.uint8:
         return False
+    if images.mode == "c":  # changes are in memory alone
+        return False
     whole = np.load(file, mmap_mode="r")
     if whole.shape != images.shape or whole.strides != images.strides or whole.offset != images.offset or not images.flags.c_contiguous:
         return False

@@ -123,7 +123,7 @@ func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, 
 	if err != nil {
 		return err
 	}
-	if err := j.store.GetFolder(ctx, k, to); err != nil {
+	if err := j.store.GetFolder(ctx, k, to, runs.ResultFile); err != nil {
 		return err
 	}
 	res, err := runs.ReadResult(filepath.Join(to, runs.ResultFile))

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -70,15 +71,15 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Key, error) {
 	return s.Put(ctx, text)
 }
 
-// GetFolder writes a kept folder's files below dir. Names that would leave it are an error.
-func (s *Store) GetFolder(ctx context.Context, k Key, dir string) error {
+// GetFolder writes a kept folder's files below dir, those of the last names at the end. Names that would leave it are an error.
+func (s *Store) GetFolder(ctx context.Context, k Key, dir string, last ...string) error {
 	text, err := s.Get(ctx, k)
 	if err != nil {
 		return err
 	}
 	var all folder
 	if err := json.Unmarshal(text, &all); err != nil {
-		return fmt.Errorf("%s is no folder: %w", k, err)
+		return fmt.Errorf("%w: %s is no folder: %w", ErrDamaged, k, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -88,10 +89,11 @@ func (s *Store) GetFolder(ctx context.Context, k Key, dir string) error {
 		return err
 	}
 	defer root.Close()
+	slices.SortStableFunc(all.Files, func(a, b file) int { return slices.Index(last, a.Name) - slices.Index(last, b.Name) })
 	for _, f := range all.Files {
 		name := filepath.FromSlash(f.Name)
 		if !filepath.IsLocal(name) || strings.Contains(f.Name, `\`) {
-			return fmt.Errorf("%s: the file name %q leaves the folder", k, f.Name)
+			return fmt.Errorf("%w: %s: the file name %q leaves the folder", ErrDamaged, k, f.Name)
 		}
 		data, err := s.Get(ctx, f.Key)
 		if err != nil {

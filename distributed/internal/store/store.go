@@ -32,6 +32,9 @@ var (
 // ErrNone is the error of a key or name that nothing was put under.
 var ErrNone = errors.New("the store has no such object")
 
+// ErrDamaged is the error of an object that is not what was put there.
+var ErrDamaged = errors.New("the object is damaged")
+
 // Store is safe for concurrent use.
 type Store struct {
 	bucket *blob.Bucket
@@ -125,7 +128,7 @@ func (s *Store) Get(ctx context.Context, k Key) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", k, err)
 	}
 	if sum(data) != k {
-		return nil, fmt.Errorf("store %s: the object %s is damaged; delete it, and what it held is made again", s.where, path)
+		return nil, fmt.Errorf("store %s: %w: %s; delete it, and what it held is made again", s.where, ErrDamaged, path)
 	}
 	return data, nil
 }

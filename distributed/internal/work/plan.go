@@ -15,6 +15,7 @@ import (
 
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/internal/base/version"
 )
 
@@ -65,8 +66,9 @@ func (p *Plan) check(g *experiment.Grid) error {
 		for _, one := range strings.Split(a, "+") {
 			_, list, _ := strings.Cut(one, ":")
 			for _, item := range strings.Split(list, ",") {
-				key, value, _ := strings.Cut(item, "=")
-				if key == "image" || key == "style" && value != "sunset" {
+				_, value, _ := strings.Cut(item, "=")
+				key := settings.Key(item)
+				if key == "image" || key == "pictures" || key == "style" && strings.TrimSpace(value) != "sunset" {
 					return fmt.Errorf("attack %s: %s names a file of one machine; on many machines attacks can't have files", a, item)
 				}
 			}

@@ -93,6 +93,9 @@ func (r *run) restore(ctx context.Context) error {
 		}
 	}
 	if err := r.Store.GetFolder(ctx, k, r.folder); err != nil {
+		if !errors.Is(err, store.ErrNone) && !errors.Is(err, store.ErrDamaged) {
+			return err // a store that can't be reached now: another try finds the checkpoint
+		}
 		activity.GetLogger(ctx).Warn("the checkpoint can't be read; it starts over", "run", r.name, "error", err)
 		return os.RemoveAll(r.folder)
 	}
@@ -216,5 +219,8 @@ func (r *run) uploads(ctx context.Context, every time.Duration) {
 		}
 		seen = info.ModTime()
 		r.change(func(b *beat) { b.Checkpoint = k })
+		if _, err := r.Store.Name(ctx, "checkpoints/"+r.id, k, false); err != nil { // for who starts without this one's heartbeats
+			activity.GetLogger(ctx).Warn("the checkpoint could not be named", "run", r.name, "error", err)
+		}
 	}
 }

@@ -175,6 +175,8 @@ func TestPlansNameNoFiles(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"name: g\ndata: signs\npretrain: /etc/x.safetensors\nattacks: [none]\ndefenses: [none]\n",
+		"name: g\ndata: signs\nattacks: [\"refool:pictures=/tmp\"]\ndefenses: [none]\n",
+		"name: g\ndata: signs\nattacks: [\"blend: image=/etc/x.png\"]\ndefenses: [none]\n",
 		"name: g\ndata: signs\nattacks: [\"custom:image=/etc/x.png\"]\ndefenses: [none]\n",
 		"name: g\ndata: signs\nattacks: [\"badnets+blend:alpha=0.1,image=x.png\"]\ndefenses: [none]\n",
 		"name: g\ndata: /no/such/folder\nattacks: [none]\ndefenses: [none]\n",

@@ -38,9 +38,11 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		if err != nil {
 			return nil, &usageError{err}
 		}
-		conf.Seed = seed
+		if !attack.Gives(spec, "seed") {
+			conf.Seed = seed
+		}
 		given := func(flag, key string) bool {
-			return c.Flags().Changed(flag) && !strings.Contains(spec, key+"=")
+			return c.Flags().Changed(flag) && !attack.Gives(spec, key)
 		}
 		if given("rate", "rate") {
 			conf.Rate = f.rate
@@ -57,6 +59,7 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		}
 		all = append(all, conf)
 	}
+	attack.Apart(all)
 	return all, nil
 }
 

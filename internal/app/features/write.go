@@ -178,6 +178,11 @@ func (r *runner) pool(y *Node) *Node {
 
 // run returns the rows of a batch. Behind the last image are black ones.
 func (r *runner) run(set *dataset.Set, from int) (rows []float32, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the graph: %v", p)
+		}
+	}()
 	pixels := make([]float32, r.batch*r.h*r.w*3)
 	for k := range min(r.batch, set.Len()-from) {
 		at := pixels[k*r.h*r.w*3:]
@@ -185,11 +190,6 @@ func (r *runner) run(set *dataset.Set, from int) (rows []float32, err error) {
 			at[j] = float32(v)
 		}
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the graph: %v", p)
-		}
-	}()
 	x := tensors.FromFlatDataAndDimensions(pixels, r.batch, r.h, r.w, 3)
 	out, err := r.exec.Exec(x)
 	if err != nil {

@@ -354,3 +354,17 @@ func TestDecisionsOfOthersAreKept(t *testing.T) {
 		t.Errorf("decisions on another image of that number: %v", err)
 	}
 }
+
+// TestCopiedDecisionsAreTheirReviewers wants a copy of another's file to be of whom it is named after.
+func TestCopiedDecisionsAreTheirReviewers(t *testing.T) {
+	run := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(run, Folder), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(run, Folder, "bob.json"), []byte(`{"reviewer":"alice","history":[{"index":1,"decision":"drop"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := openDecisions(run, "bob"); err != nil || d.Reviewer != "bob" || len(d.History) != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

@@ -69,6 +69,7 @@ func openDecisions(run, reviewer string) (*Decisions, error) {
 	if err := json.Unmarshal(raw, d); err != nil {
 		return nil, fmt.Errorf("%s: expected a reviewer's decisions: %w", d.path, err)
 	}
+	d.Reviewer = reviewer // a copy of another's file is this one's
 	for k, x := range d.History {
 		if x.Index < 0 || !slices.Contains([]string{Keep, Drop, None}, x.Decision) {
 			return nil, fmt.Errorf("%s, decision %d: expected keep or drop on an image, found %q on %d", d.path, k+1, x.Decision, x.Index)
