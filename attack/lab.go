@@ -95,11 +95,7 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if c.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
-	files, err := filesOf(c.Own)
-	if err != nil {
-		return err
-	}
-	a.lab.key = digest(recipe, c, train.Digest(), files)
+	a.lab.key = digest(recipe, c, train.Digest(), filesOf(c.Own))
 	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)
@@ -125,23 +121,20 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 // fromFolder are settings that name a folder of pictures.
 type fromFolder interface{ folder() string }
 
-// filesOf says what lies in the folder that settings name, as far as other pictures there would show: names, sizes and times.
-func filesOf(s Settings) ([]string, error) {
+// filesOf says what lies in the folder that settings name, as far as other pictures there would show: names, sizes and times. What
+// can't be read, learning says.
+func filesOf(s Settings) (all []string) {
 	f, ok := s.(fromFolder)
 	if !ok || f.folder() == "" {
-		return nil, nil
+		return nil
 	}
-	entries, err := os.ReadDir(f.folder())
-	if err != nil {
-		return nil, err
-	}
-	var all []string
+	entries, _ := os.ReadDir(f.folder())
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
 			all = append(all, fmt.Sprint(e.Name(), " ", info.Size(), " ", info.ModTime().UnixNano()))
 		}
 	}
-	return all, nil
+	return all
 }
 
 // cached lets do change the images at of a set, or takes what became of them from the cache. Only

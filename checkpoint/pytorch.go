@@ -259,21 +259,22 @@ func describe(o *pickle.Object) (t *torchTensor, n, end int64, err error) {
 	if !ok1 || !ok2 || !ok3 || len(t.size) != len(t.stride) || t.offset < 0 || t.offset > count {
 		return nil, 0, 0, errors.New("expected offset, size and stride")
 	}
-	n, end = 1, t.offset+1
+	n = 1
 	for i, d := range t.size {
 		if d < 0 || t.stride[i] < 0 || d > 0 && n > count/d {
 			return nil, 0, 0, fmt.Errorf("size %v of a storage of %d elements", t.size, count)
 		}
 		n *= d
-		if d > 1 {
-			if t.stride[i] > (count-min(count, end))/(d-1)+1 { // beyond the end; more of them would overflow
-				return nil, 0, 0, fmt.Errorf("stride %v of a storage of %d elements", t.stride, count)
-			}
-			end += (d - 1) * t.stride[i]
-		}
 	}
 	if n == 0 {
-		end = 0
+		return t, 0, 0, nil
+	}
+	end = t.offset + 1
+	for i, d := range t.size {
+		if d > 1 && t.stride[i] > (count-end)/(d-1) {
+			return nil, 0, 0, fmt.Errorf("size %v with stride %v reaches beyond the storage's %d elements", t.size, t.stride, count)
+		}
+		end += (d - 1) * t.stride[i]
 	}
 	if end > count {
 		return nil, 0, 0, fmt.Errorf("size %v reaches beyond the storage's %d elements", t.size, count)
