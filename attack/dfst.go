@@ -34,13 +34,6 @@ type DFST struct {
 	Surrogate
 }
 
-func (s *DFST) folder() string {
-	if s.Style == sunsetStyle {
-		return ""
-	}
-	return s.Style
-}
-
 // Trigger implements Settings.
 func (s *DFST) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
 	d := &styled{DFST: *s}

@@ -31,6 +31,13 @@ func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, erro
 	return all, nil
 }
 
+func (s *DFST) folder() string {
+	if s.Style == sunsetStyle {
+		return ""
+	}
+	return s.Style
+}
+
 // pictures reads a folder's PNG and JPEG files, so many at most, in the size of the set's images.
 func pictures(folder string, most int, set *dataset.Set) ([][]uint8, error) {
 	entries, err := os.ReadDir(folder)

@@ -104,6 +104,7 @@ func TestHostilePyTorchFiles(t *testing.T) {
 		"stride 0":         torchTuple("0", 4, 0, pickle.Tuple{int64(1) << 33}, one),
 		"stride 0, claims": torchTuple("0", 1<<40, 0, pickle.Tuple{int64(1) << 33}, one),
 		"overflow":         torchTuple("0", math.MaxInt64/8, 0, pickle.Tuple{int64(1) << 31, int64(1) << 31}, pickle.Tuple{int64(1) << 31, int64(1)}),
+		"strides overflow": torchTuple("0", math.MaxInt64, 0, slices.Repeat(pickle.Tuple{int64(2)}, 9), slices.Repeat(pickle.Tuple{int64(1)<<60 - 1}, 9)),
 		"far":              torchTuple("0", 1<<40, 1<<39, pickle.Tuple{int64(2)}, pickle.Tuple{int64(1) << 38}),
 		"negative":         torchTuple("0", 4, -1, pickle.Tuple{int64(2)}, pickle.Tuple{int64(-1)}),
 	} {

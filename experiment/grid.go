@@ -188,13 +188,6 @@ func (g *Grid) extends(old *Grid) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// trainsOtherwise reports whether a cell, or one that it builds on, has another recipe than in the other grid.
-func (g *Grid) trainsOtherwise(old *Grid, c Cell) bool {
-	return slices.ContainsFunc(append(c.needs(), c), func(c Cell) bool {
-		return !slices.Equal(g.recipe(c.Attack, c.Defense), old.recipe(c.Attack, c.Defense))
-	})
-}
-
 // sets lists the variations of the data.
 func (g *Grid) sets() []string {
 	if len(g.Vary) == 0 {

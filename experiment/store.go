@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
@@ -97,6 +98,13 @@ func (s *store) of(g *Grid) {
 		}
 	}
 	s.grid = g
+}
+
+// trainsOtherwise reports whether a cell, or one that it builds on, has another recipe than in the other grid.
+func (g *Grid) trainsOtherwise(old *Grid, c Cell) bool {
+	return slices.ContainsFunc(append(c.needs(), c), func(c Cell) bool {
+		return !slices.Equal(g.recipe(c.Attack, c.Defense), old.recipe(c.Attack, c.Defense))
+	})
 }
 
 // append adds a line.
