@@ -74,7 +74,7 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 	if quick {
 		g.cutDown()
 	}
-	g.Data = cmp.Or(g.Data, "signs")
+	g.Data = cmp.Or(g.Data, rendered)
 	return g, g.Check()
 }
 

@@ -363,8 +363,10 @@ func NoCell(name string, grids ...*Grid) error {
 // Cells lists the grid's runs in an order in which what a cell needs comes before it.
 func (g *Grid) Cells() []Cell {
 	var all []Cell
+	there := map[Cell]bool{}
 	add := func(c Cell) {
-		if !slices.Contains(all, c) {
+		if !there[c] {
+			there[c] = true
 			all = append(all, c)
 		}
 	}

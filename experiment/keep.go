@@ -63,9 +63,12 @@ func (r *Runner) keep(c Cell) error {
 			k.Losses = l
 		}
 	}
-	if old := r.store.cell(k.Cell); old != nil {
+	if old := r.store.cell(k.Cell); old != nil && old.Result.Date == res.Date {
 		k.Scores = old.Scores // draw makes them
 	}
+	r.mu.Lock()
+	delete(r.read, c) // it may have been kept before it was run again
+	r.mu.Unlock()
 	return r.keepAs(c, k)
 }
 

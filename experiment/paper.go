@@ -88,6 +88,9 @@ func (g *Grid) turningDefense(paper int) string {
 
 // paper returns the published figures that belong to a cell, if there are any.
 func (g *Grid) paper(c Cell) (pairOf, bool) {
+	if g.Data == rendered || !slices.Contains(PaperNames(), g.Name) {
+		return pairOf{}, false
+	}
 	name, list, _ := strings.Cut(c.Attack, ":")
 	if method, ok := runs.Defense(c.Defense).Unlearns(); ok {
 		f, ok := publishedUnlearning[method]
@@ -203,7 +206,7 @@ func Paper(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.cutDown()
 	}
 	if g.Data == "" {
-		g.Data = "signs"
+		g.Data = rendered
 	}
 	return g, g.Check()
 }
@@ -257,7 +260,7 @@ func (g *Grid) PaperCommand() string { return g.namedCommand("paper") }
 func (g *Grid) namedCommand(set string) string {
 	command := "unpoison experiment " + set + " " + g.Name
 	flag := map[string]string{"gtsrb": "--gtsrb", "photos": "--photos"}[g.Name]
-	if g.Data != "signs" {
+	if g.Data != rendered {
 		command += " " + cmp.Or(flag, "--data") + " " + g.Data
 	}
 	if g.Pretrain != "" {
@@ -277,7 +280,7 @@ func (g *Grid) namedCommand(set string) string {
 // cutDown leaves every path of an experiment and little of its work.
 func (g *Grid) cutDown() {
 	g.Quick, g.Model = true, "small-cnn"
-	if g.Data == "" || g.Data == "signs" {
+	if g.Data == "" || g.Data == rendered {
 		g.Limit, g.Test = 300, 100
 	} else {
 		g.Limit, g.Test = 1000, 500

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/report"
 )
@@ -147,8 +148,12 @@ func (r *Runner) sweep() ([]drawn, error) {
 func (r *Runner) separation() ([]drawn, error) {
 	var made []drawn
 	for _, a := range r.Grid.Attacks {
+		var set *dataset.Set // as the cells have it, and which of its images are planted
 		var truth []bool
 		for _, d := range r.Grid.Defenses {
+			if runs.Kind(d) != runs.ABL { // others rank images by no loss
+				continue
+			}
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
 			kept := r.store.cell(c.Name())
 			var scores *report.Histogram
@@ -158,12 +163,12 @@ func (r *Runner) separation() ([]drawn, error) {
 			case a == "none" || err != nil:
 				continue
 			default:
-				if truth == nil { // only now: it may take a while
-					if truth, err = r.planted(a); err != nil {
+				if set == nil { // only now: it may take a while
+					if set, truth, err = r.planted(a); err != nil {
 						return nil, err
 					}
 				}
-				if scores, err = r.scores(c, truth); err != nil {
+				if scores, err = r.scores(c, set, truth); err != nil {
 					return nil, err
 				}
 				if kept != nil {
@@ -185,29 +190,48 @@ func (r *Runner) separation() ([]drawn, error) {
 	return made, nil
 }
 
-// planted plants an attack once more, to know which images it changes.
-func (r *Runner) planted(spec string) ([]bool, error) {
-	configs, err := r.Grid.attack(spec, r.Grid.Seeds[0])
+// planted plants attacks once more, to know which images they change.
+func (r *Runner) planted(spec string) (set *dataset.Set, planted []bool, err error) {
+	seed := r.Grid.Seeds[0]
+	configs, err := r.Grid.attack(spec, seed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := r.load(context.Background()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	at, err := attack.New(context.Background(), configs[0], r.data.Train, attack.Env{Backend: r.Backend, Cache: r.Cache})
-	if err != nil {
-		return nil, err
+	data := r.data
+	if vary := r.Grid.sets()[0]; vary != "" {
+		v, err := variation(vary)
+		if err != nil {
+			return nil, nil, err
+		}
+		if data, err = data.Vary(v, seed); err != nil {
+			return nil, nil, err
+		}
 	}
-	_, truth, err := at.Poison(context.Background(), r.data.Train)
-	if err != nil {
-		return nil, err
+	set = data.Train.Clone()
+	planted = make([]bool, set.Len())
+	taken := make([]bool, set.Len())
+	for _, c := range configs {
+		at, err := attack.New(context.Background(), c, set, attack.Env{Backend: r.Backend, Cache: r.Cache})
+		if err != nil {
+			return nil, nil, err
+		}
+		truth, err := at.PoisonInPlace(context.Background(), set, taken)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, changed := range truth.Changed() {
+			planted[i], taken[i] = planted[i] || truth.Poisoned[i], taken[i] || changed
+		}
 	}
-	return truth.Poisoned, nil
+	return set, planted, nil
 }
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.
-func (r *Runner) scores(c Cell, truth []bool) (*report.Histogram, error) {
-	scores, err := runs.ReadLosses(runs.List{Path: filepath.Join(r.folder(c), runs.SuspectsFile), Set: r.data.Train, ByIndex: true}) // of the set as the cell poisoned it
+func (r *Runner) scores(c Cell, set *dataset.Set, truth []bool) (*report.Histogram, error) {
+	scores, err := runs.ReadLosses(runs.List{Path: filepath.Join(r.folder(c), runs.SuspectsFile), Set: set, ByIndex: true}) // of the set as the cell poisoned it
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
+// rendered is the data of a grid that renders road signs.
+const rendered = "signs"
+
 // Runner carries a grid out in a folder: cells/NAME for each run, then tables and plots.
 type Runner struct {
 	Grid    *Grid
@@ -268,7 +271,7 @@ func (r *Runner) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.Data != "signs" {
+	if g.Data != rendered {
 		for _, line := range append([]string{d.Summary()}, d.Notes...) {
 			r.Say("%s", line)
 		}
@@ -282,7 +285,7 @@ func (r *Runner) load(ctx context.Context) error {
 
 // load reads data, or renders signs by seed.
 func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Data, error) {
-	if spec != "signs" {
+	if spec != rendered {
 		return dataset.Load(ctx, spec, dataset.Options{Limit: g.Limit, Size: g.Size})
 	}
 	return signs.Render(seed, cmp.Or(g.Limit, signs.Train), cmp.Or(g.Test, signs.Test)), nil
@@ -297,7 +300,7 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 		s.Folder = filepath.Join(r.Folder, "cells", fmt.Sprintf("pretrained.%d", s.Options.Seed))
 		path = filepath.Join(s.Folder, runs.ModelFile)
 		if _, err := os.Stat(filepath.Join(s.Folder, runs.ResultFile)); err != nil {
-			d, err := r.Grid.load(ctx, cmp.Or(r.Grid.Pretrain, "signs"), 1)
+			d, err := r.Grid.load(ctx, cmp.Or(r.Grid.Pretrain, rendered), 1)
 			if err != nil {
 				return nil, err
 			}
@@ -305,6 +308,7 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 				return nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
 			}
 			s.Data, s.Attacks, s.Defense = d, nil, "none"
+			s.Options.Flip = s.Options.Flip && dataset.Flips(d.Layout)
 			err = r.once(ctx, s.Folder, func(ctx context.Context) error {
 				_, err := runs.Train(ctx, s)
 				return err

@@ -90,12 +90,16 @@ func (r *Runner) Join(folders []string) (finished, all int, err error) {
 			r.Grid = g
 		}
 	}
+	have := map[Cell]bool{}
+	for _, c := range r.Grid.Cells() {
+		have[c] = true
+	}
 	for i, g := range grids {
 		if g.Name != r.Grid.Name || !r.Grid.extends(g) {
 			return 0, 0, fmt.Errorf("%s holds the results of a grid with another name, other data or settings than %s", folders[i], folders[0])
 		}
 		for _, c := range g.Cells() {
-			if !slices.Contains(r.Grid.Cells(), c) {
+			if !have[c] {
 				return 0, 0, fmt.Errorf("%s has the cell %s, which the larger grid lacks; join folders of one grid, or of one that grew", folders[i], c.Name())
 			}
 		}

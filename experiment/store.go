@@ -91,7 +91,7 @@ func (s *store) take(line []byte) error {
 // of makes it the grid's. Cells that it trains in another way than the one before are forgotten.
 func (s *store) of(g *Grid) {
 	if old := s.grid; old != nil {
-		for _, c := range old.Cells() {
+		for _, c := range append(old.Cells(), g.Cells()...) { // what an older grid still had, too
 			if g.trainsOtherwise(old, c) {
 				delete(s.cells, c.Name())
 			}

@@ -120,3 +120,36 @@ func TestStoreForgetsWhatIsTrainedOtherwise(t *testing.T) {
 		t.Errorf("what was run again is not kept alone (%v)", err)
 	}
 }
+
+// What a grid leaves out for a while is compared with how it is trained when it comes back.
+func TestStoreForgetsWhatCameBackOtherwise(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	grid := func(plain map[string]string, attacks ...string) *Grid {
+		g := small()
+		g.Name, g.Attacks, g.Defenses, g.Seeds, g.PlainFor = "x", attacks, []string{"none"}, []uint64{0}, plain
+		return g
+	}
+	r := &Runner{Grid: grid(nil, "badnets", "blend"), Keep: filepath.Dir(path)}
+	if err := r.openKept(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.Grid.Cells() {
+		if err := r.store.add(&keptCell{Cell: c.Name(), Result: &runs.Result{Command: "old"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := map[string]string{"badnets": "tune_epochs=1"}
+	if err := (&Runner{Grid: grid(other, "badnets"), Keep: r.Keep}).openKept(); err != nil {
+		t.Fatal(err)
+	}
+	other = map[string]string{"badnets": "tune_epochs=1", "blend": "tune_epochs=1"}
+	last := &Runner{Grid: grid(other, "badnets", "blend"), Keep: r.Keep}
+	if err := last.openKept(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range last.Grid.Cells() {
+		if last.store.cell(c.Name()) != nil {
+			t.Errorf("%s of another recipe is kept", c.Name())
+		}
+	}
+}

@@ -130,6 +130,8 @@ func (g *Grid) title() string {
 	switch {
 	case g.Quick:
 		title += " (quick)"
+	case g.Data == rendered && g.Title != "":
+		title += " (on rendered road signs)"
 	case g.Limit > 0:
 		title += fmt.Sprintf(" (%d training images)", g.Limit)
 	}
@@ -146,6 +148,9 @@ func (r *Runner) Table() report.Table {
 	t := report.Table{Title: g.title(), Note: "ASR / CA in percent" + brackets + "; several seeds: mean ± standard deviation."}
 	if g.Quick {
 		t.Note = fmt.Sprintf("Cut down to %d images, a small network and few epochs: this shows that the path works, the figures mean nothing. ", g.Limit) + t.Note
+	}
+	if versions := r.versions(); len(versions) > 1 {
+		t.Note += " The runs are of the versions " + strings.Join(versions, ", ") + "."
 	}
 	if !g.byDefense() {
 		t.Columns = []string{"attack", "defence", "ASR", "CA"}
@@ -168,6 +173,17 @@ func (r *Runner) Table() report.Table {
 	}
 	t.Columns, t.Rows = g.lay(rows, (*Row).pair, average)
 	return t
+}
+
+// versions lists those of the program that finished runs are of.
+func (r *Runner) versions() (all []string) {
+	for _, c := range r.Grid.Cells() {
+		if res := r.result(c); res != nil && res.Version != "" && !slices.Contains(all, res.Version) {
+			all = append(all, res.Version)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // byDefense reports whether a table has a line for each attack, and a column for each defence; else it has a line for both.
@@ -193,31 +209,6 @@ func (g *Grid) lay(rows []Row, cell func(*Row) string, average func(rows []Row, 
 		lines = append(lines, line)
 	}
 	return append([]string{"attack"}, g.Defenses...), lines
-}
-
-// robust reports whether a row has RA.
-func robust(rows []Row) bool {
-	return slices.ContainsFunc(rows, func(r Row) bool { return r.RA != nil })
-}
-
-// robustTable lays RA out as Table does ASR and CA, where that is by defence; nil without any, or where gapTable says more.
-func (r *Runner) robustTable() *report.Table {
-	rows := slices.DeleteFunc(r.Rows(), func(r Row) bool { return r.Attack == "none" })
-	if !r.Grid.byDefense() || !robust(rows) || slices.Contains(r.Grid.Defenses, string(runs.Before)) {
-		return nil
-	}
-	g := *r.Grid
-	g.Attacks = slices.DeleteFunc(slices.Clone(g.Attacks), func(a string) bool { return a == "none" })
-	t := &report.Table{Title: g.title() + ": triggered images", Note: "RA in percent: the share that is classified as what they show, without those of the target class."}
-	t.Columns, t.Rows = g.lay(rows, func(r *Row) string { return number(r.RA, r.RADev) }, func(rows []Row, k, n int) string {
-		var all []*float64
-		for i := k; i < len(rows); i += n {
-			all = append(all, rows[i].RA)
-		}
-		mean, _ := spread(all)
-		return number(mean, nil)
-	})
-	return t
 }
 
 // average is the pair of means over the attacks of defence k of n, and says of how many if some are missing.
@@ -248,7 +239,7 @@ func average(rows []Row, k, n int) string {
 // spentTable says what each defence was given and used: not all of them train alike.
 func (r *Runner) spentTable() report.Table {
 	t := report.Table{
-		Title: r.Grid.title() + ": what each defence used", Note: "Of the finished runs. fp, mcr and nad start from the network without defence, whose training comes on top.",
+		Title: r.Grid.title() + ": what each defence used", Note: "Of the finished runs. fp, mcr and nad start from the network without defence, whose training comes on top; on auto's comes its search.",
 		Columns: []string{"defence", "epochs over all images", "clean images given", "epochs over those"},
 	}
 	for _, d := range r.Grid.Defenses {

@@ -215,7 +215,7 @@ func TestRobustAccuracyIsLaidOut(t *testing.T) {
 		r.read[Cell{"badnets", "abl", uint64(s), ""}] = &runs.Result{CA: &ca, Attacks: []*runs.Attack{{Name: "badnets", RA: &ra}}}
 	}
 	got := r.robustTable()
-	want := [][]string{{"badnets", "–", "55.00 ± 7.07"}, {"blend", "–", "–"}, {"average of the attacks", "–", "55.00"}}
+	want := [][]string{{"badnets", "–", "55.00 ± 7.07"}, {"blend", "–", "–"}, {"average of the attacks", "–", "55.00, of 1"}}
 	if got == nil || !reflect.DeepEqual(got.Rows[:2], want[:2]) {
 		t.Fatalf("%+v, expected %v", got, want)
 	}
@@ -225,5 +225,20 @@ func TestRobustAccuracyIsLaidOut(t *testing.T) {
 	g.Attacks = append(g.Attacks, "sig")
 	if rows := r.robustTable().Rows; len(rows) != 4 || !reflect.DeepEqual(rows[3], want[2]) {
 		t.Errorf("average %v, expected %v", rows, want[2])
+	}
+}
+
+// Plots of isolation's scores pass over defences that have none.
+func TestSeparationIsOfABL(t *testing.T) {
+	r := runner(t, &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets"}, Defenses: []string{"auto"}, Seeds: []uint64{0}, Plots: []string{"separation"}}, t.TempDir())
+	c := r.Grid.Cells()[0]
+	if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.folder(c), runs.SuspectsFile), []byte("index,source,label,rank,isolated,digest,probability,shows,doubtful\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if made, err := r.separation(); err != nil || len(made) != 0 {
+		t.Errorf("%d plots, %v", len(made), err)
 	}
 }

@@ -104,9 +104,10 @@ their own, and success is the share that the model does not give them.`,
 			}
 			r := evaluated(clean)
 			if triggered != "" {
-				t, err := dataset.Load(c.Context(), triggered, dataset.Options{Size: info.Height, Width: info.Width, SkipBad: data.opts.SkipBad})
+				opts := dataset.Options{Size: info.Height, Width: info.Width, SkipBad: data.opts.SkipBad, NoFollow: data.opts.NoFollow, Depth: data.opts.Depth}
+				t, err := dataset.Load(c.Context(), triggered, opts)
 				if err != nil {
-					return err
+					return deeper(err, data.learnt)
 				}
 				a.understood(t)
 				hit, err := a.measure(c.Context(), e, n, t, info)

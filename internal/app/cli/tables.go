@@ -19,9 +19,11 @@ func (a *app) experimentTables() *cobra.Command {
 a table is made again from --results. NAME is one of
   SET/FILE      the grid or table in SET/FILE.jsonl
   SET           all grids of a folder, with their plots
-  rates SET...  how often the verdicts in some folders are right
+  gap SET/FILE  what a grid's defended networks do otherwise than those that
+                were trained before the attack
+  measured      how often verdicts are right, by data and attack
   summary DATA: ATTACK...; DATA: ATTACK...
-                what no defence, ABL and auto leave of attacks
+                what no defence and ABL leave of attacks, from the folder paper
 The rest of the file stays as it is.`,
 		Example: `  unpoison experiment auto cifar10 --data DIR --out runs --keep results/auto
   unpoison experiment tables README.md docs --results results`,

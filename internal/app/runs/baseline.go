@@ -135,7 +135,8 @@ func ReadBaseline(path string) (*Baseline, error) {
 
 // compare takes each image for one of the baseline's while there are any like it: a further copy is an added one.
 func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Comparison {
-	left, known, stood := maps.Clone(b.images), maps.Clone(b.suspects), maps.Clone(b.doubtful)
+	left, known, stood := maps.Clone(b.images), maps.Clone(b.suspects), map[labelled]int{}
+	maps.Copy(stood, b.doubtful)
 	c := &Comparison{}
 	// Suspects first, so that of equal images those that were suspected are matched with each other.
 	for _, isolated := range []bool{true, false} {
