@@ -339,7 +339,9 @@ func readSuspects(path string, n int) (scores []float32, flagged []bool, err err
 
 func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
 	return &Score{
-		Set: *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
+		Command: fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s", c.set.Family, name, c.set.Name),
+		Date:    time.Now().UTC().Format(time.DateOnly),
+		Set:     *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
 		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),
 	}
 }

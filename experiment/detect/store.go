@@ -36,6 +36,8 @@ type Score struct {
 	Next      float64 `json:"next,omitempty"`
 	Confirmed float64 `json:"confirmed,omitempty"`
 	Seconds   float64 `json:"seconds"` // without the shared training, but for the audit, which trains its own
+	Command   string  `json:"command,omitempty"`
+	Date      string  `json:"date,omitempty"`
 	Version   string  `json:"version"`
 	// Without is what a network does that was trained without the flagged images; nil where none was.
 	Without *Without `json:"without,omitempty"`

@@ -24,15 +24,16 @@ func (a *app) audit() *cobra.Command {
              a clean-label attack or an honest mark, the data can't say
   can't tell, and no evidence of poison
 suspects.csv lists all images, those that look planted first, odd-labels.csv
-those with wrong labels alone; report.html shows them. No model is trained.
+those with wrong labels alone; report.html shows them. No model is kept.
 
-What a verdict can and can't promise stands in docs/verdict.md. With --fail-on
-poisoned that word exits with 3; with shortcut that one does too; with any all
-do but "no evidence of poison". --fail-on-findings is --fail-on any.
+What a verdict can and can't promise stands in docs/verdict.md. --fail-on
+poisoned exits with 3 if the verdict is poisoned, shortcut also if it is that,
+any also if it is can't tell. --fail-on-findings is --fail-on any.
 
---baseline compares with an earlier audit: only suspects that it did not have
-count as findings, and new-suspects.csv lists them. Images are told by their
-content and label, so that names and order may change.`,
+--baseline compares with an earlier audit: only suspects that it did not have,
+and images that stand out where they did not before, count as findings.
+new-suspects.csv lists the suspects. Images are told by their content and label,
+so that names and order may change.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --out audit --fail-on shortcut --json
   unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,

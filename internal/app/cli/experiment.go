@@ -164,7 +164,7 @@ func (a *app) experimentAuto() *cobra.Command {
 		Short: "Measure --defense auto, from the search to the trained model",
 		Long: `The experiments:
 
-  cifar10      clean data and ten attacks, two seeds
+  cifar10      clean data and ten attacks, two seeds or three
   rates        six poisoning rates under four attacks
   gtsrb        road signs under five attacks
   photos       photographs under two attacks

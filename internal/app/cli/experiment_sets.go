@@ -25,7 +25,7 @@ func (d *setFlags) add(c *cobra.Command, seeds []uint) {
 	fl.StringVar(&d.GTSRB, "gtsrb", "", "GTSRB, `DIR` or layout:DIR")
 	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
 	fl.StringVar(&d.scale, "scale", "full", "quick or full")
-	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds of all runs")
+	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds; of one, some defences take more after it")
 	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
 }
 

@@ -141,8 +141,9 @@ func (a *app) root() *cobra.Command {
 		Use:   "unpoison",
 		Short: "Train clean image classifiers on data that may be poisoned",
 		Long: `unpoison trains image classifiers on data that you can't trust. A few planted
-images with a trigger are enough to own a model. unpoison finds them while it
-trains and leaves them out, or unlearns what they taught: Anti-Backdoor Learning.`,
+images with a trigger are enough to own a model. unpoison finds them, leaves
+them out and trains on the rest, or unlearns what they taught (Anti-Backdoor
+Learning).`,
 		Example: `  unpoison demo                              see it work in two minutes
   unpoison audit --data DIR --out audit      what is suspicious in this data?
   unpoison train --data DIR --out run        a clean model from it
