@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -140,6 +139,7 @@ type ErrorRates struct {
 	Unsure   int      `json:"unsure"`   // clean sets of which verdicts could not tell
 	Poisoned Errors   `json:"poisoned"` // not called so, or another label named
 	Families []string `json:"families"` // of the clean data
+	Attacks  []string `json:"attacks"`  // on the poisoned data
 }
 
 // Rates counts the errors on the sets that report.
@@ -155,12 +155,11 @@ func Rates(sets []MeasuredSet) ErrorRates {
 		wrong[poisoned] += stat.Bit(!s.Right)
 		if poisoned == 0 {
 			r.Unsure += stat.Bit(s.Says == look.CantTell)
-			if !slices.Contains(r.Families, s.Family) {
-				r.Families = append(r.Families, s.Family)
-			}
+			r.Families = stat.With(r.Families, s.Family)
+		} else {
+			r.Attacks = stat.With(r.Attacks, s.Truth)
 		}
 	}
-	slices.Sort(r.Families)
 	r.Clean, r.Poisoned = CountErrors(wrong[0], n[0]), CountErrors(wrong[1], n[1])
 	return r
 }

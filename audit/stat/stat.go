@@ -56,3 +56,11 @@ func Union(a, b []int) []int {
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// With returns sorted names with one more, which is there once.
+func With(names []string, more string) []string {
+	if at, there := slices.BinarySearch(names, more); !there {
+		return slices.Insert(names, at, more)
+	}
+	return names
+}

@@ -83,13 +83,20 @@ func TestEveryWordHasAHead(t *testing.T) {
 			t.Errorf("a verdict can say %q, of which pages know nothing", says)
 		}
 		v := &audit.Verdict{Says: says, Removed: 30, Rate: 0.03, Targets: []audit.Target{target(says, pixels.Name, pixels.Facts{Counts: looks.Counts{Images: 90, Flagged: 30}})}}
-		for _, m := range []*audit.ErrorRates{nil, {Clean: audit.CountErrors(1, 60), Poisoned: audit.CountErrors(3, 70), Families: []string{"road signs"}}} {
+		for _, m := range []*audit.ErrorRates{nil, {Clean: audit.CountErrors(1, 60), Poisoned: audit.CountErrors(3, 70), Families: []string{"road signs"}, Attacks: []string{"badnets, three", "bpp"}}} {
 			v.Measured = m
 			v.Calibration = v.Calibrate([]audit.MeasuredSet{{Truth: audit.TruthClean, Images: 10, Classes: 2}}, 1000, 2)
 			c := &Case{Verdict: v, Classes: []string{"stop", "yield"}, Images: 1000, Defense: "audit", Layout: "folder", Data: "my data", Run: "out/it's"}
 			h := c.Head()
 			if h.Word != says.String() || h.Lead == "" || strings.Contains(h.Lead, "%!") || h.Sure.Short == "" || h.Label.Short == "" || len(h.Next) == 0 {
 				t.Errorf("%s: %+v", says, h)
+			}
+			on := "Measured on road signs."
+			if says == looks.NoEvidence { // such a verdict is wrong on poisoned data
+				on = "Measured on attacks badnets, three; bpp."
+			}
+			if strings.Contains(strings.Join(h.Sure.Text, " "), on) != (m != nil) {
+				t.Errorf("%s: %v, expected %q", says, h.Sure.Text, on)
 			}
 			for _, s := range h.Next {
 				if strings.Contains(s.Command, dataHere) || strings.Contains(s.Command, runHere) || strings.Contains(s.Command, "--data my data") {

@@ -125,12 +125,12 @@ func (c *Case) sure(w word) report.Answer {
 		n := m.Poisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("So often such a verdict was wrong where the truth was known; with 95\u00a0%% confidence it is in at most %s.", percent(n.AtMost))+on(m.Families))
+		a.Text = append(a.Text, fmt.Sprintf("So often such a verdict was wrong where the truth was known; with 95\u00a0%% confidence it is in at most %s.", percent(n.AtMost))+on("attacks", "; ", m.Attacks))
 	default:
 		n := m.Clean
 		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("On sets that no setting was chosen on; with 95\u00a0%% confidence at most %s. Of %d it could not tell.", percent(n.AtMost), m.Unsure)+on(m.Families))
+		a.Text = append(a.Text, fmt.Sprintf("On sets that no setting was chosen on; with 95\u00a0%% confidence at most %s. Of %d it could not tell.", percent(n.AtMost), m.Unsure)+on("", ", ", m.Families))
 	}
 	a.Text = append(a.Text, strength(c.Verdict)...)
 	if w.sure != "" {
@@ -154,11 +154,11 @@ func strength(v *audit.Verdict) []string {
 }
 
 // on says what error rates were measured on.
-func on(families []string) string {
-	if len(families) == 0 {
+func on(what, between string, names []string) string {
+	if len(names) == 0 {
 		return ""
 	}
-	return " Measured on " + strings.Join(families, ", ") + "."
+	return " Measured on " + strings.TrimSpace(what+" "+strings.Join(names, between)) + "."
 }
 
 // label names the labels, and shows what share of their images stands out.
