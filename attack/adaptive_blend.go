@@ -26,7 +26,7 @@ type AdaptiveBlend struct {
 	Image     string  `json:"image,omitempty"`                    // a picture of the user's own instead of noise
 }
 
-func (s *AdaptiveBlend) picture() string { return s.Image }
+func (s *AdaptiveBlend) file() string { return s.Image }
 
 // Trigger implements Settings.
 func (s *AdaptiveBlend) Trigger(c Common, set *dataset.Set) (Trigger, error) {

@@ -20,7 +20,7 @@ type Blend struct {
 	Image string  `json:"image,omitempty"`               // a picture of the user's own instead of noise
 }
 
-func (s *Blend) picture() string { return s.Image }
+func (s *Blend) file() string { return s.Image }
 
 // Trigger implements Settings.
 func (s *Blend) Trigger(c Common, set *dataset.Set) (Trigger, error) {

@@ -27,7 +27,7 @@ type Custom struct {
 	Image string  `json:"image,omitempty"`               // the picture, PNG or JPEG
 }
 
-func (s *Custom) picture() string { return s.Image }
+func (s *Custom) file() string { return s.Image }
 
 // Trigger implements Settings.
 func (s *Custom) Trigger(_ Common, set *dataset.Set) (Trigger, error) {

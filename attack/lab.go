@@ -95,7 +95,7 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if c.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
-	a.lab.key = digest(recipe, c, train.Digest(), filesOf(c.Own))
+	a.lab.key = digest(recipe, c, train.Digest(), picturesIn(c.File()))
 	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)
@@ -118,17 +118,13 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	return checkpoint.WriteArrays(path, l.Learned(), nil)
 }
 
-// fromFolder are settings that name a folder of pictures.
-type fromFolder interface{ folder() string }
-
-// filesOf says what lies in the folder that settings name, as far as other pictures there would show: names, sizes and times. What
-// can't be read, learning says.
-func filesOf(s Settings) (all []string) {
-	f, ok := s.(fromFolder)
-	if !ok || f.folder() == "" {
+// picturesIn says what lies in a folder, as far as other pictures there would show: names, sizes and times. What can't be read,
+// learning says.
+func picturesIn(folder string) (all []string) {
+	if folder == "" {
 		return nil
 	}
-	entries, _ := os.ReadDir(f.folder())
+	entries, _ := os.ReadDir(folder)
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
 			all = append(all, fmt.Sprint(e.Name(), " ", info.Size(), " ", info.ModTime().UnixNano()))

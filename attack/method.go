@@ -79,6 +79,17 @@ func (m Methods) Parse(spec string) (Config, error) {
 	return c, nil
 }
 
+// fromFile are settings that may name a picture, or a folder of pictures.
+type fromFile interface{ file() string }
+
+// File returns the picture, or the folder of pictures, that the settings name; empty if they name none.
+func (c Config) File() string {
+	if f, ok := c.Own.(fromFile); ok {
+		return f.file()
+	}
+	return ""
+}
+
 // Gives reports whether an attack's text, NAME:key=value,…, says a setting itself.
 func Gives(spec, setting string) bool {
 	_, list, _ := strings.Cut(spec, ":")

@@ -67,6 +67,29 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	return t, nil
 }
 
+// Plant plants attacks in a training set itself, one after the other. Each learns from what it finds: the clean images, if it is the
+// first. It leaves alone the images that the ones before it changed, and those marked in taken, which may be nil. each is told of
+// every attack, by its place in the list, once it is planted.
+func Plant(ctx context.Context, configs []Config, train *dataset.Set, taken []bool, env Env, each func(k int, a *Attack, t *Truth)) error {
+	changed := make([]bool, train.Len())
+	copy(changed, taken)
+	for k, c := range configs {
+		a, err := New(ctx, c, train, env)
+		if err != nil {
+			return err
+		}
+		t, err := a.PoisonInPlace(ctx, train, changed)
+		if err != nil {
+			return err
+		}
+		for i, is := range t.Changed() {
+			changed[i] = changed[i] || is
+		}
+		each(k, a, t)
+	}
+	return nil
+}
+
 // victims chooses the images to poison among those that no other attack has taken.
 func (a *Attack) victims(train *dataset.Set, taken []bool) ([]int, error) {
 	var pool []int

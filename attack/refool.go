@@ -42,7 +42,7 @@ func (s *Refool) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
 	return &reflection{Refool: *s, h: set.Height, w: set.Width}, nil
 }
 
-func (s *Refool) folder() string { return s.Pictures }
+func (s *Refool) file() string { return s.Pictures }
 
 // reflection is Refool's trigger: an image behind a pane that mirrors one of some pictures.
 type reflection struct {

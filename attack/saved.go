@@ -36,16 +36,12 @@ type made struct {
 	Picture string   `json:"picture,omitempty"` // digest of the picture's file, where the trigger is one
 }
 
-// fromPicture are settings that may name a picture, which is the trigger.
-type fromPicture interface{ picture() string }
-
-// pictureOf returns the digest of the picture's file that settings name; empty if they name none.
-func pictureOf(s Settings) (string, error) {
-	p, ok := s.(fromPicture)
-	if !ok || p.picture() == "" {
+// pictureOf returns the digest of the picture's file that settings name; empty if they name none, or if what was learnt from it is kept.
+func (c Config) pictureOf(learns bool) (string, error) {
+	if learns || c.File() == "" {
 		return "", nil
 	}
-	raw, err := limited.ReadFile(p.picture(), 256<<20)
+	raw, err := limited.ReadFile(c.File(), 256<<20)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +57,8 @@ func (m *made) fits(set *dataset.Set) bool {
 
 // Save writes what the attack is and has learnt to a folder.
 func (a *Attack) Save(dir string, classes []string) error {
-	picture, err := pictureOf(a.Config.Own)
+	l, learns := a.trigger.(Learner)
+	picture, err := a.Config.pictureOf(learns)
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func (a *Attack) Save(dir string, classes []string) error {
 		return err
 	}
 	text.WriteByte('\n')
-	if l, ok := a.trigger.(Learner); ok {
+	if learns {
 		if err := checkpoint.WriteArrays(filepath.Join(dir, tensorsFile), l.Learned(), nil); err != nil {
 			return err
 		}
@@ -133,7 +130,7 @@ func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 		return nil, fmt.Errorf("%s was made for the classes %.300q, these are %.300q", path, s.Classes, set.Classes)
 	}
 	if s.Picture != "" {
-		if got, err := pictureOf(config.Own); err != nil {
+		if got, err := config.pictureOf(false); err != nil {
 			return nil, fmt.Errorf("%s: the trigger's picture: %w", path, err)
 		} else if got != s.Picture {
 			return nil, fmt.Errorf("%s: the trigger's picture is another one now; put back the one that was planted", path)

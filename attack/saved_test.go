@@ -71,11 +71,10 @@ func TestAttackerIsSavedAsAModel(t *testing.T) {
 	}
 }
 
-// An attack aims at classes by their names, whatever their order; at those of other names not at all.
-func TestSavedAttacksKnowTheirClasses(t *testing.T) {
-	d := small()
-	names := d.Train.Classes
-	c, err := Parse("badnets:target=1")
+// saved makes an attack for some data, and saves it to a folder.
+func saved(t *testing.T, spec string, d *dataset.Data) (dir string) {
+	t.Helper()
+	c, err := Parse(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +82,18 @@ func TestSavedAttacksKnowTheirClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := a.Save(dir, names); err != nil {
+	dir = t.TempDir()
+	if err := a.Save(dir, d.Train.Classes); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// An attack aims at classes by their names, whatever their order; at those of other names not at all.
+func TestSavedAttacksKnowTheirClasses(t *testing.T) {
+	d := small()
+	names := d.Train.Classes
+	dir := saved(t, "badnets:target=1", d)
 	in := func(classes []string) *dataset.Set {
 		s := d.Test.Clone()
 		s.Classes = classes
@@ -152,18 +159,7 @@ func TestSavedAttacksKnowTheirPicture(t *testing.T) {
 	d := small()
 	for _, name := range []string{"custom", "blend", "adaptive-blend"} {
 		path := picture(t, 8)
-		c, err := Parse(name + ":image=" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := New(ctx, c, d.Train, Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		if err := a.Save(dir, d.Train.Classes); err != nil {
-			t.Fatal(err)
-		}
+		dir := saved(t, name+":image="+path, d)
 		if _, err := Open(dir, d.Test.Clone(), Env{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

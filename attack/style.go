@@ -31,7 +31,7 @@ func stylePictures(style string, seed uint64, set *dataset.Set) ([][]uint8, erro
 	return all, nil
 }
 
-func (s *DFST) folder() string {
+func (s *DFST) file() string {
 	if s.Style == sunsetStyle {
 		return ""
 	}

@@ -200,33 +200,19 @@ func (r *Runner) planted(spec string) (set *dataset.Set, planted []bool, err err
 	if err := r.load(context.Background()); err != nil {
 		return nil, nil, err
 	}
-	data := r.data
-	if vary := r.Grid.sets()[0]; vary != "" {
-		v, err := variation(vary)
-		if err != nil {
-			return nil, nil, err
-		}
-		if data, err = data.Vary(v, seed); err != nil {
-			return nil, nil, err
-		}
+	data, err := r.varied(r.Grid.sets()[0], seed)
+	if err != nil {
+		return nil, nil, err
 	}
 	set = data.Train.Clone()
 	planted = make([]bool, set.Len())
-	taken := make([]bool, set.Len())
-	for _, c := range configs {
-		at, err := attack.New(context.Background(), c, set, attack.Env{Backend: r.Backend, Cache: r.Cache})
-		if err != nil {
-			return nil, nil, err
+	env := attack.Env{Backend: r.Backend, Cache: r.Cache}
+	err = attack.Plant(context.Background(), configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
+		for i, is := range t.Poisoned {
+			planted[i] = planted[i] || is
 		}
-		truth, err := at.PoisonInPlace(context.Background(), set, taken)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, changed := range truth.Changed() {
-			planted[i], taken[i] = planted[i] || truth.Poisoned[i], taken[i] || changed
-		}
-	}
-	return set, planted, nil
+	})
+	return set, planted, err
 }
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.

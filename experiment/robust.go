@@ -9,14 +9,8 @@ import (
 )
 
 // ofSome says of how many a mean is, where some of all are missing.
-func ofSome(all []*float64) string {
-	n := 0
-	for _, v := range all {
-		if v != nil {
-			n++
-		}
-	}
-	if n == 0 || n == len(all) {
+func ofSome(n, all int) string {
+	if n == 0 || n == all {
 		return ""
 	}
 	return fmt.Sprintf(", of %d", n)
@@ -37,12 +31,15 @@ func (r *Runner) robustTable() *report.Table {
 	g.Attacks = slices.DeleteFunc(slices.Clone(g.Attacks), func(a string) bool { return a == "none" })
 	t := &report.Table{Title: g.title() + ": triggered images", Note: "RA in percent: the share that is classified as what they show, without those of the target class."}
 	t.Columns, t.Rows = g.lay(rows, func(r *Row) string { return number(r.RA, r.RADev) }, func(rows []Row, k, n int) string {
-		var all []*float64
+		var some []*float64
+		all := 0
 		for i := k; i < len(rows); i += n {
-			all = append(all, rows[i].RA)
+			if all++; rows[i].RA != nil {
+				some = append(some, rows[i].RA)
+			}
 		}
-		mean, _ := spread(all)
-		return number(mean, nil) + ofSome(all)
+		mean, _ := spread(some)
+		return number(mean, nil) + ofSome(len(some), all)
 	})
 	return t
 }

@@ -38,13 +38,12 @@ type Runner struct {
 	Budget  time.Duration                    // no cell is begun after it, and one in progress is saved; 0: none
 	Only    string                           // the name of the only cell to run; empty: all
 	Shard   Shard                            // of the cells, for one of several machines
-	Watch   func(Cell, train.Line)           // may be nil
+	Watch   func(Cell, train.Line)           // may be nil; cells side by side call it at the same time
 	Say     func(format string, args ...any) // a line for each cell
 
 	claims claims // for tests; zero: as usual
 
-	store *store     // of Keep; nil: none
-	watch sync.Mutex // for Watch
+	store *store // of Keep; nil: none
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained
 	data  *dataset.Data
@@ -322,19 +321,25 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 	return state, err
 }
 
+// varied returns the data as a variation's settings say; none leave them as they are.
+func (r *Runner) varied(settings string, seed uint64) (*dataset.Data, error) {
+	if settings == "" {
+		return r.data, nil
+	}
+	v, err := variation(settings)
+	if err != nil {
+		return nil, err
+	}
+	return r.data.Vary(v, seed)
+}
+
 // cell runs one cell, or goes on with it.
 func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	defer dataset.Lost(&err)
 	g := r.Grid
-	data := r.data
-	if c.Vary != "" {
-		v, err := variation(c.Vary)
-		if err != nil {
-			return err
-		}
-		if data, err = data.Vary(v, c.Seed); err != nil {
-			return err
-		}
+	data, err := r.varied(c.Vary, c.Seed)
+	if err != nil {
+		return err
 	}
 	o, err := g.options(c.Attack, c.Defense, c.Seed, data.Train.Len())
 	if err != nil {
@@ -361,8 +366,6 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
 		Watch: func(e train.Line) {
 			if r.Watch != nil {
-				r.watch.Lock() // cells may run side by side
-				defer r.watch.Unlock()
 				r.Watch(c, e)
 			}
 		},

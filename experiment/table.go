@@ -229,11 +229,7 @@ func average(rows []Row, k, n int) string {
 	mean.CA, _ = spread(ca)
 	mean.PaperASR, _ = spread(pASR)
 	mean.PaperCA, _ = spread(pCA)
-	text := mean.pair()
-	if len(asr) > 0 && len(asr) < all {
-		text += fmt.Sprintf(", of %d", len(asr))
-	}
-	return text
+	return mean.pair() + ofSome(len(asr), all)
 }
 
 // spentTable says what each defence was given and used: not all of them train alike.

@@ -138,21 +138,11 @@ func count(rate float64, n int) int { return max(fewest, int(rate*float64(n)+0.5
 
 // plant plants each attack at the rate that it is to be tried at.
 func plant(ctx context.Context, set *dataset.Set, states []state, suspected []bool) error {
-	taken := slices.Clone(suspected)
+	var configs []attack.Config
 	for _, s := range states {
 		c := s.config
 		c.Rate = float64(count(rate(s.level()), set.Len())) / float64(set.Len())
-		a, err := attack.New(ctx, c, set, attack.Env{})
-		if err != nil {
-			return err
-		}
-		truth, err := a.PoisonInPlace(ctx, set, taken)
-		if err != nil {
-			return err
-		}
-		for i, is := range truth.Poisoned {
-			taken[i] = taken[i] || is
-		}
+		configs = append(configs, c)
 	}
-	return nil
+	return attack.Plant(ctx, configs, set, suspected, attack.Env{}, func(int, *attack.Attack, *attack.Truth) {})
 }

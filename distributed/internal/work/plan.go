@@ -13,9 +13,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/experiment"
-	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/internal/base/version"
 )
 
@@ -64,13 +64,15 @@ func (p *Plan) check(g *experiment.Grid) error {
 	}
 	for _, a := range g.Attacks {
 		for _, one := range strings.Split(a, "+") {
-			_, list, _ := strings.Cut(one, ":")
-			for _, item := range strings.Split(list, ",") {
-				_, value, _ := strings.Cut(item, "=")
-				key := settings.Key(item)
-				if key == "image" || key == "pictures" || key == "style" && strings.TrimSpace(value) != "sunset" {
-					return fmt.Errorf("attack %s: %s names a file of one machine; on many machines attacks can't have files", a, item)
-				}
+			if one == "none" {
+				continue
+			}
+			c, err := attack.Parse(one)
+			if err != nil {
+				return err
+			}
+			if file := c.File(); file != "" {
+				return fmt.Errorf("attack %s: %s is a file of one machine; on many machines attacks can't have files", a, file)
 			}
 		}
 	}

@@ -96,27 +96,17 @@ func Progress(watch func(Event)) func(train.Progress) {
 // repair gives a method its share of the clean images; Before takes the model as it is. Of the attack only the trigger is needed.
 func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
 	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
-	set, taken := s.Data.Train, []bool(nil)
 	if len(s.Attacks) > 1 { // each learnt its trigger from what the ones before it left
-		set, taken = set.Clone(), make([]bool, set.Len())
-	}
-	for _, c := range s.Attacks {
-		a, err := attack.New(ctx, c, set, env)
+		err := attack.Plant(ctx, s.Attacks, s.Data.Train.Clone(), nil, env, func(k int, a *attack.Attack, _ *attack.Truth) { note(out, res, s.Attacks[k], a, 0) })
 		if err != nil {
 			return nil, err
 		}
-		if len(s.Attacks) > 1 {
-			truth, err := a.PoisonInPlace(ctx, set, taken)
-			if err != nil {
-				return nil, err
-			}
-			for i, changed := range truth.Changed() {
-				taken[i] = taken[i] || changed
-			}
+	} else if len(s.Attacks) == 1 {
+		a, err := attack.New(ctx, s.Attacks[0], s.Data.Train, env)
+		if err != nil {
+			return nil, err
 		}
-		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c})
-		res.Attack = res.Attacks[0]
+		note(out, res, s.Attacks[0], a, 0)
 	}
 	if s.Defense == Before {
 		return state, nil

@@ -252,27 +252,25 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 	}
 	out.Truth = make([]bool, out.Train.Len())
 	out.own = slices.Clone(out.Train.Labels)
-	taken := make([]bool, out.Train.Len())
-	for _, c := range s.Attacks {
-		start := time.Now()
-		// Every attack learns from what it finds: the clean images, if it is the first.
-		a, err := attack.New(ctx, c, out.Train, env)
-		if err != nil {
-			return err
+	start := time.Now()
+	err := attack.Plant(ctx, s.Attacks, out.Train, nil, env, func(k int, a *attack.Attack, t *attack.Truth) {
+		for i, planted := range t.Poisoned {
+			out.Truth[i] = out.Truth[i] || planted
 		}
-		truth, err := a.PoisonInPlace(ctx, out.Train, taken)
-		if err != nil {
-			return err
-		}
-		for i, changed := range truth.Changed() {
-			taken[i] = taken[i] || changed
-			out.Truth[i] = out.Truth[i] || truth.Poisoned[i]
-		}
-		out.Attacks = append(out.Attacks, a)
-		res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: time.Since(start).Seconds()})
+		note(out, res, s.Attacks[k], a, time.Since(start))
+		start = time.Now()
+	})
+	if err != nil {
+		return err
 	}
-	res.Attack = res.Attacks[0]
 	return nil
+}
+
+// note adds an attack to an outcome and its result.
+func note(out *Outcome, res *Result, c attack.Config, a *attack.Attack, took time.Duration) {
+	out.Attacks = append(out.Attacks, a)
+	res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: took.Seconds()})
+	res.Attack = res.Attacks[0]
 }
 
 // Watcher passes on what is trained before a run begins.
