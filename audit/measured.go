@@ -25,7 +25,7 @@ var measuredFile string
 const measuredDigest = "8b82595e8ce9ea3e"
 
 // revision counts up when the code of a search changes what it finds.
-const revision = 1
+const revision = 2
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {
@@ -138,8 +138,10 @@ type ErrorRates struct {
 	Clean    Errors   `json:"clean"`    // called poisoned, or a shortcut without a mark
 	Unsure   int      `json:"unsure"`   // clean sets of which verdicts could not tell
 	Poisoned Errors   `json:"poisoned"` // not called so, or another label named
+	Open     int      `json:"open"`     // of these, sets of which verdicts could not tell
 	Families []string `json:"families"` // of the clean data
 	Attacks  []string `json:"attacks"`  // on the poisoned data
+	Planted  []string `json:"planted"`  // families of the poisoned data
 }
 
 // Rates counts the errors on the sets that report.
@@ -157,7 +159,9 @@ func Rates(sets []MeasuredSet) ErrorRates {
 			r.Unsure += stat.Bit(s.Says == look.CantTell)
 			r.Families = stat.With(r.Families, s.Family)
 		} else {
+			r.Open += stat.Bit(s.Says == look.CantTell)
 			r.Attacks = stat.With(r.Attacks, s.Truth)
+			r.Planted = stat.With(r.Planted, s.Family)
 		}
 	}
 	r.Clean, r.Poisoned = CountErrors(wrong[0], n[0]), CountErrors(wrong[1], n[1])

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"slices"
+
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
@@ -16,7 +18,20 @@ const (
 	mostLifted  = 0.25
 )
 
-// purify puts the images of shortcuts back, whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
+// stampOf is the pattern of images under a label, learnt from some of them and of the others.
+func stampOf(set *dataset.Set, label int, with, own, others []int, seed uint64) *augment.Stamp {
+	some := func(of string, images []int) []int {
+		drawn := make([]int, min(look.StampMost, len(images)))
+		for k, at := range rng.Shuffle(seed, "stamp "+of, len(images), label)[:len(drawn)] {
+			drawn[k] = images[at]
+		}
+		slices.Sort(drawn)
+		return drawn
+	}
+	return look.StampOf(set, some("with", with), some("own", own), some("others", others))
+}
+
+// purify puts the images of shortcuts back, whose labels were found right and whose pattern was laid on others with success, and lays it on the same share of other labels' images as of the
 // label's own: what all labels carry alike says nothing. Images that came back are noted.
 func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 	done := make([]bool, len(set.Classes))
@@ -24,7 +39,7 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		if t.Says == look.Poisoned && t.Label >= 0 { // first, in the order of targets: what was removed under the label must not come back
 			done[t.Label] = true
 		}
-		if t.Says != look.Shortcut || t.Moved == nil || done[t.Label] {
+		if t.Says != look.Shortcut || t.Moved == nil || t.Right == nil || done[t.Label] {
 			continue
 		}
 		done[t.Label] = true
@@ -35,7 +50,7 @@ func (f *Found) purify(set *dataset.Set, l *Lessons, back []bool, seed uint64) {
 		if len(with) < look.StampFewest {
 			continue
 		}
-		s, most, all := look.StampOf(set, with, own, others), mostStamped, float64(len(with)+len(own))
+		s, most, all := stampOf(set, t.Label, with, own, others, seed), mostStamped, float64(len(with)+len(own))
 		as := len(with) // that come back as they are
 		if s.Lifts() {
 			most = mostLifted
@@ -91,7 +106,7 @@ func (f *Found) even(set *dataset.Set, l *Lessons, seed uint64) {
 			}
 		}
 		share := min(mostStamped, float64(corrected)/float64(max(1, all)))
-		s := look.StampOf(set, with, look.Those(f.Kept, under), look.Those(f.Kept, func(i int) bool { return !under(i) }))
+		s := stampOf(set, t.Label, with, look.Those(f.Kept, under), look.Those(f.Kept, func(i int) bool { return !under(i) }), seed)
 		for c, images := range kept {
 			want := share
 			if c == t.Label {

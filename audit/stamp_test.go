@@ -86,6 +86,8 @@ func TestPurify(t *testing.T) {
 	kept := slices.DeleteFunc(rng.Shuffle(0, "all", set.Len(), 0), func(i int) bool { return slices.Contains(with, i) })
 	slices.Sort(kept)
 	share := float64(len(with)) / float64(len(with)+len(own))
+	unasked := target(4, look.Shortcut, pixels.Name) // nobody could tell whether its labels are right
+	unasked.Right = nil
 	for name, c := range map[string]struct {
 		targets []Target
 		removed []int
@@ -97,6 +99,7 @@ func TestPurify(t *testing.T) {
 		"poisoned": {[]Target{target(4, look.Poisoned, pixels.Name)}, with, 0},
 		"both":     {[]Target{target(4, look.Poisoned, content.Name), target(4, look.Shortcut, pixels.Name)}, with, 0},
 		"twice":    {[]Target{target(4, look.Shortcut, pixels.Name), target(4, look.Shortcut, content.Name)}, with, int(min(mostStamped, share) * float64(len(others)))},
+		"unasked":  {[]Target{unasked}, with, 0},
 		"label":    {[]Target{target(3, look.Shortcut, pixels.Name)}, with, 0},
 	} {
 		f := &Found{Verdict: &Verdict{Targets: c.targets}, Removed: c.removed, Kept: kept}
@@ -153,7 +156,7 @@ func TestLessonsCorrect(t *testing.T) {
 
 // target is evidence of a label.
 func target(label int, says look.Says, by look.Name) Target {
-	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by, Moved: &look.Moved{After: 1}}}
+	return Target{Evidence: look.Evidence{Label: label, Says: says, Look: by, Moved: &look.Moved{After: 1}, Right: &look.Right{Suspects: 1, Rest: 1}}}
 }
 
 // The pattern of corrected images is laid on as large a share of the target's own images as carries it elsewhere, and on images of labels

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
@@ -17,11 +19,15 @@ type builder struct {
 	ctx     context.Context //nolint:containedctx // lives for one call of Load
 	skipped []error
 	notes   []string
-	moving  int        // images of which the first frame was read
-	depth   int        // bits of a sample of images with 16
-	store   string     // folder of the files with decoded images; empty: they are in memory
-	buffers sync.Pool  // *[]byte of images that were taken
-	large   sync.Mutex // held while a large image is decoded
+	moving  int                 // images of which the first frame was read
+	depth   int                 // bits of a sample of images with 16
+	store   string              // folder of the files with decoded images; empty: they are in memory
+	buffers sync.Pool           // *[]byte of images that were taken
+	room    *semaphore.Weighted // pixels of images that are decoded at a time
+}
+
+func newBuilder(ctx context.Context, o Options) *builder {
+	return &builder{Options: o, ctx: ctx, room: semaphore.NewWeighted(maxPixels)}
 }
 
 // scanned is what the first pass learnt of a part.
@@ -80,8 +86,10 @@ func (b *builder) survey(c *Contents) (*survey, error) {
 
 // readAll decodes the images.
 func (b *builder) readAll(v *survey) (*Data, error) {
-	if err := b.place(v.size, v.train, v.test); err != nil {
-		return nil, err
+	if !b.undecoded {
+		if err := b.place(v.size, v.train, v.test); err != nil {
+			return nil, err
+		}
 	}
 	d := &Data{Unlabelled: v.hidden, Depth: b.depth}
 	d.parts[0] = v.train.part.Name

@@ -42,6 +42,8 @@ type Options struct {
 	Tell func(text string)
 	// Layouts are further layouts, tried before the built-in ones.
 	Layouts []Layout
+
+	undecoded bool // no pixels are made: labels and digests are enough
 }
 
 func (o Options) check() error {
@@ -174,7 +176,7 @@ func open(ctx context.Context, l *Layout, dir string, o Options) (*Data, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{Options: o, ctx: ctx}
+	b := newBuilder(ctx, o)
 	d, err := b.build(c)
 	if err != nil {
 		return nil, err

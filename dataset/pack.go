@@ -76,7 +76,7 @@ func Pack(ctx context.Context, spec string, o Options, size int, put func(pack [
 	if err != nil {
 		return nil, fmt.Errorf("data %s: %w", spec, err)
 	}
-	b := &builder{Options: o, ctx: ctx}
+	b := newBuilder(ctx, o)
 	v, err := b.survey(c)
 	if err != nil {
 		return nil, fmt.Errorf("data %s: %w", spec, err)
@@ -171,7 +171,8 @@ func (p *Packed) Decode(ctx context.Context, k int, pack []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	b, set := &builder{ctx: ctx, depth: p.Depth}, p.shape(k)
+	b, set := newBuilder(ctx, Options{}), p.shape(k)
+	b.depth = p.Depth
 	failed := make([]error, len(all))
 	workers := runtime.GOMAXPROCS(0)
 	var group sync.WaitGroup
@@ -237,7 +238,8 @@ func (p *Packed) Read(ctx context.Context, o Options, get func(k int) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{Options: Options{Store: o.Store, Watch: o.Watch, SkipBad: p.SkipBad}, ctx: ctx, depth: p.Depth, notes: slices.Clone(p.Notes)}
+	b := newBuilder(ctx, Options{Store: o.Store, Watch: o.Watch, SkipBad: p.SkipBad})
+	b.depth, b.notes = p.Depth, slices.Clone(p.Notes)
 	part := func(of *PackedPart, first int) *scanned {
 		if of == nil {
 			return nil

@@ -8,9 +8,6 @@ import (
 	"sync"
 )
 
-// largeImage is how many pixels an image has of which several are not decoded at a time: each takes up to 11 bytes a pixel.
-const largeImage = 4 << 20
-
 // reading is a record on its way into a set.
 type reading struct {
 	record Record
@@ -155,6 +152,10 @@ func (r *reading) unreadable(err error) error {
 // read makes a set of a part, in memory or in a file of the store.
 func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, error) {
 	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
+	if b.undecoded {
+		set.reserve(s.records, false)
+		return set, b.each(s.part, numbering, (*reading).identify, func(r *reading) error { return b.take(s, set, r, func() error { return nil }) })
+	}
 	if b.store != "" {
 		return set, b.readStored(s, numbering, set)
 	}
@@ -223,9 +224,12 @@ func (b *builder) decode(r *reading, set *Set) error {
 		r.pixels = r.record.Raw.image(r.raw, set)
 		return nil
 	}
-	if head, err := headOf(r.raw); err == nil && head.height*head.width > largeImage {
-		b.large.Lock()
-		defer b.large.Unlock()
+	if head, err := headOf(r.raw); err == nil { // each takes up to 11 bytes a pixel, and one alone may have as many as all together
+		pixels := int64(head.height * head.width)
+		if err := b.room.Acquire(b.ctx, pixels); err != nil {
+			return err
+		}
+		defer b.room.Release(pixels)
 	}
 	pixels, h, w, err := decodeDepth(r.raw, b.depth)
 	if err != nil {

@@ -6,7 +6,7 @@ import "context"
 // depth is how many bits samples of 16 really have, 8 to 16, or 0: judged by the brightest of all files. notes are
 // sentences about what was found.
 func ReadImages(ctx context.Context, files []string, height, width, depth int) (pixels []uint8, notes []string, err error) {
-	b := &builder{Options: Options{Depth: depth}, ctx: ctx}
+	b := newBuilder(ctx, Options{Depth: depth})
 	if err := b.check(); err != nil {
 		return nil, nil, err
 	}

@@ -2,30 +2,73 @@ package dataset
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 )
 
-// manyScaled are bytes of images from which on they are no longer held in memory, where their set is not.
-const manyScaled = 64 << 20
+const (
+	manyScaled  = 64 << 20 // bytes of images from which on they are no longer held in memory, where their set is not
+	scaledAtOne = 64       // images that a processor scales before they are written
+)
 
 // Scaled returns the images at another size, with the set's labels and no sources. Those of a set that is mapped are mapped too if
-// they are many: from a file beside the set's, which has no name any more and is gone with the process.
+// they are many: from a file beside the set's, or among temporary files where that has no room, which has no name any more and is gone
+// with the process.
 func (s *Set) Scaled(height, width int) *Set {
 	t := &Set{Height: height, Width: width, Classes: s.Classes, Labels: s.Labels}
-	if s.mapped != nil && s.Len()*t.ImageBytes() >= manyScaled && t.mapScaled(s) == nil {
-		return t
+	if s.mapped != nil && s.Len()*t.ImageBytes() >= manyScaled {
+		for _, folder := range []string{filepath.Dir(s.mapped.file.Name()), os.TempDir()} {
+			if t.mapScaled(s, folder) == nil {
+				return t
+			}
+		}
 	}
 	t.Pixels = make([]uint8, 0, s.Len()*t.ImageBytes())
-	for i := range s.Labels {
-		t.Pixels = append(t.Pixels, Resize(s.Image(i), s.Height, s.Width, height, width)...)
-	}
+	_ = s.scaled(height, width, func(pixels []uint8) error { // which has no error
+		t.Pixels = append(t.Pixels, pixels...)
+		return nil
+	})
 	return t
 }
 
-// mapScaled makes the set of another one's images at its own size.
-func (s *Set) mapScaled(from *Set) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(from.mapped.file.Name()), ".decoded.*"+decodedPart)
+// scaled gives each image at another size to take, in order. All processors work on them.
+func (s *Set) scaled(height, width int, take func(pixels []uint8) error) error {
+	workers := runtime.GOMAXPROCS(0)
+	part := make([][]uint8, workers*scaledAtOne)
+	for first := 0; first < s.Len(); first += len(part) {
+		some := part[:min(len(part), s.Len()-first)]
+		var group sync.WaitGroup
+		lost := make([]error, workers)
+		for w := range workers {
+			group.Go(func() {
+				defer Lost(&lost[w])
+				for k := w; k < len(some); k += workers {
+					some[k] = Resize(s.Image(first+k), s.Height, s.Width, height, width)
+				}
+			})
+		}
+		group.Wait()
+		for _, err := range lost {
+			var gone *LostError
+			if errors.As(err, &gone) {
+				panic(gone) // as reading an image does
+			}
+		}
+		for _, pixels := range some {
+			if err := take(pixels); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mapScaled makes the set of another one's images at its own size, in a file of a folder.
+func (s *Set) mapScaled(from *Set, folder string) (err error) {
+	f, err := os.CreateTemp(folder, ".decoded.*"+decodedPart)
 	if err != nil {
 		return err
 	}
@@ -38,10 +81,12 @@ func (s *Set) mapScaled(from *Set) (err error) {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	for i := range from.Labels {
-		if _, err := w.Write(Resize(from.Image(i), from.Height, from.Width, s.Height, s.Width)); err != nil {
-			return err
-		}
+	err = from.scaled(s.Height, s.Width, func(pixels []uint8) error {
+		_, err := w.Write(pixels)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := w.Flush(); err != nil {
 		return err

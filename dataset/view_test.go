@@ -65,7 +65,7 @@ func TestScaledImagesAreTheSameInAFile(t *testing.T) {
 	}
 	before, want := files(), d.Train.Scaled(5, 7)
 	got := &Set{Height: 5, Width: 7, Classes: want.Classes, Labels: want.Labels}
-	if err := got.mapScaled(d.Train); err != nil {
+	if err := got.mapScaled(d.Train, store); err != nil {
 		t.Fatal(err)
 	}
 	if got.mapped == nil || got.Digest() != want.Digest() || files() != before {

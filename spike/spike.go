@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
@@ -99,7 +100,12 @@ func says(v *audit.Verdict, label int) bool {
 	return slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Label == label && t.Found() })
 }
 
-// choose gives each attack a label that enough images lie outside of.
+// doubted tells whether a verdict can't tell of a label: less than elsewhere would tip the balance there.
+func doubted(v *audit.Verdict, label int) bool {
+	return slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Label == label && t.Says == look.CantTell })
+}
+
+// choose gives each attack a label that enough images lie outside of; one in doubt where there is no other.
 func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) ([]state, error) {
 	var free, roomy []int
 	counts := set.Counts()
@@ -107,7 +113,9 @@ func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (
 	for _, i := range suspected {
 		n += stat.Bit(i)
 	}
-	for _, label := range rng.Shuffle(seed, "spikes", len(set.Classes)) {
+	order := rng.Shuffle(seed, "spikes", len(set.Classes))
+	slices.SortStableFunc(order, func(a, b int) int { return stat.Bit(doubted(v, a)) - stat.Bit(doubted(v, b)) })
+	for _, label := range order {
 		if counts[label] > 0 && !says(v, label) {
 			free = append(free, label)
 			if set.Len()-counts[label] >= n {

@@ -23,6 +23,7 @@ type Phase struct {
 	Data     *dataset.Set
 	Indices  []int             // images that take part; see All
 	More     []Example         // further ones
+	Weights  []float32         // of the images of Data, how much each counts in the loss; nil: 1
 	Soft     map[int][]float32 // for Tune: an image's distribution over the classes in place of its label
 	Batch    int               // images a step; Run.Train has its own
 	Epochs   int
@@ -178,6 +179,14 @@ func (p *Phase) orders(steps int) func(k int) (epoch int, places []int) {
 	}
 }
 
+// weight is how much an image counts.
+func (p *Phase) weight(image int) float32 {
+	if p.Weights == nil {
+		return 1
+	}
+	return p.Weights[image]
+}
+
 // draws is the stream of an image's augmentation.
 func (p *Phase) draws(epoch, image int) *rand.Rand {
 	return rng.Stream(p.Seed, p.Name+" augment", epoch, image)
@@ -193,7 +202,7 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 		for j, place := range places {
 			e := p.at(place)
 			i := e.Image
-			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), 1
+			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), p.weight(i)
 			image, dst := p.Data.Image(i), b.X[j*n:(j+1)*n]
 			if e.Stamp != nil {
 				image = e.Stamp.On(image)

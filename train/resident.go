@@ -141,7 +141,7 @@ func (r *resident) fill(c *call, p *Phase, step int, rate float64, order func(k 
 	shown := c.shown[step*2*r.Batch:]
 	for j, place := range places {
 		e, k := p.at(place), step*r.Batch+j
-		c.images[k], c.weights[k] = e.Image, 1
+		c.images[k], c.weights[k] = e.Image, p.weight(e.Image)
 		shown[j], shown[r.Batch+j] = int32(e.Image), e.label(p.Data)
 		drawn := c.drawn[k*r.numbers:][:r.numbers]
 		if p.Augment == (augment.Options{}) {

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
-
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
@@ -36,29 +34,24 @@ func contentBlurs() []float64 { return []float64{0.6, 1} }
 // Content is what networks that cannot see triggers make of the images: what fine patterns, exact places and exact colours there
 // are, their augmentation destroys (augment.Coarse). Each image is judged by a network that never saw it.
 type Content struct {
-	P      [][]float64 // [images][classes]: probabilities, calibrated on the labels by a temperature
+	P      *stat.Softmax // [images][classes]: probabilities, calibrated on the labels by a temperature
 	Labels []int32
 	Own    []float64 // each image's probability of its own label, without the flips that the networks have learnt; see stat.Unfloored
 }
 
-// Shows returns the class that an image most likely shows, but for one label.
-func (c *Content) Shows(i, label int) int {
-	best := -1
-	for k, p := range c.P[i] {
-		if k != label && (best < 0 || p > c.P[i][best]) {
-			best = k
-		}
-	}
-	return best
-}
+// Classes is how many there are.
+func (c *Content) Classes() int { return len(c.P.Row(0)) }
+
+// Shows returns the class that an image most likely shows, but for one label; −1: but for none.
+func (c *Content) Shows(i, label int) int { return c.P.Top(i, label) }
 
 // Confirmed is the share of the images whose label is the likeliest class.
 func (c *Content) Confirmed() float64 {
 	n := 0
-	for i, p := range c.P {
-		n += stat.Bit(floats.MaxIdx(p) == int(c.Labels[i]))
+	for i, y := range c.Labels {
+		n += stat.Bit(c.Shows(i, -1) == int(y))
 	}
-	return float64(n) / float64(max(1, len(c.P)))
+	return float64(n) / float64(max(1, len(c.Labels)))
 }
 
 // contentKey begins the names of the probabilities' logarithms in a run's checkpoint, which a fold's number ends.
@@ -87,17 +80,21 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 
 // ContentWithout is Content by networks that learnt none of the images found under a label.
 func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
-	is := make([]float32, len(found))
-	for i, f := range found {
-		is[i] = float32(stat.Bit(f))
-	}
-	key := withoutKey(label)
-	c.run.Arrays[key] = is
-	logs, err := c.contentLogs(ctx, key, found)
+	c.without(label, found)
+	logs, err := c.contentLogs(ctx, withoutKey(label), found)
 	if err != nil {
 		return nil, err
 	}
 	return c.calibrated(logs, found), nil
+}
+
+// without notes the images that networks asked of a label did not learn.
+func (c *Case) without(label int, found []bool) {
+	is := make([]float32, len(found))
+	for i, f := range found {
+		is[i] = float32(stat.Bit(f))
+	}
+	c.run.Arrays[withoutKey(label)] = is
 }
 
 // ContentOf is what is best known of the content of images under a label: ContentWithout, if that was asked.
@@ -116,8 +113,8 @@ func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
 // withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
 func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
 
-// calibrated makes probabilities of logarithms, in their place. Images that are left out do not calibrate.
-func (c *Case) calibrated(logs [][]float64, left []bool) *Content {
+// calibrated makes probabilities of logarithms. Images that are left out do not calibrate.
+func (c *Case) calibrated(logs [][]float32, left []bool) *Content {
 	some, labels := logs, c.Data.Labels
 	if left != nil {
 		some, labels = nil, nil
@@ -127,23 +124,16 @@ func (c *Case) calibrated(logs [][]float64, left []bool) *Content {
 			}
 		}
 	}
-	t := stat.Temperature(some, labels)
-	for i, z := range logs {
-		logs[i] = stat.LogSoftmax(z, t)
-		for j, v := range logs[i] {
-			logs[i][j] = math.Exp(v)
-		}
-	}
-	out := &Content{P: logs, Labels: c.Data.Labels}
-	out.Own, _ = stat.Unfloored(logs, c.Data.Labels, len(c.Data.Classes))
+	out := &Content{P: stat.NewSoftmax(logs, stat.Temperature(some, labels)), Labels: c.Data.Labels}
+	out.Own, _ = stat.Unfloored(out.P, c.Data.Labels, len(c.Data.Classes))
 	return out
 }
 
 // contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated, by networks that
 // learnt none of those that are left out. The name is that of their part in the run's checkpoint.
-func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]float64, error) {
+func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]float32, error) {
 	n, classes := c.Data.Len(), len(c.Data.Classes)
-	logs := make([][]float64, n)
+	logs := make([][]float32, n)
 	if f := c.Settings.Features; f != nil {
 		labels := slices.Clone(c.Data.Labels)
 		for i := range left {
@@ -156,18 +146,16 @@ func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]f
 			return nil, err
 		}
 		for i := range logs {
-			logs[i] = make([]float64, classes)
-			for j, v := range out[i*classes : (i+1)*classes] {
-				if !math.IsNaN(float64(v)) { // without features an image says nothing: all classes are alike
-					logs[i][j] = float64(v)
-				}
+			logs[i] = out[i*classes : (i+1)*classes]
+			if math.IsNaN(float64(logs[i][0])) { // without features an image says nothing: all classes are alike
+				clear(logs[i])
 			}
 		}
 		return logs, nil
 	}
 	folds := c.contentFolds()
 	for fold, held := range folds {
-		key := fmt.Sprintf("%s.%d", name, fold)
+		key := foldKey(name, fold)
 		if len(c.run.Arrays[key]) != len(held)*classes {
 			got, err := c.contentFold(ctx, key, folds, fold, left)
 			if err != nil {
@@ -179,14 +167,14 @@ func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]f
 			}
 		}
 		for k, i := range held {
-			logs[i] = make([]float64, classes)
-			for j, v := range c.run.Arrays[key][k*classes : (k+1)*classes] {
-				logs[i][j] = float64(v)
-			}
+			logs[i] = c.run.Arrays[key][k*classes : (k+1)*classes]
 		}
 	}
 	return logs, nil
 }
+
+// foldKey is the name of what a fold's network says of its images.
+func foldKey(name string, fold int) string { return fmt.Sprintf("%s.%d", name, fold) }
 
 // contentImages are the images, averaged down to what content needs.
 func (c *Case) contentImages() *dataset.Set {
@@ -217,7 +205,7 @@ func (c *Case) contentFold(ctx context.Context, key string, folds [][]int, fold 
 	if err != nil {
 		return nil, err
 	}
-	got, err := judged(ctx, r, c.run, folds[fold])
+	got, err := c.judgedAll(ctx, r, folds[fold])
 	if err == nil {
 		r.Finish()
 	}
@@ -271,6 +259,14 @@ func (c *Case) contentPhase(within *train.Run, name string, learnt []int, number
 		Name: "content", Data: set, Indices: learnt, Epochs: epochs, Schedule: train.OneCycle(contentRate, contentWarm), Seed: seed,
 		Augment: augment.Options{Coarse: true, Flip: c.Settings.Flip},
 	}, nil
+}
+
+// judgedAll is judged of images of the case, which are made small once for all.
+func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int) ([]float32, error) {
+	if c.run.Passes != nil { // other machines have their own
+		return judged(ctx, r, c.run.Passes, images)
+	}
+	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: c.contentImages()}, images)
 }
 
 // judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.

@@ -21,11 +21,12 @@ var (
 const correctedKey = "corrected"
 
 // Correct looks for the label that each image shows which was found under a label where labels contradict what images show. The
-// network that can't see triggers and the plain one, which was trained without what was found before it and is asked with the pattern
-// of these images taken off, both say: their probabilities are multiplied. Where both are sure that an image shows the label that it
-// came with, and the looks are not sure of it, it is no longer a suspect: some honest images are hard to tell for a network that can't
-// see details. That holds only where the plain network does not give the suspects their label: else it has learnt the trigger from
-// images that were not found.
+// network that can't see triggers and the plain one, asked with the pattern of these images taken off, both say: their probabilities
+// are multiplied. A plain network that was trained on most of these images has learnt their labels, and is left out.
+//
+// Where both are sure that an image shows the label that it came with, it gets no other one, and if the looks are not sure of it, it is
+// no longer a suspect: some honest images are hard to tell for a network that can't see details. That holds only where the plain
+// network does not give the suspects their label: else it has learnt the trigger from images that were not found.
 func (c *Case) Correct(ctx context.Context) error {
 	if !c.Settings.Content {
 		return nil
@@ -45,30 +46,21 @@ func (c *Case) Correct(ctx context.Context) error {
 	}
 	labels := slices.Repeat([]float32{-1}, c.Data.Len())
 	corrected, cleared := 0, 0
-	believed := plain != nil && c.given(plain, wrong) <= obeyed
 	for y, images := range c.Of(func(i int) bool { return wrong[c.Data.Labels[i]] && c.Found()[i] > Flagged }) {
 		if len(images) == 0 {
 			continue
 		}
-		content, err := c.ContentOf(ctx, y) // of all images, and so for one label after the other
-		if err != nil {
-			return err
-		}
-		lifted, err := c.lifted(ctx, plain, y, images)
+		shown, err := c.shown(ctx, plain, y, images)
 		if err != nil {
 			return err
 		}
 		for k, i := range images {
-			z := c.shown(content, plain, i)
-			if p := math.Exp(stat.LogSoftmax(z, 1)[y]); believed && p >= sure && c.Found()[i] < Sure {
-				c.Found()[i] = float32(1 - p)
+			switch s := shown[k]; {
+			case s.own >= sure && c.Found()[i] < Sure:
+				c.Found()[i] = float32(1 - s.own)
 				cleared++
-				continue
-			}
-			z = joined(content.P[i], lifted[k])
-			z[y] = math.Inf(-1)
-			if label := floats.MaxIdx(z); math.Exp(stat.LogSoftmax(z, 1)[label]) >= shows {
-				labels[i] = float32(label)
+			case s.own < sure && s.p >= shows:
+				labels[i] = float32(s.label)
 				corrected++
 			}
 		}
@@ -79,22 +71,70 @@ func (c *Case) Correct(ctx context.Context) error {
 	return c.keep()
 }
 
-// shown returns the logarithms of the classes' probabilities for an image, but for a constant.
-func (c *Case) shown(content *Content, plain *Plain, i int) []float64 {
-	classes := len(c.Data.Classes)
-	if plain == nil {
-		return joined(content.P[i], nil)
-	}
-	return joined(content.P[i], plain.Logits[i*classes:(i+1)*classes])
+// otherwise is what a suspect shows: its own label with a probability, 0 where nothing is to be believed of that; and the likeliest
+// other label, with its probability if it is not the own one.
+type otherwise struct {
+	own   float64
+	label int
+	p     float64
 }
 
-// joined multiplies the probabilities of two networks, as logarithms but for a constant; the second one's may be missing.
-func joined(p []float64, logits []float32) []float64 {
+// shown tells what suspects under a label show.
+func (c *Case) shown(ctx context.Context, plain *Plain, y int, images []int) ([]otherwise, error) {
+	content, err := c.ContentOf(ctx, y) // of all images, and so for one label after the other
+	if err != nil {
+		return nil, err
+	}
+	if learnt := c.free(); len(Those(images, func(i int) bool { _, is := slices.BinarySearch(learnt, i); return is })) > len(images)/2 {
+		plain = nil
+	}
+	believed := plain != nil && plain.gives(images, y, len(c.Data.Classes)) <= obeyed
+	lifted, err := c.lifted(ctx, plain, y, images)
+	if err != nil {
+		return nil, err
+	}
+	common := c.commonness()
+	out := make([]otherwise, len(images))
+	for k, i := range images {
+		if believed {
+			out[k].own = math.Exp(stat.LogSoftmax(joined(content.P.Row(i), plain.of(i, len(c.Data.Classes)), common), 1)[y])
+		}
+		p := content.P.Row(i)
+		if len(p) == 2 { // then the other class is the likeliest other one, whatever an image shows
+			p[y] = content.Own[i]
+		}
+		z := joined(p, lifted[k], common)
+		if len(p) > 2 {
+			z[y] = math.Inf(-1)
+		}
+		all := stat.LogSoftmax(z, 1)
+		all[y] = math.Inf(-1)
+		out[k].label = floats.MaxIdx(all)
+		if out[k].p = math.Exp(all[out[k].label]); len(p) == 2 && !believed {
+			out[k].p = 0
+		}
+	}
+	return out, nil
+}
+
+// commonness is the logarithm of each class's share of the images that nothing was found in.
+func (c *Case) commonness() []float64 {
+	logs := make([]float64, len(c.Data.Classes))
+	of := c.Of(func(i int) bool { return c.Found()[i] <= Flagged })
+	for k := range logs {
+		logs[k] = math.Log(float64(max(1, len(of[k]))) / float64(c.Data.Len()))
+	}
+	return logs
+}
+
+// joined multiplies the probabilities of two networks, as logarithms but for a constant; the second one's may be missing. Both know how
+// common the classes are, which counts once.
+func joined(p []float64, logits []float32, common []float64) []float64 {
 	z := make([]float64, len(p))
 	for k := range z {
 		z[k] = math.Log(max(p[k], contentLeast))
 		if logits != nil {
-			z[k] += float64(logits[k])
+			z[k] += float64(logits[k]) - common[k]
 		}
 	}
 	return z
@@ -108,30 +148,23 @@ func (c *Case) lifted(ctx context.Context, plain *Plain, label int, images []int
 		return out, nil
 	}
 	p := c.pattern(label, c.Found())
-	set := c.Data.View(images)
-	if len(p.with) >= StampFewest {
-		set = evaluate.Redrawn(set, p.stamp.Inverse().Apply)
+	stamp := StampOf(c.Data, p.drawn(c, "with", p.with), p.drawn(c, "own", p.own), p.drawn(c, "others", p.others)) // they show other classes
+	at := 0
+	for some := range slices.Chunk(images, max(1, liftedBytes/c.Data.ImageBytes())) {
+		set := c.Data.View(some)
+		if len(p.with) >= StampFewest {
+			set = evaluate.Redrawn(set, stamp.Inverse().Apply)
+		}
+		if err := plain.ask(ctx, set, func(k int, z []float32) { out[at+k] = slices.Clone(z) }); err != nil {
+			return nil, err
+		}
+		at += len(some)
 	}
-	return out, plain.ask(ctx, set, func(k int, z []float32) { out[k] = slices.Clone(z) })
+	return out, nil
 }
 
-// given is the mean probability that the plain network gives the labels of what was found under some labels.
-func (c *Case) given(plain *Plain, under []bool) float64 {
-	classes := len(c.Data.Classes)
-	sum, n := 0.0, 0
-	z := make([]float64, classes)
-	for i, y := range c.Data.Labels {
-		if !under[y] || c.Found()[i] <= Flagged {
-			continue
-		}
-		for k, v := range plain.Logits[i*classes : (i+1)*classes] {
-			z[k] = float64(v)
-		}
-		sum += math.Exp(stat.LogSoftmax(z, 1)[y])
-		n++
-	}
-	return sum / float64(max(1, n))
-}
+// liftedBytes are the pixels that a pattern is taken off at a time.
+const liftedBytes = 64 << 20
 
 // Cleared counts the images that were found, and kept since they surely show their label.
 func (c *Case) Cleared() int { return c.saved.Cleared }

@@ -38,8 +38,8 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		if err != nil {
 			return Expected{}, err
 		}
-		one, err := perImage(evaluate.Batch*fewBatches, evaluate.Batch*manyBatches, func(k int) error {
-			_, err := judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: c.Data}, all[:min(k, len(all))])
+		one, err := perImage(evaluate.Batch*fewBatches, evaluate.Batch*manyBatches, len(all), func(k int) error {
+			_, err := c.judgedAll(ctx, r, c.Draw("expected", all, k))
 			return err
 		})
 		if err != nil {
@@ -48,9 +48,8 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
 	}
 	if pixels {
-		one, err := perImage(fewPictures, manyPictures, func(k int) error {
-			k = min(k, len(all))
-			_, err := stat.PartSums(ctx, Pictures(c.Data.View(all[:k])), make([]uint8, k))
+		one, err := perImage(fewPictures, manyPictures, len(all), func(k int) error { // of all labels, which are looked at side by side
+			_, err := stat.PartSums(ctx, Pictures(c.Data.View(c.Draw("expected", all, k))), make([]uint8, k))
 			return err
 		})
 		if err != nil {
@@ -86,18 +85,24 @@ func training(ctx context.Context, r *train.Run, phase *train.Phase) (float64, e
 	if err := run(batch); err != nil { // compiles
 		return 0, err
 	}
-	return perImage(fewBatches*batch, manyBatches*batch, run)
+	return perImage(fewBatches*batch, manyBatches*batch, phase.Len(), run)
 }
 
-// perImage returns the seconds that do takes for an image more.
-func perImage(few, many int, do func(images int) error) (float64, error) {
+// perImage returns the seconds that do takes for an image more, where there are so many in all.
+func perImage(few, many, all int, do func(images int) error) (float64, error) {
+	if many = min(many, all); few >= many { // then what is done once counts too
+		few = 0
+	}
 	var took [2]time.Duration
 	for k, n := range []int{few, many} {
+		if n == 0 {
+			continue
+		}
 		start := time.Now()
 		if err := do(n); err != nil {
 			return 0, err
 		}
 		took[k] = time.Since(start)
 	}
-	return max(0, (took[1]-took[0]).Seconds()) / float64(many-few), nil
+	return max(0, (took[1]-took[0]).Seconds()) / float64(max(1, many-few)), nil
 }

@@ -12,6 +12,12 @@ import (
 // Name is the name of a look, as a verdict gives it.
 type Name string
 
+// The look at content, whose suspects may share what is no pattern of pixels; and that at pixels, which finds honest kinds too.
+const (
+	ByContent Name = "content"
+	ByPixels  Name = "pixels"
+)
+
 // A Look asks one question of a data set.
 type Look interface {
 	Name() Name

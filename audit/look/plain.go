@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"math"
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
@@ -52,6 +53,23 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	}
 	c.plain = p
 	return p, nil
+}
+
+// of returns the logits of an image.
+func (p *Plain) of(i, classes int) []float32 { return p.Logits[i*classes : (i+1)*classes] }
+
+// gives is the mean probability, from 0 to 1, that it gives a label to images.
+func (p *Plain) gives(images []int, label, classes int) float64 {
+	sum := 0.0
+	var z []float64
+	for _, i := range images {
+		z = z[:0]
+		for _, v := range p.of(i, classes) {
+			z = append(z, float64(v))
+		}
+		sum += math.Exp(stat.LogSoftmax(z, 1)[label])
+	}
+	return sum / float64(max(1, len(images)))
 }
 
 // free lists the images that nothing was found in when this was first asked.

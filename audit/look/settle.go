@@ -13,9 +13,8 @@ import (
 var moves = Limit("right", "moves")
 
 const (
-	laidOn     = 1000 // images of other labels that a pattern is laid on, at most
-	ownFewest  = 20   // other images of the label that a pattern is told from; of fewer, from images of other labels
-	learntFrom = 2000 // images on either side that a pattern is learnt from, at most
+	laidOn    = 1000 // images of other labels that a pattern is laid on, at most
+	ownFewest = 20   // other images of the label that a pattern is told from; of fewer, from images of other labels
 )
 
 // Moved is what the pattern of suspects does to a network that learnt all images, as shares, from 0 to 1, of other labels' images
@@ -28,9 +27,9 @@ type Moved struct {
 // Trigger tells whether the pattern makes the network give other images the label.
 func (m Moved) Trigger() bool { return m.After-m.Before >= moves }
 
-// open tells whether suspects' labels are right and nobody asked yet what their pattern does.
-func (e Evidence) open() bool {
-	return e.Says == CantTell && e.Right != nil && !e.Right.Contradicted() && e.Moved == nil
+// open tells whether nothing explains yet what suspects have in common, and nobody asked what their pattern does.
+func (c *Case) open(e Evidence) bool {
+	return e.Says == CantTell && e.Right != nil && !c.explained(e) && e.Moved == nil
 }
 
 // Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
@@ -40,7 +39,7 @@ func (e Evidence) open() bool {
 func (c *Case) Settle(ctx context.Context) error {
 	for k, e := range c.saved.Evidence {
 		carriers := c.run.Arrays[doubtfulKey(e)]
-		if !e.open() || carriers == nil {
+		if !c.open(e) || carriers == nil {
 			continue
 		}
 		plain, err := c.Plain(ctx)
@@ -56,6 +55,7 @@ func (c *Case) Settle(ctx context.Context) error {
 			return err
 		}
 		switch weak := slices.Contains(c.saved.Weak, doubtfulKey(e)); {
+		case !m.Trigger() && e.Look == ByContent: // what they share may be more than a pattern of pixels
 		case !m.Trigger():
 			e.Says = NoEvidence
 		case !weak:
@@ -98,7 +98,7 @@ func (c *Case) moved(ctx context.Context, plain *Plain, p *pattern) (*Moved, err
 type pattern struct {
 	label             int
 	with, own, others []int
-	stamp             *augment.Stamp
+	stamp             *augment.Stamp // what distinguishes them from the label's other images
 }
 
 func (c *Case) pattern(label int, carriers []float32) *pattern {
@@ -113,13 +113,17 @@ func (c *Case) pattern(label int, carriers []float32) *pattern {
 			p.own = append(p.own, i)
 		}
 	}
-	draw := func(of string, images []int) []int { return c.Draw("pattern "+of, images, learntFrom, label) }
-	from := draw("own", p.own)
+	from := p.drawn(c, "own", p.own)
 	if len(p.own) < ownFewest {
-		from = draw("others", p.others)
+		from = p.drawn(c, "others", p.others)
 	}
-	p.stamp = StampOf(c.Data, draw("with", p.with), from, from)
+	p.stamp = StampOf(c.Data, p.drawn(c, "with", p.with), from, from)
 	return p
+}
+
+// drawn are as many of some images as a pattern is learnt from.
+func (p *pattern) drawn(c *Case, of string, images []int) []int {
+	return c.Draw("pattern "+of, images, StampMost, p.label)
 }
 
 // take takes up the probabilities of images that nothing was found in before.

@@ -9,8 +9,8 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
-// StampFewest is how many images with a pattern StampOf learns it from, at least.
-const StampFewest = 10
+// StampFewest and StampMost are how many images with a pattern, and of the others, StampOf should learn it from.
+const StampFewest, StampMost = 10, 2000
 
 const grain = 1.0 / 255 // a grey level: what varies less is not divided by less
 

@@ -15,8 +15,9 @@ import (
 // How a small network is taught.
 const (
 	pupilNetwork = "small-cnn"
-	pupilEpochs  = 20  // at least
+	pupilEpochs  = 20
 	pupilSteps   = 300 // at least: few images would else teach it nothing
+	pupilMost    = 600 // steps, of more images
 	pupilBatch   = 64  // images, at most
 )
 
@@ -43,10 +44,11 @@ func (n *pupil) compile(c *Case, batch int) (err error) {
 	return nil
 }
 
-// Teach trains a small network to tell positives from negatives and returns the probability of each image asked about of being like
-// the positives. purpose, label and round name its random streams.
-func (c *Case) Teach(ctx context.Context, purpose string, label, round int, positives, negatives, asked []int) ([]float32, error) {
-	lesson := c.Data.View(slices.Concat(positives, negatives))
+// Teach trains a small network to tell positives from negatives, each of which counts as much as weight says, nil: 1, and returns the
+// probability of each image asked about of being like the positives. purpose, label and round name its random streams.
+func (c *Case) Teach(ctx context.Context, purpose string, label, round int, positives, negatives []int, weight func(i int) float32, asked []int) ([]float32, error) {
+	taught := slices.Concat(positives, negatives)
+	lesson := c.Data.View(taught)
 	lesson.Classes = []string{"other", "suspect"}
 	for k := range lesson.Labels {
 		lesson.Labels[k] = int32(stat.Bit(k < len(positives)))
@@ -64,8 +66,13 @@ func (c *Case) Teach(ctx context.Context, purpose string, label, round int, posi
 	if least == 0 {
 		least = pupilSteps
 	}
-	epochs := max(pupilEpochs, least*pupilBatch/lesson.Len())
+	epochs := max(1, min(pupilEpochs, pupilMost*pupilBatch/lesson.Len()), least*pupilBatch/lesson.Len())
 	phase := &train.Phase{Name: purpose, Data: lesson, Indices: stat.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
+	if weight != nil {
+		for _, i := range taught {
+			phase.Weights = append(phase.Weights, weight(i))
+		}
+	}
 	if err := b.TrainWith(ctx, phase, n.step, nil); err != nil {
 		return nil, err
 	}

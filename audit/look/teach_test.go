@@ -28,7 +28,7 @@ func TestSmallNetworksStartAfresh(t *testing.T) {
 		return c
 	}
 	teach := func(c *Case, purpose string, round, images int) []float32 {
-		p, err := c.Teach(context.Background(), purpose, 3, round, all[:images/2], all[images/2:images], all)
+		p, err := c.Teach(context.Background(), purpose, 3, round, all[:images/2], all[images/2:images], nil, all)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,56 +9,92 @@ import (
 	"github.com/unpoison/unpoison/evaluate"
 )
 
-// untaught judges suspects again whose labels seemed right and whose pattern is a trigger. A frequent trigger that lies over the
-// whole image is seen by the network that should not see it, which then finds its label right. So networks are asked that learnt none
-// of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's other
-// images that have the pattern laid on them. It returns what the evidence says, and the comparison; where none can be made, or the
-// networks know the label less than by guessing, since hardly any of its images are left, a shortcut, and the one that there was.
+// untaught judges suspects again whose labels seemed right, or hard to tell, and whose pattern is a trigger. A frequent trigger that
+// lies over the whole image is seen by the network that should not see it, which then finds its label right. So networks are asked that
+// learnt none of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's
+// other images that have the pattern laid on them; as they are, where features are one's own. It returns what the evidence says, and the
+// comparison: a shortcut and none, where none can be made, or the networks know the label less than by guessing, since hardly any of its
+// images are left.
 func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
-	if c.Settings.Features != nil || min(len(p.with), len(p.own)) < ownFewest {
-		return Shortcut, e.Right, nil
+	if min(len(p.with), len(p.own)) < ownFewest {
+		return Shortcut, nil, nil
 	}
 	suspect := make([]bool, c.Data.Len())
 	for _, i := range p.with {
 		suspect[i] = true
 	}
 	r := &Right{}
-	for fold := range contentFolds {
-		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
-		if c.run.Arrays[key] == nil {
-			mean, err := c.untaughtFold(ctx, key, e.Label, fold, suspect, p.stamp.Apply)
-			if err != nil {
-				return 0, nil, err
-			}
-			c.run.Arrays[key] = mean
-			if err := c.Save(); err != nil {
-				return 0, nil, err
-			}
-		}
-		mean := c.run.Arrays[key]
-		r.Suspects += float64(mean[0]) / contentFolds
-		r.Rest += float64(mean[1]) / contentFolds
+	var err error
+	if c.Settings.Features != nil {
+		err = c.untaughtFeatures(ctx, p, suspect, r)
+	} else {
+		err = c.untaughtFolds(ctx, e, p, suspect, r)
 	}
 	switch {
+	case err != nil:
+		return 0, nil, err
 	case r.Rest < 1/float64(len(c.Data.Classes)):
-		return Shortcut, e.Right, nil
+		return Shortcut, nil, nil
 	case r.Contradicted():
 		return Poisoned, r, nil
 	}
 	return Shortcut, r, nil
 }
 
+// untaughtFeatures compares them by a classifier that learnt none of them.
+func (c *Case) untaughtFeatures(ctx context.Context, p *pattern, suspect []bool, r *Right) error {
+	content, err := c.ContentWithout(ctx, p.label, suspect)
+	if err != nil {
+		return err
+	}
+	mean := func(images []int) (m float64) {
+		for _, i := range images {
+			m += content.P.At(i, p.label) / float64(len(images))
+		}
+		return m
+	}
+	r.Suspects, r.Rest = mean(p.with), mean(p.own)
+	return nil
+}
+
+// untaughtFolds compares them by networks. Correct asks these too.
+func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, r *Right) error {
+	keep := c.run.Arrays[withoutKey(p.label)] == nil
+	for fold := range contentFolds {
+		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
+		if c.run.Arrays[key] == nil {
+			mean, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
+			if err != nil {
+				return err
+			}
+			c.run.Arrays[key] = mean
+			if err := c.Save(); err != nil {
+				return err
+			}
+		}
+		mean := c.run.Arrays[key]
+		r.Suspects += float64(mean[0]) / contentFolds
+		r.Rest += float64(mean[1]) / contentFolds
+	}
+	if keep {
+		c.without(p.label, suspect)
+	}
+	return nil
+}
+
 // untaughtFold trains on the other folds' images but the suspects. It returns the mean probability of the label for the fold's
-// suspects, and for the label's other images in the fold once they are changed.
-func (c *Case) untaughtFold(ctx context.Context, key string, label, fold int, suspect []bool, change func(x []float32)) ([]float32, error) {
+// suspects, and for the label's other images in the fold once the pattern is laid on them. What the network says of all images of the
+// fold it keeps as that of ContentWithout's, if it is to.
+func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold int, suspect []bool, keep bool) ([]float32, error) {
+	folds := c.contentFolds()
 	var learnt []int
 	var of [2][]int // the fold's suspects, and the label's other images
-	for f, images := range c.contentFolds() {
+	for f, images := range folds {
 		for _, i := range images {
 			switch {
 			case f != fold && !suspect[i]:
 				learnt = append(learnt, i)
-			case f == fold && int(c.Data.Labels[i]) == label:
+			case f == fold && int(c.Data.Labels[i]) == p.label:
 				k := stat.Bit(!suspect[i])
 				of[k] = append(of[k], i)
 			}
@@ -70,16 +106,21 @@ func (c *Case) untaughtFold(ctx context.Context, key string, label, fold int, su
 	}
 	mean := make([]float32, len(of))
 	for k, images := range of {
-		set := c.Data.View(c.Draw("untaught", images, laidOn, label, k))
+		set := c.Data.View(c.Draw("untaught", images, laidOn, p.label, k))
 		if k == 1 {
-			set = evaluate.Redrawn(set, change)
+			set = evaluate.Redrawn(set, p.stamp.Apply)
 		}
 		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, stat.Iota(set.Len()))
 		if err != nil {
 			return nil, err
 		}
 		for i := range set.Len() {
-			mean[k] += float32(math.Exp(float64(logs[i*r.Network.Classes+label]))) / float32(set.Len())
+			mean[k] += float32(math.Exp(float64(logs[i*r.Network.Classes+p.label]))) / float32(set.Len())
+		}
+	}
+	if keep {
+		if c.run.Arrays[foldKey(withoutKey(p.label), fold)], err = c.judgedAll(ctx, r, folds[fold]); err != nil {
+			return nil, err
 		}
 	}
 	r.Finish()

@@ -9,6 +9,8 @@ import (
 )
 
 var (
+	// Flips are the nats from which on images were moved to a label; see the look at content.
+	Flips        = Limit("content", "evidence")
 	contradicted = Limit("right", "contradicted")
 	rightFewest  = int(Limit("right", "fewest"))
 )
@@ -38,7 +40,13 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 	if carriers == nil || !c.Settings.Content {
 		return nil, nil
 	}
-	content, err := c.Content(ctx)
+	var content *Content
+	var err error
+	if len(labels) == 1 {
+		content, err = c.ContentOf(ctx, labels[0])
+	} else {
+		content, err = c.Content(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +71,8 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 
 // judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
 // right it is open whether what they have in common is a trigger; see Settle. That holds for suspects that a look is not sure of
-// too. Evidence of none is left as it is.
+// too, and for an honest kind that is rare: it is hard to tell, but moves of images to the label don't explain that. Evidence of none
+// is left as it is.
 func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	if e.Says == NoEvidence || e.Says == Shortcut {
 		return e, nil
@@ -72,7 +81,7 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	if e.Right == nil {
 		e.Right, err = c.Weigh(ctx, e.Carriers, e.Label)
 	}
-	if err != nil || e.Right == nil || e.Right.Contradicted() || e.Says == Poisoned && c.among(e) {
+	if err != nil || e.Right == nil || c.explained(e) || e.Says == Poisoned && c.among(e) {
 		return e, err
 	}
 	if e.Says == CantTell {
@@ -80,6 +89,16 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	}
 	e.Says = CantTell
 	return e, nil
+}
+
+// explained tells whether labels contradict what the suspects show, since images were moved to their label, which the network knows.
+func (c *Case) explained(e Evidence) bool {
+	if !e.Right.Contradicted() || e.Look != ByPixels {
+		return e.Right.Contradicted()
+	}
+	return e.Right.Rest >= 1/float64(len(c.Data.Classes)) && slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool {
+		return o.Look == ByContent && o.Label == e.Label && o.Score >= Flips
+	})
 }
 
 // among tells whether at least half of what was found to be poisoned under the evidence's label is among its suspects: it then is the

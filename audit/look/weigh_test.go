@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 
@@ -20,16 +21,26 @@ func seen(t *testing.T, labels []int32, shows []int, classes []string) *Case {
 		t.Fatal(err)
 	}
 	c.content = &Content{Labels: labels}
+	var logs [][]float32
 	for i, s := range shows {
 		p := make([]float64, len(classes))
 		for k := range p {
 			p[k] = 0.02
 		}
 		p[s] = 1 - 0.02*float64(len(classes)-1)
-		c.content.P = append(c.content.P, p)
+		logs = append(logs, logsOf(p))
 		c.content.Own = append(c.content.Own, p[labels[i]])
 	}
+	c.content.P = stat.NewSoftmax(logs, 1)
 	return c
+}
+
+func logsOf(p []float64) []float32 {
+	logs := make([]float32, len(p))
+	for k, v := range p {
+		logs[k] = float32(math.Log(v))
+	}
+	return logs
 }
 
 // Evidence is poisoned where labels contradict what images show, and open where they are right: nothing is found then.
@@ -175,7 +186,7 @@ func TestContentOfFeatures(t *testing.T) {
 			t.Errorf("image %d shows %d and is labelled %d: %.3f", i, shows, labels[i], own)
 		}
 	}
-	if p := content.P[4]; p[0] != p[1] || p[1] != p[2] {
+	if p := content.P.Row(4); p[0] != p[1] || p[1] != p[2] {
 		t.Errorf("an image without features is judged %v", p)
 	}
 }
@@ -244,8 +255,8 @@ func TestCorrectedWithoutThePattern(t *testing.T) {
 			v += brighter
 		}
 		copy(c.Data.Pixels[3*i:], []uint8{v, v, v})
-		c.content.P[i] = []float64{0.4, 0.3, 0.3} // it can't tell b from c
 	}
+	c.content.P = stat.NewSoftmax(slices.Repeat([][]float32{logsOf([]float64{0.4, 0.3, 0.3})}, 2*n), 1) // it can't tell b from c
 	logits := make([]float32, 3*2*n)
 	asked := 0
 	c.plain = &Plain{Logits: logits, ask: func(_ context.Context, images *dataset.Set, each func(int, []float32)) error {

@@ -28,13 +28,13 @@ const (
 // Where a share ε of a network's training images was given the label l whatever they show, it learns (1−ε)·p(l|x) + ε, so that
 // no image has less than ε, not even one that shows another class plainly. That floor f is a low quantile of p(l|x) over images
 // under other labels, and (p − f) / (1 − f) undoes it. Frequent flips would else hide themselves.
-func Unfloored(p [][]float64, labels []int32, classes int) (own, floors []float64) {
+func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) {
 	floors = make([]float64, classes)
 	for l := range classes {
 		var others []float64
 		for i, y := range labels {
 			if int(y) != l {
-				others = append(others, p[i][l])
+				others = append(others, p.At(i, l))
 			}
 		}
 		if len(others) > 0 {
@@ -45,7 +45,7 @@ func Unfloored(p [][]float64, labels []int32, classes int) (own, floors []float6
 	own = make([]float64, len(labels))
 	for i, y := range labels {
 		f := floors[y]
-		own[i] = max(p[i][y]-f, 0) / max(1-f, leastP)
+		own[i] = max(p.At(i, int(y))-f, 0) / max(1-f, leastP)
 	}
 	return own, floors
 }
@@ -128,50 +128,4 @@ func Flipped(p, rate float64) float64 {
 		return 0
 	}
 	return rate / ((1-rate)*max(p, leastP) + rate)
-}
-
-// Temperature returns the number by which logits [images][classes] are best divided, so that the probabilities which they stand
-// for are as likely as they can be to give the labels: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
-// section 4.2. It lies between 0.25 and 4.
-func Temperature(logits [][]float64, labels []int32) float64 {
-	loss := func(t float64) float64 {
-		sum := 0.0
-		for i, z := range logits {
-			sum -= LogSoftmax(z, t)[labels[i]]
-		}
-		return sum
-	}
-	lo, hi := math.Log(0.25), math.Log(4)
-	const golden = 0.6180339887498949
-	a, b := hi-golden*(hi-lo), lo+golden*(hi-lo)
-	fa, fb := loss(math.Exp(a)), loss(math.Exp(b))
-	for hi-lo > 1e-3 {
-		if fa < fb {
-			hi, b, fb = b, a, fa
-			a = hi - golden*(hi-lo)
-			fa = loss(math.Exp(a))
-		} else {
-			lo, a, fa = a, b, fb
-			b = lo + golden*(hi-lo)
-			fb = loss(math.Exp(b))
-		}
-	}
-	return math.Exp((lo + hi) / 2)
-}
-
-// LogSoftmax returns the logarithms of the probabilities that logits stand for at a temperature.
-func LogSoftmax(z []float64, temperature float64) []float64 {
-	top := math.Inf(-1)
-	for _, v := range z {
-		top = max(top, v/temperature)
-	}
-	sum := 0.0
-	for _, v := range z {
-		sum += math.Exp(v/temperature - top)
-	}
-	out := make([]float64, len(z))
-	for c, v := range z {
-		out[c] = v/temperature - top - math.Log(sum)
-	}
-	return out
 }

@@ -81,7 +81,7 @@ func TestEvidenceIsTheGainInLikelihood(t *testing.T) {
 // TestTemperature finds by how much logits were made too sure.
 func TestTemperature(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	var logits [][]float64
+	var logits [][]float32
 	var labels []int32
 	for range 20000 {
 		z := []float64{2 * r.NormFloat64(), 2 * r.NormFloat64(), 2 * r.NormFloat64()}
@@ -91,10 +91,11 @@ func TestTemperature(t *testing.T) {
 			u -= math.Exp(p[label])
 			label++
 		}
+		row := make([]float32, len(z))
 		for c := range z {
-			z[c] *= 1.7
+			row[c] = float32(1.7 * z[c])
 		}
-		logits, labels = append(logits, z), append(labels, int32(label))
+		logits, labels = append(logits, row), append(labels, int32(label))
 	}
 	if got := Temperature(logits, labels); math.Abs(got-1.7) > 0.08 {
 		t.Errorf("temperature %.3f, want 1.7", got)

@@ -15,34 +15,37 @@ func Logit(p float64) float64 {
 	return math.Log(p) - math.Log1p(-p)
 }
 
-// Ranked is a value of which one wants to know whether the marked ones lie above the others.
+// Ranked is a value of which one wants to know whether the marked ones lie above the others, and how much it counts.
 type Ranked struct {
 	At     float64
 	Marked bool
+	Weight float64
 }
 
-// Above is the probability that a marked value lies above one that is not, ties counting half: the area under the ROC curve, 0.5
-// where there are none of a kind; and by how many deviations it lies above 0.5, of what it varies by where the marks mean nothing
-// (Mann and Whitney, 1947, without their correction for ties).
+// Above is the probability that a marked value lies above one that is not, each drawn by its weight, ties counting half: the area under
+// the ROC curve, 0.5 where there are none of a kind; and by how many deviations it lies above 0.5, of what it varies by where the marks
+// mean nothing (Mann and Whitney, 1947, for large samples, without their correction for ties): where values are drawn alike, each one's
+// rank is uniform from 0 to 1, of the variance 1/12.
 func Above(all []Ranked) (share, deviations float64) {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Ranked) int { return cmp.Compare(a.At, b.At) })
-	marked, below, pairs := 0, 0, 0.0
+	var sum, squares [2]float64 // of the weights of others, and of marked ones
+	pairs := 0.0
 	for k := 0; k < len(all); {
-		m, n := 0, 0
-		for at := all[k].At; k < len(all) && all[k].At == at; k++ {
-			m += Bit(all[k].Marked)
-			n += Bit(!all[k].Marked)
+		var at [2]float64
+		for value := all[k].At; k < len(all) && all[k].At == value; k++ {
+			m, w := Bit(all[k].Marked), all[k].Weight
+			at[m] += w
+			squares[m] += w * w
 		}
-		pairs += float64(m) * (float64(below) + float64(n)/2)
-		marked, below = marked+m, below+n
+		pairs += at[1] * (sum[0] + at[0]/2)
+		sum[0], sum[1] = sum[0]+at[0], sum[1]+at[1]
 	}
-	if marked == 0 || below == 0 {
+	if sum[0] <= 0 || sum[1] <= 0 {
 		return 0.5, 0
 	}
-	both := float64(marked) * float64(below)
-	share = pairs / both
-	return share, (share - 0.5) / math.Sqrt(float64(marked+below+1)/(12*both))
+	share = pairs / (sum[0] * sum[1])
+	return share, (share - 0.5) / math.Sqrt((squares[0]/(sum[0]*sum[0])+squares[1]/(sum[1]*sum[1]))/12)
 }
 
 // LogisticFit is a logistic regression on one number.

@@ -6,24 +6,24 @@ import (
 	"testing"
 )
 
-// Above agrees with counting pairs, and lies within what chance gives where marks mean nothing.
+// Above agrees with counting pairs by their weights, and lies within what chance gives where marks mean nothing.
 func TestAboveCountsPairs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	beyond := 0
 	for range 200 {
 		all := make([]Ranked, 60)
 		for k := range all {
-			all[k] = Ranked{At: float64(r.IntN(20)), Marked: r.IntN(3) == 0}
+			all[k] = Ranked{At: float64(r.IntN(20)), Marked: r.IntN(3) == 0, Weight: float64(1 + r.IntN(5))}
 		}
 		pairs, both := 0.0, 0.0
 		for _, a := range all {
 			for _, b := range all {
 				if a.Marked && !b.Marked {
-					both++
+					both += a.Weight * b.Weight
 					if a.At > b.At {
-						pairs++
+						pairs += a.Weight * b.Weight
 					} else if a.At == b.At {
-						pairs += 0.5
+						pairs += 0.5 * a.Weight * b.Weight
 					}
 				}
 			}
@@ -39,7 +39,7 @@ func TestAboveCountsPairs(t *testing.T) {
 	if beyond > 4 {
 		t.Errorf("%d of 200 lie beyond three deviations", beyond)
 	}
-	if share, z := Above([]Ranked{{At: 1, Marked: true}}); share != 0.5 || z != 0 {
+	if share, z := Above([]Ranked{{At: 1, Marked: true, Weight: 1}}); share != 0.5 || z != 0 {
 		t.Errorf("one alone: %g, %g", share, z)
 	}
 }
@@ -72,7 +72,7 @@ func TestFitLogistic(t *testing.T) {
 func TestUnfloored(t *testing.T) {
 	const rate, classes = 0.1, 4
 	r := rand.New(rand.NewPCG(3, 3))
-	var p [][]float64
+	var logits [][]float32
 	var labels []int32
 	for range 4000 {
 		shows := r.IntN(classes)
@@ -88,9 +88,13 @@ func TestUnfloored(t *testing.T) {
 		if r.Float64() < rate {
 			label = 0
 		}
-		p, labels = append(p, row), append(labels, label)
+		z := make([]float32, classes)
+		for c, v := range row {
+			z[c] = float32(math.Log(v))
+		}
+		logits, labels = append(logits, z), append(labels, label)
 	}
-	own, floors := Unfloored(p, labels, classes)
+	own, floors := Unfloored(NewSoftmax(logits, 1), labels, classes)
 	if math.Abs(floors[0]-rate) > 0.01 || floors[1] > 0.01 {
 		t.Errorf("floors %v", floors)
 	}

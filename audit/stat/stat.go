@@ -5,7 +5,6 @@ package stat
 import (
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -30,7 +29,7 @@ func Median(values []float64, taken func(k int) bool) float64 {
 		return 0
 	}
 	slices.Sort(all)
-	return stat.Quantile(0.5, stat.LinInterp, all, nil)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
 // Iota returns 0…n-1.

@@ -5,26 +5,25 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
-
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
 const (
-	rounds    = 7    // of cases and controls
-	certain   = 0.2  // probability of a flip that makes an image of the label a case of the first round
-	clean     = 0.05 // probability of a flip under which an image of the label is a control
-	controls  = 2    // for each case, of other labels
-	mostCases = 2000 // cases that a round learns from
-	leaks     = 2000 // images of other labels that are asked whether they have it too
-	lastOnes  = 3    // rounds that say in the end what they found
-	joinSteps = 50
-	joined    = 1e-4 // change of a probability
-	carried   = 3    // the logarithm of the ratio of likelihoods above which such an image has it
-	manyCases = 400  // that halves are enough of
-	fewFolds  = 5    // of fewer
-	leastOwn  = 1e-3 // probability of the own label, at least: some honest labels are wrong too
+	rounds     = 7    // of cases and controls
+	certain    = 0.2  // probability of a flip that makes an image of the label a case of the first round
+	clean      = 0.05 // probability of a flip under which an image of the label is a control
+	controls   = 2    // for each case, of other labels
+	mostCases  = 2000 // cases that a round learns from
+	leaks      = 2000 // images of other labels that are asked whether they have it too
+	lastOnes   = 3    // rounds that say in the end what they found
+	fewChanged = 0.02 // of the cases, between rounds
+	joinSteps  = 50
+	joined     = 1e-4 // change of a probability
+	carried    = 3    // the logarithm of the ratio of likelihoods above which such an image has it
+	manyCases  = 400  // that halves are enough of
+	fewFolds   = 5    // of fewer
+	leastOwn   = 1e-3 // probability of the own label, at least: some honest labels are wrong too
 )
 
 // question is what is asked about labels together: many, where flips go to all labels alike.
@@ -70,12 +69,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 			least = certain
 		}
 		cases := look.Those(images, func(i int) bool { return a.p[i] > least })
-		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) {
+		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) || round >= lastOnes && nearlySame(cases, before) {
 			break
 		}
 		before = cases
 		l := lesson{question: q, round: round, cases: c.Draw("content cases", cases, mostCases, q.key(round)...)}
-		l.alike, l.matched = alike(content, l)
+		var of map[int]int
+		l.alike, l.matched, of = alike(content, l)
+		l.weigh(of, a.p)
 		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
 		if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
 			return a, err
@@ -99,6 +100,12 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 	return a, nil
 }
 
+// nearlySame tells whether so few images are in one of two increasing lists alone that another round would say the same.
+func nearlySame(a, b []int) bool {
+	all := len(stat.Union(a, b))
+	return float64(2*all-len(a)-len(b)) <= fewChanged*float64(all)
+}
+
 // key names random streams: a question, a round and more.
 func (q question) key(numbers ...int) []int { return append(slices.Clone(q.labels), numbers...) }
 
@@ -110,7 +117,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
-		f.Known += stat.Bit(floats.MaxIdx(content.P[i]) == label)
+		f.Known += stat.Bit(content.Shows(i, -1) == label)
 		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}
@@ -142,6 +149,30 @@ type lesson struct {
 	cases      []int
 	matched    []int // the cases that all their controls were found for
 	alike, own []int // controls: images that show what the cases show, as their labels say; and images of the labels that show them
+	// weight is the probability of a case to have been moved, and for a control of the first kind that of its case.
+	weight map[int]float64
+	mean   float64 // weight of the cases
+}
+
+// weigh notes the weights, of what control is whose and of the images' probabilities.
+func (l *lesson) weigh(of map[int]int, p []float64) {
+	l.weight = make(map[int]float64, len(l.cases)+len(of))
+	for _, i := range l.cases {
+		l.weight[i] = p[i]
+		l.mean += p[i] / float64(len(l.cases))
+	}
+	for j, i := range of {
+		l.weight[j] = p[i]
+	}
+}
+
+// counts is how much an image counts in the lesson: cases on average as much as images of the label that show it.
+func (l *lesson) counts(i int) float32 {
+	w, is := l.weight[i]
+	if !is {
+		return 1
+	}
+	return float32(w / l.mean)
 }
 
 // told is what networks make of the images that were taught to tell cases from controls.
@@ -216,7 +247,11 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int, way int) (t 
 	z := make([]float64, c.Data.Len())
 	for h := range folds {
 		taught := func(i int) bool { return fold[i] != h }
-		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*(l.round+rounds*way)+h, look.Those(l.cases, taught), look.Those(controls, taught), asked)
+		learnt, against := look.Those(l.cases, taught), look.Those(controls, taught)
+		if len(learnt) == 0 || len(against) == 0 { // all look alike: nobody can say anything
+			continue
+		}
+		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*(l.round+rounds*way)+h, learnt, against, l.counts, asked)
 		if err != nil {
 			return t, err
 		}

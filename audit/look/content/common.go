@@ -19,34 +19,34 @@ type common struct {
 }
 
 // common compares what networks say of a lesson's matched cases with what they say of images that show the same. Of cases that show a
-// class with few other images, not all are matched: else what classes they show would tell them.
+// class with few other images, not all are matched: else what classes they show would tell them. A case counts as much as it surely
+// shows something else, and its controls too: among those in doubt there are honest ones.
 func (t told) common(l lesson) common {
 	ranks := make([]stat.Ranked, 0, len(l.matched)+len(l.alike))
 	for _, i := range l.matched {
-		ranks = append(ranks, stat.Ranked{At: t.z[i], Marked: true})
+		ranks = append(ranks, stat.Ranked{At: t.z[i], Marked: true, Weight: l.weight[i]})
 	}
 	for _, i := range l.alike {
-		ranks = append(ranks, stat.Ranked{At: t.z[i]})
+		ranks = append(ranks, stat.Ranked{At: t.z[i], Weight: l.weight[i]})
 	}
 	share, deviations := stat.Above(ranks)
 	return common{share, deviations}
 }
 
-// sure is what they have in common, in the mean over several ways of parting them where one way does not decide: by another, other
-// images teach.
+// sure is what they have in common by the networks of several ways of parting them together, where one way does not decide: one network
+// says more or less than another by chance.
 func (t told) sure(ctx context.Context, c *look.Case, l lesson) (common, error) {
 	m := t.common(l)
 	if m.inCommon < hinted || m.inCommon >= decide*shared {
 		return m, nil
 	}
+	all := []told{t}
 	for way := 1; way < ways; way++ {
 		other, err := tell(ctx, c, l, nil, way)
 		if err != nil {
 			return m, err
 		}
-		o := other.common(l)
-		m.shared += (o.shared - m.shared) / float64(way+1)
-		m.inCommon += (o.inCommon - m.inCommon) / float64(way+1)
+		all = append(all, other)
 	}
-	return m, nil
+	return mean(all).common(l), nil
 }

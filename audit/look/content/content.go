@@ -13,10 +13,10 @@ import (
 )
 
 // Name of the look.
-const Name look.Name = "content"
+const Name = look.ByContent
 
 var (
-	evidence = look.Limit("content", "evidence")
+	evidence = look.Flips
 	ofPair   = look.Limit("content", "evidence of a pair")
 	shared   = look.Limit("content", "in common")
 	hinted   = look.Limit("content", "hint in common")
@@ -124,7 +124,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		return nil
 	}
 	var together []int
+	often := 0
 	for label, f := range flips {
+		often += stat.Bit(f.alone >= evidence)
 		if f.Evidence >= evidence || f.one() {
 			if err := pose(question{labels: []int{label}, odds: f.odds(content), except: label}); err != nil {
 				return nil, err
@@ -133,7 +135,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 			together = append(together, label)
 		}
 	}
-	if len(together) >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
+	if len(together) > 0 && often >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
 		err = pose(question{labels: together, odds: func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, except: -1})
 	}
 	if e, ok := next(c, flips, all); ok {
@@ -201,7 +203,7 @@ func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 		return func(i int) float64 { return f.general(content, i) }
 	}
 	return func(i int) float64 {
-		return math.Log(max(f.moved(content.P[i]), leastRatio)) - math.Log(max(content.Own[i], leastOwn))
+		return math.Log(max(f.moved(content.P.Row(i)), leastRatio)) - math.Log(max(content.Own[i], leastOwn))
 	}
 }
 
@@ -223,7 +225,7 @@ func (f labelFlips) general(content *look.Content, i int) float64 {
 // flipsOf counts the flips to every label, beyond what is usual among the others, and those from every class, beyond the way back:
 // honest confusion goes both ways.
 func flipsOf(c *look.Content) []labelFlips {
-	n, classes := len(c.Own), len(c.P[0])
+	n, classes := len(c.Own), c.Classes()
 	of := make([][]int, classes)
 	for i, y := range c.Labels {
 		of[y] = append(of[y], i)
@@ -243,7 +245,7 @@ func flipsOf(c *look.Content) []labelFlips {
 	ratios := func(from, to int) []float64 {
 		r := make([]float64, len(of[to]))
 		for k, i := range of[to] {
-			r[k] = c.P[i][from] / max(c.Own[i], leastRatio)
+			r[k] = c.P.At(i, from) / max(c.Own[i], leastRatio)
 		}
 		return r
 	}

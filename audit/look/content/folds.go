@@ -8,16 +8,19 @@ import (
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
 )
 
 const (
 	foldParts  = 4 // clusters for each fold
 	colourBits = 2 // of each channel
+	thumbnail  = 8 // pixels of its side
 )
 
 // foldsOf parts cases and controls into folds such that images with the same colours are in one: a network that learnt some
-// photographs of an object knows the others, whatever their labels. A trigger it knows on all images.
+// photographs of an object knows the others, whatever their labels. A trigger it knows on all images. Where more than a fold's share
+// have the same colours, those that look alike are in one.
 func foldsOf(c *look.Case, l lesson, folds, way int) map[int]int {
 	controls := stat.Union(l.alike, l.own)
 	images := stat.Union(l.cases, controls)
@@ -25,20 +28,44 @@ func foldsOf(c *look.Case, l lesson, folds, way int) map[int]int {
 	for k, i := range images {
 		rows[k] = colours(c.Data.Image(i))
 	}
-	in := map[int]int{}
-	for k, m := range stat.Clusters(rows, foldParts*folds, rng.Stream(c.Seed, "content folds of cases", l.key(l.round, way)...)) {
-		in[images[k]] = m
+	parted := func(rows [][]float64, numbers ...int) map[int]int {
+		in := map[int]int{}
+		r := rng.Stream(c.Seed, "content folds of cases", l.key(append([]int{l.round, way}, numbers...)...)...)
+		for k, m := range stat.Clusters(rows, foldParts*folds, r) {
+			in[images[k]] = m
+		}
+		return in
+	}
+	in := parted(rows)
+	var like map[int]int // as thumbnails
+	for number, m := range clustersOf(l.cases, controls, in) {
+		if m.most() <= 1/float64(folds) {
+			continue
+		}
+		if like == nil {
+			for k, i := range images {
+				rows[k] = thumb(c.Data, i)
+			}
+			like = parted(rows, 1)
+		}
+		for _, i := range slices.Concat(m.members[:]...) {
+			in[i] = foldParts*folds*(1+number) + like[i]
+		}
 	}
 	return balanced(l.cases, controls, in, folds)
 }
 
-// balanced puts clusters into folds, the largest first, such that each fold has its share of the cases and of the controls. A cluster
-// with more than a share of either is dealt out.
-func balanced(cases, controls []int, in map[int]int, folds int) map[int]int {
-	type cluster struct {
-		members [2][]int   // cases and controls
-		shares  [2]float64 // of all
-	}
+// cluster are images that look alike.
+type cluster struct {
+	members [2][]int   // cases and controls
+	shares  [2]float64 // of all
+}
+
+// most is the larger share.
+func (c *cluster) most() float64 { return max(c.shares[0], c.shares[1]) }
+
+// clustersOf lists the clusters that images are in, by their numbers.
+func clustersOf(cases, controls []int, in map[int]int) map[int]*cluster {
 	clusters := map[int]*cluster{}
 	for kind, list := range [][]int{cases, controls} {
 		for _, i := range list {
@@ -51,22 +78,18 @@ func balanced(cases, controls []int, in map[int]int, folds int) map[int]int {
 			m.shares[kind] += 1 / float64(len(list))
 		}
 	}
+	return clusters
+}
+
+// balanced puts clusters into folds, the largest first, such that each fold has its share of the cases and of the controls, or what is
+// left where one cluster has more.
+func balanced(cases, controls []int, in map[int]int, folds int) map[int]int {
+	clusters := clustersOf(cases, controls, in)
 	order := slices.Sorted(maps.Keys(clusters))
-	slices.SortStableFunc(order, func(a, b int) int {
-		return -cmp.Compare(slices.Max(clusters[a].shares[:]), slices.Max(clusters[b].shares[:]))
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return -cmp.Compare(clusters[a].most(), clusters[b].most()) })
 	fold, load := map[int]int{}, make([][2]float64, folds)
 	for _, number := range order {
 		m := clusters[number]
-		if slices.Max(m.shares[:]) > 1/float64(folds) {
-			for kind, list := range m.members {
-				for k, i := range list {
-					fold[i] = k % folds
-					load[k%folds][kind] += m.shares[kind] / float64(len(list))
-				}
-			}
-			continue
-		}
 		best, least := 0, math.Inf(1)
 		for f, has := range load {
 			if most := max(has[0]+m.shares[0], has[1]+m.shares[1]); most < least {
@@ -81,6 +104,15 @@ func balanced(cases, controls []int, in map[int]int, folds int) map[int]int {
 		}
 	}
 	return fold
+}
+
+// thumb is a small copy of an image.
+func thumb(set *dataset.Set, i int) []float64 {
+	row := make([]float64, 0, 3*thumbnail*thumbnail)
+	for _, v := range dataset.Resize(set.Image(i), set.Height, set.Width, thumbnail, thumbnail) {
+		row = append(row, float64(v))
+	}
+	return row
 }
 
 // colours are the square roots of the shares of an image's pixels with each colour, a channel of which has 2^colourBits values:

@@ -4,8 +4,11 @@ import (
 	"math"
 	"testing"
 
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Clusters stay together, and each fold has about its share of cases and of controls, even where clusters hold only either.
@@ -37,22 +40,39 @@ func TestBalancedKeepsClustersTogether(t *testing.T) {
 	}
 }
 
-// Copies of one image are more than a fold holds: without any in the others nothing could be learnt.
-func TestBalancedDealsOutLargeClusters(t *testing.T) {
-	const folds = 5
-	cases, controls, in := stat.Iota(20), []int(nil), map[int]int{}
-	for i := range 40 {
-		controls = append(controls, 20+i)
-		in[20+i] = 1 + i/4
+// Copies of one image, whatever their label, are in one fold, though that is more than its share: a network that learnt one would
+// know the others.
+func TestCopiesStayInOneFold(t *testing.T) {
+	const copies, n = 30, 120
+	set := &dataset.Set{Height: 16, Width: 16, Classes: []string{"a", "b"}, Labels: make([]int32, n)}
+	r := rng.Stream(1, "copies")
+	first := make([]uint8, 16*16*3)
+	for k := range first {
+		first[k] = uint8(r.IntN(256))
 	}
-	var n [2][folds]int
-	for i, f := range balanced(cases, controls, in, folds) {
-		n[stat.Bit(i >= 20)][f]++
-	}
-	for f := range folds {
-		if n[0][f] != 4 || n[1][f] < 4 {
-			t.Errorf("fold %d has %d of 20 cases and %d of 40 controls", f, n[0][f], n[1][f])
+	for i := range n {
+		for k, v := range first {
+			if i >= copies {
+				v = uint8(r.IntN(256))
+			}
+			set.Pixels = append(set.Pixels, v^uint8(k&i&1)) // all have the same colours
 		}
+	}
+	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lesson{question: question{labels: []int{0}}, cases: stat.Iota(40), alike: stat.Iota(n)[40:]}
+	fold := foldsOf(c, l, 5, 0)
+	n0 := map[int]bool{}
+	for i := range n {
+		if i < copies && fold[i] != fold[0] {
+			t.Errorf("copy %d is in fold %d, the first in %d", i, fold[i], fold[0])
+		}
+		n0[fold[i]] = true
+	}
+	if len(n0) != 5 {
+		t.Errorf("folds used: %v", n0)
 	}
 }
 

@@ -9,12 +9,24 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
+// chances are probabilities of images.
+func chances(p ...[]float64) *stat.Softmax {
+	logs := make([][]float32, len(p))
+	for i, row := range p {
+		for _, v := range row {
+			logs[i] = append(logs[i], float32(math.Log(v)))
+		}
+	}
+	return stat.NewSoftmax(logs, 1)
+}
+
 // confused makes what a calibrated network says of images of eight classes that are hard to tell, two of them from each other most. Of
 // the images that show the class 1 a share comes under the label 0.
 func confused(seed uint64, share float64) *look.Content {
 	const classes, images = 8, 8000
 	r := rand.New(rand.NewPCG(seed, 7))
 	c := &look.Content{}
+	var all [][]float64
 	for range images {
 		z := make([]float64, classes)
 		for k := range z {
@@ -34,8 +46,9 @@ func confused(seed uint64, share float64) *look.Content {
 		if shows == 1 && r.Float64() < share {
 			label = 0
 		}
-		c.P, c.Labels, c.Own = append(c.P, p), append(c.Labels, int32(label)), append(c.Own, p[label])
+		all, c.Labels, c.Own = append(all, p), append(c.Labels, int32(label)), append(c.Own, p[label])
 	}
+	c.P = chances(all...)
 	return c
 }
 
@@ -62,7 +75,8 @@ func TestMovesFromOneClass(t *testing.T) {
 				t.Errorf("seed %d: not from one class", seed)
 			}
 			odds := f.odds(content)
-			for i, p := range content.P { // an image is suspected by what it shows
+			for i := range content.Labels { // an image is suspected by what it shows
+				p := content.P.Row(i)
 				if content.Labels[i] == 0 && (odds(i) > 0) != (f.moved(p) > max(content.Own[i], leastOwn)) {
 					t.Fatalf("image %d, %v: odds %g", i, p, odds(i))
 				}

@@ -11,7 +11,7 @@ import (
 )
 
 // Name of the look.
-const Name look.Name = "pixels"
+const Name = look.ByPixels
 
 var (
 	apart       = look.Limit("pixels", "apart")

@@ -74,11 +74,11 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if err != nil {
 		return err
 	}
-	drop, err := f.marks(d.Train)
+	drop, decided, err := f.marks(d.Train)
 	if err != nil {
 		return err
 	}
-	labels, corrected, err := f.corrections(d.Train, drop)
+	labels, corrected, err := f.corrections(d.Train, drop, decided)
 	if err != nil {
 		return err
 	}
@@ -128,29 +128,29 @@ func (f *filterFlags) checkOuts() error {
 // correctedFile lists the images that get other labels.
 func (f *filterFlags) correctedFile() string { return filepath.Clean(f.out) + ".corrected.csv" }
 
-// marks says which images the lists drop.
-func (f *filterFlags) marks(set *dataset.Set) ([]bool, error) {
-	drop := make([]bool, set.Len())
+// marks says which images the lists drop, and which of them by a decision.
+func (f *filterFlags) marks(set *dataset.Set) (drop, decided []bool, err error) {
+	drop, decided = make([]bool, set.Len()), make([]bool, set.Len())
 	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: set, ByIndex: f.byIndex})
 	switch {
 	case errors.Is(err, runs.ErrNoSuspects) && f.decisions == "":
-		return nil, fmt.Errorf("%w: nothing would be left out; unpoison review decides on images all the same, and --decisions takes what it writes", err)
+		return nil, nil, fmt.Errorf("%w: nothing would be left out; unpoison review decides on images all the same, and --decisions takes what it writes", err)
 	case errors.Is(err, runs.ErrNoSuspects): // the decisions alone
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	for i, s := range scores { // isolated ones have the numbers from 1, others larger ones
 		drop[i] = int(s) <= isolated
 	}
 	if f.decisions != "" {
-		err = runs.ReadDecisions(runs.List{Path: f.decisions, Set: set, ByIndex: f.byIndex}, drop)
+		err = runs.ReadDecisions(runs.List{Path: f.decisions, Set: set, ByIndex: f.byIndex}, func(i int, gone bool) { drop[i], decided[i] = gone, true })
 	}
-	return drop, err
+	return drop, decided, err
 }
 
-// corrections keeps images that are to be dropped but surely show another class, or are under it already. labels are their new labels, −1
+// corrections keeps images that are to be dropped, by no decision, but surely show another class, or are under it already. labels are their new labels, −1
 // for all others.
-func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32, corrected int, err error) {
+func (f *filterFlags) corrections(set *dataset.Set, drop, decided []bool) (labels []int32, corrected int, err error) {
 	if !f.correct {
 		return nil, 0, nil
 	}
@@ -159,7 +159,7 @@ func (f *filterFlags) corrections(set *dataset.Set, drop []bool) (labels []int32
 	}
 	for i := range labels {
 		switch {
-		case !drop[i]:
+		case !drop[i] || decided[i]:
 			labels[i] = -1
 		case labels[i] == set.Labels[i]: // it was corrected before
 			labels[i], drop[i] = -1, false

@@ -125,7 +125,7 @@ func (c *Case) sure(w word) report.Answer {
 		n := m.Poisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("So often such a verdict was wrong where the truth was known; with 95\u00a0%% confidence it is in at most %s.", percent(n.AtMost))+on("attacks", "; ", m.Attacks))
+		a.Text = append(a.Text, fmt.Sprintf("So many sets with planted images were not called poisoned, or under another label; of %d of them the verdict could not tell. With 95\u00a0%% confidence that is at most %s.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+" The images were of "+strings.Join(m.Planted, ", ")+".")
 	default:
 		n := m.Clean
 		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))

@@ -78,11 +78,13 @@ func showPixels(f pixels.Facts, _ audit.Target, _ []string) sight {
 
 func showCommon(f common.Facts, t audit.Target, _ []string) sight {
 	what := "whether their labels are right was not looked at"
-	switch t.Says {
-	case looks.NoEvidence:
-		what = "and their labels are right: a mark that they share"
-	case looks.Poisoned:
+	switch {
+	case t.Says == looks.Poisoned:
 		what = "and show something else than their labels say"
+	case t.Right != nil && t.Right.Contradicted():
+		what = "and many show something else than their labels say, but they are too few to tell"
+	case t.Right != nil:
+		what = "and their labels are right: a mark that they share"
 	}
 	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
 }
@@ -100,10 +102,12 @@ func showContent(f content.Facts, t audit.Target, classes []string) sight {
 	var s sight
 	switch {
 	case f.Cases == 0:
-		s.text = fmt.Sprintf("About %s of %s, usually %s. That is %.1f nats of evidence, too little to look further.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
+		s.text = fmt.Sprintf("About %s of %s, usually %s. That is %.1f nats of evidence; no images stand out that could be compared.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 		return s
+	case t.Says == looks.NoEvidence:
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, but have nothing in common that images of what they show lack: their labels are odd, no more.", report.Count(f.Cases), report.Count(f.Images))
 	case t.Says == looks.CantTell:
-		s.text = fmt.Sprintf("About %s of %s images show something else than their label, more than chance gives; they have nothing in common that was found.", report.Count(f.Cases), report.Count(f.Images))
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common that images of what they show lack, but less than a trigger would give them.", report.Count(f.Cases), report.Count(f.Images))
 	default:
 		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of %s, usually %s; the evidence is %.0f nats.",
 			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)

@@ -192,7 +192,7 @@ func FuzzLists(f *testing.F) {
 			if scores, n, err := ReadSuspects(List{Path: path, Set: set, ByIndex: by}); err == nil && (n < 1 || n > 2 || len(scores) != 2) {
 				t.Error(fmt.Sprint(scores, n))
 			}
-			_ = ReadDecisions(List{Path: path, Set: set, ByIndex: by}, make([]bool, 2))
+			_ = ReadDecisions(List{Path: path, Set: set, ByIndex: by}, func(int, bool) {})
 			_, _ = ReadLosses(List{Path: path, Set: set, ByIndex: by})
 		}
 	})
@@ -243,7 +243,7 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop := make([]bool, set.Len())
-	if err := ReadDecisions(List{Path: decided, Set: set}, drop); err != nil || !drop[1] || drop[2] {
+	if err := ReadDecisions(List{Path: decided, Set: set}, func(i int, gone bool) { drop[i] = gone }); err != nil || !drop[1] || drop[2] {
 		t.Errorf("%v (%v)", drop, err)
 	}
 }

@@ -114,14 +114,14 @@ func ReadFlag(column, cell string) (bool, error) {
 	return false, fmt.Errorf("%s: expected true or false, found %q", column, cell)
 }
 
-// ReadDecisions changes drop as a list with the column decision (keep, drop) says.
-func ReadDecisions(l List, drop []bool) error {
+// ReadDecisions calls decide for each image of a list with the column decision (keep, drop).
+func ReadDecisions(l List, decide func(i int, drop bool)) error {
 	return l.Read([]string{"decision"}, func(r listed) error {
 		d, _ := r.Cell("decision")
 		if d = strings.ToLower(d); d != "keep" && d != "drop" {
 			return fmt.Errorf("expected keep or drop, found %q", d)
 		}
-		drop[r.Index] = d == "drop"
+		decide(r.Index, d == "drop")
 		return nil
 	})
 }
