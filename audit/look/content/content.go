@@ -27,8 +27,10 @@ var (
 // chance is the probability by which networks tell images that have nothing in common.
 const chance = 0.5
 
-// leastRatio keeps ratios of probabilities from infinity.
-const leastRatio = 1e-6
+const (
+	leastRatio = 1e-6 // keeps ratios of probabilities from infinity
+	leastLeft  = 0.1  // of a probability that a floor is taken out of, as a share
+)
 
 // Facts are what is seen of a label that images were put under from elsewhere.
 type Facts struct {
@@ -181,6 +183,15 @@ type move struct {
 	stat.Flips
 	from  int
 	usual float64 // rate
+	floor float64 // see left
+}
+
+// left is what is left of the probability of an image's label once the moves from a class that the networks have learnt are taken out.
+// As all flips do (stat.Unfloored), they lift it in all images of that class: by the floor, beyond that of the way back, since classes
+// that are alike lift each other's. Not all is taken out: honest images have less than the floor too.
+func left(c *look.Content, i int, floor float64) float64 {
+	p := c.P.At(i, int(c.Labels[i]))
+	return max(min(c.Own[i], (p-floor)/max(1-floor, leastRatio)), leastLeft*p)
 }
 
 // one tells whether the images come from one class: that explains the labels better, and is enough.
@@ -203,7 +214,7 @@ func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 		return func(i int) float64 { return f.general(content, i) }
 	}
 	return func(i int) float64 {
-		return math.Log(max(f.moved(content.P.Row(i)), leastRatio)) - math.Log(max(content.Own[i], leastOwn))
+		return math.Log(max(f.moved(content.P.Row(i)), leastRatio)) - math.Log(max(left(content, i, f.pair.floor), leastOwn))
 	}
 }
 
@@ -242,23 +253,24 @@ func flipsOf(c *look.Content) []labelFlips {
 		rates[l] = stat.MoveRate(odds[l], n-len(is))
 		all[l].alone = stat.MoveEvidence(odds[l], n-len(is), rates[l], 0)
 	}
-	ratios := func(from, to int) []float64 {
+	ratios := func(from, to int, floor float64) []float64 {
 		r := make([]float64, len(of[to]))
 		for k, i := range of[to] {
-			r[k] = c.P.At(i, from) / max(c.Own[i], leastRatio)
+			r[k] = c.P.At(i, from) / max(left(c, i, floor), leastRatio)
 		}
 		return r
 	}
-	moved := make([][]float64, classes) // rates, [to][from]; 0 where few images show the one class rather than the other
+	floors := make([][]float64, classes) // [to][from]
+	moved := make([][]float64, classes)  // rates, [to][from]; 0 where few images show the one class rather than the other
 	for to := range moved {
-		moved[to] = make([]float64, classes)
+		moved[to], floors[to] = make([]float64, classes), make([]float64, classes)
 		for from := range all {
 			if from == to || len(of[from]) == 0 {
 				continue
 			}
-			r := ratios(from, to)
-			if len(look.Those(stat.Iota(len(r)), func(k int) bool { return r[k] > 1 })) >= fewest {
-				moved[to][from] = stat.MoveRate(r, len(of[from]))
+			if len(look.Those(of[to], func(i int) bool { return c.P.At(i, from) > c.Own[i] })) >= fewest {
+				floors[to][from] = max(0, stat.Floor(c.P, to, of[from])-stat.Floor(c.P, from, of[to]))
+				moved[to][from] = stat.MoveRate(ratios(from, to, floors[to][from]), len(of[from]))
 			}
 		}
 	}
@@ -270,8 +282,8 @@ func flipsOf(c *look.Content) []labelFlips {
 			if from == l {
 				continue
 			}
-			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
-			m.Flips = stat.Flips{Rate: rate, Evidence: stat.MoveEvidence(ratios(from, l), len(of[from]), rate, m.usual)}
+			m := move{from: from, floor: floors[l][from], usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
+			m.Flips = stat.Flips{Rate: rate, Evidence: stat.MoveEvidence(ratios(from, l, m.floor), len(of[from]), rate, m.usual)}
 			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
 				f.pair = m
 			}
