@@ -96,6 +96,38 @@ func TestEvidenceIsJudgedByContent(t *testing.T) {
 	}
 }
 
+// A kind of images that is hard to tell is no poison: only where images were moved to the label, which the network knows, does that
+// explain it.
+func TestHardToTellIsNoPoison(t *testing.T) {
+	labels, shows, carriers := make([]int32, 60), make([]int, 60), make([]float32, 60)
+	for i := range labels {
+		labels[i], carriers[i], shows[i] = int32(i%3), -1, i%3
+		if i%3 == 0 {
+			if carriers[i] = 0; i < 30 {
+				shows[i], carriers[i] = 1, 1
+			}
+		}
+	}
+	for name, k := range map[string]struct {
+		flips float64
+		by    Name
+		want  Says
+	}{
+		"no moves": {0, ByPixels, CantTell},
+		"moves":    {Flips, ByPixels, Poisoned},
+		"another":  {0, "another", Poisoned},
+	} {
+		c := seen(t, labels, shows, []string{"a", "b", "c"})
+		if err := c.Add(context.Background(), Evidence{Look: ByContent, Score: k.flips, Says: NoEvidence}, Evidence{Look: k.by, Says: Poisoned, Carriers: carriers}); err != nil {
+			t.Fatal(err)
+		}
+		e := c.Evidence()[1]
+		if e.Says != k.want || c.open(e) != (k.want == CantTell) {
+			t.Errorf("%s: %s, open %v", name, e.Says, c.open(e))
+		}
+	}
+}
+
 // What was found to be poisoned stays so where a look finds the same images and more, though most look like their label.
 func TestTheSamePoisonIsNoShortcut(t *testing.T) {
 	labels := make([]int32, 90)
@@ -235,6 +267,49 @@ func TestSuspectsAreCleared(t *testing.T) {
 		}
 		if found := len(Those(stat.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
 			t.Errorf("%s: %d suspects, %d cleared, expected %d", name, found, c.Cleared(), want)
+		}
+		if l := c.Corrected()[0]; name == "knows" && l != -1 {
+			t.Errorf("an image that surely shows its label is put under %d", l)
+		}
+	}
+}
+
+// Of two classes the other one is no better known than the own one: only what surely shows it is put there.
+func TestTwoClassesAreCorrectedBySight(t *testing.T) {
+	labels, shows, carriers := make([]int32, 60), make([]int, 60), make([]float32, 60)
+	for i := range labels {
+		labels[i], carriers[i], shows[i] = int32(i%2), -1, i%2
+		if i%2 == 0 {
+			carriers[i] = float32(stat.Bit(i < 40))
+			shows[i] = stat.Bit(i < 30)
+		}
+	}
+	for _, obeys := range []bool{false, true} {
+		c := seen(t, labels, shows, []string{"a", "b"})
+		c.plain = &Plain{Logits: make([]float32, 2*len(labels))}
+		for i := range labels {
+			c.plain.Logits[2*i+shows[i]*stat.Bit(!obeys)] = 5
+		}
+		c.plain.ask = func(_ context.Context, images *dataset.Set, each func(int, []float32)) error {
+			for k := range images.Len() {
+				each(k, c.plain.of(2*k, 2)) // of the suspects, which are the even ones
+			}
+			return nil
+		}
+		if err := c.Add(context.Background(), Evidence{Look: "some", Says: Poisoned, Carriers: carriers}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Correct(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range c.Corrected() {
+			want := int32(-1)
+			if i%2 == 0 && i < 30 && !obeys {
+				want = 1
+			}
+			if l != want {
+				t.Errorf("obeys %v: image %d is put under %d, expected %d", obeys, i, l, want)
+			}
 		}
 	}
 }
