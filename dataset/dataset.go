@@ -228,6 +228,17 @@ func (s *Set) Clone() *Set {
 	return &t
 }
 
+// pageBytes is what a changed byte of a mapped file takes at least.
+const pageBytes = 4096
+
+// CloneBytes is about how much memory a Clone takes of which some images are changed.
+func (s *Set) CloneBytes(changed int) int64 {
+	if s.mapped != nil && !s.Grey {
+		return int64(changed) * int64(s.ImageBytes()+2*pageBytes)
+	}
+	return int64(s.Len()) * int64(s.ImageBytes())
+}
+
 // InRGB gives a grey set three channels, in memory, so that what is written to its images stays there. It returns the set.
 func (s *Set) InRGB() *Set {
 	if s.Grey {

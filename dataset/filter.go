@@ -159,7 +159,8 @@ func (f *filter) mark(file string, row, i int) {
 
 // check reads what was written and compares it with what was to be kept.
 func (f *filter) check(o Options) error {
-	o.Limit, o.undecoded = 0, true // digests tell
+	o.Limit = 0
+	o.undecoded = len(f.data.Skipped) == 0 // digests tell, but not which images are bad
 	if t := f.data.Train; t.Height == t.Width {
 		o.Size = t.Height // of mixed sizes what is left may have one
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -64,6 +65,13 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 	states, err := choose(data.Train, seed, v, suspected)
 	if err != nil {
 		return nil, err
+	}
+	planted := 0
+	for range states {
+		planted += count(most, data.Train.Len())
+	}
+	if need, free := data.Train.CloneBytes(planted), sysinfo.AvailableMemory(); free > 0 && need > free {
+		return nil, fmt.Errorf("a copy of the data takes up to %d MB of memory, %d MB are free; --limit N takes fewer images", need>>20, free>>20)
 	}
 	for copied := range Copies {
 		d := *data

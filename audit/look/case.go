@@ -43,7 +43,11 @@ type Case struct {
 	plain   *Plain
 	pupil   pupil
 	content *Content
-	small   *dataset.Set // the images as content needs them
+	without struct { // the last that ContentWithout made
+		label   int
+		content *Content
+	}
+	small *dataset.Set // the images as content needs them
 }
 
 // saved is what a checkpoint holds of a case beside arrays.

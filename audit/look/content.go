@@ -80,16 +80,18 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 
 // ContentWithout is Content by networks that learnt none of the images found under a label.
 func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
-	c.without(label, found)
+	c.leave(label, found)
 	logs, err := c.contentLogs(ctx, withoutKey(label), found)
 	if err != nil {
 		return nil, err
 	}
-	return c.calibrated(logs, found), nil
+	c.without.label, c.without.content = label, c.calibrated(logs, found)
+	return c.without.content, nil
 }
 
-// without notes the images that networks asked of a label did not learn.
-func (c *Case) without(label int, found []bool) {
+// leave notes the images that networks asked of a label do not learn.
+func (c *Case) leave(label int, found []bool) {
+	c.without.content = nil
 	is := make([]float32, len(found))
 	for i, f := range found {
 		is[i] = float32(stat.Bit(f))
@@ -100,8 +102,11 @@ func (c *Case) without(label int, found []bool) {
 // ContentOf is what is best known of the content of images under a label: ContentWithout, if that was asked.
 func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
 	is := c.run.Arrays[withoutKey(label)]
-	if is == nil {
+	switch {
+	case is == nil:
 		return c.Content(ctx)
+	case c.without.content != nil && c.without.label == label:
+		return c.without.content, nil
 	}
 	found := make([]bool, len(is))
 	for i, v := range is {

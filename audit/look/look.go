@@ -36,6 +36,8 @@ type Evidence struct {
 	// Carriers is each image's probability of being planted, by this look, and negative where it was not asked of the image;
 	// nil if the look can't tell.
 	Carriers []float32
+	// Flipped tells that images were moved to the label, by the look at content.
+	Flipped bool
 	// Right compares the suspects' labels with what they show; nil where the look was not weighed.
 	Right *Right
 	// Moved is what the pattern of suspects whose labels are right does to images of other labels; nil where that was not asked.
@@ -59,6 +61,7 @@ type written struct {
 	Look     Name            `json:"by"`
 	Score    float64         `json:"score"`
 	Strength float64         `json:"strength"`
+	Flipped  bool            `json:"flipped,omitempty"`
 	Right    *Right          `json:"right,omitempty"`
 	Moved    *Moved          `json:"moved,omitempty"`
 	Facts    json.RawMessage `json:"facts,omitempty"`
@@ -70,7 +73,7 @@ func (e Evidence) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s of label %d: %w", e.Look, e.Label, err)
 	}
-	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, e.Strength, e.Right, e.Moved, facts})
+	return json.Marshal(written{e.Label, e.Says, e.Look, e.Score, e.Strength, e.Flipped, e.Right, e.Moved, facts})
 }
 
 // UnmarshalJSON leaves the facts as they are written, for FactsOf.
@@ -79,7 +82,7 @@ func (e *Evidence) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
-	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Strength: w.Strength, Says: w.Says, Right: w.Right, Moved: w.Moved}
+	*e = Evidence{Look: w.Look, Label: w.Label, Score: w.Score, Strength: w.Strength, Says: w.Says, Flipped: w.Flipped, Right: w.Right, Moved: w.Moved}
 	if w.Facts != nil {
 		e.Facts = w.Facts
 	}

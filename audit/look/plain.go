@@ -37,14 +37,12 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	}
 	classes := c.run.Network.Classes
 	p := &Plain{Logits: make([]float32, c.Data.Len()*classes), First: make([]int, c.Data.Len())}
-	p.ask = func(ctx context.Context, images *dataset.Set, each func(i int, logits []float32)) error {
-		e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
-		if err != nil {
-			return err
-		}
-		return e.Logits(ctx, images, each)
+	e, err := evaluate.Of(c.run.Backend, c.run.Network, c.run.State)
+	if err != nil {
+		return nil, err
 	}
-	err := c.run.Pass(ctx, evaluate.Pass{Network: c.run.Network, State: c.run.State}, nil, func(i int, z []float32) {
+	p.ask = e.Logits
+	err = c.run.Pass(ctx, evaluate.Pass{Network: c.run.Network, State: c.run.State}, nil, func(i int, z []float32) {
 		copy(p.Logits[i*classes:], z)
 		p.First[i] = evaluate.TopClass(z)
 	})

@@ -62,7 +62,9 @@ func (c *Case) Settle(ctx context.Context) error {
 			if e.Says, e.Right, err = c.untaught(ctx, e, p); err != nil {
 				return err
 			}
-			c.take(carriers)
+			if e.Found() {
+				c.take(carriers)
+			}
 		}
 		e.Moved = m
 		if e.Says != CantTell {

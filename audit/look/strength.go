@@ -1,7 +1,5 @@
 package look
 
-import "math"
-
 // leastShare keeps the ratio of two measures finite.
 const leastShare = 1e-3
 
@@ -17,9 +15,8 @@ func (e Evidence) Weighed() float64 {
 	if e.Right == nil {
 		return e.Strength
 	}
-	means := AtMost(e.Right.Suspects, contradicted*e.Right.Rest)
 	if e.Moved != nil {
-		means = math.Max(means, AtLeast(e.Moved.After-e.Moved.Before, moves))
+		return min(e.Strength, AtLeast(e.Moved.After-e.Moved.Before, moves))
 	}
-	return min(e.Strength, means)
+	return min(e.Strength, AtMost(e.Right.Suspects, contradicted*e.Right.Rest))
 }

@@ -14,16 +14,16 @@ import (
 // learnt none of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's
 // other images that have the pattern laid on them; as they are, where features are one's own. It returns what the evidence says, and the
 // comparison: a shortcut and none, where none can be made, or the networks know the label less than by guessing, since hardly any of its
-// images are left.
+// images are left; then it can't tell if labels seemed wrong.
 func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
-	if min(len(p.with), len(p.own)) < ownFewest {
-		return Shortcut, nil, nil
+	if len(p.with) < StampFewest || len(p.own) < ownFewest {
+		return unchecked(e)
 	}
 	suspect := make([]bool, c.Data.Len())
 	for _, i := range p.with {
 		suspect[i] = true
 	}
-	r := &Right{}
+	r, had := &Right{}, c.run.Arrays[withoutKey(p.label)] != nil
 	var err error
 	if c.Settings.Features != nil {
 		err = c.untaughtFeatures(ctx, p, suspect, r)
@@ -34,11 +34,25 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	case err != nil:
 		return 0, nil, err
 	case r.Rest < 1/float64(len(c.Data.Classes)):
-		return Shortcut, nil, nil
+		return unchecked(e)
 	case r.Contradicted():
 		return Poisoned, r, nil
 	}
+	if !had { // Correct asks of wrong labels alone
+		for fold := range contentFolds {
+			delete(c.run.Arrays, foldKey(withoutKey(p.label), fold))
+		}
+		delete(c.run.Arrays, withoutKey(p.label))
+	}
 	return Shortcut, r, nil
+}
+
+// unchecked is what evidence says where no comparison can be made.
+func unchecked(e Evidence) (Says, *Right, error) {
+	if e.Right.Contradicted() {
+		return CantTell, e.Right, nil
+	}
+	return Shortcut, nil, nil
 }
 
 // untaughtFeatures compares them by a classifier that learnt none of them.
@@ -77,7 +91,7 @@ func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspec
 		r.Rest += float64(mean[1]) / contentFolds
 	}
 	if keep {
-		c.without(p.label, suspect)
+		c.leave(p.label, suspect)
 	}
 	return nil
 }

@@ -9,8 +9,6 @@ import (
 )
 
 var (
-	// Flips are the nats from which on images were moved to a label; see the look at content.
-	Flips        = Limit("content", "evidence")
 	contradicted = Limit("right", "contradicted")
 	rightFewest  = int(Limit("right", "fewest"))
 )
@@ -97,7 +95,7 @@ func (c *Case) explained(e Evidence) bool {
 		return e.Right.Contradicted()
 	}
 	return e.Right.Rest >= 1/float64(len(c.Data.Classes)) && slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool {
-		return o.Look == ByContent && o.Label == e.Label && o.Score >= Flips
+		return o.Label == e.Label && o.Flipped
 	})
 }
 

@@ -109,16 +109,16 @@ func TestHardToTellIsNoPoison(t *testing.T) {
 		}
 	}
 	for name, k := range map[string]struct {
-		flips float64
+		moves bool
 		by    Name
 		want  Says
 	}{
-		"no moves": {0, ByPixels, CantTell},
-		"moves":    {Flips, ByPixels, Poisoned},
-		"another":  {0, "another", Poisoned},
+		"no moves": {false, ByPixels, CantTell},
+		"moves":    {true, ByPixels, Poisoned},
+		"another":  {false, "another", Poisoned},
 	} {
 		c := seen(t, labels, shows, []string{"a", "b", "c"})
-		if err := c.Add(context.Background(), Evidence{Look: ByContent, Score: k.flips, Says: NoEvidence}, Evidence{Look: k.by, Says: Poisoned, Carriers: carriers}); err != nil {
+		if err := c.Add(context.Background(), Evidence{Look: ByContent, Score: 20, Flipped: k.moves, Says: NoEvidence}, Evidence{Look: k.by, Says: Poisoned, Carriers: carriers}); err != nil {
 			t.Fatal(err)
 		}
 		e := c.Evidence()[1]

@@ -209,7 +209,8 @@ func (t told) join(images []int, l lesson, prior, p []float64) (ratio func(i int
 	for _, i := range controls {
 		honest[i] = true
 	}
-	rest := look.Those(images, func(i int) bool { return !honest[i] })
+	controls = look.Those(controls, func(i int) bool { return t.asked[i] })
+	rest := look.Those(images, func(i int) bool { return !honest[i] && t.asked[i] })
 	x, y := make([]float64, len(rest)+len(controls)), make([]float64, len(rest)+len(controls))
 	for k, i := range slices.Concat(rest, controls) {
 		x[k] = t.z[i]
@@ -220,7 +221,12 @@ func (t told) join(images []int, l lesson, prior, p []float64) (ratio func(i int
 			y[k] = p[i]
 		}
 		fit := stat.FitLogistic(x, y)
-		ratio = func(i int) float64 { return min(max(fit.LogRatio(t.z[i]), -bound), bound) }
+		ratio = func(i int) float64 {
+			if !t.asked[i] {
+				return 0
+			}
+			return min(max(fit.LogRatio(t.z[i]), -bound), bound)
+		}
 		change := 0.0
 		for _, i := range images {
 			next := stat.Logistic(prior[i] + ratio(i))
@@ -245,12 +251,21 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int, way int) (t 
 	controls := stat.Union(l.alike, l.own)
 	asked = stat.Union(asked, stat.Union(l.cases, controls))
 	z := make([]float64, c.Data.Len())
+	t.asked = make([]bool, len(z))
+	for _, i := range asked {
+		t.asked[i] = true
+	}
+	networks := 0
 	for h := range folds {
 		taught := func(i int) bool { return fold[i] != h }
 		learnt, against := look.Those(l.cases, taught), look.Those(controls, taught)
-		if len(learnt) == 0 || len(against) == 0 { // all look alike: nobody can say anything
+		if len(learnt) == 0 || len(against) == 0 { // all look alike: of these nobody can say anything
+			for i, k := range fold {
+				t.asked[i] = t.asked[i] && k != h
+			}
 			continue
 		}
+		networks++
 		got, err := c.Teach(ctx, "content", l.labels[0], fewFolds*(l.round+rounds*way)+h, learnt, against, l.counts, asked)
 		if err != nil {
 			return t, err
@@ -259,15 +274,18 @@ func tell(ctx context.Context, c *look.Case, l lesson, asked []int, way int) (t 
 			i := asked[j]
 			switch k, used := fold[i]; {
 			case !used:
-				z[i] += stat.Logit(float64(v)) / float64(folds)
+				z[i] += stat.Logit(float64(v))
 			case k == h:
 				z[i] = stat.Logit(float64(v))
 			}
 		}
 	}
-	t.z, t.asked, t.taught = z, make([]bool, len(z)), len(l.cases)+len(controls)
 	for _, i := range asked {
-		t.asked[i] = true
+		if _, used := fold[i]; !used {
+			z[i] /= float64(max(1, networks))
+			t.asked[i] = networks > 0
+		}
 	}
+	t.z, t.taught = z, len(l.cases)+len(controls)
 	return t, nil
 }

@@ -23,15 +23,18 @@ type common struct {
 // shows something else, and its controls too: among those in doubt there are honest ones.
 func (t told) common(l lesson) common {
 	ranks := make([]stat.Ranked, 0, len(l.matched)+len(l.alike))
-	for _, i := range l.matched {
+	for _, i := range look.Those(l.matched, t.says) {
 		ranks = append(ranks, stat.Ranked{At: t.z[i], Marked: true, Weight: l.weight[i]})
 	}
-	for _, i := range l.alike {
+	for _, i := range look.Those(l.alike, t.says) {
 		ranks = append(ranks, stat.Ranked{At: t.z[i], Weight: l.weight[i]})
 	}
 	share, deviations := stat.Above(ranks)
 	return common{share, deviations}
 }
+
+// says tells whether the networks say anything of an image.
+func (t told) says(i int) bool { return t.asked[i] }
 
 // sure is what they have in common by the networks of several ways of parting them together, where one way does not decide: one network
 // says more or less than another by chance.

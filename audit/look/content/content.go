@@ -16,7 +16,7 @@ import (
 const Name = look.ByContent
 
 var (
-	evidence = look.Flips
+	evidence = look.Limit("content", "evidence")
 	ofPair   = look.Limit("content", "evidence of a pair")
 	shared   = look.Limit("content", "in common")
 	hinted   = look.Limit("content", "hint in common")
@@ -117,10 +117,12 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 			}
 		}
 		for _, label := range q.labels {
-			e, err := a.of(ctx, c, content, label, flips[label].facts(len(q.labels) > 1))
+			f := flips[label].facts(q.except < 0)
+			e, err := a.of(ctx, c, content, label, f)
 			if err != nil {
 				return err
 			}
+			e.Flipped = q.except >= 0 && f.moved() // not where flips to many labels are usual
 			all = append(all, e)
 		}
 		return nil
@@ -283,7 +285,9 @@ func flipsOf(c *look.Content) []labelFlips {
 				continue
 			}
 			m := move{from: from, floor: floors[l][from], usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
-			m.Flips = stat.Flips{Rate: rate, Evidence: stat.MoveEvidence(ratios(from, l, m.floor), len(of[from]), rate, m.usual)}
+			if m.Rate = rate; rate > m.usual {
+				m.Evidence = stat.MoveEvidence(ratios(from, l, m.floor), len(of[from]), rate, m.usual)
+			}
 			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
 				f.pair = m
 			}

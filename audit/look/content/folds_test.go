@@ -7,6 +7,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
@@ -73,6 +74,46 @@ func TestCopiesStayInOneFold(t *testing.T) {
 	}
 	if len(n0) != 5 {
 		t.Errorf("folds used: %v", n0)
+	}
+}
+
+// Of images that are all alike, no case was judged by a network that knew another: then they have nothing in common that is known.
+func TestOneWitnessIsNone(t *testing.T) {
+	const n = 60
+	set := &dataset.Set{Height: 16, Width: 16, Classes: []string{"a", "b"}, Labels: make([]int32, n)}
+	r := rng.Stream(1, "one")
+	for i := range n {
+		for k := range 16 * 16 * 3 {
+			v := uint8(200 * (k & 1))
+			if i >= 20 {
+				v = uint8(r.IntN(256))
+			}
+			set.Pixels = append(set.Pixels, v)
+		}
+	}
+	b, err := engines.New("cpu", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := look.NewCase(&train.Run{Data: set, Backend: b}, look.Settings{Steps: look.Steps{Round: 30}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lesson{question: question{labels: []int{0}}, cases: stat.Iota(20), matched: stat.Iota(20), alike: stat.Iota(n)[20:]}
+	p := make([]float64, n)
+	for i := range p {
+		p[i] = 0.9
+	}
+	l.weigh(nil, p)
+	for _, j := range l.alike {
+		l.weight[j] = 0.9
+	}
+	got, err := tell(t.Context(), c, l, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := got.common(l); m.inCommon > 0 {
+		t.Errorf("copies of one image have in common: %+v", m)
 	}
 }
 

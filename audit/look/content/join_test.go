@@ -3,6 +3,7 @@ package content
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
@@ -38,7 +39,7 @@ func TestJoinFindsTheRest(t *testing.T) {
 			p[i] = stat.Logistic(prior[i])
 		}
 		before := flagged(p, images)
-		ratio := told{z: z, taught: 500}.join(images, l, prior, p)
+		ratio := told{z: z, taught: 500, asked: slices.Repeat([]bool{true}, 2*n)}.join(images, l, prior, p)
 		hit, wrong := 0, 0
 		for _, i := range images {
 			f := stat.Bit(p[i] > look.Flagged)

@@ -42,7 +42,7 @@ func (c *Case) Head() *report.Head {
 	if strings.Contains(w.lead, "%s") {
 		h.Lead = fmt.Sprintf(w.lead, c.subject())
 	}
-	if v.Says == looks.Poisoned && unweighed(Told(v)) {
+	if v.Says >= looks.Shortcut && unweighed(Told(v)) {
 		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are right was not looked at."
 	}
 	h.Sure, h.Label = c.sure(w), c.label()
@@ -125,7 +125,7 @@ func (c *Case) sure(w word) report.Answer {
 		n := m.Poisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("So many sets with planted images were not called poisoned, or under another label; of %d of them the verdict could not tell. With 95\u00a0%% confidence that is at most %s.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+" The images were of "+strings.Join(m.Planted, ", ")+".")
+		a.Text = append(a.Text, fmt.Sprintf("So many sets with planted images were not called poisoned, or under another label; of %d of them the verdict could not tell. With 95\u00a0%% confidence that is at most %s.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+on("images of", ", ", m.Planted))
 	default:
 		n := m.Clean
 		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))

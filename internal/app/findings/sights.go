@@ -105,9 +105,9 @@ func showContent(f content.Facts, t audit.Target, classes []string) sight {
 		s.text = fmt.Sprintf("About %s of %s, usually %s. That is %.1f nats of evidence; no images stand out that could be compared.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 		return s
 	case t.Says == looks.NoEvidence:
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, but have nothing in common that images of what they show lack: their labels are odd, no more.", report.Count(f.Cases), report.Count(f.Images))
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, but too few of them, if any, have something in common that images of what they show lack: their labels are odd, no more.", report.Count(f.Cases), report.Count(f.Images))
 	case t.Says == looks.CantTell:
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common that images of what they show lack, but less than a trigger would give them.", report.Count(f.Cases), report.Count(f.Images))
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common that images of what they show lack, but not so clearly as a trigger would show.", report.Count(f.Cases), report.Count(f.Images))
 	default:
 		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of %s, usually %s; the evidence is %.0f nats.",
 			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
