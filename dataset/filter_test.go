@@ -374,31 +374,3 @@ func TestTarMembersKeepTheirBytes(t *testing.T) {
 		}
 	}
 }
-
-// What can't be decoded stays where it lies, and what was written is read again without it.
-func TestFilterPassesOverBadImages(t *testing.T) {
-	dir := copied(t, "testdata/folder")
-	bad := filepath.Join(dir, "train")
-	classes, err := os.ReadDir(bad)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad = filepath.Join(bad, classes[0].Name(), "zzz.png")
-	if err := os.WriteFile(bad, []byte("\x89PNG\r\n\x1a\nno more"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d, err := Load(t.Context(), dir, Options{SkipBad: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	drop := make([]bool, d.Train.Len())
-	drop[0] = true
-	out := filepath.Join(t.TempDir(), "out")
-	if _, err := Filter(t.Context(), d, Options{SkipBad: true}, drop, out); err != nil {
-		t.Fatal(err)
-	}
-	left, err := Load(t.Context(), out, Options{SkipBad: true})
-	if err != nil || left.Train.Len() != d.Train.Len()-1 {
-		t.Errorf("%v, %v", left, err)
-	}
-}

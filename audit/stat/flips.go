@@ -31,13 +31,16 @@ const (
 func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) {
 	floors = make([]float64, classes)
 	for l := range classes {
-		var others []int
+		var others []float64
 		for i, y := range labels {
 			if int(y) != l {
-				others = append(others, i)
+				others = append(others, p.At(i, l))
 			}
 		}
-		floors[l] = Floor(p, l, others)
+		if len(others) > 0 {
+			slices.Sort(others)
+			floors[l] = stat.Quantile(floorAt, stat.Empirical, others, nil)
+		}
 	}
 	own = make([]float64, len(labels))
 	for i, y := range labels {
@@ -45,19 +48,6 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 		own[i] = max(p.At(i, int(y))-f, 0) / max(1-f, leastP)
 	}
 	return own, floors
-}
-
-// Floor is the floor under a class's probability in some rows; 0 where there are none.
-func Floor(p *Softmax, class int, rows []int) float64 {
-	if len(rows) == 0 {
-		return 0
-	}
-	all := make([]float64, len(rows))
-	for k, i := range rows {
-		all[k] = p.At(i, class)
-	}
-	slices.Sort(all)
-	return stat.Quantile(floorAt, stat.Empirical, all, nil)
 }
 
 // CountFlips returns the most likely rate of flips to a label. own are the probabilities, from 0 to 1, that a network which never

@@ -27,10 +27,8 @@ var (
 // chance is the probability by which networks tell images that have nothing in common.
 const chance = 0.5
 
-const (
-	leastRatio = 1e-6 // keeps ratios of probabilities from infinity
-	leastLeft  = 0.1  // of a probability that a floor is taken out of, as a share
-)
+// leastRatio keeps ratios of probabilities from infinity.
+const leastRatio = 1e-6
 
 // Facts are what is seen of a label that images were put under from elsewhere.
 type Facts struct {
@@ -185,15 +183,6 @@ type move struct {
 	stat.Flips
 	from  int
 	usual float64 // rate
-	floor float64 // see left
-}
-
-// left is what is left of the probability of an image's label once the moves from a class that the networks have learnt are taken out.
-// As all flips do (stat.Unfloored), they lift it in all images of that class: by the floor, beyond that of the way back, since classes
-// that are alike lift each other's. Not all is taken out: honest images have less than the floor too.
-func left(c *look.Content, i int, floor float64) float64 {
-	p := c.P.At(i, int(c.Labels[i]))
-	return max(min(c.Own[i], (p-floor)/max(1-floor, leastRatio)), leastLeft*p)
 }
 
 // one tells whether the images come from one class: that explains the labels better, and is enough.
@@ -216,7 +205,7 @@ func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 		return func(i int) float64 { return f.general(content, i) }
 	}
 	return func(i int) float64 {
-		return math.Log(max(f.moved(content.P.Row(i)), leastRatio)) - math.Log(max(left(content, i, f.pair.floor), leastOwn))
+		return math.Log(max(f.moved(content.P.Row(i)), leastRatio)) - math.Log(max(content.Own[i], leastOwn))
 	}
 }
 
@@ -255,24 +244,22 @@ func flipsOf(c *look.Content) []labelFlips {
 		rates[l] = stat.MoveRate(odds[l], n-len(is))
 		all[l].alone = stat.MoveEvidence(odds[l], n-len(is), rates[l], 0)
 	}
-	ratios := func(from, to int, floor float64) []float64 {
+	ratios := func(from, to int) []float64 {
 		r := make([]float64, len(of[to]))
 		for k, i := range of[to] {
-			r[k] = c.P.At(i, from) / max(left(c, i, floor), leastRatio)
+			r[k] = c.P.At(i, from) / max(c.Own[i], leastRatio)
 		}
 		return r
 	}
-	floors := make([][]float64, classes) // [to][from]
-	moved := make([][]float64, classes)  // rates, [to][from]; 0 where few images show the one class rather than the other
+	moved := make([][]float64, classes) // rates, [to][from]; 0 where few images show the one class rather than the other
 	for to := range moved {
-		moved[to], floors[to] = make([]float64, classes), make([]float64, classes)
+		moved[to] = make([]float64, classes)
 		for from := range all {
 			if from == to || len(of[from]) == 0 {
 				continue
 			}
 			if len(look.Those(of[to], func(i int) bool { return c.P.At(i, from) > c.Own[i] })) >= fewest {
-				floors[to][from] = max(0, stat.Floor(c.P, to, of[from])-stat.Floor(c.P, from, of[to]))
-				moved[to][from] = stat.MoveRate(ratios(from, to, floors[to][from]), len(of[from]))
+				moved[to][from] = stat.MoveRate(ratios(from, to), len(of[from]))
 			}
 		}
 	}
@@ -284,9 +271,9 @@ func flipsOf(c *look.Content) []labelFlips {
 			if from == l {
 				continue
 			}
-			m := move{from: from, floor: floors[l][from], usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
+			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
 			if m.Rate = rate; rate > m.usual {
-				m.Evidence = stat.MoveEvidence(ratios(from, l, m.floor), len(of[from]), rate, m.usual)
+				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), rate, m.usual)
 			}
 			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
 				f.pair = m

@@ -84,27 +84,3 @@ func TestMovesFromOneClass(t *testing.T) {
 		}
 	}
 }
-
-// Networks that have learnt the moves themselves give the label to all images of that class, and the moves are told all the same.
-func TestMovesThatWereLearnt(t *testing.T) {
-	for seed := range uint64(5) {
-		const share = 0.3
-		content := confused(seed, share)
-		all := make([][]float64, len(content.Labels))
-		for i := range all {
-			p := content.P.Row(i)
-			p[0], p[1] = p[0]+share*p[1], (1-share)*p[1]
-			all[i], content.Own[i] = p, p[content.Labels[i]]
-		}
-		content.P = chances(all...)
-		flips := flipsOf(content)
-		if f := flips[0].pair; f.from != 1 || f.Evidence < ofPair {
-			t.Errorf("seed %d: %.1f nats for moves from %d", seed, f.Evidence, f.from)
-		}
-		for label, f := range flips[1:] {
-			if f.pair.Evidence >= ofPair {
-				t.Errorf("seed %d: %.1f nats for moves from %d to %d", seed, f.pair.Evidence, f.pair.from, 1+label)
-			}
-		}
-	}
-}
