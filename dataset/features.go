@@ -6,10 +6,13 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/x448/float16"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
 // Features are numbers that somebody's network made of a set's images.
@@ -170,6 +173,7 @@ type lists struct {
 	n      int     // lists
 	have   int     // of the last one
 	most   int64   // values that the file may have
+	rows   int64   // that it says it has
 }
 
 func (l *lists) end() error {
@@ -178,9 +182,19 @@ func (l *lists) end() error {
 	}
 	if l.n == 1 {
 		l.width = l.have
-		return nil
+		return l.reserve()
 	}
 	return fmt.Errorf("row %d: expected %d numbers, found %d", len(l.start)-1, l.width, l.have)
+}
+
+// reserve makes room for all rows, or refuses them.
+func (l *lists) reserve() error {
+	need := min(l.rows*int64(l.width), l.most)
+	if free := sysinfo.AvailableMemory(); free > 0 && 4*need > free {
+		return fmt.Errorf("%d rows of %d numbers take %d MB of memory, %d MB are free; in a .npy file they need not fit", l.rows, l.width, 4*need>>20, free>>20)
+	}
+	l.values = slices.Grow(l.values, max(0, int(need)-len(l.values)))
+	return nil
 }
 
 func (l *lists) add(v parquet.Value) error {

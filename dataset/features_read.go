@@ -89,7 +89,7 @@ func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, erro
 		if err != nil {
 			return err
 		}
-		joined, l.most = image >= 0, 1<<20+maxRatio*p.Size()
+		joined, l.most, l.rows = image >= 0, 1<<20+maxRatio*p.Size(), p.NumRows()
 		for i, g := range p.RowGroups() {
 			for _, c := range []int{features, image} {
 				if c < 0 {
