@@ -24,13 +24,14 @@ var measuredFile string
 // another revision needs another measurement.
 const measuredDigest = "8b82595e8ce9ea3e"
 
-// revision counts up when the code of a search changes what it finds.
-const revision = 2
+// Revision counts up when the code of a search changes what it finds.
+const Revision = 2
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {
 	Name, Family string
 	Reports      bool   // whether no setting was chosen on sets of its family or attack
+	Earlier      bool   // whether the search was an earlier one: then it counts in no rate
 	Truth        string // clean, marked (an honest mark on one class), or the attack
 	Images       int
 	Classes      int
@@ -49,14 +50,14 @@ const (
 
 // MeasuredColumns are the columns of measured.csv.
 func MeasuredColumns() []string {
-	return []string{"set", "family", "reports", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
+	return []string{"set", "family", "reports", "earlier", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
 }
 
 // Row writes a set as measured.csv has it.
 func (s MeasuredSet) Row() []string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	return []string{
-		s.Name, s.Family, strconv.FormatBool(s.Reports), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
+		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
 		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
 	}
 }
@@ -71,17 +72,18 @@ var measuredSets = sync.OnceValue(func() []MeasuredSet {
 	}
 	var all []MeasuredSet
 	for _, r := range rows[1:] {
-		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[3]}
-		var errs [9]error
+		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[4]}
+		var errs [10]error
 		s.Reports, errs[0] = strconv.ParseBool(r[2])
-		s.Images, errs[1] = strconv.Atoi(r[4])
-		s.Classes, errs[2] = strconv.Atoi(r[5])
-		s.Confirmed, errs[3] = strconv.ParseFloat(r[6], 64)
-		s.Strength, errs[4] = strconv.ParseFloat(r[7], 64)
-		errs[5] = s.Says.UnmarshalText([]byte(r[8]))
-		s.TPR, errs[6] = strconv.ParseFloat(r[9], 64)
-		s.FPR, errs[7] = strconv.ParseFloat(r[10], 64)
-		s.Right, errs[8] = strconv.ParseBool(r[11])
+		s.Earlier, errs[1] = strconv.ParseBool(r[3])
+		s.Images, errs[2] = strconv.Atoi(r[5])
+		s.Classes, errs[3] = strconv.Atoi(r[6])
+		s.Confirmed, errs[4] = strconv.ParseFloat(r[7], 64)
+		s.Strength, errs[5] = strconv.ParseFloat(r[8], 64)
+		errs[6] = s.Says.UnmarshalText([]byte(r[9]))
+		s.TPR, errs[7] = strconv.ParseFloat(r[10], 64)
+		s.FPR, errs[8] = strconv.ParseFloat(r[11], 64)
+		s.Right, errs[9] = strconv.ParseBool(r[12])
 		for _, err := range errs {
 			if err != nil {
 				panic(err)
@@ -111,7 +113,7 @@ func (a Options) digest(configuration any) (string, error) {
 	for _, b := range look.Limits() {
 		limits = append(limits, []any{b.Look, b.Name, b.Value})
 	}
-	raw, err := json.Marshal([]any{revision, limits, a, configuration})
+	raw, err := json.Marshal([]any{Revision, limits, a, configuration})
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +151,7 @@ func Rates(sets []MeasuredSet) ErrorRates {
 	var n, wrong [2]int
 	var r ErrorRates
 	for _, s := range sets {
-		if !s.Reports {
+		if !s.Reports || s.Earlier {
 			continue
 		}
 		poisoned := stat.Bit(s.Truth != TruthClean && s.Truth != TruthMarked)
@@ -195,7 +197,7 @@ func (v *Verdict) Calibrate(sets []MeasuredSet, images, classes int) *Calibratio
 		{"% of the labels confirmed", func(s MeasuredSet) float64 { return 100 * s.Confirmed }, 100 * v.Confirmed, 0, 0},
 	}
 	for _, s := range sets {
-		if s.Reports || s.Truth != TruthClean {
+		if s.Reports || s.Earlier || s.Truth != TruthClean {
 			continue
 		}
 		c.AsStrong += stat.Bit(s.Strength >= v.Strength)

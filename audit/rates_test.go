@@ -62,6 +62,8 @@ func TestCalibrationAndRates(t *testing.T) {
 		{Family: "b", Reports: true, Truth: TruthClean, Strength: 1.8, Says: look.Poisoned},
 		{Family: "b", Reports: true, Truth: TruthMarked, Strength: 1.8, Says: look.Shortcut, Right: true},
 		{Family: "d", Reports: true, Truth: "bpp", Strength: 0.3},
+		{Family: "e", Reports: true, Earlier: true, Truth: TruthClean, Strength: 5, Says: look.Poisoned},
+		{Family: "a", Earlier: true, Truth: TruthClean, Strength: 5},
 	}
 	r := Rates(sets)
 	if r.Clean != CountErrors(1, 3) || r.Poisoned != CountErrors(1, 1) || r.Unsure != 1 || !slices.Equal(r.Families, []string{"b", "c"}) {

@@ -28,6 +28,9 @@ func measured(sets []audit.MeasuredSet) report.Table {
 		if s.Reports {
 			k.role = "reporting"
 		}
+		if s.Earlier {
+			k.role += ", earlier"
+		}
 		if s.Truth == audit.TruthClean || s.Truth == audit.TruthMarked {
 			k.what, k.truth = s.Family, s.Truth
 		}

@@ -268,7 +268,7 @@ func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 		return nil, nil, err
 	}
 	v := c.score(Ours, "nothing", scores, flagged)
-	v.Network, v.Seconds = o.Network, res.Seconds["total"]
+	v.Network, v.Seconds, v.Revision = o.Network, res.Seconds["total"], audit.Revision
 	if res.Verdict == nil {
 		return nil, nil, fmt.Errorf("%s: expected a verdict, found none", filepath.Join(folder, runs.ResultFile))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/train"
@@ -230,8 +231,10 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	return line, nil
 }
 
-// lacks tells whether there is more to measure than a score has.
-func (r *Runner) lacks(s *Set, v *Score) bool { return v == nil || v.Without == nil && r.retrained(s) }
+// lacks tells whether there is more to measure than a score has; another search of ours would say something else.
+func (r *Runner) lacks(s *Set, v *Score) bool {
+	return v == nil || v.Without == nil && r.retrained(s) || v.Detector == Ours && v.Revision != audit.Revision
+}
 
 // one measures one detector.
 func (c *cell) one(ctx context.Context, name string) (*Score, error) {

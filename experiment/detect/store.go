@@ -39,6 +39,7 @@ type Score struct {
 	Command   string  `json:"command,omitempty"`
 	Date      string  `json:"date,omitempty"`
 	Version   string  `json:"version"`
+	Revision  int     `json:"revision,omitempty"` // of the search, if it is ours: audit.Revision
 	// Without is what a network does that was trained without the flagged images; nil where none was.
 	Without *Without `json:"without,omitempty"`
 }
@@ -119,7 +120,7 @@ func (s *store) of(set Set, detector string) *Score {
 		return nil
 	}
 	was := v.Set
-	was.Role = set.Role // a role may change, and with it no score
+	was.Role = set.Role                                                 // a role may change, and with it no score
 	if was != set {
 		return nil
 	}
