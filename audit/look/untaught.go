@@ -14,7 +14,7 @@ import (
 // learnt none of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's
 // other images that have the pattern laid on them; as they are, where features are one's own. It returns what the evidence says, and the
 // comparison: a shortcut and none, where none can be made, or the networks know the label less than by guessing, since hardly any of its
-// images are left; then it can't tell if labels seemed wrong.
+// images are left; then they are poisoned if their labels seemed wrong.
 func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
 	if len(p.with) < StampFewest || len(p.own) < ownFewest {
 		return unchecked(e)
@@ -47,10 +47,10 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	return Shortcut, r, nil
 }
 
-// unchecked is what evidence says where no comparison can be made.
+// unchecked is what evidence says where no comparison can be made: what the first one said, since the pattern moves other images.
 func unchecked(e Evidence) (Says, *Right, error) {
 	if e.Right.Contradicted() {
-		return CantTell, e.Right, nil
+		return Poisoned, e.Right, nil
 	}
 	return Shortcut, nil, nil
 }

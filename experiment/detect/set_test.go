@@ -16,7 +16,7 @@ func TestSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	choosing := []string{"cifar10", "gtsrb", "imagenette", "signs", "mnist", "flowers", "waste"}
+	choosing := []string{"cifar10", "gtsrb", "imagenette", "signs", "mnist", "flowers", "waste", "xray"}
 	reported := []string{"issba", "bpp", "low-frequency", "refool", "refool-clean"}
 	names, count, others := map[string]bool{}, map[string]int{}, map[string]bool{}
 	for _, s := range sets {
