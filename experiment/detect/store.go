@@ -120,7 +120,7 @@ func (s *store) of(set Set, detector string) *Score {
 		return nil
 	}
 	was := v.Set
-	was.Role = set.Role                                                 // a role may change, and with it no score
+	was.Role = set.Role // a role may change, and with it no score
 	if was != set {
 		return nil
 	}
