@@ -38,13 +38,7 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 	if carriers == nil || !c.Settings.Content {
 		return nil, nil
 	}
-	var content *Content
-	var err error
-	if len(labels) == 1 {
-		content, err = c.ContentOf(ctx, labels[0])
-	} else {
-		content, err = c.Content(ctx)
-	}
+	content, err := c.Content(ctx) // not that of networks which learnt none of them: images that are unlike all others are hard to tell
 	if err != nil {
 		return nil, err
 	}

@@ -7,26 +7,24 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-const (
-	unsure   = 0.1 // images in between, as a share of those flagged, from which on a label is asked about again
-	frequent = 0.2 // share of the label's images that were flagged from which on networks learnt what they have for the label's
-)
+// unsure is how many images in between, as a share of those flagged, are asked about again. That holds for few images too, though of a
+// rare trigger the second answer is no better: where all images of a label come from another camera, it finds those that show the label.
+const unsure = 0.1
 
 // again asks about a label once more, where many of its images are in doubt, by networks that can't see triggers and that learnt none
 // of those found under it. Networks that learn planted images take a frequent trigger, or one that lies over the whole image, for what
 // the label looks like, and doubt its images less. But whether the images have anything in common only the first answer tells: honest
-// images that are left out of the training are doubted more, too. For the same reason it is done once, and only of frequent ones.
+// images that are left out of the training are doubted more, too. For the same reason it is done once.
 func again(ctx context.Context, c *look.Case, q question, a answer) (answer, error) {
 	label := q.labels[0]
 	found := make([]bool, len(a.p))
-	n, between, images := 0.0, 0.0, 0.0
+	n, between := 0.0, 0.0
 	for i, p := range a.p {
 		found[i] = p > look.Flagged
 		n += float64(stat.Bit(found[i]))
 		between += float64(stat.Bit(p > 1-look.Sure && p < look.Sure))
-		images += float64(stat.Bit(int(c.Data.Labels[i]) == label))
 	}
-	if between < unsure*n || n < frequent*images {
+	if between < unsure*n {
 		return a, nil
 	}
 	content, err := c.ContentWithout(ctx, label, found)
