@@ -30,7 +30,7 @@ const Revision = 2
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {
 	Name, Family string
-	Reports      bool   // whether no setting was chosen on sets of its family or attack
+	Reports      bool   // whether no setting was chosen on sets of its family, or none on its attack
 	Earlier      bool   // whether the search was an earlier one: then it counts in no rate
 	Truth        string // clean, marked (an honest mark on one class), or the attack
 	Images       int
@@ -134,7 +134,7 @@ func CountErrors(wrong, sets int) Errors {
 	return Errors{Sets: sets, Wrong: wrong, AtMost: stat.AtMost(wrong, sets)}
 }
 
-// ErrorRates says how often verdicts were wrong where the truth was known, on sets of families and by attacks that no setting was
+// ErrorRates says how often verdicts were wrong where the truth was known, on sets of families, or by attacks, that no setting was
 // chosen on.
 type ErrorRates struct {
 	Clean    Errors   `json:"clean"`    // called poisoned, or a shortcut without a mark

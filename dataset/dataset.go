@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/unpoison/unpoison/internal/base/printable"
@@ -228,13 +229,10 @@ func (s *Set) Clone() *Set {
 	return &t
 }
 
-// pageBytes is what a changed byte of a mapped file takes at least.
-const pageBytes = 4096
-
 // CloneBytes is about how much memory a Clone takes of which some images are changed.
 func (s *Set) CloneBytes(changed int) int64 {
 	if s.mapped != nil && !s.Grey {
-		return int64(changed) * int64(s.ImageBytes()+2*pageBytes)
+		return int64(changed) * int64(s.ImageBytes()+2*os.Getpagesize()) // a changed byte takes its page
 	}
 	return int64(s.Len()) * int64(s.ImageBytes())
 }

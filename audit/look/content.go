@@ -40,7 +40,7 @@ type Content struct {
 }
 
 // Classes is how many there are.
-func (c *Content) Classes() int { return len(c.P.Row(0)) }
+func (c *Content) Classes() int { return c.P.Columns() }
 
 // Shows returns the class that an image most likely shows, but for one label; −1: but for none.
 func (c *Content) Shows(i, label int) int { return c.P.Top(i, label) }

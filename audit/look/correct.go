@@ -85,7 +85,7 @@ func (c *Case) shown(ctx context.Context, plain *Plain, y int, images []int) ([]
 	if err != nil {
 		return nil, err
 	}
-	if learnt := c.free(); len(Those(images, func(i int) bool { _, is := slices.BinarySearch(learnt, i); return is })) > len(images)/2 {
+	if learnt := c.free(); plain != nil && len(Those(images, func(i int) bool { _, is := slices.BinarySearch(learnt, i); return is })) > len(images)/2 {
 		plain = nil
 	}
 	believed := plain != nil && plain.gives(images, y, len(c.Data.Classes)) <= obeyed
@@ -148,12 +148,12 @@ func (c *Case) lifted(ctx context.Context, plain *Plain, label int, images []int
 		return out, nil
 	}
 	p := c.pattern(label, c.Found())
-	stamp := StampOf(c.Data, p.drawn(c, "with", p.with), p.drawn(c, "own", p.own), p.drawn(c, "others", p.others)) // they show other classes
+	p.stamp = StampOf(c.Data, p.drawn(c, "with", p.with), p.drawn(c, "own", p.own), p.drawn(c, "others", p.others)) // they show other classes
 	at := 0
 	for some := range slices.Chunk(images, max(1, liftedBytes/c.Data.ImageBytes())) {
 		set := c.Data.View(some)
 		if len(p.with) >= StampFewest {
-			set = evaluate.Redrawn(set, stamp.Inverse().Apply)
+			set = evaluate.Redrawn(set, p.stamp.Inverse().Apply)
 		}
 		if err := plain.ask(ctx, set, func(k int, z []float32) { out[at+k] = slices.Clone(z) }); err != nil {
 			return nil, err

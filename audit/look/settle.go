@@ -50,6 +50,7 @@ func (c *Case) Settle(ctx context.Context) error {
 		if min(len(p.with), len(p.others)) < rightFewest {
 			continue
 		}
+		p.learn(c)
 		m, err := c.moved(ctx, plain, p)
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (c *Case) moved(ctx context.Context, plain *Plain, p *pattern) (*Moved, err
 type pattern struct {
 	label             int
 	with, own, others []int
-	stamp             *augment.Stamp // what distinguishes them from the label's other images
+	stamp             *augment.Stamp // what distinguishes them from the label's other images; nil until it is learnt
 }
 
 func (c *Case) pattern(label int, carriers []float32) *pattern {
@@ -115,12 +116,16 @@ func (c *Case) pattern(label int, carriers []float32) *pattern {
 			p.own = append(p.own, i)
 		}
 	}
+	return p
+}
+
+// learn finds the stamp.
+func (p *pattern) learn(c *Case) {
 	from := p.drawn(c, "own", p.own)
 	if len(p.own) < ownFewest {
 		from = p.drawn(c, "others", p.others)
 	}
 	p.stamp = StampOf(c.Data, p.drawn(c, "with", p.with), from, from)
-	return p
 }
 
 // drawn are as many of some images as a pattern is learnt from.

@@ -23,12 +23,12 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	for _, i := range p.with {
 		suspect[i] = true
 	}
-	r, had := &Right{}, c.run.Arrays[withoutKey(p.label)] != nil
+	r, keep := &Right{}, c.run.Arrays[withoutKey(p.label)] == nil // what the networks say, for Correct
 	var err error
 	if c.Settings.Features != nil {
 		err = c.untaughtFeatures(ctx, p, suspect, r)
 	} else {
-		err = c.untaughtFolds(ctx, e, p, suspect, r)
+		err = c.untaughtFolds(ctx, e, p, suspect, keep, r)
 	}
 	switch {
 	case err != nil:
@@ -38,7 +38,7 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	case r.Contradicted():
 		return Poisoned, r, nil
 	}
-	if !had { // Correct asks of wrong labels alone
+	if keep { // Correct asks of wrong labels alone
 		for fold := range contentFolds {
 			delete(c.run.Arrays, foldKey(withoutKey(p.label), fold))
 		}
@@ -71,9 +71,8 @@ func (c *Case) untaughtFeatures(ctx context.Context, p *pattern, suspect []bool,
 	return nil
 }
 
-// untaughtFolds compares them by networks. Correct asks these too.
-func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, r *Right) error {
-	keep := c.run.Arrays[withoutKey(p.label)] == nil
+// untaughtFolds compares them by networks, and keeps what these say of all images, if it is to.
+func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, keep bool, r *Right) error {
 	for fold := range contentFolds {
 		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
 		if c.run.Arrays[key] == nil {

@@ -19,8 +19,13 @@ func NewSoftmax(logits [][]float32, temperature float64) *Softmax {
 	return s
 }
 
-// Len is the number of rows.
-func (s *Softmax) Len() int { return len(s.logits) }
+// Columns is how many there are; 0 without rows.
+func (s *Softmax) Columns() int {
+	if len(s.logits) == 0 {
+		return 0
+	}
+	return len(s.logits[0])
+}
 
 // At is one probability, from 0 to 1.
 func (s *Softmax) At(row, column int) float64 {

@@ -7,8 +7,8 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-// unsure is how many images in between, as a share of those flagged, are asked about again. That holds for few images too, though of a
-// rare trigger the second answer is no better: where all images of a label come from another camera, it finds those that show the label.
+// unsure is how many images in between, as a share of those flagged, are asked about again: few ones too, though of a rare trigger the
+// second answer takes more honest images for planted than the first (Adaptive-Patch at 1 % of CIFAR-10).
 const unsure = 0.1
 
 // again asks about a label once more, where many of its images are in doubt, by networks that can't see triggers and that learnt none

@@ -209,7 +209,7 @@ func (t told) join(images []int, l lesson, prior, p []float64) (ratio func(i int
 	for _, i := range controls {
 		honest[i] = true
 	}
-	controls = look.Those(controls, func(i int) bool { return t.asked[i] })
+	controls = look.Those(controls, t.says)
 	rest := look.Those(images, func(i int) bool { return !honest[i] && t.asked[i] })
 	x, y := make([]float64, len(rest)+len(controls)), make([]float64, len(rest)+len(controls))
 	for k, i := range slices.Concat(rest, controls) {
