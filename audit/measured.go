@@ -25,7 +25,7 @@ var measuredFile string
 const measuredDigest = "3d092bcaae76eacc"
 
 // Revision counts up when the code of a search changes what it finds.
-const Revision = 2
+const Revision = 3
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {

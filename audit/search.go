@@ -21,6 +21,7 @@ type Setup struct {
 	Init      model.State   // what networks start from; nil: fresh ones
 	Steps     look.Steps
 	More      []look.Look // looks beside those of the options, asked last
+	Continue  bool        // whether a training may go on from the network that the search leaves; else that is a fresh one
 
 	Expect func(look.Expected) // is told before the search how long it will take; nil: nobody asks
 }
@@ -58,8 +59,7 @@ func (a Options) stages(more []look.Look) []stage {
 	return []stage{{"content", first}, {"pixels", append(second, more...)}}
 }
 
-// Search looks for poison in the run's data. It leaves the run a fresh network. The verdict is made once: a run that goes on after
-// its search finds it in the checkpoint.
+// Search looks for poison in the run's data. It leaves the run a fresh network, or one that learnt no removed image; see Cleaned. The verdict is made once: a run that goes on after its search finds it in the checkpoint.
 func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, error) {
 	if err := a.Check(); err != nil {
 		return nil, err
@@ -87,11 +87,17 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 		if err := c.Correct(ctx); err != nil {
 			return err
 		}
-		r.State = r.Network.Init(r.Seed) // what was trained so far knows the trigger
-		if s.Init != nil {
-			r.State = s.Init.Clone()
+		v := verdict(c.Evidence(), r.Data.Classes)
+		if s.Continue {
+			v.Continued = c.Unspoilt()
 		}
-		return r.Put(verdictKey, verdict(c.Evidence(), r.Data.Classes))
+		if v.Continued == 0 { // what was trained so far may know the trigger
+			r.State = r.Network.Init(r.Seed)
+			if s.Init != nil {
+				r.State = s.Init.Clone()
+			}
+		}
+		return r.Put(verdictKey, v)
 	})
 	if err != nil {
 		return nil, err

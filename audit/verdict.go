@@ -36,6 +36,9 @@ type Verdict struct {
 
 // Cleaned is what the training of the clean model came to; zero without a model.
 type Cleaned struct {
+	// Continued are the epochs that the network had before: the training goes on from the ordinary one that the search asked, which learnt
+	// no removed image. It takes as many epochs fewer, but at least half of its own.
+	Continued int `json:"continued,omitempty"`
 	// Corrected counts the removed images that it was shown under the label that they show.
 	Corrected int `json:"corrected,omitempty"`
 	// Returned counts the images of a shortcut that it was shown under their labels, from some of which the pattern was lifted; Stamped the images of other labels that it was shown

@@ -6,6 +6,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -14,7 +15,9 @@ const (
 	fewBatches, manyBatches = 2, 10
 	fewPictures             = 64
 	manyPictures            = 576
-	pixelPasses             = 3 // over all images by the looks at pixels; one more for a label that is suspected
+	pixelPasses             = 3    // over all images by the looks at pixels; one more for a label that is suspected
+	teachings               = 40   // small networks for a label that is suspected: rounds, folds and ways of parting
+	taughtOthers            = 2000 // images of other labels that each is asked of
 )
 
 // Expected is how long a search takes, as far as it can be told from a few images.
@@ -47,6 +50,14 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		}
 		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
 	}
+	if c.Settings.Content {
+		step, err := c.teaching(ctx, all)
+		if err != nil {
+			return Expected{}, err
+		}
+		asked := float64(len(all)/len(c.Data.Classes)+taughtOthers) / 3 // a pass costs a third of a training
+		found += teachings * step * (pupilSteps*pupilBatch + asked)
+	}
 	if pixels {
 		one, err := perImage(fewPictures, manyPictures, len(all), func(k int) error { // of all labels, which are looked at side by side
 			_, err := stat.PartSums(ctx, Pictures(c.Data.View(c.Draw("expected", all, k))), make([]uint8, k))
@@ -70,6 +81,19 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 	}
 	of := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 	return Expected{of(clean), of(clean + found)}, nil
+}
+
+// teaching returns the seconds that a small network takes to learn an image.
+func (c *Case) teaching(ctx context.Context, all []int) (float64, error) {
+	network, err := model.New(pupilNetwork, len(c.Data.Classes), c.Data.Height, c.Data.Width)
+	if err != nil {
+		return 0, err
+	}
+	r := &train.Run{Backend: c.run.Backend, Network: network, Data: c.Data, Batch: pupilBatch, SGD: train.DefaultSGD()}
+	if _, err := r.Start(false); err != nil {
+		return 0, err
+	}
+	return training(ctx, r, &train.Phase{Name: "expected", Data: c.Data, Indices: all, Schedule: train.Constant(0)})
 }
 
 // training returns the seconds that a phase takes for an image. It does a few steps of it, and leaves the run as they make it.

@@ -53,6 +53,23 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	return p, nil
 }
 
+// Unspoilt is for how many epochs the run's network was trained as the plain one, where images were found and it learnt none of them: a
+// training of the clean model may go on from there. 0 where it may not.
+func (c *Case) Unspoilt() int {
+	learnt, some := c.run.Arrays[freeKey], false
+	for i, p := range c.Found() {
+		if p > Flagged {
+			if some = true; learnt == nil || learnt[i] > 0 {
+				return 0
+			}
+		}
+	}
+	if !some {
+		return 0
+	}
+	return c.unsuspecting(c.free()).Epochs
+}
+
 // of returns the logits of an image.
 func (p *Plain) of(i, classes int) []float32 { return p.Logits[i*classes : (i+1)*classes] }
 

@@ -7,9 +7,10 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 )
 
-// unsure is how many images in between, as a share of those flagged, are asked about again: few ones too, though of a rare trigger the
-// second answer takes more honest images for planted than the first (Adaptive-Patch at 1 % of CIFAR-10).
-const unsure = 0.1
+// A label is asked about again where the images in between are as many as unsure of those flagged, and these at least as many as
+// frequent of the label: of a rare trigger the second answer only takes more honest images for planted (Adaptive-Patch at 1 % of
+// CIFAR-10: 0.4 %, else 0.2).
+const unsure, frequent = 0.1, 0.2
 
 // again asks about a label once more, where many of its images are in doubt, by networks that can't see triggers and that learnt none
 // of those found under it. Networks that learn planted images take a frequent trigger, or one that lies over the whole image, for what
@@ -18,13 +19,14 @@ const unsure = 0.1
 func again(ctx context.Context, c *look.Case, q question, a answer) (answer, error) {
 	label := q.labels[0]
 	found := make([]bool, len(a.p))
-	n, between := 0.0, 0.0
+	n, between, images := 0.0, 0.0, 0.0
 	for i, p := range a.p {
+		images += float64(stat.Bit(int(c.Data.Labels[i]) == label))
 		found[i] = p > look.Flagged
 		n += float64(stat.Bit(found[i]))
 		between += float64(stat.Bit(p > 1-look.Sure && p < look.Sure))
 	}
-	if between < unsure*n {
+	if between < unsure*n || n < frequent*images {
 		return a, nil
 	}
 	content, err := c.ContentWithout(ctx, label, found)

@@ -35,10 +35,12 @@ type question struct {
 
 // answer is what the images of a question's labels that show something else have in common.
 type answer struct {
-	p      []float64           // each image's probability of being planted; of those under other labels 0
-	others []int               // images under other labels that were asked too
-	ratio  func(i int) float64 // of an image, the logarithm of the likelihoods' ratio by the networks; nil if there were none
-	cases  []int               // of the first round
+	p       []float64           // each image's probability of being planted; of those under other labels 0
+	others  []int               // images under other labels that were asked too
+	ratio   func(i int) float64 // of an image, the logarithm of the likelihoods' ratio by the networks; nil if there were none
+	cases   []int               // of the first round
+	last    lesson              // of the last round
+	ofLabel float64             // share of the label's other images that have what the cases have in common; see ofLabel
 	told
 	common // of the first round's cases
 }
@@ -61,7 +63,6 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		a.p[i] = stat.Logistic(prior[i])
 	}
 	var before []int
-	var last lesson
 	var history []told
 	for round := range rounds {
 		least := look.Flagged
@@ -91,11 +92,11 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 			}
 		}
 		a.ratio = a.join(images, l, prior, a.p)
-		last, history = l, append(history, a.told)
+		a.last, history = l, append(history, a.told)
 	}
 	if len(history) > 1 { // one round says more than another by chance
 		a.told = mean(history[max(0, len(history)-lastOnes):])
-		a.ratio = a.join(images, last, prior, a.p)
+		a.ratio = a.join(images, a.last, prior, a.p)
 	}
 	return a, nil
 }
@@ -113,7 +114,7 @@ func (q question) key(numbers ...int) []int { return append(slices.Clone(q.label
 func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
 	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
-	f.Images, f.Others, f.Shared, f.InCommon = len(images), len(a.others), a.shared, a.inCommon
+	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])

@@ -21,6 +21,7 @@ var (
 	shared   = look.Limit("content", "in common")
 	hinted   = look.Limit("content", "hint in common")
 	toldBy   = look.Limit("content", "told apart")
+	ofLabels = look.Limit("content", "of the label")
 	fewest   = int(look.Limit("content", "fewest"))
 )
 
@@ -46,22 +47,28 @@ type Facts struct {
 	Shared float64 `json:"shared"`
 	// InCommon is by how many deviations of what chance gives this lies above 0.5 (Mann and Whitney, 1947).
 	InCommon float64 `json:"in_common"`
-	Shown    []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
+	// OfLabel is the share of the label's other images that have it too: nearly all where the whole class comes from another camera.
+	// 0 where it was not asked, since the labels are right or the images have nothing in common.
+	OfLabel float64 `json:"of_label,omitempty"`
+	Shown   []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
 }
 
 // Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
 // have nothing in common, their labels are odd, and no more. Where the network knows hardly any image of the label, all of them show
 // something else to it, and have the class itself in common. What has little in common may be content: photographs of the same
-// can are told from other cans a little.
+// can are told from other cans a little. What the label's other images have too says nothing of their labels.
 func (f Facts) Says() look.Says {
 	switch {
 	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
 		return look.NoEvidence
-	case f.InCommon < shared || f.Shared < toldBy || f.Known < fewest:
+	case f.InCommon < shared || f.Shared < toldBy || f.Known < fewest || f.OfWhole():
 		return look.CantTell
 	}
 	return look.Poisoned
 }
+
+// OfWhole tells whether too many of the label's other images have what the suspects share.
+func (f Facts) OfWhole() bool { return f.OfLabel > ofLabels }
 
 // shares tells whether images with a trigger were moved to the label, by what networks were told of the first cases.
 func (f Facts) shares(a common) bool {
@@ -79,7 +86,7 @@ func (f Facts) Strength() float64 {
 	if s < 1 {
 		return s
 	}
-	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)))
+	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)), look.AtMost(f.OfLabel, ofLabels))
 }
 
 // moved tells whether images were put under the label from elsewhere.
@@ -111,6 +118,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		}
 		if len(q.labels) == 1 && flips[q.labels[0]].facts(false).shares(a.common) {
 			if a, err = again(ctx, c, q, a); err != nil {
+				return err
+			}
+			if a.ofLabel, err = ofLabel(ctx, c, a.last); err != nil {
 				return err
 			}
 		}

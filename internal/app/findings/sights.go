@@ -106,6 +106,9 @@ func showContent(f content.Facts, t audit.Target, classes []string) sight {
 		return s
 	case t.Says == looks.NoEvidence:
 		s.text = fmt.Sprintf("%s of %s images show something else than their label, but too few of them, if any, have something in common that images of what they show lack: their labels are odd, no more.", report.Count(f.Cases), report.Count(f.Images))
+	case t.Says == looks.CantTell && f.OfWhole():
+		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common. %s of the label's other images have it too: the class may come from another camera, or carry an honest mark.",
+			report.Count(f.Cases), report.Count(f.Images), percent(f.OfLabel))
 	case t.Says == looks.CantTell:
 		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common that images of what they show lack, but not so clearly as a trigger would show.", report.Count(f.Cases), report.Count(f.Images))
 	default:

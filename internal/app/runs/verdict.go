@@ -36,6 +36,9 @@ func cleanedSentences(v *audit.Cleaned) []string {
 	case v.Returned == 0 || v.HeldBack > 0:
 		s = append(s, "The model was trained without them.")
 	}
+	if v.Continued > 0 {
+		s = append(s, "Its training went on from the ordinary network of the search, which learnt none of the removed images.")
+	}
 	if v.Returned > 0 {
 		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
 	}
