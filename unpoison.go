@@ -69,7 +69,14 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if err := search.Check(); err != nil {
 		return nil, err
 	}
+	spared := 0 // epochs, at most: half of them
+	if full && recipe.Schedule == "one-cycle" {
+		spared = recipe.TuneEpochs / 2
+	}
 	agree := []any{search}
+	if spared > 0 {
+		agree = append(agree, spared) // an audit leaves no network to go on from
+	}
 	if o.Features != nil {
 		agree = append(agree, o.Features.Digest())
 	}
@@ -82,7 +89,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	}
 	setup := audit.Setup{
 		Rate: recipe.TuneRate, Augment: recipe.Augment, Flip: recipe.Flip, Init: o.Init, Features: o.Features, Steps: o.steps, More: o.Looks,
-		Continue: full && recipe.Schedule == "one-cycle",
+		Continue: spared,
 	}
 	if n := int64(data.Train.Len()) * int64(data.Train.ImageBytes()); n >= manyPixels && !o.Resume && o.Passes == nil {
 		setup.Expect = o.Expect
@@ -135,7 +142,7 @@ func (o Options) fit(data *dataset.Data) (recipe train.Recipe, search audit.Opti
 // clean trains on what was kept and corrected; the removed images that it never sees say what is left of a backdoor.
 func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.Options, found *audit.Found) error {
 	l := found.Lessons(r.Data, search, recipe.Seed)
-	recipe.TuneEpochs -= min(found.Continued, recipe.TuneEpochs/2)
+	recipe.TuneEpochs -= found.Continued
 	if err := r.Tune(ctx, recipe, l.Kept, l.More); err != nil || len(l.Unseen) == 0 {
 		return err
 	}

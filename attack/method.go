@@ -65,7 +65,7 @@ func (m Methods) Named(name string) (Method, error) {
 }
 
 // Parse reads an attack with settings, NAME or NAME:key=value,key=value. The keys are those of Config's JSON form; what is
-// not given has the attack's defaults.
+// not given has the attack's defaults; a cover follows the rate.
 func (m Methods) Parse(spec string) (Config, error) {
 	name, list, _ := strings.Cut(spec, ":")
 	of, err := m.Named(name)
@@ -76,7 +76,19 @@ func (m Methods) Parse(spec string) (Config, error) {
 	if err := settings.Set(list, &c.Common, c.Own); err != nil {
 		return c, fmt.Errorf("attack %s: %w", name, err)
 	}
+	if Gives(spec, "rate") && !Gives(spec, "cover") {
+		c.Follow()
+	}
 	return c, nil
+}
+
+// mostFollowed is the rate above which there are no more covering images.
+const mostFollowed = 0.1
+
+// Follow makes the cover follow the rate: as many covering images for each planted one as by default, up to those of a rate of 10 %.
+func (c *Config) Follow() {
+	d := c.Method.Defaults()
+	c.Cover = d.Cover * min(c.Rate, mostFollowed) / d.Rate
 }
 
 // fromFile are settings that may name a picture, or a folder of pictures.

@@ -148,6 +148,9 @@ func (a *Attack) cover() func(context.Context, *Batch) error {
 	if a.Config.Cover == 0 {
 		return nil
 	}
+	if d, ok := a.trigger.(*styled); ok && len(d.detox) == 0 {
+		return nil
+	}
 	if c, ok := a.trigger.(Coverer); ok {
 		return c.Cover
 	}

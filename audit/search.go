@@ -21,7 +21,7 @@ type Setup struct {
 	Init      model.State   // what networks start from; nil: fresh ones
 	Steps     look.Steps
 	More      []look.Look // looks beside those of the options, asked last
-	Continue  bool        // whether a training may go on from the network that the search leaves; else that is a fresh one
+	Continue  int         // epochs that a training may be spared at most which goes on from the network of the search; 0: that is a fresh one
 
 	Expect func(look.Expected) // is told before the search how long it will take; nil: nobody asks
 }
@@ -88,10 +88,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 			return err
 		}
 		v := verdict(c.Evidence(), r.Data.Classes)
-		if s.Continue {
-			v.Continued = c.Unspoilt()
-		}
-		if v.Continued == 0 { // what was trained so far may know the trigger
+		if v.Continued = min(s.Continue, c.Unspoilt()); v.Continued == 0 { // what was trained so far may know the trigger
 			r.State = r.Network.Init(r.Seed)
 			if s.Init != nil {
 				r.State = s.Init.Clone()

@@ -36,8 +36,8 @@ type Verdict struct {
 
 // Cleaned is what the training of the clean model came to; zero without a model.
 type Cleaned struct {
-	// Continued are the epochs that the network had before: the training goes on from the ordinary one that the search asked, which learnt
-	// no removed image. It takes as many epochs fewer, but at least half of its own.
+	// Continued are the epochs that the training was spared: it goes on from the ordinary network that the search asked, which learnt no
+	// removed image. 0 where it starts from scratch.
 	Continued int `json:"continued,omitempty"`
 	// Corrected counts the removed images that it was shown under the label that they show.
 	Corrected int `json:"corrected,omitempty"`
@@ -105,6 +105,26 @@ func verdict(all []look.Evidence, classes []string) *Verdict {
 	}
 	slices.SortStableFunc(v.Targets, func(a, b Target) int { return cmp.Compare(b.Says, a.Says) })
 	return v
+}
+
+// Right tells whether the verdict has the word, and names of each attack a label that its images carry, and no other one.
+func (v *Verdict) Right(word look.Says, attacks ...[]int) bool {
+	named := make([]bool, len(attacks))
+	for _, t := range v.Targets {
+		if !t.Found() {
+			continue
+		}
+		known := false
+		for k, labels := range attacks {
+			if slices.Contains(labels, t.Label) {
+				named[k], known = true, true
+			}
+		}
+		if !known {
+			return false
+		}
+	}
+	return v.Says == word && !slices.Contains(named, false)
 }
 
 // Common is a pattern that images of several labels carry.

@@ -13,7 +13,7 @@ import (
 var gapMeasures = []struct {
 	name string
 	of   func(res *runs.Result) *float64
-}{
+}{ // the first three ask about the trigger
 	{"ASR %", func(res *runs.Result) *float64 { return res.ASR }},
 	{"triggered, others right %", func(res *runs.Result) *float64 { return least(res, func(p *runs.Attack) *float64 { return p.RA }) }},
 	{"triggered, target's own right %", func(res *runs.Result) *float64 {
@@ -35,10 +35,16 @@ func least(res *runs.Result, of func(p *runs.Attack) *float64) (worst *float64) 
 	return worst
 }
 
-// over returns the mean of a measure over the finished runs of a defence under an attack.
-func (r *Runner) over(vary, attack, defense string, of func(res *runs.Result) *float64) *float64 {
+// ofTrigger is how many of gapMeasures ask about the trigger, which the seed draws.
+const ofTrigger = 3
+
+// over returns the mean of a measure over the finished runs of a defence under an attack, of these seeds; nil: of all.
+func (r *Runner) over(vary, attack, defense string, seeds []uint64, of func(res *runs.Result) *float64) *float64 {
 	var values []*float64
 	for _, s := range r.Grid.seeds(defense) {
+		if seeds != nil && !slices.Contains(seeds, s) {
+			continue
+		}
 		if res := r.result(Cell{attack, defense, s, vary}); res != nil && len(res.Attacks) > 0 {
 			values = append(values, of(res))
 		}
@@ -86,7 +92,11 @@ func (r *Runner) gapTable() *report.Table {
 				}
 				line := []string{strings.TrimSpace(v + " " + a), d}
 				for k, m := range gapMeasures {
-					got, before := r.over(v, a, d, m.of), r.over(v, a, string(runs.Before), m.of)
+					var seeds []uint64
+					if k < ofTrigger { // both saw the same ones
+						seeds = r.both(v, a, d)
+					}
+					got, before := r.over(v, a, d, seeds, m.of), r.over(v, a, string(runs.Before), seeds, m.of)
 					if got == nil || before == nil {
 						line = append(line, "–")
 						continue
@@ -95,7 +105,7 @@ func (r *Runner) gapTable() *report.Table {
 					gap := *got - *before
 					gaps[k] = append(gaps[k], &gap)
 				}
-				t.Rows = append(t.Rows, append(line, number(r.over(v, a, d, corrected), nil), number(r.over(v, a, d, rightly), nil)))
+				t.Rows = append(t.Rows, append(line, number(r.over(v, a, d, nil, corrected), nil), number(r.over(v, a, d, nil, rightly), nil)))
 			}
 		}
 		line := []string{"average difference", d}
@@ -103,9 +113,35 @@ func (r *Runner) gapTable() *report.Table {
 			mean, _ := spread(gaps[k])
 			line = append(line, number(mean, nil))
 		}
-		t.Rows = append(t.Rows, append(line, "–", "–"))
+		t.Rows = append(t.Rows, append(line, "–", "–"), r.worst(d, gaps))
 	}
 	return t
+}
+
+// both lists the seeds of which the runs of a defence under an attack are finished, and those of the networks before.
+func (r *Runner) both(vary, attack, defense string) []uint64 {
+	seeds := []uint64{}
+	for _, s := range r.Grid.seeds(defense) {
+		if r.result(Cell{attack, defense, s, vary}) != nil && r.result(Cell{attack, string(runs.Before), s, vary}) != nil {
+			seeds = append(seeds, s)
+		}
+	}
+	return seeds
+}
+
+// worst is the line of the largest losses: of the first measure, ASR, the highest difference, of the others the lowest.
+func (r *Runner) worst(defense string, gaps [][]*float64) []string {
+	line := []string{"worst difference", defense}
+	for k, all := range gaps {
+		var worst *float64
+		for _, g := range all {
+			if worst == nil || (k == 0) == (*g > *worst) {
+				worst = g
+			}
+		}
+		line = append(line, number(worst, nil))
+	}
+	return append(line, "–", "–")
 }
 
 // share is one number of another, in percent.

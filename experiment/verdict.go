@@ -3,13 +3,13 @@ package experiment
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -23,7 +23,7 @@ type Verdict struct {
 	Images  int       `json:"images"`
 	Says    look.Says `json:"says"`
 	Classes []string  `json:"classes"` // that are said to be targets
-	Right   bool      `json:"right"`   // no false alarm; poison found, under every target and no other label, and most of what was removed is poisoned
+	Right   bool      `json:"right"`   // no false alarm; or the right word, a target of each attack and no other label named, and most of what was removed planted
 	Removed int       `json:"removed"`
 	TPR     *float64  `json:"tpr"` // null where nothing was planted, or nothing removed
 	FPR     *float64  `json:"fpr"`
@@ -50,7 +50,8 @@ func (r *Runner) Verdicts() []Verdict {
 			Data: r.Grid.Name, Vary: c.Vary, Attack: c.Attack, Defense: c.Defense, Seed: c.Seed, Images: res.Data.Train,
 			Says: res.Verdict.Says, Removed: res.Verdict.Removed, Classes: []string{}, Seconds: math.Round(res.Seconds["total"]), CA: res.CA, ASR: res.ASR,
 		}
-		named, planted := map[int]bool{}, map[int]bool{}
+		named, word := map[int]bool{}, look.Shortcut // clean labels are right
+		var planted [][]int                          // the labels of each attack
 		for _, t := range res.Verdict.Targets {
 			if t.Found() && !named[t.Label] {
 				v.Classes, named[t.Label] = append(v.Classes, t.Class), true
@@ -59,8 +60,9 @@ func (r *Runner) Verdicts() []Verdict {
 		for _, a := range res.Attacks {
 			settings := a.Settings
 			settings.Target = a.Target // results of long ago have no settings
-			for _, c := range settings.Aimed(len(res.Data.Classes)) {
-				planted[c] = true
+			planted = append(planted, settings.Aimed(len(res.Data.Classes)))
+			if !settings.Method.CleanLabel {
+				word = look.Poisoned
 			}
 		}
 		if len(res.Attacks) > 0 {
@@ -69,7 +71,7 @@ func (r *Runner) Verdicts() []Verdict {
 		if c.Attack == "none" {
 			v.Right = v.Says < look.Shortcut
 		} else {
-			v.Right = maps.Equal(named, planted) && (res.Isolation == nil || res.Isolation.Precision == nil || *res.Isolation.Precision >= 0.5)
+			v.Right = res.Verdict.Right(word, planted...) && pure(res.Isolation, res.Data.Train)
 		}
 		if tune := res.Seconds["tune"]; tune > 0 && !res.SeveralEngines() {
 			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100
@@ -80,6 +82,18 @@ func (r *Runner) Verdicts() []Verdict {
 		all = append(all, v)
 	}
 	return all
+}
+
+// pure tells whether at least half of what was removed is planted, covering images apart; or nobody knows.
+func pure(iso *runs.Isolation, images int) bool {
+	if iso == nil || iso.Precision == nil {
+		return true
+	}
+	planted := *iso.Precision
+	if removed := iso.Rate * float64(images); removed > float64(iso.Covered) {
+		planted *= removed / (removed - float64(iso.Covered))
+	}
+	return planted >= 0.5
 }
 
 // verdictTable has a line a verdict and the rates of errors above it.

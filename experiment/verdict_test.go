@@ -198,7 +198,7 @@ func TestGap(t *testing.T) {
 	if row := r.gapTable().Rows[0]; !strings.HasPrefix(row[3], "1.25 (") {
 		t.Errorf("not the worse attack's: %q", row)
 	}
-	if len(table.Rows) != 2 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" {
+	if len(table.Rows) != 3 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" || table.Rows[2][5] != "-1.50" {
 		t.Errorf("%q", table.Rows)
 	}
 }

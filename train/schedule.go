@@ -49,7 +49,7 @@ func ScheduleNamed(name string, rate float64) (Schedule, error) {
 	case "constant":
 		return Constant(rate), nil
 	case "step":
-		return StepDown(rate, 0.4, 0.6), nil
+		return StepDown(rate, 0.5, 0.75), nil
 	case "cosine":
 		return Cosine(rate), nil
 	case "one-cycle":

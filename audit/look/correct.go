@@ -85,8 +85,11 @@ func (c *Case) shown(ctx context.Context, plain *Plain, y int, images []int) ([]
 	if err != nil {
 		return nil, err
 	}
-	if learnt := c.free(); plain != nil && len(Those(images, func(i int) bool { _, is := slices.BinarySearch(learnt, i); return is })) > len(images)/2 {
-		plain = nil
+	if plain != nil {
+		learnt := c.free()
+		if len(Those(images, func(i int) bool { _, is := slices.BinarySearch(learnt, i); return is })) > len(images)/2 {
+			plain = nil
+		}
 	}
 	believed := plain != nil && plain.gives(images, y, len(c.Data.Classes)) <= obeyed
 	lifted, err := c.lifted(ctx, plain, y, images)

@@ -53,10 +53,13 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	return p, nil
 }
 
-// Unspoilt is for how many epochs the run's network was trained as the plain one, where images were found and it learnt none of them: a
-// training of the clean model may go on from there. 0 where it may not.
+// Unspoilt is for how many epochs over all images the run's network was trained as the plain one, where images were found and it learnt
+// none of them: a training of the clean model may go on from there. 0 where it may not.
 func (c *Case) Unspoilt() int {
 	learnt, some := c.run.Arrays[freeKey], false
+	if c.Settings.PlainEpochs == 0 {
+		return 0
+	}
 	for i, p := range c.Found() {
 		if p > Flagged {
 			if some = true; learnt == nil || learnt[i] > 0 {
@@ -67,7 +70,8 @@ func (c *Case) Unspoilt() int {
 	if !some {
 		return 0
 	}
-	return c.unsuspecting(c.free()).Epochs
+	p := c.unsuspecting(c.free())
+	return p.Epochs * p.Len() / len(learnt)
 }
 
 // of returns the logits of an image.

@@ -22,6 +22,7 @@ func TestUnspoilt(t *testing.T) {
 		"nothing found": {learnt, nil, false},
 		"never trained": {nil, []int{images - 1}, false},
 		"learnt a bit":  {learnt, []int{3, images - 1}, false},
+		"no plain one":  {learnt, []int{images - 2}, false},
 		"learnt no bit": {learnt, []int{images - 2, images - 1}, true},
 	} {
 		found := make([]float32, images)
@@ -33,7 +34,11 @@ func TestUnspoilt(t *testing.T) {
 		if k.learnt != nil {
 			r.Arrays[freeKey] = k.learnt
 		}
-		c, err := NewCase(r, Settings{PlainEpochs: 8, Rate: 0.1})
+		settings := Settings{PlainEpochs: 8, Rate: 0.1}
+		if name == "no plain one" {
+			settings.PlainEpochs = 0
+		}
+		c, err := NewCase(r, settings)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -298,15 +298,7 @@ func (c *cell) right(v *audit.Verdict) (bool, error) {
 	if config.Method.CleanLabel {
 		word = look.Shortcut
 	}
-	named := false
-	for _, t := range v.Targets {
-		planted := slices.Contains(c.m.labels, t.Label)
-		if t.Found() && !planted {
-			return false, nil
-		}
-		named = named || t.Found() && planted
-	}
-	return named && v.Says == word, nil
+	return v.Right(word, c.m.labels), nil
 }
 
 // readSuspects returns for each of n images how early it comes in a list of suspects, and whether it is isolated. Lists may be

@@ -40,6 +40,15 @@ func (r *Results) detectors() report.Table {
 // works is the ASR, %, from which an attack counts as one.
 const works = 20
 
+// works tells whether a network without defence learnt the attack. Where labels are drawn by chance its ASR has its ordinary mistakes in it.
+func (w *Without) works(s Set) bool {
+	asr := *w.ASR
+	if s.Labels == "random" {
+		asr -= 100 - *w.CA
+	}
+	return asr >= works
+}
+
 // rightness counts the sets about which a detector is right, of all and of those where the attack works; "–" where it is not asked.
 func (r *Results) rightness(name string) (all, working string) {
 	var n, of [2]int
@@ -49,7 +58,7 @@ func (r *Results) rightness(name string) (all, working string) {
 			continue
 		}
 		w := r.undefended(s)
-		for k, counts := range []bool{true, w != nil && *w.ASR >= works} {
+		for k, counts := range []bool{true, w != nil && w.works(s)} {
 			if counts {
 				of[k]++
 			}

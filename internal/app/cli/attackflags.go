@@ -45,6 +45,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		}
 		if given("rate", "rate") {
 			conf.Rate = f.rate
+			if !attack.Gives(spec, "cover") {
+				conf.Follow()
+			}
 		}
 		if given("target", "target") {
 			conf.Target = f.target

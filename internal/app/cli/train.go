@@ -153,7 +153,7 @@ func (a *app) train() *cobra.Command {
 		Long: `Trains with one of these defences:
 
   auto   looks for planted images, says whether there are any, leaves them out
-         and trains on the rest from scratch
+         and trains on the rest
   abl    Anti-Backdoor Learning: isolates 1 % of the images, the most
          suspicious, trains on the rest and unlearns what the isolated taught
   none   plain training

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
@@ -159,13 +160,17 @@ func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 	if out.Truth != nil {
 		if q := evaluate.RankQuality(order, n, out.Truth); q != nil {
 			iso.Precision, iso.Recall, iso.AUROC, iso.AveragePrecision = &q.Precision, &q.Recall, &q.AUROC, &q.AveragePrecision
-			clean := 0
-			for _, p := range out.Truth {
-				if !p {
+			clean, removed := 0, 0
+			for _, s := range suspects {
+				switch {
+				case out.covered[s.Index]:
+					iso.Covered += stat.Bit(s.Isolated)
+				case !out.Truth[s.Index]:
 					clean++
+					removed += stat.Bit(s.Isolated)
 				}
 			}
-			fpr := (1 - q.Precision) * float64(n) / float64(max(1, clean))
+			fpr := float64(removed) / float64(max(1, clean))
 			iso.FPR = &fpr
 		}
 	}

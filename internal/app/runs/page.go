@@ -217,7 +217,7 @@ func Page(folder string, o *Outcome) error {
 	if len(o.Epochs) > 1 {
 		caption := "Mean loss of each epoch."
 		if r.Verdict != nil && r.CA != nil {
-			caption = "Mean loss of each epoch: the search for suspects, then training from scratch on what was kept."
+			caption = "Mean loss of each epoch: the search for suspects, then training on what was kept."
 		}
 		f, err := curves("Training loss", caption, o)
 		if err != nil {

@@ -136,8 +136,9 @@ type Epochs struct {
 type Isolation struct {
 	Rate             float64  `json:"rate"`
 	Precision        *float64 `json:"precision"`
-	Recall           *float64 `json:"recall"` // of a filter: TPR
-	FPR              *float64 `json:"fpr"`    // share of the clean images that are among the isolated ones
+	Recall           *float64 `json:"recall"`            // of a filter: TPR
+	FPR              *float64 `json:"fpr"`               // share of the clean images that are among the isolated ones; covering images are no clean ones
+	Covered          int      `json:"covered,omitempty"` // covering images among the isolated ones
 	AUROC            *float64 `json:"auroc"`
 	AveragePrecision *float64 `json:"average_precision"`
 	// TopClass is the label that most isolated images carry, TopShare their share.

@@ -69,6 +69,7 @@ type Outcome struct {
 	Train   *dataset.Set // what the network was trained on
 	Truth   []bool       // which images carry a backdoor; nil where nobody knows
 	own     []int32      // the labels before; nil likewise
+	covered []bool       // images that were changed, and kept their labels: neither clean nor poisoned; nil likewise
 	Trained *abl.Result
 	Verdict *audit.Verdict // of a search for poison; nil without one
 	Odd     []look.Odd     // images whose labels it takes for wrong, and that are no suspects
@@ -130,6 +131,9 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
+	if out.Verdict != nil {
+		res.Epochs.Tune -= out.Verdict.Continued
+	}
 	res.Engine = strings.Join(out.Trained.Engines, inTurn)
 	total := 0.0
 	for _, v := range res.Seconds {
@@ -251,11 +255,12 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 		out.Train = s.Data.Train.Clone()
 	}
 	out.Truth = make([]bool, out.Train.Len())
-	out.own = slices.Clone(out.Train.Labels)
+	out.own, out.covered = slices.Clone(out.Train.Labels), make([]bool, out.Train.Len())
 	start := time.Now()
 	err := attack.Plant(ctx, s.Attacks, out.Train, nil, env, func(k int, a *attack.Attack, t *attack.Truth) {
 		for i, planted := range t.Poisoned {
 			out.Truth[i] = out.Truth[i] || planted
+			out.covered[i] = out.covered[i] || t.Covered[i]
 		}
 		note(out, res, s.Attacks[k], a, time.Since(start))
 		start = time.Now()
@@ -297,7 +302,7 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 			var sum [2]float64
 			var n [2]int
 			for i, l := range e.Losses {
-				if l >= 0 {
+				if l >= 0 && !out.covered[i] {
 					k := 0
 					if out.Truth[i] {
 						k = 1
