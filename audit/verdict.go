@@ -129,9 +129,10 @@ func (v *Verdict) Right(word look.Says, attacks ...[]int) bool {
 
 // Common is a pattern that images of several labels carry.
 type Common struct {
-	Says   look.Says // of those labels that are worst
-	Labels []string  // these
-	Images int       // that carry it under them
+	Says   look.Says   // of those labels that are worst
+	Labels []string    // these
+	Images int         // that carry it under them
+	Right  *look.Right // how their labels compare with what they show, of the label where they do so least; nil where that is not known of all
 }
 
 // Under names the labels: one, or how many.
@@ -147,11 +148,18 @@ func (c *Common) Under() string {
 func (v *Verdict) Common() *Common {
 	for _, says := range []look.Says{look.Poisoned, look.Shortcut, look.CantTell, look.NoEvidence} {
 		c := Common{Says: says}
+		unknown := false
 		for _, t := range v.Targets {
 			if t.Look == common.Name && t.Says == says {
+				if unknown = unknown || t.Right == nil; !unknown && (c.Right == nil || t.Right.Contradicted()) {
+					c.Right = t.Right
+				}
 				c.Labels = append(c.Labels, t.Class)
 				c.Images += look.CountsOf(t.Evidence).Flagged
 			}
+		}
+		if unknown {
+			c.Right = nil
 		}
 		if len(c.Labels) > 0 {
 			return &c

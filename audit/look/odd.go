@@ -15,7 +15,7 @@ type Odd struct {
 	Probability float64 // that it was given its label whatever it shows
 }
 
-// Odd lists the images whose labels are probably wrong among those that nothing was found in, the likeliest first: by the rate of
+// Odd lists the images whose labels are probably wrong among those that nothing was found in and that are not in doubt, the likeliest first: by the rate of
 // flips to each label that explains the labels of these images best. It is empty where no network tells what images show.
 func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 	if !c.Settings.Content {
@@ -25,7 +25,8 @@ func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 	if err != nil {
 		return nil, err
 	}
-	free := c.Of(func(i int) bool { return c.Found()[i] <= Flagged })
+	doubtful := c.Doubtful()
+	free := c.Of(func(i int) bool { return c.Found()[i] <= Flagged && (doubtful == nil || doubtful[i] <= Flagged) })
 	images := 0
 	for _, is := range free {
 		images += len(is)

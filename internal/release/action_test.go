@@ -113,6 +113,7 @@ func (r *runner) file(name string) string {
 func TestActionAudits(t *testing.T) {
 	for code, want := range map[int]int{0: 0, 3: 0, 1: 1, 2: 2, 130: 130} {
 		r := newRunner(t, map[string]string{"unpoison": fmt.Sprintf(`echo "  data                  folder"
+echo "  verdict  a class that is called so: no evidence of poison"
 echo "  verdict               poisoned"
 echo "::set-output name=x::evil"
 exit %d`, code)})

@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
@@ -116,8 +118,8 @@ func baselineOf(folder string) (*runs.Baseline, error) {
 
 // conclude says what is news, as an error from a word on.
 func (a *app) conclude(r *runs.Result, folder string, least look.Says) error {
-	text := findings(r, folder)
-	if text != "" && r.Verdict.Says >= least {
+	text, says := findings(r, folder)
+	if text != "" && says >= least {
 		return &findingsError{text}
 	}
 	if text != "" {
@@ -143,24 +145,32 @@ func failing(on string, findings bool) (look.Says, error) {
 	return 0, usagef("--fail-on %s: expected poisoned, shortcut or any", on)
 }
 
-// findings says what an audit found that is news; empty if nothing.
-func findings(r *runs.Result, folder string) string {
+// findings says what an audit found that is news, and with which word; nothing if there is none.
+func findings(r *runs.Result, folder string) (string, look.Says) {
 	v, b := r.Verdict, r.Baseline
+	says := v.Says
+	if b != nil {
+		says = b.Says(v)
+	}
 	page := filepath.Join(folder, runs.ReportFile)
 	next := "\ngo through them: " + calledAs() + " review " + words.Quote(folder)
+	text := ""
 	switch {
-	case v.Says == look.NoEvidence, b != nil && b.New() == 0 && (v.Removed > 0 || b.NewInDoubt == 0):
-		return ""
-	case v.Removed == 0 && b != nil:
-		return fmt.Sprintf("whether images were planted can't be told; %d more than in the baseline stand out; see %s%s", b.NewInDoubt, page, next)
-	case v.Removed == 0:
-		return fmt.Sprintf("whether images were planted can't be told; see %s%s", page, next)
+	case says == look.NoEvidence:
+	case b != nil && b.New() > 0:
+		text = fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
 	case b != nil:
-		return fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
-	case v.Says == look.Shortcut:
-		return fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s%s", v.Removed, 100*v.Rate, page, next)
+		text = fmt.Sprintf("whether images were planted can't be told; %d more than in the baseline stand out; see %s%s", b.NewInDoubt, page, next)
+	case v.Removed == 0:
+		text = fmt.Sprintf("whether images were planted can't be told; see %s%s", page, next)
+	case says == look.Shortcut:
+		text = fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s%s", v.Removed, 100*v.Rate, page, next)
+	case slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Says == look.Shortcut }):
+		text = fmt.Sprintf("%d images look poisoned or share a mark (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
+	default:
+		text = fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
 	}
-	return fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
+	return text, says
 }
 
 // say prints for people, not for programs.

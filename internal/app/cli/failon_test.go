@@ -36,7 +36,7 @@ func TestFailingWords(t *testing.T) {
 			if says >= look.Shortcut {
 				v.Removed = 3
 			}
-			text := findings(&runs.Result{Verdict: v}, "out")
+			text, _ := findings(&runs.Result{Verdict: v}, "out")
 			if (text == "") != (says == look.NoEvidence) || texts[text] {
 				t.Errorf("%s: %q", says, text)
 			}
@@ -63,6 +63,17 @@ func TestDoubtBesideABaseline(t *testing.T) {
 		r := &runs.Result{Verdict: &audit.Verdict{Says: look.CantTell}, Baseline: &c.found}
 		if err := (&app{out: &bytes.Buffer{}}).conclude(r, "out", look.CantTell); (err != nil) != c.news {
 			t.Errorf("%+v: %v", c.found, err)
+		}
+	}
+}
+
+// An exit code is that of the news, not of what was known.
+func TestNewsFails(t *testing.T) {
+	v := &audit.Verdict{Says: look.Poisoned, Removed: 5}
+	r := &runs.Result{Verdict: v, Baseline: &runs.Comparison{Known: 5, NewInDoubt: 2}}
+	for least, fails := range map[look.Says]bool{look.Poisoned: false, look.CantTell: true} {
+		if err := (&app{out: &bytes.Buffer{}}).conclude(r, "out", least); (err != nil) != fails {
+			t.Errorf("from %s on: %v", least, err)
 		}
 	}
 }

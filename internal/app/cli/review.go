@@ -82,18 +82,17 @@ and only with the whole address, which is new each time.`,
 	return c
 }
 
-// reviewed reads the data of a run as it did, where they are not named.
+// reviewed reads the data of a run as it did, or those that are named in the same way.
 func reviewed(c *cobra.Command, a *app, data *dataFlags, run string) (*dataset.Data, error) {
-	seed := uint64(0)
-	if data.spec == "" {
-		of, err := review.DataOf(run)
-		if err == nil {
-			err = data.like(c, of.ReadWith)
-		}
-		if err != nil {
-			return nil, err
-		}
-		data.spec, seed = of.Spec, of.Seed
+	of, err := review.DataOf(run)
+	if err == nil {
+		err = data.like(c, of.ReadWith)
 	}
-	return data.load(c.Context(), a, seed)
+	if err != nil {
+		return nil, err
+	}
+	if data.spec == "" {
+		data.spec = of.Spec
+	}
+	return data.load(c.Context(), a, of.Seed)
 }

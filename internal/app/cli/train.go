@@ -84,6 +84,14 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	if err == nil && f.features != "" && (defense != runs.Auto || !f.auto.Content) {
 		err = errors.New("--features is for the look at content of --defense auto, which is not asked")
 	}
+	for _, of := range []string{"features-column", "features-image"} {
+		if err == nil && f.features == "" && c.Flags().Changed(of) {
+			err = fmt.Errorf("--%s is of the file that --features names, and there is none", of)
+		}
+	}
+	if err == nil && c.Flags().Changed("epochs-content") && (!f.auto.Content || f.features != "") {
+		err = errors.New("--epochs-content is of networks that --content=false and --features leave out")
+	}
 	if err == nil && f.learn < 0 {
 		err = fmt.Errorf("--learn %d, expected a number of images, or 0 for all", f.learn)
 	}

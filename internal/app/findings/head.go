@@ -45,6 +45,9 @@ func (c *Case) Head() *report.Head {
 	if v.Says >= looks.Shortcut && unweighed(Told(v)) {
 		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are right was not looked at."
 	}
+	if others := c.besides(); len(others) > 0 {
+		h.Lead += fmt.Sprintf(" Images labelled %s share a mark besides: a shortcut.", under(others))
+	}
 	h.Sure, h.Label = c.sure(w), c.label()
 	h.Strip.Note = w.looks
 	h.Looks.Text = []string{w.looks}
@@ -84,6 +87,19 @@ func Told(v *audit.Verdict) []audit.Target {
 	return all
 }
 
+// besides are the targets that something else was found under than the verdict says, one a label.
+func (c *Case) besides() []audit.Target {
+	told := Told(c.Verdict)
+	var all []audit.Target
+	for _, t := range c.Verdict.Targets {
+		of := func(o audit.Target) bool { return o.Label == t.Label }
+		if t.Found() && !slices.ContainsFunc(told, of) && !slices.ContainsFunc(all, of) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // under names a label, or how many.
 func under(all []audit.Target) string {
 	switch len(all) {
@@ -101,7 +117,7 @@ func under(all []audit.Target) string {
 func (c *Case) subject() string {
 	told := Told(c.Verdict)
 	n, share := c.Verdict.Removed, c.Verdict.Rate
-	if n == 0 { // nothing was removed where nobody can tell
+	if n == 0 || len(c.besides()) > 0 { // nothing was removed where nobody can tell
 		for _, t := range told {
 			n += looks.CountsOf(t.Evidence).Flagged
 		}

@@ -177,7 +177,7 @@ func (r *Review) State() (*State, error) {
 	if v := r.summary.Verdict; v != nil {
 		s.Says, s.Removed = v.Says, v.Removed
 		for _, t := range v.Targets {
-			if t.Says == v.Says && !slices.Contains(s.Labels, t.Label) {
+			if r.summary.tells(t) && !slices.Contains(s.Labels, t.Label) {
 				s.Labels = append(s.Labels, t.Label)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
@@ -133,6 +134,12 @@ func readSummary(run string) (*summary, error) {
 	return &s, nil
 }
 
+// tells tells whether a finding is one that the verdict speaks of: one of suspects where there are any.
+func (s *summary) tells(t finding) bool {
+	found := func(says string) bool { return says == look.Poisoned.String() || says == look.Shortcut.String() }
+	return t.Says == s.Verdict.Says || found(t.Says) && found(s.Verdict.Says)
+}
+
 // looks returns the look that found something under each label.
 func (s *summary) looks() map[string]string {
 	by := map[string]string{}
@@ -140,7 +147,7 @@ func (s *summary) looks() map[string]string {
 		return by
 	}
 	for _, t := range s.Verdict.Targets {
-		if t.Says == s.Verdict.Says && by[t.Label] == "" {
+		if s.tells(t) && by[t.Label] == "" {
 			by[t.Label] = t.Look
 		}
 	}

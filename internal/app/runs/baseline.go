@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
@@ -47,7 +49,11 @@ func (c *Comparison) New() int { return c.NewOfOld + c.NewOfAdded }
 // sentence says how many suspects are new.
 func (c *Comparison) sentence() string {
 	if c.New() == 0 {
-		return fmt.Sprintf("The baseline had all these suspects (%s).", report.Count(c.Known))
+		text := fmt.Sprintf("The baseline had all these suspects (%s).", report.Count(c.Known))
+		if c.NewInDoubt > 0 {
+			text += fmt.Sprintf(" More images stand out than it had: %s.", report.Count(c.NewInDoubt))
+		}
+		return text
 	}
 	return fmt.Sprintf("Suspects that the baseline did not have come first below: %s among its images, %s among the %s that were added since. %s were known. %s lists the new ones.",
 		report.Count(c.NewOfOld), report.Count(c.NewOfAdded), report.Count(c.Added), report.Count(c.Known), NewSuspectsFile)
@@ -73,7 +79,28 @@ func (c *Comparison) newsFirst(suspects []isolate.Suspect) (places []int, news m
 
 type newSuspect struct {
 	isolate.Suspect
+	label string
 	added bool
+}
+
+// Says is what a verdict says of what the baseline did not have: of the labels of new suspects, or else that there is more in doubt.
+func (c *Comparison) Says(v *audit.Verdict) look.Says {
+	if c.New() == 0 {
+		if c.NewInDoubt > 0 {
+			return look.CantTell
+		}
+		return look.NoEvidence
+	}
+	says := look.NoEvidence
+	for _, t := range v.Targets {
+		if t.Found() && slices.ContainsFunc(c.rows, func(s newSuspect) bool { return s.label == t.Class }) {
+			says = max(says, t.Says)
+		}
+	}
+	if says == look.NoEvidence { // found by a look that names no label
+		return v.Says
+	}
+	return says
 }
 
 // ReadBaseline reads the list of suspects of an earlier audit: the list, the audit's folder, or another file in it.
@@ -167,7 +194,7 @@ func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Compar
 				} else {
 					c.NewOfOld++
 				}
-				c.rows = append(c.rows, newSuspect{s, added})
+				c.rows = append(c.rows, newSuspect{s, key.label, added})
 			}
 		}
 	}

@@ -109,7 +109,7 @@ func TestNewSuspectsFile(t *testing.T) {
 func TestPagesShowNewsFirst(t *testing.T) {
 	set := colours(t, t.TempDir(), "a/0", "a/1", "b/2", "b/3")
 	list := []isolate.Suspect{{Index: 0, Isolated: true}, {Index: 1, Isolated: true}, {Index: 2, Isolated: true}, {Index: 3}}
-	c := &Comparison{Known: 1, NewOfOld: 1, NewOfAdded: 1, Added: 1, rows: []newSuspect{{list[1], true}, {list[2], false}}}
+	c := &Comparison{Known: 1, NewOfOld: 1, NewOfAdded: 1, Added: 1, rows: []newSuspect{{list[1], "a", true}, {list[2], "b", false}}}
 	v := &audit.Verdict{Says: look.Poisoned}
 	o := &Outcome{Result: &Result{Defense: AuditOnly, Verdict: v, Baseline: c}, Train: set, Verdict: v, Trained: &abl.Result{Suspects: list}}
 	var got []string
@@ -224,6 +224,24 @@ func TestBaselineOfDoubtfulImages(t *testing.T) {
 	for want, at := range [][]int{{0, 2}, {1}, {0, 1, 3}} {
 		if got := b.compare(doubtful(none, at...)); got.NewInDoubt != want || got.New() != 0 {
 			t.Errorf("%v stand out: %+v, expected %d new ones", at, got, want)
+		}
+	}
+}
+
+// What is news has a word of its own: that of its label, whatever was known before; or that more is in doubt.
+func TestNewsHasItsOwnWord(t *testing.T) {
+	target := func(class string, says look.Says) audit.Target {
+		return audit.Target{Class: class, Evidence: look.Evidence{Says: says}}
+	}
+	v := &audit.Verdict{Says: look.Poisoned, Targets: []audit.Target{target("known", look.Poisoned), target("new", look.Shortcut), target("doubt", look.CantTell)}}
+	for want, c := range map[look.Says]Comparison{
+		look.NoEvidence: {Known: 3},
+		look.CantTell:   {Known: 3, NewInDoubt: 1},
+		look.Shortcut:   {NewOfAdded: 1, rows: []newSuspect{{label: "new"}}},
+		look.Poisoned:   {NewOfOld: 2, rows: []newSuspect{{label: "new"}, {label: "known"}}},
+	} {
+		if got := c.Says(v); got != want {
+			t.Errorf("%+v: %s, expected %s", c, got, want)
 		}
 	}
 }

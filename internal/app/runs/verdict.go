@@ -12,11 +12,13 @@ func verdictSentences(v *audit.Verdict) []string {
 	var s []string
 	if c := v.Common(); c != nil {
 		what := "though their labels are right: a mark that they share"
-		switch c.Says {
-		case look.Poisoned:
+		switch {
+		case c.Says == look.Poisoned:
 			what = "and their labels are wrong: they look like images of others"
-		case look.CantTell:
+		case c.Right == nil:
 			what = "and whether their labels are right was not looked at"
+		case c.Right.Contradicted():
+			what = "and many show something else than their labels say, but they are too few to tell"
 		}
 		s = append(s, fmt.Sprintf("%d images under %s carry the same pattern, %s.", c.Images, c.Under(), what))
 	}

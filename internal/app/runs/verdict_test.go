@@ -25,6 +25,11 @@ func TestVerdictSumsUpCommonPatterns(t *testing.T) {
 		v := &audit.Verdict{Says: says, Targets: []audit.Target{
 			{Class: "stop", Evidence: look.Evidence{Says: says, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 40}}}}, {Class: "yield", Evidence: look.Evidence{Says: says, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 50}}}},
 		}}
+		if says == look.NoEvidence {
+			for k := range v.Targets {
+				v.Targets[k].Right = &look.Right{Suspects: 0.8, Rest: 0.9}
+			}
+		}
 		if says == look.Poisoned { // and one label where it is right
 			v.Targets = append(v.Targets, audit.Target{Class: "ahead", Evidence: look.Evidence{Says: look.NoEvidence, Look: common.Name, Facts: common.Facts{Counts: look.Counts{Flagged: 60}}}})
 		}
