@@ -31,6 +31,7 @@ const (
 	beatrixMADs     = 10   // half the width of the interval in which an entry is usual
 	beatrixTrusted  = 0.95 // of the clean images stay unflagged
 	beatrixFewest   = 5    // clean images of a label
+	beatrixParts    = 5    // that clean images are left out in
 )
 
 // Detect implements Detector. A score is the sum over the entries of how far they lie outside of the usual interval, as a share
@@ -48,11 +49,7 @@ func (Beatrix) Detect(ctx context.Context, in *Input) (*Output, error) {
 			return nil, err
 		}
 		lo, hi := usualGram(clean)
-		trusted := make([]float64, len(clean))
-		for k, g := range clean {
-			trusted[k] = outside(g, lo, hi)
-		}
-		limit := quantile(trusted, beatrixTrusted)
+		limit := quantile(leftOut(clean), beatrixTrusted)
 		err = in.grams(ctx, in.Data.Subset(images), func(k int, g []float32) {
 			out.Scores[images[k]] = outside(g, lo, hi)
 			out.Flagged[images[k]] = out.Scores[images[k]] > limit
@@ -62,6 +59,25 @@ func (Beatrix) Detect(ctx context.Context, in *Input) (*Output, error) {
 		}
 	}
 	return out, nil
+}
+
+// leftOut returns how far each of some images lies outside of what is usual among the others, a part of the images at a time, as the
+// authors' code does: intervals fit those that they are of.
+func leftOut(clean [][]float32) []float64 {
+	out := make([]float64, len(clean))
+	for part := range beatrixParts {
+		var rest [][]float32
+		for k, g := range clean {
+			if k%beatrixParts != part {
+				rest = append(rest, g)
+			}
+		}
+		lo, hi := usualGram(rest)
+		for k := part; k < len(clean); k += beatrixParts {
+			out[k] = outside(clean[k], lo, hi)
+		}
+	}
+	return out
 }
 
 // grams calls visit with each image's Gram matrices; the slice is reused.
