@@ -67,7 +67,7 @@ func (r *Runner) gapTable() *report.Table {
 	for _, m := range gapMeasures {
 		t.Columns = append(t.Columns, m.name)
 	}
-	t.Columns = append(t.Columns, "wrong labels corrected %", "corrected rightly %")
+	t.Columns = append(t.Columns, "CA of the class that loses most, difference", "wrong labels corrected %", "corrected rightly %")
 	corrected := func(res *runs.Result) *float64 {
 		if c := res.Correction; c != nil && c.Wrong > 0 {
 			return share(c.OfWrong, c.Wrong)
@@ -105,6 +105,7 @@ func (r *Runner) gapTable() *report.Table {
 					gap := *got - *before
 					gaps[k] = append(gaps[k], &gap)
 				}
+				line = append(line, number(r.worstClass(v, a, d), nil))
 				t.Rows = append(t.Rows, append(line, number(r.over(v, a, d, nil, corrected), nil), number(r.over(v, a, d, nil, rightly), nil)))
 			}
 		}
@@ -113,7 +114,7 @@ func (r *Runner) gapTable() *report.Table {
 			mean, _ := spread(gaps[k])
 			line = append(line, number(mean, nil))
 		}
-		t.Rows = append(t.Rows, append(line, "–", "–"), r.worst(d, gaps))
+		t.Rows = append(t.Rows, append(line, "–", "–", "–"), r.worst(d, gaps))
 	}
 	return t
 }
@@ -141,7 +142,37 @@ func (r *Runner) worst(defense string, gaps [][]*float64) []string {
 		}
 		line = append(line, number(worst, nil))
 	}
-	return append(line, "–", "–")
+	return append(line, "–", "–", "–")
+}
+
+// worstClass is by how much, in points, the accuracy of that class differs which loses most; nil where it was not measured.
+func (r *Runner) worstClass(vary, attack, defense string) (worst *float64) {
+	for class := range r.classes(vary, attack, defense) {
+		of := func(res *runs.Result) *float64 {
+			if class >= len(res.CAOf) {
+				return nil
+			}
+			return &res.CAOf[class]
+		}
+		got, before := r.over(vary, attack, defense, nil, of), r.over(vary, attack, string(runs.Before), nil, of)
+		if got == nil || before == nil {
+			return nil
+		}
+		if gap := *got - *before; worst == nil || gap < *worst {
+			worst = &gap
+		}
+	}
+	return worst
+}
+
+// classes is how many classes the accuracies of a defence's runs under an attack are of.
+func (r *Runner) classes(vary, attack, defense string) int {
+	for _, s := range r.Grid.seeds(defense) {
+		if res := r.result(Cell{attack, defense, s, vary}); res != nil {
+			return len(res.CAOf)
+		}
+	}
+	return 0
 }
 
 // share is one number of another, in percent.

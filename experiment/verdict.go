@@ -74,6 +74,9 @@ func (r *Runner) Verdicts() []Verdict {
 			v.Right = res.Verdict.Right(word, planted...) && pure(res.Isolation, res.Data.Train)
 		}
 		if tune := res.Seconds["tune"]; tune > 0 && !res.SeveralEngines() {
+			if n := float64(res.Epochs.Tune); n > 0 { // alone it would have taken what the search spared it too
+				tune *= (n + float64(res.Verdict.Continued)) / n
+			}
 			v.Times = math.Round(100*res.Seconds["total"]/tune) / 100
 		}
 		if res.Isolation != nil {

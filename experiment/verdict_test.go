@@ -183,12 +183,14 @@ func TestGap(t *testing.T) {
 	}
 	defended := *r.result(g.Cells()[1])
 	ca, asr := *defended.CA-1.5, 7.25
+	defended.CAOf = slices.Clone(defended.CAOf)
+	defended.CAOf[1] -= 3
 	defended.CA, defended.ASR, defended.Correction = &ca, &asr, &runs.Correction{Wrong: 4, Corrected: 3, OfWrong: 2, Right: 1}
 	g.Defenses = append(g.Defenses, "auto")
 	r.read[Cell{"badnets", "auto", 0, ""}] = &defended
 	table := r.gapTable()
 	defended.Correction = &runs.Correction{Wrong: 4}
-	if none := r.gapTable(); !slices.Equal(none.Rows[0][7:], []string{"0.00", "–"}) {
+	if none := r.gapTable(); !slices.Equal(none.Rows[0][8:], []string{"0.00", "–"}) {
 		t.Errorf("nothing was corrected: %q", none.Rows)
 	}
 	low := 1.25
@@ -198,7 +200,7 @@ func TestGap(t *testing.T) {
 	if row := r.gapTable().Rows[0]; !strings.HasPrefix(row[3], "1.25 (") {
 		t.Errorf("not the worse attack's: %q", row)
 	}
-	if len(table.Rows) != 3 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"50.00", "33.33"}) || table.Rows[1][5] != "-1.50" || table.Rows[2][5] != "-1.50" {
+	if len(table.Rows) != 3 || !strings.HasPrefix(table.Rows[0][2], "7.25 (") || !slices.Equal(table.Rows[0][7:], []string{"-3.00", "50.00", "33.33"}) || table.Rows[1][5] != "-1.50" || table.Rows[2][5] != "-1.50" {
 		t.Errorf("%q", table.Rows)
 	}
 }
