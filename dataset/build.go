@@ -133,7 +133,11 @@ func (b *builder) scanTest(c *Contents) (test *scanned, hidden int, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if s.records > 0 && s.missing == s.records {
+		if s.records == 0 {
+			b.note("%s holds no image that is read", p.Name)
+			continue
+		}
+		if s.missing == s.records {
 			hidden += s.records
 			b.note("the %d images of %s have no labels: accuracy is not measured on them", s.records, p.Name)
 			continue
@@ -212,6 +216,9 @@ func (b *builder) scan(p *Part) (*scanned, error) {
 		}
 		return b.scanFile(s, &r)
 	})
+	if err == nil && p.notes != nil {
+		b.notes = append(b.notes, p.notes()...)
+	}
 	return s, err
 }
 

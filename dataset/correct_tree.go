@@ -129,20 +129,28 @@ func (l tableLine) encoded(head tableLine) ([]byte, error) {
 
 // relabelled is the row with another label.
 func (l tableLine) relabelled(head tableLine, label string, o Options) ([]byte, error) {
+	l, err := l.with(head, label, labelColumns, o.Label)
+	return l.raw, err
+}
+
+// with is the row with another text in one column, a known one or the one that was asked for.
+func (l tableLine) with(head tableLine, text string, known []string, asked string) (_ tableLine, err error) {
 	if head.raw == nil {
-		return relabelledJSON(l.raw, label, labelColumns, o.Label)
+		l.raw, err = relabelledJSON(l.raw, text, known, asked)
+		return l, err
 	}
-	name, err := column(head.cells, labelColumns, o.Label, "--label")
+	name, err := column(head.cells, known, asked, "--label")
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	at := slices.Index(head.cells, name)
 	if at < 0 || at >= len(l.cells) {
-		return nil, fmt.Errorf("no cell for the label %q", label)
+		return l, fmt.Errorf("no cell for %q", text)
 	}
 	l.cells = slices.Clone(l.cells)
-	l.cells[at] = label
-	return l.encoded(head)
+	l.cells[at] = text
+	l.raw, err = l.encoded(head)
+	return l, err
 }
 
 // relabelledJSON returns a JSON object with another label, and all else as it was. A number stays a number, and a list of one a list.

@@ -21,8 +21,8 @@ import (
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
-// A file of decoded images: the pixels of one image after another, then the digest of each image file that they were made of,
-// 16 bytes each and in the order of the data, then a decodedHead in JSON, and decodedEnd bytes: the SHA-256 of digests and
+// A file of decoded images: the pixels of one image after another, then the storedDigest of each image that they were made of, 16
+// bytes each and in the order of the data, then a decodedHead in JSON, and decodedEnd bytes: the SHA-256 of digests and
 // head, the length of the head, and decodedMagic. Its name is made of all that the pixels depend on.
 
 const (

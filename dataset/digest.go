@@ -22,6 +22,16 @@ func (s *Set) ImageDigest(i int) ImageDigest {
 	return digestPixels(s.Image(i), s.Height, s.Width)
 }
 
+// storedDigest is what a file of decoded images knows an image by: its digest, but another one where the pixels of the same bytes
+// lie channel after channel.
+func (r *reading) storedDigest() ImageDigest {
+	d, p, known := r.digest, r.record.Raw, r.record.known
+	if known != nil && known.Planes || known == nil && p != nil && p.Planar && p.Channels > 1 {
+		d[0] ^= 0xff
+	}
+	return d
+}
+
 // digestFile is the digest of an image file's bytes.
 func digestFile(raw []byte) (d ImageDigest) {
 	sum := sha256.Sum256(raw)

@@ -121,8 +121,9 @@ func checkFinite(rows int, at func(row int) []float32) error {
 	return nil
 }
 
-// listColumn finds the column of features, and that of file names or −1.
-func listColumn(f *parquet.File, o FeatureOptions) (features, image int, err error) {
+// listColumn finds the column of features, and that of file names or −1: one of text, or the path of an image with its bytes. Images
+// of a set that are no files have none that was not asked for in such an image.
+func listColumn(f *parquet.File, o FeatureOptions, set *Set) (features, image int, err error) {
 	var head []string
 	leaves := map[string][]int{}
 	all := f.Schema().Columns()
@@ -144,8 +145,13 @@ func listColumn(f *parquet.File, o FeatureOptions) (features, image int, err err
 	if err != nil {
 		return 0, 0, err
 	}
-	if of := leaves[key]; len(of) == 1 && len(all[of[0]]) == 1 {
-		image = of[0]
+	for _, i := range leaves[key] {
+		if p := all[i]; len(p) == 1 || len(p) == 2 && p[1] == "path" && (o.Image != "" || slices.Contains(set.row, -1)) {
+			image = i
+		}
+	}
+	if image < 0 && (o.Image != "" || len(leaves[key]) > 0 && slices.Contains(set.row, -1)) {
+		return 0, 0, fmt.Errorf("the column %q holds no file names", key)
 	}
 	return leaves[name][0], image, nil
 }

@@ -85,7 +85,7 @@ func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, erro
 	var names []string
 	joined := false
 	err := newStore(file, Options{}).withParquet(file, func(p *parquet.File, f io.ReaderAt) error {
-		features, image, err := listColumn(p, o)
+		features, image, err := listColumn(p, o, set)
 		if err != nil {
 			return err
 		}

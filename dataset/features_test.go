@@ -80,6 +80,14 @@ type (
 	plainRow struct {
 		Embedding []float64 `parquet:"embedding,list"`
 	}
+	hubImage struct {
+		Bytes []byte `parquet:"bytes"`
+		Path  string `parquet:"path"`
+	}
+	hubRow struct {
+		Image    *hubImage `parquet:"image,optional"`
+		Features []float32 `parquet:"features,list"`
+	}
 )
 
 func parquetFile[T any](t *testing.T, rows ...T) string {
@@ -89,6 +97,26 @@ func parquetFile[T any](t *testing.T, rows ...T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// isMade compares features with those that were made.
+func isMade(t *testing.T, name string, f *Features, err error, missing, unused int) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	gone := 0
+	for i := range 6 {
+		row := f.At(i)
+		gone += bit(row == nil)
+		if row != nil && !slices.Equal(row, madeRow(i)) {
+			t.Errorf("%s: image %d has %v", name, i, row)
+		}
+	}
+	if gone != missing || f.Missing != missing || f.Unused != unused || f.Width != 5 || (f.Note != "") != (missing+unused > 0) {
+		t.Errorf("%s: %d are missing; %+v", name, gone, f)
+	}
 }
 
 func TestFeaturesInParquet(t *testing.T) {
@@ -106,34 +134,16 @@ func TestFeaturesInParquet(t *testing.T) {
 		}
 		plain = append(plain, plainRow{d})
 	}
-	check := func(name string, f *Features, err error, missing, unused int) {
-		t.Helper()
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			return
-		}
-		gone := 0
-		for i := range 6 {
-			row := f.At(i)
-			gone += bit(row == nil)
-			if row != nil && !slices.Equal(row, madeRow(i)) {
-				t.Errorf("%s: image %d has %v", name, i, row)
-			}
-		}
-		if gone != missing || f.Missing != missing || f.Unused != unused || f.Width != 5 || (f.Note != "") != (missing+unused > 0) {
-			t.Errorf("%s: %d are missing; %+v", name, gone, f)
-		}
-	}
 	f, err := LoadFeatures(parquetFile(t, plain...), sixImages(), FeatureOptions{})
-	check("in order", f, err, 0, 0)
+	isMade(t, "in order", f, err, 0, 0)
 	slices.Reverse(named)
 	f, err = LoadFeatures(parquetFile(t, named...), sixImages(), FeatureOptions{})
-	check("joined", f, err, 0, 0)
+	isMade(t, "joined", f, err, 0, 0)
 	f, err = LoadFeatures(parquetFile(t, append(slices.Clone(named[:4]), namedRow{"x.png", madeRow(9)}, namedRow{"train/a/0.png", nil})...), sixImages(), FeatureOptions{})
-	check("some missing", f, err, 2, 1)
+	isMade(t, "some missing", f, err, 2, 1)
 	plain[3].Embedding = nil
 	f, err = LoadFeatures(parquetFile(t, plain...), sixImages(), FeatureOptions{})
-	check("in order, one empty", f, err, 1, 0)
+	isMade(t, "in order, one empty", f, err, 1, 0)
 
 	bad := slices.Clone(named)
 	bad[4].Features = slices.Clone(bad[4].Features)
@@ -156,6 +166,33 @@ func TestFeaturesInParquet(t *testing.T) {
 	if _, err := LoadFeatures(other, sixImages(), FeatureOptions{}); err == nil || !strings.Contains(err.Error(), ".npy or .parquet") {
 		t.Error(err)
 	}
+}
+
+// Beside an image's bytes its path is its name, and rows are in order only for images that are no files.
+func TestFeaturesBesideImages(t *testing.T) {
+	var hub, pictures []hubRow
+	for i := range 6 {
+		hub = append(hub, hubRow{&hubImage{[]byte{1}, fmt.Sprint(5-i, ".png")}, madeRow(5 - i)})
+		pictures = append(pictures, hubRow{nil, madeRow(i)})
+	}
+	for _, o := range []FeatureOptions{{}, {Image: "image"}} {
+		f, err := LoadFeatures(parquetFile(t, hub...), sixImages(), o)
+		isMade(t, "paths of images", f, err, 0, 0)
+		for _, path := range []string{parquetFile(t, struct {
+			Image    struct{ Bytes []byte } `parquet:"image"`
+			Features []float32              `parquet:"features,list"`
+		}{Features: madeRow(0)}), parquetFile(t, pictures...)} {
+			if _, err := LoadFeatures(path, sixImages(), o); err == nil || !strings.Contains(err.Error(), "file name") {
+				t.Errorf("no paths of images, %+v: %v", o, err)
+			}
+		}
+	}
+	rows := sixImages()
+	for i := range rows.row {
+		rows.row[i] = int32(i)
+	}
+	f, err := LoadFeatures(parquetFile(t, pictures...), rows, FeatureOptions{})
+	isMade(t, "images that are no files", f, err, 0, 0)
 }
 
 // Lists with nulls, and more numbers than a file of its size has, are refused.

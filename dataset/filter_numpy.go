@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/unpoison/unpoison/internal/base/names"
 )
@@ -52,12 +54,10 @@ func ofTraining(name, images string, n, total int) bool {
 	if n != total {
 		return false
 	}
-	for _, part := range []string{"test", "val", "eval", "dev"} {
-		if strings.Contains(name, part) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
+		part := splitOf(strings.Trim(word, "xy")) // also xtest
+		return part == "test" || part == "val"
+	})
 }
 
 func arrayName(file string) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -104,6 +105,13 @@ func (f *filter) idx() error {
 	heads, err := byRow(f, c.label, func(_ string, row int) ([]byte, error) { return []byte{byte(all.numbers[row])}, nil })
 	if err != nil {
 		return err
+	}
+	for _, kind := range []string{"images", "labels"} {
+		all := idxFiles(f.base, "train", kind)
+		for _, p := range all[1:] {
+			f.files[filepath.Base(p)] = true
+			f.note("%s was not copied: what is read, and was filtered, is %s", filepath.Base(p), filepath.Base(all[0]))
+		}
 	}
 	write := func(heads map[int][]byte) func(from, to string) error {
 		return func(from, to string) error {

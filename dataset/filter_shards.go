@@ -70,9 +70,12 @@ func (f *filter) memberOf(source string, files []string) (file, member string) {
 	return file, member
 }
 
-// sampleKey is the key of the sample that a member belongs to.
+// sampleKey is the key of the sample that a member belongs to, or "".
 func sampleKey(member string) string {
-	key, _, _ := splitMember(member)
+	key, _, ok := splitMember(member)
+	if !ok {
+		return ""
+	}
 	return key
 }
 

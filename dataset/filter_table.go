@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -226,13 +225,15 @@ func (f *filter) table() error {
 			return err
 		}
 	}
-	others, err := f.namedElsewhere(drop)
+	delete(gone, "")
+	here := newFinder(f.store(), Options{})
+	others, absolute, err := f.otherRows(here, gone, drop)
 	if err != nil {
 		return err
 	}
 	f.files = map[string]bool{}
 	for at := range gone {
-		if at != "" && !kept[at] && !others[path.Base(at)] {
+		if !kept[at] && !others[at] {
 			f.files[at] = true
 		}
 	}
@@ -242,105 +243,24 @@ func (f *filter) table() error {
 		}
 	}
 	return f.copyTree(func(rel string) func(from, to string) error {
-		if drop[rel] == nil && labels[rel] == nil {
+		if drop[rel] == nil && labels[rel] == nil && !absolute[rel] {
 			return nil
 		}
 		return func(from, to string) error {
-			return writeTable(from, to, func(n int, head, l tableLine) ([]byte, error) {
-				label, other := labels[rel][n]
-				switch {
-				case drop[rel][n]:
+			return writeTable(from, to, func(n int, head, l tableLine) (_ []byte, err error) {
+				if drop[rel][n] {
 					return nil, nil
-				case other:
+				}
+				if absolute[rel] {
+					if l, err = f.relative(here, rel, head, l); err != nil {
+						return nil, err
+					}
+				}
+				if label, other := labels[rel][n]; other {
 					return l.relabelled(head, label, f.opts)
 				}
 				return l.raw, nil
 			})
 		}
 	})
-}
-
-// listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.
-func (f *filter) listedFile(table, file string) string {
-	if f.root != "" {
-		return ""
-	}
-	for _, rel := range []string{file, path.Join(path.Dir(table), file)} {
-		rel = filepath.ToSlash(filepath.Clean(filepath.FromSlash(rel)))
-		if filepath.IsLocal(filepath.FromSlash(rel)) && exists(filepath.Join(f.base, filepath.FromSlash(rel))) {
-			return rel
-		}
-	}
-	return ""
-}
-
-// namedElsewhere lists the last elements of all that rows name that are neither dropped nor images that were read: rows
-// that were passed over, and other tables.
-func (f *filter) namedElsewhere(drop map[string]map[int]bool) (map[string]bool, error) {
-	read := map[string]map[int]bool{}
-	for _, s := range []*Set{f.data.Train, f.data.Test} {
-		for i := range s.count() {
-			table, row := s.Listed(i)
-			if read[table] == nil {
-				read[table] = map[int]bool{}
-			}
-			read[table][row] = true
-		}
-	}
-	named := map[string]bool{}
-	if f.only != "" {
-		return named, nil
-	}
-	err := filepath.WalkDir(f.base, func(p string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || !isTableName(p) {
-			return err
-		}
-		rel, err := filepath.Rel(f.base, p)
-		if err != nil {
-			return err
-		}
-		_, lines, err := tableText(p)
-		if err != nil {
-			return nil //nolint:nilerr // no table
-		}
-		for k, l := range lines {
-			if at := filepath.ToSlash(rel); read[at][k+1] || drop[at][k+1] {
-				continue
-			}
-			for _, c := range l.cells {
-				named[path.Base(filepath.ToSlash(c))], named[path.Base(slashed(c))] = true, true
-			}
-		}
-		return nil
-	})
-	return named, err
-}
-
-// copyListed copies the images that are kept of a table given alone.
-func (f *filter) copyListed(kept map[string]bool) error {
-	c := &treeCopy{filter: f, rewrite: func(string) func(from, to string) error { return nil }}
-	for rel := range kept {
-		if rel == "" {
-			continue
-		}
-		if err := f.ctx.Err(); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(c.to(rel)), 0o755); err != nil {
-			return err
-		}
-		st, err := os.Lstat(c.from(rel))
-		if err != nil {
-			return err
-		}
-		if st.Mode()&os.ModeSymlink != 0 {
-			err = c.link(rel)
-		} else {
-			err = c.file(rel)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -22,27 +22,46 @@ import (
 )
 
 func TestDepthIsJudgedOverTheSet(t *testing.T) {
-	dir := t.TempDir()
-	for k, most := range []uint16{100, 4095} {
+	asPNG := func(most uint16) []byte {
 		img := image.NewGray16(image.Rect(0, 0, 2, 2))
 		img.SetGray16(0, 0, color.Gray16{Y: most})
 		var b bytes.Buffer
 		_ = png.Encode(&b, img)
-		put(t, filepath.Join(dir, []string{"a", "b"}[k], "x.png"), b.Bytes())
+		return b.Bytes()
+	}
+	asPGM := func(most uint16) []byte {
+		return append(binary.BigEndian.AppendUint16([]byte("P5 2 2 65535\n"), most), 0, 0, 0, 0, 0, 0)
+	}
+	asPPM := func(most uint16) []byte {
+		b := []byte("P6 2 2 65535\n")
+		for range 3 {
+			b = binary.BigEndian.AppendUint16(b, most)
+		}
+		return append(b, make([]byte, 3*3*2)...)
+	}
+	for name, file := range map[string]func(most uint16) []byte{"x.png": asPNG, "x.pgm": asPGM, "x.ppm": asPPM} {
+		t.Run(name, func(t *testing.T) { judgesDepth(t, name, file) })
+	}
+}
+
+func judgesDepth(t *testing.T, name string, file func(most uint16) []byte) {
+	dir := t.TempDir()
+	for k, most := range []uint16{100, 4095} {
+		put(t, filepath.Join(dir, []string{"a", "b"}[k], name), file(most))
 	}
 	for depth, want := range map[int][2]uint8{0: {6, 255}, 12: {6, 255}, 16: {0, 15}} {
 		d, err := Load(context.Background(), dir, Options{Depth: depth})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := [2]uint8{d.Train.Image(0)[0], d.Train.Image(1)[0]}; got != want || !d.Train.Grey {
+		if got := [2]uint8{d.Train.Image(0)[0], d.Train.Image(1)[0]}; got != want || d.Train.Grey == (name == "x.ppm") {
 			t.Errorf("depth %d: %v, expected %v", depth, got, want)
 		}
 		if depth == 0 && !strings.Contains(strings.Join(d.Notes, ""), "of 12 bits") {
 			t.Errorf("%q", d.Notes)
 		}
 	}
-	if _, err := Load(context.Background(), dir, Options{Depth: 10}); err == nil || !strings.Contains(err.Error(), "b/x.png") {
+	if _, err := Load(context.Background(), dir, Options{Depth: 10}); err == nil || !strings.Contains(err.Error(), "b/"+name) {
 		t.Errorf("too few bits: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,32 @@ func TestMissingBatchesAreNamed(t *testing.T) {
 		d, err := Load(context.Background(), dir, Options{})
 		if err != nil || d.Train.Len() != 2*len(s.train) || !strings.Contains(strings.Join(d.Notes, "\n"), "not there: data_batch_2, data_batch_3") {
 			t.Errorf("%s: %v, %v", h.name, d, err)
+		}
+	}
+}
+
+// The archive that data were downloaded as, beside them, is no data set.
+func TestDownloadsBesideData(t *testing.T) {
+	for name, c := range map[string]struct {
+		members []string
+		layout  string
+	}{
+		"the batches":   {[]string{"cifar-10-batches-py/data_batch_1", "x", "cifar-10-batches-py/readme.html", "y", "._a.png", "z"}, "cifar-python"},
+		"many members":  {append(slices.Repeat([]string{"x", ""}, lookedMembers), "a.png", "x"), "cifar-python"},
+		"an image last": {append(slices.Repeat([]string{"x", ""}, lookedMembers-1), "a.png", "x"), "webdataset"},
+		"no members":    {nil, "webdataset"},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(filepath.Join(dir, "cifar-10-batches-py"), os.DirFS("testdata/cifar-python")); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(filepath.Join(shardOf(t, c.members...), "train-0.tar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(dir, "cifar-10-python.tar"), raw)
+		if _, l := recognise(builtin(), nil, dir, Options{}); l == nil || l.Name != c.layout {
+			t.Errorf("%s: %+v, expected %s", name, l, c.layout)
 		}
 	}
 }

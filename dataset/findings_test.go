@@ -82,6 +82,9 @@ func TestFoldersAreUnderstood(t *testing.T) {
 			"bus/a.png=1 bus/b.heic=x bus/c=x car/d=4 car/e.heic=y car/.ipynb_checkpoints/e.png=9 loose.png=3 .hid/x.png=1", "bus:1 car:4", "none",
 			"3 files are no images that are read (.heic 2, none 1)|1 images lie in no class's folder|\".hid\"",
 		},
+		{"train/bus/a.png=1 train/car/b.png=2 val/car/c.png=3 test/d.png=4", "bus:1 car:2", "car:3", "test/ holds no image that is read"},
+		{"seg_train/seg_train/bus/a.png=1 seg_train/seg_train/car/b.png=2 seg_test/seg_test/bus/c.png=3 seg_pred/seg_pred/d.png=4", "bus:1 car:2", "bus:3", `"seg_pred"`},
+		{"train_station/a.png=1 test_tube/b.png=2", "test_tube:2 train_station:1", "none", ""},
 		{"bus/a.png=1 car/b.png=2 van/readme.txt=x", "bus:1 car:2", "none", `1 of 3 classes have no training image: "van"`},
 	} {
 		dir := files(t, t.TempDir(), strings.Fields(c.files)...)
@@ -134,6 +137,11 @@ func TestTablesAreUnderstood(t *testing.T) {
 		"absolute in":     {"t.csv", "file,label\nD/a.png,x\nD/b.png,y\n", two, Options{}, "x:1 y:2"},
 		"below a class":   {"train.csv", plain, "train/x/a.png=1 train/y/b.png=2 test/x/a.png=9", Options{}, "x:1 y:2"},
 		"below two":       {"t.csv", plain, "p/a.png=1 q/a.png=2 b.png=2", Options{}, "p/a.png or q/a.png; folder:"},
+		"another part":    {"train.csv", "file,label\n1.png,x\n2.png,y\n3.png,x\n", "train/1.png=1 train/2.png=2 test/1.png=3 test/2.png=4 test/3.png=5", Options{}, "row 3: expected a readable file, found 3.png: no such file; test/3.png is of another part"},
+		"a part's table":  {"train/t.csv", "file,label\n1.png,x\n2.png,y\n", "train/i/1.png=1 test/2.png=4", Options{}, "2.png: no such file"},
+		"two tables":      {"labels.csv", plain, two + " sample_submission.csv=file,label\n", Options{}, `"labels.csv" and "sample_submission.csv" could both be meant`},
+		"folds":           {"train.csv", plain, two + " train_folds.csv=file,label\n", Options{}, `"train.csv" and "train_folds.csv" could both be meant`},
+		"−1":              {"t.csv", "file,label\na.png,x\nb.png,y\na.png,-1.0\n", two, Options{}, "t.csv, row 3: expected a label of"},
 		"numbers":         {"t.csv", "file,label\na.png,10\nb.png,9\n", two, Options{}, "10:1 9:2"},
 		"large numbers":   {"t.jsonl", `{"file":"a.png","label":1000000}` + "\n" + `{"file":"b.png","label":2000000}`, two, Options{}, "1000000:1 2000000:2"},
 		"metadata":        {"metadata.jsonl", `{"file_name":"x/a.png","text":"k"}`, "x/a.png=1 y/b.png=2", Options{}, "x:1 y:2"},

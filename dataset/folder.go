@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
@@ -51,13 +52,16 @@ func (s *store) findFolders(dir string) (*folders, error) {
 		}
 	}
 	others = slices.DeleteFunc(others, func(o string) bool { return !s.hasImage(filepath.Join(dir, o)) })
+	if len(byPart) == 0 {
+		byPart, others = s.wordParts(dir, others)
+	}
 	if len(byPart["train"]) == 0 {
 		if len(byPart) == 0 && len(others) == 1 && len(s.imageFolders(filepath.Join(dir, others[0]))) > 1 && !s.hasImageDirectly(filepath.Join(dir, others[0])) {
 			return nil, nil // a wrapper
 		}
 		return &folders{train: dir}, nil
 	}
-	train := filepath.Join(dir, byPart["train"][0])
+	train := s.innermost(filepath.Join(dir, byPart["train"][0]))
 	inner, direct := s.imageFolders(train), s.hasImageDirectly(train)
 	if direct && len(inner) == 0 {
 		if len(others) == 0 {
@@ -76,13 +80,57 @@ func (s *store) findFolders(dir string) (*folders, error) {
 	f := &folders{train: train, left: others}
 	for part, to := range map[string]*string{"test": &f.test, "val": &f.val} {
 		if len(byPart[part]) > 0 {
-			*to = filepath.Join(dir, byPart[part][0])
+			*to = s.innermost(filepath.Join(dir, byPart[part][0]))
 		}
 	}
 	if len(others) > 0 && f.test == "" && f.val == "" {
 		return nil, fmt.Errorf("the folder %q, with folders in it, may be the training images or a class beside %q; folder:%s reads it alone", byPart["train"][0], others[0], train)
 	}
 	return f, nil
+}
+
+// wordParts finds parts among folders whose names are alike but for the word of the part, as seg_train and seg_test, and hold folders.
+// It also returns the rest.
+func (s *store) wordParts(dir string, folders []string) (byPart map[string][]string, others []string) {
+	alike := map[string]map[string][]string{} // by the rest of the name
+	rest := func(name string) (rest, part string) {
+		for _, w := range strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }) {
+			if part = splitOf(w); part != "" {
+				return strings.Replace(name, w, "", 1), part
+			}
+		}
+		return "", ""
+	}
+	for _, name := range folders {
+		if of, part := rest(name); part != "" {
+			if alike[of] == nil {
+				alike[of] = map[string][]string{}
+			}
+			alike[of][part] = append(alike[of][part], name)
+		}
+	}
+	for _, parts := range alike {
+		if len(parts) < 2 || len(parts["train"]) == 0 || len(s.imageFolders(filepath.Join(dir, parts["train"][0]))) == 0 {
+			continue
+		}
+		if byPart != nil {
+			return nil, folders
+		}
+		byPart = parts
+	}
+	return byPart, slices.DeleteFunc(slices.Clone(folders), func(name string) bool {
+		_, part := rest(name)
+		return slices.Contains(byPart[part], name)
+	})
+}
+
+// innermost is the folder of a part, or the only one in it, of the same name.
+func (s *store) innermost(dir string) string {
+	inner := filepath.Join(dir, filepath.Base(dir))
+	if all := s.subfolders(dir); len(all) == 1 && all[0] == filepath.Base(dir) && len(s.imageFolders(inner)) > 0 {
+		return inner
+	}
+	return dir
 }
 
 // imageFolders lists the folders in dir that hold images.

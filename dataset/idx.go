@@ -15,15 +15,24 @@ import (
 // IDX, the format of the MNIST family: train-images-idx3-ubyte, train-labels-idx1-ubyte and t10k-…,
 // plain or gzipped.
 
+// idxFile is the file of a part's images or labels, or "".
 func idxFile(dir, part, kind string) string {
+	if all := idxFiles(dir, part, kind); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// idxFiles are the files under all names that it may have; the first is read.
+func idxFiles(dir, part, kind string) (all []string) {
 	for _, sep := range []string{"-", "."} {
 		for _, end := range []string{"", ".gz"} {
 			if p := filepath.Join(dir, part+"-"+kind+sep+map[string]string{"images": "idx3", "labels": "idx1"}[kind]+"-ubyte"+end); exists(p) {
-				return p
+				all = append(all, p)
 			}
 		}
 	}
-	return ""
+	return all
 }
 
 func isIDX(dir string, _ Options) bool { return idxFile(dir, "train", "images") != "" }

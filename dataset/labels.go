@@ -49,8 +49,8 @@ func Name(name string) Label {
 // like numbers.
 func Text(text string) Label {
 	text = strings.TrimSpace(text)
-	if n, ok := integer(text); ok && n == -1 || text == "" {
-		return Label{}
+	if v, err := strconv.ParseFloat(text, 64); err == nil && v == -1 || text == "" {
+		return Label{} // also -1.0, as pandas writes it
 	}
 	return Label{kind: textLabel, name: text}
 }

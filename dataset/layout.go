@@ -41,6 +41,8 @@ type Part struct {
 	Claim int64
 	// Records calls yield for each record in order and ends with its first error. It is called twice or more.
 	Records func(yield func(Record) error) error
+
+	notes func() []string // sentences like Contents.Notes, once the records were gone through; nil: there are none
 }
 
 // A Record is an image with its label, as a layout finds it.

@@ -61,6 +61,7 @@ type packed struct {
 	Height, Width, Channels int
 	Planar                  bool
 	Digest                  ImageDigest // once it is decoded
+	Planes                  bool        // it was Planar before
 	Moving                  bool
 	Bad                     *RecordError
 }
@@ -202,7 +203,7 @@ func (b *builder) decodePacked(one *packed, set *Set) error {
 	}
 	r := &reading{record: one.record(), raw: one.Image, done: make(chan struct{})}
 	r.finish(func(r *reading) error { return b.decode(r, set) })
-	one.Image, one.Digest, one.Moving = r.pixels, r.digest, r.moving
+	one.Image, one.Digest, one.Moving, one.Planes = r.pixels, r.digest, r.moving, one.Planar && one.Channels > 1
 	one.Height, one.Width, one.Channels, one.Planar = set.Height, set.Width, set.stored()/(set.Height*set.Width), false
 	return r.err
 }

@@ -63,9 +63,14 @@ func pnmNumber(r *bufio.Reader) (int, error) {
 }
 
 func decodePNMConfig(rd io.Reader) (image.Config, error) {
-	channels, w, h, _, err := pnmHeader(bufio.NewReader(rd))
+	channels, w, h, limit, err := pnmHeader(bufio.NewReader(rd))
 	c := image.Config{ColorModel: color.RGBAModel, Width: w, Height: h}
-	if channels == 1 {
+	switch deep := limit == 65535; {
+	case deep && channels == 1:
+		c.ColorModel = color.Gray16Model
+	case deep:
+		c.ColorModel = color.RGBA64Model
+	case channels == 1:
 		c.ColorModel = color.GrayModel
 	}
 	return c, err
@@ -89,6 +94,9 @@ func decodePNM(rd io.Reader) (image.Image, error) {
 	if len(body) < line*h {
 		return nil, fmt.Errorf("image data that ends in line %d of %d", len(body)/line, h)
 	}
+	if limit == 65535 {
+		return deepPNM(body[:line*h], channels, w, h), nil
+	}
 	value := func(i int) uint8 {
 		v := int(body[i*width])
 		if width == 2 {
@@ -111,4 +119,17 @@ func decodePNM(rd io.Reader) (image.Image, error) {
 		img.Pix[4*p+3] = 255
 	}
 	return img, nil
+}
+
+// deepPNM is an image whose samples may have all 16 bits, as they are stored.
+func deepPNM(samples []byte, channels, w, h int) image.Image {
+	if channels == 1 {
+		return &image.Gray16{Pix: samples, Stride: 2 * w, Rect: image.Rect(0, 0, w, h)}
+	}
+	img := image.NewRGBA64(image.Rect(0, 0, w, h))
+	for p := range h * w {
+		copy(img.Pix[8*p:], samples[6*p:6*p+6])
+		img.Pix[8*p+6], img.Pix[8*p+7] = 255, 255
+	}
+	return img
 }

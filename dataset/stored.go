@@ -108,7 +108,7 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 	take := func(r *reading) error {
 		if r.image {
 			const n = len(ImageDigest{})
-			if seen >= d.Sources || !bytes.Equal(d.digests[seen*n:(seen+1)*n], r.digest[:]) {
+			if of := r.storedDigest(); seen >= d.Sources || !bytes.Equal(d.digests[seen*n:(seen+1)*n], of[:]) {
 				return errOthers
 			}
 			if bad, ok := d.Bad[seen]; ok {
@@ -155,7 +155,7 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	take := func(r *reading) error {
 		var bad *RecordError
 		if r.image && (r.err == nil || errors.As(r.err, &bad)) {
-			if err := w.add(r.pixels, r.digest, bad); err != nil {
+			if err := w.add(r.pixels, r.storedDigest(), bad); err != nil {
 				return fmt.Errorf("%s: %w", b.store, err)
 			}
 		}

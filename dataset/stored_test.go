@@ -118,6 +118,33 @@ func TestStoreIsOfTheImagesThatAreThere(t *testing.T) {
 	}
 }
 
+// The same bytes are other images where their channels lie apart.
+func TestStoreKnowsTheOrderOfPixels(t *testing.T) {
+	o := Options{Store: t.TempDir()}
+	pix := make([]byte, 3*2*2*3)
+	for i := range pix {
+		pix[i] = byte(7 * i)
+	}
+	for _, packs := range []bool{false, true} {
+		for _, dims := range [][]int{{3, 2, 2, 3}, {3, 3, 2, 2}, {3, 2, 2, 3}} {
+			dir := t.TempDir()
+			put(t, filepath.Join(dir, "images.npy"), npy("|u1", dims, pix))
+			put(t, filepath.Join(dir, "labels.npy"), npy("|u1", []int{3}, []byte{0, 1, 0}))
+			want := load(t, dir)
+			got, err := Load(context.Background(), dir, o)
+			if packs {
+				got, _, _, err = inPacks(dir, o)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := likeSet(want.Train, got.Train); d != "" || len(kept(t, o.Store)) > 2 {
+				t.Errorf("%v, in packs %t: %s, %q", dims, packs, d, kept(t, o.Store))
+			}
+		}
+	}
+}
+
 func TestDamagedStoresAreMadeAnew(t *testing.T) {
 	dir, o := mixedFolder(t), Options{SkipBad: true, Store: t.TempDir()}
 	want, err := Load(context.Background(), dir, o)

@@ -3,13 +3,13 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +19,7 @@ import (
 )
 
 // Tables: CSV, TSV or JSON Lines with a column that names image files, relative to the table, and one
-// with their labels. A folder may hold train.csv and test.csv (or val.csv), or one table.
+// with their labels. A folder may hold train.csv and test.csv (or val.csv), or one table, each also in numbered files.
 
 var tableSuffixes = []string{".csv", ".tsv", ".jsonl"}
 
@@ -55,31 +55,63 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 	if len(p.train) == 0 {
 		return nil, fmt.Errorf("expected a table, *.csv, *.tsv or *.jsonl")
 	}
+	if err := oneTable(p.train); err != nil {
+		return nil, err
+	}
 	finder := newFinder(s, o)
-	var seen map[place]bool // sources of the part that is read
-	return p.of(s, nil, func(path string, yield func(Record) error) error {
+	var seen map[place]string // sources of the part that is read, and the tables that name them; "" where these are several
+	shared := 0
+	c := p.of(s, nil, func(path string, yield func(Record) error) error {
 		if p.begins(path) {
-			seen = map[place]bool{}
+			seen, shared = map[place]string{}, 0
 		}
 		t := &table{store: s, Options: o, path: path}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
 			source := place{r.Source, r.Row}
-			if seen[source] { // the image is there again
+			if first, again := seen[source]; again {
+				if first != "" && first != r.Table {
+					seen[source] = ""
+					shared++
+				}
 				r.Row, source.row = n, n
 			}
-			if seen[source] { // in another table's same row
+			if _, again := seen[source]; again { // in another table's same row
 				r.Source += " in " + r.Table
 				source.source = r.Source
 			}
-			seen[source] = true
+			seen[source] = r.Table
 			return yield(r)
 		})
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {
 			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 		}
 		return s.ofFile(path, err)
-	}), nil
+	})
+	for _, part := range []*Part{c.Train, c.Test, c.Validation} {
+		if part != nil {
+			part.notes = func() []string {
+				if shared == 0 {
+					return nil
+				}
+				return []string{fmt.Sprintf("%d images are named by more than one of the tables %s", shared, part.Name)}
+			}
+		}
+	}
+	return c, nil
+}
+
+var digits = regexp.MustCompile("[0-9]+")
+
+// oneTable refuses tables whose names differ in more than numbers: an image may be in both of them, or be one of the test.
+func oneTable(files []string) error {
+	numbered := func(file string) string { return digits.ReplaceAllString(filepath.Base(file), "") }
+	for _, file := range files {
+		if numbered(file) != numbered(files[0]) {
+			return fmt.Errorf("%q and %q could both be meant; table:PATH reads one", filepath.Base(files[0]), filepath.Base(file))
+		}
+	}
+	return nil
 }
 
 // table reads one file.
@@ -236,151 +268,4 @@ func separator(first []byte, tabs bool) rune {
 		}
 	}
 	return rune(order[0])
-}
-
-func (t *table) readJSONLines(in *bufio.Reader, yield func(int, row) error) error {
-	s := bufio.NewScanner(in)
-	s.Buffer(nil, maxLine)
-	for n := 1; s.Scan(); n++ {
-		if len(bytes.TrimSpace(s.Bytes())) == 0 {
-			continue
-		}
-		cells, err := t.jsonRow(s.Bytes())
-		if err != nil {
-			return fmt.Errorf("row %d: %w", n, err)
-		}
-		if err := yield(n, cells); err != nil {
-			return err
-		}
-	}
-	return s.Err()
-}
-
-// jsonRow reads a line. An error is of the columns; what is wrong with the row alone stands in it.
-func (t *table) jsonRow(line []byte) (cells row, err error) {
-	fields, err := jsonObject(line)
-	if err != nil {
-		return row{want: "a JSON object", bad: err.Error()}, nil
-	}
-	var head []string
-	for k, v := range fields {
-		if v != nil {
-			head = append(head, k)
-		}
-	}
-	slices.Sort(head)
-	image, err := column(head, pathColumns, t.Image, "--image")
-	if errors.Is(err, errTwoColumns) {
-		return cells, err
-	}
-	label, err := column(head, labelColumns, t.Label, "--label")
-	if errors.Is(err, errTwoColumns) {
-		return cells, err
-	}
-	t.image, t.label = cmp.Or(t.image, image), cmp.Or(t.label, label)
-	cells.want = "one label"
-	cells.label, cells.bad = jsonLabel(fields[label])
-	switch name := fields[image].(type) {
-	case string:
-		cells.image = name
-	case nil:
-	default:
-		cells.want, cells.bad = "the name of a file", fmt.Sprintf("a %T", name)
-	}
-	return cells, nil
-}
-
-// jsonObject reads one object and keeps its numbers as they are written. A key that is there twice is an error.
-func jsonObject(raw []byte) (fields map[string]any, err error) {
-	fields = map[string]any{}
-	err = eachField(raw, func(name string, d *json.Decoder) error {
-		if _, twice := fields[name]; twice {
-			return fmt.Errorf("the key %q twice", name)
-		}
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return err
-		}
-		fields[name] = v
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return fields, nil
-}
-
-// eachField goes through the fields of one JSON object; field decodes the value that comes next.
-func eachField(raw []byte, field func(name string, d *json.Decoder) error) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	begin, err := d.Token()
-	if err != nil {
-		return err
-	}
-	if begin != json.Delim('{') {
-		return fmt.Errorf("%v", begin)
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := key.(string)
-		if err := field(name, d); err != nil {
-			return err
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one on a line")
-	}
-	return nil
-}
-
-// jsonLabel is the label that a JSON value says: a number, a name, or a list of one, or of zeros and a one (one-hot).
-func jsonLabel(v any) (l Label, bad string) {
-	switch v := v.(type) {
-	case nil:
-		return Label{}, ""
-	case string:
-		return Name(v), ""
-	case bool:
-		return Name(fmt.Sprint(v)), ""
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return Number(n), ""
-		}
-		if f, err := v.Float64(); err == nil && f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
-			return Number(int64(f)), ""
-		}
-		return Label{}, "the number " + v.String()
-	case []any:
-		return listLabel(v, jsonLabel)
-	}
-	return Label{}, fmt.Sprintf("a %T", v)
-}
-
-// listLabel is the label of a list of values: of one, or of zeros and a one.
-func listLabel[T any](list []T, of func(T) (Label, string)) (Label, string) {
-	if len(list) == 1 {
-		return of(list[0])
-	}
-	one := -1
-	for i, v := range list {
-		l, bad := of(v)
-		n, number := l.asNumber()
-		if bad != "" || l.kind != numberLabel || !number || n != 0 && n != 1 || n == 1 && one >= 0 {
-			return Label{}, fmt.Sprintf("a list of %d labels", len(list))
-		}
-		if n == 1 {
-			one = i
-		}
-	}
-	if one < 0 {
-		return Label{}, fmt.Sprintf("a list of %d labels, none of them 1", len(list))
-	}
-	return Number(int64(one)), ""
 }

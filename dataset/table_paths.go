@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ type finder struct {
 	data  *store
 	root  *store // Options.Root, or nil
 	below map[string][]string
+	parts map[string]bool // that have a folder
 }
 
 // foundFile is a file and the store that it lies in.
@@ -123,7 +125,7 @@ func inside(s *store, path string) bool {
 	return within(absolute(s.root), path) || within(s.real, path)
 }
 
-// search looks for the file below the data's folder, among those of the table's part where there are several.
+// search looks for the file below the data's folder, but in no other part's than the table's, and in that one first.
 func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 	if f.below == nil {
 		f.index()
@@ -135,18 +137,24 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 			found = append(found, path)
 		}
 	}
-	if part := partOf(filepath.Base(table)); part != "" && len(found) > 1 {
-		of := slices.DeleteFunc(slices.Clone(found), func(path string) bool {
-			first, _, _ := strings.Cut(path, "/")
-			return splitOf(first) != part
+	elsewhere := ""
+	if part := cmp.Or(partOf(filepath.Base(table)), partOfFolder(f.data.rel(table))); part != "" {
+		found = slices.DeleteFunc(found, func(path string) bool {
+			in := partOfFolder(path)
+			if in == "" || in == part || part != "train" && !f.parts[part] { // a list of some training images
+				return false
+			}
+			elsewhere = fmt.Sprintf("; %s is of another part", path)
+			return true
 		})
+		of := slices.DeleteFunc(slices.Clone(found), func(path string) bool { return partOfFolder(path) == "" })
 		if len(of) == 1 {
 			found = of
 		}
 	}
 	switch len(found) {
 	case 0:
-		return foundFile{}, &RecordError{Want: "a readable file", Got: fmt.Sprintf("%s: no such file", cell)}
+		return foundFile{}, &RecordError{Want: "a readable file", Got: fmt.Sprintf("%s: no such file%s", cell, elsewhere)}
 	case 1:
 		return foundFile{f.data, filepath.Join(f.data.root, filepath.FromSlash(found[0]))}, nil
 	}
@@ -157,11 +165,17 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 	}
 }
 
+// partOfFolder is the part that a file's first folder, in its path relative to the data, names.
+func partOfFolder(rel string) string {
+	first, _, _ := strings.Cut(rel, "/")
+	return splitOf(first)
+}
+
 // maxIndex bounds how many files are looked through for names that tables give without a folder.
 const maxIndex = 5_000_000
 
 func (f *finder) index() {
-	f.below = map[string][]string{}
+	f.below, f.parts = map[string][]string{}, map[string]bool{}
 	n := 0
 	_ = f.data.walk(f.data.root, func(path string, err error) error {
 		if n++; n > maxIndex {
@@ -169,7 +183,9 @@ func (f *finder) index() {
 		}
 		if err == nil {
 			base := filepath.Base(path)
-			f.below[base] = append(f.below[base], f.data.rel(path))
+			rel := f.data.rel(path)
+			f.below[base] = append(f.below[base], rel)
+			f.parts[partOfFolder(rel)] = true
 		}
 		return nil
 	})

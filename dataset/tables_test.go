@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,10 +35,77 @@ func TestTablesThatNameTheSameImages(t *testing.T) {
 	if d.Train.Len() != 9 {
 		t.Fatalf("%d images of three tables with three rows", d.Train.Len())
 	}
+	if notes := strings.Join(d.Notes, "\n"); !strings.Contains(notes, "2 images are named by more than one of the tables train-1.csv … train-3.csv") {
+		t.Errorf("the notes are %q", notes)
+	}
 	_, _, out := filtered(t, dir, 0, 4, 8) // a row of each table
 	for k, want := range []string{"a.png,y\nb.png,x\n", "a.png,x\nb.png,x\n", "a.png,x\na.png,y\n"} {
 		if got, err := os.ReadFile(filepath.Join(out, fmt.Sprintf("train-%d.csv", k+1))); err != nil || string(got) != "path,label\n"+want {
 			t.Errorf("table %d is %q, expected %q (%v)", k+1, got, want, err)
+		}
+	}
+}
+
+// Validation images lie in their part's folder, or, where there is none, among those of the training.
+func TestPartsOfTrainingFolders(t *testing.T) {
+	for more, want := range map[string]string{"": "x:3", "val/9.png=9": "3.png: no such file; train/3.png is of another part"} {
+		dir := files(t, t.TempDir(), "train/1.png=1", "train/2.png=2", "train/3.png=3", "train.csv=path,label\n1.png,x\n2.png,y\n", "val.csv=path,label\n3.png,x\n")
+		files(t, dir, strings.Fields(more)...)
+		d, err := Load(context.Background(), dir, Options{})
+		if err == nil && shown(d.Test) != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("with %q: %v, %v", more, d, err)
+		}
+	}
+}
+
+// A file that an unread table names stays, and one of the same name in another folder does not.
+func TestFilterKeepsWhatOtherTablesName(t *testing.T) {
+	for name, c := range map[string]struct {
+		files string
+		gone  bool // train/1.png
+	}{
+		"by its path":          {"val.csv=path,label\ntrain/1.png,x\n", false},
+		"by a path of Windows": {"val.csv=path,label\ntrain\\1.png,x\n", false},
+		"by an absolute path":  {"val.csv=path,label\nD/train/1.png,x\n", false},
+		"from its folder":      {"lists/val.csv=path,label\n../train/1.png,x\n", false},
+		"by its last element":  {"lists/val.csv=path,label\n1.png,x\n", false},
+		"by a linked folder":   {"val.csv=path,label\nlink/1.png,x\n", false},
+		"another":              {"val.csv=path,label\nval/1.png,x\n", true},
+		"another beside":       {"val/val.csv=path,label\n1.png,x\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := files(t, filepath.Join(t.TempDir(), "data"), "train/1.png=1", "train/2.png=2", "train/3.png=3", "val/1.png=4", "test/1.png=5")
+			files(t, dir, "train.csv=path,label\ntrain/1.png,x\ntrain/2.png,y\ntrain/3.png,x\n", "test.csv=path,label\ntest/1.png,x\n", strings.ReplaceAll(c.files, "D/", dir+"/"))
+			if err := os.Symlink("train", filepath.Join(dir, "link")); err != nil {
+				t.Skip(err)
+			}
+			_, _, out := filtered(t, dir, 0)
+			if gone := !exists(filepath.Join(out, "train", "1.png")); gone != c.gone || !exists(filepath.Join(out, "val", "1.png")) {
+				t.Errorf("train/1.png is gone: %t, expected %t", gone, c.gone)
+			}
+		})
+	}
+}
+
+// Absolute paths in the data are relative in what is written, which lies elsewhere.
+func TestFilterOfAbsolutePaths(t *testing.T) {
+	for table, c := range map[string]struct{ text, want string }{
+		"t.csv":        {"note,path,label\n1,D/i/a.png,x\n2,D/i/b.png,y\n3,i/c.png,x\n", "note,path,label\n2,i/b.png,y\n3,i/c.png,x\n"},
+		"data/t.jsonl": {`{"path":"D/i/a.png","label":"x"}` + "\n" + `{"path": "D/i/b.png","label":"y"}` + "\n" + `{"path":"i/c.png","label":"x"}`, `{"path": "../i/b.png","label":"y"}` + "\n" + `{"path":"i/c.png","label":"x"}`},
+	} {
+		dir := files(t, filepath.Join(t.TempDir(), "data"), "i/a.png=1", "i/b.png=2", "i/c.png=3")
+		put(t, filepath.Join(dir, table), []byte(strings.ReplaceAll(c.text, "D/", dir+"/")))
+		test := "file,label\n" + dir + "/i/c.png,y\n"
+		put(t, filepath.Join(filepath.Dir(filepath.Join(dir, table)), "test.csv"), []byte(test))
+		_, left, out := filtered(t, dir, 0)
+		if shown(left.Train) != "x:3 y:2" || shown(left.Test) != "y:3" {
+			t.Errorf("%s: %s and %s are left", table, shown(left.Train), shown(left.Test))
+		}
+		if got, err := os.ReadFile(filepath.Join(out, table)); err != nil || string(got) != c.want {
+			t.Errorf("%s is %q, expected %q: %v", table, got, c.want, err)
+		}
+		if exists(filepath.Join(out, "i", "a.png")) {
+			t.Errorf("%s: the dropped image is there", table)
 		}
 	}
 }

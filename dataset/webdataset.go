@@ -2,8 +2,6 @@ package dataset
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,27 +9,12 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // WebDataset: tar shards in which the files of a sample have one name up to the first dot of its last element: 000.jpg and
 // 000.cls (a class's number or name), 000.json (with label, cls or class) or 000.txt.
 
 var shardSuffixes = []string{".tar", ".tar.gz", ".tgz", ".tar.zst"}
-
-func isWebDataset(dir string, o Options) bool {
-	return len(newStore(dir, o).partFiles(dir, shardSuffixes).train) > 0
-}
-
-// Limits of an archive: nothing is unpacked to the disk, so these bound memory and time.
-const (
-	maxEntry   = 64 << 20
-	maxEntries = 20_000_000
-	maxRatio   = 200 // of what comes out of a compressed file to the file itself, beyond a megabyte
-	maxHeld    = 256 << 20
-)
 
 func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error) {
 	s := newStore(dir, o)
@@ -50,70 +33,6 @@ func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error)
 		}
 		return s.readShard(file, func(t *tar.Reader) error { return shards[file].records(t, yield) })
 	}), nil
-}
-
-// bounded counts what comes out of a decompressor and stops a bomb.
-type bounded struct {
-	in   io.Reader
-	left int64
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.in.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("it grows to more than %d times its size", maxRatio)
-	}
-	return n, err
-}
-
-func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
-	f, size, err := s.open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var in io.Reader = bufio.NewReaderSize(f, 1<<20)
-	switch name := strings.ToLower(file); {
-	case strings.HasSuffix(name, "gz"):
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return s.ofFile(file, err)
-		}
-		defer z.Close()
-		in = &bounded{z, 1<<20 + maxRatio*size}
-	case strings.HasSuffix(name, ".zst"):
-		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return s.ofFile(file, err)
-		}
-		defer z.Close()
-		in = &bounded{z, 1<<20 + maxRatio*size}
-	}
-	t := tar.NewReader(in)
-	if err := read(t); err != nil {
-		return s.ofFile(file, err)
-	}
-	if _, err := t.Next(); !errors.Is(err, io.EOF) {
-		return nil // damaged, which the records say
-	}
-	return s.ofFile(file, onlyZeros(in))
-}
-
-// onlyZeros reads what follows an archive's end, which is zeros; of compressed archives only this tells their checksum.
-func onlyZeros(in io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := in.Read(buf)
-		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
-			return errors.New("more follows the end of the archive, as where archives are joined; make them shards of their own")
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // shard is what a first look at an archive found.

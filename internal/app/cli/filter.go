@@ -171,22 +171,40 @@ func (f *filterFlags) corrections(set *dataset.Set, drop, decided []bool) (label
 	return labels, corrected, nil
 }
 
+// write makes the lists and then the data, so that data which are there have theirs.
 func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, labels []int32) (notes []string, err error) {
 	if f.out != "" {
-		if notes, err = dataset.Correct(ctx, d, f.data.opts, drop, labels, f.out); err != nil {
+		if err := dataset.Outside(f.out, d.Path); err != nil {
 			return nil, err
 		}
-		if labels != nil {
-			if err := runs.WriteCorrected(f.correctedFile(), d.Train, labels); err != nil {
-				return nil, err
+	}
+	var lists []string
+	list := func(path string, write func() error) error {
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), write())
+		if err == nil {
+			lists = append(lists, path)
+		}
+		return err
+	}
+	defer func() {
+		for _, path := range lists {
+			if err != nil {
+				os.Remove(path)
 			}
 		}
+	}()
+	if f.out != "" && labels != nil {
+		if err := list(f.correctedFile(), func() error { return runs.WriteCorrected(f.correctedFile(), d.Train, labels) }); err != nil {
+			return nil, err
+		}
 	}
-	if f.list == "" {
-		return notes, nil
+	if f.list != "" {
+		if err := list(f.list, func() error { return runs.WriteKept(f.list, d.Train, drop, labels) }); err != nil {
+			return nil, err
+		}
 	}
-	if err := os.MkdirAll(filepath.Dir(f.list), 0o755); err != nil {
-		return nil, err
+	if f.out == "" {
+		return nil, nil
 	}
-	return notes, runs.WriteKept(f.list, d.Train, drop, labels)
+	return dataset.Correct(ctx, d, f.data.opts, drop, labels, f.out)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,45 @@ func TestFilterCorrects(t *testing.T) {
 	}
 	if code, text, errs := call(again...); code != 0 || !strings.Contains(text, "20 of 20 training images kept, 0 dropped\n0 of those that are kept got") {
 		t.Errorf("what was corrected before: %d: %s%s", code, text, errs)
+	}
+}
+
+// Data are not there without the lists of them, and no list without the data.
+func TestFilterWritesListsFirst(t *testing.T) {
+	data, dir := signFolder(t, 20, 10), t.TempDir()
+	suspects, out, kept := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "out"), filepath.Join(dir, "kept.csv")
+	text := "source,isolated,shows\n"
+	images, err := filepath.Glob(filepath.Join(data, "train", "*", "*.png"))
+	if err != nil || len(images) != 20 {
+		t.Fatal(len(images), err)
+	}
+	for _, path := range images {
+		rel, err := filepath.Rel(data, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += filepath.ToSlash(rel) + ",true,\n"
+	}
+	args := []string{"data", "filter", "--data", data, "--suspects", suspects, "--correct", "--out", out, "--list", kept}
+	for name, begin := range map[string]func() error{
+		"without images": func() error { return os.WriteFile(suspects, []byte(text), 0o600) },
+		"without a list": func() error {
+			rest := strings.SplitAfterN(text, "\n", 3)
+			return errors.Join(os.WriteFile(suspects, []byte(rest[0]+rest[1]), 0o600), os.Mkdir(out+".corrected.csv", 0o700))
+		},
+	} {
+		if err := begin(); err != nil {
+			t.Fatal(err)
+		}
+		if code, text, errs := call(args...); code != exitFailed {
+			t.Errorf("%s: %d: %s%s", name, code, text, errs)
+		}
+		for _, path := range []string{out, kept, out + ".corrected.csv"} {
+			if st, err := os.Lstat(path); err == nil && (path == out || !st.IsDir()) {
+				t.Errorf("%s: %s is there", name, path)
+			}
+			_ = os.Remove(path)
+		}
 	}
 }
 

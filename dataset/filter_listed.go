@@ -1,0 +1,186 @@
+package dataset
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.
+func (f *filter) listedFile(table, file string) string {
+	if f.root != "" {
+		return ""
+	}
+	for _, rel := range []string{file, path.Join(path.Dir(table), file)} {
+		if rel = filepath.ToSlash(filepath.Clean(filepath.FromSlash(rel))); f.there(rel) {
+			return rel
+		}
+	}
+	return ""
+}
+
+// there tells whether a path relative to the data is that of a file in them.
+func (f *filter) there(rel string) bool {
+	return filepath.IsLocal(filepath.FromSlash(rel)) && exists(filepath.Join(f.base, filepath.FromSlash(rel)))
+}
+
+// eachTable visits the tables of the data, and says which of them are links.
+func (f *filter) eachTable(visit func(rel string, link bool, head tableLine, lines []tableLine)) error {
+	return filepath.WalkDir(f.base, func(p string, e fs.DirEntry, err error) error {
+		if err == nil {
+			err = f.ctx.Err()
+		}
+		if err != nil || e.IsDir() || !isTableName(p) {
+			return err
+		}
+		link := e.Type()&fs.ModeSymlink != 0
+		rel, err := filepath.Rel(f.base, p)
+		if err != nil || !link && !e.Type().IsRegular() || f.only != "" && rel != f.only {
+			return err
+		}
+		head, lines, err := tableText(p)
+		if err != nil {
+			return nil //nolint:nilerr // no table
+		}
+		visit(filepath.ToSlash(rel), link, head, lines)
+		return nil
+	})
+}
+
+// otherRows looks through all tables. named are those of some files that rows name which are neither dropped nor images that were
+// read: rows that were passed over, and other tables. absolute are the tables with absolute paths of files in the data.
+func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]map[int]bool) (named, absolute map[string]bool, err error) {
+	read := map[string]map[int]bool{}
+	for _, s := range []*Set{f.data.Train, f.data.Test} {
+		for i := range s.count() {
+			table, row := s.Listed(i)
+			if read[table] == nil {
+				read[table] = map[int]bool{}
+			}
+			read[table][row] = true
+		}
+	}
+	ends := map[string][]string{} // the files by the ends of their paths
+	for at := range gone {
+		for end, more := at, true; more; _, end, more = strings.Cut(end, "/") {
+			ends[end] = append(ends[end], at)
+		}
+	}
+	named, absolute = map[string]bool{}, map[string]bool{}
+	err = f.eachTable(func(table string, link bool, head tableLine, lines []tableLine) {
+		for k, l := range lines {
+			if !absolute[table] && f.root == "" {
+				_, absolute[table] = f.inData(here, f.imageCell(head, l))
+			}
+			if link || f.only != "" || read[table][k+1] || drop[table][k+1] {
+				continue
+			}
+			for _, c := range l.cells {
+				for _, at := range f.meant(here, c, table, ends) {
+					named[at] = true
+				}
+			}
+		}
+	})
+	return named, absolute, err
+}
+
+// meant are those files that a cell of a table may mean, as finder finds them, of some that are given by the ends of their paths.
+func (f *filter) meant(here *finder, cell, table string, ends map[string][]string) (all []string) {
+	for _, name := range []string{path.Clean(filepath.ToSlash(cell)), path.Clean(slashed(cell))} {
+		of := ends[path.Base(name)]
+		if len(of) == 0 {
+			continue
+		}
+		at := name
+		if rel, ok := f.inData(here, name); ok {
+			at = rel
+		} else if beside := path.Join(path.Dir(table), name); f.there(beside) {
+			at = beside
+		}
+		if !f.there(at) {
+			all = append(all, ends[name]...)
+			continue
+		}
+		real := resolved(filepath.Join(f.base, filepath.FromSlash(at)))
+		for _, one := range of {
+			if one == at || resolved(filepath.Join(f.base, filepath.FromSlash(one))) == real {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// inData returns an absolute path relative to the data, if it lies in them.
+func (f *filter) inData(here *finder, cell string) (rel string, ok bool) {
+	name := filepath.FromSlash(cell)
+	if !filepath.IsAbs(name) || !inside(here.data, name) {
+		return "", false
+	}
+	return here.data.rel(here.local(name)), true
+}
+
+// imageCell is what a row names its image by.
+func (f *filter) imageCell(head, l tableLine) string {
+	if head.raw == nil {
+		cells, err := (&table{Options: f.opts}).jsonRow(bytes.TrimPrefix(l.raw, []byte("\ufeff")))
+		if err != nil {
+			return ""
+		}
+		return cells.image
+	}
+	name, err := column(head.cells, pathColumns, f.opts.Image, "--image")
+	if at := slices.Index(head.cells, name); err == nil && at >= 0 && at < len(l.cells) {
+		return l.cells[at]
+	}
+	return ""
+}
+
+// relative is a row whose image's path is relative to its table, where it was an absolute one in the data: what is written
+// lies elsewhere.
+func (f *filter) relative(here *finder, table string, head, l tableLine) (tableLine, error) {
+	rel, ok := f.inData(here, f.imageCell(head, l))
+	if !ok {
+		return l, nil
+	}
+	rel, err := filepath.Rel(filepath.FromSlash(path.Dir(table)), filepath.FromSlash(rel))
+	if err != nil {
+		return l, err
+	}
+	f.note("%s: the absolute paths of files in the data are relative to it now", table)
+	return l.with(head, filepath.ToSlash(rel), pathColumns, f.opts.Image)
+}
+
+// copyListed copies the images that are kept of a table given alone.
+func (f *filter) copyListed(kept map[string]bool) error {
+	c := &treeCopy{filter: f, rewrite: func(string) func(from, to string) error { return nil }}
+	for rel := range kept {
+		if rel == "" {
+			continue
+		}
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(c.to(rel)), 0o755); err != nil {
+			return err
+		}
+		st, err := os.Lstat(c.from(rel))
+		if err != nil {
+			return err
+		}
+		if st.Mode()&os.ModeSymlink != 0 {
+			err = c.link(rel)
+		} else {
+			err = c.file(rel)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package dataset
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Of files that are there packed and unpacked, none with what was dropped is left.
+func TestFilterOfIDXTwins(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "raw")
+	for _, name := range []string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"} {
+		all := bytes.Repeat([]byte{1, 2, 3}, 4)
+		raw := append([]byte{0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2}, all...)
+		if strings.Contains(name, "labels") {
+			raw = []byte{0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 0}
+		}
+		put(t, filepath.Join(dir, name), raw)
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write(raw)
+		_ = z.Close()
+		put(t, filepath.Join(dir, name+".gz"), b.Bytes())
+	}
+	d := load(t, dir)
+	out := filepath.Join(t.TempDir(), "out")
+	notes, err := Filter(t.Context(), d, Options{}, []bool{true, false, false}, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil || len(entries) != 2 || len(notes) != 2 || !strings.Contains(notes[0], "train-images-idx3-ubyte.gz was not copied") {
+		t.Errorf("%v, %v, %q", entries, err, notes)
+	}
+}
+
+// Arrays with as many rows as there are training images lose the same rows, unless a word of their name is of another part.
+func TestFilterOfArraysBeside(t *testing.T) {
+	whole := map[string]bool{"x_test": true, "y_test": true, "xtest": true, "ids_val": true, "dev-names": true, "testset": true}
+	dir := filepath.Join(t.TempDir(), "data")
+	put(t, filepath.Join(dir, "x_train.npy"), npy("|u1", []int{3, 1, 1, 3}, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}))
+	put(t, filepath.Join(dir, "y_train.npy"), npy("|u1", []int{3}, []byte{0, 1, 0}))
+	put(t, filepath.Join(dir, "x_test.npy"), npy("|u1", []int{3, 1, 1, 3}, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}))
+	all := []string{"device_id", "values", "latest", "interval", "contest", "ids", "ids_train", "xtest", "y_test", "ids_val", "dev-names", "testset"}
+	for _, name := range all {
+		put(t, filepath.Join(dir, name+".npy"), npy("|u1", []int{3}, []byte{0, 1, 0}))
+	}
+	_, _, out := filtered(t, dir, 0)
+	for _, name := range append(all, "x_train", "y_train", "x_test") {
+		h, err := npyFileHead(filepath.Join(out, name+".npy"))
+		if want := map[bool]int{true: 3, false: 2}[whole[name]]; err != nil || h.rows != want {
+			t.Errorf("%s: %+v, expected %d rows: %v", name, h, want, err)
+		}
+	}
+}
+
+// A member without an ending is of no sample, and stays.
+func TestFilterOfMembersWithoutEnding(t *testing.T) {
+	a, b := string(dot(1)), string(dot(2))
+	dir := shardOf(t, "a", "x", "a.png", a, "a.cls", "0", "b.png", b, "b.cls", "1", "c.png", b, "c.cls", "0")
+	_, _, out := filtered(t, dir, 0)
+	if left := tarMembers(t, filepath.Join(out, "train-0.tar")); len(left) != 5 || left["a"] == nil {
+		t.Errorf("%d members are left", len(left))
+	}
+}
