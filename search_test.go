@@ -154,7 +154,7 @@ func TestGoesOnAfterAStop(t *testing.T) {
 			t.Fatalf("tensor %s differs", whole.Model[k].Name)
 		}
 	}
-	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Corrected == 0 {
+	if !slices.Equal(whole.Suspects, rest.Suspects) || whole.Verdict.Says != rest.Verdict.Says || *whole.Verdict.Remaining != *rest.Verdict.Remaining || whole.Verdict.Corrected == 0 || whole.Verdict.Continued != 1 {
 		t.Errorf("verdicts %+v and %+v", whole.Verdict, rest.Verdict)
 	}
 	if v := whole.Verdict; v.HeldBack != v.Removed-v.Corrected || v.HeldBack == 0 || v.RemainingAtMost <= *v.Remaining && *v.Remaining < 1 {
