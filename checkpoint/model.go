@@ -19,6 +19,7 @@ type Info struct {
 	Classes []string
 	Height  int
 	Width   int
+	Guessed bool   // the file does not say the images' size: it is the network's usual one
 	Depth   int    // bits that samples of 16 had in the images that it learnt from; 0: there were none, or nobody knows
 	Version string // of unpoison
 	// Weights says where in a PyTorch checkpoint of several networks of one kind the weights were, Others where else there
@@ -111,7 +112,7 @@ func load(path, weights string, own []*model.Architecture) (*model.Network, mode
 	var n *model.Network
 	if info.Arch == "" {
 		if n, err = recognise(f.tensors); err == nil {
-			info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
+			info.Arch, info.Height, info.Width, info.Guessed = n.Arch, n.Height, n.Width, true
 		}
 	} else {
 		n, err = info.network(f, own)
@@ -257,7 +258,7 @@ func loadPyTorch(path, weights string) (*model.Network, model.State, *Info, erro
 	if len(info.Others) > 0 || weights != "" {
 		info.Weights = chosen.place
 	}
-	info.Arch, info.Height, info.Width = n.Arch, n.Height, n.Width
+	info.Arch, info.Height, info.Width, info.Guessed = n.Arch, n.Height, n.Width, true
 	known := tensors{}
 	for _, t := range n.Spec() {
 		known[t.Name] = chosen.tensors[t.Name]

@@ -116,6 +116,12 @@ func (r *Runner) gapTable() *report.Table {
 		}
 		t.Rows = append(t.Rows, append(line, "–", "–", "–"), r.worst(d, gaps))
 	}
+	if at := 2 + len(gapMeasures); !slices.ContainsFunc(t.Rows, func(row []string) bool { return row[at] != "–" }) { // of earlier results
+		t.Columns = slices.Delete(t.Columns, at, at+1)
+		for k, row := range t.Rows {
+			t.Rows[k] = slices.Delete(row, at, at+1)
+		}
+	}
 	return t
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
@@ -53,7 +54,11 @@ func (b *Builder) did(l Layer, y *Node, in ...*Node) *Node {
 		return y
 	}
 	for _, x := range in {
-		l.In = append(l.In, b.outputs[x])
+		from, ok := b.outputs[x]
+		if !ok {
+			panic(fmt.Errorf("the layer %s takes what no layer made: it can't be listed", strings.TrimSpace(l.Kind+" "+l.Name)))
+		}
+		l.In = append(l.In, from)
 	}
 	l.Out = len(*b.layers) + 1
 	b.outputs[y] = l.Out
@@ -265,7 +270,9 @@ func (n *Network) Layers() (all []Layer, err error) {
 	b := NewBuilder(g, false, Parameters(g, "", n.spec))
 	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, n.Height, n.Width, 3))
 	b.layers, b.outputs = &all, map[*Node]int{x: 0}
-	n.build(b, x, n.Classes)
+	if y := n.build(b, x, n.Classes); b.outputs[y] != len(all) {
+		return nil, fmt.Errorf("network %s: no layer makes its logits", n.Arch)
+	}
 	return all, nil
 }
 

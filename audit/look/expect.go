@@ -101,8 +101,9 @@ func training(ctx context.Context, r *train.Run, phase *train.Phase) (float64, e
 	batch := min(r.Batch, phase.Len())
 	t := train.NewTrainer(r.Backend, r.Network, batch, r.SGD, train.Mean)
 	few := *phase
-	few.Epochs, few.Soft, few.More = 1, nil, nil
+	few.Epochs, few.Soft, few.More = 0, nil, nil
 	run := func(k int) error {
+		few.Epochs++ // the run stands at the end of the last one
 		few.Indices = phase.Indices[:min(k, phase.Len())]
 		return r.TrainWith(ctx, &few, t, nil)
 	}

@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
@@ -34,7 +35,8 @@ func TestExpectLeavesNoTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Clean < 0 || e.Found < e.Clean {
+	// so many images take a millisecond each at least, in the networks that can't see triggers and in the ordinary one
+	if least := time.Duration(set.Len()) * time.Millisecond; e.Clean < least || e.Found < e.Clean+least {
 		t.Errorf("expected %v, and %v where something is found", e.Clean, e.Found)
 	}
 	if after := r.State.Digest(); after != before || len(r.Arrays) != arrays || r.Arrays[contentKey+".0"] != nil {

@@ -196,7 +196,7 @@ class AuditTest(unittest.TestCase):
     @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
     def test_an_interrupt_saves_and_can_be_gone_on_from(self):
         def interrupt(event):
-            if event["event"] == "progress" and event["epoch"] == 2:
+            if event["event"] == "progress" and event["step"] == 2:  # nothing was saved yet
                 signal.raise_signal(signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)  # programs in the background may ignore it

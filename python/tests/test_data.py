@@ -146,6 +146,12 @@ class DataTest(unittest.TestCase):
                 self.assertEqual(raw, head + image.tobytes())
                 self.assertEqual(p.row(-1, row["path"]), i)
 
+    def test_minus_one_is_no_label_in_files_either(self):
+        images = [IMAGES[0, :5], *IMAGES[1:]]
+        prepare(Pairs(images, [0, 1, -1, 0, 1, 0]), None, self.dir)
+        with open(self.dir / "train.csv", newline="") as f:
+            self.assertEqual([r["label"] for r in csv.DictReader(f)], ["0", "1", "", "0", "1", "0"])
+
     def test_refused(self):
         for want, data, labels in (
             ("labels are required", IMAGES, None),

@@ -80,17 +80,18 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
         )
         assert process.stdout is not None
         try:
-            with process.stdout as lines:
-                for line in lines:
-                    event = json.loads(line)
-                    if "event" not in event:
-                        result = event
-                    elif watch:
-                        watch(event)
+            for line in process.stdout:
+                event = json.loads(line)
+                if "event" not in event:
+                    result = event
+                elif watch:
+                    watch(event)
             code = process.wait()
         except BaseException:
             _stop(process)
             raise
+        finally:
+            process.stdout.close()
         errors.seek(0)
         said = errors.read().decode("utf-8", "replace").strip()
     if code in (0, _EXIT_FINDINGS) and result is not None:
@@ -106,7 +107,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
     """Ask the binary to save and stop; a second interrupt, or half a minute, ends it."""
     try:
         process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
-        process.wait(30)
+        process.communicate(timeout=30)  # what it still says is read: a closed pipe would end it unsaved
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         process.kill()
         process.wait()

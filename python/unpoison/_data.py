@@ -270,7 +270,7 @@ def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: 
         with open(folder / f"{part}.csv", "w", newline="", encoding="utf-8") as f:
             table = csv.writer(f)
             table.writerow(["path", "label"])
-            table.writerows([f"{part}/{i:09d}.ppm", names[c]] for i, c in enumerate(numbers))
+            table.writerows([f"{part}/{i:09d}.ppm", names[c] if c >= 0 else ""] for i, c in enumerate(numbers))
         return
     np.save(folder / f"y_{part}.npy", numbers)
     if names != [str(i) for i in range(len(names))]:

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,8 +88,8 @@ func (f *featuresFlags) open(c *cobra.Command) (*features.Network, features.Opti
 	if size := f.data.opts.Size; size > 0 && (h > 0 && size != h || w > 0 && size != w) {
 		return nil, o, usagef("--size %d: %s takes images of %d×%d pixels", size, f.backbone, w, h)
 	}
-	if h == w && f.data.spec != "signs" {
-		f.data.opts.Size = cmp.Or(f.data.opts.Size, h)
+	if f.data.opts.Size == 0 && h > 0 && w > 0 && f.data.spec != "signs" {
+		f.data.opts.Size, f.data.opts.Width = h, w
 	}
 	return n, o, nil
 }

@@ -60,7 +60,7 @@ images of --clean, or a share of them.`,
 	fl.Float64Var(&f.o.Rate, "rate", 0, "learning rate at the start (default 0.01; mcr and nad 0.1)")
 	fl.Float64Var(&f.o.Tolerance, "tolerance", 0, "fp: accuracy on the clean images that pruning may cost (default 0.04)")
 	fl.Float64Var(&f.o.Beta, "beta", 0, "nad: weight of the attention loss (default 1000)")
-	fl.BoolVar(&f.noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	return c
 }
 

@@ -70,6 +70,7 @@ func Main(args []string) int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		signal.Ignore(syscall.SIGPIPE) // what reads the output may have been stopped too; the state is saved all the same
 		fmt.Fprintln(os.Stderr, "\nstopping and saving; press again to stop at once")
 		cancel()
 		<-signals

@@ -21,6 +21,8 @@ import (
 // recipes are the names that --recipe takes.
 var recipes = []string{"default", "paper", "demo"}
 
+const noFlipHelp = "never swap left and right (road signs, text; GTSRB by itself)"
+
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
 	features, featuresColumn, featuresImage string
@@ -65,7 +67,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
 	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
-	fl.BoolVar(&f.noFlip, "no-flip", false, "never swap left and right (road signs, text; GTSRB by itself)")
+	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
 	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
 	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs over the kept images (split: the isolated)")

@@ -62,7 +62,7 @@ type unlearnFlags struct {
 	model                             modelFlags
 	suspects, out, method, pretrained string
 	seed                              uint64
-	byIndex                           bool
+	byIndex, noFlip                   bool
 	tune                              repair.UnlearnOptions
 	o                                 abl.Options
 }
@@ -72,6 +72,7 @@ func (f *unlearnFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	f.model.add(c)
 	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
+	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	fl.StringVar(&f.out, "out", "", "`DIR` for the cleaned model")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
@@ -150,7 +151,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 	if err != nil {
 		return err
 	}
-	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), dataset.Flips(u.data.Layout))
+	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), !f.noFlip && dataset.Flips(u.data.Layout))
 	if f.pretrained != "" {
 		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {
 			return err
@@ -177,7 +178,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 
 // ascend unlearns by gradient ascent, ABL's way.
 func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error {
-	f.o.Seed, f.o.Flip = f.seed, dataset.Flips(u.data.Layout)
+	f.o.Seed, f.o.Flip = f.seed, !f.noFlip && dataset.Flips(u.data.Layout)
 	res, err := abl.Unlearn(ctx, u.backend, u.network, u.state, u.data.Train, u.parts, f.o, runs.Progress(a.watcher()))
 	a.done()
 	if err != nil {

@@ -30,5 +30,8 @@ func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info
 		}
 		fmt.Fprintf(a.err, "note: %s holds several sets of weights: those of %q are taken, %s: %q\n", f.file, info.Weights, choose, info.Others)
 	}
+	if err == nil && info.Guessed {
+		fmt.Fprintf(a.err, "note: %s does not say the size of its images: they are taken for %d×%d pixels, as usual with %s\n", f.file, info.Width, info.Height, info.Arch)
+	}
 	return n, s, info, err
 }

@@ -23,6 +23,7 @@ type Network struct {
 	kind  dtypes.DType // of the input: uint8 means pixels as they are
 	dims  []int        // of the input; −1: any
 	last  bool         // channels are the input's last axis, else the second
+	maps  bool         // they are the last axis of the tensor, where it has places
 
 	needed []int // the operators that the tensor follows from, in the file's order
 }
@@ -47,6 +48,7 @@ func Open(file, tensor string) (n *Network, err error) {
 		err = n.findTensor()
 	}
 	if err == nil {
+		n.maps = n.channelsLast()
 		err = n.check()
 	}
 	if err != nil {
@@ -125,6 +127,41 @@ func (n *Network) findTensor() error {
 		}
 	}
 	return fmt.Errorf("no operator has the output %q; the network's outputs are %q, its last operators' %s", n.Tensor, m.OutputsNames, strings.Join(last, ", "))
+}
+
+// channelsLast tells whether channels are the last axis of the tensor: of what follows from the input with nothing in between that says
+// otherwise. ONNX's convolutions and pools take them as the second one, whatever the input's layout; a transposition may bring them back.
+func (n *Network) channelsLast() bool {
+	maker := map[string]int{}
+	nodes := n.model.Proto.Graph.Node
+	for i, node := range nodes {
+		for _, out := range node.Output {
+			maker[out] = i
+		}
+	}
+	name := n.Tensor
+	for range nodes {
+		i, ok := maker[name]
+		if !ok {
+			break
+		}
+		switch node := nodes[i]; {
+		case strings.HasSuffix(node.OpType, "Pool"), node.OpType == "Conv", node.OpType == "BatchNormalization":
+			return false
+		case node.OpType == "Transpose":
+			for _, a := range node.Attribute {
+				if a.Name == "perm" && len(a.Ints) == 4 {
+					return a.Ints[3] == 1
+				}
+			}
+			return n.last
+		case len(node.Input) == 0:
+			return n.last
+		default:
+			name = node.Input[0]
+		}
+	}
+	return n.last
 }
 
 // readExternal reads weights that lie in files beside the network.

@@ -184,3 +184,32 @@ func TestWhatTheGraphLacks(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the input's layout, convolutions take channels as the second axis, until a transposition brings them back.
+func TestWhereChannelsAre(t *testing.T) {
+	file := changed(t, "resnet", func(*onnx.Model) {})
+	n, err := Open(file, "/layers/layers.8/relu_1/Relu_output_0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.last = true
+	if n.channelsLast() {
+		t.Error("a convolution's channels are taken for the last axis")
+	}
+	m := n.model
+	for i, node := range m.Proto.Graph.Node {
+		if slices.Contains(node.Output, n.Tensor) {
+			node.OpType = "Transpose"
+			x := newOf(node.Attribute)
+			x.Name, x.Ints = "perm", []int64{0, 2, 3, 1}
+			m.Proto.Graph.Node[i].Attribute = append(node.Attribute, x)
+		}
+	}
+	if !n.channelsLast() {
+		t.Error("transposed channels are not")
+	}
+	m.Proto.Graph.Node = nil
+	if n.Tensor = n.input; !n.channelsLast() {
+		t.Error("the input's own are not")
+	}
+}

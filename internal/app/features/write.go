@@ -41,6 +41,9 @@ type Done struct {
 // batch is how many images go through the network at a time, where it does not say.
 const batch = 32
 
+// mostBatch is how many it may ask for: all of them are in memory.
+const mostBatch = 1024
+
 // runner runs a network on batches of images.
 type runner struct {
 	n     *Network
@@ -60,6 +63,9 @@ func (n *Network) Write(ctx context.Context, b backends.Backend, set *dataset.Se
 	}
 	if set.Len() == 0 {
 		return Done{}, errors.New("no training image")
+	}
+	if n.dims[0] > mostBatch {
+		return Done{}, fmt.Errorf("%s takes %d images at a time, expected %d at most", n.file, n.dims[0], mostBatch)
 	}
 	r := &runner{n: n, o: o, h: set.Height, w: set.Width, batch: n.dims[0]}
 	if r.batch < 1 {
@@ -165,7 +171,7 @@ func (r *runner) pool(y *Node) *Node {
 		y = Squeeze(Slice(y, AxisRange(), AxisRange(0, 1)), 1)
 	default:
 		at := 2
-		if r.n.last {
+		if r.n.maps {
 			at = 1
 		}
 		if dims[at]*dims[at+1] > 1 {
