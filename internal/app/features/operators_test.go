@@ -197,12 +197,12 @@ func TestWhereChannelsAre(t *testing.T) {
 		t.Error("a convolution's channels are taken for the last axis")
 	}
 	m := n.model
-	for i, node := range m.Proto.Graph.Node {
+	for _, node := range m.Proto.Graph.Node {
 		if slices.Contains(node.Output, n.Tensor) {
 			node.OpType = "Transpose"
 			x := newOf(node.Attribute)
 			x.Name, x.Ints = "perm", []int64{0, 2, 3, 1}
-			m.Proto.Graph.Node[i].Attribute = append(node.Attribute, x)
+			node.Attribute = append(node.Attribute, x)
 		}
 	}
 	if !n.channelsLast() {
