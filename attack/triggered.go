@@ -59,7 +59,7 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 // own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
 // asks for the trigger itself (Dynamic's cross-trigger accuracy), or for its class (TaCT).
 func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
-	if a.Config.Cover <= 0 || a.cover() == nil {
+	if a.cover() == nil {
 		return nil, nil
 	}
 	if c, ok := a.trigger.(Coverer); ok {

@@ -153,7 +153,7 @@ func (r *Runner) worst(defense string, gaps [][]*float64) []string {
 
 // worstClass is by how much, in points, the accuracy of that class differs which loses most; nil where it was not measured.
 func (r *Runner) worstClass(vary, attack, defense string) (worst *float64) {
-	for class := range r.classes(vary, attack, defense) {
+	for class := 0; ; class++ {
 		of := func(res *runs.Result) *float64 {
 			if class >= len(res.CAOf) {
 				return nil
@@ -161,24 +161,13 @@ func (r *Runner) worstClass(vary, attack, defense string) (worst *float64) {
 			return &res.CAOf[class]
 		}
 		got, before := r.over(vary, attack, defense, nil, of), r.over(vary, attack, string(runs.Before), nil, of)
-		if got == nil || before == nil {
-			return nil
+		if got == nil || before == nil { // these were all classes
+			return worst
 		}
 		if gap := *got - *before; worst == nil || gap < *worst {
 			worst = &gap
 		}
 	}
-	return worst
-}
-
-// classes is how many classes the accuracies of a defence's runs under an attack are of.
-func (r *Runner) classes(vary, attack, defense string) int {
-	for _, s := range r.Grid.seeds(defense) {
-		if res := r.result(Cell{attack, defense, s, vary}); res != nil {
-			return len(res.CAOf)
-		}
-	}
-	return 0
 }
 
 // share is one number of another, in percent.

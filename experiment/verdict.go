@@ -71,7 +71,7 @@ func (r *Runner) Verdicts() []Verdict {
 		if c.Attack == "none" {
 			v.Right = v.Says < look.Shortcut
 		} else {
-			v.Right = res.Verdict.Right(word, planted...) && pure(res.Isolation, res.Data.Train)
+			v.Right = res.Verdict.Right(word, planted...) && pure(res.Isolation, res.Verdict.Removed)
 		}
 		if tune := res.Seconds["tune"]; tune > 0 && !res.SeveralEngines() {
 			if n := float64(res.Epochs.Tune); n > 0 { // alone it would have taken what the search spared it too
@@ -88,13 +88,13 @@ func (r *Runner) Verdicts() []Verdict {
 }
 
 // pure tells whether at least half of what was removed is planted, covering images apart; or nobody knows.
-func pure(iso *runs.Isolation, images int) bool {
+func pure(iso *runs.Isolation, removed int) bool {
 	if iso == nil || iso.Precision == nil {
 		return true
 	}
 	planted := *iso.Precision
-	if removed := iso.Rate * float64(images); removed > float64(iso.Covered) {
-		planted *= removed / (removed - float64(iso.Covered))
+	if removed > iso.Covered {
+		planted *= float64(removed) / float64(removed-iso.Covered)
 	}
 	return planted >= 0.5
 }
