@@ -102,7 +102,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 		return nil, errors.New("all images look poisoned: nothing is left to train on")
 	}
 	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil {
-		if found.Measured, err = search.RatesFor(configuration(recipe, data.Train.Len(), r.Network.Stem)); err != nil {
+		if found.Measured, err = search.RatesFor(configuration(recipe, data, r.Network.Stem)); err != nil {
 			return nil, err
 		}
 		if found.Measured != nil {
@@ -157,10 +157,9 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 	return err
 }
 
-// configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to so many images.
-// Flips follow the data's layout.
-func configuration(recipe train.Recipe, images, stem int) any {
-	if plain := train.DefaultRecipe(); recipe.Batch == plain.Fit(images).Batch {
+// configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to the data.
+func configuration(recipe train.Recipe, data *dataset.Data, stem int) any {
+	if plain := train.DefaultRecipe(); recipe.Batch == plain.Fit(data.Train.Len()).Batch {
 		recipe.Batch = plain.Batch
 	}
 	return struct {
@@ -169,5 +168,6 @@ func configuration(recipe train.Recipe, images, stem int) any {
 		PlainRate float64
 		Augment   bool
 		Stem      bool `json:",omitempty"` // as larger images get; the rates are those of networks without
-	}{recipe.Network, recipe.Batch, recipe.TuneRate, recipe.Augment, stem > 1}
+		NoFlip    bool `json:",omitempty"` // though the data's layout allows flips
+	}{recipe.Network, recipe.Batch, recipe.TuneRate, recipe.Augment, stem > 1, !recipe.Flip && dataset.Flips(data.Layout)}
 }

@@ -15,15 +15,20 @@ const measured = true
 // A verdict comes with error rates where they were measured for its configuration: the default one, whatever the number of images.
 func TestRatesAreOfTheDefault(t *testing.T) {
 	for _, images := range []int{400, 5000, 50000} {
-		r, a := Options{Seed: 7}.fit(&dataset.Data{Layout: "folder", Train: &dataset.Set{Labels: make([]int32, images)}})
-		if m, err := a.RatesFor(configuration(r, images, 1)); err != nil || (m != nil) != measured {
+		data := &dataset.Data{Layout: "folder", Train: &dataset.Set{Labels: make([]int32, images)}}
+		r, a := Options{Seed: 7}.fit(data)
+		if m, err := a.RatesFor(configuration(r, data, 1)); err != nil || (m != nil) != measured {
 			t.Errorf("%d images: %+v, %v", images, m, err)
 		}
-		if m, err := a.RatesFor(configuration(r, images, 2)); err != nil || m != nil {
+		if m, err := a.RatesFor(configuration(r, data, 2)); err != nil || m != nil {
 			t.Errorf("%d larger images: %+v, %v", images, m, err)
 		}
-		r.Network = "small-cnn"
-		if m, err := a.RatesFor(configuration(r, images, 1)); err != nil || m != nil {
+		r.Flip = false
+		if m, err := a.RatesFor(configuration(r, data, 1)); err != nil || m != nil {
+			t.Errorf("%d images, no flips: %+v, %v", images, m, err)
+		}
+		r.Flip, r.Network = true, "small-cnn"
+		if m, err := a.RatesFor(configuration(r, data, 1)); err != nil || m != nil {
 			t.Errorf("%d images, another network: %+v, %v", images, m, err)
 		}
 	}

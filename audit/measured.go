@@ -22,10 +22,10 @@ var measuredFile string
 
 // measuredDigest is that of the configuration that measuredFile was measured under, the default one. Another default, another limit or
 // another revision needs another measurement.
-const measuredDigest = "d0585a9a7faa9396"
+const measuredDigest = "f7adce557330c5e7"
 
 // Revision counts up when the code of a search changes what it finds.
-const Revision = 3
+const Revision = 4
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {

@@ -103,7 +103,7 @@ func (a *arrays) records(yield func(Record) error) error {
 		}
 	}
 	if a.n < a.claimed {
-		return yield(Record{Err: &RecordError{a.name, a.n, fmt.Sprintf("%d images", a.claimed), fmt.Sprintf("%d: the file is cut off", a.n)}})
+		return yield(Record{Source: a.name, Row: a.n, Err: &RecordError{a.name, a.n, fmt.Sprintf("%d images", a.claimed), fmt.Sprintf("%d: the file is cut off", a.n)}})
 	}
 	return rows.end(a.name)
 }

@@ -18,6 +18,7 @@ type builder struct {
 	Options
 	ctx     context.Context //nolint:containedctx // lives for one call of Load
 	skipped []error
+	bads    []badRecord // what skipped speaks of, one for each
 	notes   []string
 	moving  int                 // images of which the first frame was read
 	depth   int                 // bits of a sample of images with 16
@@ -105,7 +106,7 @@ func (b *builder) readAll(v *survey) (*Data, error) {
 	}
 	b.noteEmpty(d.Train)
 	b.noteMoving()
-	d.Notes, d.Skipped = b.notes, b.skipped
+	d.Notes, d.Skipped, d.bads = b.notes, b.skipped, b.bads
 	return d, nil
 }
 
@@ -289,11 +290,20 @@ func (b *builder) judgeDepth(all ...*scanned) error {
 	return nil
 }
 
-// bad returns err, or notes it and returns nil if bad records are to be passed over.
-func (b *builder) bad(err error) error {
+// badRecord is one that was passed over, by what it was called.
+type badRecord struct {
+	part, source string
+	row          int
+	table        string
+	tableRow     int
+}
+
+// bad returns what is wrong with a record of a part, or notes it and returns nil if bad records are to be passed over.
+func (b *builder) bad(err error, part string, r *Record) error {
 	var rec *RecordError
 	if b.SkipBad && errors.As(err, &rec) {
 		b.skipped = append(b.skipped, err)
+		b.bads = append(b.bads, badRecord{part, r.Source, r.Row, r.Table, r.TableRow})
 		return nil
 	}
 	return err

@@ -276,6 +276,7 @@ func conforms(t *testing.T, c *conformanceCase, h *holder) {
 		c.rest(s)
 		h.same(t, s, d)
 		sameInPacks(t, dir, options, d)
+		filteredWithoutBad(t, c, h, s, d, options)
 		return
 	}
 	if err != nil {
@@ -293,6 +294,34 @@ func conforms(t *testing.T, c *conformanceCase, h *holder) {
 	if d.Train.Height == s.side && !slices.ContainsFunc(s.train, func(i tinyImage) bool { return i.side != s.side }) {
 		h.same(t, s, d)
 	}
+}
+
+// filteredWithoutBad writes data with bad records, and reads what is written without passing over any.
+func filteredWithoutBad(t *testing.T, c *conformanceCase, h *holder, s *tiny, d *Data, o Options) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out")
+	notes, err := Filter(context.Background(), d, o, make([]bool, d.Train.Len()), out)
+	if err != nil {
+		t.Errorf("filter: %v", err)
+		return
+	}
+	said := strings.Join(notes, "\n")
+	if h.name == "WebDataset" && slices.Contains(c.says, "@cut") { // such an archive is copied as it is
+		if !strings.Contains(said, "2 records that could not be read stay in it, the first: train-000.tar/008.png") {
+			t.Errorf("the notes are %q", notes)
+		}
+		return
+	}
+	if want := fmt.Sprintf("%d records that could not be read are left out", len(d.Skipped)); !strings.Contains(said, want) {
+		t.Errorf("the notes %q do not say %q", notes, want)
+	}
+	o.SkipBad = false
+	got, err := Load(context.Background(), out, o)
+	if err != nil {
+		t.Errorf("what filter wrote: %v", err)
+		return
+	}
+	h.same(t, s, got)
 }
 
 // where says how errors name training image 4, or image 0.

@@ -28,37 +28,30 @@ func readAt(file string, at, n int64) ([]byte, error) {
 	return b, err
 }
 
-// arrayHeads are the heads of changed rows of one array.
-type arrayHeads struct {
-	array string
-	heads map[int][]byte
-}
-
-func (a arrayHeads) of(file string) map[int][]byte {
-	if arrayName(file) == a.array {
-		return a.heads
-	}
-	return nil
-}
-
-// numpyHeads returns the changed rows of the array of labels.
-func (f *filter) numpyHeads(c *change) (arrayHeads, error) {
-	if len(c.label) == 0 {
-		return arrayHeads{}, nil
-	}
+// numpyLabels names the array of labels.
+func (f *filter) numpyLabels() (string, error) {
 	files := f.store().numpyFiles(f.data.Path)
 	labels, err := oneOf(numpyNames["train"][1], f.opts.Label, "--label", func(n string) bool { return files[n] != nil })
 	if err != nil || labels == "" {
-		return arrayHeads{}, errors.Join(err, errors.New("expected an array of labels"))
+		return "", errors.Join(err, errors.New("expected an array of labels"))
 	}
-	heads, err := byRow(f, c.label, func(_ string, row int) ([]byte, error) {
+	return labels, nil
+}
+
+// numpyHeads returns the changed rows of the array of labels.
+func (f *filter) numpyHeads(labels string, c *change) (map[int][]byte, error) {
+	if len(c.label) == 0 {
+		return nil, nil
+	}
+	files := f.store().numpyFiles(f.data.Path)
+	return byRow(f, c.label, func(_ string, row int) ([]byte, error) {
 		in, err := files[labels].open()
 		if err != nil {
 			return nil, err
 		}
 		defer in.Close()
 		b := bufio.NewReader(&interrupted{f.ctx, in})
-		h, err := readRowHead(b)
+		h, err := readRowHead(b, -1)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", labels, err)
 		}
@@ -69,7 +62,6 @@ func (f *filter) numpyHeads(c *change) (arrayHeads, error) {
 		_, err = io.ReadFull(b, head)
 		return head, err
 	})
-	return arrayHeads{labels, heads}, err
 }
 
 // pickledLabels changes the labels of a batch: all lists of labels, as CIFAR-100's two.

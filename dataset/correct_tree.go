@@ -106,7 +106,7 @@ func (c *treeCopy) moved() error {
 		case err != nil:
 			return err
 		case st.Mode()&os.ModeSymlink != 0:
-			err = os.Symlink(resolved(c.from(rel)), to)
+			err = c.leadsTo(resolved(c.from(rel)), rel, c.moves.to[k])
 		default:
 			err = copyFile(c.ctx, c.from(rel), to)
 		}

@@ -329,7 +329,8 @@ type Data struct {
 	// Depth is how many bits samples of 16 were taken to have; 0 where no image has such.
 	Depth int
 
-	parts [2]string // what the training and the test part are called
+	parts [2]string   // what the training and the test part are called
+	bads  []badRecord // those of Skipped, one for each
 
 	ctx context.Context //nolint:containedctx // of WriteUntil, whose writers take none
 }

@@ -190,33 +190,53 @@ func (s *store) subfolders(dir string) []string {
 // walk visits the files below dir by name and follows links. What can't be read, such as a device or a link that leads
 // back, comes with an error.
 func (s *store) walk(dir string, visit func(path string, err error) error) error {
-	seen := map[string]bool{}
-	for above := realPath(filepath.Dir(absolute(dir))); !seen[above]; above = filepath.Dir(above) {
-		seen[above] = true
-	}
-	real := realPath(dir)
-	if seen[real] {
-		return visit(dir, fmt.Errorf("a link that leads back to %s", real))
-	}
-	return s.walkFrom(dir, real, seen, visit)
+	return s.walkPast(dir, visit, nil)
 }
 
-func (s *store) walkFrom(dir, real string, seen map[string]bool, visit func(string, error) error) error {
-	seen[real] = true
+// walkPast is walk that also says which files and folders it passed over.
+func (s *store) walkPast(dir string, visit func(path string, err error) error, past func(path string)) error {
+	return (&walker{store: s, visit: visit, past: past}).walk(dir)
+}
+
+type walker struct {
+	*store
+	seen  map[string]bool // folders, without links
+	visit func(path string, err error) error
+	past  func(path string) // may be nil
+	all   bool              // nothing is passed over
+}
+
+func (w *walker) walk(dir string) error {
+	w.seen = map[string]bool{}
+	for above := realPath(filepath.Dir(absolute(dir))); !w.seen[above]; above = filepath.Dir(above) {
+		w.seen[above] = true
+	}
+	real := realPath(dir)
+	if w.seen[real] {
+		return w.visit(dir, fmt.Errorf("a link that leads back to %s", real))
+	}
+	return w.from(dir, real)
+}
+
+func (w *walker) from(dir, real string) error {
+	w.seen[real] = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return visit(dir, errors.New(reason(err)))
+		return w.visit(dir, errors.New(reason(err)))
 	}
 	for _, e := range entries {
-		if passedOver(e.Name()) {
+		path, to := filepath.Join(dir, e.Name()), filepath.Join(real, e.Name())
+		if !w.all && passedOver(e.Name()) {
+			if w.past != nil {
+				w.past(path)
+			}
 			continue
 		}
-		path, to := filepath.Join(dir, e.Name()), filepath.Join(real, e.Name())
 		folder := e.IsDir()
 		if !folder && !e.Type().IsRegular() {
-			st, err := s.stat(path)
+			st, err := w.stat(path)
 			if err != nil {
-				if err := visit(path, err); err != nil {
+				if err := w.visit(path, err); err != nil {
 					return err
 				}
 				continue
@@ -225,17 +245,40 @@ func (s *store) walkFrom(dir, real string, seen map[string]bool, visit func(stri
 		}
 		switch {
 		case !folder:
-			err = visit(path, nil)
-		case seen[to]:
-			err = visit(path, fmt.Errorf("a link that leads back to %s", to))
+			err = w.visit(path, nil)
+		case w.seen[to]:
+			err = w.visit(path, fmt.Errorf("a link that leads back to %s", to))
 		default:
-			err = s.walkFrom(path, to, seen, visit)
+			err = w.from(path, to)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hiddenImages counts the images in what is passed over: a file, or a folder with all that is in it. macOS's ._ files are none.
+func (s *store) hiddenImages(path string) (n int) {
+	count := func(path string, err error) error {
+		if err == nil && isHiddenImage(path) {
+			n++
+		}
+		return nil
+	}
+	switch st, err := s.stat(path); {
+	case err != nil:
+	case st.IsDir():
+		_ = (&walker{store: s, visit: count, all: true}).walk(path)
+	default:
+		_ = count(path, nil)
+	}
+	return n
+}
+
+// isHiddenImage tells an image that is passed over, as other programs do, by its ending.
+func isHiddenImage(path string) bool {
+	return isImage(path) && !strings.HasPrefix(filepath.Base(path), "._")
 }
 
 // isImageFile reports whether a file is an image by its ending or, where that says nothing, by its first bytes.

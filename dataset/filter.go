@@ -22,10 +22,12 @@ type filter struct {
 	final string // what becomes of dir
 	root  string // where a table's files are instead; they stay there
 
-	files map[string]bool    // images that are files and don't stay where they are, relative to base
-	rows  map[string]*change // of files of many images
-	moves moves
-	notes []string
+	files   map[string]bool         // images that are files and don't stay where they are, relative to base
+	rows    map[string]*change      // of files of many images
+	bad     map[string]map[int]bool // rows of tables that could not be read
+	members []string                // samples of shards likewise, by what they are called
+	moves   moves
+	notes   []string
 
 	labels []int32 // the classes of images under other labels, −1 for the rest; nil: all keep theirs
 	opts   Options
@@ -55,7 +57,7 @@ func Correct(ctx context.Context, d *Data, o Options, drop []bool, labels []int3
 	if filters[d.Layout] == nil {
 		return nil, fmt.Errorf("data of the format %s can't be written; a list of what is kept can (--list)", d.Layout)
 	}
-	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, root: o.Root, files: map[string]bool{}, rows: map[string]*change{}, labels: labels, opts: o}
+	f := &filter{ctx: ctx, data: d, drop: drop, base: d.Path, final: out, root: o.Root, files: map[string]bool{}, rows: map[string]*change{}, bad: map[string]map[int]bool{}, labels: labels, opts: o}
 	if st, err := os.Stat(d.Path); err == nil && !st.IsDir() {
 		f.base, f.only = filepath.Dir(d.Path), filepath.Base(d.Path)
 	} else if err := Outside(out, d.Path); err != nil {
@@ -65,6 +67,9 @@ func Correct(ctx context.Context, d *Data, o Options, drop []bool, labels []int3
 		if file, row := d.Train.origin(i); gone || f.relabelled(i) {
 			f.mark(file, row, i)
 		}
+	}
+	if err := f.leaveOut(); err != nil {
+		return nil, err
 	}
 	err = atomicfile.Folder(out, func(dir string) error {
 		f.dir = dir
@@ -147,14 +152,19 @@ func (f *filter) mark(file string, row, i int) {
 		f.files[file] = true
 		return
 	}
+	if f.drop[i] {
+		f.change(file).drop[row] = true
+	} else {
+		f.change(file).label[row] = f.labels[i]
+	}
+}
+
+// change is what becomes of the rows of a file.
+func (f *filter) change(file string) *change {
 	if f.rows[file] == nil {
 		f.rows[file] = &change{map[int]bool{}, map[int]int32{}}
 	}
-	if f.drop[i] {
-		f.rows[file].drop[row] = true
-	} else {
-		f.rows[file].label[row] = f.labels[i]
-	}
+	return f.rows[file]
 }
 
 // check reads what was written and compares it with what was to be kept.

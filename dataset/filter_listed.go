@@ -158,7 +158,7 @@ func (f *filter) relative(here *finder, table string, head, l tableLine) (tableL
 
 // copyListed copies the images that are kept of a table given alone.
 func (f *filter) copyListed(kept map[string]bool) error {
-	c := &treeCopy{filter: f, rewrite: func(string) func(from, to string) error { return nil }}
+	c := &treeCopy{filter: f, rewrite: func(string) func(from, to string) error { return nil }, listed: kept}
 	for rel := range kept {
 		if rel == "" {
 			continue

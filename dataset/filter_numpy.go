@@ -2,20 +2,14 @@ package dataset
 
 import (
 	"archive/zip"
-	"bytes"
-	"encoding/binary"
-	"errors"
+	"bufio"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-
-	"github.com/unpoison/unpoison/internal/base/names"
 )
 
 // numpy filters the arrays of training images and labels, and others with as many rows unless they are named after
@@ -27,69 +21,147 @@ func (f *filter) numpy() error {
 	if len(f.rows) > 1 {
 		return fmt.Errorf("images of %d arrays", len(f.rows))
 	}
-	var images string
-	var c *change
-	for images, c = range f.rows {
+	n := &numpyFilter{filter: f}
+	for n.images, n.edit = range f.rows {
 	}
-	heads, err := f.numpyHeads(c)
+	var err error
+	if n.labels, err = f.numpyLabels(); err != nil {
+		return err
+	}
+	if n.heads, err = f.numpyHeads(n.labels, n.edit); err != nil {
+		return err
+	}
+	all, err := f.numpyArrays()
 	if err != nil {
 		return err
 	}
-	archive := filepath.Join(f.base, f.only)
-	if f.only == "" {
-		zips := names.Matching(f.base, "*.npz")
-		if len(zips) != 1 {
-			return f.npyFolder(images, c, heads)
-		}
-		archive = zips[0]
-	}
-	return f.rewrites(map[string]func(from, to string) error{archive: func(from, to string) error { return f.npz(from, to, images, c, heads) }})
+	return n.write(all)
 }
 
-// ofTraining reports whether an array of n rows belongs to the training images, of which there are total.
-func ofTraining(name, images string, n, total int) bool {
-	if name == images {
-		return true
+// numpyFilter is the filtering of arrays.
+type numpyFilter struct {
+	*filter
+	images, labels string // the arrays' names
+	edit           *change
+	heads          map[int][]byte // of labels that change
+}
+
+// numpyArray is an array that lies in the data.
+type numpyArray struct {
+	path  string // of its file or archive
+	entry int    // in the archive; -1: the file is the array
+	name  string // in small letters, without the ending
+	main  bool   // it lies among those that are read
+	head  *rowHead
+}
+
+// write copies the data with the arrays that belong to the training images filtered, and says what became of others with as many rows.
+func (n *numpyFilter) write(all []numpyArray) error {
+	at := slices.IndexFunc(all, func(a numpyArray) bool { return a.main && a.name == n.images })
+	if at < 0 {
+		return fmt.Errorf("the array %s is not there", n.images)
 	}
-	if n != total {
-		return false
+	total := all[at].head.rows
+	n.dropRest(n.images, total)
+	var beside []string
+	of := map[string]map[int]bool{} // entries to be filtered, by file
+	for i, a := range all {
+		own := i == at || a.main && a.name == n.labels
+		if !own && (a.head.rows != total || ofOtherPart(a.name)) {
+			continue
+		}
+		why := a.head.why
+		if dir := filepath.Dir(a.path); dir != filepath.Clean(n.base) && why == "" {
+			why = "it lies in another folder"
+		}
+		switch name := n.called(a); {
+		case own && a.head.size <= 0:
+			return fmt.Errorf("%s: %s", name, why)
+		case !own && why != "":
+			n.note("%s was copied whole, with as many rows as there were images, %d: %s; filter it yourself if its rows are theirs", name, total, why)
+			continue
+		case !own:
+			beside = append(beside, name)
+		}
+		if of[a.path] == nil {
+			of[a.path] = map[int]bool{}
+		}
+		of[a.path][a.entry] = true
 	}
-	return !slices.ContainsFunc(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
+	if len(beside) > 0 {
+		n.note("these arrays lost the same rows as the images, as they had as many, %d: %s", total, strings.Join(beside, ", "))
+	}
+	write := map[string]func(from, to string) error{}
+	for p, entries := range of {
+		write[p] = func(from, to string) error {
+			if entries[-1] {
+				return n.npy(from, to)
+			}
+			return n.npz(from, to, entries)
+		}
+	}
+	return n.rewrites(write)
+}
+
+// called names an array: its file, or its archive and the entry.
+func (n *numpyFilter) called(a numpyArray) string {
+	rel, err := filepath.Rel(n.base, a.path)
+	if err != nil {
+		rel = a.path
+	}
+	if a.entry < 0 {
+		return filepath.ToSlash(rel)
+	}
+	return path.Join(filepath.ToSlash(rel), a.name)
+}
+
+// ofOtherPart reports whether an array's name has the word of a part that is not the training.
+func ofOtherPart(name string) bool {
+	return slices.ContainsFunc(letters(name), func(word string) bool {
 		part := splitOf(strings.Trim(word, "xy")) // also xtest
 		return part == "test" || part == "val"
 	})
 }
 
+// arrayName is what an array is called, by the name of its file or entry.
 func arrayName(file string) string {
-	return strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".npy"))
+	return strings.TrimSuffix(strings.ToLower(file), ".npy")
 }
 
-func (f *filter) npyFolder(images string, c *change, heads arrayHeads) error {
-	all := names.Matching(f.base, "*.npy")
-	total := -1
-	rows := map[string]int{}
-	for _, p := range all {
-		h, err := npyFileHead(p)
-		if err != nil {
-			continue // no array that can have rows dropped
-		}
-		rows[p] = h.rows
-		if arrayName(p) == images {
-			total = h.rows
-		}
+// numpyArrays finds the arrays in the data that have rows.
+func (f *filter) numpyArrays() (all []numpyArray, err error) {
+	files, err := f.named([]string{".npy", ".npz"})
+	if err != nil {
+		return nil, err
 	}
-	if total < 0 {
-		return fmt.Errorf("the array %s is not there", images)
-	}
-	write := map[string]func(from, to string) error{}
-	for p, n := range rows {
-		if ofTraining(arrayName(p), images, n, total) {
-			write[p] = func(from, to string) error {
-				return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyNPY(w, in, c.drop, heads.of(p)) })
+	here := func(p string) bool { return filepath.Dir(p) == filepath.Clean(f.base) }
+	archive := func(p string) bool { return strings.HasSuffix(strings.ToLower(p), ".npz") }
+	zips := 0
+	files = slices.DeleteFunc(files, func(p string) bool {
+		rel, err := filepath.Rel(f.base, p)
+		st, statErr := os.Stat(p)
+		if err != nil || statErr != nil || !st.Mode().IsRegular() || passedOverPath(filepath.ToSlash(rel)) {
+			return true
+		}
+		zips += bit(here(p) && archive(p))
+		return false
+	})
+	for _, p := range files {
+		main := here(p) && archive(p) == (zips == 1)
+		if archive(p) {
+			of, err := zippedHeads(p)
+			if err != nil && main {
+				return nil, fmt.Errorf("%s: %w", p, err)
 			}
+			for _, a := range of {
+				a.main = main
+				all = append(all, a)
+			}
+		} else if h, err := npyFileHead(p); err == nil {
+			all = append(all, numpyArray{p, -1, arrayName(filepath.Base(p)), main, h})
 		}
 	}
-	return f.rewrites(write)
+	return all, nil
 }
 
 func npyFileHead(path string) (*rowHead, error) {
@@ -98,55 +170,68 @@ func npyFileHead(path string) (*rowHead, error) {
 		return nil, err
 	}
 	defer in.Close()
-	return readRowHead(in)
+	st, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readRowHead(in, st.Size())
 }
 
-// npz writes the archive anew. Entries that are not training arrays keep their compressed bytes.
-func (f *filter) npz(from, to, images string, c *change, heads arrayHeads) error {
+// zippedHeads returns the arrays of an archive.
+func zippedHeads(path string) (all []numpyArray, err error) {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	for i, e := range z.File {
+		in, err := e.Open()
+		if err != nil {
+			return nil, err
+		}
+		if h, err := readRowHead(in, int64(min(e.UncompressedSize64, 1<<62))); err == nil {
+			all = append(all, numpyArray{path, i, arrayName(e.Name), false, h})
+		}
+		in.Close()
+	}
+	return all, nil
+}
+
+// headsOf are the heads of an array's rows that change.
+func (n *numpyFilter) headsOf(name string) map[int][]byte {
+	if name == n.labels {
+		return n.heads
+	}
+	return nil
+}
+
+// npy writes an array anew.
+func (n *numpyFilter) npy(from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	heads := n.headsOf(arrayName(filepath.Base(from)))
+	return n.convert(from, to, func(in io.Reader, w io.Writer) error { return copyNPY(w, in, st.Size(), n.edit.drop, heads) })
+}
+
+// npz writes the archive anew. Entries that are not filtered keep their compressed bytes.
+func (n *numpyFilter) npz(from, to string, entries map[int]bool) error {
 	z, err := zip.OpenReader(from)
 	if err != nil {
 		return err
 	}
 	defer z.Close()
-	rows := map[string]int{}
-	total := -1
-	for _, e := range z.File {
-		in, err := e.Open()
-		if err != nil {
-			return err
-		}
-		if h, err := readRowHead(in); err == nil {
-			rows[e.Name] = h.rows
-			if arrayName(e.Name) == images {
-				total = h.rows
-			}
-		}
-		in.Close()
-	}
-	if total < 0 {
-		return fmt.Errorf("%s: the array %s is not there", from, images)
-	}
 	return writeFile(to, func(w io.Writer) error {
 		out := zip.NewWriter(w)
-		for _, e := range z.File {
-			n, ok := rows[e.Name]
-			if !ok || !ofTraining(arrayName(e.Name), images, n, total) {
+		for i, e := range z.File {
+			if !entries[i] {
 				if err := out.Copy(e); err != nil {
 					return err
 				}
 				continue
 			}
-			part, err := out.CreateHeader(&zip.FileHeader{Name: e.Name, Method: e.Method, Modified: e.Modified})
-			if err != nil {
-				return err
-			}
-			in, err := e.Open()
-			if err != nil {
-				return err
-			}
-			err = copyNPY(part, &interrupted{f.ctx, in}, c.drop, heads.of(e.Name))
-			in.Close()
-			if err != nil {
+			if err := n.npzEntry(out, e); err != nil {
 				return fmt.Errorf("%s: %s: %w", from, e.Name, err)
 			}
 		}
@@ -154,94 +239,20 @@ func (f *filter) npz(from, to, images string, c *change, heads arrayHeads) error
 	})
 }
 
-// rowHead is the head of a NumPy file whose first dimension counts rows.
-type rowHead struct {
-	version byte
-	text    string
-	at      [2]int // where the first dimension stands in text
-	rows    int
-	size    int64 // bytes of a row
-}
-
-var (
-	npyRows  = regexp.MustCompile(`'shape':\s*\(\s*([0-9]+)\s*,([0-9, ]*)\)`)
-	npyWidth = regexp.MustCompile(`'descr':\s*'[<>|=]?[a-zA-Z]([0-9]+)'`)
-)
-
-func readRowHead(in io.Reader) (*rowHead, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil || string(head[:6]) != "\x93NUMPY" {
-		return nil, errors.New("expected a NumPy header")
-	}
-	width := 2
-	if head[6] > 1 {
-		width = 4
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(in, size[:width]); err != nil {
-		return nil, err
-	}
-	n := binary.LittleEndian.Uint32(size[:])
-	if n > 1<<20 {
-		return nil, fmt.Errorf("a NumPy header of %d bytes", n)
-	}
-	text := make([]byte, n)
-	if _, err := io.ReadFull(in, text); err != nil {
-		return nil, err
-	}
-	h := &rowHead{version: head[6], text: string(text)}
-	shape, item := npyRows.FindSubmatchIndex(text), npyWidth.FindSubmatch(text)
-	if shape == nil || item == nil || bytes.Contains(text, []byte("'fortran_order': True")) {
-		return nil, errors.New("an array without rows of plain numbers")
-	}
-	h.at = [2]int{shape[2], shape[3]}
-	var err error
-	if h.rows, err = strconv.Atoi(h.text[shape[2]:shape[3]]); err != nil {
-		return nil, err
-	}
-	if h.size, err = strconv.ParseInt(string(item[1]), 10, 32); err != nil {
-		return nil, err
-	}
-	if strings.Contains(string(item[0]), "U") {
-		h.size *= 4 // NumPy's text has four bytes a character
-	}
-	for _, d := range strings.Split(h.text[shape[4]:shape[5]], ",") {
-		if d = strings.TrimSpace(d); d == "" {
-			continue
-		}
-		v, err := strconv.ParseInt(d, 10, 32)
-		if err != nil || v <= 0 || h.size > (1<<31)/v {
-			return nil, fmt.Errorf("dimension %s of the array", d)
-		}
-		h.size *= v
-	}
-	return h, nil
-}
-
-// copyNPY copies an array without the rows in drop, each of which is there; see copyRows.
-func copyNPY(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte) error {
-	h, err := readRowHead(in)
+func (n *numpyFilter) npzEntry(out *zip.Writer, e *zip.File) error {
+	part, err := out.CreateHeader(&zip.FileHeader{Name: e.Name, Method: e.Method, Modified: e.Modified})
 	if err != nil {
 		return err
 	}
-	if h.rows < len(drop) {
-		return fmt.Errorf("%d rows, %d are to be dropped", h.rows, len(drop))
-	}
-	n := strconv.Itoa(h.rows - len(drop))
-	text := h.text[:h.at[0]] + n + h.text[h.at[1]:]
-	text = strings.TrimRight(text, " \n") // the header keeps its length, which aligns the data
-	if len(text) >= len(h.text) {
-		return errors.New("a NumPy header without room")
-	}
-	text += strings.Repeat(" ", len(h.text)-1-len(text)) + "\n"
-	head := append([]byte("\x93NUMPY"), h.version, 0)
-	if h.version > 1 {
-		head = binary.LittleEndian.AppendUint32(head, uint32(len(text)))
-	} else {
-		head = binary.LittleEndian.AppendUint16(head, uint16(len(text)))
-	}
-	if _, err := w.Write(append(head, text...)); err != nil {
+	in, err := e.Open()
+	if err != nil {
 		return err
 	}
-	return copyRows(w, in, h.size, drop, heads)
+	defer in.Close()
+	b := bufio.NewWriterSize(part, 256<<10)
+	source := bufio.NewReaderSize(&interrupted{n.ctx, in}, 256<<10)
+	if err := copyNPY(b, source, int64(min(e.UncompressedSize64, 1<<62)), n.edit.drop, n.headsOf(arrayName(e.Name))); err != nil {
+		return err
+	}
+	return b.Flush()
 }

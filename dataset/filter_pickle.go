@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
-// pickles filters CIFAR's Python version. A batch is pickled anew, with all its keys; lists that are as long as the batch,
+// pickles filters CIFAR's Python version. A batch is pickled anew, with all its keys; lists and arrays that are as long as the batch,
 // such as labels and file names, lose the same rows.
 func (f *filter) pickles() error {
 	rows, err := f.rowFiles(names.Matching(f.base, "*"))
@@ -46,12 +48,74 @@ func (f *filter) pickled(from, to string, c *change) error {
 	if n < 0 {
 		return fmt.Errorf("%s: expected data", from)
 	}
-	for i := range batch.Keys {
-		if l, ok := batch.Values[i].(*pickle.List); ok && len(l.Items) == n {
-			batch.Values[i] = &pickle.List{Items: without(l.Items, drop)}
+	var beside []string
+	for i, k := range batch.Keys {
+		name, _ := pickle.Bytes(k)
+		switch v := batch.Values[i].(type) {
+		case *pickle.List:
+			if len(v.Items) != n {
+				continue
+			}
+			batch.Values[i] = &pickle.List{Items: without(v.Items, drop)}
+		case pickle.Tuple:
+			if len(v) != n {
+				continue
+			}
+			batch.Values[i] = pickle.Tuple(without(v, drop))
+		default:
+			if pickledRows(v) != n || string(name) == "data" {
+				continue
+			}
+			if _, err := dropFromNumPy(v, drop); err != nil {
+				f.note("%s was copied whole with as many rows as there were images, %d: %v; filter it yourself if its rows are theirs", name, n, err)
+				continue
+			}
+		}
+		if !slices.Contains(pickledLists, string(name)) && len(drop) > 0 {
+			beside = append(beside, string(name))
 		}
 	}
+	if len(beside) > 0 {
+		f.note("these lists lost the same rows as the images, as they had as many: %s", strings.Join(beside, ", "))
+	}
 	return writeFile(to, func(w io.Writer) error { return pickle.Encode(w, batch, python2(raw)) })
+}
+
+// pickledLists are CIFAR's own of a batch.
+var pickledLists = []string{"labels", "fine_labels", "coarse_labels", "filenames"}
+
+// pickledRows returns how many rows a pickled array has; −1 where it is none.
+func pickledRows(v any) int {
+	o, isObject := v.(*pickle.Object)
+	shape, _, _, err := pickledArray(v)
+	if err != nil || !isObject || !strings.HasPrefix(o.Class.Module, "numpy") {
+		return -1
+	}
+	n, ok := shape[0].(int64)
+	if !ok {
+		return -1
+	}
+	return int(n)
+}
+
+// pickledArray returns the shape of a pickled NumPy array, and what holds its shape and bytes, at which places: a call and its state
+// (version, shape, type, order, bytes) or, since protocol 5, a call with bytes, type, shape, order.
+func pickledArray(v any) (shape, state pickle.Tuple, at [3]int, err error) {
+	o, ok := v.(*pickle.Object)
+	if !ok {
+		return nil, nil, at, fmt.Errorf("expected a NumPy array, found %T", v)
+	}
+	state, at = o.Args, [3]int{2, 0, 3}
+	if s, ok := o.State.(pickle.Tuple); ok && len(s) == 5 {
+		state, at = s, [3]int{1, 4, 3}
+	} else if len(o.Args) != 4 {
+		return nil, nil, at, errors.New("expected the state of a NumPy array")
+	}
+	shape, ok = state[at[0]].(pickle.Tuple)
+	if !ok || len(shape) == 0 {
+		return nil, nil, at, errors.New("expected the shape of a NumPy array")
+	}
+	return shape, state, at, nil
 }
 
 func unpickled(file string) (raw []byte, batch *pickle.Dict, err error) {
@@ -101,21 +165,16 @@ func python2(raw []byte) bool {
 
 // dropFromNumPy takes rows out of a pickled array of bytes and returns how many there were.
 func dropFromNumPy(v any, drop map[int]bool) (int, error) {
-	o, ok := v.(*pickle.Object)
+	shape, state, at, err := pickledArray(v)
+	if err != nil {
+		return 0, err
+	}
+	data, ok := pickle.Bytes(state[at[1]])
 	if !ok {
-		return 0, fmt.Errorf("expected a NumPy array, found %T", v)
+		return 0, errors.New("it holds Python objects")
 	}
-	// A call and its state (version, shape, type, order, bytes) or, since protocol 5, a call with bytes, type, shape, order.
-	state, shapeAt, dataAt := o.Args, 2, 0
-	if s, ok := o.State.(pickle.Tuple); ok && len(s) == 5 {
-		state, shapeAt, dataAt = s, 1, 4
-	} else if len(o.Args) != 4 {
-		return 0, errors.New("expected the state of a NumPy array")
-	}
-	shape, ok1 := state[shapeAt].(pickle.Tuple)
-	data, ok2 := pickle.Bytes(state[dataAt])
-	if !ok1 || !ok2 || len(shape) == 0 {
-		return 0, errors.New("expected shape and bytes of a NumPy array")
+	if order := state[at[2]]; len(shape) > 1 && (order == true || order == "F") {
+		return 0, errors.New("it is in Fortran's order")
 	}
 	n, ok := shape[0].(int64)
 	if !ok || n <= 0 || int64(len(data))%n != 0 || int64(len(drop)) > n {
@@ -125,11 +184,11 @@ func dropFromNumPy(v any, drop map[int]bool) (int, error) {
 	if err := copyRows(&kept, bytes.NewReader(data), int64(len(data))/n, drop, nil); err != nil {
 		return 0, err
 	}
-	state[shapeAt] = append(pickle.Tuple{n - int64(len(drop))}, shape[1:]...)
-	if _, text := state[dataAt].(string); text {
-		state[dataAt] = kept.String()
+	state[at[0]] = append(pickle.Tuple{n - int64(len(drop))}, shape[1:]...)
+	if _, text := state[at[1]].(string); text {
+		state[at[1]] = kept.String()
 	} else {
-		state[dataAt] = kept.Bytes()
+		state[at[1]] = kept.Bytes()
 	}
 	return int(n), nil
 }

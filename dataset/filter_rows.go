@@ -26,15 +26,18 @@ func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool, heads ma
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		last := errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
 			return err
 		}
-		if drop[n] {
-			continue
+		if !drop[n] {
+			copy(row, heads[n])
+			if _, err := w.Write(row[:got]); err != nil {
+				return err
+			}
 		}
-		copy(row, heads[n])
-		if _, err := w.Write(row[:got]); err != nil {
-			return err
+		if last {
+			return nil
 		}
 	}
 }
@@ -101,6 +104,9 @@ func (f *filter) idx() error {
 	all, err := idxLabels(f.store(), labels)
 	if err != nil {
 		return err
+	}
+	for name := range f.rows {
+		f.dropRest(name, all.len())
 	}
 	heads, err := byRow(f, c.label, func(_ string, row int) ([]byte, error) { return []byte{byte(all.numbers[row])}, nil })
 	if err != nil {

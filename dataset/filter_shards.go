@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,17 +24,24 @@ func (f *filter) shards() error {
 		return err
 	}
 	of := map[string]*sampleChange{}
+	change := func(source string) (file, member string) {
+		if file, member = f.memberOf(source, files); of[file] == nil {
+			of[file] = &sampleChange{map[string]bool{}, map[string][2]string{}, f.opts.Label}
+		}
+		return file, member
+	}
+	for _, source := range f.members {
+		file, member := change(source)
+		of[file].gone[cmp.Or(sampleKey(member), path.Clean(member))] = true // a sample without an image is called by its key
+	}
 	for i := range f.drop {
 		if !f.drop[i] && !f.relabelled(i) {
 			continue
 		}
 		source, _ := f.data.Train.origin(i)
-		file, member := f.memberOf(source, files)
+		file, member := change(source)
 		if file == "" {
 			return fmt.Errorf("%s: no such member of a shard", source)
-		}
-		if of[file] == nil {
-			of[file] = &sampleChange{map[string]bool{}, map[string][2]string{}, f.opts.Label}
 		}
 		if f.drop[i] {
 			of[file].gone[sampleKey(member)] = true

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -158,10 +159,13 @@ func (f *filter) folder() error {
 		}
 		return func(from, to string) error {
 			_, lines, err := tableText(from)
-			if err != nil || len(m.rows[rel]) == 0 && !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
+			if err != nil || len(m.rows[rel])+len(f.bad[rel]) == 0 && !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
 				return copyFile(f.ctx, from, to) //nolint:nilerr // no table that names images
 			}
-			return writeTable(from, to, func(_ int, _, l tableLine) ([]byte, error) {
+			return writeTable(from, to, func(n int, _, l tableLine) ([]byte, error) {
+				if f.bad[rel][n] {
+					return nil, nil
+				}
 				if !f.names(rel, l) {
 					return l.raw, nil
 				}
@@ -186,9 +190,38 @@ func (f *filter) names(rel string, l tableLine) bool {
 	})
 }
 
+// relabelledRows are the labels of rows under other ones, by table.
+func (f *filter) relabelledRows() map[string]map[int]string {
+	labels := map[string]map[int]string{}
+	for i := range f.drop {
+		if table, row := f.data.Train.Listed(i); f.relabelled(i) {
+			if labels[table] == nil {
+				labels[table] = map[int]string{}
+			}
+			labels[table][row] = f.data.Train.Classes[f.labels[i]]
+		}
+	}
+	return labels
+}
+
+// badRows adds the rows that could not be read, and the files that they name.
+func (f *filter) badRows(drop map[string]map[int]bool, gone map[string]bool) {
+	for table, rows := range f.bad {
+		if drop[table] == nil {
+			drop[table] = map[int]bool{}
+		}
+		maps.Copy(drop[table], rows)
+	}
+	for _, r := range f.data.bads {
+		if r.source != r.table {
+			gone[f.listedFile(r.table, r.source)] = true
+		}
+	}
+}
+
 // table filters images that tables name: the rows that named them go, and those files that no other row names.
 func (f *filter) table() error {
-	drop, labels := map[string]map[int]bool{}, map[string]map[int]string{}
+	drop, labels := map[string]map[int]bool{}, f.relabelledRows()
 	gone, kept := map[string]bool{}, map[string]bool{}
 	see := func(s *Set, dropped func(i int) bool) error {
 		for i := range s.Len() {
@@ -212,19 +245,12 @@ func (f *filter) table() error {
 	if err := see(f.data.Train, func(i int) bool { return f.drop[i] }); err != nil {
 		return err
 	}
-	for i := range f.drop {
-		if table, row := f.data.Train.Listed(i); f.relabelled(i) {
-			if labels[table] == nil {
-				labels[table] = map[int]string{}
-			}
-			labels[table][row] = f.data.Train.Classes[f.labels[i]]
-		}
-	}
 	if f.data.Test != nil {
 		if err := see(f.data.Test, func(int) bool { return false }); err != nil {
 			return err
 		}
 	}
+	f.badRows(drop, gone)
 	delete(gone, "")
 	here := newFinder(f.store(), Options{})
 	others, absolute, err := f.otherRows(here, gone, drop)

@@ -25,6 +25,9 @@ func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error) 
 	if err := c.folder(""); err != nil {
 		return err
 	}
+	if n := len(c.stay); n > 0 {
+		c.note("%d dropped images were links: the files that these led to stay in the data, the first is %s", n, c.stay[0])
+	}
 	return c.moved()
 }
 
@@ -32,6 +35,8 @@ type treeCopy struct {
 	*filter
 	rewrite func(rel string) func(from, to string) error
 	gone    map[string]bool // dropped files, without links
+	listed  map[string]bool // all that is copied; nil: the whole folder is, but for what is dropped
+	stay    []string        // dropped files that links led to, and that are copied under their own names
 }
 
 func (c *treeCopy) from(rel string) string { return filepath.Join(c.base, filepath.FromSlash(rel)) }
@@ -52,6 +57,7 @@ func (c *treeCopy) folder(rel string) error {
 		at := path.Join(rel, e.Name())
 		switch {
 		case c.files[at]:
+			c.left(at)
 		case e.IsDir():
 			err = c.folder(at)
 		case e.Type()&fs.ModeSymlink != 0:
@@ -109,19 +115,7 @@ func (c *treeCopy) link(rel string) error {
 	if err == nil && st.Mode().IsRegular() && c.gone[resolved(c.from(rel))] {
 		return c.file(rel)
 	}
-	target, err := os.Readlink(c.from(rel))
-	if err != nil {
-		return err
-	}
-	if !filepath.IsAbs(target) {
-		real := filepath.Join(resolved(filepath.Dir(c.from(rel))), target)
-		if in, err := filepath.Rel(resolved(c.base), real); err != nil || !filepath.IsLocal(in) {
-			if target, err = filepath.Rel(filepath.Dir(filepath.Join(resolved(c.final), filepath.FromSlash(rel))), real); err != nil {
-				return err
-			}
-		}
-	}
-	return os.Symlink(target, c.to(rel))
+	return c.symlink(rel)
 }
 
 // linked makes a folder of links to what a linked folder holds, but for what is dropped.
@@ -136,6 +130,7 @@ func (c *treeCopy) linked(rel string) error {
 	for _, e := range entries {
 		at := path.Join(rel, e.Name())
 		if c.files[at] {
+			c.left(at)
 			continue
 		}
 		if st, err := os.Stat(c.from(at)); err == nil && st.IsDir() {
@@ -150,7 +145,7 @@ func (c *treeCopy) linked(rel string) error {
 			}
 			continue
 		}
-		if err := os.Symlink(resolved(c.from(at)), c.to(at)); err != nil {
+		if err := c.leadsTo(resolved(c.from(at)), at, at); err != nil {
 			return err
 		}
 	}

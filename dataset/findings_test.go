@@ -136,7 +136,7 @@ func TestTablesAreUnderstood(t *testing.T) {
 		"absolute not":    {"t.csv", "file,label\nR/a.png,x\nR/b.png,y\n", "", Options{}, "--root DIR"},
 		"absolute in":     {"t.csv", "file,label\nD/a.png,x\nD/b.png,y\n", two, Options{}, "x:1 y:2"},
 		"below a class":   {"train.csv", plain, "train/x/a.png=1 train/y/b.png=2 test/x/a.png=9", Options{}, "x:1 y:2"},
-		"below two":       {"t.csv", plain, "p/a.png=1 q/a.png=2 b.png=2", Options{}, "p/a.png or q/a.png; folder:"},
+		"below two":       {"t.csv", plain, "p/a.png=1 p/q/a.png=2 b.png=2", Options{}, "p/a.png or p/q/a.png; folder:"},
 		"another part":    {"train.csv", "file,label\n1.png,x\n2.png,y\n3.png,x\n", "train/1.png=1 train/2.png=2 test/1.png=3 test/2.png=4 test/3.png=5", Options{}, "row 3: expected a readable file, found 3.png: no such file; test/3.png is of another part"},
 		"a part's table":  {"train/t.csv", "file,label\n1.png,x\n2.png,y\n", "train/i/1.png=1 test/2.png=4", Options{}, "2.png: no such file"},
 		"two tables":      {"labels.csv", plain, two + " sample_submission.csv=file,label\n", Options{}, `"labels.csv" and "sample_submission.csv" could both be meant`},

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
@@ -94,7 +93,7 @@ func (s *store) findFolders(dir string) (*folders, error) {
 func (s *store) wordParts(dir string, folders []string) (byPart map[string][]string, others []string) {
 	alike := map[string]map[string][]string{} // by the rest of the name
 	rest := func(name string) (rest, part string) {
-		for _, w := range strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		for _, w := range letters(name) {
 			if part = splitOf(w); part != "" {
 				return strings.Replace(name, w, "", 1), part
 			}
@@ -180,6 +179,8 @@ type folderLister struct {
 	others map[string]int // files that are no images, by ending
 	loose  int            // images beside the class folders
 	hidden []string       // folders beside the class folders that are passed over
+	veiled int            // images in class folders that are passed over
+	first  string         // of them
 }
 
 type folderImage struct {
@@ -218,7 +219,7 @@ func (l *folderLister) part(dir string) (*Part, error) {
 			images = append(images, folderImage{filepath.Join(dir, class), class, err})
 			continue
 		}
-		err := s.walk(filepath.Join(dir, class), func(path string, err error) error {
+		err := s.walkPast(filepath.Join(dir, class), func(path string, err error) error {
 			if l.ctx.Err() != nil {
 				return l.ctx.Err()
 			}
@@ -228,7 +229,7 @@ func (l *folderLister) part(dir string) (*Part, error) {
 			}
 			images = append(images, folderImage{path, class, err})
 			return nil
-		})
+		}, l.past)
 		if err != nil {
 			return nil, err
 		}
@@ -252,6 +253,15 @@ func (l *folderLister) part(dir string) (*Part, error) {
 	}}, nil
 }
 
+// past counts the images in what is passed over in a class's folder.
+func (l *folderLister) past(path string) {
+	n := l.store.hiddenImages(path)
+	if l.veiled == 0 && n > 0 {
+		l.first = l.store.rel(path)
+	}
+	l.veiled += n
+}
+
 // fileRecord is the record of an image file, without a label.
 func (s *store) fileRecord(path string) Record {
 	return Record{
@@ -267,6 +277,9 @@ func (l *folderLister) notes() (notes []string) {
 	}
 	if len(l.hidden) > 0 {
 		notes = append(notes, fmt.Sprintf("hidden folders are not read: %q", l.hidden))
+	}
+	if l.veiled > 0 {
+		notes = append(notes, hiddenNote(l.veiled, l.first))
 	}
 	total := 0
 	var kinds []string
@@ -285,6 +298,11 @@ func (l *folderLister) notes() (notes []string) {
 		notes = append(notes, fmt.Sprintf("%d files are no images that are read (%s)", total, strings.Join(kinds, ", ")))
 	}
 	return notes
+}
+
+// hiddenNote says that images are passed over which a training by other programs does not.
+func hiddenNote(n int, first string) string {
+	return fmt.Sprintf("%d hidden images are not read, the first in %s; other programs may read them, and data filter copies them: rename or remove them", n, first)
 }
 
 // writeFolder stores PNG files, which keep every byte.

@@ -104,17 +104,21 @@ func find(spec string, o Options) (dir string, l *Layout, err error) {
 	if kind := specialFile(st.Mode()); kind != "" {
 		return "", nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
 	}
-	if dir, l = recognise(layouts, l, dir, o); l == nil {
+	top, named := dir, l
+	if dir, l = recognise(layouts, named, dir, o); l == nil {
 		return "", nil, &UnrecognisedError{dir, layouts}
 	}
 	if o.Store != "" && liesIn(o.Store, dir) {
 		return "", nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
 	}
-	if layoutNamed(o.Layouts, l.Name) == nil {
-		err = o.used(l.Name)
+	if layoutNamed(o.Layouts, l.Name) != nil {
+		return dir, l, nil
 	}
-	if err != nil {
-		err = fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
+	if err = o.used(l.Name); err != nil {
+		return dir, l, fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
+	}
+	if named == nil {
+		err = twoWays(top, dir, l, o)
 	}
 	return dir, l, err
 }
@@ -153,14 +157,7 @@ func (e *UnrecognisedError) Error() string {
 // recognise finds the layout of dir, or of the folder in it that holds the data.
 func recognise(layouts []Layout, named *Layout, dir string, o Options) (string, *Layout) {
 	fits := func(l *Layout, dir string) bool { return l.Recognise != nil && l.Recognise(dir, o) }
-	dirs := []string{dir}
-	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB"} {
-		dirs = append(dirs, filepath.Join(dir, d))
-	}
-	if inner := newStore(dir, o).subfolders(dir); len(inner) == 1 {
-		dirs = append(dirs, filepath.Join(dir, inner[0]))
-	}
-	for _, d := range dirs {
+	for _, d := range places(dir, o) {
 		for i := range layouts {
 			l := &layouts[i]
 			if (named == nil || named.Name == l.Name) && fits(l, d) {
@@ -169,6 +166,18 @@ func recognise(layouts []Layout, named *Layout, dir string, o Options) (string, 
 		}
 	}
 	return dir, named
+}
+
+// places are where the data at dir may lie.
+func places(dir string, o Options) []string {
+	dirs := []string{dir}
+	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB"} {
+		dirs = append(dirs, filepath.Join(dir, d))
+	}
+	if inner := newStore(dir, o).subfolders(dir); len(inner) == 1 {
+		dirs = append(dirs, filepath.Join(dir, inner[0]))
+	}
+	return dirs
 }
 
 func open(ctx context.Context, l *Layout, dir string, o Options) (*Data, error) {

@@ -14,7 +14,7 @@ import (
 // Packed is a data set whose records lie in packs, so that many machines can decode them. It holds all that depends on all
 // records; JSON keeps it.
 type Packed struct {
-	Size    int      `json:"size"` // records in a pack; the last one of a part has fewer
+	Size    int      `json:"size"` // records in a pack; the last one of a part has fewer, and so may others, see PackedPart.Held
 	Layout  string   `json:"layout"`
 	Path    string   `json:"path"` // where the data lay
 	Height  int      `json:"height"`
@@ -34,13 +34,54 @@ type PackedPart struct {
 	Name    string `json:"name"`
 	Records int    `json:"records"`
 	Grey    bool   `json:"grey"`
+	// Held is how many records each pack has, where large files make some packs end early; nil: Size, and the rest in the last.
+	Held []int `json:"held,omitempty"`
 }
 
+// packBytes bounds the files of a pack together, which programs hold in memory. A larger file has a pack of its own.
+const packBytes = 64 << 20
+
 func (p *PackedPart) packs(size int) int {
-	if p == nil {
+	switch {
+	case p == nil:
 		return 0
+	case p.Held != nil:
+		return len(p.Held)
 	}
 	return (p.Records + size - 1) / size
+}
+
+func (p *PackedPart) check(size int) error {
+	if p == nil {
+		return nil
+	}
+	all := 0
+	for _, n := range p.Held {
+		if n < 1 || n > size {
+			return fmt.Errorf("a pack of %d records, expected 1 to %d", n, size)
+		}
+		all += n
+	}
+	if p.Records < 0 || p.Held != nil && all != p.Records {
+		return fmt.Errorf("packs of %d records, expected %d", all, p.Records)
+	}
+	return nil
+}
+
+// Check refuses packs that Pack can't have made.
+func (p *Packed) Check() error { return errors.Join(p.Train.check(p.Size), p.Test.check(p.Size)) }
+
+// Starts returns the first training record of each pack, and how many there are at the end.
+func (p *Packed) Starts() []int {
+	starts := []int{0}
+	for k := range p.Train.packs(p.Size) {
+		n := p.Size
+		if p.Train.Held != nil {
+			n = p.Train.Held[k]
+		}
+		starts = append(starts, min(starts[k]+n, p.Train.Records))
+	}
+	return starts
 }
 
 // Packs returns how many packs hold the training data, and how many there are in all.
@@ -66,9 +107,16 @@ type packed struct {
 	Bad                     *RecordError
 }
 
-// Pack reads the data at spec as Load does, decodes no image, and hands put one pack of size records after the other.
+// bytes is what a record takes in memory, about.
+func (one *packed) bytes() int { return len(one.Image) + len(one.Source) + len(one.Table) }
+
+// Pack reads the data at spec as Load does, decodes no image, and hands put one pack of at most size records after the other.
 // Options.Limit and Options.Store are not for packs.
 func Pack(ctx context.Context, spec string, o Options, size int, put func(pack []byte) error) (*Packed, error) {
+	return packUpTo(ctx, spec, o, size, packBytes, put)
+}
+
+func packUpTo(ctx context.Context, spec string, o Options, size, most int, put func(pack []byte) error) (*Packed, error) {
 	dir, l, err := find(spec, o)
 	if err != nil {
 		return nil, err
@@ -92,27 +140,34 @@ func Pack(ctx context.Context, spec string, o Options, size int, put func(pack [
 		if part.of == nil {
 			continue
 		}
-		*part.to = &PackedPart{part.of.part.Name, part.of.records, !part.of.colour && part.of.records > 0}
-		if err := b.pack(part.of, v.numbering, size, put); err != nil {
+		*part.to = &PackedPart{Name: part.of.part.Name, Records: part.of.records, Grey: !part.of.colour && part.of.records > 0}
+		held, err := b.pack(part.of, v.numbering, size, most, put)
+		if err != nil {
 			return nil, fmt.Errorf("data %s: %w", spec, err)
+		}
+		if slices.ContainsFunc(held[:max(0, len(held)-1)], func(n int) bool { return n != size }) {
+			(*part.to).Held = held
 		}
 	}
 	p.Notes = b.notes
 	return p, nil
 }
 
-// pack hands put the packs of a part.
-func (b *builder) pack(s *scanned, numbering *classes, size int, put func(pack []byte) error) error {
+// pack hands put the packs of a part, of at most size records and about most bytes, and returns how many records each has.
+func (b *builder) pack(s *scanned, numbering *classes, size, most int, put func(pack []byte) error) (held []int, err error) {
 	var all []packed
+	sum := 0
 	flush := func() error {
 		raw, err := encodePack(all)
 		if err != nil {
 			return err
 		}
-		all = all[:0]
+		held = append(held, len(all))
+		clear(all) // or they would keep their images
+		all, sum = all[:0], 0
 		return put(raw)
 	}
-	err := s.part.Records(func(rec Record) error {
+	err = s.part.Records(func(rec Record) error {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
@@ -128,7 +183,12 @@ func (b *builder) pack(s *scanned, numbering *classes, size int, put func(pack [
 		if r.err != nil && (!b.SkipBad || !errors.As(r.err, &one.Bad)) {
 			return r.err
 		}
-		all = append(all, one)
+		if len(all) > 0 && sum+one.bytes() > most {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		all, sum = append(all, one), sum+one.bytes()
 		if s.taken++; b.Watch != nil {
 			b.Watch(s.part.Name, s.taken, s.records)
 		}
@@ -140,7 +200,7 @@ func (b *builder) pack(s *scanned, numbering *classes, size int, put func(pack [
 	if err == nil && len(all) > 0 {
 		err = flush()
 	}
-	return err
+	return held, err
 }
 
 func encodePack(all []packed) ([]byte, error) {

@@ -5,14 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 )
 
 // inPacks reads data by way of small packs, which are decoded one by one.
 func inPacks(dir string, o Options) (*Data, *Packed, [][]byte, error) {
+	return inPacksOf(dir, o, 2, packBytes)
+}
+
+func inPacksOf(dir string, o Options, size, most int) (*Data, *Packed, [][]byte, error) {
 	ctx := context.Background()
 	var packs [][]byte
-	p, err := Pack(ctx, dir, o, 2, func(pack []byte) error {
+	p, err := packUpTo(ctx, dir, o, size, most, func(pack []byte) error {
 		packs = append(packs, pack)
 		return nil
 	})
@@ -119,5 +124,50 @@ func TestPacks(t *testing.T) {
 	}
 	if _, err := decodePack([]byte("no pack")); err == nil {
 		t.Error("what is no pack was read")
+	}
+}
+
+// Packs end early where their files are large, and a file that is larger than a pack has one of its own.
+func TestPacksAreBoundedByBytes(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		side := 8
+		if i == 5 {
+			side = 200
+		}
+		put(t, filepath.Join(dir, []string{"a", "b"}[i%2], fmt.Sprintf("%02d.png", i)), coloured(t, side, side))
+	}
+	o := Options{Size: 8}
+	want, err := Load(context.Background(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, whole, _, err := inPacksOf(dir, o, 5, packBytes)
+	if err != nil || whole.Train.Held != nil || fmt.Sprint(whole.Starts()) != "[0 5 10 12]" {
+		t.Errorf("small files: packs of %v records from %v (%v)", whole.Train.Held, whole.Starts(), err)
+	}
+	one := len(coloured(t, 8, 8))
+	got, p, packs, err := inPacksOf(dir, o, 5, 3*one+one/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := likeSet(want.Train, got.Train); d != "" {
+		t.Errorf("in uneven packs: %s", d)
+	}
+	starts := p.Starts()
+	alone := false
+	for k, raw := range packs {
+		set, err := p.Images(k, raw)
+		if err != nil || set.Len() != starts[k+1]-starts[k] || set.Len() > 3 {
+			t.Fatalf("pack %d has %d images, the packs start at %v (%v)", k, set.Len(), starts, err)
+		}
+		alone = alone || set.Len() == 1 && set.Source(0) == "b/05.png"
+	}
+	if !alone || starts[len(packs)] != want.Train.Len() {
+		t.Errorf("the large file shares a pack; they start at %v", starts)
+	}
+	p.Train.Held[0]++
+	if p.Check() == nil {
+		t.Error("packs of too many records passed")
 	}
 }

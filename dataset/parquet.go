@@ -50,9 +50,11 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 	for _, file := range p.train {
 		train[file] = true
 	}
-	return p.of(s, names, func(file string, yield func(Record) error) error {
+	c := p.of(s, names, func(file string, yield func(Record) error) error {
 		return s.readParquet(file, o, train[file], yield)
-	}), nil
+	})
+	c.Notes = s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p)
+	return c, nil
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.

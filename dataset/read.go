@@ -178,7 +178,7 @@ func (b *builder) take(s *scanned, set *Set, r *reading, keep func() error) erro
 		return b.ctx.Err()
 	}
 	if r.err != nil {
-		return b.bad(r.err)
+		return b.bad(r.err, s.part.Name, &r.record)
 	}
 	if err := keep(); err != nil {
 		return err

@@ -29,9 +29,14 @@ func splitOf(name string) string {
 	return splitWords[strings.TrimRight(base, "_- ")]
 }
 
+// letters are the words of a name.
+func letters(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
 // partOf returns the part that a word of a file's name names, or that its first word begins with.
 func partOf(name string) string {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) })
+	words := letters(strings.ToLower(name))
 	for i, w := range words {
 		if part := splitOf(w); part != "" {
 			return part
@@ -51,9 +56,7 @@ type parts struct{ train, test, val []string }
 // partFiles finds a layout's files in a folder, in its data folder, or in those of its parts; or takes dir itself, where
 // it is a file.
 func (s *store) partFiles(dir string, suffixes []string) parts {
-	fits := func(name string) bool {
-		return !passedOver(filepath.Base(name)) && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(name), s) })
-	}
+	fits := func(name string) bool { return ends(name, suffixes) }
 	if st, err := s.stat(dir); err != nil || !st.IsDir() {
 		if err == nil && fits(dir) {
 			return parts{train: []string{dir}}

@@ -80,7 +80,7 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 			b.note("%v; it is made anew", err)
 		}
 		*set = Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Grey: set.Grey}
-		b.skipped, b.moving, s.taken = b.skipped[:before], moving, 0
+		b.skipped, b.bads, b.moving, s.taken = b.skipped[:before], b.bads[:before], moving, 0
 	}
 	return b.decodeInto(s, numbering, set)
 }

@@ -88,6 +88,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		}
 		return s.ofFile(path, err)
 	})
+	c.Notes = s.unreadNote("tables", s.unreadTables(dir, o, p), p)
 	for _, part := range []*Part{c.Train, c.Test, c.Validation} {
 		if part != nil {
 			part.notes = func() []string {

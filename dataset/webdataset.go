@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error)
 		return nil, fmt.Errorf("expected tar shards")
 	}
 	shards := map[string]*shard{}
-	return p.of(s, nil, func(file string, yield func(Record) error) error {
+	c := p.of(s, nil, func(file string, yield func(Record) error) error {
 		if shards[file] == nil {
 			index := newShard(s.rel(file), o)
 			if err := s.readShard(file, index.look); err != nil {
@@ -32,7 +33,27 @@ func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error)
 			shards[file] = index
 		}
 		return s.readShard(file, func(t *tar.Reader) error { return shards[file].records(t, yield) })
-	}), nil
+	})
+	c.Notes = s.unreadNote("shards", s.unread(dir, shardSuffixes, p), p)
+	c.Train.notes = func() []string { return veiledIn(p.train, shards) }
+	if c.Test != nil {
+		c.Test.notes = func() []string { return veiledIn(p.test, shards) }
+	}
+	return c, nil
+}
+
+// veiledIn says how many images of shards are passed over.
+func veiledIn(files []string, shards map[string]*shard) []string {
+	n, first := 0, ""
+	for _, f := range files {
+		if s := shards[f]; s != nil && s.veiled > 0 {
+			n, first = n+s.veiled, cmp.Or(first, s.first)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{hiddenNote(n, first)}
 }
 
 // shard is what a first look at an archive found.
@@ -46,6 +67,8 @@ type shard struct {
 	links   map[int]string  // images that are links, and to which member
 	held    map[int]bool    // members that links need
 	damage  error           // where reading ended early
+	veiled  int             // images that are passed over
+	first   string          // of them
 }
 
 // sample is what a shard says of one key.
@@ -68,8 +91,9 @@ func newShard(name string, o Options) *shard {
 	}
 }
 
-// members goes through the files and links of an archive that belong to samples.
-func members(t *tar.Reader, visit func(n int, h *tar.Header, key, ext string) error) error {
+// members goes through the files and links of an archive that belong to samples. past is told the names of others that are
+// passed over; nil: nobody.
+func members(t *tar.Reader, past func(name string), visit func(n int, h *tar.Header, key, ext string) error) error {
 	for n := 0; ; n++ {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -82,7 +106,13 @@ func members(t *tar.Reader, visit func(n int, h *tar.Header, key, ext string) er
 			return fmt.Errorf("more than %d entries", maxEntries)
 		}
 		h.Name = path.Clean(h.Name)
-		if !slices.Contains([]byte{tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeGNUSparse}, h.Typeflag) || passedOverPath(h.Name) {
+		if !slices.Contains([]byte{tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeGNUSparse}, h.Typeflag) {
+			continue
+		}
+		if passedOverPath(h.Name) {
+			if past != nil {
+				past(h.Name)
+			}
 			continue
 		}
 		key, ext, ok := splitMember(h.Name)
@@ -121,9 +151,19 @@ type damagedArchive struct {
 func (e *damagedArchive) Error() string { return fmt.Sprintf("member %d: %v", e.member, e.err) }
 func (e *damagedArchive) Unwrap() error { return e.err }
 
+// past counts the images among members that are passed over.
+func (s *shard) past(name string) {
+	if !isHiddenImage(name) {
+		return
+	}
+	if s.veiled++; s.veiled == 1 {
+		s.first = s.name + "/" + name
+	}
+}
+
 // look finds the members of each sample, wherever they stand, and reads the labels.
 func (s *shard) look(t *tar.Reader) error {
-	err := members(t, func(n int, h *tar.Header, key, ext string) error {
+	err := members(t, s.past, func(n int, h *tar.Header, key, ext string) error {
 		kind := lastEnding(ext)
 		picture := slices.Contains(imageSuffixes, "."+kind)
 		if !picture && !slices.Contains(shardLabelKinds, kind) {
@@ -256,7 +296,7 @@ func (s *shard) record(of *sample) Record {
 // records yields the samples in the order of their images, then those without one.
 func (s *shard) records(t *tar.Reader, yield func(Record) error) error {
 	held, size := map[int][]byte{}, 0
-	err := members(t, func(n int, h *tar.Header, _, _ string) error {
+	err := members(t, nil, func(n int, h *tar.Header, _, _ string) error {
 		of, isImage := s.images[n]
 		if !isImage && !s.held[n] {
 			return nil
@@ -300,7 +340,7 @@ func (s *shard) records(t *tar.Reader, yield func(Record) error) error {
 		}
 	}
 	if s.damage != nil {
-		return yield(Record{Source: s.name, Err: &RecordError{s.name, -1, "a whole archive", s.damage.Error()}})
+		return yield(Record{Source: s.name, Row: -1, Err: &RecordError{s.name, -1, "a whole archive", s.damage.Error()}})
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ func Auto(name string, data Data, quick bool, seeds []uint64) (*Grid, error) {
 		g.Attacks = append(g.Attacks, "badnets+blend:target=1", "badnets+sig:target=1")
 	case "small-class":
 		g.Title = "Auto where the target is the rarest class"
+		g.Seeds = seeds[:1] // which class that is depends on it
 		g.Vary = []string{"imbalance=0.1"}
-		// With the first seed; with others it is some class.
 		order := rng.Shuffle(seeds[0], "vary imbalance", 10)
 		for _, rate := range []string{"0.01", "0.1"} {
 			g.Attacks = append(g.Attacks, fmt.Sprintf("badnets:rate=%s,target=%d", rate, order[9]), fmt.Sprintf("blend:rate=%s,target=%d", rate, order[9]))

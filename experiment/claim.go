@@ -11,18 +11,23 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // Shares that write to one folder agree in it on who makes what: CELL.claim is there while a share makes the cell, and
 // its text changes with every beat. A claim whose text stays the same is a dead program's and is taken over. Nobody
-// compares clocks. Should two share a claim after all, because one of them stood still, both write the same bytes.
+// compares clocks. A share that only stood still sees at its next beat that it lost its claim, and stops. Until then the
+// lock of the cell's folder keeps others on the same machine waiting; on another one both write the same bytes.
 const (
 	claimExt   = ".claim"
 	claimBeat  = 10 * time.Second
 	claimStale = 2 * time.Minute
 )
 
-var errClaimLost = errors.New("another program took the cell over")
+var (
+	errClaimed   = errors.New("another program makes the cell")
+	errClaimLost = errors.New("another program took the cell over")
+)
 
 // claims are the times by which claims are kept.
 type claims struct{ beat, stale time.Duration }
@@ -49,12 +54,12 @@ func (r *Runner) once(ctx context.Context, folder string, run func(context.Conte
 			}
 			return run(ctx)
 		})
-		if !errors.Is(err, os.ErrExist) && !errors.Is(err, errClaimLost) {
+		if !errors.Is(err, errClaimed) && !errors.Is(err, errClaimLost) && !errors.Is(err, atomicfile.ErrLocked) {
 			return err
 		}
 		if !said {
 			said = true
-			r.Say("%-32s is waited for: another share makes it", filepath.Base(folder))
+			r.say("%-32s is waited for: another program makes it", filepath.Base(folder))
 		}
 		if now, err := os.ReadFile(path); err == nil {
 			switch {
@@ -65,60 +70,91 @@ func (r *Runner) once(ctx context.Context, folder string, run func(context.Conte
 				continue
 			}
 		}
+		pause := t.beat / 4
+		if errors.Is(err, atomicfile.ErrLocked) {
+			pause = t.beat // to try costs more than to look
+		}
 		select {
-		case <-time.After(t.beat / 4):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// with calls do while it holds a claim. If there is one already, the error is os.ErrExist.
-func (t claims) with(ctx context.Context, path string, do func(context.Context) error) error {
+// with calls do while it holds a claim. If there is one already, the error is errClaimed.
+func (t claims) with(parent context.Context, path string, do func(context.Context) error) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return errClaimed
+	}
 	if err != nil {
 		return err
 	}
 	host, _ := os.Hostname()
 	owner := fmt.Sprintf("%s %d %s ", host, os.Getpid(), rand.Text())
 	text := owner + "0\n"
-	if _, err := f.WriteString(text); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(path))
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	ctx, lose := context.WithCancelCause(ctx)
+	ctx, lose := context.WithCancelCause(parent)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(t.beat)
-		defer tick.Stop()
-		for n := 1; ; n++ {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if now, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(now), owner) {
-				lose(errClaimLost)
-				return
-			}
-			text = fmt.Sprintf("%s%d\n", owner, n)
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				lose(err)
-				return
-			}
+		var err error
+		if text, err = t.keep(ctx, path, owner, text); err != nil {
+			lose(err)
 		}
 	}()
 	err = do(ctx)
-	if lost := context.Cause(ctx); err != nil && errors.Is(lost, errClaimLost) {
-		err = lost
+	if lost := context.Cause(ctx); err != nil && lost != nil && parent.Err() == nil {
+		err = errors.Join(lost, beside(err, lost)) // the claim's end is the reason, not the context's
 	}
 	lose(nil)
 	<-ended
 	release(path, text)
 	return err
+}
+
+// keep renews a claim with every beat until the context ends, and returns its last text. A beat that fails is tried
+// again until others may take the claim over; then, or if they have, the error says why it is lost.
+func (t claims) keep(ctx context.Context, path, owner, text string) (string, error) {
+	tick := time.NewTicker(t.beat)
+	defer tick.Stop()
+	last := time.Now()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return text, nil
+		case <-tick.C:
+		}
+		next := fmt.Sprintf("%s%d\n", owner, n)
+		err := renew(path, owner, next)
+		switch {
+		case err == nil:
+			text, last = next, time.Now()
+		case errors.Is(err, errClaimLost), time.Since(last) >= t.stale:
+			return text, err
+		}
+	}
+}
+
+// renew writes a claim's text over the one before, which is no longer, so that a write that fails takes nothing away.
+func renew(path, owner, text string) error {
+	now, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !strings.HasPrefix(string(now), owner) {
+		return errClaimLost
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // release removes a claim if it has the text: another one is put back.

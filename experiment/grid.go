@@ -97,6 +97,12 @@ func (g *Grid) Check() error {
 	if strings.Trim(g.Name, ".") == "" || strings.ContainsAny(g.Name, `/\ `) {
 		return fmt.Errorf("name %q, expected a word for the folder", g.Name)
 	}
+	if len(g.PlainFor) == 0 {
+		g.PlainFor = nil // as it is read from a file again; see extends
+	}
+	if len(g.SeedsFor) == 0 {
+		g.SeedsFor = nil
+	}
 	if g.Data == "" || len(g.Attacks) == 0 || len(g.Defenses) == 0 {
 		return errors.New("data, attacks and defenses are needed")
 	}
@@ -336,28 +342,6 @@ func (c Cell) needs() []Cell {
 		n = append(n, Cell{c.Attack, string(runs.ABL), c.Seed, c.Vary})
 	}
 	return n
-}
-
-// Has tells whether one of the grid's cells has the name.
-func (g *Grid) Has(name string) bool {
-	return slices.ContainsFunc(g.Cells(), func(c Cell) bool { return c.Name() == name })
-}
-
-// CellNames lists the names of the cells of some grids, each once.
-func CellNames(grids ...*Grid) []string {
-	var names []string
-	for _, g := range grids {
-		for _, c := range g.Cells() {
-			names = append(names, c.Name())
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
-func NoCell(name string, grids ...*Grid) error {
-	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(CellNames(grids...), ", "))
 }
 
 // Cells lists the grid's runs in an order in which what a cell needs comes before it.

@@ -29,3 +29,25 @@ func (g *Grid) checkNames() error {
 	}
 	return nil
 }
+
+// Has tells whether one of the grid's cells has the name.
+func (g *Grid) Has(name string) bool {
+	return slices.ContainsFunc(g.Cells(), func(c Cell) bool { return c.Name() == name })
+}
+
+// CellNames lists the names of the cells of some grids, each once.
+func CellNames(grids ...*Grid) []string {
+	var names []string
+	for _, g := range grids {
+		for _, c := range g.Cells() {
+			names = append(names, c.Name())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
+func NoCell(name string, grids ...*Grid) error {
+	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(CellNames(grids...), ", "))
+}

@@ -146,6 +146,10 @@ func (r *Runner) sweep() ([]drawn, error) {
 
 // separation plots how far isolation's scores of clean and of poisoned images lie apart.
 func (r *Runner) separation() ([]drawn, error) {
+	ctx := r.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	var made []drawn
 	for _, a := range r.Grid.Attacks {
 		var set *dataset.Set // as the cells have it, and which of its images are planted
@@ -164,7 +168,12 @@ func (r *Runner) separation() ([]drawn, error) {
 				continue
 			default:
 				if set == nil { // only now: it may take a while
-					if set, truth, err = r.planted(a); err != nil {
+					set, truth, err = r.planted(ctx, a)
+					if err != nil && ctx.Err() != nil {
+						r.say("separation of %s is not drawn: interrupted", a)
+						continue
+					}
+					if err != nil {
 						return nil, err
 					}
 				}
@@ -190,14 +199,17 @@ func (r *Runner) separation() ([]drawn, error) {
 	return made, nil
 }
 
-// planted plants attacks once more, to know which images they change.
-func (r *Runner) planted(spec string) (set *dataset.Set, planted []bool, err error) {
-	seed := r.Grid.Seeds[0]
-	configs, err := r.Grid.attack(spec, seed)
-	if err != nil {
+// planted plants attacks once more, as in the cells, to know which images they change.
+func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, planted []bool, err error) {
+	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	if err := r.load(context.Background()); err != nil {
+	seed := r.Grid.Seeds[0]
+	if err := r.load(ctx); err != nil {
+		return nil, nil, err
+	}
+	configs, err := r.attacks(spec, seed)
+	if err != nil {
 		return nil, nil, err
 	}
 	data, err := r.varied(r.Grid.sets()[0], seed)
@@ -207,12 +219,15 @@ func (r *Runner) planted(spec string) (set *dataset.Set, planted []bool, err err
 	set = data.Train.Clone()
 	planted = make([]bool, set.Len())
 	env := attack.Env{Backend: r.Backend, Cache: r.Cache}
-	err = attack.Plant(context.Background(), configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
+	err = attack.Plant(ctx, configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
 		for i, is := range t.Poisoned {
 			planted[i] = planted[i] || is
 		}
 	})
-	return set, planted, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return set, planted, nil
 }
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -35,15 +36,16 @@ type Runner struct {
 	Cache   string                           // of what attacks learn; see attack.Env
 	Keep    string                           // folder of results without their runs, a file a grid; see store. Empty: none
 	Jobs    int                              // cells at a time; 0 is 1
-	Budget  time.Duration                    // no cell is begun after it, and one in progress is saved; 0: none
+	Budget  time.Duration                    // no cell is begun after it, and a training in progress is saved; 0: none. See errBudget
 	Only    string                           // the name of the only cell to run; empty: all
 	Shard   Shard                            // of the cells, for one of several machines
 	Watch   func(Cell, train.Line)           // may be nil; cells side by side call it at the same time
-	Say     func(format string, args ...any) // a line for each cell
+	Say     func(format string, args ...any) // a line for each cell; may be nil
 
 	claims claims // for tests; zero: as usual
 
-	store *store // of Keep; nil: none
+	ctx   context.Context // Run's, for plots that Write draws; nil: none
+	store *store          // of Keep; nil: none
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained
 	data  *dataset.Data
@@ -57,6 +59,9 @@ type Runner struct {
 // gridFile keeps the grid in its folder.
 const gridFile = "grid.yaml"
 
+// errBudget is what Run returns when the time is spent. Repairs and unlearning (fp, mcr, nad, unlearn:METHOD) have no
+// stages that could be saved: a cell of these begins anew with the next run, and a budget shorter than the cell never
+// gets further. A budget should be longer than the longest of them.
 var errBudget = errors.New("the budget is spent; the same command goes on from here")
 
 func (r *Runner) folder(c Cell) string { return filepath.Join(r.Folder, "cells", c.Name()) }
@@ -91,10 +96,15 @@ func (r *Runner) result(c Cell) *runs.Result {
 }
 
 // Run runs the cells that are missing. Finished ones are never computed again, nor are those that another
-// grid in a folder beside this one's has finished.
+// grid in a folder beside this one's has finished. A cell that fails stops no other than those that build on it; the
+// errors come at the end.
 func (r *Runner) Run(ctx context.Context) error {
+	r.ctx = ctx
 	if err := r.Grid.Check(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if err := r.open(ctx); err != nil {
 		return err
@@ -132,102 +142,8 @@ func (r *Runner) Run(ctx context.Context) error {
 			known++
 		}
 	}
-	r.Say("%s: %d of %d cells are finished", r.Grid.Name, known, len(all))
+	r.say("%s: %d of %d cells are finished", r.Grid.Name, known, len(all))
 	return r.work(ctx, missing)
-}
-
-// work runs cells in their order, some at a time, each when what it needs is there.
-func (r *Runner) work(ctx context.Context, cells []Cell) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	finished := map[Cell]chan struct{}{}
-	for _, c := range cells {
-		finished[c] = make(chan struct{})
-	}
-	queue := make(chan int)
-	go func() {
-		defer close(queue)
-		for i := range cells {
-			select {
-			case queue <- i:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var group sync.WaitGroup
-	for range max(1, r.Jobs) {
-		group.Go(func() {
-			for i := range queue {
-				c := cells[i]
-				for _, n := range c.needs() {
-					if f := finished[n]; f != nil {
-						select {
-						case <-f:
-						case <-ctx.Done():
-							return
-						}
-					}
-				}
-				start := time.Now()
-				err := r.once(ctx, r.folder(c), func(ctx context.Context) error { return r.cell(ctx, c) })
-				if err == nil {
-					err = r.keep(c)
-				}
-				if err != nil {
-					stop(fmt.Errorf("cell %s: %w", c.Name(), err))
-					return
-				}
-				r.tell(c, time.Since(start), cells[i+1:])
-				close(finished[c])
-			}
-		})
-	}
-	group.Wait()
-	return context.Cause(ctx)
-}
-
-// tell says that a cell is finished, and what the rest will take by what its like took.
-func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.spent[runs.Kind(c.Defense)] += took
-	r.count[runs.Kind(c.Defense)]++
-	var total time.Duration
-	n := 0
-	for k, d := range r.spent {
-		total += d
-		n += r.count[k]
-	}
-	var left time.Duration
-	for _, o := range rest {
-		if k := runs.Kind(o.Defense); r.count[k] > 0 {
-			left += r.spent[k] / time.Duration(r.count[k])
-		} else {
-			left += total / time.Duration(n)
-		}
-	}
-	left /= time.Duration(max(1, r.Jobs))
-	line := fmt.Sprintf("%-32s %6s", c.Name(), took.Round(time.Second))
-	if res := r.result(c); res != nil {
-		if res.Verdict != nil {
-			line += "  " + res.Verdict.Says.String()
-		}
-		if res.CA != nil {
-			line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
-		}
-	}
-	if len(rest) > 0 {
-		line += fmt.Sprintf("  %d left, %s", len(rest), left.Round(time.Second))
-	}
-	r.Say("%s", line)
-}
-
-func percent(v *float64) string {
-	if v == nil {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", *v)
 }
 
 // open reads the data and keeps the grid beside the results.
@@ -272,7 +188,7 @@ func (r *Runner) load(ctx context.Context) error {
 	}
 	if g.Data != rendered {
 		for _, line := range append([]string{d.Summary()}, d.Notes...) {
-			r.Say("%s", line)
+			r.say("%s", line)
 		}
 	}
 	if t := d.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
@@ -333,6 +249,20 @@ func (r *Runner) varied(settings string, seed uint64) (*dataset.Data, error) {
 	return r.data.Vary(v, seed)
 }
 
+// attacks returns a cell's, as they suit the data, which are loaded.
+func (r *Runner) attacks(spec string, seed uint64) ([]attack.Config, error) {
+	all, err := r.Grid.attack(spec, seed)
+	if err != nil || dataset.Flips(r.data.Layout) {
+		return all, err
+	}
+	for i := range all {
+		if own := all[i].Surrogate(); own != nil {
+			own.NoFlip = true
+		}
+	}
+	return all, nil
+}
+
 // cell runs one cell, or goes on with it.
 func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	defer dataset.Lost(&err)
@@ -345,7 +275,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if err != nil {
 		return err
 	}
-	attacks, err := g.attack(c.Attack, c.Seed)
+	attacks, err := r.attacks(c.Attack, c.Seed)
 	if err != nil {
 		return err
 	}
@@ -353,14 +283,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if err != nil {
 		return err
 	}
-	if !dataset.Flips(r.data.Layout) {
-		o.Flip = false
-		for i := range attacks {
-			if own := attacks[i].Surrogate(); own != nil {
-				own.NoFlip = true
-			}
-		}
-	}
+	o.Flip = o.Flip && dataset.Flips(r.data.Layout)
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
 		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,

@@ -76,8 +76,8 @@ func (r *Runner) arrange(cells []Cell) []Cell {
 }
 
 // Join copies the finished cells of one grid from several folders to the runner's, which may have some already. The
-// grid is the folders' largest. Folders of different grids are an error, and so are two results of one cell that say
-// different things. It reports how many of the grid's cells are there then.
+// grid is the folders' largest. Folders of different grids are an error, and so are cells of different data and two results
+// of one cell that say different things. It reports how many of the grid's cells are there then.
 func (r *Runner) Join(folders []string) (finished, all int, err error) {
 	var grids []*Grid
 	for _, f := range folders {
@@ -104,6 +104,9 @@ func (r *Runner) Join(folders []string) (finished, all int, err error) {
 			}
 		}
 	}
+	if err := r.ofOneData(folders); err != nil {
+		return 0, 0, err
+	}
 	if err := r.openFolder(); err != nil {
 		return 0, 0, err
 	}
@@ -118,6 +121,32 @@ func (r *Runner) Join(folders []string) (finished, all int, err error) {
 		}
 	}
 	return finished, len(r.Grid.Cells()), nil
+}
+
+// ofOneData refuses folders whose cells, or the runner's own, were run on different data. All cells of a grid read the
+// same, whatever variation they make of it.
+func (r *Runner) ofOneData(folders []string) error {
+	origin, path := "", "" // of the first cell that says it; version 0.1 did not
+	for _, f := range append([]string{r.Folder}, folders...) {
+		other := &Runner{Grid: r.Grid, Folder: f}
+		for _, c := range r.Grid.Cells() {
+			if !other.Done(c) {
+				continue
+			}
+			res, err := runs.ReadResult(filepath.Join(other.folder(c), runs.ResultFile))
+			if err != nil {
+				return err
+			}
+			switch from := res.Data.Origin; {
+			case from == "":
+			case origin == "":
+				origin, path = from, other.folder(c)
+			case from != origin:
+				return fmt.Errorf("%s and %s are of different data, though both grids read %s; join folders of the same images", path, other.folder(c), r.Grid.Data)
+			}
+		}
+	}
+	return nil
 }
 
 // take copies what another folder of the same grid has finished.

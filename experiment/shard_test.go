@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // Every cell belongs to one share, shares are as large as each other, and cells that come later move none.
@@ -227,5 +228,54 @@ func TestClaimsOfTheDeadAreTakenOver(t *testing.T) {
 	}
 	if err := r.once(ctx, held, func(context.Context) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting was not stopped: %v", err)
+	}
+}
+
+// Who holds the folder still is waited for, also if its claim was taken over.
+func TestALockedCellIsWaitedFor(t *testing.T) {
+	folder := t.TempDir()
+	r := &Runner{Shard: Shard{1, 2}, claims: claims{beat: time.Millisecond, stale: time.Hour}}
+	tries := 0
+	err := r.once(context.Background(), folder, func(context.Context) error {
+		if tries++; tries < 3 {
+			return fmt.Errorf("%s: %w", folder, atomicfile.ErrLocked)
+		}
+		return os.WriteFile(filepath.Join(folder, runs.ResultFile), []byte("{}"), 0o600)
+	})
+	if err != nil || tries != 3 {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+}
+
+// A claim that can't be renewed is tried again until it is stale; then the error says why.
+func TestClaimsThatCannotBeRenewed(t *testing.T) {
+	c := claims{beat: 50 * time.Millisecond, stale: 200 * time.Millisecond}
+	away := func(path string) { // a folder can't be read as a file
+		if err := errors.Join(os.Rename(path, path+"x"), os.Mkdir(path, 0o755)); err != nil {
+			t.Error(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "cell"+claimExt)
+	var wrong *os.PathError
+	err := c.with(context.Background(), path, func(ctx context.Context) error {
+		away(path)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.As(err, &wrong) || errors.Is(err, context.Canceled) {
+		t.Errorf("the reason is %v", err)
+	}
+	path = filepath.Join(t.TempDir(), "cell"+claimExt)
+	err = c.with(context.Background(), path, func(ctx context.Context) error {
+		away(path)
+		time.Sleep(c.beat * 2)
+		if err := errors.Join(os.Remove(path), os.Rename(path+"x", path)); err != nil {
+			return err
+		}
+		time.Sleep(2 * c.stale)
+		return ctx.Err()
+	})
+	if err != nil {
+		t.Errorf("after a failure that passed: %v", err)
 	}
 }

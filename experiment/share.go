@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -80,7 +81,7 @@ func (r *Runner) adopt() error {
 			if err := copyFolder(other.folder(theirs), r.folder(ours)); err != nil {
 				return err
 			}
-			r.Say("%-32s is %s", ours.Name(), other.folder(theirs))
+			r.say("%-32s is %s", ours.Name(), other.folder(theirs))
 			delete(wanted, key)
 		}
 	}
@@ -106,22 +107,13 @@ func (r *Runner) adoptKept(wanted map[string]Cell) error {
 			if err := r.keepAs(ours, kept); err != nil {
 				return err
 			}
-			r.Say("%-32s is %s of %s", ours.Name(), theirs.Name(), path)
+			r.say("%-32s is %s of %s", ours.Name(), theirs.Name(), path)
 		}
 	}
 	return nil
 }
 
-// copyFolder makes a copy that appears whole or not at all.
+// copyFolder makes a copy that appears whole or not at all. What a killed one left is removed by the next of its name.
 func copyFolder(from, to string) error {
-	temporary, err := os.MkdirTemp(filepath.Dir(to), ".copy-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temporary)
-	whole := filepath.Join(temporary, filepath.Base(to))
-	if err := os.CopyFS(whole, os.DirFS(from)); err != nil {
-		return err
-	}
-	return os.Rename(whole, to)
+	return atomicfile.Folder(to, func(dir string) error { return os.CopyFS(dir, os.DirFS(from)) })
 }

@@ -43,7 +43,7 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 		t.Errorf("the same training: %v", err)
 	}
 	for _, other := range []model.State{n.Init(2), nil} {
-		if err := begin(other); err == nil || !strings.Contains(err.Error(), "other data or settings") {
+		if err := begin(other); err == nil || !strings.Contains(err.Error(), "other data, class names or settings") {
 			t.Errorf("another --init: %v", err)
 		}
 	}

@@ -93,7 +93,7 @@ type Settings struct {
 }
 
 // Start checks the recipe and returns a run with a fresh network, or that of a checkpoint. A checkpoint must agree on the
-// data, the recipe and on agree, which are compared as JSON.
+// data, the names of its classes, the recipe and on agree, which are compared as JSON.
 func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	if n := set.Len(); n < 2*r.Batch && n < 64 {
 		return nil, fmt.Errorf("%d training images are too few to learn from, expected at least %d", n, min(2*r.Batch, 64))
@@ -113,7 +113,7 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	if s.Init != nil {
 		agree = append(agree, s.Init.Digest())
 	}
-	own, err := json.Marshal(append([]any{r}, agree...))
+	own, err := json.Marshal(append([]any{r, set.Classes}, agree...))
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return false, fmt.Errorf("%s was written by version %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, cmp.Or(s.Version, "0.1 or older"), version.Number)
 	}
 	if s.Digest != r.Digest {
-		return false, fmt.Errorf("%s belongs to a training with other data or settings; use another --out, or leave out --resume to start over", path)
+		return false, fmt.Errorf("%s belongs to a training with other data, class names or settings; use another --out", path)
 	}
 	if err := r.restore(path, arrays, s); err != nil {
 		return false, err

@@ -37,7 +37,12 @@ type Content struct {
 	P      *stat.Softmax // [images][classes]: probabilities, calibrated on the labels by a temperature
 	Labels []int32
 	Own    []float64 // each image's probability of its own label, without the flips that the networks have learnt; see stat.Unfloored
+
+	missing []bool // the images without features, of which nothing is known; nil if there are none
 }
+
+// Knows tells whether anything is known of an image's content: not where features are missing. Its P and Own then say nothing.
+func (c *Content) Knows(i int) bool { return c.missing == nil || !c.missing[i] }
 
 // Classes is how many there are.
 func (c *Content) Classes() int { return c.P.Columns() }
@@ -47,11 +52,32 @@ func (c *Content) Shows(i, label int) int { return c.P.Top(i, label) }
 
 // Confirmed is the share of the images whose label is the likeliest class.
 func (c *Content) Confirmed() float64 {
-	n := 0
+	n, all := 0, 0
 	for i, y := range c.Labels {
-		n += stat.Bit(c.Shows(i, -1) == int(y))
+		if c.Knows(i) {
+			n += stat.Bit(c.Shows(i, -1) == int(y))
+			all++
+		}
 	}
-	return float64(n) / float64(max(1, len(c.Labels)))
+	return float64(n) / float64(max(1, all))
+}
+
+// Tells is what it tells of an image's label, in nats beyond how common the labels are: 0 or less where it knows nothing.
+func (c *Content) Tells() float64 {
+	count, known, sum := make([]float64, c.Classes()), 0.0, 0.0
+	for i, y := range c.Labels {
+		if c.Knows(i) {
+			count[y]++
+			known++
+			sum += math.Log(max(c.P.At(i, int(y)), contentLeast))
+		}
+	}
+	for _, n := range count {
+		if n > 0 {
+			sum -= n * math.Log(n/known)
+		}
+	}
+	return sum / max(1, known)
 }
 
 // contentKey begins the names of the probabilities' logarithms in a run's checkpoint, which a fold's number ends.
@@ -73,7 +99,11 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.content = c.calibrated(logs, nil)
+		content := c.calibrated(logs, nil)
+		if c.Settings.Features != nil && content.Tells() <= 0 {
+			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", len(c.Data.Classes))
+		}
+		c.content = content
 	}
 	return c.content, nil
 }
@@ -87,6 +117,15 @@ func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Co
 	}
 	c.without.label, c.without.content = label, c.calibrated(logs, found)
 	return c.without.content, nil
+}
+
+// ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt.
+func (c *Case) ContentUnseen(ctx context.Context, label int, doubted []bool) (*Content, error) {
+	logs, err := c.contentLogs(ctx, fmt.Sprintf("%s.unseen.%d", contentKey, label), doubted)
+	if err != nil {
+		return nil, err
+	}
+	return c.calibrated(logs, doubted), nil
 }
 
 // leave notes the images that networks asked of a label do not learn.
@@ -120,18 +159,38 @@ func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentK
 
 // calibrated makes probabilities of logarithms. Images that are left out do not calibrate.
 func (c *Case) calibrated(logs [][]float32, left []bool) *Content {
-	some, labels := logs, c.Data.Labels
-	if left != nil {
-		some, labels = nil, nil
+	out := &Content{Labels: c.Data.Labels, missing: c.featureless()}
+	some, labels, known := logs, c.Data.Labels, c.Data.Labels
+	if left != nil || out.missing != nil {
+		some, labels, known = nil, nil, slices.Clone(known)
 		for i, z := range logs {
-			if !left[i] {
+			if !out.Knows(i) {
+				known[i] = -1
+			} else if left == nil || !left[i] {
 				some, labels = append(some, z), append(labels, c.Data.Labels[i])
 			}
 		}
 	}
-	out := &Content{P: stat.NewSoftmax(logs, stat.Temperature(some, labels)), Labels: c.Data.Labels}
-	out.Own, _ = stat.Unfloored(out.P, c.Data.Labels, len(c.Data.Classes))
+	out.P = stat.NewSoftmax(logs, stat.Temperature(some, labels))
+	out.Own, _ = stat.Unfloored(out.P, known, len(c.Data.Classes))
 	return out
+}
+
+// featureless tells which images lack features that others have; nil if none does.
+func (c *Case) featureless() (missing []bool) {
+	f := c.Settings.Features
+	if f == nil {
+		return nil
+	}
+	for i := range c.Data.Len() {
+		if f.Row(i) == nil {
+			if missing == nil {
+				missing = make([]bool, c.Data.Len())
+			}
+			missing[i] = true
+		}
+	}
+	return missing
 }
 
 // contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated, by networks that
@@ -152,7 +211,7 @@ func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]f
 		}
 		for i := range logs {
 			logs[i] = out[i*classes : (i+1)*classes]
-			if math.IsNaN(float64(logs[i][0])) { // without features an image says nothing: all classes are alike
+			if math.IsNaN(float64(logs[i][0])) { // without features: all classes are alike
 				clear(logs[i])
 			}
 		}
@@ -211,10 +270,44 @@ func (c *Case) contentFold(ctx context.Context, key string, folds [][]int, fold 
 		return nil, err
 	}
 	got, err := c.judgedAll(ctx, r, folds[fold])
-	if err == nil {
-		r.Finish()
+	if err != nil {
+		return nil, err
 	}
-	return got, err
+	r.Finish()
+	shiftBy(got, c.sampled(learnt, "content"))
+	return got, nil
+}
+
+// sampled is what a network's logits of each class lack that learnt from a sample of some images, in which some labels have another
+// share than in these: the logarithm of the shares' ratio. Nil where it learnt from all.
+func (c *Case) sampled(from []int, purpose string) (shift []float64) {
+	sample := train.Sample(c.Data, from, c.Settings.Learn, c.Seed, purpose)
+	if len(sample) == len(from) {
+		return nil
+	}
+	shift = make([]float64, len(c.Data.Classes))
+	for k, images := range [][]int{from, sample} {
+		count := make([]int, len(shift))
+		for _, i := range images {
+			count[c.Data.Labels[i]]++
+		}
+		for y, n := range count {
+			if n > 0 {
+				shift[y] += float64(1-2*k) * math.Log(float64(n)/float64(len(images)))
+			}
+		}
+	}
+	return shift
+}
+
+// shiftBy adds what they lack, nil: nothing, to the logits of images, [images, classes].
+func shiftBy(logits []float32, shift []float64) {
+	if shift == nil {
+		return
+	}
+	for i := range logits {
+		logits[i] += float32(shift[i%len(shift)])
+	}
 }
 
 // contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it

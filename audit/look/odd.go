@@ -16,17 +16,19 @@ type Odd struct {
 }
 
 // Odd lists the images whose labels are probably wrong among those that nothing was found in and that are not in doubt, the likeliest first: by the rate of
-// flips to each label that explains the labels of these images best. It is empty where no network tells what images show.
+// flips to each label that explains the labels of these images best. It is empty where no network can tell what images show.
 func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 	if !c.Settings.Content {
 		return nil, nil
 	}
 	content, err := c.Content(ctx)
-	if err != nil {
+	if err != nil || content.Tells() <= 0 { // then it can't tell wrong labels either
 		return nil, err
 	}
 	doubtful := c.Doubtful()
-	free := c.Of(func(i int) bool { return c.Found()[i] <= Flagged && (doubtful == nil || doubtful[i] <= Flagged) })
+	free := c.Of(func(i int) bool {
+		return content.Knows(i) && c.Found()[i] <= Flagged && (doubtful == nil || doubtful[i] <= Flagged)
+	})
 	images := 0
 	for _, is := range free {
 		images += len(is)

@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/augment"
@@ -41,13 +42,23 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.ask = e.Logits
+	shift := c.sampled(learnt, "inspect")
+	p.ask = func(ctx context.Context, images *dataset.Set, each func(i int, logits []float32)) error {
+		return e.Logits(ctx, images, func(i int, z []float32) {
+			z = slices.Clone(z)
+			shiftBy(z, shift)
+			each(i, z)
+		})
+	}
 	err = c.run.Pass(ctx, evaluate.Pass{Network: c.run.Network, State: c.run.State}, nil, func(i int, z []float32) {
 		copy(p.Logits[i*classes:], z)
-		p.First[i] = evaluate.TopClass(z)
 	})
 	if err != nil {
 		return nil, err
+	}
+	shiftBy(p.Logits, shift)
+	for i := range p.First {
+		p.First[i] = evaluate.TopClass(p.of(i, classes))
 	}
 	c.plain = p
 	return p, nil

@@ -29,7 +29,7 @@ func (m Moved) Trigger() bool { return m.After-m.Before >= moves }
 
 // open tells whether nothing explains yet what suspects have in common, and nobody asked what their pattern does.
 func (c *Case) open(e Evidence) bool {
-	return e.Says == CantTell && e.Right != nil && !c.explained(e) && e.Moved == nil
+	return e.Says == CantTell && e.Moved == nil && (e.Right != nil && !c.explained(e) || !c.Settings.Content && e.Look == ByPixels)
 }
 
 // Settle asks of suspects whose labels are right what they have in common means: sevens that are crossed are a kind of their own,
@@ -60,7 +60,10 @@ func (c *Case) Settle(ctx context.Context) error {
 		case !m.Trigger():
 			e.Says = NoEvidence
 		case !weak:
-			if e.Says, e.Right, err = c.untaught(ctx, e, p); err != nil {
+			if e.Says = Shortcut; c.Settings.Content {
+				e.Says, e.Right, err = c.untaught(ctx, e, p)
+			}
+			if err != nil {
 				return err
 			}
 			if e.Found() {

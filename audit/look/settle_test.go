@@ -31,7 +31,7 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 	if _, err := r.Start(false); err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewCase(r, Settings{PlainEpochs: 1, Rate: 0.1, ContentEpochs: 8, Steps: Steps{Plain: 120}})
+	c, err := NewCase(r, Settings{Content: true, PlainEpochs: 1, Rate: 0.1, ContentEpochs: 8, Steps: Steps{Plain: 120}})
 	if err != nil {
 		t.Fatal(err)
 	}

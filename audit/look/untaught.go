@@ -17,7 +17,7 @@ import (
 // images are left; then they are poisoned if their labels seemed wrong.
 func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
 	if len(p.with) < StampFewest || len(p.own) < ownFewest {
-		return unchecked(e)
+		return unchecked(e, len(c.Data.Classes))
 	}
 	suspect := make([]bool, c.Data.Len())
 	for _, i := range p.with {
@@ -34,7 +34,7 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	case err != nil:
 		return 0, nil, err
 	case r.Rest < 1/float64(len(c.Data.Classes)):
-		return unchecked(e)
+		return unchecked(e, len(c.Data.Classes))
 	case r.Contradicted():
 		return Poisoned, r, nil
 	}
@@ -47,9 +47,10 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	return Shortcut, r, nil
 }
 
-// unchecked is what evidence says where no comparison can be made: what the first one said, since the pattern moves other images.
-func unchecked(e Evidence) (Says, *Right, error) {
-	if e.Right.Contradicted() {
+// unchecked is what evidence says where no comparison can be made: what the first one said, if networks know the label better than by
+// guessing, since the pattern moves other images.
+func unchecked(e Evidence, classes int) (Says, *Right, error) {
+	if e.Right.Contradicted() && e.Right.Rest >= 1/float64(classes) {
 		return Poisoned, e.Right, nil
 	}
 	return Shortcut, nil, nil
@@ -62,6 +63,7 @@ func (c *Case) untaughtFeatures(ctx context.Context, p *pattern, suspect []bool,
 		return err
 	}
 	mean := func(images []int) (m float64) {
+		images = Those(images, content.Knows)
 		for _, i := range images {
 			m += content.P.At(i, p.label) / float64(len(images))
 		}
@@ -73,31 +75,35 @@ func (c *Case) untaughtFeatures(ctx context.Context, p *pattern, suspect []bool,
 
 // untaughtFolds compares them by networks, and keeps what these say of all images, if it is to.
 func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, keep bool, r *Right) error {
+	var sums, images [2]float64
 	for fold := range contentFolds {
 		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
-		if c.run.Arrays[key] == nil {
-			mean, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
+		if len(c.run.Arrays[key]) != 2*len(sums) {
+			of, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
 			if err != nil {
 				return err
 			}
-			c.run.Arrays[key] = mean
+			c.run.Arrays[key] = of
 			if err := c.Save(); err != nil {
 				return err
 			}
 		}
-		mean := c.run.Arrays[key]
-		r.Suspects += float64(mean[0]) / contentFolds
-		r.Rest += float64(mean[1]) / contentFolds
+		of := c.run.Arrays[key]
+		for k := range sums {
+			sums[k] += float64(of[k])
+			images[k] += float64(of[len(sums)+k])
+		}
 	}
+	r.Suspects, r.Rest = sums[0]/max(1, images[0]), sums[1]/max(1, images[1])
 	if keep {
 		c.leave(p.label, suspect)
 	}
 	return nil
 }
 
-// untaughtFold trains on the other folds' images but the suspects. It returns the mean probability of the label for the fold's
-// suspects, and for the label's other images in the fold once the pattern is laid on them. What the network says of all images of the
-// fold it keeps as that of ContentWithout's, if it is to.
+// untaughtFold trains on the other folds' images but the suspects. It returns the sum of the probabilities of the label for the fold's
+// suspects, and for the label's other images in the fold once the pattern is laid on them, and how many either are. What the network
+// says of all images of the fold it keeps as that of ContentWithout's, if it is to.
 func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold int, suspect []bool, keep bool) ([]float32, error) {
 	folds := c.contentFolds()
 	var learnt []int
@@ -117,7 +123,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 	if err != nil {
 		return nil, err
 	}
-	mean := make([]float32, len(of))
+	sums := make([]float32, 2*len(of))
 	for k, images := range of {
 		set := c.Data.View(c.Draw("untaught", images, laidOn, p.label, k))
 		if k == 1 {
@@ -128,14 +134,18 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 			return nil, err
 		}
 		for i := range set.Len() {
-			mean[k] += float32(math.Exp(float64(logs[i*r.Network.Classes+p.label]))) / float32(set.Len())
+			sums[k] += float32(math.Exp(float64(logs[i*r.Network.Classes+p.label])))
 		}
+		sums[len(of)+k] = float32(set.Len())
 	}
 	if keep {
-		if c.run.Arrays[foldKey(withoutKey(p.label), fold)], err = c.judgedAll(ctx, r, folds[fold]); err != nil {
+		got, err := c.judgedAll(ctx, r, folds[fold])
+		if err != nil {
 			return nil, err
 		}
+		shiftBy(got, c.sampled(learnt, "content"))
+		c.run.Arrays[foldKey(withoutKey(p.label), fold)] = got
 	}
 	r.Finish()
-	return mean, nil
+	return sums, nil
 }

@@ -33,7 +33,8 @@ func (r *Right) String() string {
 }
 
 // Weigh compares the labels of the suspects, those of a probability above Flagged, with what they show, under some labels or under
-// all; nil where there are too few on either side, or no network to ask.
+// all: each label's with its other images, and a label counts as much as it has suspects, since some are harder to tell than others.
+// Nil where there are too few on either side, or no network to ask.
 func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*Right, error) {
 	if carriers == nil || !c.Settings.Content {
 		return nil, nil
@@ -42,28 +43,48 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 	if err != nil {
 		return nil, err
 	}
-	var sum [2]float64
-	var n [2]int
+	sides := make([]sides, len(c.Data.Classes))
 	for i, y := range c.Data.Labels {
-		if len(labels) > 0 && !slices.Contains(labels, int(y)) || carriers[i] < 0 {
+		if len(labels) > 0 && !slices.Contains(labels, int(y)) || carriers[i] < 0 || !content.Knows(i) {
 			continue
 		}
-		k := 1
-		if carriers[i] > Flagged {
-			k = 0
+		k := stat.Bit(carriers[i] <= Flagged)
+		sides[y].sum[k] += content.Own[i]
+		sides[y].n[k]++
+	}
+	return compared(sides), nil
+}
+
+// sides are the sums of the probabilities of a label's suspects, and of its other images, and how many these are.
+type sides struct {
+	sum [2]float64
+	n   [2]int
+}
+
+// compared compares the sides of those labels that have both; nil where there are too few images on either.
+func compared(labels []sides) *Right {
+	var n [2]int
+	for _, l := range labels {
+		if l.n[0] > 0 && l.n[1] > 0 {
+			n[0], n[1] = n[0]+l.n[0], n[1]+l.n[1]
 		}
-		sum[k] += content.Own[i]
-		n[k]++
 	}
 	if min(n[0], n[1]) < rightFewest {
-		return nil, nil
+		return nil
 	}
-	return &Right{sum[0] / float64(n[0]), sum[1] / float64(n[1])}, nil
+	r := &Right{}
+	for _, l := range labels {
+		if l.n[0] > 0 && l.n[1] > 0 {
+			r.Suspects += l.sum[0] / float64(n[0])
+			r.Rest += float64(l.n[0]) / float64(n[0]) * (l.sum[1] / float64(l.n[1]))
+		}
+	}
+	return r
 }
 
 // judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
-// right it is open whether what they have in common is a trigger; see Settle. That holds for suspects that a look is not sure of
-// too, and for an honest kind that is rare: it is hard to tell, but moves of images to the label don't explain that. Evidence of none
+// right, or nobody looked at them, it is open whether what they have in common is a trigger; see Settle. That holds for suspects that
+// a look is not sure of too, and for an honest kind that is rare: it is hard to tell, but moves of images to the label don't explain that. Evidence of none
 // is left as it is.
 func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	if e.Says == NoEvidence || e.Says == Shortcut {
@@ -73,7 +94,12 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 	if e.Right == nil {
 		e.Right, err = c.Weigh(ctx, e.Carriers, e.Label)
 	}
-	if err != nil || e.Right == nil || c.explained(e) || e.Says == Poisoned && c.among(e) {
+	switch {
+	case !c.Settings.Content && e.Look == ByPixels && c.Settings.PlainEpochs == 0:
+		e.Says = Shortcut // it is a mark, whatever the labels are; and nobody can ask what it does
+		return e, nil
+	case !c.Settings.Content && e.Look == ByPixels:
+	case err != nil || e.Right == nil || c.explained(e) || e.Says == Poisoned && c.among(e):
 		return e, err
 	}
 	if e.Says == CantTell {

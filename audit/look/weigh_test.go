@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/stat"
@@ -218,8 +219,13 @@ func TestContentOfFeatures(t *testing.T) {
 			t.Errorf("image %d shows %d and is labelled %d: %.3f", i, shows, labels[i], own)
 		}
 	}
-	if p := content.P.Row(4); p[0] != p[1] || p[1] != p[2] {
+	if p := content.P.Row(4); p[0] != p[1] || p[1] != p[2] || content.Knows(4) || !content.Knows(5) {
 		t.Errorf("an image without features is judged %v", p)
+	}
+	slices.SortFunc(v, func(a, b []float32) int { return slices.Compare(a, b) }) // as another program lists them
+	c.content, v[0] = nil, v[1]
+	if _, err := c.Content(context.Background()); err == nil || !strings.Contains(err.Error(), "order") {
+		t.Errorf("features in another order: %v", err)
 	}
 }
 

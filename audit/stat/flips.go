@@ -23,7 +23,8 @@ const (
 )
 
 // Unfloored returns, for each image, what is left of a network's probability of the label that it carries once the flips that the
-// network itself has learnt are taken out. p is [images][classes], each image's probabilities by a network that never saw it.
+// network itself has learnt are taken out. p is [images][classes], each image's probabilities by a network that never saw it. An image
+// of the label −1 tells nothing, and gets 1.
 //
 // Where a share ε of a network's training images was given the label l whatever they show, it learns (1−ε)·p(l|x) + ε, so that
 // no image has less than ε, not even one that shows another class plainly. That floor f is a low quantile of p(l|x) over images
@@ -33,7 +34,7 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 	for l := range classes {
 		var others []float64
 		for i, y := range labels {
-			if int(y) != l {
+			if y >= 0 && int(y) != l {
 				others = append(others, p.At(i, l))
 			}
 		}
@@ -44,6 +45,10 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 	}
 	own = make([]float64, len(labels))
 	for i, y := range labels {
+		if y < 0 {
+			own[i] = 1
+			continue
+		}
 		f := floors[y]
 		own[i] = max(p.At(i, int(y))-f, 0) / max(1-f, leastP)
 	}

@@ -33,8 +33,8 @@ const (
 
 // CrossFitted returns the log-probabilities [rows, classes] of the classes, each row's by the classifier that never saw it.
 // at(i) returns row i of width features and may be called by several at a time; its result is only read. A label of −1
-// is no label, and neither is a row that at returns nil for: such rows are judged by the first classifier, or get NaN where
-// there are no features. Labels are from 0 to classes−1. The result depends on the data and the seed alone, not on how many
+// is no label, and neither is a row that at returns nil for: no classifier is fitted to such rows, and they get NaN where there are
+// no features. Labels are from 0 to classes−1. The result depends on the data and the seed alone, not on how many
 // processors there are.
 func (l Linear) CrossFitted(ctx context.Context, rows, width, classes int, at func(i int) []float32, labels []int32) ([]float32, error) {
 	if len(labels) != rows || width < 1 || classes < 2 {

@@ -61,7 +61,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if len(with[label]) == 0 {
 			continue
 		}
-		f := Facts{Distance: seen.Distance, Spread: seen.Spread, All: right}
+		f := Facts{Distance: seen.Distance, Spread: seen.Spread, All: right, Classes: len(images)}
 		f.Images, f.Others, f.Leak = len(images[label]), c.Data.Len()-len(images[label]), carriers-len(with[label])
 		f.Tally(images[label], p)
 		if f.Under, err = c.Weigh(ctx, p, label); err != nil {
@@ -93,7 +93,7 @@ func find(ctx context.Context, c *look.Case) (*pattern, []float32, error) {
 	if min(len(halves[0]), len(halves[1])) < 2*fewest {
 		return nil, nil, nil
 	}
-	all := make([]float32, c.Data.Len())
+	all := c.Unasked()
 	found := &pattern{Distance: math.Inf(1)}
 	for f, half := range halves {
 		distance, p, err := furthest(ctx, s, s.Components(halves[1-f], c.Seed, 1-f), half)

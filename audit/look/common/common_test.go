@@ -62,7 +62,7 @@ func TestCommonPatternsAreFound(t *testing.T) {
 // alone.
 func TestSaysByCommonPattern(t *testing.T) {
 	wrong, right := &look.Right{Suspects: 0.1, Rest: 0.7}, &look.Right{Suspects: 0.6, Rest: 0.7}
-	everyLabel := Facts{Counts: look.Counts{Images: 1000, Flagged: 100, Others: 9000, Leak: 900}, Distance: 40, Spread: 0.9, Under: wrong, All: wrong}
+	everyLabel := Facts{Counts: look.Counts{Images: 1000, Flagged: 100, Others: 9000, Leak: 900}, Distance: 40, Spread: 0.9, Under: wrong, All: wrong, Classes: 10}
 	for name, c := range map[string]struct {
 		change func(t *Facts)
 		want   look.Says
@@ -79,6 +79,7 @@ func TestSaysByCommonPattern(t *testing.T) {
 		"this one right":      {func(t *Facts) { t.Under = right }, look.NoEvidence},
 		"few of this one":     {func(t *Facts) { t.Flagged, t.All = 20, right }, look.NoEvidence},
 		"by chance":           {func(t *Facts) { t.Flagged, t.Under = 5, right }, look.Poisoned},
+		"hard to tell":        {func(t *Facts) { t.Flagged, t.Under, t.All = 50, &look.Right{Suspects: 0.07, Rest: 0.13}, right }, look.NoEvidence},
 		"nobody knows":        {func(t *Facts) { t.Under = &look.Right{Suspects: 0.3, Rest: 0.3} }, look.Poisoned},
 	} {
 		f := everyLabel

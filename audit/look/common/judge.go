@@ -1,6 +1,10 @@
 package common
 
-import "github.com/unpoison/unpoison/audit/look"
+import (
+	"math"
+
+	"github.com/unpoison/unpoison/audit/look"
+)
 
 var (
 	variation = look.Limit("common", "variation")
@@ -15,6 +19,7 @@ type Facts struct {
 	Spread   float64     `json:"spread"`          // variation of the images with the pattern beside it, as a share of the others'
 	Under    *look.Right `json:"under,omitempty"` // whether the labels are right of those under this label; nil where they are too few to tell
 	All      *look.Right `json:"all,omitempty"`   // of all images with it; nil where no network tells
+	Classes  int         `json:"classes"`         // labels that there are
 }
 
 // Says judges the label. The pattern was planted where the labels of its images are wrong: of all that have it, but for those under
@@ -44,8 +49,14 @@ func (f Facts) Strength() float64 {
 // shown tells whether the images under this label rather show it than not.
 func (f Facts) shown() bool { return f.Under != nil && f.Flagged >= fewest && f.Under.Suspects > 0.5 }
 
-// alone tells whether the labels of many images under this label are wrong.
-func (f Facts) alone() bool { return f.Under != nil && f.Flagged >= enough && f.Under.Contradicted() }
+// alone tells whether the labels of many images under this label, which the network knows, are wrong, by more than chance: by four
+// deviations of the mean of so many probabilities.
+func (f Facts) alone() bool {
+	if f.Under == nil || f.Flagged < enough || !f.Under.Contradicted() || f.Under.Rest < 1/float64(max(1, f.Classes)) {
+		return false
+	}
+	return f.Under.Rest-f.Under.Suspects >= 4*math.Sqrt(f.Under.Rest*(1-f.Under.Rest)/float64(f.Flagged))
+}
 
 // Right is by which images the label is judged.
 func (f Facts) Right() *look.Right {

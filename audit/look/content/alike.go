@@ -18,7 +18,7 @@ func alike(content *look.Content, l lesson) (others, matched []int, of map[int]i
 	}
 	pools := make([][]shown, content.Classes())
 	for i, y := range content.Labels {
-		if int(y) != l.except && content.Shows(i, except) == int(y) {
+		if int(y) != l.except && content.Knows(i) && content.Shows(i, except) == int(y) {
 			pools[y] = append(pools[y], shown{i, surely(content, i, int(y), except)})
 		}
 	}

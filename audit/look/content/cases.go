@@ -69,7 +69,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		if round == 0 {
 			least = certain
 		}
-		cases := look.Those(images, func(i int) bool { return a.p[i] > least })
+		cases := look.Those(images, func(i int) bool { return a.p[i] > least && content.Knows(i) })
 		if len(cases) < fewest || round > 0 && slices.Equal(cases, before) || round >= lastOnes && nearlySame(cases, before) {
 			break
 		}
@@ -118,7 +118,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	f.Shown = make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
-		f.Known += stat.Bit(content.Shows(i, -1) == label)
+		f.Known += stat.Bit(content.Knows(i) && content.Shows(i, -1) == label)
 		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}
@@ -138,8 +138,8 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	if f.From != nil {
 		whence = "what shows " + c.Data.Classes[*f.From]
 	}
-	c.Note("%s: %s, %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
-		c.Data.Classes[label], e.Says, 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
+	c.Note("%s: %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
+		c.Data.Classes[label], 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
 	return e, nil
 }
 

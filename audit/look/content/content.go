@@ -23,6 +23,9 @@ var (
 	toldBy   = look.Limit("content", "told apart")
 	ofLabels = look.Limit("content", "of the label")
 	fewest   = int(look.Limit("content", "fewest"))
+
+	leftOut    = look.Limit("content", "evidence to leave out")
+	sharedLeft = look.Limit("content", "in common left out")
 )
 
 // chance is the probability by which networks tell images that have nothing in common.
@@ -109,6 +112,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	if content.Tells() <= 0 {
+		c.Note("networks that can't see triggers tell the labels no better than how common these are: only patterns of pixels can be found")
+	}
 	flips := flipsOf(content)
 	var all []look.Evidence
 	pose := func(q question) error {
@@ -116,13 +122,8 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if err != nil {
 			return err
 		}
-		if len(q.labels) == 1 && flips[q.labels[0]].facts(false).shares(a.common) {
-			if a, err = again(ctx, c, q, a); err != nil {
-				return err
-			}
-			if a.ofLabel, err = ofLabel(ctx, c, a.last); err != nil {
-				return err
-			}
+		if a, err = further(ctx, c, q, flips[q.labels[0]], a); err != nil {
+			return err
 		}
 		for _, label := range q.labels {
 			f := flips[label].facts(q.except < 0)
@@ -136,9 +137,10 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		return nil
 	}
 	var together []int
-	often := 0
+	often, labels := 0, 0
 	for label, f := range flips {
 		often += stat.Bit(f.alone >= evidence)
+		labels += stat.Bit(f.images > 0)
 		if f.Evidence >= evidence || f.one() {
 			if err := pose(question{labels: []int{label}, odds: f.odds(content), except: label}); err != nil {
 				return nil, err
@@ -147,7 +149,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 			together = append(together, label)
 		}
 	}
-	if len(together) > 0 && often >= max(2, len(flips)/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
+	if len(together) > 0 && often >= max(2, labels/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
 		err = pose(question{labels: together, odds: func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, except: -1})
 	}
 	if e, ok := next(c, flips, all); ok {
@@ -182,6 +184,7 @@ func next(c *look.Case, flips []labelFlips, asked []look.Evidence) (e look.Evide
 // labelFlips are how many images were moved to a label, and how many is usual.
 type labelFlips struct {
 	stat.Flips         // from anywhere, beyond what is usual
+	images     int     // of the label whose content is known
 	usual      float64 // rate
 	alone      float64 // nats by which there are flips at all
 	pair       move    // from the class that speaks loudest
@@ -237,10 +240,16 @@ func (f labelFlips) general(content *look.Content, i int) float64 {
 // flipsOf counts the flips to every label, beyond what is usual among the others, and those from every class, beyond the way back:
 // honest confusion goes both ways.
 func flipsOf(c *look.Content) []labelFlips {
-	n, classes := len(c.Own), c.Classes()
+	n, classes := 0, c.Classes()
 	of := make([][]int, classes)
 	for i, y := range c.Labels {
-		of[y] = append(of[y], i)
+		if c.Knows(i) {
+			of[y] = append(of[y], i)
+			n++
+		}
+	}
+	other := func(labels ...int) func(k int) bool { // the others that there are images of
+		return func(k int) bool { return len(of[k]) > 0 && !slices.Contains(labels, k) }
 	}
 	all := make([]labelFlips, classes)
 	odds := make([][]float64, classes) // of each label's images
@@ -275,13 +284,14 @@ func flipsOf(c *look.Content) []labelFlips {
 	}
 	for l := range all {
 		f := &all[l]
-		f.usual = stat.Median(rates, func(k int) bool { return k != l })
+		f.images = len(of[l])
+		f.usual = stat.Median(rates, other(l))
 		f.Flips = stat.Flips{Rate: rates[l], Evidence: stat.MoveEvidence(odds[l], n-len(of[l]), rates[l], f.usual)}
 		for from, rate := range moved[l] {
 			if from == l {
 				continue
 			}
-			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], func(k int) bool { return k != l && k != from }))}
+			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], other(l, from)))}
 			if m.Rate = rate; rate > m.usual {
 				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), rate, m.usual)
 			}

@@ -49,6 +49,14 @@ func (f Facts) Strength() float64 {
 	return min(s, look.AtLeast(f.Spread, variation), look.AtMost(f.LeakShare(), otherLabels*share), look.AtMost(f.BetweenShare(), between), look.AtLeast(float64(f.Flagged), float64(fewest)))
 }
 
+// strength is Strength where nothing may tell whether labels are right.
+func (f Facts) strength(c *look.Case) float64 {
+	if c.Settings.Content {
+		return f.Strength()
+	}
+	return min(f.Strength(), look.AtLeast(f.Distance, alone))
+}
+
 // Look is the look at the pixels.
 type Look struct{}
 
@@ -91,11 +99,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	if len(seen) == 0 && furthest >= 0 {
 		f := labels[furthest].facts
-		strength := f.Strength()
-		if !c.Settings.Content {
-			strength = min(strength, look.AtLeast(f.Distance, alone))
-		}
-		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Strength: strength, Facts: f})
+		seen = append(seen, look.Evidence{Look: Name, Label: furthest, Score: f.Distance, Says: f.Says(), Strength: f.strength(c), Facts: f})
 	}
 	return seen, nil
 }
@@ -148,8 +152,8 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 		carriers[i] = float32(p[k])
 	}
 	f.Tally(s.Of[class], carriers)
-	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Carriers: carriers, Facts: *f}
-	c.Note("%s: %s, a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
-		c.Data.Classes[class], e.Says, f.Flagged, f.Images, f.Distance, f.Between, f.Leak, f.Others, f.Spread)
+	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Strength: f.strength(c), Carriers: carriers, Facts: *f}
+	c.Note("%s: a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
+		c.Data.Classes[class], f.Flagged, f.Images, f.Distance, f.Between, f.Leak, f.Others, f.Spread)
 	return e, nil
 }

@@ -26,6 +26,7 @@ func Main(c *cobra.Command, args []string) int {
 	debug.SetGCPercent(5) // as unpoison does: the heap is a few large arrays
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	c.SetArgs(args)
 	c.SilenceUsage, c.SilenceErrors, c.Version = true, true, version.String()
 	err := c.ExecuteContext(ctx)
@@ -71,20 +72,17 @@ func (m *Machine) Worker(c client.Client, s *store.Store) (stop func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(m.scratch, 0o755); err != nil {
-		return nil, err
-	}
-	own, err := os.MkdirTemp(m.scratch, "worker-*") // workers of one machine share nothing but the store
+	own, remove, err := OwnFolder(m.scratch, "worker-") // workers of one machine share nothing but the store
 	if err != nil {
 		return nil, err
 	}
 	w := (&work.Worker{Store: s, Scratch: own, Backend: b, Cells: m.cells, Watch: m.watch}).New(c)
 	if err := w.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(own))
+		return nil, errors.Join(err, remove())
 	}
 	return func() {
 		w.Stop()
-		if err := os.RemoveAll(own); err != nil {
+		if err := remove(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}, nil
@@ -101,7 +99,7 @@ func WorkerCommand(out, errs io.Writer, watch func(checkpoint string)) *cobra.Co
 		Long: `Takes cells of grids from Temporal and runs them until it is stopped. Data,
 checkpoints and results lie in --store, which all workers see. Where a worker
 dies, another goes on from its last checkpoint. On the first signal the worker
-saves what it runs; another takes it over.`,
+saves what it runs; another takes it over. A second one ends it at once.`,
 		Example: `  unpoison-worker --temporal temporal:7233 --store /shared/unpoison
   unpoison-worker --temporal ns.tmprl.cloud:7233 --namespace ns \
     --api-key-file key --store "s3://bucket?region=eu-central-1"`,

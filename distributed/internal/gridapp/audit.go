@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
@@ -33,10 +32,10 @@ func auditCommand(out, errs io.Writer) *cobra.Command {
 		Use:   "audit",
 		Short: "What is suspicious in this data? In parts, by all workers",
 		Long: `Audits data as unpoison audit does, to the same verdict and suspects. The data go
-into the store in packs of 5,000 images. Workers decode them, ask networks about
-them and sum what their pixels have in common; one worker trains the networks.
-On an interrupt the audit goes on without this program; the same command joins
-it again, and with --cancel it ends it.`,
+into the store in packs of up to 5,000 images or 64 MB. Workers decode them, ask
+networks about them and sum what their pixels have in common; one worker trains
+the networks. On an interrupt the audit goes on without this program; the same
+command joins it again, and with --cancel it ends it.`,
 		Example: `  unpoison-grid audit --data DIR --temporal temporal:7233 --store /shared/unpoison --out audit`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -132,42 +131,4 @@ func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, 
 	}
 	fmt.Fprintf(out, "%s: %d of %d images look planted; see %s\n", res.Verdict.Says, res.Verdict.Removed, res.Data.Train, filepath.Join(to, runs.ReportFile))
 	return nil
-}
-
-// progress says what the worker does that leads, and how many parts are done where it waits for them.
-func (j *auditJob) progress(ctx context.Context) string {
-	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
-	defer stop()
-	d, err := j.client.DescribeWorkflowExecution(ctx, j.id(), "")
-	if err != nil {
-		return "nobody answers"
-	}
-	for _, a := range d.GetPendingActivities() {
-		var now work.Doing
-		if a.GetHeartbeatDetails() == nil || converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &now) != nil {
-			continue
-		}
-		if now.Map == "" {
-			return now.Doing
-		}
-		p := j.ask(ctx, now.Map)
-		return fmt.Sprintf("%s; %d of %d parts are done", now.Doing, p.Done, p.Cells)
-	}
-	return "no worker has taken it; unpoison-worker does"
-}
-
-// ask asks a map how far it is.
-func (j *auditJob) ask(ctx context.Context, id string) (p work.Progress) {
-	one := func(id string) (p work.Progress) {
-		if v, err := j.client.QueryWorkflow(ctx, id, "", work.ProgressQuery); err == nil {
-			_ = v.Get(&p)
-		}
-		return p
-	}
-	p = one(id)
-	p.Done = 0
-	for _, part := range p.Parts {
-		p.Done += one(part).Done
-	}
-	return p
 }

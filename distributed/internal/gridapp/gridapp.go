@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,8 +15,6 @@ import (
 	"github.com/unpoison/unpoison/distributed/internal/app"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/distributed/internal/work"
-	"github.com/unpoison/unpoison/experiment"
-	"github.com/unpoison/unpoison/internal/base/engines"
 )
 
 // flags are those of all that concerns one grid.
@@ -188,83 +184,4 @@ func watch(ctx context.Context, started client.WorkflowRun, errs io.Writer, what
 			}
 		}
 	}
-}
-
-// progress asks the workflows how far they are.
-func (j *job) progress(ctx context.Context) string {
-	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
-	defer stop()
-	ask := func(id string) (p work.Progress, err error) {
-		v, err := j.client.QueryWorkflow(ctx, id, "", work.ProgressQuery)
-		if err == nil {
-			err = v.Get(&p)
-		}
-		return p, err
-	}
-	all, err := ask(j.id())
-	for _, id := range all.Parts {
-		var p work.Progress
-		if p, err = ask(id); err != nil {
-			break
-		}
-		all.Cells, all.Done, all.Failed = all.Cells+p.Cells, all.Done+p.Done, all.Failed+p.Failed
-	}
-	if err != nil {
-		return "no worker answers; unpoison-worker runs cells"
-	}
-	text := fmt.Sprintf("%d of %d cells handed out so far are finished", all.Done, all.Cells)
-	if all.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", all.Failed)
-	}
-	return text
-}
-
-// fetch writes what is finished to a folder, and its tables.
-func (j *job) fetch(ctx context.Context, to string, out, errs io.Writer) error {
-	p, g, err := work.ReadPlan(ctx, j.store, j.plan)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
-	part, err := os.MkdirTemp(to, ".fetched-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(part)
-	if err := os.WriteFile(filepath.Join(part, "grid.yaml"), []byte(p.Grid), 0o644); err != nil {
-		return err
-	}
-	for _, c := range g.Cells() {
-		k, err := p.Result(ctx, j.store, g, c)
-		if errors.Is(err, store.ErrNone) {
-			continue
-		}
-		if err == nil {
-			err = j.store.GetFolder(ctx, k, filepath.Join(part, "cells", c.Name()))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	b, err := engines.New("cpu", 0) // plots are drawn with it
-	if err != nil {
-		return err
-	}
-	r := &experiment.Runner{Folder: to, Backend: b, Say: func(format string, args ...any) { fmt.Fprintf(errs, format+"\n", args...) }}
-	finished, all, err := r.Join([]string{part})
-	if err != nil {
-		return err
-	}
-	if err := r.Write("unpoison-grid run grid.yaml"); err != nil {
-		return err
-	}
-	r.Say("%s: %d of %d cells are finished", g.Name, finished, all)
-	for _, t := range r.Tables() {
-		if _, err := io.WriteString(out, experiment.Markdown(t)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

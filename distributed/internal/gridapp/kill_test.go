@@ -316,4 +316,24 @@ func TestAnotherWorkerGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.same(again)
+
+	// A cell whose files were deleted from the store is made again.
+	names, err := filepath.Glob(filepath.Join(l.dir, "store", "names", "cells", "*"))
+	if err != nil || len(names) != 4 {
+		t.Fatal(names, err)
+	}
+	key, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(l.dir, "store", "objects", string(key[:2]), string(key))); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.job.run(context.Background(), 10*time.Second, again, io.Discard, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	l.same(again)
+	if now, err := os.ReadFile(names[0]); err != nil || string(now) == string(key) {
+		t.Errorf("a cell that was lost was not made again (%v)", err)
+	}
 }

@@ -46,11 +46,7 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Key, error) {
 		if !d.Type().IsRegular() {
 			return fmt.Errorf("%s is no plain file; a store takes files and folders", path)
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		k, err := s.Put(ctx, data)
+		k, n, err := s.putFile(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -58,7 +54,7 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Key, error) {
 		if err != nil {
 			return err
 		}
-		all.Files = append(all.Files, file{filepath.ToSlash(rel), k, int64(len(data))})
+		all.Files = append(all.Files, file{filepath.ToSlash(rel), k, n})
 		return nil
 	})
 	if err != nil {
@@ -71,15 +67,11 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Key, error) {
 	return s.Put(ctx, text)
 }
 
-// GetFolder writes a kept folder's files below dir, those of the last names at the end. Names that would leave it are an error.
+// GetFolder writes a kept folder's files below dir, those of the last names at the end.
 func (s *Store) GetFolder(ctx context.Context, k Key, dir string, last ...string) error {
-	text, err := s.Get(ctx, k)
+	all, err := s.list(ctx, k)
 	if err != nil {
 		return err
-	}
-	var all folder
-	if err := json.Unmarshal(text, &all); err != nil {
-		return fmt.Errorf("%w: %s is no folder: %w", ErrDamaged, k, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -89,37 +81,77 @@ func (s *Store) GetFolder(ctx context.Context, k Key, dir string, last ...string
 		return err
 	}
 	defer root.Close()
-	slices.SortStableFunc(all.Files, func(a, b file) int { return slices.Index(last, a.Name) - slices.Index(last, b.Name) })
-	for _, f := range all.Files {
-		name := filepath.FromSlash(f.Name)
-		if !filepath.IsLocal(name) || strings.Contains(f.Name, `\`) {
-			return fmt.Errorf("%w: %s: the file name %q leaves the folder", ErrDamaged, k, f.Name)
-		}
-		data, err := s.Get(ctx, f.Key)
-		if err != nil {
-			return err
-		}
-		if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		if err := root.WriteFile(name, data, 0o644); err != nil {
+	slices.SortStableFunc(all, func(a, b file) int { return slices.Index(last, a.Name) - slices.Index(last, b.Name) })
+	for _, f := range all {
+		if err := s.getFile(ctx, f.Key, root, filepath.FromSlash(f.Name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// list returns the files of a kept folder. Names that would leave it are an error.
+func (s *Store) list(ctx context.Context, k Key) ([]file, error) {
+	text, err := s.Get(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	var all folder
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("%w: %s is no folder: %w", ErrDamaged, k, err)
+	}
+	for _, f := range all.Files {
+		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || strings.Contains(f.Name, `\`) {
+			return nil, fmt.Errorf("%w: %s: the file name %q leaves the folder", ErrDamaged, k, f.Name)
+		}
+	}
+	return all.Files, nil
+}
+
+// HasFolder tells whether a kept folder is there with all its files, by their sizes.
+func (s *Store) HasFolder(ctx context.Context, k Key) (bool, error) {
+	all, err := s.list(ctx, k)
+	switch {
+	case errors.Is(err, ErrNone), errors.Is(err, ErrDamaged):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	for _, f := range all {
+		if n, err := s.size(ctx, f.Key); err != nil || n != f.Size {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Same tells whether a folder has the files of a kept one, to the byte, perhaps beside others.
+func (s *Store) Same(ctx context.Context, k Key, dir string) (bool, error) {
+	all, err := s.list(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range all {
+		own, err := hashOf(ctx, filepath.Join(dir, filepath.FromSlash(f.Name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return false, nil
+		case err != nil:
+			return false, err
+		case own != f.Key:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // PutFile keeps a file as a folder that holds it alone.
 func (s *Store) PutFile(ctx context.Context, path string) (Key, error) {
-	data, err := os.ReadFile(path)
+	k, n, err := s.putFile(ctx, path)
 	if err != nil {
 		return "", err
 	}
-	k, err := s.Put(ctx, data)
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(folder{[]file{{filepath.Base(path), k, int64(len(data))}}})
+	text, err := json.Marshal(folder{[]file{{filepath.Base(path), k, n}}})
 	if err != nil {
 		return "", err
 	}

@@ -105,8 +105,8 @@ func (s *Store) Put(ctx context.Context, data []byte) (Key, error) {
 	if err != nil {
 		return "", err
 	}
-	s.count.head.Add(1)
-	if a, err := s.bucket.Attributes(ctx, path); err == nil && a.Size == int64(len(data)) {
+	defer tellMoved(ctx)
+	if n, err := s.size(ctx, k); err == nil && n == int64(len(data)) {
 		return k, nil
 	}
 	s.count.put.Add(1)
@@ -128,12 +128,36 @@ func (s *Store) Get(ctx context.Context, k Key) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", k, err)
 	}
 	if sum(data) != k {
-		return nil, fmt.Errorf("store %s: %w: %s; delete it, and what it held is made again", s.where, ErrDamaged, path)
+		return nil, s.damaged(path)
 	}
 	return data, nil
 }
 
+// Has tells whether there is an object, without reading it.
+func (s *Store) Has(ctx context.Context, k Key) (bool, error) {
+	n, err := s.size(ctx, k)
+	return n >= 0, err
+}
+
+// size returns how many bytes an object has; -1: there is none.
+func (s *Store) size(ctx context.Context, k Key) (int64, error) {
+	path, err := object(k)
+	if err != nil {
+		return -1, err
+	}
+	s.count.head.Add(1)
+	a, err := s.bucket.Attributes(ctx, path)
+	switch {
+	case gcerrors.Code(err) == gcerrors.NotFound:
+		return -1, nil
+	case err != nil:
+		return -1, fmt.Errorf("store %s: %w", s.where, err)
+	}
+	return a.Size, nil
+}
+
 func (s *Store) read(ctx context.Context, path string) ([]byte, error) {
+	defer tellMoved(ctx)
 	s.count.get.Add(1)
 	data, err := s.bucket.ReadAll(ctx, path)
 	s.count.received.Add(int64(len(data)))

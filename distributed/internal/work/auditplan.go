@@ -53,6 +53,9 @@ func (s AuditSettings) options(images int, layout string) (abl.Options, audit.Op
 	return o, search, errors.Join(o.Check(), search.Check())
 }
 
+// mostPacks is how many packs an audit may have: the list of what came out of them is one payload of Temporal's.
+const mostPacks = 25_000
+
 // NewAuditPlan keeps data in packs in the store, with the settings of an audit, and returns the plan's key. The same data and
 // settings have the same key.
 func NewAuditPlan(ctx context.Context, s *store.Store, spec string, o dataset.Options, with AuditSettings) (store.Key, error) {
@@ -62,6 +65,9 @@ func NewAuditPlan(ctx context.Context, s *store.Store, spec string, o dataset.Op
 	p := AuditPlan{Version: version.String(), Settings: with}
 	var err error
 	p.Data, err = dataset.Pack(ctx, spec, o, stat.PartSize, func(pack []byte) error {
+		if len(p.Packs) == mostPacks {
+			return fmt.Errorf("more than %d packs, of up to %d images or 64 MB: too many for one audit; audit a part of the data", mostPacks, stat.PartSize)
+		}
 		k, err := s.Put(ctx, pack)
 		p.Packs = append(p.Packs, k)
 		return err
@@ -88,6 +94,8 @@ func ReadAuditPlan(ctx context.Context, s *store.Store, k store.Key) (*AuditPlan
 	}
 	if d := p.Data; d == nil || d.Train == nil || d.Size < 1 || d.Height < 1 || d.Width < 1 {
 		return nil, &wrongError{fmt.Errorf("plan %s has no data", k)}
+	} else if err := d.Check(); err != nil {
+		return nil, &wrongError{fmt.Errorf("plan %s: %w", k, err)}
 	} else if _, all := d.Packs(); all != len(p.Packs) {
 		return nil, &wrongError{fmt.Errorf("plan %s has %d packs, expected %d", k, len(p.Packs), all)}
 	}

@@ -28,16 +28,18 @@ func (w *Worker) cell(ctx context.Context, in Input) (store.Key, error) {
 	if err != nil {
 		return "", err
 	}
-	if k, err := w.Store.Find(ctx, "cells/"+id); !errors.Is(err, store.ErrNone) {
+	k, lost, err := w.found(ctx, "cells/"+id, w.Store.HasFolder)
+	if !errors.Is(err, store.ErrNone) {
 		return k, err
 	}
 	last, dir, err := w.begin(ctx, "cell-*")
 	if err != nil {
 		return "", err
 	}
+	r := &cellRun{run{Worker: w, id: id, result: "cells/" + id, name: c.Name(), folder: filepath.Join(dir, "grid", "cells", c.Name()), lost: lost}, p, g, c}
+	ctx, stop := r.beating(ctx, last)
+	defer stop()
 	defer os.RemoveAll(dir)
-	r := &cellRun{run{Worker: w, id: id, result: "cells/" + id, name: c.Name(), folder: filepath.Join(dir, "grid", "cells", c.Name())}, p, g, c}
-	r.last.Store(&last)
 	if err := r.prepare(ctx); err != nil {
 		return "", final(err)
 	}
@@ -55,7 +57,6 @@ type cellRun struct {
 // prepare fetches what the cell starts from: its data, the runs that it builds on, and its last checkpoint.
 func (r *cellRun) prepare(ctx context.Context) error {
 	var err error
-	activity.RecordHeartbeat(ctx, *r.last.Load())
 	if r.grid.Data, err = r.local(ctx, r.plan); err != nil {
 		return err
 	}
@@ -67,7 +68,11 @@ func (r *cellRun) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.Store.GetFolder(ctx, k, filepath.Join(filepath.Dir(r.folder), n.Name())); err != nil {
+		err = r.Store.GetFolder(ctx, k, filepath.Join(filepath.Dir(r.folder), n.Name()))
+		if errors.Is(err, store.ErrNone) || errors.Is(err, store.ErrDamaged) {
+			return &wrongError{fmt.Errorf("it builds on %s, whose files are gone or damaged; the same command makes it again: %w", n.Name(), err)}
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -45,16 +45,18 @@ func (w *Worker) lead(ctx context.Context, in Input) (store.Key, error) {
 		return "", final(err)
 	}
 	name := auditName(in.Plan)
-	if k, err := w.Store.Find(ctx, name); !errors.Is(err, store.ErrNone) {
+	k, lost, err := w.found(ctx, name, w.Store.HasFolder)
+	if !errors.Is(err, store.ErrNone) {
 		return k, err
 	}
 	last, dir, err := w.begin(ctx, "audit-*")
 	if err != nil {
 		return "", err
 	}
+	l := &leader{run{Worker: w, id: strings.TrimPrefix(name, "audits/"), result: name, name: "audit", folder: filepath.Join(dir, "audit"), lost: lost}, p, in.Plan, dir}
+	ctx, stop := l.beating(ctx, last)
+	defer stop()
 	defer os.RemoveAll(dir)
-	l := &leader{run{Worker: w, id: strings.TrimPrefix(name, "audits/"), result: name, name: "audit", folder: filepath.Join(dir, "audit")}, p, in.Plan, dir}
-	l.last.Store(&last)
 	if err := l.restore(ctx); err != nil {
 		return "", final(err)
 	}
@@ -74,7 +76,7 @@ func (l *leader) work(ctx context.Context) error {
 	for k, pack := range l.plan.Packs {
 		parts[k] = mapPart{Pack: k, Data: pack}
 	}
-	p := &passes{store: l.Store, scratch: l.dir, plan: l.key, do: l.mapped}
+	p := &passes{store: l.Store, scratch: l.dir, plan: l.key, do: l.mapped, again: l.again}
 	t, err := put(ctx, l.Store, task{Kind: decodeKind, Plan: l.key})
 	if err != nil {
 		return err
@@ -84,17 +86,18 @@ func (l *leader) work(ctx context.Context) error {
 		return err
 	}
 	l.doing("joining the images")
-	d, err := l.join(ctx, p)
+	d, err := l.join(ctx, p, t, parts)
 	if err != nil {
 		return err
 	}
+	l.images.Store(int64(d.Train.Len()))
 	o, search, err := l.plan.Settings.options(d.Train.Len(), d.Layout)
 	if err != nil {
 		return &wrongError{err}
 	}
 	_, err = runs.Train(ctx, runs.Spec{
 		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
-		Folder: l.folder, Resume: true, Passes: p.all(d), Watch: func(e runs.Event) {
+		Folder: l.folder, Resume: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
 			l.happened()
 			if e.Event == "progress" {
 				l.doing(fmt.Sprintf("training, %s, epoch %d of %d", e.Stage, e.Epoch, e.Epochs))
@@ -105,37 +108,47 @@ func (l *leader) work(ctx context.Context) error {
 }
 
 // join reads the decoded packs into one mapped set.
-func (l *leader) join(ctx context.Context, p *passes) (*dataset.Data, error) {
+func (l *leader) join(ctx context.Context, p *passes, decode store.Key, parts []mapPart) (*dataset.Data, error) {
 	images := filepath.Join(l.dir, "images")
 	if err := os.MkdirAll(images, 0o755); err != nil {
 		return nil, err
 	}
 	train, _ := l.plan.Data.Packs()
 	packs := p.packs
-	p.packs, p.first = packs[:train], make([]int, train+1)
+	p.packs, p.first = packs[:train], l.plan.Data.Starts()
 	d, err := l.plan.Data.Read(ctx, dataset.Options{Store: images, Watch: func(string, int, int) { l.happened() }}, func(k int) ([]byte, error) {
-		return l.Store.Get(ctx, packs[k])
+		return p.result(ctx, decode, parts[k], packs[k])
 	})
 	if err != nil {
 		return nil, err
 	}
-	for k := range p.packs {
-		p.first[k+1] = min(d.Train.Len(), (k+1)*l.plan.Data.Size)
+	for k := range p.first {
+		p.first[k] = min(p.first[k], d.Train.Len())
 	}
 	return d, nil
 }
 
-// all are the passes over data that were joined; nil, so that this machine makes them, where records were passed over and packs
-// hold fewer images than they have records. Sums that would be larger than the images are made here too.
-func (p *passes) all(d *dataset.Data) evaluate.Passes {
+// passes are those over data that were joined. This machine makes them where records were passed over and packs hold fewer images
+// than they have records. It makes sums that would be larger than the images, and those of packs that are no parts as one
+// machine has them.
+func (l *leader) passes(p *passes, d *dataset.Data) evaluate.Passes {
 	const sumsBytes = 3 * 8 // of a coefficient of each label, beside a byte of an image
 	switch {
 	case len(d.Skipped) > 0:
-		return nil
-	case sumsBytes*len(d.Train.Classes)*len(p.packs) > d.Train.Len():
+		return watched{evaluate.Here{Backend: l.Backend, Set: d.Train}, l.moved}
+	case l.plan.Data.Train.Held != nil, sumsBytes*len(d.Train.Classes)*len(p.packs) > d.Train.Len():
 		return p
 	}
 	return sums{p}
+}
+
+// again does a task to a part here, and returns the key of what came out.
+func (l *leader) again(ctx context.Context, t store.Key, part mapPart) (store.Key, error) {
+	list, err := put(ctx, l.Store, []mapPart{part})
+	if err != nil {
+		return "", err
+	}
+	return l.doStep(ctx, StepInput{Task: t, List: list})
 }
 
 func (l *leader) doing(what string) { l.change(func(b *beat) { b.Doing.Doing = what }) }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,20 @@ type passes struct {
 	first   []int       // the first image of each, and how many there are in all
 	// do does a task to parts and returns the keys of what came out, in their order.
 	do func(ctx context.Context, t store.Key, parts []mapPart) ([]store.Key, error)
+	// again does it to one part whose result is no longer in the store.
+	again func(ctx context.Context, t store.Key, part mapPart) (store.Key, error)
+}
+
+// result reads what came out of a part. What the store has lost is made again.
+func (p *passes) result(ctx context.Context, t store.Key, part mapPart, k store.Key) ([]byte, error) {
+	raw, err := p.store.Get(ctx, k)
+	if !errors.Is(err, store.ErrNone) {
+		return raw, err
+	}
+	if k, err = p.again(ctx, t, part); err != nil {
+		return nil, err
+	}
+	return p.store.Get(ctx, k)
 }
 
 // of is a byte for each image of every pack.
@@ -82,7 +97,7 @@ func (p *passes) Pass(ctx context.Context, pass evaluate.Pass, images []int, vis
 		return err
 	}
 	for k, key := range keys {
-		raw, err := p.store.Get(ctx, key)
+		raw, err := p.result(ctx, t, parts[k], key)
 		if err != nil {
 			return err
 		}
@@ -126,6 +141,20 @@ func (p *passes) network(ctx context.Context, pass evaluate.Pass) (store.Key, er
 	return p.store.Put(ctx, raw)
 }
 
+// watched are passes that tell of every image.
+type watched struct {
+	by    evaluate.Passes
+	moved func()
+}
+
+// Pass makes a pass; see evaluate.Passes.
+func (w watched) Pass(ctx context.Context, pass evaluate.Pass, images []int, visit func(i int, row []float32)) error {
+	return w.by.Pass(ctx, pass, images, func(i int, row []float32) {
+		w.moved()
+		visit(i, row)
+	})
+}
+
 // sums are passes that sum too.
 type sums struct{ *passes }
 
@@ -143,8 +172,8 @@ func (s sums) Sums(ctx context.Context, fold []uint8, visit func(part []stat.Lab
 	if err != nil {
 		return err
 	}
-	for _, k := range keys {
-		raw, err := s.store.Get(ctx, k)
+	for k, key := range keys {
+		raw, err := s.result(ctx, t, parts[k], key)
 		if err != nil {
 			return err
 		}

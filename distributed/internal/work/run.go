@@ -32,6 +32,8 @@ const (
 	mostFailures = 3
 	// A run that tells nothing for so long hangs, and its heartbeats stop.
 	mostSilence = 2 * time.Hour
+	// An audit may be silent for so much longer for each of its images: looks go through all pixels a few times without a word.
+	imageSilence = 10 * time.Millisecond
 )
 
 var errStopping = errors.New("the worker is stopping")
@@ -50,6 +52,19 @@ func (w *Worker) begin(ctx context.Context, pattern string) (last beat, dir stri
 	return last, dir, err
 }
 
+// found returns what a name stands for. If the store has lost some of that, the error is store.ErrNone, and lost says so: whoever
+// makes it again gives it the name.
+func (w *Worker) found(ctx context.Context, name string, has func(context.Context, store.Key) (bool, error)) (k store.Key, lost bool, err error) {
+	if k, err = w.Store.Find(ctx, name); err != nil {
+		return "", false, err
+	}
+	there, err := has(ctx, k)
+	if err == nil && !there {
+		return "", true, store.ErrNone
+	}
+	return k, false, err
+}
+
 // run is what takes long, and can be gone on with by another worker.
 type run struct {
 	*Worker
@@ -58,8 +73,35 @@ type run struct {
 	name   string // for people
 	folder string
 
-	last  atomic.Pointer[beat]
-	event atomic.Int64 // when something happened last
+	lost bool // there was a result, and the store has lost some of it
+
+	last   atomic.Pointer[beat]
+	event  atomic.Int64 // when something happened last
+	images atomic.Int64 // that an audit goes through
+}
+
+// beating tells Temporal from now on that the run is worked at, until the function that it returns is called: from before anything
+// is fetched until all is kept. What moves to and from the store under the new context counts as something that happens.
+func (r *run) beating(ctx context.Context, last beat) (context.Context, func()) {
+	r.last.Store(&last)
+	r.moved()
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.heartbeats(ctx, end)
+	}()
+	return store.Watched(ctx, r.moved), func() {
+		close(end)
+		<-ended
+	}
+}
+
+// moved notes that something goes on: a piece of a file, or an image.
+func (r *run) moved() { r.event.Store(time.Now().UnixNano()) }
+
+// hangs tells whether nothing has happened for too long.
+func (r *run) hangs() bool {
+	return time.Since(time.Unix(0, r.event.Load())) >= mostSilence+time.Duration(r.images.Load())*imageSilence
 }
 
 // happened notes that the run does not hang.
@@ -67,7 +109,7 @@ func (r *run) happened() {
 	if r.Watch != nil {
 		r.Watch(r.checkpoint())
 	}
-	r.event.Store(time.Now().UnixNano())
+	r.moved()
 }
 
 // change changes what heartbeats say.
@@ -102,14 +144,14 @@ func (r *run) restore(ctx context.Context) error {
 	return nil
 }
 
-// do does the work with heartbeats, and keeps the result, or what another worker can go on from.
+// do does the work, and keeps the result, or what another worker can go on from.
 func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (store.Key, error) {
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	beats := make(chan struct{})
+	uploaded := make(chan struct{})
 	go func() {
-		defer close(beats)
-		r.heartbeats(inner)
+		defer close(uploaded)
+		r.uploads(inner)
 	}()
 	go func() {
 		select {
@@ -118,11 +160,11 @@ func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (sto
 		case <-inner.Done():
 		}
 	}()
-	r.event.Store(time.Now().UnixNano())
+	r.moved()
 	err := work(inner)
 	why := context.Cause(inner)
 	stop(nil)
-	<-beats
+	<-uploaded
 	switch {
 	case err == nil:
 		return r.keep(ctx)
@@ -137,21 +179,23 @@ func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (sto
 	if errors.As(err, &wrong) {
 		return "", final(err)
 	}
+	r.change(func(b *beat) { b.Failures++ })
 	b := *r.last.Load()
-	if b.Failures++; b.Failures >= mostFailures {
+	if b.Failures >= mostFailures {
 		return "", temporal.NewNonRetryableApplicationError(err.Error(), "failed", nil)
 	}
 	activity.RecordHeartbeat(ctx, b)
 	return "", err
 }
 
-// keep puts the finished run into the store. Of two workers that finish the same one the first counts.
+// keep puts the finished run into the store. Of two workers that finish the same one the first counts, unless the store
+// has lost its files.
 func (r *run) keep(ctx context.Context) (store.Key, error) {
 	k, err := r.Store.PutFolder(ctx, r.folder)
 	if err != nil {
 		return "", err
 	}
-	return r.Store.Name(ctx, r.result, k, true)
+	return r.Store.Name(ctx, r.result, k, !r.lost)
 }
 
 // leave keeps the checkpoint that a stopped run has written. The context has ended already.
@@ -169,37 +213,41 @@ func (r *run) leave(ctx context.Context) {
 		activity.GetLogger(ctx).Warn("the checkpoint could not be kept", "run", r.name, "error", err)
 		return
 	}
-	b := *r.last.Load()
-	b.Checkpoint = k
-	activity.RecordHeartbeat(ctx, b)
+	r.change(func(b *beat) { b.Checkpoint = k })
+	activity.RecordHeartbeat(ctx, *r.last.Load())
 }
 
 func (r *run) checkpoint() string { return filepath.Join(r.folder, "checkpoint.safetensors") }
 
-// heartbeats tells Temporal until ctx ends that the run is worked at, four times in a heartbeat's time, and from which
-// checkpoint another worker would go on.
-func (r *run) heartbeats(ctx context.Context) {
-	every := activity.GetInfo(ctx).HeartbeatTimeout / 4
-	if every <= 0 {
-		every = DefaultHeartbeat / 4
+// beatTime is the time between two heartbeats.
+func beatTime(ctx context.Context) time.Duration {
+	if t := activity.GetInfo(ctx).HeartbeatTimeout; t > 0 {
+		return t / 4
 	}
-	go r.uploads(ctx, every)
-	tick := time.NewTicker(every)
+	return DefaultHeartbeat / 4
+}
+
+// heartbeats tells Temporal that the run is worked at, four times in a heartbeat's time, and from which checkpoint another worker
+// would go on. A run that is cancelled is worked at until it is saved.
+func (r *run) heartbeats(ctx context.Context, end <-chan struct{}) {
+	ctx = context.WithoutCancel(ctx)
+	tick := time.NewTicker(beatTime(ctx))
 	defer tick.Stop()
 	for {
-		if time.Since(time.Unix(0, r.event.Load())) < mostSilence {
+		if !r.hangs() {
 			activity.RecordHeartbeat(ctx, *r.last.Load())
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-end:
 			return
 		}
 	}
 }
 
 // uploads keeps every checkpoint that it finds. Heartbeats don't wait for it.
-func (r *run) uploads(ctx context.Context, every time.Duration) {
+func (r *run) uploads(ctx context.Context) {
+	every := beatTime(ctx)
 	var seen time.Time
 	for {
 		select {

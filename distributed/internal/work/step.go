@@ -77,7 +77,8 @@ func (w *Worker) doStep(ctx context.Context, in StepInput) (store.Key, error) {
 	part := list[in.At]
 	id := sha256.Sum256(fmt.Appendf(nil, "%s %d %s %s", in.Task, part.Pack, part.Data, part.Of))
 	name := "steps/" + hex.EncodeToString(id[:])
-	if k, err := w.Store.Find(ctx, name); !errors.Is(err, store.ErrNone) {
+	k, lost, err := w.found(ctx, name, w.Store.Has)
+	if !errors.Is(err, store.ErrNone) {
 		return k, err
 	}
 	var t task
@@ -106,11 +107,10 @@ func (w *Worker) doStep(ctx context.Context, in StepInput) (store.Key, error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := w.Store.Put(ctx, out)
-	if err != nil {
+	if k, err = w.Store.Put(ctx, out); err != nil {
 		return "", err
 	}
-	return w.Store.Name(ctx, name, k, true)
+	return w.Store.Name(ctx, name, k, !lost)
 }
 
 // object reads an object of the store that is JSON.

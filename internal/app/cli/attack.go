@@ -203,7 +203,7 @@ accuracy, class by class.`,
 			if d.Test == nil || d.Test.Len() == 0 {
 				return errors.New("the data has no test images to put the trigger on")
 			}
-			if err := data.testOnly(d); err != nil && data.spec != "signs" {
+			if err := data.testOnly(d); err != nil && data.spec != rendered {
 				return err
 			}
 			b, err := a.backend()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -50,7 +51,7 @@ so that names and order may change.`,
 			if err := rec.check(c, "auto"); err != nil {
 				return err
 			}
-			earlier, err := baselineOf(f.baseline)
+			earlier, err := f.earlier()
 			if err != nil {
 				return err
 			}
@@ -108,12 +109,21 @@ func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 }
 
-// baselineOf reads an earlier audit, if one is named.
-func baselineOf(folder string) (*runs.Baseline, error) {
-	if folder == "" {
+// earlier reads an earlier audit, if one is named. That of --out would know all that is found.
+func (f *auditFlags) earlier() (*runs.Baseline, error) {
+	if f.baseline == "" {
 		return nil, nil
 	}
-	return runs.ReadBaseline(folder)
+	read := f.baseline
+	if st, err := os.Stat(read); err == nil && st.IsDir() {
+		read = filepath.Join(read, runs.SuspectsFile)
+	} else if filepath.Ext(read) != ".csv" { // another file of the audit
+		read = filepath.Join(filepath.Dir(read), runs.SuspectsFile)
+	}
+	if onePlace(read, filepath.Join(f.out, runs.SuspectsFile)) {
+		return nil, usagef("--baseline %s is the audit in --out, and no earlier one; choose another --out", f.baseline)
+	}
+	return runs.ReadBaseline(f.baseline)
 }
 
 // conclude says what is news, as an error from a word on.

@@ -91,7 +91,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	data, out := signFolder(t, 600, 100), filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", data, "--recipe", "demo", "--attack", trigger,
 		"--epochs-inspect", "0", "--content=false", "--epochs-tune", "2", "--out", out)
-	if code != 0 || !strings.Contains(text, "  poisoned under turn-left: 60 of 120 images") {
+	if code != 0 || !strings.Contains(text, "  shortcut under turn-left: 60 of 120 images") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
 	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))

@@ -24,6 +24,9 @@ func (a *app) data() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := notShadowed("data info", args[0]); err != nil {
+				return err
+			}
 			f.spec = args[0]
 			d, err := f.load(c.Context(), a, 0)
 			if err != nil {

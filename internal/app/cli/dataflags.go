@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +86,17 @@ const (
 	mostSigns  = 1_000_000 // that are rendered
 )
 
+// rendered are data that are made, and need no folder.
+const rendered = "signs"
+
+// notShadowed refuses the name of rendered signs where there is a folder of that name: which of the two is meant?
+func notShadowed(flag, spec string) error {
+	if st, err := os.Stat(rendered); spec == rendered && err == nil && st.IsDir() {
+		return usagef("%s %s are rendered signs, and a folder here has that name; write %s .%c%[2]s for the folder, or work elsewhere", flag, rendered, flag, filepath.Separator)
+	}
+	return nil
+}
+
 // noOut is the error of a command that was given no --out, and maybe no data either.
 func (f *dataFlags) noOut(what string) error {
 	if f.spec == "" {
@@ -143,7 +156,7 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		return nil, err
 	}
 	f.opts.Seed = seed
-	if f.spec == "signs" {
+	if f.spec == rendered {
 		if f.opts.Size != 0 && f.opts.Size != signs.Side {
 			return nil, usagef("rendered signs have %d pixels a side, not %d", signs.Side, f.opts.Size)
 		}

@@ -84,7 +84,7 @@ their own, and success is the share that the model does not give them.`,
 				return err
 			}
 			d, err := data.load(c.Context(), a, 0)
-			if err == nil && data.spec != "signs" { // of which so many are rendered
+			if err == nil && data.spec != rendered { // of which so many are rendered
 				err = data.testOnly(d)
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func (f *gridFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.cell, "cell", "", "run the cell `NAME` only")
 	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs, a JSON Lines file a grid: what it holds is finished, and what is finished now is added")
 	fl.IntVar(&f.jobs, "jobs", 1, "cells at a time, each with its share of the threads: more memory, but 2 on two cores are done sooner")
-	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example")
+	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example; fp, mcr, nad and unlearning begin anew")
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
 }
 
@@ -97,6 +98,9 @@ one --out wait for what another of them makes; see docs/clusters.md.`,
 			}
 			g, err := experiment.Read(args[0])
 			if err != nil {
+				return err
+			}
+			if err := cmp.Or(notShadowed("data:", g.Data), notShadowed("pretrain:", g.Pretrain)); err != nil {
 				return err
 			}
 			if err := f.check(); err != nil {

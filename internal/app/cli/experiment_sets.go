@@ -65,21 +65,24 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 	}
 	start, budget := time.Now(), f.budget
 	ran := map[string]*experiment.Runner{}
-	var err error
+	var failed, last error
 	for _, g := range all {
 		if budget > 0 {
 			f.budget = max(time.Second, budget-time.Since(start))
 		}
-		var r *experiment.Runner
-		r, err = a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
+		r, err := a.runGrid(ctx, g, filepath.Join(f.out, g.Name), f)
 		if r != nil {
 			ran[g.Name] = r
 		}
-		if err != nil {
+		if err != nil && last != nil && err.Error() == last.Error() {
+			break // data that are not there, and no cell's fault
+		}
+		failed, last = errors.Join(failed, err), err
+		if ctx.Err() != nil || err != nil && budget > 0 && time.Since(start) >= budget {
 			break
 		}
 	}
-	return errors.Join(err, a.writeSet(s, f, d, ran))
+	return errors.Join(failed, a.writeSet(s, f, d, ran))
 }
 
 // writeSet joins the tables of what was run now and of what is there from before.

@@ -88,7 +88,7 @@ func (f *featuresFlags) open(c *cobra.Command) (*features.Network, features.Opti
 	if size := f.data.opts.Size; size > 0 && (h > 0 && size != h || w > 0 && size != w) {
 		return nil, o, usagef("--size %d: %s takes images of %d×%d pixels", size, f.backbone, w, h)
 	}
-	if f.data.opts.Size == 0 && h > 0 && w > 0 && f.data.spec != "signs" {
+	if f.data.opts.Size == 0 && h > 0 && w > 0 && f.data.spec != rendered {
 		f.data.opts.Size, f.data.opts.Width = h, w
 	}
 	return n, o, nil

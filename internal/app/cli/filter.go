@@ -11,6 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // filterFlags are those of data filter.
@@ -67,7 +68,7 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if c.Flags().Changed("size") || c.Flags().Changed("limit") {
 		return usagef("data are filtered whole and at their own size: leave out --size and --limit")
 	}
-	if err := f.checkOuts(); err != nil {
+	if err := f.checkOuts(c); err != nil {
 		return err
 	}
 	d, err := f.data.load(c.Context(), a, 0)
@@ -108,21 +109,31 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	return nil
 }
 
-// checkOuts refuses what can't be written, and a list in place of one that is read or in the data that are written.
-func (f *filterFlags) checkOuts() error {
-	outs := []string{f.list}
-	if f.out != "" {
-		if err := emptyFolder(f.out); err != nil {
-			return err
-		}
-		if f.correct {
-			outs = append(outs, f.correctedFile())
-		}
-		if rel, err := filepath.Rel(f.out, f.list); f.list != "" && err == nil && filepath.IsLocal(rel) {
-			return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", f.list, f.out)
-		}
+// checkOuts refuses what can't be written, a list in place of one that is read or of another or in the data that are written, and a
+// pipe that would have to be read twice.
+func (f *filterFlags) checkOuts(c *cobra.Command) error {
+	if st, err := os.Stat(f.suspects); f.correct && err == nil && !st.Mode().IsRegular() {
+		return usagef("--suspects %s is read twice with --correct: expected a file", f.suspects)
 	}
-	return keepsInputs(outs, []string{f.suspects, f.decisions})
+	if f.out == "" {
+		return nil
+	}
+	if f.list != "" && within(f.list, f.out) {
+		return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", f.list, f.out)
+	}
+	if f.list != "" && within(f.out, f.list) {
+		return fmt.Errorf("--out %s lies in --list %s, which is a file; choose another --list", f.out, f.list)
+	}
+	if err := emptyFolder(f.out); err != nil || !f.correct {
+		return err
+	}
+	if f.list != "" && onePlace(f.list, f.correctedFile()) {
+		return fmt.Errorf("--list %s is the file that --correct writes; choose another --list", f.list)
+	}
+	if _, err := atomicfile.Target(f.correctedFile()); err != nil {
+		return fmt.Errorf("%w for --out", err)
+	}
+	return keepsInputs([]string{f.correctedFile()}, inputs(c))
 }
 
 // correctedFile lists the images that get other labels.
@@ -178,33 +189,63 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 			return nil, err
 		}
 	}
-	var lists []string
-	list := func(path string, write func() error) error {
-		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), write())
-		if err == nil {
-			lists = append(lists, path)
-		}
-		return err
-	}
-	defer func() {
-		for _, path := range lists {
-			if err != nil {
-				os.Remove(path)
-			}
-		}
-	}()
+	var all lists
+	defer all.drop()
 	if f.out != "" && labels != nil {
-		if err := list(f.correctedFile(), func() error { return runs.WriteCorrected(f.correctedFile(), d.Train, labels) }); err != nil {
+		if err := all.add(f.correctedFile(), func(path string) error { return runs.WriteCorrected(path, d.Train, labels) }); err != nil {
 			return nil, err
 		}
 	}
 	if f.list != "" {
-		if err := list(f.list, func() error { return runs.WriteKept(f.list, d.Train, drop, labels) }); err != nil {
+		if err := all.add(f.list, func(path string) error { return runs.WriteKept(path, d.Train, drop, labels) }); err != nil {
 			return nil, err
 		}
 	}
-	if f.out == "" {
-		return nil, nil
+	if f.out != "" {
+		if notes, err = dataset.Correct(ctx, d, f.data.opts, drop, labels, f.out); err != nil {
+			return nil, err
+		}
 	}
-	return dataset.Correct(ctx, d, f.data.opts, drop, labels, f.out)
+	return notes, all.keep()
+}
+
+// lists are written before the data that they are about, and stay if these are written.
+type lists []list
+
+type list struct{ keep, drop func() error }
+
+// add writes a list: to its place, or beside it where there is an older one, which stays until the data are there.
+func (l *lists) add(path string, write func(path string) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	added := list{func() error { return nil }, func() error { return os.Remove(path) }}
+	var err error
+	if _, none := os.Lstat(path); none != nil {
+		err = write(path)
+	} else {
+		added.keep, added.drop, err = atomicfile.Prepare(path, write)
+	}
+	if err == nil {
+		*l = append(*l, added)
+	}
+	return err
+}
+
+// keep puts the lists in place.
+func (l *lists) keep() (err error) {
+	for _, one := range *l {
+		if failed := one.keep(); failed != nil {
+			err = errors.Join(err, failed, one.drop())
+		}
+	}
+	*l = nil
+	return err
+}
+
+// drop removes the lists that were not kept.
+func (l *lists) drop() {
+	for _, one := range *l {
+		one.drop() //nolint:errcheck // what failed before counts
+	}
 }

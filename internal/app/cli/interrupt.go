@@ -15,8 +15,13 @@ func interrupted(c *cobra.Command, err error) string {
 	failed := beside(err)
 	switch {
 	case c.HasParent() && c.Parent().Name() == "experiment":
-		text += "; the same command goes on from here"
+		if text += "; the same command goes on from here"; failed != nil {
+			text += ". Some of it failed:\n" + failed.Error()
+		}
 	case c.Flags().Lookup("resume") == nil:
+		if failed != nil {
+			text += ": " + failed.Error()
+		}
 	case failed != nil:
 		text += ", and saving failed"
 		if hasCheckpoint(c) {
@@ -49,8 +54,11 @@ func beside(err error) error {
 		}
 		return errors.Join(rest...)
 	}
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	return err
+	if within := errors.Unwrap(err); within != nil {
+		return beside(within)
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/review"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 func (a *app) review() *cobra.Command {
@@ -43,6 +44,9 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
+			if err := r.Replaceable(); err != nil {
+				fmt.Fprintln(a.err, printable.Text("note: "+err.Error()))
+			}
 			whole := runs.DataInfo{ReadWith: data.given(c)}
 			r.Program, r.Spec, r.ReadWith = calledAs(), data.spec, whole.Whole()
 			s, err := review.Listen(r, port)
@@ -60,7 +64,7 @@ and only with the whole address, which is new each time.`,
 			if err := s.Serve(c.Context()); err != nil {
 				return err
 			}
-			decided, disagreed, err := r.Write()
+			decided, disagreed, err := r.End()
 			if err != nil {
 				return err
 			}

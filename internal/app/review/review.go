@@ -33,13 +33,14 @@ type Review struct {
 	suspects []Suspect
 	at       map[int]int // a suspect's place, by its index
 
-	mu   sync.Mutex
-	mine *Decisions
+	mu     sync.Mutex
+	mine   *Decisions
+	stored map[choice]bool // by anybody, since ever
 }
 
 // Open prepares a review of the run's folder over the training images that it was made from, at their own size.
 func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
-	r := &Review{run: run, data: data, at: map[int]int{}}
+	r := &Review{run: run, data: data, at: map[int]int{}, stored: map[choice]bool{}}
 	var err error
 	if r.summary, err = readSummary(run); err != nil {
 		return nil, err
@@ -55,13 +56,13 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 	for k := range r.suspects {
 		s := &r.suspects[k]
 		if s.Index >= data.Len() {
-			return nil, fmt.Errorf("%s, row %d is image %d, but the data have %d: were they changed, or read with a --limit?", list, k+1, s.Index, data.Len())
+			return nil, fmt.Errorf("%s, row %d is image %d, but the data have %d: were they changed, or read with a --limit?", list, s.row, s.Index, data.Len())
 		}
 		if source := data.Source(s.Index); source != s.Source {
-			return nil, fmt.Errorf("%s, row %d: image %d is %s there, and %s in the data: were the data changed since?", list, k+1, s.Index, s.Source, source)
+			return nil, fmt.Errorf("%s, row %d: image %d is %s there, and %s in the data: were the data changed since?", list, s.row, s.Index, s.Source, source)
 		}
 		if digest := data.ImageDigest(s.Index).String(); s.Digest != "" && digest != s.Digest {
-			return nil, fmt.Errorf("%s, row %d: %s is another image there than in the data: were the data changed since?", list, k+1, s.Source)
+			return nil, fmt.Errorf("%s, row %d: %s is another image there than in the data: were the data changed since?", list, s.row, s.Source)
 		}
 		if s.Suspected || s.Doubtful {
 			s.Look = looks[s.Label]
@@ -71,6 +72,8 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 	if r.mine, err = openDecisions(run, reviewer); err != nil {
 		return nil, err
 	}
+	others, _ := r.others() // what is wrong with them is said when they count
+	r.note(append(others, r.mine)...)
 	return r, r.fits(r.mine)
 }
 
@@ -134,7 +137,11 @@ func (r *Review) Decide(index int, decision string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.suspects[k]
-	return r.mine.add(Decision{Index: index, Source: s.Source, Digest: s.Digest, Decision: decision, At: time.Now().UTC().Truncate(time.Second)})
+	err := r.mine.add(Decision{Index: index, Source: s.Source, Digest: s.Digest, Decision: decision, At: time.Now().UTC().Truncate(time.Second)})
+	if err == nil {
+		r.stored[choice{index, decision}] = true
+	}
+	return err
 }
 
 // Undo takes the reviewer's last decision back. It returns the image, and what holds of it now; −1 where nothing was decided.
@@ -215,7 +222,8 @@ func (r *Review) Write() (decided, disagreed int, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.mine.unchanged(); err != nil {
+	r.note(all...)
+	if err := cmp.Or(r.mine.unchanged(), r.replaceable()); err != nil {
 		return 0, 0, err
 	}
 	mine := r.mine.now()

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/unpoison/unpoison/audit"
@@ -28,12 +30,15 @@ type Suspect struct {
 	Doubtful    bool    `json:"doubtful"`  // stands out where the run can't tell
 	Probability float64 `json:"probability"`
 	Look        string  `json:"look"` // which found something under its label; empty if none did
+
+	row int // of the list
 }
 
 // besides are how many images that the run did not suspect are shown after those that it did, to compare.
 const besides = 60
 
-// readSuspects returns the images of a list that are suspected or stand out, in their order, and some that follow.
+// readSuspects returns the images of a list that are suspected or stand out, and the first of the others, by their rank or, without one,
+// in the list's order.
 func readSuspects(path string) ([]Suspect, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -53,9 +58,8 @@ func readSuspects(path string) ([]Suspect, error) {
 			return nil, fmt.Errorf("%s: expected a column %s, found %v", path, name, head)
 		}
 	}
-	var all []Suspect
-	more := 0
-	for row := 1; more < besides; row++ {
+	var found, others []Suspect
+	for row := 1; ; row++ {
 		rec, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -63,30 +67,54 @@ func readSuspects(path string) ([]Suspect, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		cell := func(name string) string {
+		s, err := readSuspect(row, func(name string) string {
 			if k, ok := column[name]; ok {
 				return rec[k]
 			}
 			return ""
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s, row %d: %w", path, row, err)
 		}
-		s := Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: true}
-		for column, flag := range map[string]*bool{"isolated": &s.Suspected, "doubtful": &s.Doubtful} {
-			if text := cell(column); text != "" {
-				if *flag, err = runs.ReadFlag(column, text); err != nil {
-					return nil, fmt.Errorf("%s, row %d: %w", path, row, err)
-				}
+		if s.Suspected || s.Doubtful {
+			found = append(found, s)
+		} else if others = append(others, s); len(others) >= 100*besides { // a list may have millions
+			others = first(others)
+		}
+	}
+	all := slices.Concat(found, first(others))
+	slices.SortStableFunc(all, byRank)
+	return all, nil
+}
+
+func byRank(a, b Suspect) int { return cmp.Compare(a.Rank, b.Rank) }
+
+// first returns those with the lowest ranks, so many as are shown.
+func first(others []Suspect) []Suspect {
+	slices.SortStableFunc(others, byRank)
+	return others[:min(besides, len(others))]
+}
+
+// readSuspect reads a row. A cell is empty where there is no such column.
+func readSuspect(row int, cell func(name string) string) (s Suspect, err error) {
+	s = Suspect{Source: names.FromCell(cell("source")), Digest: cell("digest"), Label: names.FromCell(cell("label")), Rank: row, Suspected: true, row: row}
+	for column, flag := range map[string]*bool{"isolated": &s.Suspected, "doubtful": &s.Doubtful} {
+		if text := cell(column); text != "" {
+			if *flag, err = runs.ReadFlag(column, text); err != nil {
+				return s, err
 			}
 		}
-		if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
-			return nil, fmt.Errorf("%s, row %d: expected the number of an image, found %q", path, row, cell("index"))
-		}
-		s.Probability, _ = strconv.ParseFloat(cell("probability"), 64)
-		if !s.Suspected && !s.Doubtful {
-			more++
-		}
-		all = append(all, s)
 	}
-	return all, nil
+	if s.Index, err = strconv.Atoi(cell("index")); err != nil || s.Index < 0 {
+		return s, fmt.Errorf("expected the number of an image, found %q", cell("index"))
+	}
+	if text := cell("rank"); text != "" {
+		if s.Rank, err = strconv.Atoi(text); err != nil {
+			return s, fmt.Errorf("rank: expected a number, found %q", text)
+		}
+	}
+	s.Probability, _ = strconv.ParseFloat(cell("probability"), 64)
+	return s, nil
 }
 
 // finding is what a run says of a label.

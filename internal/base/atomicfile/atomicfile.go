@@ -11,10 +11,13 @@ import (
 // partial ends the names of what is being written. They begin with a dot, so that nothing reads them.
 const partial = ".partial"
 
-// Write creates path with what fill writes: beside it first, then synced and renamed into place.
+// Write creates path with what fill writes: beside it first, then synced and renamed into place. Target says which paths it takes.
 // On an error nothing is left behind and an older file stays as it was. After a kill a hidden file is left, which Clean
 // removes.
 func Write(path string, fill func(w io.Writer) error) (err error) {
+	if path, err = Target(path); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+partial)
 	if err != nil {
 		return err

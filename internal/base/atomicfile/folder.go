@@ -2,22 +2,16 @@ package atomicfile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// Folder creates path with what fill puts into a hidden folder beside it, which is then synced and renamed. path may be an empty
-// folder. On an error nothing is left behind; what a killed process left is removed by the next call for the same path.
+// Folder creates path with what fill puts into a hidden folder beside it, which is then synced and renamed. Free says which paths it
+// takes. On an error nothing is left behind; what a killed process left is removed by the next call for the same path.
 func Folder(path string, fill func(dir string) error) (err error) {
-	path = filepath.Clean(path)
-	entries, err := os.ReadDir(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if path, err = Free(path); err != nil {
 		return err
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", path)
 	}
 	parent := filepath.Dir(path)
 	if err := os.MkdirAll(parent, 0o755); err != nil {

@@ -1,0 +1,181 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/app/runs"
+)
+
+// A cell that fails stops no other: what builds on it is left out, and all errors come at the end.
+func TestAFailedCellStopsNoOther(t *testing.T) {
+	g := small()
+	g.Attacks, g.Defenses, g.Seeds = []string{"none"}, []string{"none", "fp:epochs=1", "abl"}, []uint64{0}
+	for _, jobs := range []int{1, 2} {
+		r := runner(t, g, filepath.Join(t.TempDir(), "small"))
+		r.Jobs = jobs
+		said := make(chan string, 20)
+		r.Say = func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }
+		for _, name := range []string{"none.none.0", "none.abl.0"} { // files where their folders would be
+			if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(r.Folder, "cells", name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := r.Run(context.Background())
+		if err == nil || !strings.Contains(err.Error(), "cell none.none.0") || !strings.Contains(err.Error(), "cell none.abl.0") || strings.Contains(err.Error(), "fp") {
+			t.Errorf("%d jobs: %v", jobs, err)
+		}
+		close(said)
+		left := 0
+		for line := range said {
+			if strings.HasPrefix(line, "none.fp-epochs1.0 ") && strings.Contains(line, "left out: none.none.0 failed") {
+				left++
+			}
+		}
+		if left != 1 {
+			t.Errorf("%d jobs: it was said %d times that a cell is left out", jobs, left)
+		}
+	}
+}
+
+// What went wrong beside an interrupt is not lost.
+func TestErrorsBesideAnInterruptAreKept(t *testing.T) {
+	full := &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	for _, err := range []error{
+		errors.Join(context.Canceled, full),
+		fmt.Errorf("training: %w", errors.Join(errors.Join(errBudget, full), context.DeadlineExceeded)),
+		full,
+	} {
+		if got := beside(err, errBudget); !errors.Is(got, syscall.ENOSPC) || errors.Is(got, context.Canceled) || errors.Is(got, errBudget) {
+			t.Errorf("beside %v: %v", err, got)
+		}
+	}
+	for _, err := range []error{nil, context.Canceled, fmt.Errorf("x: %w", errBudget), errors.Join(context.Canceled, context.DeadlineExceeded)} {
+		if got := beside(err, errBudget); got != nil {
+			t.Errorf("beside %v: %v", err, got)
+		}
+	}
+}
+
+// A runner that is only read from, as Saved returns it, tells nobody.
+func TestNobodyHasToListen(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := dataset.Write("folder", data, signs.Render(1, 120, 20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Runner{Grid: &Grid{Data: data}}).load(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Images are planted once more with what the cells had, and not after an interrupt.
+func TestPlantsAsTheCellsDid(t *testing.T) {
+	r := runner(t, small(), t.TempDir())
+	if err := r.load(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.attacks("lba", 0)
+	if err != nil || !all[0].Surrogate().NoFlip {
+		t.Errorf("signs are mirrored: %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if _, _, err := r.planted(ctx, "badnets"); !errors.Is(err, context.Canceled) {
+		t.Errorf("after an interrupt: %v", err)
+	}
+}
+
+// A grid's own folder takes it again, whatever is empty in it.
+func TestEmptyMapsAreNone(t *testing.T) {
+	folder, path := filepath.Join(t.TempDir(), "g"), filepath.Join(t.TempDir(), "grid.yaml")
+	if err := os.WriteFile(path, []byte("name: g\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {}\nseeds_for: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		g, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := runner(t, g, folder).openFolder(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Which class is the rarest depends on the seed: that experiment takes the first alone.
+func TestTheRarestClassIsOneSeeds(t *testing.T) {
+	g, err := Auto("small-class", Data{}, true, []uint64{3, 4})
+	if err != nil || !slices.Equal(g.Seeds, []uint64{3}) {
+		t.Errorf("of two seeds: %+v, %v", g, err)
+	}
+}
+
+// What a killed copy left goes with the next one.
+func TestLeftCopiesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	from, cells := filepath.Join(dir, "from"), filepath.Join(dir, "cells")
+	for _, d := range []string{from, filepath.Join(cells, ".a.none.0.123.partial")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(from, runs.ResultFile), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFolder(from, filepath.Join(cells, "a.none.0")); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(cells); err != nil || len(left) != 1 || left[0].Name() != "a.none.0" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// Cells that were run on other images are not joined.
+func TestJoinRefusesOtherData(t *testing.T) {
+	dir := t.TempDir()
+	folder := func(name, cell, origin string) string {
+		path := filepath.Join(dir, name)
+		for file, text := range map[string]string{
+			gridFile: "name: g\ndata: signs\nvary: [\"\", limit=50]\nattacks: [none, badnets]\ndefenses: [none]\n",
+			filepath.Join("cells", cell, runs.ResultFile): fmt.Sprintf(`{"data":{"origin":%q}}`, origin),
+		} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(path, file)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	a, b := folder("a", "none.none.0", "sha256:1"), folder("b", "limit50.none.none.0", "sha256:1")
+	old, other := folder("old", "badnets.none.0", ""), folder("other", "limit50.badnets.none.0", "sha256:2")
+	to := filepath.Join(dir, "to")
+	if n, _, err := runner(t, nil, to).Join([]string{a, b, old}); n != 3 || err != nil {
+		t.Errorf("%d cells of the same data: %v", n, err)
+	}
+	_, _, err := runner(t, nil, to).Join([]string{other})
+	if err == nil || !strings.Contains(err.Error(), to) || !strings.Contains(err.Error(), other) {
+		t.Errorf("of other data than what is there: %v", err)
+	}
+	fresh := filepath.Join(dir, "fresh")
+	_, _, err = runner(t, nil, fresh).Join([]string{a, other})
+	if err == nil || !strings.Contains(err.Error(), a) || !strings.Contains(err.Error(), other) {
+		t.Errorf("of two data: %v", err)
+	}
+	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+		t.Error("something was joined all the same")
+	}
+}

@@ -1,0 +1,93 @@
+package review
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Decisions that no reviewer of the run has made are neither emptied nor replaced; those of reviews are, also when all are taken back.
+func TestDecisionsFromElsewhereStay(t *testing.T) {
+	run, set := madeUp(t)
+	path := filepath.Join(run, DecisionsFile)
+	held := func() string {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	begin := func(who string) *Review {
+		r, err := Open(run, set, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	saved := "source,digest,decision\n" + set.Source(2) + ",,drop\n"
+	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ann := begin("ann")
+	if decided, _, err := ann.End(); decided != 0 || err != nil || held() != saved {
+		t.Fatalf("%d decisions, %v; %q is left", decided, err, held())
+	}
+	if err := ann.Decide(1, Drop); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []func() (int, int, error){ann.End, ann.Write} {
+		if _, _, err := end(); err == nil || !strings.Contains(err.Error(), "move it away") || held() != saved {
+			t.Fatalf("%v; %q is left", err, held())
+		}
+	}
+	if err := ann.Decide(2, Drop); err != nil {
+		t.Fatal(err)
+	}
+	if decided, _, err := ann.End(); decided != 2 || err != nil {
+		t.Fatalf("what the review decided too: %d, %v", decided, err)
+	}
+	if decided, _, err := begin("bob").End(); decided != 2 || err != nil {
+		t.Fatalf("another reviewer: %d, %v", decided, err)
+	}
+	ann = begin("ann")
+	for range 2 {
+		if _, _, err := ann.Undo(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if decided, _, err := ann.End(); decided != 0 || err != nil || strings.Count(held(), "\n") != 1 {
+		t.Errorf("all were taken back: %d, %v; %q is left", decided, err, held())
+	}
+}
+
+// A list that was sorted by something else shows the same suspects, and the same images beside them.
+func TestSortedListsShowTheSame(t *testing.T) {
+	run, _ := madeUp(t)
+	list := filepath.Join(run, "suspects.csv")
+	want, err := readSuspects(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSpace(string(raw))+"\n", "\n")
+	back := lines[0]
+	for k := len(lines) - 1; k > 0; k-- {
+		back += lines[k]
+	}
+	if err := os.WriteFile(list, []byte(back), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readSuspects(list)
+	if err != nil || len(got) != len(want) || len(got) != suspected+besides {
+		t.Fatalf("%d images, expected %d (%v)", len(got), len(want), err)
+	}
+	for k := range got {
+		if got[k].row = want[k].row; got[k] != want[k] {
+			t.Fatalf("%+v, expected %+v", got[k], want[k])
+		}
+	}
+}
