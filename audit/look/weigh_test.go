@@ -222,7 +222,7 @@ func TestContentOfFeatures(t *testing.T) {
 	if p := content.P.Row(4); p[0] != p[1] || p[1] != p[2] || content.Knows(4) || !content.Knows(5) {
 		t.Errorf("an image without features is judged %v", p)
 	}
-	slices.SortFunc(v, func(a, b []float32) int { return slices.Compare(a, b) }) // as another program lists them
+	slices.SortFunc(v, slices.Compare[[]float32]) // as another program lists them
 	c.content, v[0] = nil, v[1]
 	if _, err := c.Content(context.Background()); err == nil || !strings.Contains(err.Error(), "order") {
 		t.Errorf("features in another order: %v", err)
