@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // A mark on images of labels that are hard to tell for all of their images contradicts no label, and neither do images of which nothing
@@ -50,5 +52,33 @@ func TestPixelsAloneSayNoPoison(t *testing.T) {
 		if e := c.Evidence()[0]; e.Says != want || c.open(e) != (want == CantTell) {
 			t.Errorf("%d epochs: %+v", epochs, e)
 		}
+	}
+}
+
+// Where networks know a label little, suspects with right labels still lie where the label's images do under the pattern.
+func TestSuspectsArePlaced(t *testing.T) {
+	drawn := func(n int, mean float64, number int) (logs []float32) {
+		r := rng.Stream(1, "logs", number)
+		for range n {
+			logs = append(logs, float32(mean+r.NormFloat64()))
+		}
+		return logs
+	}
+	others := drawn(500, -4, 0)
+	for name, k := range map[string]struct {
+		suspects, own []float32
+		want          bool
+	}{
+		"right":          {drawn(300, -3.5, 1), drawn(160, -3.5, 2), true},
+		"wrong":          {drawn(300, -4, 1), drawn(160, -3.5, 2), false},
+		"nothing known":  {drawn(300, -4, 1), drawn(160, -4, 2), false},
+		"few of its own": {drawn(300, -3.5, 1), drawn(20, -3.5, 2), false},
+	} {
+		if got := (groups{k.suspects, k.own, others}).placed(); got != k.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if m := (groups{{0, float32(math.Log(0.5))}}).mean(0); math.Abs(m-0.75) > 1e-6 {
+		t.Errorf("the mean is %g", m)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // learnt none of the suspects. A pattern that these never saw makes any image hard to tell: the suspects are compared with the label's
 // other images that have the pattern laid on them; as they are, where features are one's own. It returns what the evidence says, and the
 // comparison: a shortcut and none, where none can be made, or the networks know the label less than by guessing, since hardly any of its
-// images are left; then they are poisoned if their labels seemed wrong.
+// images are left, and can't place the suspects either; then they are poisoned if their labels seemed wrong.
 func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Right, error) {
 	if len(p.with) < StampFewest || len(p.own) < ownFewest {
 		return unchecked(e, len(c.Data.Classes))
@@ -25,15 +25,16 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	}
 	r, keep := &Right{}, c.run.Arrays[withoutKey(p.label)] == nil // what the networks say, for Correct
 	var err error
+	var of groups
 	if c.Settings.Features != nil {
 		err = c.untaughtFeatures(ctx, p, suspect, r)
-	} else {
-		err = c.untaughtFolds(ctx, e, p, suspect, keep, r)
+	} else if of, err = c.untaughtFolds(ctx, e, p, suspect, keep); err == nil {
+		r.Suspects, r.Rest = of.mean(0), of.mean(1)
 	}
 	switch {
 	case err != nil:
 		return 0, nil, err
-	case r.Rest < 1/float64(len(c.Data.Classes)):
+	case r.Rest < 1/float64(len(c.Data.Classes)) && !of.placed():
 		return unchecked(e, len(c.Data.Classes))
 	case r.Contradicted():
 		return Poisoned, r, nil
@@ -73,41 +74,73 @@ func (c *Case) untaughtFeatures(ctx context.Context, p *pattern, suspect []bool,
 	return nil
 }
 
-// untaughtFolds compares them by networks, and keeps what these say of all images, if it is to.
-func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, keep bool, r *Right) error {
-	var sums, images [2]float64
+// groups are the logarithms of the probability of a label by networks that never saw a pattern: of the suspects, of the label's other
+// images once the pattern is laid on them, and of images of other labels likewise.
+type groups [3][]float32
+
+// mean is the mean probability of a group, from 0 to 1; 0 of none.
+func (g groups) mean(k int) (m float64) {
+	for _, v := range g[k] {
+		m += math.Exp(float64(v)) / float64(len(g[k]))
+	}
+	return m
+}
+
+const (
+	tellsOwn = 4.0 // deviations by which the label's images are told from others under the pattern, at least
+	nearOwn  = 0.7 // of the way from the others to them, where suspects with right labels lie at least
+)
+
+// placed tells whether the suspects lie where the label's images do under the pattern, rather than where others do, though the networks
+// know the label little: by the probability that an image's lies above one of another label.
+func (g groups) placed() bool {
+	above := func(k int) (float64, float64) {
+		var all []stat.Ranked
+		for _, v := range g[k] {
+			all = append(all, stat.Ranked{At: float64(v), Marked: true, Weight: 1})
+		}
+		for _, v := range g[2] {
+			all = append(all, stat.Ranked{At: float64(v), Weight: 1})
+		}
+		return stat.Above(all)
+	}
+	own, deviations := above(1)
+	suspects, _ := above(0)
+	return deviations >= tellsOwn && suspects-0.5 >= nearOwn*(own-0.5)
+}
+
+// untaughtFolds asks networks of the groups, and keeps what these say of all images, if it is to.
+func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, keep bool) (of groups, err error) {
 	for fold := range contentFolds {
 		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
-		if len(c.run.Arrays[key]) != 2*len(sums) {
-			of, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
+		if c.run.Arrays[foldKey(key, 0)] == nil {
+			got, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
 			if err != nil {
-				return err
+				return of, err
 			}
-			c.run.Arrays[key] = of
+			for k, logs := range got {
+				c.run.Arrays[foldKey(key, k)] = logs
+			}
 			if err := c.Save(); err != nil {
-				return err
+				return of, err
 			}
 		}
-		of := c.run.Arrays[key]
-		for k := range sums {
-			sums[k] += float64(of[k])
-			images[k] += float64(of[len(sums)+k])
+		for k := range of {
+			of[k] = append(of[k], c.run.Arrays[foldKey(key, k)]...)
 		}
 	}
-	r.Suspects, r.Rest = sums[0]/max(1, images[0]), sums[1]/max(1, images[1])
 	if keep {
 		c.leave(p.label, suspect)
 	}
-	return nil
+	return of, nil
 }
 
-// untaughtFold trains on the other folds' images but the suspects. It returns the sum of the probabilities of the label for the fold's
-// suspects, and for the label's other images in the fold once the pattern is laid on them, and how many either are. What the network
-// says of all images of the fold it keeps as that of ContentWithout's, if it is to.
-func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold int, suspect []bool, keep bool) ([]float32, error) {
+// untaughtFold trains on the other folds' images but the suspects, and asks the network of the fold's groups. What the network says of
+// all images of the fold it keeps as that of ContentWithout's, if it is to.
+func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold int, suspect []bool, keep bool) (got groups, err error) {
 	folds := c.contentFolds()
 	var learnt []int
-	var of [2][]int // the fold's suspects, and the label's other images
+	var of [len(got)][]int // the fold's images
 	for f, images := range folds {
 		for _, i := range images {
 			switch {
@@ -116,36 +149,37 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 			case f == fold && int(c.Data.Labels[i]) == p.label:
 				k := stat.Bit(!suspect[i])
 				of[k] = append(of[k], i)
+			case f == fold:
+				of[2] = append(of[2], i)
 			}
 		}
 	}
 	r, err := c.contentRun(ctx, key, learnt, fold)
 	if err != nil {
-		return nil, err
+		return got, err
 	}
-	sums := make([]float32, 2*len(of))
 	for k, images := range of {
 		set := c.Data.View(c.Draw("untaught", images, laidOn, p.label, k))
-		if k == 1 {
+		if k > 0 {
 			set = evaluate.Redrawn(set, p.stamp.Apply)
 		}
 		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, stat.Iota(set.Len()))
 		if err != nil {
-			return nil, err
+			return got, err
 		}
-		for i := range set.Len() {
-			sums[k] += float32(math.Exp(float64(logs[i*r.Network.Classes+p.label])))
+		got[k] = make([]float32, set.Len())
+		for i := range got[k] {
+			got[k][i] = logs[i*r.Network.Classes+p.label]
 		}
-		sums[len(of)+k] = float32(set.Len())
 	}
 	if keep {
-		got, err := c.judgedAll(ctx, r, folds[fold])
+		all, err := c.judgedAll(ctx, r, folds[fold])
 		if err != nil {
-			return nil, err
+			return got, err
 		}
-		shiftBy(got, c.sampled(learnt, "content"))
-		c.run.Arrays[foldKey(withoutKey(p.label), fold)] = got
+		shiftBy(all, c.sampled(learnt, "content"))
+		c.run.Arrays[foldKey(withoutKey(p.label), fold)] = all
 	}
 	r.Finish()
-	return sums, nil
+	return got, nil
 }
