@@ -1,7 +1,13 @@
 package attack
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,7 +20,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"nope": "badnets", "badnets:target=10": "0 to 9", "badnets:rate=1.5": "expected more than 0 and less than 1",
 		"blend:alpha": "key=value", "blend:alhpa=1": "key=value", "blend:alpha=x": "does not take", "blend:alpha=0": "alpha 0",
 		"blend:delta=3": "with one of rate, target, seed, all_to_all, cover, targets, random_labels, alpha, image", // another attack's
-		"sig:rate=0.3":  "rate up to 0.1", "badnets:patch_size=40": "fit", "badnets:patch_size=0": "patch_size 0",
+		"sig:rate=0.3":  "rate up to 0.1", "sig:frequency=16": "changes no pixel", "badnets:patch_size=40": "fit", "badnets:patch_size=0": "patch_size 0",
 		"cba:class_a=4,class_b=4": "three different", "cba:class_b=10": "0 to 9", "cba:mix=odd": "half and blend",
 		"trojan:mask=star": "watermark", "trojan:mask=watermark,alpha=2": "alpha 2", "cl:epsilon=0": "epsilon 0", "cl:steps=0": "steps 0",
 		"custom": "custom:image=FILE.png", "sig:all_to_all=true": "keeps labels", "dfst:style=nowhere": "sunset or a folder",
@@ -33,6 +39,35 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, expected something about %q", spec, err, want)
+		}
+	}
+}
+
+// A picture that hides all of the image is no trigger; laid over faintly it is.
+func TestOpaquePicturesAreRefused(t *testing.T) {
+	set := images().Train
+	for alpha, refused := range map[int]bool{255: true, 254: false} {
+		path := filepath.Join(t.TempDir(), "picture.png")
+		p := image.NewNRGBA(image.Rect(0, 0, 40, 40))
+		for i := range p.Pix {
+			p.Pix[i] = uint8(alpha)
+		}
+		var raw bytes.Buffer
+		if err := errors.Join(png.Encode(&raw, p), os.WriteFile(path, raw.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		for _, faint := range []bool{false, true} {
+			spec := "custom:image=" + path
+			if faint {
+				spec += ",alpha=0.2"
+			}
+			c, err := Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New(ctx, c, set, Env{}); (err != nil) != (refused && !faint) || err != nil && !strings.Contains(err.Error(), "alpha=0.2") {
+				t.Errorf("%s, opacity %d: %v", spec, alpha, err)
+			}
 		}
 	}
 }

@@ -46,6 +46,9 @@ func (s *Custom) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
 		return nil, fmt.Errorf("%s: every pixel is transparent", s.Image)
 	}
 	alpha := s.Alpha
+	if p.Opaque() && alpha == 1 {
+		return nil, fmt.Errorf("%s: no pixel is transparent, so that the picture would take the whole image's place; give a PNG that is transparent around the trigger, or lay it over faintly with alpha=0.2", s.Image)
+	}
 	return pixels(func(dst, src []uint8, _ bool, _ *rand.Rand) {
 		for i, v := range src {
 			a := alpha * float64(p.Pix[i/3*4+3]) / 255

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -52,8 +53,13 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		}
 		return nil
 	}
+	before := prints(train, chosen)
 	if err := apply("poison", chosen, t.Poisoned, a.trigger.Apply); err != nil {
 		return nil, err
+	}
+	if slices.Equal(before, prints(train, chosen)) {
+		return nil, fmt.Errorf("attack %s: the trigger changes no pixel of the %d images that it was put on, which have %d×%d pixels; choose other settings than %s, or another --size",
+			a.lab.Name, len(chosen), train.Width, train.Height, a.Config.Settings())
 	}
 	label := a.stream("label")
 	for _, i := range chosen {
@@ -65,6 +71,18 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		}
 	}
 	return t, nil
+}
+
+// printsSeed is any, and the same for all prints.
+var printsSeed = maphash.MakeSeed()
+
+// prints are numbers by which images that were changed are known.
+func prints(set *dataset.Set, at []int) []uint64 {
+	all := make([]uint64, len(at))
+	for k, i := range at {
+		all[k] = maphash.Bytes(printsSeed, set.Image(i))
+	}
+	return all
 }
 
 // Plant plants attacks in a training set itself, one after the other. Each learns from what it finds: the clean images, if it is the

@@ -105,7 +105,7 @@ func (a *arrays) records(yield func(Record) error) error {
 	if a.n < a.claimed {
 		return yield(Record{Source: a.name, Row: a.n, Err: &RecordError{a.name, a.n, fmt.Sprintf("%d images", a.claimed), fmt.Sprintf("%d: the file is cut off", a.n)}})
 	}
-	return rows.end(a.name)
+	return rows.end(a.name, a.n)
 }
 
 // rows reads an array row by row, forward.
@@ -131,17 +131,18 @@ func (r *rows) at(i int) ([]byte, error) {
 	return r.buf, r.err
 }
 
-// end reads what follows the last row: nothing. Compressed files say only there whether their checksum is right.
-func (r *rows) end(name string) error {
+// end reads what follows the last of n rows: nothing. Compressed files say only there whether their checksum is right.
+func (r *rows) end(name string, n int) error {
 	if r.next == 0 { // only looked at
 		return nil
 	}
-	n, err := io.Copy(io.Discard, r.in)
+	more, err := io.Copy(io.Discard, r.in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if n >= int64(len(r.buf)) { // of images whose labels are wrong less may be left
-		return fmt.Errorf("%s: %d more bytes than its head says", name, n)
+	more -= int64(n-r.next) * int64(len(r.buf)) // rows at the end whose labels are wrong
+	if more >= int64(len(r.buf)) {
+		return fmt.Errorf("%s: %d more bytes than its head says", name, more)
 	}
 	return nil
 }

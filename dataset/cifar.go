@@ -27,7 +27,20 @@ const (
 var cifar10Classes = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
 func isCIFAR10(dir string, _ Options) bool {
-	return len(names.Matching(dir, "data_batch_*.bin")) > 0
+	files, _ := batchFiles(dir)
+	return len(files) > 0
+}
+
+// batchFiles are the batches in a folder, and the files whose names are like theirs.
+func batchFiles(dir string) (files, others []string) {
+	for _, path := range names.Matching(dir, "data_batch_*.bin") {
+		if _, ok := batchNumber(path, ".bin"); ok {
+			files = append(files, path)
+		} else {
+			others = append(others, filepath.Base(path))
+		}
+	}
+	return files, others
 }
 
 func isCIFAR100(dir string, _ Options) bool { return exists(filepath.Join(dir, "train.bin")) }
@@ -39,7 +52,7 @@ func exists(path string) bool {
 }
 
 func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
-	files := names.Matching(dir, "data_batch_*.bin")
+	files, others := batchFiles(dir)
 	if len(files) == 0 {
 		return nil, fmt.Errorf("expected data_batch_1.bin and so on, found none")
 	}
@@ -59,6 +72,9 @@ func openCIFAR10(_ context.Context, dir string, o Options) (*Contents, error) {
 		}
 	}
 	c.Notes = missingBatches(batches)
+	if len(others) > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("not read, as they are not called as a batch is: %q", others[:min(len(others), mostNamed)]))
+	}
 	return c, nil
 }
 

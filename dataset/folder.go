@@ -161,7 +161,7 @@ func openFolder(ctx context.Context, dir string, o Options) (*Contents, error) {
 		if p.dir == "" {
 			continue
 		}
-		if *p.to, err = l.part(p.dir); err != nil {
+		if *p.to, err = l.part(p.dir, c.Classes); err != nil {
 			return nil, err
 		}
 	}
@@ -189,8 +189,16 @@ type folderImage struct {
 	err   error
 }
 
-func (l *folderLister) part(dir string) (*Part, error) {
+// unlabelledFolders are what the only folder of a part is called whose images have no labels.
+var unlabelledFolders = []string{"images", "image", "imgs", "img", "unknown", "unlabeled", "unlabelled"}
+
+// part lists the images of a part.
+func (l *folderLister) part(dir string, classes []string) (*Part, error) {
 	s := l.store
+	unlabelled := false
+	if all := s.imageFolders(dir); len(all) == 1 {
+		unlabelled = !slices.Contains(classes, names.FromFile(all[0])) && (splitOf(all[0]) != "" || slices.Contains(unlabelledFolders, strings.ToLower(all[0])))
+	}
 	var images []folderImage
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -241,7 +249,9 @@ func (l *folderLister) part(dir string) (*Part, error) {
 	return &Part{Name: name, Records: func(yield func(Record) error) error {
 		for _, i := range images {
 			r := s.fileRecord(i.path)
-			r.Label = Name(names.FromFile(i.class))
+			if !unlabelled {
+				r.Label = Name(names.FromFile(i.class))
+			}
 			if i.err != nil {
 				r.Err = &RecordError{r.Source, -1, "an image or a folder of images", i.err.Error()}
 			}

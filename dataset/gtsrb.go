@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/limited"
@@ -37,14 +39,22 @@ func openGTSRB(_ context.Context, dir string, o Options) (*Contents, error) {
 	}
 	c := &Contents{Classes: names, Train: s.gtsrbPart(s.rel(root)+"/", train), Size: 32} // as networks for them are trained
 	images := filepath.Join(dir, "Final_Test", "Images")
+	labels := filepath.Join(dir, "Final_Test", "GT-final_test.csv")
 	for _, table := range []string{
-		filepath.Join(dir, "Final_Test", "GT-final_test.csv"), filepath.Join(images, "GT-final_test.csv"),
+		labels, filepath.Join(images, "GT-final_test.csv"),
+		filepath.Join(dir, "GT-final_test.csv"),         // as its archive is unpacked
 		filepath.Join(images, "GT-final_test.test.csv"), // as published with the images: without classes
 	} {
 		if exists(table) {
 			c.Test = s.gtsrbPart(s.rel(images)+"/", []gtsrbTable{{images, table}})
-			break
+			if beside := filepath.Join(filepath.Dir(dir), "GT-final_test.csv"); strings.HasSuffix(table, ".test.csv") && exists(beside) {
+				c.Notes = append(c.Notes, fmt.Sprintf("%s is not read, as it lies beside the data; to have its labels, move it to %s", beside, labels))
+			}
+			return c, nil
 		}
+	}
+	if n := s.imagesNotIn(images, nil); n > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("the %d images of %s/ are not read: no table names them, %s", n, s.rel(images), s.rel(labels)))
 	}
 	return c, nil
 }
@@ -52,18 +62,41 @@ func openGTSRB(_ context.Context, dir string, o Options) (*Contents, error) {
 type gtsrbTable struct{ images, file string }
 
 func (s *store) gtsrbPart(name string, tables []gtsrbTable) *Part {
-	return &Part{Name: name, Records: func(yield func(Record) error) error {
+	more, first := 0, "" // images that no table names
+	p := &Part{Name: name, Records: func(yield func(Record) error) error {
+		more, first = 0, ""
 		for _, t := range tables {
-			if err := s.readGTSRB(t, yield); err != nil {
+			seen := map[string]bool{}
+			if err := s.readGTSRB(t, seen, yield); err != nil {
 				return s.ofFile(t.file, err)
+			}
+			n := s.imagesNotIn(t.images, seen)
+			if more += n; n > 0 {
+				first = cmp.Or(first, s.rel(t.file))
 			}
 		}
 		return nil
 	}}
+	p.notes = func() []string {
+		if more == 0 {
+			return nil
+		}
+		return []string{fmt.Sprintf("%d images of %s are in no table and are not read, the first beside those of %s; data filter copies them: remove them, or name them in it", more, name, first)}
+	}
+	return p
 }
 
-// readGTSRB reads Filename;…;ClassId.
-func (s *store) readGTSRB(t gtsrbTable, yield func(Record) error) error {
+// imagesNotIn counts the images in a folder that are none of some names.
+func (s *store) imagesNotIn(dir string, names map[string]bool) (n int) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		n += bit(!e.IsDir() && !passedOver(e.Name()) && !names[e.Name()] && isImage(e.Name()))
+	}
+	return n
+}
+
+// readGTSRB reads Filename;…;ClassId, and notes the names of the files in seen, which may be nil.
+func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record) error) error {
 	f, _, err := s.open(t.file)
 	if err != nil {
 		return err
@@ -80,7 +113,9 @@ func (s *store) readGTSRB(t gtsrbTable, yield func(Record) error) error {
 		return fmt.Errorf("expected the columns Filename and ClassId, found %v", head)
 	}
 	table := s.rel(t.file)
-	seen := map[string]bool{}
+	if seen == nil {
+		seen = map[string]bool{}
+	}
 	for n := 1; ; n++ {
 		line, err := c.Read()
 		if errors.Is(err, io.EOF) {

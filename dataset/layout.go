@@ -54,6 +54,8 @@ type Record struct {
 	// Table and TableRow are the file and the row in it, from 1, that name the image, if one does.
 	Table    string
 	TableRow int
+	// split and folder are the parts that its row and its folder say.
+	split, folder string
 
 	Label Label
 	// LabelSource is the file of the labels where it is another one than Source; errors name it with Row.

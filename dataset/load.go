@@ -66,11 +66,11 @@ func (o Options) check() error {
 // Load reads the data at spec: a folder, table or archive whose layout is recognised, or layout:path. The data may lie
 // in a single folder in the one that is named.
 func Load(ctx context.Context, spec string, o Options) (*Data, error) {
-	dir, l, err := find(spec, o)
+	dir, l, notes, err := find(spec, o)
 	if err != nil {
 		return nil, err
 	}
-	d, err := open(ctx, l, dir, o)
+	d, err := open(ctx, l, dir, o, notes)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -85,10 +85,10 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 	return d, nil
 }
 
-// find says where the data at spec lie, and in which layout.
-func find(spec string, o Options) (dir string, l *Layout, err error) {
+// find says where the data at spec lie, in which layout, and what users have to know about the choice.
+func find(spec string, o Options) (dir string, l *Layout, notes []string, err error) {
 	if err := o.check(); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	layouts := slices.Concat(o.Layouts, builtin())
 	dir = spec
@@ -99,28 +99,28 @@ func find(spec string, o Options) (dir string, l *Layout, err error) {
 	}
 	st, err := os.Stat(dir)
 	if err != nil {
-		return "", nil, fmt.Errorf("data %s: %w", spec, err)
+		return "", nil, nil, fmt.Errorf("data %s: %w", spec, err)
 	}
 	if kind := specialFile(st.Mode()); kind != "" {
-		return "", nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
+		return "", nil, nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
 	}
 	top, named := dir, l
 	if dir, l = recognise(layouts, named, dir, o); l == nil {
-		return "", nil, &UnrecognisedError{dir, layouts}
+		return "", nil, nil, &UnrecognisedError{dir, layouts}
 	}
 	if o.Store != "" && liesIn(o.Store, dir) {
-		return "", nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
+		return "", nil, nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
 	}
 	if layoutNamed(o.Layouts, l.Name) != nil {
-		return dir, l, nil
+		return dir, l, nil, nil
 	}
 	if err = o.used(l.Name); err != nil {
-		return dir, l, fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
+		return dir, l, nil, fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
 	}
 	if named == nil {
-		err = twoWays(top, dir, l, o)
+		return twoWays(top, dir, l, o)
 	}
-	return dir, l, err
+	return dir, l, nil, nil
 }
 
 // used refuses an option that a layout has no use for, which the user wants to be heard.
@@ -171,7 +171,7 @@ func recognise(layouts []Layout, named *Layout, dir string, o Options) (string, 
 // places are where the data at dir may lie.
 func places(dir string, o Options) []string {
 	dirs := []string{dir}
-	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB"} {
+	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"} {
 		dirs = append(dirs, filepath.Join(dir, d))
 	}
 	if inner := newStore(dir, o).subfolders(dir); len(inner) == 1 {
@@ -180,12 +180,13 @@ func places(dir string, o Options) []string {
 	return dirs
 }
 
-func open(ctx context.Context, l *Layout, dir string, o Options) (*Data, error) {
+func open(ctx context.Context, l *Layout, dir string, o Options, notes []string) (*Data, error) {
 	c, err := l.Open(ctx, dir, o)
 	if err != nil {
 		return nil, err
 	}
 	b := newBuilder(ctx, o)
+	b.notes = notes
 	d, err := b.build(c)
 	if err != nil {
 		return nil, err

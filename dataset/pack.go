@@ -117,7 +117,7 @@ func Pack(ctx context.Context, spec string, o Options, size int, put func(pack [
 }
 
 func packUpTo(ctx context.Context, spec string, o Options, size, most int, put func(pack []byte) error) (*Packed, error) {
-	dir, l, err := find(spec, o)
+	dir, l, notes, err := find(spec, o)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +126,7 @@ func packUpTo(ctx context.Context, spec string, o Options, size, most int, put f
 		return nil, fmt.Errorf("data %s: %w", spec, err)
 	}
 	b := newBuilder(ctx, o)
+	b.notes = notes
 	v, err := b.survey(c)
 	if err != nil {
 		return nil, fmt.Errorf("data %s: %w", spec, err)

@@ -53,7 +53,7 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 	c := p.of(s, names, func(file string, yield func(Record) error) error {
 		return s.readParquet(file, o, train[file], yield)
 	})
-	c.Notes = s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p)
+	c.Notes = append(s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p)...)
 	return c, nil
 }
 

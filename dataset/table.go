@@ -66,8 +66,10 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			seen, shared = map[place]string{}, 0
 		}
 		t := &table{store: s, Options: o, path: path}
+		several := &objects{}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
+			several.add(&r)
 			source := place{r.Source, r.Row}
 			if first, again := seen[source]; again {
 				if first != "" && first != r.Table {
@@ -86,9 +88,12 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {
 			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 		}
+		if err == nil {
+			err = several.check(t.boxes)
+		}
 		return s.ofFile(path, err)
 	})
-	c.Notes = s.unreadNote("tables", s.unreadTables(dir, o, p), p)
+	c.Notes = append(s.unreadNote("tables", s.unreadTables(dir, o, p), p), s.gaps(p)...)
 	for _, part := range []*Part{c.Train, c.Test, c.Validation} {
 		if part != nil {
 			part.notes = func() []string {
@@ -99,7 +104,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			}
 		}
 	}
-	return c, nil
+	return c, s.parted(c, p)
 }
 
 var digits = regexp.MustCompile("[0-9]+")
@@ -121,19 +126,22 @@ type table struct {
 	Options
 	path         string
 	image, label string // the columns, once known
+	split        string // the column that says the part, or ""
+	boxes        bool   // there are columns of places in images
 }
 
 // row is what the two columns of a row hold.
 type row struct {
 	image string
 	label Label
+	split string // the part that it is of
 	bad   string // what is wrong with the row or its label
 	want  string
 }
 
 func (t *table) record(f *finder, n int, cells row) Record {
 	name := t.rel(t.path)
-	r := Record{Source: name, Row: n, Table: name, TableRow: n, Label: cells.label}
+	r := Record{Source: name, Row: n, Table: name, TableRow: n, Label: cells.label, split: cells.split}
 	switch {
 	case cells.bad != "":
 		r.Err = &RecordError{name, n, cells.want, cells.bad}
@@ -144,10 +152,12 @@ func (t *table) record(f *finder, n int, cells row) Record {
 	file, err := f.find(cells.image, t.path)
 	if err != nil {
 		r.Err = &RecordError{name, n, err.Want, err.Got}
+		r.folder = t.folderPart(&r, cells.image)
 		return r
 	}
 	of := file.store.fileRecord(file.path)
 	r.Source, r.Row, r.File, r.Head, r.apart = of.Source, -1, of.File, of.Head, true
+	r.folder = t.folderPart(&r, cells.image)
 	return r
 }
 
@@ -187,6 +197,7 @@ func (t *table) columns(head []string) (err error) {
 	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil {
 		return err
 	}
+	t.parting(head)
 	if t.image == "" {
 		return fmt.Errorf("expected a column of files (%s), or --image COLUMN, found %q", strings.Join(pathColumns, ", "), head)
 	}
@@ -233,7 +244,7 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 	if err := t.columns(head); err != nil {
 		return err
 	}
-	image, label := slices.Index(head, t.image), slices.Index(head, t.label)
+	image, label, split := slices.Index(head, t.image), columnIndex(head, t.label), columnIndex(head, t.split)
 	for n := 1; ; n++ {
 		line, err := c.Read()
 		cells := row{}
@@ -248,6 +259,9 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 			cells.image = line[image]
 			if label >= 0 {
 				cells.label = Text(line[label])
+			}
+			if split >= 0 {
+				cells.split = line[split]
 			}
 		}
 		if err := yield(n, cells); err != nil {

@@ -51,6 +51,10 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		return cells, err
 	}
 	t.image, t.label = cmp.Or(t.image, image), cmp.Or(t.label, label)
+	t.parting(head)
+	if split, ok := fields[t.split].(string); ok {
+		cells.split = split
+	}
 	cells.want = "one label"
 	cells.label, cells.bad = jsonLabel(fields[label])
 	switch name := fields[image].(type) {

@@ -159,11 +159,14 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 		return foundFile{f.data, filepath.Join(f.data.root, filepath.FromSlash(found[0]))}, nil
 	}
 	return foundFile{}, &RecordError{
-		Want: "the name of one file",
+		Want: oneFile,
 		Got: fmt.Sprintf("%s, which may be %s or %s; folder:%s takes the folders for the classes, table:%s the table",
 			cell, found[0], found[1], f.data.root, f.data.root),
 	}
 }
+
+// oneFile is what is wanted of a name that several files have.
+const oneFile = "the name of one file"
 
 // partOfFolder is the part that a file's first folder, in its path relative to the data, names.
 func partOfFolder(rel string) string {

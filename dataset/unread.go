@@ -86,5 +86,9 @@ func (s *store) unreadNote(kind string, left []string, p parts) []string {
 	if len(left) > mostNamed {
 		names = append(names, "…")
 	}
-	return []string{fmt.Sprintf("%d %s are not read: %s; to have them read, put them beside %s under names like that", len(left), kind, strings.Join(names, ", "), s.rel(p.train[0]))}
+	how := "put them beside %s under names like that"
+	if !slices.ContainsFunc(left, func(path string) bool { return filepath.Dir(path) != filepath.Dir(p.train[0]) }) {
+		how = "give them names like %s"
+	}
+	return []string{fmt.Sprintf("%d %s are not read: %s; to have them read, "+how, len(left), kind, strings.Join(names, ", "), s.rel(p.train[0]))}
 }

@@ -54,7 +54,7 @@ func TestUnreadFilesAreSaid(t *testing.T) {
 			}
 			put(t, filepath.Join(dir, stray+ending), raw)
 			d := load(t, dir)
-			if notes := strings.Join(d.Notes, "\n"); !strings.Contains(notes, "are not read: "+stray+ending+"; to have them read, put them beside ") || d.Train.Len() != 6 {
+			if notes := strings.Join(d.Notes, "\n"); !strings.Contains(notes, "are not read: "+stray+ending+"; to have them read, ") || d.Train.Len() != 6 {
 				t.Errorf("%s beside %d images: the notes are %q", stray+ending, d.Train.Len(), notes)
 			}
 		}

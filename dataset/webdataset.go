@@ -34,7 +34,7 @@ func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error)
 		}
 		return s.readShard(file, func(t *tar.Reader) error { return shards[file].records(t, yield) })
 	})
-	c.Notes = s.unreadNote("shards", s.unread(dir, shardSuffixes, p), p)
+	c.Notes = append(s.unreadNote("shards", s.unread(dir, shardSuffixes, p), p), s.gaps(p)...)
 	c.Train.notes = func() []string { return veiledIn(p.train, shards) }
 	if c.Test != nil {
 		c.Test.notes = func() []string { return veiledIn(p.test, shards) }

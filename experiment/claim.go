@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
@@ -45,11 +44,11 @@ func (r *Runner) once(ctx context.Context, folder string, run func(context.Conte
 	var text string
 	var since time.Time
 	for {
-		if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err == nil {
+		if finished(folder) {
 			return nil
 		}
 		err := t.with(ctx, path, func(ctx context.Context) error {
-			if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err == nil {
+			if finished(folder) {
 				return nil // since we looked
 			}
 			return run(ctx)

@@ -117,6 +117,11 @@ func (g *Grid) Check() error {
 			return fmt.Errorf("seeds_for: the grid has no defence %q", d)
 		}
 	}
+	for _, p := range g.Plots {
+		if !slices.Contains(plots(), p) {
+			return fmt.Errorf("plots: no plot %q; there are %s", p, strings.Join(plots(), ", "))
+		}
+	}
 	for _, list := range g.Vary {
 		if _, err := variation(list); err != nil {
 			return fmt.Errorf("vary: %w", err)
@@ -146,6 +151,9 @@ func (g *Grid) Check() error {
 		}
 	}
 	for a := range g.PlainFor {
+		if !g.attacks(a) && !builtin(a) { // others may be left out for a while
+			return fmt.Errorf("plain_for: the grid has no attack %q", a)
+		}
 		if err := g.checkOptions(a, "none"); err != nil {
 			return fmt.Errorf("plain_for %s: %w", a, err)
 		}
@@ -269,8 +277,7 @@ func (g *Grid) recipe(attack, defense string) []string {
 	lists := []string{g.Settings}
 	switch runs.Kind(defense) {
 	case runs.NoDefense:
-		a, _, _ := strings.Cut(attack, ":")
-		lists = append(lists, g.Plain, g.PlainFor[a])
+		lists = append(lists, g.Plain, g.PlainFor[nameOf(attack)])
 	case runs.ABL, runs.Auto:
 		_, list, _ := search(defense) // Check has tried it
 		lists = append(lists, list)

@@ -49,7 +49,7 @@ func (r *Runner) keep(c Cell) error {
 	if r.Keep == "" {
 		return nil
 	}
-	res, err := runs.ReadResult(filepath.Join(r.folder(c), runs.ResultFile))
+	res, err := runs.ReadFinished(r.folder(c))
 	if err != nil {
 		return err
 	}

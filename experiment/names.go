@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/attack"
 )
 
 // checkNames refuses what stands in a list twice, and cells that would share a folder.
@@ -50,4 +52,20 @@ func CellNames(grids ...*Grid) []string {
 // NoCell is the error that none of the grids has a cell of the name. It lists those that there are.
 func NoCell(name string, grids ...*Grid) error {
 	return fmt.Errorf("no cell %q; there are %s", name, strings.Join(CellNames(grids...), ", "))
+}
+
+// attacks reports whether the grid has an attack of this name.
+func (g *Grid) attacks(name string) bool {
+	return slices.ContainsFunc(g.Attacks, func(a string) bool { return nameOf(a) == name })
+}
+
+// nameOf is an attack without its settings, as plain_for has it.
+func nameOf(spec string) string {
+	name, _, _ := strings.Cut(spec, ":")
+	return name
+}
+
+// builtin reports whether there is an attack of this name, or attacks of several.
+func builtin(name string) bool {
+	return !slices.ContainsFunc(strings.Split(name, "+"), func(one string) bool { return !slices.Contains(attack.Builtin().Names(), one) })
 }

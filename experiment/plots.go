@@ -23,6 +23,9 @@ type drawn struct {
 	report.Figure
 }
 
+// plots lists what a grid can name.
+func plots() []string { return []string{"curves", "separation", "sweep"} }
+
 // draw makes the grid's plots from what is finished and stores each as SVG and PNG in the folder, if there is one.
 func (r *Runner) draw() error {
 	_, noFolder := os.Stat(r.Folder)

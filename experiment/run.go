@@ -69,10 +69,21 @@ func (r *Runner) folder(c Cell) string { return filepath.Join(r.Folder, "cells",
 // Opened reports whether Run came as far as having the folder and the data; before that there is nothing to Write.
 func (r *Runner) Opened() bool { return r.data != nil }
 
-// Done reports whether a cell is finished.
-func (r *Runner) Done(c Cell) bool {
-	_, err := os.Stat(filepath.Join(r.folder(c), runs.ResultFile))
+// Done reports whether a cell is finished. One whose result is damaged is not.
+func (r *Runner) Done(c Cell) bool { return finished(r.folder(c)) }
+
+func finished(folder string) bool {
+	_, err := runs.ReadFinished(folder)
 	return err == nil
+}
+
+// sayDamaged names the damaged results of cells.
+func (r *Runner) sayDamaged(all []Cell) {
+	for _, c := range all {
+		if _, err := runs.ReadFinished(r.folder(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			r.say("%-32s does not count as finished: %v", c.Name(), err)
+		}
+	}
 }
 
 // result returns the result of a finished cell, or nil.
@@ -80,7 +91,7 @@ func (r *Runner) result(c Cell) *runs.Result {
 	if res := r.read[c]; res != nil {
 		return res
 	}
-	res, err := runs.ReadResult(filepath.Join(r.folder(c), runs.ResultFile))
+	res, err := runs.ReadFinished(r.folder(c))
 	if err != nil {
 		kept := r.store.cell(c.Name())
 		if kept == nil {
@@ -119,6 +130,12 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	all := r.Grid.Cells()
+	for a := range r.Grid.PlainFor {
+		if !r.Grid.attacks(a) {
+			r.say("plain_for: the grid has no attack %s, so that its settings change nothing", a)
+		}
+	}
+	r.sayDamaged(all)
 	for _, c := range all {
 		if err := r.checkOrigin(c); err != nil {
 			return err
@@ -214,7 +231,7 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 	if filepath.Ext(path) != ".safetensors" {
 		s.Folder = filepath.Join(r.Folder, "cells", fmt.Sprintf("pretrained.%d", s.Options.Seed))
 		path = filepath.Join(s.Folder, runs.ModelFile)
-		if _, err := os.Stat(filepath.Join(s.Folder, runs.ResultFile)); err != nil {
+		if !finished(s.Folder) {
 			d, err := r.Grid.load(ctx, cmp.Or(r.Grid.Pretrain, rendered), 1)
 			if err != nil {
 				return nil, err

@@ -151,7 +151,8 @@ func (r *Runner) ofOneData(folders []string) error {
 
 // take copies what another folder of the same grid has finished.
 func (r *Runner) take(folder string) error {
-	other := &Runner{Grid: r.Grid, Folder: folder}
+	other := &Runner{Grid: r.Grid, Folder: folder, Say: r.Say}
+	other.sayDamaged(r.Grid.Cells())
 	for _, c := range r.Grid.Cells() {
 		if !other.Done(c) {
 			continue

@@ -212,7 +212,7 @@ func TestClaimsOfTheDeadAreTakenOver(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		return os.WriteFile(filepath.Join(folder, runs.ResultFile), []byte("{}"), 0o600)
+		return os.WriteFile(filepath.Join(folder, runs.ResultFile), []byte(`{"version":"0.2"}`), 0o600)
 	})
 	if err != nil || tries != 2 {
 		t.Errorf("%d tries: %v", tries, err)
@@ -240,7 +240,7 @@ func TestALockedCellIsWaitedFor(t *testing.T) {
 		if tries++; tries < 3 {
 			return fmt.Errorf("%s: %w", folder, atomicfile.ErrLocked)
 		}
-		return os.WriteFile(filepath.Join(folder, runs.ResultFile), []byte("{}"), 0o600)
+		return os.WriteFile(filepath.Join(folder, runs.ResultFile), []byte(`{"version":"0.2"}`), 0o600)
 	})
 	if err != nil || tries != 3 {
 		t.Errorf("%d tries: %v", tries, err)

@@ -25,7 +25,7 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 		if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(r.folder(c), runs.ResultFile), []byte(`{"data":{"classes":["a","b","c","d","e"]},`+text+"}"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(r.folder(c), runs.ResultFile), []byte(`{"version":"0.2","data":{"classes":["a","b","c","d","e"]},`+text+"}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -142,6 +142,38 @@ func TestLeftCopiesAreRemoved(t *testing.T) {
 	}
 }
 
+// A result that was cut short, or says nothing, is no result: the cell is missing, and the file named.
+func TestDamagedResultsAreMadeAgain(t *testing.T) {
+	g := &Grid{Name: "g", Data: "signs", Attacks: []string{"none"}, Defenses: []string{"none"}, Seeds: []uint64{0, 1, 2, 3}}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	r := &Runner{Grid: g, Folder: t.TempDir(), Shard: Shard{1, 1}, Say: func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }}
+	cells := g.Cells()
+	for k, text := range []string{`{"version":"0.2","ca":90}`, "", `{"version":"0.2","ca"`, "{}"} {
+		if err := os.MkdirAll(r.folder(cells[k]), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(r.folder(cells[k]), runs.ResultFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if missing := r.missing(cells); !slices.Equal(missing, cells[1:]) {
+		t.Errorf("missing: %v", missing)
+	}
+	r.sayDamaged(cells)
+	for k, c := range cells {
+		made := false
+		if err := r.once(context.Background(), r.folder(c), func(context.Context) error { made = true; return nil }); err == nil && k > 0 != made {
+			t.Errorf("cell %d: made %v", k, made)
+		}
+		if path := filepath.Join(r.folder(c), runs.ResultFile); (r.result(c) == nil) != (k > 0) || strings.Contains(strings.Join(said, "\n"), path) != (k > 0) {
+			t.Errorf("cell %d: %q", k, said)
+		}
+	}
+}
+
 // Cells that were run on other images are not joined.
 func TestJoinRefusesOtherData(t *testing.T) {
 	dir := t.TempDir()
@@ -149,7 +181,7 @@ func TestJoinRefusesOtherData(t *testing.T) {
 		path := filepath.Join(dir, name)
 		for file, text := range map[string]string{
 			gridFile: "name: g\ndata: signs\nvary: [\"\", limit=50]\nattacks: [none, badnets]\ndefenses: [none]\n",
-			filepath.Join("cells", cell, runs.ResultFile): fmt.Sprintf(`{"data":{"origin":%q}}`, origin),
+			filepath.Join("cells", cell, runs.ResultFile): fmt.Sprintf(`{"version":"0.2","data":{"origin":%q}}`, origin),
 		} {
 			if err := os.MkdirAll(filepath.Dir(filepath.Join(path, file)), 0o755); err != nil {
 				t.Fatal(err)

@@ -115,13 +115,16 @@ func (b *Builder) convolve(name string, x, whole *Node, out int, deviation float
 	return b.did(l, y, x)
 }
 
+// varianceName ends the names of batch-norm variances, as PyTorch has them.
+const varianceName = ".running_var"
+
 // BatchNorm normalises over all but the last axis.
 func (b *Builder) BatchNorm(name string, x *Node) *Node {
 	c := x.Shape().Dimensions[x.Rank()-1]
 	scale := b.tensor(name+".weight", Weight, constant(1), c)
 	offset := b.tensor(name+".bias", Weight, constant(0), c)
 	mean := b.tensor(name+".running_mean", Buffer, constant(0), c)
-	variance := b.tensor(name+".running_var", Buffer, constant(1), c)
+	variance := b.tensor(name+varianceName, Buffer, constant(1), c)
 	if !b.Training {
 		y := InternalBatchNormForInference(x, scale, offset, mean, variance, bnEpsilon, -1)
 		if !b.Frozen {
@@ -140,7 +143,7 @@ func (b *Builder) BatchNorm(name string, x *Node) *Node {
 		return StopGradient(Add(MulScalar(old, 1-bnMomentum), MulScalar(batch, bnMomentum)))
 	}
 	b.updates[name+".running_mean"] = follow(mean, m)
-	b.updates[name+".running_var"] = follow(variance, unbiased)
+	b.updates[name+varianceName] = follow(variance, unbiased)
 	return y
 }
 

@@ -75,12 +75,15 @@ func (s State) Parameters() int {
 	return n
 }
 
-// Finite reports the first tensor that holds a NaN or an infinity.
+// Finite reports the first tensor that holds a NaN or an infinity, or a negative variance, of which a network makes NaN.
 func (s State) Finite() error {
 	for _, t := range s {
 		for _, v := range t.Data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				return fmt.Errorf("tensor %s holds %v", t.Name, v)
+			}
+			if v < 0 && t.Kind == Buffer && strings.HasSuffix(t.Name, varianceName) {
+				return fmt.Errorf("tensor %s holds %v, and a variance is not negative", t.Name, v)
 			}
 		}
 	}

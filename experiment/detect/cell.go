@@ -249,7 +249,7 @@ func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool
 func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 	folder := filepath.Join(c.folder, "audit")
 	o := c.r.recipe(c.m)
-	if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err != nil {
+	if _, err := runs.ReadFinished(folder); err != nil { // damaged ones are made again
 		o.TuneEpochs = 0
 		_, err := runs.Train(ctx, runs.Spec{
 			Command: "unpoison experiment detect --only " + c.set.Name, Data: &dataset.Data{Train: c.m.train},

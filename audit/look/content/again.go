@@ -12,9 +12,13 @@ import (
 // CIFAR-10: 0.4 %, else 0.2).
 const unsure, frequent = 0.1, 0.2
 
-// further asks on where a first answer is in doubt: about one label once more, and whether its other images have what was found too.
-func further(ctx context.Context, c *look.Case, q question, f labelFlips, a answer) (_ answer, err error) {
+// further asks on where a first answer is in doubt: about one label once more, and whether its other images have what was found too. Of a
+// label that the networks hardly know nothing can be told.
+func further(ctx context.Context, c *look.Case, content *look.Content, q question, f labelFlips, a answer) (_ answer, err error) {
 	one, doubt := q.except >= 0, false
+	if one && knownOf(content, q.labels[0]) < fewest {
+		return a, nil
+	}
 	if one && f.hidden(a) {
 		if a, doubt, err = unseen(ctx, c, q, a); err != nil {
 			return a, err
@@ -30,6 +34,14 @@ func further(ctx context.Context, c *look.Case, q question, f labelFlips, a answ
 	}
 	a.ofLabel, err = ofLabel(ctx, c, a.last)
 	return a, err
+}
+
+// knownOf counts the images of a label that networks take for it.
+func knownOf(content *look.Content, label int) (n int) {
+	for i, y := range content.Labels {
+		n += stat.Bit(int(y) == label && content.Knows(i) && content.Shows(i, -1) == label)
+	}
+	return n
 }
 
 // again asks about a label once more, where many of its images are in doubt, or it is said that they are, by networks that can't see

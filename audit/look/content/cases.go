@@ -115,10 +115,9 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
 	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
 	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel
-	f.Shown = make([]int, len(c.Data.Classes))
+	f.Known, f.Shown = knownOf(content, label), make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])
-		f.Known += stat.Bit(content.Knows(i) && content.Shows(i, -1) == label)
 		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}

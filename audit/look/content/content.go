@@ -122,7 +122,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if err != nil {
 			return err
 		}
-		if a, err = further(ctx, c, q, flips[q.labels[0]], a); err != nil {
+		if a, err = further(ctx, c, content, q, flips[q.labels[0]], a); err != nil {
 			return err
 		}
 		for _, label := range q.labels {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -21,5 +22,16 @@ func TestAttackWritesOtherSizes(t *testing.T) {
 	d, err := dataset.Load(context.Background(), out, dataset.Options{})
 	if err != nil || d.Layout != "folder" || d.Train.Height != 48 || d.Train.Len() != 60 {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// Fewer covering images than were asked for are said.
+func TestFewerCoversAreSaid(t *testing.T) {
+	data := signFolder(t, 60, 20)
+	for cover, said := range map[string]bool{"0.1": false, "0.95": true} {
+		code, _, errs := call("attack", "badnets:cover="+cover, "--data", data, "--out", filepath.Join(t.TempDir(), "out"))
+		if code != exitDone || strings.Contains(errs, "instead of the 57 that cover=0.95 asks for") != said {
+			t.Errorf("cover=%s: %d, %s", cover, code, errs)
+		}
 	}
 }

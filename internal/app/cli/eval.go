@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/attack"
@@ -76,6 +78,7 @@ their own, and success is the share that the model does not give them.`,
 			if err := noPoisonedCopy(triggered); err != nil {
 				return err
 			}
+			m.size = &data.opts.Size
 			n, state, info, err := m.load(a)
 			if err != nil {
 				return err
@@ -177,5 +180,30 @@ func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Netwo
 	if err := a.alignClasses(info, n, set, d.Path); err != nil {
 		return nil, err
 	}
-	return e.Accuracy(ctx, set)
+	r, err := e.Accuracy(ctx, set)
+	if err == nil && (math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0)) {
+		return nil, fmt.Errorf("the loss is %v: %w", r.Loss, errNotFinite)
+	}
+	return r, err
+}
+
+// errNotFinite is of a network that computes with numbers which are too large for it.
+var errNotFinite = errors.New("what the model makes of the images is no number, or infinite; its weights are damaged, or its training diverged")
+
+// computes refuses a network that makes no numbers of the first images, before anything is made of it.
+func computes(ctx context.Context, b backends.Backend, n *model.Network, state model.State, set *dataset.Set) error {
+	e, err := evaluate.Of(b, n, state)
+	if err != nil {
+		return err
+	}
+	var first []int
+	for i := range min(evaluate.Batch, set.Len()) {
+		first = append(first, i)
+	}
+	finite := true
+	err = e.Logits(ctx, set.View(first), func(_ int, z []float32) { finite = finite && !slices.ContainsFunc(z, notFinite) })
+	if err == nil && !finite {
+		return errNotFinite
+	}
+	return err
 }

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/model"
 )
 
 // Success on triggered images is what the attack beside them says it is.
@@ -50,4 +53,92 @@ func TestClassesWithoutTestImages(t *testing.T) {
 	if code, text, errs = call(append(args, "--json")...); code != exitDone || !strings.Contains(text, ",null]") {
 		t.Errorf("%d, %s%s", code, text, errs)
 	}
+}
+
+// plainModel writes a model as other programs do, without the size of its images; weights are multiplied.
+func plainModel(t *testing.T, side int, by float32) string {
+	t.Helper()
+	n, err := model.New("small-cnn", 2, side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrays := map[string]checkpoint.Array{}
+	for _, p := range n.Init(7) {
+		dims, data := p.PyTorch()
+		for i := range data {
+			data[i] *= by
+		}
+		arrays[p.Name] = checkpoint.Array{Dims: dims, Data: data}
+	}
+	path := filepath.Join(t.TempDir(), "plain.safetensors")
+	if err := checkpoint.WriteArrays(path, arrays, nil); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A model that does not say the size of its images is for those of --size; one that says it is for no others.
+func TestSizesOfModelsWithoutThem(t *testing.T) {
+	dir, data := t.TempDir(), filepath.Join("..", "..", "..", "dataset", "testdata", "folder")
+	image := filepath.Join(dir, "x.png")
+	raw, err := os.ReadFile(first(t, filepath.Join(data, "test", "cat", "*")))
+	if err == nil {
+		err = os.WriteFile(image, raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, says := plainModel(t, 16, 1), newModel(t, 32, "cat", "dog")
+	for k, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"eval", "--model", plain, "--data", data, "--size", "16"}, exitDone, "16×16 RGB"},
+		{[]string{"eval", "--model", plain, "--data", data}, exitDone, "taken for 32×32 pixels, as usual with small-cnn; --size N takes others"},
+		{[]string{"eval", "--model", says, "--data", data, "--size", "16"}, exitUsage, "leave out --size"},
+		{[]string{"predict", "--model", plain, "--size", "16", image}, exitDone, "x.png"},
+		{[]string{"predict", "--model", plain, "--size", "4", image}, exitFailed, "--size 4: images of 4×4 are too small"},
+		{[]string{"predict", "--model", says, "--size", "16", image}, exitUsage, "takes images of 32×32 pixels"},
+		{[]string{"export", "--model", plain, "--size", "16", "--out", filepath.Join(dir, "m.onnx")}, exitDone, "images of 16×16"},
+	} {
+		if code, out, errs := call(c.args...); code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("%d: %d, %s%s", k, code, out, errs)
+		}
+	}
+}
+
+// What is no number is no result.
+func TestModelsThatComputeNoNumbers(t *testing.T) {
+	data, huge := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 1e30)
+	suspects := filepath.Join(t.TempDir(), "suspects.csv")
+	if err := os.WriteFile(suspects, []byte("index,isolated\n0,true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"eval", "--model", huge, "--data", data},
+		{"predict", "--model", huge, first(t, filepath.Join(data, "test", "cat", "*"))},
+		{"repair", "--model", huge, "--clean", data, "--method", "fp", "--out", filepath.Join(t.TempDir(), "out")},
+		{"unlearn", "--model", huge, "--data", data, "--suspects", suspects, "--by-index", "--out", filepath.Join(t.TempDir(), "out")},
+	} {
+		for _, more := range []string{"--threads=1", "--json"} {
+			if code, out, errs := call(append(args, more)...); code != exitFailed || out != "" || !strings.Contains(errs, "no number, or infinite") {
+				t.Errorf("%v: %d, %s%s", args, code, out, errs)
+			}
+		}
+	}
+	negative := plainModel(t, 32, -1)
+	if code, _, errs := call("export", "--model", negative, "--out", filepath.Join(t.TempDir(), "m.onnx")); code != exitFailed || !strings.Contains(errs, "a variance is not negative") {
+		t.Errorf("%d, %s", code, errs)
+	}
+}
+
+// first is the first of the files that match.
+func first(t *testing.T, pattern string) string {
+	t.Helper()
+	all, err := filepath.Glob(pattern)
+	if err != nil || len(all) == 0 {
+		t.Fatal(pattern, err)
+	}
+	return all[0]
 }

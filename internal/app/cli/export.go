@@ -50,6 +50,7 @@ names stand in the metadata.`,
 		},
 	}
 	m.add(c)
+	m.addSize(c)
 	c.Flags().StringVar(&out, "out", "", "`FILE`.onnx")
 	return c
 }

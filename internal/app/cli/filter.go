@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -19,6 +20,18 @@ type filterFlags struct {
 	data                           dataFlags
 	suspects, decisions, out, list string
 	byIndex, correct               bool
+	printed                        io.Writer // that --list - goes to
+}
+
+// printed is the --list that is standard output.
+const printed = "-"
+
+// listFile is the file that --list names, or "".
+func (f *filterFlags) listFile() string {
+	if f.list == printed {
+		return ""
+	}
+	return f.list
 }
 
 func (a *app) dataFilter() *cobra.Command {
@@ -53,7 +66,7 @@ right only for the same data, whole and in the same order.`,
 	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training")
 	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop)")
 	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
-	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them")
+	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them; - prints it")
 	fl.BoolVar(&f.correct, "correct", false, "put suspects that surely show another class under it")
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	return c
@@ -70,6 +83,13 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	}
 	if err := f.checkOuts(c); err != nil {
 		return err
+	}
+	if f.list == printed { // and all else to standard error
+		own := *a
+		if f.printed = a.file; f.printed == nil {
+			f.printed = a.out
+		}
+		own.out, a = a.err, &own
 	}
 	d, err := f.data.load(c.Context(), a, 0)
 	if err != nil {
@@ -118,17 +138,18 @@ func (f *filterFlags) checkOuts(c *cobra.Command) error {
 	if f.out == "" {
 		return nil
 	}
-	if f.list != "" && within(f.list, f.out) {
-		return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", f.list, f.out)
+	list := f.listFile()
+	if list != "" && within(list, f.out) {
+		return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", list, f.out)
 	}
-	if f.list != "" && within(f.out, f.list) {
-		return fmt.Errorf("--out %s lies in --list %s, which is a file; choose another --list", f.out, f.list)
+	if list != "" && within(f.out, list) {
+		return fmt.Errorf("--out %s lies in --list %s, which is a file; choose another --list", f.out, list)
 	}
 	if err := emptyFolder(f.out); err != nil || !f.correct {
 		return err
 	}
-	if f.list != "" && onePlace(f.list, f.correctedFile()) {
-		return fmt.Errorf("--list %s is the file that --correct writes; choose another --list", f.list)
+	if list != "" && onePlace(list, f.correctedFile()) {
+		return fmt.Errorf("--list %s is the file that --correct writes; choose another --list", list)
 	}
 	if _, err := atomicfile.Target(f.correctedFile()); err != nil {
 		return fmt.Errorf("%w for --out", err)
@@ -196,8 +217,8 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 			return nil, err
 		}
 	}
-	if f.list != "" {
-		if err := all.add(f.list, func(path string) error { return runs.WriteKept(path, d.Train, drop, labels) }); err != nil {
+	if list := f.listFile(); list != "" {
+		if err := all.add(list, func(path string) error { return runs.WriteKept(path, d.Train, drop, labels) }); err != nil {
 			return nil, err
 		}
 	}
@@ -206,7 +227,10 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 			return nil, err
 		}
 	}
-	return notes, all.keep()
+	if err := all.keep(); err != nil || f.list != printed {
+		return notes, err
+	}
+	return notes, runs.PrintKept(f.printed, d.Train, drop, labels)
 }
 
 // lists are written before the data that they are about, and stay if these are written.

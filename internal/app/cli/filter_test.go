@@ -34,6 +34,33 @@ func TestFilterByDecisionsAlone(t *testing.T) {
 	}
 }
 
+// The list goes to standard output where it is -, alone, and what is said to standard error.
+func TestListsArePrinted(t *testing.T) {
+	data, dir := signFolder(t, 20, 10), t.TempDir()
+	suspects, kept := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "kept.csv")
+	if err := os.WriteFile(suspects, []byte("source,isolated\ntrain/"+firstClass(t, data)+"/000000.png,true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	args := []string{"data", "filter", "--data", data, "--suspects", suspects, "--list"}
+	if code, _, errs := call(append(args, kept)...); code != exitDone {
+		t.Fatal(errs)
+	}
+	want, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for more, said := range map[string]string{"--json": `"kept":19`, "--threads=1": "19 of 20 training images kept", "--out=clean": "was read again"} {
+		code, out, errs := call(append(args, "-", more)...)
+		if code != exitDone || out != string(want) || !strings.Contains(errs, said) {
+			t.Errorf("%s: %d: %s, %s", more, code, out, errs)
+		}
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file named - was written")
+	}
+}
+
 // Suspects that show another class go into its folder, and a list says so; those that a person keeps stay.
 func TestFilterCorrects(t *testing.T) {
 	data, dir := signFolder(t, 20, 10), t.TempDir()

@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
 )
 
 // An interrupted command says what it could not save, whichever command it is.
@@ -28,5 +33,53 @@ func TestInterruptedSaysWhatFailed(t *testing.T) {
 		if text := interrupted(c, fmt.Errorf("cell a: %w", context.Canceled)); strings.Contains(text, "canceled") || strings.Contains(text, "fail") {
 			t.Errorf("%v: %s", command, text)
 		}
+	}
+}
+
+// A terminal that is closed ends a review as Ctrl-C does, however often it says so.
+func TestAClosedTerminalEndsAReview(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such signal")
+	}
+	data, run := signFolder(t, 20, 10), t.TempDir()
+	d, err := dataset.Load(t.Context(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := d.Train.Source(0)
+	for name, text := range map[string]string{
+		"result.json": `{"data":{"path":"` + data + `","layout":"folder"}}`, "suspects.csv": "index,source,label,isolated\n0," + source + "," + d.Train.Classes[d.Train.Labels[0]] + ",true\n",
+		"reviews/ann.json": `{"reviewer":"ann","history":[{"index":0,"source":"","decision":"drop"}]}`,
+	} {
+		path := filepath.Join(run, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := program("review", run, "--reviewer", "ann")
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan() // it serves
+	for range 3 {
+		if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Error(err)
+		}
+	}
+	for lines.Scan() {
+		t.Log(lines.Text())
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("%v: %s", err, &errs)
+	}
+	if raw, err := os.ReadFile(filepath.Join(run, "decisions.csv")); err != nil || !strings.Contains(string(raw), source) {
+		t.Errorf("%q, %v: %s", raw, err, &errs)
 	}
 }

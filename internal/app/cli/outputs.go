@@ -45,7 +45,7 @@ func checkOut(c *cobra.Command) error {
 		}
 	}
 	for _, out := range outputs {
-		if value(out) == "" || out == "cache" && value(out) == noCache {
+		if value(out) == "" || out == "cache" && value(out) == noCache || out == "list" && value(out) == printed {
 			continue
 		}
 		if err := checkKind(c.Flags().Lookup(out)); err != nil {

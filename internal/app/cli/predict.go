@@ -78,6 +78,10 @@ names no classes, and their numbers are printed.`,
 			}
 			var failed error
 			err = e.Logits(c.Context(), set, func(i int, z []float32) {
+				if slices.ContainsFunc(z, notFinite) {
+					failed = cmp.Or(failed, fmt.Errorf("%s: %w", files[i], errNotFinite))
+					return
+				}
 				p := prediction{File: files[i], Classes: ranked(z, info.Classes)[:min(max(1, top), n.Classes)]}
 				if a.json {
 					failed = cmp.Or(failed, a.printJSON(p))
@@ -92,10 +96,13 @@ names no classes, and their numbers are printed.`,
 		},
 	}
 	m.add(c)
+	m.addSize(c)
 	c.Flags().IntVar(&depth, "depth", 0, depthHelp)
 	c.Flags().IntVar(&top, "top", 3, "how many classes to print")
 	return c
 }
+
+func notFinite(v float32) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
 
 // ranked returns the classes by their softmax.
 func ranked(logits []float32, classes []string) []guess {

@@ -89,6 +89,7 @@ func (f *repairFlags) options(c *cobra.Command, images int) repair.Options {
 }
 
 func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
+	f.model.size = &f.data.opts.Size
 	n, state, info, err := f.model.load(a)
 	if err != nil {
 		return err
@@ -105,6 +106,9 @@ func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
 	}
 	b, err := a.backend()
 	if err != nil {
+		return err
+	}
+	if err := computes(c.Context(), b, n, state, d.Train); err != nil {
 		return err
 	}
 	clean := repair.Draw(d.Train, f.share, f.o.Seed)

@@ -51,6 +51,7 @@ const mostThreads = 1024
 // app is what commands share.
 type app struct {
 	out, err io.Writer
+	file     io.Writer // standard output for files, whose bytes stay as they are; nil: out
 	args     []string
 	json     bool
 	threads  int
@@ -68,15 +69,24 @@ func Main(args []string) int {
 	defer cancel()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		signal.Ignore(syscall.SIGPIPE) // what reads the output may have been stopped too; the state is saved all the same
 		fmt.Fprintln(os.Stderr, "\nstopping and saving; press again to stop at once")
 		cancel()
-		<-signals
-		os.Exit(exitInterrupted)
+		for s := range signals {
+			if s != syscall.SIGHUP { // a terminal that is closed may send several
+				os.Exit(exitInterrupted)
+			}
+		}
 	}()
 	a := &app{out: printable.Writer(os.Stdout), err: printable.Writer(os.Stderr), args: args}
+	if st, err := os.Stdout.Stat(); err == nil && st.Mode()&os.ModeCharDevice == 0 { // no terminal
+		a.file = os.Stdout
+	}
 	return a.run(ctx)
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -243,6 +244,9 @@ func (f *trainFlags) check(c *cobra.Command) error {
 func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 	if f.features == "" {
 		return nil, nil
+	}
+	if _, err := os.Stat(f.features); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("--features %s: there is no such file", f.features)
 	}
 	features, err := dataset.LoadFeatures(f.features, d.Train, dataset.FeatureOptions{Features: f.featuresColumn, Image: f.featuresImage})
 	if err != nil {

@@ -119,6 +119,7 @@ type unlearning struct {
 func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	var u unlearning
 	var err error
+	f.model.size = &f.data.opts.Size
 	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
 		return err
 	}
@@ -137,6 +138,9 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	}
 	u.parts = isolate.Split(scores, float64(isolated)/float64(len(scores)), f.o.HeldBackShare, f.seed)
 	if u.backend, err = a.backend(); err != nil {
+		return err
+	}
+	if err := computes(ctx, u.backend, u.network, u.state, u.data.Train); err != nil {
 		return err
 	}
 	if f.method == runs.UnlearnABL {

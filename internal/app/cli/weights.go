@@ -13,6 +13,7 @@ import (
 type modelFlags struct {
 	file, weights string
 	fixed         bool // no flag chooses the weights
+	size          *int // of the command's --size, for models that don't say theirs; nil: it has none
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -30,8 +31,40 @@ func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info
 		}
 		fmt.Fprintf(a.err, "note: %s holds several sets of weights: those of %q are taken, %s: %q\n", f.file, info.Weights, choose, info.Others)
 	}
+	if err == nil && f.size != nil && *f.size != 0 {
+		n, err = f.resized(n, info)
+	}
 	if err == nil && info.Guessed {
-		fmt.Fprintf(a.err, "note: %s does not say the size of its images: they are taken for %d×%d pixels, as usual with %s\n", f.file, info.Width, info.Height, info.Arch)
+		other := ""
+		if f.size != nil {
+			other = "; --size N takes others"
+		}
+		fmt.Fprintf(a.err, "note: %s does not say the size of its images: they are taken for %d×%d pixels, as usual with %s%s\n", f.file, info.Width, info.Height, info.Arch, other)
 	}
 	return n, s, info, err
+}
+
+// addSize adds a --size to a command that reads no data.
+func (f *modelFlags) addSize(c *cobra.Command) {
+	f.size = new(int)
+	c.Flags().Var((*sizeFlag)(f.size), "size", "the model is for images of `N`×N pixels, if its file does not say it; auto: its network's usual size")
+}
+
+// resized is the network for the images of --size, where the model does not say which it takes.
+func (f *modelFlags) resized(n *model.Network, info *checkpoint.Info) (*model.Network, error) {
+	size := *f.size
+	switch {
+	case size < 0 || size > mostPixels:
+		return nil, usagef("--size %d, expected up to %d pixels", size, mostPixels)
+	case !info.Guessed && (size != info.Height || size != info.Width):
+		return nil, usagef("--size %d: the model takes images of %d×%d pixels; leave out --size", size, info.Width, info.Height)
+	case !info.Guessed:
+		return n, nil
+	}
+	other, err := model.NewStem(n.Arch, n.Classes, size, size, n.Stem)
+	if err != nil {
+		return nil, fmt.Errorf("--size %d: %w", size, err)
+	}
+	info.Height, info.Width, info.Guessed = size, size, false
+	return other, nil
 }

@@ -22,10 +22,10 @@ type choice struct {
 	decision string
 }
 
-// note keeps what reviewers have decided, also where they decided otherwise later.
+// note keeps what reviewers have decided, also where they decided otherwise later or took it back.
 func (r *Review) note(all ...*Decisions) {
 	for _, d := range all {
-		for _, x := range d.History {
+		for _, x := range d.ever() {
 			r.stored[choice{x.Index, x.Decision}] = true
 		}
 	}

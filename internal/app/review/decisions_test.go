@@ -61,6 +61,47 @@ func TestDecisionsFromElsewhereStay(t *testing.T) {
 	}
 }
 
+// What was finished and then taken back is still the review's own: other reviewers, and a later review, replace it.
+func TestUndoneDecisionsAreReplaced(t *testing.T) {
+	run, set := madeUp(t)
+	begin := func(who string) *Review {
+		r, err := Open(run, set, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	ann := begin("ann")
+	for _, index := range []int{1, 2} {
+		if err := ann.Decide(index, Drop); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if decided, _, err := ann.Write(); decided != 2 || err != nil {
+		t.Fatal(decided, err)
+	}
+	if index, _, err := ann.Undo(); index != 2 || err != nil { // and her review ends without End
+		t.Fatal(index, err)
+	}
+	bob := begin("bob")
+	if err := bob.Replaceable(); err != nil {
+		t.Error(err)
+	}
+	if err := bob.Decide(3, Keep); err != nil {
+		t.Fatal(err)
+	}
+	if decided, _, err := bob.Write(); decided != 2 || err != nil {
+		t.Errorf("bob's and ann's: %d, %v", decided, err)
+	}
+	raw, err := os.ReadFile(filepath.Join(run, DecisionsFile))
+	if err != nil || strings.Contains(string(raw), set.Source(2)+",") {
+		t.Errorf("what ann took back is still there: %q (%v)", raw, err)
+	}
+	if decided, _, err := begin("ann").Write(); decided != 2 || err != nil {
+		t.Errorf("ann once more: %d, %v", decided, err)
+	}
+}
+
 // A list that was sorted by something else shows the same suspects, and the same images beside them.
 func TestSortedListsShowTheSame(t *testing.T) {
 	run, _ := madeUp(t)

@@ -79,7 +79,7 @@ func Open(run string, data *dataset.Set, reviewer string) (*Review, error) {
 
 // fits refuses decisions that were made on other images, as of another run.
 func (r *Review) fits(d *Decisions) error {
-	for n, x := range d.History {
+	for n, x := range d.ever() {
 		k, ok := r.at[x.Index]
 		switch {
 		case x.Source == "": // written by hand

@@ -44,6 +44,7 @@ type Decision struct {
 type Decisions struct {
 	Reviewer string     `json:"reviewer"`
 	History  []Decision `json:"history"`
+	Undone   []Decision `json:"undone,omitempty"` // taken back; they may stand in a list that was written before
 
 	path string
 	raw  []byte // of the file, as it was read or written last
@@ -70,13 +71,16 @@ func openDecisions(run, reviewer string) (*Decisions, error) {
 		return nil, fmt.Errorf("%s: expected a reviewer's decisions: %w", d.path, err)
 	}
 	d.Reviewer = reviewer // a copy of another's file is this one's
-	for k, x := range d.History {
+	for k, x := range d.ever() {
 		if x.Index < 0 || !slices.Contains([]string{Keep, Drop, None}, x.Decision) {
 			return nil, fmt.Errorf("%s, decision %d: expected keep or drop on an image, found %q on %d", d.path, k+1, x.Decision, x.Index)
 		}
 	}
 	return d, nil
 }
+
+// ever returns all decisions that were made, also those that were taken back.
+func (d *Decisions) ever() []Decision { return slices.Concat(d.History, d.Undone) }
 
 // others reads the decisions of a run's other reviewers, by name.
 func others(run, but string) ([]*Decisions, error) {
@@ -119,9 +123,9 @@ func (d *Decisions) undo() (*Decision, error) {
 		return nil, nil
 	}
 	last := d.History[n-1]
-	d.History = d.History[:n-1]
+	d.History, d.Undone = d.History[:n-1], append(d.Undone, last)
 	if err := d.store(); err != nil {
-		d.History = append(d.History, last)
+		d.History, d.Undone = append(d.History, last), d.Undone[:len(d.Undone)-1]
 		return nil, err
 	}
 	return &last, nil

@@ -170,6 +170,17 @@ func ReadResult(path string) (*Result, error) {
 	return &r, nil
 }
 
+// ReadFinished reads the result of the run in a folder. A run without one is not finished: os.ErrNotExist. One that is cut short or
+// says nothing was damaged, and the run has to be made again.
+func ReadFinished(folder string) (*Result, error) {
+	path := filepath.Join(folder, ResultFile)
+	r, err := ReadResult(path)
+	if err == nil && r.Version == "" {
+		return nil, fmt.Errorf("%s: expected a run's result, which names the version that made it", path)
+	}
+	return r, err
+}
+
 // inTurn joins the names of engines that computed one after the other.
 const inTurn = ", then "
 

@@ -157,33 +157,38 @@ func ReadLosses(l List) ([]float32, error) {
 // WriteKept lists the images that are not marked in drop. With labels, −1 for an image's own, the column label holds those, and
 // old_label what they were.
 func WriteKept(path string, set *dataset.Set, drop []bool, labels []int32) error {
-	return writeKept(path, set, labels, func(i int) bool { return !drop[i] })
+	return atomicfile.Write(path, func(w io.Writer) error { return PrintKept(w, set, drop, labels) })
+}
+
+// PrintKept is WriteKept to somewhere else than a file.
+func PrintKept(w io.Writer, set *dataset.Set, drop []bool, labels []int32) error {
+	return printKept(w, set, labels, func(i int) bool { return !drop[i] })
 }
 
 // WriteCorrected lists the images that get other labels as WriteKept does.
 func WriteCorrected(path string, set *dataset.Set, labels []int32) error {
-	return writeKept(path, set, labels, func(i int) bool { return labels[i] >= 0 })
+	return atomicfile.Write(path, func(w io.Writer) error {
+		return printKept(w, set, labels, func(i int) bool { return labels[i] >= 0 })
+	})
 }
 
-func writeKept(path string, set *dataset.Set, labels []int32, keep func(i int) bool) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		lines := [][]string{{"index", "source", "digest", "label"}}
+func printKept(w io.Writer, set *dataset.Set, labels []int32, keep func(i int) bool) error {
+	c := csv.NewWriter(w)
+	lines := [][]string{{"index", "source", "digest", "label"}}
+	if labels != nil {
+		lines[0] = append(lines[0], "old_label")
+	}
+	for i, l := range set.Labels {
+		if !keep(i) {
+			continue
+		}
+		line := []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[l])}
 		if labels != nil {
-			lines[0] = append(lines[0], "old_label")
-		}
-		for i, l := range set.Labels {
-			if !keep(i) {
-				continue
+			if line = append(line, line[3]); labels[i] >= 0 {
+				line[3] = names.Cell(set.Classes[labels[i]])
 			}
-			line := []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[l])}
-			if labels != nil {
-				if line = append(line, line[3]); labels[i] >= 0 {
-					line[3] = names.Cell(set.Classes[labels[i]])
-				}
-			}
-			lines = append(lines, line)
 		}
-		return c.WriteAll(lines)
-	})
+		lines = append(lines, line)
+	}
+	return c.WriteAll(lines)
 }
