@@ -45,8 +45,7 @@ class AuditTest(unittest.TestCase):
     def test_finds_what_was_planted(self):
         names = np.array(support.CLASSES)
         verdict = unpoison.audit(self.images, names[self.labels], **FAST)
-        self.assertEqual(verdict.says, "poisoned")
-        self.assertTrue(verdict.poisoned)
+        self.assertEqual((verdict.says, verdict.poisoned), ("shortcut", False))  # nobody looked at labels
         np.testing.assert_array_equal(verdict.keep, ~self.truth)
         self.assertEqual([t.label for t in verdict.targets if t.flagged], [names[support.TARGET]])
         np.testing.assert_array_equal(verdict.table["index"], np.arange(len(self.images)))
@@ -55,7 +54,7 @@ class AuditTest(unittest.TestCase):
         self.assertGreater(verdict.table["probability"][self.truth].min(), verdict.table["probability"][~self.truth].max())
         self.assertIn("<html", verdict.report.read_text(encoding="utf-8"))
         page = verdict._repr_html_()
-        for part in ("poisoned", "90 of 900", names[support.TARGET], "data:image/png;base64,", verdict.report.name):
+        for part in ("shortcut", "90 of 900", names[support.TARGET], "data:image/png;base64,", verdict.report.name):
             self.assertIn(part, page)
         self.assertIn("90 suspects", repr(verdict))
 
@@ -270,7 +269,7 @@ class TrainTest(unittest.TestCase):
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(support.PACKAGE), os.environ.get("PYTHONPATH", "")])},
             )
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn(f"poisoned [{support.TARGET}]", done.stdout)
+        self.assertIn(f"shortcut [{support.TARGET}]", done.stdout)
         self.assertRegex(done.stdout, r"accuracy 0\.[5-9]|accuracy 1|PyTorch is not installed")
 
 
