@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // moves are the files that go into another class's folder, relative to the data.
@@ -106,7 +108,7 @@ func (c *treeCopy) moved() error {
 		case err != nil:
 			return err
 		case st.Mode()&os.ModeSymlink != 0:
-			err = c.leadsTo(resolved(c.from(rel)), rel, c.moves.to[k])
+			err = c.leadsTo(atomicfile.Resolve(c.from(rel)), rel, c.moves.to[k])
 		default:
 			err = copyFile(c.ctx, c.from(rel), to)
 		}

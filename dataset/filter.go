@@ -117,26 +117,7 @@ func liesIn(path, folder string) bool {
 	if err != nil || !st.IsDir() {
 		return false // there is no folder to be in; reading it says what is wrong
 	}
-	rel, err := filepath.Rel(resolved(folder), resolved(path))
-	return err == nil && (rel == "." || filepath.IsLocal(rel))
-}
-
-// resolved is a path without links, of which the last elements need not be there yet.
-func resolved(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	for rest := ""; ; {
-		if r, err := filepath.EvalSymlinks(abs); err == nil {
-			return filepath.Join(r, rest)
-		}
-		parent := filepath.Dir(abs)
-		if parent == abs {
-			return filepath.Join(abs, rest)
-		}
-		abs, rest = parent, filepath.Join(filepath.Base(abs), rest)
-	}
+	return atomicfile.Within(path, folder)
 }
 
 // origin is where image i came from: a file, and the row in it or -1.

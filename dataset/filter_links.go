@@ -5,6 +5,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // symlink copies a link. It leads to the copy of what lies in the data, and from its new place to what lies elsewhere.
@@ -16,11 +18,11 @@ func (c *treeCopy) symlink(rel string) error {
 	if filepath.IsAbs(target) {
 		return c.leadsTo(target, rel, rel)
 	}
-	real := filepath.Join(resolved(filepath.Dir(c.from(rel))), target)
+	real := filepath.Join(atomicfile.Resolve(filepath.Dir(c.from(rel))), target)
 	if _, in := c.inside(real); in {
 		return c.leadsTo(real, rel, rel)
 	}
-	target, err = filepath.Rel(filepath.Dir(filepath.Join(resolved(c.final), filepath.FromSlash(rel))), real)
+	target, err = filepath.Rel(filepath.Dir(filepath.Join(atomicfile.Resolve(c.final), filepath.FromSlash(rel))), real)
 	if err != nil {
 		return err
 	}
@@ -46,8 +48,8 @@ func (c *treeCopy) leadsTo(target, from, at string) error {
 
 // inside returns a path relative to the data, if it lies in them, by its name or without links.
 func (c *treeCopy) inside(target string) (rel string, ok bool) {
-	real := resolved(c.base)
-	for _, x := range [][2]string{{absolute(c.base), target}, {real, target}, {real, resolved(target)}} {
+	real := atomicfile.Resolve(c.base)
+	for _, x := range [][2]string{{absolute(c.base), target}, {real, target}, {real, atomicfile.Resolve(target)}} {
 		if rel, err := filepath.Rel(x[0], x[1]); err == nil && filepath.IsLocal(rel) {
 			return filepath.ToSlash(rel), true
 		}
@@ -65,7 +67,7 @@ func (c *treeCopy) written(rel string) bool {
 
 // left notes a dropped link, or file in a linked folder, whose own file stays.
 func (c *treeCopy) left(rel string) {
-	if in, ok := c.inside(resolved(c.from(rel))); ok && in != rel && c.written(in) && !slices.Contains(c.moves.from, rel) {
+	if in, ok := c.inside(atomicfile.Resolve(c.from(rel))); ok && in != rel && c.written(in) && !slices.Contains(c.moves.from, rel) {
 		c.stay = append(c.stay, in)
 	}
 }

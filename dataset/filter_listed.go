@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // listedFile is the file of an image that a table names, relative to the data; empty if it lies elsewhere.
@@ -106,9 +108,9 @@ func (f *filter) meant(here *finder, cell, table string, ends map[string][]strin
 			all = append(all, ends[name]...)
 			continue
 		}
-		real := resolved(filepath.Join(f.base, filepath.FromSlash(at)))
+		real := atomicfile.Resolve(filepath.Join(f.base, filepath.FromSlash(at)))
 		for _, one := range of {
-			if one == at || resolved(filepath.Join(f.base, filepath.FromSlash(one))) == real {
+			if one == at || atomicfile.Resolve(filepath.Join(f.base, filepath.FromSlash(one))) == real {
 				all = append(all, one)
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // copyTree copies the data's folder, or its one file, without the dropped files. rewrite returns what writes a file
@@ -17,7 +19,7 @@ import (
 func (f *filter) copyTree(rewrite func(rel string) func(from, to string) error) error {
 	c := &treeCopy{filter: f, rewrite: rewrite, gone: map[string]bool{}}
 	for rel := range f.files {
-		c.gone[resolved(filepath.Join(f.base, filepath.FromSlash(rel)))] = true
+		c.gone[atomicfile.Resolve(filepath.Join(f.base, filepath.FromSlash(rel)))] = true
 	}
 	if f.only != "" {
 		return c.file(f.only)
@@ -112,7 +114,7 @@ func (c *treeCopy) link(rel string) error {
 			return c.linked(rel)
 		}
 	}
-	if err == nil && st.Mode().IsRegular() && c.gone[resolved(c.from(rel))] {
+	if err == nil && st.Mode().IsRegular() && c.gone[atomicfile.Resolve(c.from(rel))] {
 		return c.file(rel)
 	}
 	return c.symlink(rel)
@@ -145,7 +147,7 @@ func (c *treeCopy) linked(rel string) error {
 			}
 			continue
 		}
-		if err := c.leadsTo(resolved(c.from(at)), at, at); err != nil {
+		if err := c.leadsTo(atomicfile.Resolve(c.from(at)), at, at); err != nil {
 			return err
 		}
 	}

@@ -95,7 +95,7 @@ func (s *store) imagesNotIn(dir string, names map[string]bool) (n int) {
 	return n
 }
 
-// readGTSRB reads Filename;…;ClassId, and notes the names of the files in seen, which may be nil.
+// readGTSRB reads Filename;…;ClassId, and notes the names of the files in seen.
 func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record) error) error {
 	f, _, err := s.open(t.file)
 	if err != nil {
@@ -113,9 +113,6 @@ func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record)
 		return fmt.Errorf("expected the columns Filename and ClassId, found %v", head)
 	}
 	table := s.rel(t.file)
-	if seen == nil {
-		seen = map[string]bool{}
-	}
 	for n := 1; ; n++ {
 		line, err := c.Read()
 		if errors.Is(err, io.EOF) {

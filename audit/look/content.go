@@ -95,11 +95,10 @@ type Features interface {
 // the run's checkpoint.
 func (c *Case) Content(ctx context.Context) (*Content, error) {
 	if c.content == nil {
-		logs, err := c.contentLogs(ctx, contentKey, nil)
+		content, err := c.contentBut(ctx, contentKey, nil)
 		if err != nil {
 			return nil, err
 		}
-		content := c.calibrated(logs, nil)
 		if c.Settings.Features != nil && content.Tells() <= 0 {
 			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", len(c.Data.Classes))
 		}
@@ -111,21 +110,24 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 // ContentWithout is Content by networks that learnt none of the images found under a label.
 func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
 	c.leave(label, found)
-	logs, err := c.contentLogs(ctx, withoutKey(label), found)
-	if err != nil {
-		return nil, err
-	}
-	c.without.label, c.without.content = label, c.calibrated(logs, found)
-	return c.without.content, nil
+	content, err := c.contentBut(ctx, withoutKey(label), found)
+	c.without.label, c.without.content = label, content
+	return content, err
 }
 
 // ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt.
 func (c *Case) ContentUnseen(ctx context.Context, label int, doubted []bool) (*Content, error) {
-	logs, err := c.contentLogs(ctx, fmt.Sprintf("%s.unseen.%d", contentKey, label), doubted)
+	return c.contentBut(ctx, fmt.Sprintf("%s.unseen.%d", contentKey, label), doubted)
+}
+
+// contentBut is Content by networks that learnt none of those that are left out, nil: all. The name is that of their part in the run's
+// checkpoint.
+func (c *Case) contentBut(ctx context.Context, name string, left []bool) (*Content, error) {
+	logs, err := c.contentLogs(ctx, name, left)
 	if err != nil {
 		return nil, err
 	}
-	return c.calibrated(logs, doubted), nil
+	return c.calibrated(logs, left), nil
 }
 
 // leave notes the images that networks asked of a label do not learn.

@@ -34,7 +34,7 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	switch {
 	case err != nil:
 		return 0, nil, err
-	case r.Rest < 1/float64(len(c.Data.Classes)) && !of.placed():
+	case !r.Known(len(c.Data.Classes)) && !of.placed():
 		return unchecked(e, len(c.Data.Classes))
 	case r.Contradicted():
 		return Poisoned, r, nil
@@ -51,7 +51,7 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 // unchecked is what evidence says where no comparison can be made: what the first one said, if networks know the label better than by
 // guessing, since the pattern moves other images.
 func unchecked(e Evidence, classes int) (Says, *Right, error) {
-	if e.Right.Contradicted() && e.Right.Rest >= 1/float64(classes) {
+	if e.Right.Contradicted() && e.Right.Known(classes) {
 		return Poisoned, e.Right, nil
 	}
 	return Shortcut, nil, nil

@@ -24,6 +24,9 @@ type Right struct {
 // hard to tell for every image of theirs.
 func (r Right) Contradicted() bool { return r.Suspects <= contradicted*r.Rest }
 
+// Known tells whether the network knows the label, of so many, better than by guessing.
+func (r Right) Known(labels int) bool { return r.Rest >= 1/float64(labels) }
+
 // String says it.
 func (r *Right) String() string {
 	if r == nil {
@@ -114,7 +117,7 @@ func (c *Case) explained(e Evidence) bool {
 	if !e.Right.Contradicted() || e.Look != ByPixels {
 		return e.Right.Contradicted()
 	}
-	return e.Right.Rest >= 1/float64(len(c.Data.Classes)) && slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool {
+	return e.Right.Known(len(c.Data.Classes)) && slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool {
 		return o.Label == e.Label && o.Flipped
 	})
 }

@@ -52,7 +52,7 @@ func (f Facts) shown() bool { return f.Under != nil && f.Flagged >= fewest && f.
 // alone tells whether the labels of many images under this label, which the network knows, are wrong, by more than chance: by four
 // deviations of the mean of so many probabilities.
 func (f Facts) alone() bool {
-	if f.Under == nil || f.Flagged < enough || !f.Under.Contradicted() || f.Under.Rest < 1/float64(max(1, f.Classes)) {
+	if f.Under == nil || f.Flagged < enough || !f.Under.Contradicted() || !f.Under.Known(max(1, f.Classes)) {
 		return false
 	}
 	return f.Under.Rest-f.Under.Suspects >= 4*math.Sqrt(f.Under.Rest*(1-f.Under.Rest)/float64(f.Flagged))

@@ -16,10 +16,11 @@ const unsure, frequent = 0.1, 0.2
 // label that the networks hardly know nothing can be told.
 func further(ctx context.Context, c *look.Case, content *look.Content, q question, f labelFlips, a answer) (_ answer, err error) {
 	one, doubt := q.except >= 0, false
-	if one && knownOf(content, q.labels[0]) < fewest {
+	switch {
+	case !one:
+	case knownOf(content, q.labels[0]) < fewest:
 		return a, nil
-	}
-	if one && f.hidden(a) {
+	case f.hidden(a):
 		if a, doubt, err = unseen(ctx, c, q, a); err != nil {
 			return a, err
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
-	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -52,17 +51,7 @@ func TestUnseenTriggersAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &train.Run{Backend: b, Arrays: map[string][]float32{}}
-	for fold := range 2 { // as look.Case keeps what these networks say
-		var logs []float32
-		for k, i := range rng.Shuffle(0, "content folds", clean.Len()) {
-			for class := range clean.Classes {
-				if k%2 == fold {
-					logs = append(logs, likely(class == int(clean.Labels[i])))
-				}
-			}
-		}
-		r.Arrays[fmt.Sprintf("content.unseen.%d.%d", target, fold)] = logs
-	}
+	keepContent(r.Arrays, fmt.Sprintf("content.unseen.%d", target), clean, func(i int) int { return int(clean.Labels[i]) })
 	first := answer{p: make([]float64, clean.Len())}
 	for i, p := range poisoned {
 		if p && len(first.cases) < 2*fewest {

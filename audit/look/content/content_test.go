@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
@@ -36,23 +37,13 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 	for name, want := range map[string]look.Says{"stickers": look.Poisoned, "wrong labels": look.NoEvidence, "clean": look.NoEvidence, "all to all": look.Poisoned} {
 		data := map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}, "clean": {Data: clean}, "all to all": {Data: everywhere}}[name]
 		data.Backend, data.Arrays = b, map[string][]float32{}
-		for fold := range 2 { // as look.Case keeps them
-			var logs, without []float32
-			for k, i := range rng.Shuffle(0, "content folds", clean.Len()) {
-				if k%2 != fold {
-					continue
-				}
-				shows, taken := int(clean.Labels[i]), int(clean.Labels[i])
-				if name == "stickers" && poisoned[i] && i%2 == 0 { // by networks that learnt it: they take the trigger for the class
-					taken = target
-				}
-				for class := range clean.Classes {
-					logs, without = append(logs, likely(class == taken)), append(without, likely(class == shows))
-				}
+		keepContent(data.Arrays, "content", clean, func(i int) int {
+			if name == "stickers" && poisoned[i] && i%2 == 0 { // by networks that learnt it: they take the trigger for the class
+				return target
 			}
-			data.Arrays[fmt.Sprintf("content.%d", fold)] = logs
-			data.Arrays[fmt.Sprintf("content.without.%d.%d", target, fold)] = without
-		}
+			return int(clean.Labels[i])
+		})
+		keepContent(data.Arrays, fmt.Sprintf("content.without.%d", target), clean, func(i int) int { return int(clean.Labels[i]) })
 		c, err := look.NewCase(data, look.Settings{Content: true, Steps: look.Steps{Round: 60}})
 		if err != nil {
 			t.Fatal(err)
@@ -85,6 +76,21 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		if hit, wrong := count(said[0], poisoned); want == look.Poisoned && (hit < 64 || wrong > 2) {
 			t.Errorf("%s: %d planted and %d other images are flagged", name, hit, wrong)
 		}
+	}
+}
+
+// keepContent puts what networks that can't see triggers make of images, the classes that they take them for, where look.Case keeps it.
+func keepContent(arrays map[string][]float32, name string, set *dataset.Set, shows func(i int) int) {
+	for fold := range 2 {
+		var logs []float32
+		for k, i := range rng.Shuffle(0, "content folds", set.Len()) {
+			for class := range set.Classes {
+				if k%2 == fold {
+					logs = append(logs, likely(class == shows(i)))
+				}
+			}
+		}
+		arrays[fmt.Sprintf("%s.%d", name, fold)] = logs
 	}
 }
 

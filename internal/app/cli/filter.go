@@ -139,10 +139,10 @@ func (f *filterFlags) checkOuts(c *cobra.Command) error {
 		return nil
 	}
 	list := f.listFile()
-	if list != "" && within(list, f.out) {
+	if list != "" && atomicfile.Within(list, f.out) {
 		return fmt.Errorf("--list %s lies in --out %s, which holds data; choose another --list", list, f.out)
 	}
-	if list != "" && within(f.out, list) {
+	if list != "" && atomicfile.Within(f.out, list) {
 		return fmt.Errorf("--out %s lies in --list %s, which is a file; choose another --list", f.out, list)
 	}
 	if err := emptyFolder(f.out); err != nil || !f.correct {

@@ -159,12 +159,6 @@ func onePlace(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y) || atomicfile.Resolve(a) == atomicfile.Resolve(b)
 }
 
-// within tells whether a path is a folder, or would lie in it.
-func within(path, folder string) bool {
-	rel, err := filepath.Rel(atomicfile.Resolve(folder), atomicfile.Resolve(path))
-	return err == nil && filepath.IsLocal(rel)
-}
-
 // keepsInputs refuses files to write that are among those that are read.
 func keepsInputs(outs, inputs []string) error {
 	for _, out := range outs {

@@ -48,6 +48,12 @@ func Resolve(path string) string {
 	}
 }
 
+// Within tells whether a path is a folder, or would lie in it.
+func Within(path, folder string) bool {
+	rel, err := filepath.Rel(Resolve(folder), Resolve(path))
+	return err == nil && filepath.IsLocal(rel)
+}
+
 // Free returns where Folder puts a folder, from the root. Links are followed. One that holds something is refused, and so is an empty
 // one that can't be replaced: the working folder, or where a disk is mounted.
 func Free(path string) (string, error) {
