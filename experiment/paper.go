@@ -129,6 +129,9 @@ func tenAttacks() []string {
 // paperRecipe is the name of the recipe as published.
 const paperRecipe = "paper"
 
+// noContent is the setting of auto's with which nobody compares labels with what images show.
+const noContent = "content=false"
+
 // paperAndAuto are the paper's defences and auto beside them.
 func paperAndAuto() []string { return append(paperDefenses(), string(runs.Auto)) }
 
@@ -303,8 +306,8 @@ func (g *Grid) cutDown() {
 			g.Defenses[i] = fmt.Sprintf("abl:isolate_epochs=%d", 1+i%2)
 		case name == "auto" && strings.Contains(list, "pixels=false"):
 			g.Defenses[i] = "auto:" + list + ",content_epochs=1"
-		case name == "auto" && !strings.Contains(list, "content=false"): // what looks at content trains as long on few images
-			g.Defenses[i] = "auto:" + strings.Trim(list+",content=false", ",")
+		case name == "auto" && !strings.Contains(list, noContent): // what looks at content trains as long on few images
+			g.Defenses[i] = "auto:" + strings.Trim(list+","+noContent, ",")
 		}
 	}
 	var once []string

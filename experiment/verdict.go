@@ -50,7 +50,7 @@ func (r *Runner) Verdicts() []Verdict {
 			Data: r.Grid.Name, Vary: c.Vary, Attack: c.Attack, Defense: c.Defense, Seed: c.Seed, Images: res.Data.Train,
 			Says: res.Verdict.Says, Removed: res.Verdict.Removed, Classes: []string{}, Seconds: math.Round(res.Seconds["total"]), CA: res.CA, ASR: res.ASR,
 		}
-		named, word := map[int]bool{}, look.Shortcut // clean labels are right
+		named, word := map[int]bool{}, look.Shortcut // clean labels are right, and others where nobody looks at them
 		var planted [][]int                          // the labels of each attack
 		for _, t := range res.Verdict.Targets {
 			if t.Found() && !named[t.Label] {
@@ -61,7 +61,7 @@ func (r *Runner) Verdicts() []Verdict {
 			settings := a.Settings
 			settings.Target = a.Target // results of long ago have no settings
 			planted = append(planted, settings.Aimed(len(res.Data.Classes)))
-			if !settings.Method.CleanLabel {
+			if !settings.Method.CleanLabel && !strings.Contains(c.Defense, noContent) {
 				word = look.Poisoned
 			}
 		}
@@ -251,7 +251,7 @@ func VerdictGrids(data Data, network string, quick bool, seeds []uint64) ([]*Gri
 				g.Attacks = attacks
 			}
 			if quick {
-				g.Defenses[0] += ",content=false"
+				g.Defenses[0] += "," + noContent
 				g.Limit, g.Test, g.Vary, g.Model = 300, 100, vary[len(vary)-1:], cmp.Or(network, "small-cnn")
 			}
 			if err := g.Check(); err != nil {

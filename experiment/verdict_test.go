@@ -59,6 +59,32 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 	}
 }
 
+// Where nobody looks at labels, a shortcut is all that can be said of planted images.
+func TestVerdictsWithoutContentAreShortcuts(t *testing.T) {
+	r := &Runner{Grid: &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets"}, Defenses: []string{"auto", "auto:" + noContent}}, Folder: t.TempDir()}
+	if err := r.Grid.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.Grid.Cells() {
+		if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		text := `{"version":"0.2","data":{"classes":["a","b"]},"attacks":[{"name":"badnets","target":1}],"verdict":{"says":"shortcut","targets":[{"class":"b","index":1,"says":"shortcut"}]}}`
+		if err := os.WriteFile(filepath.Join(r.folder(c), runs.ResultFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := r.Verdicts()
+	if len(all) != 2 {
+		t.Fatalf("%d verdicts, expected 2", len(all))
+	}
+	for _, v := range all {
+		if want := v.Defense != "auto"; v.Right != want {
+			t.Errorf("%s: right is %v, expected %v", v.Defense, v.Right, want)
+		}
+	}
+}
+
 func TestVariationsAreCellsOfTheirOwn(t *testing.T) {
 	g := &Grid{Name: "x", Data: "signs", Vary: []string{"", "noise=0.1", "limit=100,classes=3"}, Attacks: []string{"none"}, Defenses: []string{"fp"}}
 	if err := g.Check(); err != nil {
