@@ -2,11 +2,9 @@ package dataset
 
 import (
 	"bufio"
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 )
 
 const (
@@ -36,27 +34,10 @@ func (s *Set) Scaled(height, width int) *Set {
 
 // scaled gives each image at another size to take, in order. All processors work on them.
 func (s *Set) scaled(height, width int, take func(pixels []uint8) error) error {
-	workers := runtime.GOMAXPROCS(0)
-	part := make([][]uint8, workers*scaledAtOne)
+	part := make([][]uint8, runtime.GOMAXPROCS(0)*scaledAtOne)
 	for first := 0; first < s.Len(); first += len(part) {
 		some := part[:min(len(part), s.Len()-first)]
-		var group sync.WaitGroup
-		lost := make([]error, workers)
-		for w := range workers {
-			group.Go(func() {
-				defer Lost(&lost[w])
-				for k := w; k < len(some); k += workers {
-					some[k] = Resize(s.Image(first+k), s.Height, s.Width, height, width)
-				}
-			})
-		}
-		group.Wait()
-		for _, err := range lost {
-			var gone *LostError
-			if errors.As(err, &gone) {
-				panic(gone) // as reading an image does
-			}
-		}
+		Each(len(some), func(k int) { some[k] = Resize(s.Image(first+k), s.Height, s.Width, height, width) })
 		for _, pixels := range some {
 			if err := take(pixels); err != nil {
 				return err

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -95,14 +96,17 @@ func blurred(set *dataset.Set, deviation float64) *dataset.Set {
 	return Redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
 }
 
-// Redrawn returns images, each changed as numbers from 0 to 1, [H,W,3]. They are in memory, whatever the set's are.
+// Redrawn returns images, each changed as numbers from 0 to 1, [H,W,3], by several at a time. They are in memory, whatever the set's are.
 func Redrawn(set *dataset.Set, change func(x []float32)) *dataset.Set {
-	out := &dataset.Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, 0, set.Len()*set.ImageBytes())}
-	x := make([]float32, set.ImageBytes())
-	for i := range out.Labels {
-		augment.Plain(x, set.Image(i))
-		change(x)
-		out.Pixels = augment.Append(out.Pixels, x)
-	}
+	n := set.ImageBytes()
+	out := &dataset.Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Labels: set.Labels, Pixels: make([]uint8, set.Len()*n)}
+	own := sync.Pool{New: func() any { return new(make([]float32, n)) }}
+	dataset.Each(set.Len(), func(i int) {
+		x := own.Get().(*[]float32)
+		augment.Plain(*x, set.Image(i))
+		change(*x)
+		augment.Append(out.Pixels[i*n:i*n], *x)
+		own.Put(x)
+	})
 	return out
 }

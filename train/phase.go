@@ -199,8 +199,8 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 	return func(k int, b *Batch) {
 		epoch, places := order(k)
 		b.given = p.Soft
-		for j, place := range places {
-			e := p.at(place)
+		dataset.Each(len(places), func(j int) {
+			e := p.at(places[j])
 			i := e.Image
 			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), p.weight(i)
 			image, dst := p.Data.Image(i), b.X[j*n:(j+1)*n]
@@ -213,7 +213,7 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 			} else {
 				p.Augment.Apply(dst, image, p.Data.Height, p.Data.Width, p.draws(epoch, i))
 			}
-		}
+		})
 	}
 }
 

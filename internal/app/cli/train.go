@@ -50,6 +50,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of the network that can't see triggers (default 8, of a small data set more)")
 	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
 	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the network that auto asks what a pattern does to other images (of a small data set more); 0: none")
+	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	if !tune {
 		fl.IntVar(&f.learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all; for millions (default all)")
 		return
@@ -68,7 +69,6 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
 	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
-	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
 	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
 	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs over the kept images (split: the isolated)")
