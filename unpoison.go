@@ -73,7 +73,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if full && recipe.Schedule == "one-cycle" {
 		spared = recipe.TuneEpochs / 2
 	}
-	agree := []any{search}
+	agree := []any{search, audit.Revision} // an earlier search found other images
 	if spared > 0 {
 		agree = append(agree, spared) // an audit leaves no network to go on from
 	}

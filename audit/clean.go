@@ -12,14 +12,18 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// Suspects orders the images by their probability of being planted, then the doubtful ones, and those of the same by how little they
-// show their label.
+// Suspects orders the images: suspects by their probability of being planted, then the doubtful ones, then the rest by theirs; those of
+// the same by how little they show their label.
 func (f *Found) Suspects() []isolate.Suspect {
-	key := func(i int) float32 {
-		if p := f.Probability[i]; p > look.Flagged || !f.doubts(i) {
-			return p
+	key := func(i int) float64 {
+		switch p := f.Probability[i]; {
+		case p > look.Flagged:
+			return 2 + float64(p)
+		case f.doubts(i):
+			return 1 + float64(f.Doubtful[i])
+		default:
+			return float64(p)
 		}
-		return f.Doubtful[i] / 2
 	}
 	order := stat.Iota(len(f.Probability))
 	slices.SortStableFunc(order, func(i, j int) int {

@@ -22,10 +22,10 @@ var measuredFile string
 
 // measuredDigest is that of the configuration that measuredFile was measured under, the default one. Another default, another limit or
 // another revision needs another measurement.
-const measuredDigest = "f7adce557330c5e7"
+const measuredDigest = "6c0728ab6ba71eed"
 
 // Revision counts up when the code of a search changes what it finds.
-const Revision = 4
+const Revision = 5
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {
@@ -125,7 +125,7 @@ func (a Options) digest(configuration any) (string, error) {
 type Errors struct {
 	Sets  int `json:"sets"`
 	Wrong int `json:"wrong"`
-	// AtMost is the rate of errors, from 0 to 1, that lies above the true one with 95 % confidence.
+	// AtMost is the rate of errors, from 0 to 1, that lies above the true one with 95 % confidence, if the sets are independent.
 	AtMost float64 `json:"at_most"`
 }
 
@@ -137,19 +137,21 @@ func CountErrors(wrong, sets int) Errors {
 // ErrorRates says how often verdicts were wrong where the truth was known, on sets of families, or by attacks, that no setting was
 // chosen on.
 type ErrorRates struct {
-	Clean    Errors   `json:"clean"`    // called poisoned, or a shortcut without a mark
-	Unsure   int      `json:"unsure"`   // clean sets of which verdicts could not tell
-	Poisoned Errors   `json:"poisoned"` // not called so, or another label named
-	Open     int      `json:"open"`     // of these, sets of which verdicts could not tell
-	Families []string `json:"families"` // of the clean data
-	Attacks  []string `json:"attacks"`  // on the poisoned data
-	Planted  []string `json:"planted"`  // families of the poisoned data
+	Clean    Errors   `json:"clean"`     // called poisoned, or a shortcut without a mark
+	ByFamily Errors   `json:"by_family"` // the same by family of the clean data, since sets of one share images: wrong where one of its sets is
+	Unsure   int      `json:"unsure"`    // clean sets of which verdicts could not tell
+	Poisoned Errors   `json:"poisoned"`  // not called so, or another label named
+	Open     int      `json:"open"`      // of these, sets of which verdicts could not tell
+	Families []string `json:"families"`  // of the clean data
+	Attacks  []string `json:"attacks"`   // on the poisoned data
+	Planted  []string `json:"planted"`   // families of the poisoned data
 }
 
 // Rates counts the errors on the sets that report.
 func Rates(sets []MeasuredSet) ErrorRates {
 	var n, wrong [2]int
 	var r ErrorRates
+	var failed []string // families
 	for _, s := range sets {
 		if !s.Reports || s.Earlier {
 			continue
@@ -159,14 +161,16 @@ func Rates(sets []MeasuredSet) ErrorRates {
 		wrong[poisoned] += stat.Bit(!s.Right)
 		if poisoned == 0 {
 			r.Unsure += stat.Bit(s.Says == look.CantTell)
-			r.Families = stat.With(r.Families, s.Family)
+			if r.Families = stat.With(r.Families, s.Family); !s.Right {
+				failed = stat.With(failed, s.Family)
+			}
 		} else {
 			r.Open += stat.Bit(s.Says == look.CantTell)
 			r.Attacks = stat.With(r.Attacks, s.Truth)
 			r.Planted = stat.With(r.Planted, s.Family)
 		}
 	}
-	r.Clean, r.Poisoned = CountErrors(wrong[0], n[0]), CountErrors(wrong[1], n[1])
+	r.Clean, r.Poisoned, r.ByFamily = CountErrors(wrong[0], n[0]), CountErrors(wrong[1], n[1]), CountErrors(len(failed), len(r.Families))
 	return r
 }
 
@@ -175,8 +179,9 @@ type Calibration struct {
 	Sets     int     `json:"sets"`
 	AsStrong int     `json:"as_strong"` // of these
 	Highest  float64 `json:"highest"`   // strength of these
-	// P is the probability, from 0 to 1, that a clean set like these is as strong: (AsStrong + 1) / (Sets + 1). It is conformal (Vovk et
-	// al., "Algorithmic Learning in a Random World", 2005), and no less than 1 / (Sets + 1).
+	// P is (AsStrong + 1) / (Sets + 1), and no less than 1 / (Sets + 1). It would be the conformal probability that a clean set is as
+	// strong (Vovk et al., "Algorithmic Learning in a Random World", 2005) if these sets were like any other. But limits were chosen on
+	// them, and sets of a family share images: it is a rank.
 	P float64 `json:"p"`
 	// Unlike says in what the data lie outside all these sets; the probability then says little.
 	Unlike []string `json:"unlike,omitempty"`

@@ -66,7 +66,7 @@ func TestCalibrationAndRates(t *testing.T) {
 		{Family: "a", Earlier: true, Truth: TruthClean, Strength: 5},
 	}
 	r := Rates(sets)
-	if r.Clean != CountErrors(1, 3) || r.Poisoned != CountErrors(1, 1) || r.Unsure != 1 || !slices.Equal(r.Families, []string{"b", "c"}) {
+	if r.Clean != CountErrors(1, 3) || r.ByFamily != CountErrors(1, 2) || r.Poisoned != CountErrors(1, 1) || r.Unsure != 1 || !slices.Equal(r.Families, []string{"b", "c"}) {
 		t.Errorf("%+v", r)
 	}
 	for strength, want := range map[float64]int{0.4: 2, 0.5: 2, 0.6: 1, 0.95: 0} {

@@ -2,7 +2,9 @@ package look
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
@@ -88,8 +90,11 @@ func (c *Case) Found() []float32 { return c.run.Arrays[foundKey] }
 // Asked tells whether a look was asked already.
 func (c *Case) Asked(l Name) bool { return slices.Contains(c.saved.Asked, l) }
 
-// Done notes that a look was asked, and saves.
+// Done notes that a look was asked, and saves, without what it alone needed.
 func (c *Case) Done(l Name) error {
+	if l == ByContent {
+		maps.DeleteFunc(c.run.Arrays, func(name string, _ []float32) bool { return strings.HasPrefix(name, unseenKey) })
+	}
 	c.saved.Asked = append(c.saved.Asked, l)
 	return c.Save()
 }

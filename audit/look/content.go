@@ -107,19 +107,6 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 	return c.content, nil
 }
 
-// ContentWithout is Content by networks that learnt none of the images found under a label.
-func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
-	c.leave(label, found)
-	content, err := c.contentBut(ctx, withoutKey(label), found)
-	c.without.label, c.without.content = label, content
-	return content, err
-}
-
-// ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt.
-func (c *Case) ContentUnseen(ctx context.Context, label int, doubted []bool) (*Content, error) {
-	return c.contentBut(ctx, fmt.Sprintf("%s.unseen.%d", contentKey, label), doubted)
-}
-
 // contentBut is Content by networks that learnt none of those that are left out, nil: all. The name is that of their part in the run's
 // checkpoint.
 func (c *Case) contentBut(ctx context.Context, name string, left []bool) (*Content, error) {
@@ -129,35 +116,6 @@ func (c *Case) contentBut(ctx context.Context, name string, left []bool) (*Conte
 	}
 	return c.calibrated(logs, left), nil
 }
-
-// leave notes the images that networks asked of a label do not learn.
-func (c *Case) leave(label int, found []bool) {
-	c.without.content = nil
-	is := make([]float32, len(found))
-	for i, f := range found {
-		is[i] = float32(stat.Bit(f))
-	}
-	c.run.Arrays[withoutKey(label)] = is
-}
-
-// ContentOf is what is best known of the content of images under a label: ContentWithout, if that was asked.
-func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
-	is := c.run.Arrays[withoutKey(label)]
-	switch {
-	case is == nil:
-		return c.Content(ctx)
-	case c.without.content != nil && c.without.label == label:
-		return c.without.content, nil
-	}
-	found := make([]bool, len(is))
-	for i, v := range is {
-		found[i] = v > 0
-	}
-	return c.ContentWithout(ctx, label, found)
-}
-
-// withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
-func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
 
 // calibrated makes probabilities of logarithms. Images that are left out do not calibrate.
 func (c *Case) calibrated(logs [][]float32, left []bool) *Content {

@@ -37,6 +37,11 @@ func (c *Case) Correct(ctx context.Context) error {
 			wrong[e.Label] = true
 		}
 	}
+	for label, is := range wrong {
+		if !is {
+			c.forget(label)
+		}
+	}
 	if !slices.Contains(wrong, true) {
 		return nil
 	}

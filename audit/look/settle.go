@@ -55,6 +55,7 @@ func (c *Case) Settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		kept := c.run.Arrays[withoutKey(e.Label)] != nil
 		switch weak := slices.Contains(c.saved.Weak, doubtfulKey(e)); {
 		case !m.Trigger() && e.Look == ByContent: // what they share may be more than a pattern of pixels
 		case !m.Trigger():
@@ -73,6 +74,9 @@ func (c *Case) Settle(ctx context.Context) error {
 		e.Moved = m
 		if e.Says != CantTell {
 			delete(c.run.Arrays, doubtfulKey(e))
+		}
+		if c.asked(e); !kept && e.Says != Poisoned {
+			c.forget(e.Label)
 		}
 		c.saved.Evidence[k] = e
 		if err := c.keep(); err != nil { // with what it changed: the next one's trainings save too

@@ -17,11 +17,11 @@ func AtMost(measure, limit float64) float64 {
 // Weighed is the strength with what was asked of the suspects after the look: whether their labels contradict what they show, or else
 // whether their pattern moves other images to the label. A verdict is as strong as its strongest evidence.
 func (e Evidence) Weighed() float64 {
-	if e.Right == nil {
-		return e.Strength
-	}
-	if e.Moved != nil {
+	switch {
+	case e.Moved != nil:
 		return min(e.Strength, AtLeast(e.Moved.After-e.Moved.Before, moves))
+	case e.Right != nil:
+		return min(e.Strength, AtMost(e.Right.Suspects, contradicted*e.Right.Rest))
 	}
-	return min(e.Strength, AtMost(e.Right.Suspects, contradicted*e.Right.Rest))
+	return e.Strength
 }

@@ -39,12 +39,6 @@ func (c *Case) untaught(ctx context.Context, e Evidence, p *pattern) (Says, *Rig
 	case r.Contradicted():
 		return Poisoned, r, nil
 	}
-	if keep { // Correct asks of wrong labels alone
-		for fold := range contentFolds {
-			delete(c.run.Arrays, foldKey(withoutKey(p.label), fold))
-		}
-		delete(c.run.Arrays, withoutKey(p.label))
-	}
 	return Shortcut, r, nil
 }
 
@@ -109,10 +103,24 @@ func (g groups) placed() bool {
 	return deviations >= tellsOwn && suspects-0.5 >= nearOwn*(own-0.5)
 }
 
+// untaughtKey begins the names, in a run's checkpoint, of what a fold's network says of the groups.
+func untaughtKey(e Evidence, fold int) string {
+	return fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
+}
+
+// asked drops what these said of settled evidence.
+func (c *Case) asked(e Evidence) {
+	for fold := range contentFolds {
+		for k := range len(groups{}) {
+			delete(c.run.Arrays, foldKey(untaughtKey(e, fold), k))
+		}
+	}
+}
+
 // untaughtFolds asks networks of the groups, and keeps what these say of all images, if it is to.
 func (c *Case) untaughtFolds(ctx context.Context, e Evidence, p *pattern, suspect []bool, keep bool) (of groups, err error) {
 	for fold := range contentFolds {
-		key := fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
+		key := untaughtKey(e, fold)
 		if c.run.Arrays[foldKey(key, 0)] == nil {
 			got, err := c.untaughtFold(ctx, key, p, fold, suspect, keep)
 			if err != nil {

@@ -79,7 +79,7 @@ func (r *Runner) open(ctx context.Context, s *Set) (*cell, error) {
 		return nil, err
 	}
 	c := &cell{r: r, set: s, m: m, digest: m.train.Digest()}
-	own, err := json.Marshal([]any{c.digest, m.clean.Digest(), m.count(Planted), r.recipe(m), r.look(), version.String(), version.Current().Modified})
+	own, err := json.Marshal([]any{c.digest, m.clean.Digest(), m.count(Planted), r.recipe(m), r.look(), audit.Revision, version.String(), version.Current().Modified})
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,11 @@ func TestSaysByCommonPattern(t *testing.T) {
 		"by chance":           {func(t *Facts) { t.Flagged, t.Under = 5, right }, look.Poisoned},
 		"hard to tell":        {func(t *Facts) { t.Flagged, t.Under, t.All = 50, &look.Right{Suspects: 0.07, Rest: 0.13}, right }, look.NoEvidence},
 		"nobody knows":        {func(t *Facts) { t.Under = &look.Right{Suspects: 0.3, Rest: 0.3} }, look.Poisoned},
+		"unknown labels":      {func(t *Facts) { t.Under, t.All = nil, &look.Right{Suspects: 0.005, Rest: 0.01} }, look.CantTell},
+		"nothing known":       {func(t *Facts) { t.Under, t.All = &look.Right{}, &look.Right{} }, look.CantTell},
+		"few in all": {func(t *Facts) {
+			t.Flagged, t.Leak, t.Under, t.All = 6, 44, nil, &look.Right{Suspects: 0.07, Rest: 0.12}
+		}, look.CantTell},
 	} {
 		f := everyLabel
 		c.change(&f)

@@ -23,7 +23,8 @@ type Facts struct {
 }
 
 // Says judges the label. The pattern was planted where the labels of its images are wrong: of all that have it, but for those under
-// a label that they do show, or of many under this label. Where they are right it is a mark that images of many labels share.
+// a label that they do show, or of many under this label. Where they are right it is a mark that images of many labels share. Where the
+// network does not know these labels nobody can tell.
 func (f Facts) Says() look.Says {
 	carriers := f.Flagged + f.Leak
 	if f.Distance < apart || f.Spread < variation || f.BetweenShare() > between || carriers < enough {
@@ -32,8 +33,10 @@ func (f Facts) Says() look.Says {
 	switch {
 	case f.All == nil:
 		return look.CantTell
-	case f.All.Contradicted() && !f.shown(), f.alone():
+	case f.alone(), !f.shown() && f.wrong(f.All, carriers):
 		return look.Poisoned
+	case !f.shown() && f.All.Contradicted():
+		return look.CantTell
 	}
 	return look.NoEvidence
 }
@@ -49,13 +52,18 @@ func (f Facts) Strength() float64 {
 // shown tells whether the images under this label rather show it than not.
 func (f Facts) shown() bool { return f.Under != nil && f.Flagged >= fewest && f.Under.Suspects > 0.5 }
 
-// alone tells whether the labels of many images under this label, which the network knows, are wrong, by more than chance: by four
-// deviations of the mean of so many probabilities.
+// alone tells whether the labels of many images under this label are wrong.
 func (f Facts) alone() bool {
-	if f.Under == nil || f.Flagged < enough || !f.Under.Contradicted() || !f.Under.Known(max(1, f.Classes)) {
+	return f.Under != nil && f.Flagged >= enough && f.wrong(f.Under, f.Flagged)
+}
+
+// wrong tells whether the labels of n images are wrong, which the network knows, by more than chance: by four deviations of the mean of
+// so many probabilities.
+func (f Facts) wrong(r *look.Right, n int) bool {
+	if !r.Contradicted() || !r.Known(max(1, f.Classes)) {
 		return false
 	}
-	return f.Under.Rest-f.Under.Suspects >= 4*math.Sqrt(f.Under.Rest*(1-f.Under.Rest)/float64(f.Flagged))
+	return r.Rest-r.Suspects >= 4*math.Sqrt(r.Rest*(1-r.Rest)/float64(n))
 }
 
 // Right is by which images the label is judged.

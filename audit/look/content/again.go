@@ -73,7 +73,7 @@ func again(ctx context.Context, c *look.Case, q question, a answer, doubt bool) 
 	if err != nil || next.ratio == nil { // what was found is all
 		return a, err
 	}
-	next.common, next.cases = a.common, a.cases
+	next.common, next.cases, next.left = a.common, a.cases, a.left
 	return next, nil
 }
 
@@ -98,6 +98,7 @@ func unseen(ctx context.Context, c *look.Case, q question, a answer) (answer, bo
 	if err != nil || next.inCommon < sharedLeft {
 		return a, false, err
 	}
+	next.left = true
 	return next, true, nil
 }
 

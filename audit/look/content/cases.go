@@ -41,6 +41,7 @@ type answer struct {
 	cases   []int               // of the first round
 	last    lesson              // of the last round
 	ofLabel float64             // share of the label's other images that have what the cases have in common; see ofLabel
+	left    bool                // whether it is that of networks which learnt none of the images in doubt; see unseen
 	told
 	common // of the first round's cases
 }
@@ -114,7 +115,7 @@ func (q question) key(numbers ...int) []int { return append(slices.Clone(q.label
 func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
 	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
-	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel
+	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel, f.Left = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel, a.left
 	f.Known, f.Shown = knownOf(content, label), make([]int, len(c.Data.Classes))
 	for _, i := range images {
 		e.Carriers[i] = float32(a.p[i])

@@ -53,7 +53,9 @@ type Facts struct {
 	// OfLabel is the share of the label's other images that have it too: nearly all where the whole class comes from another camera.
 	// 0 where it was not asked, since the labels are right or the images have nothing in common.
 	OfLabel float64 `json:"of_label,omitempty"`
-	Shown   []int   `json:"shown"` // the flagged images by the class that they show, in the order of the classes
+	// Left tells that this is what networks said which learnt none of the images in doubt; then more is asked of it.
+	Left  bool  `json:"left_out,omitempty"`
+	Shown []int `json:"shown"` // the flagged images by the class that they show, in the order of the classes
 }
 
 // Says judges a label: more of its images show something else than of other labels', and these have something in common. If they
@@ -61,13 +63,24 @@ type Facts struct {
 // something else to it, and have the class itself in common. What has little in common may be content: photographs of the same
 // can are told from other cans a little. What the label's other images have too says nothing of their labels.
 func (f Facts) Says() look.Says {
-	switch {
-	case !f.moved() || f.Flagged < fewest || f.InCommon < hinted:
+	if !f.moved() || f.Flagged < fewest || f.InCommon < hinted {
 		return look.NoEvidence
-	case f.InCommon < shared || f.Shared < toldBy || f.Known < fewest || f.OfWhole():
+	}
+	if _, deviations := f.asked(); f.InCommon < deviations || f.Shared < toldBy || f.Known < fewest || f.OfWhole() {
 		return look.CantTell
 	}
 	return look.Poisoned
+}
+
+// asked is how many nats and deviations a label that images were put under has at least.
+func (f Facts) asked() (nats, deviations float64) {
+	switch {
+	case f.Left:
+		return leftOut, sharedLeft
+	case f.From != nil:
+		return ofPair, shared
+	}
+	return evidence, shared
 }
 
 // OfWhole tells whether too many of the label's other images have what the suspects share.
@@ -82,22 +95,18 @@ func (f Facts) shares(a common) bool {
 // Strength is by how much what makes a label poisoned is there; see look.Evidence. What images have in common is only asked where
 // images were moved to the label.
 func (f Facts) Strength() float64 {
-	s := look.AtLeast(f.Evidence, evidence)
-	if f.From != nil {
-		s = look.AtLeast(f.Evidence, ofPair)
-	}
+	nats, deviations := f.asked()
+	s := look.AtLeast(f.Evidence, nats)
 	if s < 1 {
 		return s
 	}
-	return min(s, look.AtLeast(f.InCommon, shared), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)), look.AtMost(f.OfLabel, ofLabels))
+	return min(s, look.AtLeast(f.InCommon, deviations), look.AtLeast(f.Shared-chance, toldBy-chance), look.AtLeast(float64(min(f.Flagged, f.Known)), float64(fewest)), look.AtMost(f.OfLabel, ofLabels))
 }
 
 // moved tells whether images were put under the label from elsewhere.
 func (f Facts) moved() bool {
-	if f.From != nil {
-		return f.Evidence >= ofPair
-	}
-	return f.Evidence >= evidence
+	nats, _ := f.asked()
+	return f.Evidence >= nats
 }
 
 // Look is the look at the content.
@@ -271,6 +280,7 @@ func flipsOf(c *look.Content) []labelFlips {
 		return r
 	}
 	moved := make([][]float64, classes) // rates, [to][from]; 0 where few images show the one class rather than the other
+	rate := func(from, to int) float64 { return stat.MoveRate(ratios(from, to), len(of[from])) }
 	for to := range moved {
 		moved[to] = make([]float64, classes)
 		for from := range all {
@@ -278,7 +288,7 @@ func flipsOf(c *look.Content) []labelFlips {
 				continue
 			}
 			if len(look.Those(of[to], func(i int) bool { return c.P.At(i, from) > c.Own[i] })) >= fewest {
-				moved[to][from] = stat.MoveRate(ratios(from, to), len(of[from]))
+				moved[to][from] = rate(from, to)
 			}
 		}
 	}
@@ -287,13 +297,16 @@ func flipsOf(c *look.Content) []labelFlips {
 		f.images = len(of[l])
 		f.usual = stat.Median(rates, other(l))
 		f.Flips = stat.Flips{Rate: rates[l], Evidence: stat.MoveEvidence(odds[l], n-len(of[l]), rates[l], f.usual)}
-		for from, rate := range moved[l] {
+		for from := range all {
 			if from == l {
 				continue
 			}
-			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], other(l, from)))}
-			if m.Rate = rate; rate > m.usual {
-				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), rate, m.usual)
+			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], other(l, from))), Flips: stat.Flips{Rate: moved[l][from]}}
+			if m.Rate > 0 && moved[from][l] == 0 && len(of[l]) > 0 { // fewer go back than make a rate, but they count
+				m.usual = max(m.usual, rate(l, from))
+			}
+			if m.Rate > m.usual {
+				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), m.Rate, m.usual)
 			}
 			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
 				f.pair = m

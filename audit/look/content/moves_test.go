@@ -52,6 +52,36 @@ func confused(seed uint64, share float64) *look.Content {
 	return c
 }
 
+// Moves both ways are none, also where one way has a few images less than count as moves.
+func TestFewMovesTheWayBackCount(t *testing.T) {
+	evidence := func(to, back int) float64 {
+		c := &look.Content{}
+		var all [][]float64
+		add := func(n, shows, label int) {
+			for range n {
+				p := []float64{0.0004, 0.0004, 0.0004}
+				p[shows] = 0.9992
+				all, c.Labels, c.Own = append(all, p), append(c.Labels, int32(label)), append(c.Own, p[label])
+			}
+		}
+		for class, n := range []int{500 - back, 500 - to, 500} {
+			add(n, class, class)
+		}
+		add(to, 1, 0)
+		add(back, 0, 1)
+		c.P = chances(all...)
+		return flipsOf(c)[0].pair.Evidence
+	}
+	if got := evidence(fewest, 0); got < ofPair {
+		t.Errorf("%d one way: %.1f nats", fewest, got)
+	}
+	for back := fewest - 2; back <= fewest; back++ {
+		if got := evidence(fewest, back); got >= 1 {
+			t.Errorf("%d one way and %d back: %.1f nats", fewest, back, got)
+		}
+	}
+}
+
 // Images that come from one class are told by the way back, which nobody goes, and confusion that goes both ways is none.
 func TestMovesFromOneClass(t *testing.T) {
 	for seed := range uint64(5) {

@@ -16,8 +16,11 @@ func TestStrengthIsTheRule(t *testing.T) {
 			Counts: look.Counts{Flagged: r.IntN(2 * fewest)}, Known: r.IntN(3 * fewest), Evidence: 3 * ofPair * r.Float64(), InCommon: 4 * shared * r.Float64(), Shared: 0.5 + 0.5*r.Float64(),
 			OfLabel: max(0, r.Float64()-0.5),
 		}
-		if r.IntN(2) == 0 {
+		switch r.IntN(3) {
+		case 0:
 			f.From = new(int)
+		case 1:
+			f.Left = true
 		}
 		poisoned := f.Says() == look.Poisoned
 		said[poisoned]++

@@ -98,6 +98,7 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		name := "measured errors" // of the verdict that this one is, or of both
 		if v.Says != look.NoEvidence {
 			a.row(name, "%d of %d clean sets called poisoned (at most %.1f %%)", m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost)
+			a.row("", "in %d of their %d families (at most %.1f %%)", m.ByFamily.Wrong, m.ByFamily.Sets, 100*m.ByFamily.AtMost)
 			name = ""
 		}
 		if v.Says < look.Shortcut && m.Poisoned.Sets > 0 {

@@ -163,8 +163,8 @@ func trust(r *Result) []string {
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are), and of %d the verdict could not tell. Of %d poisoned sets %d were missed or suspected under another label, or the verdict could not tell (at most %.1f\u00a0%%). No setting was chosen on the families of the clean data: %s. The poisoned data are of %s: of each set no setting was chosen on the family, or on the attack. For data of other kinds nothing is known.",
-				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, m.Unsure, m.Poisoned.Sets, m.Poisoned.Wrong, 100*m.Poisoned.AtMost, strings.Join(m.Families, ", "), strings.Join(m.Planted, ", ")))
+			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are, or %.1f\u00a0%% by family), and of %d the verdict could not tell. Of %d poisoned sets %d were missed or suspected under another label, or the verdict could not tell (at most %.1f\u00a0%%). No setting was chosen on the families of the clean data: %s. The poisoned data are of %s: of each set no setting was chosen on the family, or on the attack. For data of other kinds nothing is known.",
+				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, 100*m.ByFamily.AtMost, m.Unsure, m.Poisoned.Sets, m.Poisoned.Wrong, 100*m.Poisoned.AtMost, strings.Join(m.Families, ", "), strings.Join(m.Planted, ", ")))
 		}
 	} else if r.Isolation != nil {
 		t = append(t,

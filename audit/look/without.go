@@ -1,0 +1,61 @@
+package look
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/unpoison/unpoison/audit/stat"
+)
+
+// ContentWithout is Content by networks that learnt none of the images found under a label.
+func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Content, error) {
+	c.leave(label, found)
+	content, err := c.contentBut(ctx, withoutKey(label), found)
+	c.without.label, c.without.content = label, content
+	return content, err
+}
+
+// ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt.
+func (c *Case) ContentUnseen(ctx context.Context, label int, doubted []bool) (*Content, error) {
+	return c.contentBut(ctx, fmt.Sprintf("%s%d", unseenKey, label), doubted)
+}
+
+// unseenKey begins the names of what such networks say of a label's images. Nobody needs it once the look at content is done.
+const unseenKey = contentKey + ".unseen."
+
+// leave notes the images that networks asked of a label do not learn.
+func (c *Case) leave(label int, found []bool) {
+	c.without.content = nil
+	is := make([]float32, len(found))
+	for i, f := range found {
+		is[i] = float32(stat.Bit(f))
+	}
+	c.run.Arrays[withoutKey(label)] = is
+}
+
+// ContentOf is what is best known of the content of images under a label: ContentWithout, if that was asked.
+func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
+	is := c.run.Arrays[withoutKey(label)]
+	switch {
+	case is == nil:
+		return c.Content(ctx)
+	case c.without.content != nil && c.without.label == label:
+		return c.without.content, nil
+	}
+	found := make([]bool, len(is))
+	for i, v := range is {
+		found[i] = v > 0
+	}
+	return c.ContentWithout(ctx, label, found)
+}
+
+// withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
+func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
+
+// forget drops what such networks said of a label: Correct asks of wrong labels alone.
+func (c *Case) forget(label int) {
+	for fold := range contentFolds {
+		delete(c.run.Arrays, foldKey(withoutKey(label), fold))
+	}
+	delete(c.run.Arrays, withoutKey(label))
+}
