@@ -67,6 +67,7 @@ func TestCheck(t *testing.T) {
 		`schedule "x"`:   func(o *Options) { o.Schedule = "x" },
 		"isolation 0":    func(o *Options) { o.Isolation = 0 },
 		"nothing to do":  func(o *Options) { o.IsolateEpochs, o.TuneEpochs = 0, 0 },
+		"0 steps":        func(o *Options) { o.UnlearnSteps = 0 },
 	} {
 		o := Default()
 		if err := o.Check(); err != nil {

@@ -102,6 +102,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("no unlearning %q; there are %s", o.Unlearn, strings.Join(Unlearning(), ", "))
 	case o.IsolateEpochs+o.TuneEpochs == 0:
 		return errors.New("no epochs of isolation and none of training: nothing to do")
+	case o.Unlearn != "none" && o.UnlearnSteps == 0 && o.UnlearnEpochs == 0:
+		return errors.New("0 steps of unlearning: nothing to do")
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (g *Grid) checkOptions(attack, defense string) error {
 	}
 	name, r, err := repairOptions(defense, 0)
 	if err == nil && slices.Contains(repair.Names(), string(name)) {
-		err = r.Check()
+		err = r.CheckFor(string(name))
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -32,6 +33,9 @@ func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
 		return nil, err
 	}
 	mask, pruned := prune(h, weight, bias, j.Clean, j.Options.Tolerance)
+	if pruned == 0 && j.Options.Epochs == 0 {
+		return nil, fmt.Errorf("no channel can be pruned within the tolerance of %g, and there are 0 epochs of tuning: nothing to do", j.Options.Tolerance)
+	}
 	if err := j.tuning("fine-prune").Tune(ctx, j.Backend, &train.Module{Net: j.Network.Masked(mask), State: s}, j.Watch); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,17 @@ func Defaults(method string, images int) Options {
 // Check reports a setting that is out of its range.
 func (o Options) Check() error { return settings.Check(o) }
 
+// CheckFor is Check for a method: one that does nothing but train needs epochs. Fine-pruning without any prunes.
+func (o Options) CheckFor(method string) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if o.Epochs == 0 && (method == "mcr" || method == "nad") {
+		return fmt.Errorf("%s is training, and there are 0 epochs of it: nothing to do", method)
+	}
+	return nil
+}
+
 // Job is a network to repair and what to repair it with.
 type Job struct {
 	Backend backends.Backend
@@ -101,7 +112,7 @@ func MethodNamed(name string) (Method, error) {
 
 // Run repairs a network by a method of this package or of one's own. It sees the clean images and nothing else.
 func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
-	if err := j.Options.Check(); err != nil {
+	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
 	if n := j.Clean.Len(); n < j.Options.Batch {

@@ -176,3 +176,35 @@ func TestDefaultsFitSmallSets(t *testing.T) {
 		}
 	}
 }
+
+// A method that would give back the network that it was given, or one that learnt nothing, is refused.
+func TestNothingToDo(t *testing.T) {
+	for _, m := range Methods() {
+		o := Defaults(m.Name, 0)
+		if err := o.CheckFor(m.Name); err != nil {
+			t.Error(err)
+		}
+		o.Epochs = 0
+		if err := o.CheckFor(m.Name); (err == nil) != (m.Name == "fp") {
+			t.Errorf("%s without epochs: %v", m.Name, err)
+		}
+	}
+	for _, m := range UnlearnMethods() {
+		for _, c := range []struct {
+			epochs, scratch int
+			can             bool
+		}{{1, 1, true}, {0, 1, m.Name == "retrain"}, {1, 0, m.Name != "retrain" && m.Name != "self-learning"}} {
+			o := DefaultUnlearn()
+			o.Epochs, o.Scratch = c.epochs, c.scratch
+			if err := o.CheckFor(m.Name); (err == nil) != c.can {
+				t.Errorf("%s, %+v: %v", m.Name, c, err)
+			}
+		}
+	}
+	b := backdoored(t)
+	j := &Job{Backend: b.engine, Network: b.net, State: b.state, Clean: b.clean, Options: Defaults("fp", b.clean.Len())}
+	j.Options.Epochs = 0
+	if out, err := Run(context.Background(), finePruning(), j); err != nil || out.Chose["pruned"] == 0 {
+		t.Errorf("pruning alone: %v", err)
+	}
+}

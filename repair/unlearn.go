@@ -39,6 +39,20 @@ func DefaultUnlearn() UnlearnOptions {
 // Check reports a setting that is out of its range.
 func (o UnlearnOptions) Check() error { return settings.Check(o) }
 
+// CheckFor is Check for a method: the epochs of its trainings must not be 0.
+func (o UnlearnOptions) CheckFor(method string) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if o.Scratch == 0 && (method == "retrain" || method == "self-learning") {
+		return fmt.Errorf("%s trains a fresh network, and there are 0 epochs of it: nothing to do", method)
+	}
+	if o.Epochs == 0 && method != "retrain" && slices.ContainsFunc(UnlearnMethods(), func(m UnlearnMethod) bool { return m.Name == method }) {
+		return fmt.Errorf("%s is fine-tuning, and there are 0 epochs of it: nothing to do", method)
+	}
+	return nil
+}
+
 // UnlearnJob is a backdoored network with the data that it was trained on.
 type UnlearnJob struct {
 	Backend  backends.Backend
@@ -89,7 +103,7 @@ func UnlearnMethodNamed(name string) (UnlearnMethod, error) {
 
 // Unlearn applies a method and returns the network that comes out.
 func Unlearn(ctx context.Context, m UnlearnMethod, j *UnlearnJob) (model.State, error) {
-	if err := j.Options.Check(); err != nil {
+	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
 	if len(j.Isolated) == 0 || len(j.Kept) < j.Options.Batch {

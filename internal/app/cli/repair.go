@@ -37,7 +37,7 @@ images of --clean, or a share of them.`,
 			if !(f.share > 0 && f.share <= 1) {
 				return usagef("--share %g, expected more than 0 and up to 1", f.share)
 			}
-			if err := f.options(c, 0).Check(); err != nil {
+			if err := f.options(c, 0).CheckFor(f.method); err != nil {
 				return &usageError{err}
 			}
 			unlock, err := modelFolder(f.out)

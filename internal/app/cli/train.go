@@ -84,6 +84,9 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	if err == nil {
 		err = o.Check()
 	}
+	if err == nil && defense == runs.NoDefense && o.TuneEpochs == 0 {
+		err = errors.New("--epochs-tune 0: no epochs of training: nothing to do")
+	}
 	if err == nil && f.features != "" && (defense != runs.Auto || !f.auto.Content) {
 		err = errors.New("--features is for the look at content of --defense auto, which is not asked")
 	}

@@ -100,7 +100,7 @@ func (f *unlearnFlags) check() error {
 	if !slices.Contains(abl.Modes(), f.o.Unlearn) {
 		return usagef("--mode %q; there are %s", f.o.Unlearn, strings.Join(abl.Modes(), ", "))
 	}
-	if err := cmp.Or(f.o.Check(), f.tune.Check()); err != nil {
+	if err := cmp.Or(f.o.Check(), f.tune.CheckFor(f.method)); err != nil {
 		return &usageError{err}
 	}
 	return nil

@@ -41,6 +41,11 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		// Before the data are read:
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--epochs-isolate", "-1"},
 		{"train", "--data", "x", "--out", "y", "--epochs-tune", "-1"},
+		{"train", "--data", "x", "--out", "y", "--defense", "none", "--epochs-tune", "0"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--unlearn-steps", "0"},
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "nad", "--epochs", "0"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--steps", "0"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--tune-epochs", "0"},
 		{"train", "--data", "x", "--out", "y", "--rate-tune", "NaN"},
 		{"train", "--data", "x", "--out", "y", "--attack", "badnets", "--rate", "1"},
 		{"train", "--data", "signs", "--out", "y", "--limit", "-1"},
