@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -90,7 +91,7 @@ and only with the whole address, which is new each time.`,
 func reviewed(c *cobra.Command, a *app, data *dataFlags, run string) (*dataset.Data, error) {
 	of, err := review.DataOf(run)
 	if err == nil {
-		err = data.like(c, of.ReadWith)
+		err = cmp.Or(review.Savable(run), data.like(c, of.ReadWith))
 	}
 	if err != nil {
 		return nil, err

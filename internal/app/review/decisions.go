@@ -16,6 +16,23 @@ import (
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
+// Savable is an error where decisions on a run can't be stored: its folder, or that of its reviewers, can't be written to.
+func Savable(run string) error {
+	for _, dir := range []string{run, filepath.Join(run, Folder)} {
+		if _, err := os.Stat(dir); dir != run && errors.Is(err, fs.ErrNotExist) {
+			return nil // it is made with the first decision
+		}
+		probe, err := os.CreateTemp(dir, ".unpoison-*")
+		if err == nil {
+			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+		}
+		if err != nil {
+			return fmt.Errorf("decisions can't be saved in %s: %w; make it writable, or review a copy of %s", dir, err, run)
+		}
+	}
+	return nil
+}
+
 // choice is what was decided on an image.
 type choice struct {
 	index    int

@@ -3,6 +3,7 @@ package review
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -130,5 +131,52 @@ func TestSortedListsShowTheSame(t *testing.T) {
 		if got[k].row = want[k].row; got[k] != want[k] {
 			t.Fatalf("%+v, expected %+v", got[k], want[k])
 		}
+	}
+}
+
+// Where no decision can be stored, that is said before the review begins. Nothing is left by the question.
+func TestFoldersThatCannotBeWrittenTo(t *testing.T) {
+	run, _ := madeUp(t)
+	before, _ := os.ReadDir(run)
+	if err := Savable(run); err != nil {
+		t.Error(err)
+	}
+	if after, _ := os.ReadDir(run); len(after) != len(before) {
+		t.Errorf("%d files, %d before", len(after), len(before))
+	}
+	reviews := filepath.Join(run, Folder)
+	if err := os.WriteFile(reviews, nil, 0o600); err != nil { // no folder to write to, for root neither
+		t.Fatal(err)
+	}
+	if err := Savable(run); err == nil || !strings.Contains(err.Error(), "can't be saved in "+reviews) {
+		t.Errorf("reviews is a file: %v", err)
+	}
+	if err := os.Remove(reviews); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
+		t.Skip("root writes everywhere, and Windows' folders know no such mode")
+	}
+	for _, dir := range []string{run, reviews} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		if err := Savable(run); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A file of a run is not its folder.
+func TestAFileIsNoRun(t *testing.T) {
+	run, _ := madeUp(t)
+	if _, err := DataOf(filepath.Join(run, "suspects.csv")); err == nil || !strings.Contains(err.Error(), "name the folder of the run, which is "+run) {
+		t.Error(err)
 	}
 }

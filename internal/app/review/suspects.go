@@ -143,6 +143,9 @@ type summary struct {
 
 // readSummary reads a run's result.json.
 func readSummary(run string) (*summary, error) {
+	if st, err := os.Stat(run); err == nil && !st.IsDir() {
+		return nil, fmt.Errorf("%s is a file: name the folder of the run, which is %s if the file is the run's", run, filepath.Dir(run))
+	}
 	path := filepath.Join(run, "result.json")
 	raw, err := limited.ReadFile(path, mostFile)
 	if errors.Is(err, fs.ErrNotExist) {
