@@ -188,6 +188,12 @@ func (r *Review) State() (*State, error) {
 				s.Labels = append(s.Labels, t.Label)
 			}
 		}
+	} else { // ABL's runs have none, and set aside what they isolated
+		for _, x := range r.suspects {
+			if x.Suspected {
+				s.Removed++
+			}
+		}
 	}
 	for _, d := range all {
 		for i, decision := range d.now() {

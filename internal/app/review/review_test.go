@@ -115,6 +115,21 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
+// A run without a verdict, as ABL's are, has set aside what its list says.
+func TestRunsWithoutAVerdictSetAside(t *testing.T) {
+	run, set := madeUp(t)
+	if err := os.WriteFile(filepath.Join(run, "result.json"), []byte(`{"defense":"abl","data":{"path":"rendered","layout":"signs"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(run, set, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := r.State(); err != nil || s.Removed != suspected {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // TestReviewersSettle wants the reviewer's own decision to hold, others' where they agree, and none where they don't.
 func TestReviewersSettle(t *testing.T) {
 	run, set := madeUp(t)
