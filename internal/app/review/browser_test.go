@@ -2,6 +2,7 @@ package review
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -106,5 +107,57 @@ func TestPageFitsScreens(t *testing.T) {
 		if wide := browser.Do(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
 			t.Errorf("on a screen of %d px the page is %d px wide", width, wide)
 		}
+	}
+}
+
+// With the mouse a click decides, and a double click, quick or slow, shows the image large and decides nothing.
+func TestReviewByMouse(t *testing.T) {
+	ctx := browser.Start(t)
+	run, set := madeUp(t)
+	s, _ := open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	text := func(id string) string {
+		return browser.Do(t, ctx, chromedp.Evaluate[string](`document.getElementById("`+id+`").textContent`))
+	}
+	settled := func(want string) {
+		t.Helper()
+		for range 100 {
+			if text("count") == want {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("the page never said %q, but %q", want, text("count"))
+	}
+	settled("0 to drop, 0 to keep, 360 open")
+	browser.Do(t, ctx, chromedp.Evaluate[int](`(() => { focus(2); return 0; })()`)) // on the screen
+	click := func(tile, count int) {
+		t.Helper()
+		at := browser.Do(t, ctx, chromedp.Evaluate[[]float64](fmt.Sprintf(`(b => [b.left + b.width / 2, b.top + b.height / 2])(grid.children[%d].querySelector("img").getBoundingClientRect())`, tile)))
+		browser.Do(t, ctx, chromedp.MouseClickXY(at[0], at[1], chromedp.ClickCount(count)))
+	}
+	for _, between := range []time.Duration{0, time.Second} {
+		click(0, 1)
+		time.Sleep(between)
+		click(0, 2)
+		if !browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("large").open`)) {
+			t.Fatalf("%s between the clicks: the image is not shown large", between)
+		}
+		time.Sleep(time.Second) // longer than a click waits
+		settled("0 to drop, 0 to keep, 360 open")
+		browser.Do(t, ctx, chromedp.KeyEvent(kb.Escape))
+	}
+	click(1, 1)
+	settled("1 to drop, 0 to keep, 359 open")
+	time.Sleep(time.Second)
+	click(1, 1)
+	settled("0 to drop, 1 to keep, 359 open")
+	// One on another image, or a key, does not wait, and the order stays.
+	click(1, 1)
+	click(2, 1)
+	browser.Do(t, ctx, chromedp.KeyEvent("k"))
+	settled("1 to drop, 1 to keep, 358 open")
+	if held := stored(t, run, "ann"); held[1] != Drop || held[2] != Keep {
+		t.Errorf("on disk: %v", held)
 	}
 }

@@ -7,7 +7,7 @@ let state, shown = [];
 async function call(path, body) {
   const saved = by("saved");
   try {
-    const r = await fetch(path, body === undefined ? {} : { method: "POST", body: JSON.stringify(body) });
+    const r = await fetch(path, body === undefined ? {} : { method: "POST", body: JSON.stringify(body), keepalive: true });
     if (!r.ok) throw new Error((await r.text()).trim());
     saved.classList.remove("failed");
     return await r.json();
@@ -82,25 +82,26 @@ function seen(k) {
   return box.top < document.querySelector("footer").getBoundingClientRect().top && box.bottom > 0;
 }
 
-function focus(k) {
+// focus goes to a tile. What the mouse points at stays where it is: a double click would meet another tile.
+function focus(k, still) {
   const li = grid.children[k];
   if (!li) return;
   [...grid.children].forEach(c => { c.tabIndex = -1; });
   li.tabIndex = 0;
-  li.focus();
-  li.scrollIntoView({ block: "nearest" });
+  li.focus({ preventScroll: !!still });
+  if (!still) li.scrollIntoView({ block: "nearest" });
 }
 
-async function decide(k, decision, go) {
-  const s = shown[k];
-  if (!s) return;
+async function decide(s, decision) {
   await call("decide", { index: s.index, decision });
   if (decision) state.mine[s.index] = decision; else delete state.mine[s.index];
   by("saved").textContent = "saved";
-  paint(grid.children[k], s);
+  const k = shown.indexOf(s);
+  if (k >= 0) paint(grid.children[k], s);
   tell();
-  if (go) focus(k + 1);
 }
+
+const toggle = s => decide(s, decided(s) === "drop" ? "keep" : "drop");
 
 async function undo() {
   const u = await call("undo", {});
@@ -146,9 +147,10 @@ document.addEventListener("keydown", e => {
   if (k >= 0 && !seen(k) && !["Tab", "Shift"].includes(e.key) && !/^[u?l]$/i.test(e.key)) { e.preventDefault(); focus(k); return; }
   const move = { ArrowLeft: () => k - 1, ArrowRight: () => k + 1, ArrowUp: () => sameColumn(k, -1), ArrowDown: () => sameColumn(k, 1) }[e.key];
   if (move) { e.preventDefault(); focus(k < 0 ? 0 : move()); return; }
+  const s = shown[k];
   const act = {
-    d: () => { later(() => decide(k, "drop")); focus(k + 1); }, k: () => { later(() => decide(k, "keep")); focus(k + 1); },
-    " ": () => later(() => decide(k, decided(shown[k]) === "drop" ? "keep" : "drop")), Backspace: () => later(() => decide(k, "")),
+    d: () => { later(() => decide(s, "drop")); focus(k + 1); }, k: () => { later(() => decide(s, "keep")); focus(k + 1); },
+    " ": () => later(() => toggle(s)), Backspace: () => later(() => decide(s, "")),
     Enter: () => enlarge(k), u: () => later(undo), "?": () => by("help").showModal(), l: () => by("label").focus(),
   }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
   if (!act || (e.target.tagName === "BUTTON" && (e.key === " " || e.key === "Enter"))) return;
@@ -157,14 +159,45 @@ document.addEventListener("keydown", e => {
   act();
 });
 
+// A click decides when it is clear that no second one follows, or when something else is done. A double click decides nothing:
+// what the first one of a slower double click decided is taken back.
+const wait = 400; // ms
+let click = null; // the last one that was the first of its kind
+
+function settle() {
+  const c = click;
+  if (!c || c.settled) return;
+  clearTimeout(c.timer);
+  c.settled = true;
+  later(async () => {
+    const before = decided(c.suspect);
+    await toggle(c.suspect);
+    c.before = before;
+  });
+}
+
 grid.addEventListener("click", e => {
   const li = e.target.closest("li");
   if (!li) return;
   const k = [...grid.children].indexOf(li);
-  focus(k);
-  later(() => decide(k, decided(shown[k]) === "drop" ? "keep" : "drop"));
+  if (e.detail > 1 && click && click.suspect === shown[k]) return;
+  settle();
+  focus(k, true);
+  click = { suspect: shown[k], timer: setTimeout(settle, wait) };
 });
-grid.addEventListener("dblclick", () => enlarge(current()));
+grid.addEventListener("dblclick", e => {
+  const li = e.target.closest("li");
+  if (!li) return;
+  const k = [...grid.children].indexOf(li), c = click;
+  if (c && c.suspect === shown[k]) {
+    clearTimeout(c.timer);
+    click = null;
+    if (c.settled) later(async () => { if (c.before !== undefined) await decide(c.suspect, c.before); });
+  }
+  enlarge(k);
+});
+for (const type of ["keydown", "input", "pagehide"]) addEventListener(type, settle, true);
+for (const id of ["undo", "done"]) by(id).addEventListener("click", settle);
 by("undo").addEventListener("click", () => later(undo));
 by("keys").addEventListener("click", () => by("help").showModal());
 by("done").addEventListener("click", () => later(finish));
