@@ -116,12 +116,13 @@ func (a *app) describe(d *dataset.Data) error {
 		fmt.Fprintf(a.out, "%-9s%s\n", "shared", printable.Text(fmt.Sprintf("%d test images are training images too, %d of them under another label, such as %s and %s",
 			shared.Same, shared.Conflicting, shared.First[0], shared.First[1])))
 	}
-	for _, c := range d.Train.Classes {
+	names := column(d.Train.Classes, 20)
+	for i, c := range d.Train.Classes {
 		n := 0
 		if test != nil {
 			n = test.PerClass[c]
 		}
-		fmt.Fprintf(a.out, "  %-20s%7d train %7d test\n", printable.Text(c), train.PerClass[c], n)
+		fmt.Fprintf(a.out, "  %s%7d train %7d test\n", names[i], train.PerClass[c], n)
 	}
 	return nil
 }

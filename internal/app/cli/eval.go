@@ -19,7 +19,6 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -47,12 +46,13 @@ func (r *evalResult) print(out io.Writer, classes []string) {
 	if r.ASR != nil {
 		fmt.Fprintf(out, "attack success rate   %.2f %%\n", *r.ASR)
 	}
+	names := column(classes[:len(r.PerClass)], 20)
 	for i, v := range r.PerClass {
 		text := "–, no images"
 		if v != nil {
 			text = fmt.Sprintf("%.2f %%", *v)
 		}
-		fmt.Fprintf(out, "  %-20s%s\n", printable.Text(classes[i]), text)
+		fmt.Fprintf(out, "  %s%s\n", names[i], text)
 	}
 }
 

@@ -76,6 +76,7 @@ names no classes, and their numbers are printed.`,
 			if err != nil {
 				return err
 			}
+			names := column(info.Classes, 24)
 			var failed error
 			err = e.Logits(c.Context(), set, func(i int, z []float32) {
 				if slices.ContainsFunc(z, notFinite) {
@@ -89,7 +90,7 @@ names no classes, and their numbers are printed.`,
 				}
 				fmt.Fprintf(a.out, "%s\n", printable.Text(p.File))
 				for _, g := range p.Classes {
-					fmt.Fprintf(a.out, "  %-24s%5.1f %%\n", printable.Text(g.Class), 100*g.Probability)
+					fmt.Fprintf(a.out, "  %s%5.1f %%\n", names[slices.Index(info.Classes, g.Class)], 100*g.Probability)
 				}
 			})
 			return cmp.Or(err, failed)

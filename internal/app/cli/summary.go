@@ -2,17 +2,35 @@ package cli
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // row prints a line of a summary: what it is, and a sentence.
 func (a *app) row(name, format string, args ...any) {
 	fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
+}
+
+// columnMost bounds the column of class names: a longer one moves the rest of its line alone.
+const columnMost = 60
+
+// column makes names printable and gives them all the width that the longest needs, at least so much. They end with two spaces.
+func column(names []string, least int) []string {
+	width, padded := least-2, make([]string, len(names))
+	for i, n := range names {
+		padded[i] = printable.Text(n)
+		width = max(width, min(columnMost, utf8.RuneCountInString(padded[i])))
+	}
+	for i, n := range padded {
+		padded[i] = fmt.Sprintf("%-*s  ", width, n)
+	}
+	return padded
 }
 
 // report prints what a run found.

@@ -25,3 +25,26 @@ func TestSummaryTellsALabelOnce(t *testing.T) {
 		}
 	}
 }
+
+// Class names of any length stay apart from what follows, under one another.
+func TestNamesKeepTheirColumn(t *testing.T) {
+	long, huge := strings.Repeat("é", 30), strings.Repeat("x", 255)
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"cat", "d\ng"}, "cat       |d\\ng      |"},
+		{[]string{"cat", long}, "cat" + strings.Repeat(" ", 29) + "|" + long + "  |"},
+		{[]string{"cat", huge}, "cat" + strings.Repeat(" ", columnMost-1) + "|" + huge + "  |"},
+	} {
+		if got := strings.Join(column(c.names, 10), "|") + "|"; got != c.want {
+			t.Errorf("%q, expected %q", got, c.want)
+		}
+	}
+	var out strings.Builder
+	eighty := 80.0
+	(&evalResult{PerClass: []*float64{&eighty}}).print(&out, []string{long})
+	if !strings.Contains(out.String(), long+"  80.00 %") {
+		t.Error(out.String())
+	}
+}
