@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -107,7 +106,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	var visible attack.Visibility
 	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, poisoned), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
-			if _, err := writeImages(c, at.Triggered, d, filepath.Join(dir, triggeredFolder)); err != nil {
+			if _, err := writeImages(c, at, false, d, filepath.Join(dir, triggeredFolder)); err != nil {
 				return err
 			}
 		}
@@ -184,7 +183,8 @@ func (a *app) attackApply() *cobra.Command {
 		Short: "Put a prepared attack's trigger on other test images",
 		Long: `Reads an attack that unpoison attack wrote, with what it has learnt, and writes
 the test images of --data with its trigger: those of other classes labelled as
-the target, or with --own-labels all of them, each with the label that it has.
+the target, or with --own-labels all of them, each with the label that it has,
+and triggered.json, which tells unpoison eval what the attack wants of them.
 Accuracy on the first is the attack success rate, on the second the robust
 accuracy, class by class.`,
 		Example: `  unpoison attack apply --from poisoned --data DIR2 --out more
@@ -220,21 +220,13 @@ accuracy, class by class.`,
 			if err != nil {
 				return err
 			}
-			images, labelled := at.Triggered, at.Config.Aim(d.Test.Classes)
-			if at.Config.RandomLabels {
+			labelled := at.Config.Aim(d.Test.Classes)
+			if own || at.Config.RandomLabels {
 				labelled = "as they were"
 			}
-			if own {
-				images, labelled = at.Marked, "as they were"
-			}
-			written, err := writeImages(c, images, d, out)
+			written, err := writeImages(c, at, own, d, out)
 			if err != nil {
 				return err
-			}
-			if at.Config.RandomLabels && !own { // unpoison eval has to know what success is
-				if err := at.Save(out, d.Test.Classes); err != nil {
-					return err
-				}
 			}
 			if a.json {
 				return a.printJSON(map[string]any{"attack": at.Config, "images": written, "own_labels": own || at.Config.RandomLabels, "out": out})
@@ -250,13 +242,18 @@ accuracy, class by class.`,
 	return c
 }
 
-// writeImages writes what is made of the test images, as training images too: most layouts must have some. It returns how many there are.
-func writeImages(c *cobra.Command, of func(context.Context, *dataset.Set) (*dataset.Set, error), d *dataset.Data, out string) (images int, err error) {
+// writeImages writes the triggered test images, or all of them with their own labels, as training images too: most layouts must have
+// some. What the attack wants of them is beside them, for unpoison eval. It returns how many there are.
+func writeImages(c *cobra.Command, at *attack.Attack, own bool, d *dataset.Data, out string) (images int, err error) {
+	of := at.Triggered
+	if own {
+		of = at.Marked
+	}
 	triggered, err := of(c.Context(), d.Test)
 	if err != nil {
 		return 0, err
 	}
-	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, triggered), out, &dataset.Data{Train: triggered, Test: triggered}, nil)
+	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, triggered), out, &dataset.Data{Train: triggered, Test: triggered}, at.Marker(d.Test.Classes, own).Save)
 }
 
 func writePicture(path string, before, after *dataset.Set, poisoned []bool) (attack.Visibility, error) {

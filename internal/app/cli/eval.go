@@ -65,10 +65,11 @@ func (a *app) eval() *cobra.Command {
 		Short: "Measure a model: accuracy, and attack success on triggered images",
 		Long: `Measures a model on the test images of --data (the training images where there
 are no test images). --triggered is triggered/ in a folder that unpoison attack
-wrote, or what unpoison attack apply did: its test images carry the trigger and
-the target as their label, and leave out images of the target class, so accuracy
-on them is the attack success rate. Of an attack with random labels they keep
-their own, and success is the share that the model does not give them.`,
+wrote, or what unpoison attack apply did; triggered.json in it says what the
+attack wants, and the attack success rate is the share of images of other
+classes that the model gives that label. Of an attack with random labels it is
+the share that the model does not give their own. A folder without
+triggered.json has triggered images under the target's label alone.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -101,7 +102,7 @@ their own, and success is the share that the model does not give them.`,
 			if err != nil {
 				return err
 			}
-			clean, err := a.measure(c.Context(), e, n, d, info)
+			clean, err := a.measure(c.Context(), e, n, a.toMeasure(d), d.Path, info)
 			if err != nil {
 				return err
 			}
@@ -113,11 +114,7 @@ their own, and success is the share that the model does not give them.`,
 					return deeper(err, data.learnt)
 				}
 				a.understood(t)
-				hit, err := a.measure(c.Context(), e, n, t, info)
-				if err != nil {
-					return err
-				}
-				asr, err := success(triggered, 100*hit.Accuracy)
+				asr, err := a.success(c.Context(), triggered, e, n, t, info)
 				if err != nil {
 					return err
 				}
@@ -156,28 +153,80 @@ func folderOf(spec string) string {
 	return spec
 }
 
-// success turns the accuracy on a folder's triggered images, in percent, into attack success as the attack beside them
-// defines it.
-func success(triggered string, accuracy float64) (float64, error) {
-	triggered = folderOf(triggered)
-	for _, dir := range []string{triggered, filepath.Dir(filepath.Clean(triggered))} {
-		c, err := attack.ReadCommon(dir)
+// wanted returns the images of a folder that attack success is measured on, with the labels that count as success, and what
+// turns the accuracy on them, in percent, into success. path is where they lie.
+func wanted(triggered, path string, images *dataset.Set) (*dataset.Set, func(accuracy float64) float64, error) {
+	dirs := []string{folderOf(triggered), path}
+	for _, dir := range dirs {
+		if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+			dir = filepath.Dir(dir)
+		}
+		m, err := attack.ReadMarker(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		return c.Success(accuracy), err
+		if err != nil {
+			return nil, nil, err
+		}
+		if images, err = m.Aimed(images); err == nil && images.Len() == 0 {
+			err = errors.New("no image is of a class that the attack aims at: there is nothing to measure its success on")
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("--triggered %s: %w", triggered, err)
+		}
+		return images, m.Success, nil
 	}
-	return accuracy, nil // an attack of the user's own
+	several := 0 // labels
+	for _, n := range images.Counts() {
+		several += min(n, 1)
+	}
+	for _, dir := range dirs { // of versions that left no marker
+		places := []string{dir}
+		if filepath.Base(dir) == triggeredFolder {
+			places = append(places, filepath.Dir(filepath.Clean(dir)))
+		}
+		for _, place := range places {
+			c, err := attack.ReadCommon(place)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil || c.RandomLabels || len(c.Aimed(len(images.Classes))) > 1 || several == 1 {
+				return images, c.Success, err
+			}
+		}
+	}
+	if several > 1 {
+		return nil, nil, fmt.Errorf("--triggered %s: its images are under %d labels, and nothing there says which of them the attack wants;\n"+
+			"give what unpoison attack or unpoison attack apply wrote, or triggered images under the target's label alone", triggered, several)
+	}
+	return images, attack.Common{}.Success, nil // an attack of the user's own, to that label
 }
 
-// measure evaluates on the test images, or the training images where there are none.
-func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
-	set := d.Test
-	if set == nil || set.Len() == 0 {
-		set = d.Train
-		fmt.Fprintln(a.err, "note: there are no test images with labels; the training images are measured")
+// success measures on triggered images how often an attack succeeds, in percent.
+func (a *app) success(ctx context.Context, triggered string, e *evaluate.Evaluator, n *model.Network, d *dataset.Data, info *checkpoint.Info) (float64, error) {
+	set, of, err := wanted(triggered, d.Path, a.toMeasure(d))
+	if err != nil {
+		return 0, err
 	}
-	if err := a.alignClasses(info, n, set, d.Path); err != nil {
+	r, err := a.measure(ctx, e, n, set, d.Path, info)
+	if err != nil {
+		return 0, err
+	}
+	return of(100 * r.Accuracy), nil
+}
+
+// toMeasure returns the test images, or the training images where there are none.
+func (a *app) toMeasure(d *dataset.Data) *dataset.Set {
+	if d.Test != nil && d.Test.Len() > 0 {
+		return d.Test
+	}
+	fmt.Fprintln(a.err, "note: there are no test images with labels; the training images are measured")
+	return d.Train
+}
+
+// measure evaluates on the images of a folder.
+func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, set *dataset.Set, path string, info *checkpoint.Info) (*evaluate.Result, error) {
+	if err := a.alignClasses(info, n, set, path); err != nil {
 		return nil, err
 	}
 	r, err := e.Accuracy(ctx, set)

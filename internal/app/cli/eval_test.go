@@ -7,11 +7,14 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
 )
 
 // Success on triggered images is what the attack beside them says it is.
 func TestSuccessOfTriggeredImages(t *testing.T) {
+	classes := []string{"cat", "dog", "owl"}
+	one, two := &dataset.Set{Classes: classes, Labels: []int32{1, 1}}, &dataset.Set{Classes: classes, Labels: []int32{0, 2}}
 	for text, want := range map[string]float64{
 		`{"name":"badnets","target":1}`: 30, `{"name":"badnets","random_labels":true}`: 70, "": 30,
 	} {
@@ -22,16 +25,20 @@ func TestSuccessOfTriggeredImages(t *testing.T) {
 			}
 		}
 		for _, triggered := range []string{dir, filepath.Join(dir, "triggered"), filepath.Join(dir, "triggered") + "/", "folder:" + filepath.Join(dir, "triggered")} {
-			if got, err := success(triggered, 30); err != nil || got != want {
-				t.Errorf("%q, %s: %g, expected %g: %v", text, triggered, got, want, err)
+			if _, of, err := wanted(triggered, triggered, one); err != nil || of(30) != want {
+				t.Errorf("%q, %s: expected %g: %v", text, triggered, want, err)
 			}
+		}
+		_, of, err := wanted(dir, dir, two)
+		if random := strings.Contains(text, "random"); (err == nil) != random || random && of(30) != want || !random && !strings.Contains(err.Error(), "under 2 labels") {
+			t.Errorf("%q, several labels: %v", text, err)
 		}
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "attack.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := success(dir, 30); err == nil {
+	if _, _, err := wanted(dir, dir, one); err == nil {
 		t.Error("a damaged attack.json was taken")
 	}
 }

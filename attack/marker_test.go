@@ -1,0 +1,52 @@
+package attack
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
+)
+
+// Of images with their own labels those count that the attack aims at, with the label that it wants.
+func TestMarkersKnowWhatIsWanted(t *testing.T) {
+	images := func(classes ...string) *dataset.Set {
+		return &dataset.Set{Height: 1, Width: 1, Classes: classes, Labels: []int32{0, 1, 2, 2}, Pixels: make([]uint8, 12)}
+	}
+	of := Marker{OwnLabels: true, Classes: []string{"cat", "dog", "owl"}, Wanted: []int{1, -1, 1}}
+	dir := t.TempDir()
+	if err := of.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadMarker(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		classes []string
+		want    []int32 // nil: refused
+	}{
+		{[]string{"cat", "dog", "owl"}, []int32{1, 1, 1}},
+		{[]string{"0", "1", "2"}, []int32{1, 1, 1}},
+		{[]string{"owl", "cat", "dog"}, []int32{2, 2}}, // in another order
+		{[]string{"cat", "dog", "cow"}, nil},
+	} {
+		got, err := m.Aimed(images(c.classes...))
+		if (err != nil) != (c.want == nil) || err == nil && !slices.Equal(got.Labels, c.want) {
+			t.Errorf("%v: %v, %v", c.classes, got, err)
+		}
+	}
+	m.OwnLabels = false
+	if got, err := m.Aimed(images("cat", "dog", "owl")); err != nil || got.Len() != 4 {
+		t.Errorf("labelled as wanted: %v, %v", got, err)
+	}
+	for _, text := range []string{"{", "{}", `{"classes":["a"],"wanted":[1]}`} {
+		if err := os.WriteFile(filepath.Join(dir, markerFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadMarker(dir); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
