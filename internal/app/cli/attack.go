@@ -104,9 +104,10 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	}
 	a.done()
 	var visible attack.Visibility
+	triggered := 0 // test images
 	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, poisoned), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
-			if _, err := writeImages(c, at, false, d, filepath.Join(dir, triggeredFolder)); err != nil {
+			if triggered, err = writeImages(c, at, false, d, filepath.Join(dir, triggeredFolder)); err != nil && !errors.Is(err, errNoneAimed) {
 				return err
 			}
 		}
@@ -131,11 +132,16 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 			covers++
 		}
 	}
+	if d.Test == nil || d.Test.Len() == 0 {
+		fmt.Fprintln(a.err, "note: the data have no test images to put the trigger on: there is nothing to measure its success on")
+	} else if triggered == 0 {
+		fmt.Fprintf(a.err, "note: %v\n", errNoneAimed)
+	}
 	if wanted := int(at.Config.Cover*float64(len(truth.Covered)) + 0.5); covers < wanted {
 		fmt.Fprintf(a.err, "note: %d covering images instead of the %d that cover=%g asks for: no more images can cover\n", covers, wanted, at.Config.Cover)
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "out": out, "visibility": visible})
+		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "triggered": triggered, "out": out, "visibility": visible})
 	}
 	fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Method.Name, at.Config.Aim(d.Train.Classes))
 	fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
@@ -242,8 +248,11 @@ accuracy, class by class.`,
 	return c
 }
 
+// errNoneAimed is of test images that are all of classes which an attack does not aim at.
+var errNoneAimed = errors.New("no test image is of a class that the attack aims at: there is nothing to measure its success on")
+
 // writeImages writes the triggered test images, or all of them with their own labels, as training images too: most layouts must have
-// some. What the attack wants of them is beside them, for unpoison eval. It returns how many there are.
+// some. What the attack wants of them is beside them, for unpoison eval. It counts them; nothing is written where there are none.
 func writeImages(c *cobra.Command, at *attack.Attack, own bool, d *dataset.Data, out string) (images int, err error) {
 	of := at.Triggered
 	if own {
@@ -252,6 +261,9 @@ func writeImages(c *cobra.Command, at *attack.Attack, own bool, d *dataset.Data,
 	triggered, err := of(c.Context(), d.Test)
 	if err != nil {
 		return 0, err
+	}
+	if triggered.Len() == 0 {
+		return 0, errNoneAimed
 	}
 	return triggered.Len(), dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, triggered), out, &dataset.Data{Train: triggered, Test: triggered}, at.Marker(d.Test.Classes, own).Save)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,5 +34,40 @@ func TestFewerCoversAreSaid(t *testing.T) {
 		if code != exitDone || strings.Contains(errs, "instead of the 57 that cover=0.95 asks for") != said {
 			t.Errorf("cover=%s: %d, %s", cover, code, errs)
 		}
+	}
+}
+
+// Where no test image is of a class that the attack aims at, that is said, and no empty folder is left.
+func TestAttacksThatNothingMeasures(t *testing.T) {
+	data, dir := signFolder(t, 80, 20), t.TempDir()
+	d, err := dataset.Load(context.Background(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range d.Train.Classes[1:] {
+		if err := os.RemoveAll(filepath.Join(data, "test", class)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	planted := filepath.Join(dir, "planted")
+	const said = "nothing to measure its success on"
+	code, text, errs := call("attack", "badnets", "--data", data, "--out", planted)
+	if _, err := os.Stat(filepath.Join(planted, triggeredFolder)); code != exitDone || !strings.Contains(errs, said) || err == nil {
+		t.Errorf("%d, %s%s, triggered: %v", code, text, errs, err)
+	}
+	applied := filepath.Join(dir, "applied")
+	code, text, errs = call("attack", "apply", "--from", planted, "--data", data, "--out", applied)
+	if _, err := os.Stat(applied); code != exitFailed || !strings.Contains(errs, said) || err == nil {
+		t.Errorf("apply: %d, %s%s, %v", code, text, errs, err)
+	}
+	code, text, errs = call("train", "--defense", "none", "--epochs-tune", "1", "--model", "small-cnn", "--batch", "32", "--data", data, "--attack", "badnets", "--out", filepath.Join(dir, "run"))
+	if code != exitDone || !strings.Contains(text, said) {
+		t.Errorf("train: %d, %s%s", code, text, errs)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "test")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs = call("attack", "badnets", "--data", data, "--out", filepath.Join(dir, "again")); code != exitDone || !strings.Contains(errs, "no test images") {
+		t.Errorf("without test images: %d, %s", code, errs)
 	}
 }

@@ -169,7 +169,7 @@ func wanted(triggered, path string, images *dataset.Set) (*dataset.Set, func(acc
 			return nil, nil, err
 		}
 		if images, err = m.Aimed(images); err == nil && images.Len() == 0 {
-			err = errors.New("no image is of a class that the attack aims at: there is nothing to measure its success on")
+			err = errNoneAimed
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("--triggered %s: %w", triggered, err)

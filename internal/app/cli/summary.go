@@ -79,6 +79,8 @@ func (a *app) sumAttacks(r *runs.Result) {
 	for _, p := range r.Attacks {
 		if p.ASR != nil {
 			a.row("attack success rate", "%.2f %%", *p.ASR)
+		} else if r.CA != nil {
+			a.row("attack success rate", "–, %v", errNoneAimed)
 		}
 		if p.RA != nil {
 			a.row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)

@@ -171,7 +171,9 @@ func trust(r *Result) []string {
 			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: classes of very similar images can show it too.",
 			"A suspect is an image that is learnt early and easily. Look at the suspects and at what they have in common before you drop them.")
 	}
-	if r.ASR == nil && r.CA != nil {
+	if r.ASR == nil && r.CA != nil && len(r.Attacks) > 0 {
+		t = append(t, "No test image is of a class that the planted attack aims at: there was nothing to measure its success on.")
+	} else if r.ASR == nil && r.CA != nil {
 		t = append(t, "Clean accuracy says nothing about a backdoor: a network with one is as accurate. Without the trigger nobody can measure how often it would be obeyed.")
 	}
 	if r.CA == nil && r.Isolation == nil && r.Verdict == nil {
