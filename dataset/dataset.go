@@ -27,9 +27,10 @@ type Set struct {
 	Labels        []int32 // indices into Classes
 	Grey          bool    // all images are grey and one channel is kept; Image still is RGB
 
-	Files []string // where images came from
-	file  []int32  // per image: index into Files
-	row   []int32  // per image: record in a file of many images, from 0; -1 for a file of one
+	Files  []string // where images came from
+	folder string   // the name of the folder or file that these are in; empty: not known
+	file   []int32  // per image: index into Files
+	row    []int32  // per image: record in a file of many images, from 0; -1 for a file of one
 
 	digests []ImageDigest // per image; empty: of the pixels in memory
 
@@ -196,7 +197,7 @@ func (s *Set) pick(indices []int) *Set {
 
 // about is what there is about images, without their pixels.
 func (s *Set) about(indices []int) *Set {
-	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, Grey: s.Grey, tables: s.tables}
+	t := &Set{Height: s.Height, Width: s.Width, Classes: s.Classes, Files: s.Files, folder: s.folder, Grey: s.Grey, tables: s.tables}
 	for _, i := range indices {
 		t.Labels = append(t.Labels, s.Labels[i])
 		if i < len(s.file) {

@@ -17,11 +17,12 @@ import (
 
 // Features are numbers that somebody's network made of a set's images.
 type Features struct {
-	Width   int // numbers an image
-	Missing int // images without any
-	Unused  int // rows of a file that no image of the set is named by
-	Note    string
+	Width   int    // numbers an image
+	Missing int    // images without any
+	Unused  int    // rows of a file that no image of the set is named by
+	Note    string // how rows of a Parquet file were joined, and what is missing
 
+	why  string  // rows are of no image
 	rows []int32 // per image: its row, −1 if it has none; nil: they are in order
 	at   func(row int) []float32
 	n    int
@@ -87,10 +88,10 @@ func LoadFeatures(file string, set *Set, o FeatureOptions) (f *Features, err err
 		}
 	}
 	if f.Missing == f.n {
-		return nil, fmt.Errorf("features %s: none of the %d images has any", file, f.n)
+		return nil, fmt.Errorf("features %s: none of the %d images has any%s", file, f.n, f.why)
 	}
 	if f.Missing > 0 || f.Unused > 0 {
-		f.Note = fmt.Sprintf("%d of %d images have no features, %d rows of %s are of no image", f.Missing, f.n, f.Unused, path.Base(file))
+		f.Note += fmt.Sprintf("; %d of %d images have no features, %d rows of %s are of no image%s", f.Missing, f.n, f.Unused, path.Base(file), f.why)
 	}
 	return f, nil
 }
@@ -122,7 +123,7 @@ func checkFinite(rows int, at func(row int) []float32) error {
 }
 
 // listColumn finds the column of features, and that of file names or −1: one of text, or the path of an image with its bytes. Images
-// of a set that are no files have none that was not asked for in such an image.
+// of a set that are no files have none that was not asked for in such an image. Names in columns of other names are findNames'.
 func listColumn(f *parquet.File, o FeatureOptions, set *Set) (features, image int, err error) {
 	var head []string
 	leaves := map[string][]int{}

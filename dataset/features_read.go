@@ -82,54 +82,54 @@ func (a *npyArray) rowsOf(raw []byte) func(row int) []float32 {
 // parquetFeaturesOf reads a column of lists, and the file names beside it if there are.
 func parquetFeaturesOf(file string, set *Set, o FeatureOptions) (*Features, error) {
 	var l lists
-	var names []string
-	joined := false
+	var join *joined
+	how := ""
 	err := newStore(file, Options{}).withParquet(file, func(p *parquet.File, f io.ReaderAt) error {
 		features, image, err := listColumn(p, o, set)
 		if err != nil {
 			return err
 		}
-		joined, l.most, l.rows = image >= 0, 1<<20+maxRatio*p.Size(), p.NumRows()
-		for i, g := range p.RowGroups() {
-			for _, c := range []int{features, image} {
-				if c < 0 {
-					continue
-				}
-				if err := checkColumn(f, p.Size(), &p.Metadata().RowGroups[i], c, c == features); err != nil {
-					return fmt.Errorf("row group %d: %w", i, err)
-				}
-			}
-			if err := eachValue(g.ColumnChunks()[features], l.add); err != nil {
-				return err
-			}
-			if !joined {
-				continue
-			}
-			err := eachValue(g.ColumnChunks()[image], func(v parquet.Value) error {
-				if v.IsNull() || v.Kind() != parquet.ByteArray {
-					return fmt.Errorf("row %d: expected a file name, found %v", len(names), v.Kind())
-				}
-				names = append(names, string(v.ByteArray()))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
+		l.most, l.rows = 1<<20+maxRatio*p.Size(), p.NumRows()
+		if err := ofColumn(p, f, features, true, l.add); err != nil {
+			return err
 		}
-		return l.end()
+		if err := l.end(); err != nil {
+			return err
+		}
+		if image < 0 {
+			join, how, err = findNames(p, f, l.start, set)
+			return err
+		}
+		how = byColumn(p, image)
+		join, err = joinColumn(p, f, image, l.start, set)
+		return err
 	})
 	switch {
 	case err != nil:
 		return nil, err
 	case l.n == 0:
 		return nil, errors.New("no row has numbers")
-	case joined && len(names) != len(l.start):
-		return nil, fmt.Errorf("%d file names for %d rows", len(names), len(l.start))
 	}
-	out := &Features{Width: l.width, n: set.Len(), rows: l.start, at: func(k int) []float32 { return l.values[k*l.width : (k+1)*l.width : (k+1)*l.width] }}
-	if !joined {
+	out := &Features{Width: l.width, Note: how, n: set.Len(), rows: l.start, at: func(k int) []float32 { return l.values[k*l.width : (k+1)*l.width : (k+1)*l.width] }}
+	if join == nil {
 		return out, inOrder(len(l.start), set)
 	}
-	out.rows, out.Unused, err = joinFeatures(names, l.start, set)
-	return out, err
+	out.rows, out.Unused = join.rows, join.unused
+	if join.apart != "" {
+		out.why = fmt.Sprintf(": names such as %q are of another part than the training images", join.apart)
+	}
+	return out, nil
+}
+
+// ofColumn visits a column's values in all row groups.
+func ofColumn(p *parquet.File, f io.ReaderAt, column int, lists bool, visit func(parquet.Value) error) error {
+	for i, g := range p.RowGroups() {
+		if err := checkColumn(f, p.Size(), &p.Metadata().RowGroups[i], column, lists); err != nil {
+			return fmt.Errorf("row group %d: %w", i, err)
+		}
+		if err := eachValue(g.ColumnChunks()[column], visit); err != nil {
+			return err
+		}
+	}
+	return nil
 }

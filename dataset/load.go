@@ -195,6 +195,7 @@ func open(ctx context.Context, l *Layout, dir string, o Options, notes []string)
 		return nil, fmt.Errorf("no training images found%s", firstOf(d.Skipped))
 	}
 	d.Layout, d.Path = l.Name, dir
+	d.Train.folder = filepath.Base(absolute(dir))
 	return d, nil
 }
 

@@ -37,6 +37,8 @@ type Limit struct {
 	Rate   float64 `json:"rate"`   // of all images, the least at which it was found; 0 if it was not found at the highest
 	Images int     `json:"images"` // at that rate
 	Most   float64 `json:"most"`   // the highest rate that was tried
+	// NotTried is why the attack was not planted; its rates are 0 then.
+	NotTried string `json:"not_tried,omitempty"`
 }
 
 // Found tells whether it was found at all.
@@ -59,10 +61,10 @@ func (s state) level() int { return (s.low + s.high) / 2 }
 func rate(level int) float64 { return most / math.Exp2(float64(levels-level)) }
 
 // Run plants the attacks in copies of the training images, each attack under a label that the verdict does not name, in images that
-// were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are left out. The
-// copies stay in memory, one at a time.
+// were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are not tried, which their
+// limits say. The copies stay in memory, one at a time.
 func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict, suspected []bool, search Search) ([]Limit, error) {
-	states, err := choose(data.Train, seed, v, suspected)
+	states, why, err := choose(data.Train, seed, v, suspected)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +102,9 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 			limits[k].Rate, limits[k].Images = rate(s.high), count(rate(s.high), data.Train.Len())
 		}
 	}
+	for _, left := range attacks()[len(states):] {
+		limits = append(limits, Limit{Attack: left, NotTried: why})
+	}
 	return limits, nil
 }
 
@@ -113,8 +118,9 @@ func doubted(v *audit.Verdict, label int) bool {
 	return slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Label == label && t.Says == look.CantTell })
 }
 
-// choose gives each attack a label that enough images lie outside of; one in doubt where there is no other.
-func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) ([]state, error) {
+// choose gives each attack a label that enough images lie outside of; one in doubt where there is no other. why says what the last
+// attacks lack that have none.
+func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (all []state, why string, err error) {
 	var free, roomy []int
 	counts := set.Counts()
 	n := len(attacks()) * count(most, set.Len()) // images that are needed at most
@@ -132,21 +138,25 @@ func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (
 		}
 	}
 	if len(free) < 2 || len(roomy) == 0 {
-		return nil, fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d, and %d images outside of one, which %d of these have", len(free), n, len(roomy))
+		return nil, "", fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d, and %d images outside of one, which %d of these have", len(free), n, len(roomy))
 	}
-	var all []state
 	for k, text := range attacks() {
-		if k == min(len(free)-1, len(roomy)) { // one label stays as it is
+		if k == len(roomy) {
+			why = fmt.Sprintf("each attack needs a label that %d images lie outside of, and only %d have as many", n, k)
+			break
+		}
+		if k == len(free)-1 { // one label stays as it is
+			why = fmt.Sprintf("each attack needs a label that nothing was found under, and one has to stay as it is; there are %d", len(free))
 			break
 		}
 		c, err := attack.Parse(text)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		c.Target, c.Seed = roomy[k], seed
 		all = append(all, state{c, roomy[k], 0, levels + 1})
 	}
-	return all, nil
+	return all, why, nil
 }
 
 // count is how many of n images a rate is.

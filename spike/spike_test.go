@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
@@ -89,11 +90,20 @@ func TestSpikesNeedLabels(t *testing.T) {
 	for label := range len(d.Train.Classes) - 2 {
 		all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: label, Says: look.Shortcut}})
 	}
-	if s, err := choose(d.Train, 1, all, nil); err != nil || len(s) != 1 {
-		t.Errorf("%d spikes, %v", len(s), err)
+	if s, why, err := choose(d.Train, 1, all, nil); err != nil || len(s) != 1 || !strings.Contains(why, "there are 2") {
+		t.Errorf("%d spikes, %q, %v", len(s), why, err)
+	}
+	limits, err := Run(context.Background(), d, 1, all, make([]bool, d.Train.Len()), func(context.Context, *dataset.Data, int) (*audit.Verdict, error) { return all, nil })
+	if err != nil || len(limits) != len(attacks()) {
+		t.Fatalf("%+v, %v", limits, err)
+	}
+	for k, l := range limits {
+		if l.Attack != attacks()[k] || (l.NotTried != "") != (k > 0) || (l.Class == "") != (k > 0) || (l.Most == 0) != (k > 0) {
+			t.Errorf("%+v", l)
+		}
 	}
 	all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: len(d.Train.Classes) - 2, Says: look.Poisoned}})
-	if _, err := choose(d.Train, 1, all, nil); err == nil {
+	if _, _, err := choose(d.Train, 1, all, nil); err == nil {
 		t.Error("one label is enough")
 	}
 }
@@ -106,12 +116,12 @@ func TestChooseLeavesRoom(t *testing.T) {
 		set.Labels[i] = int32(stat.Bit(i < 10))
 	}
 	for seed := range uint64(8) {
-		s, err := choose(set, seed, &audit.Verdict{}, nil)
-		if err != nil || len(s) != 1 || s[0].class != 1 {
-			t.Fatalf("seed %d: %+v, %v", seed, s, err)
+		s, why, err := choose(set, seed, &audit.Verdict{}, nil)
+		if err != nil || len(s) != 1 || s[0].class != 1 || !strings.Contains(why, "only 1 have as many") {
+			t.Fatalf("seed %d: %+v, %q, %v", seed, s, why, err)
 		}
 	}
-	if _, err := choose(set, 1, &audit.Verdict{}, slices.Repeat([]bool{true}, 200)); err == nil {
+	if _, _, err := choose(set, 1, &audit.Verdict{}, slices.Repeat([]bool{true}, 200)); err == nil {
 		t.Error("no image is left, and attacks have labels")
 	}
 }

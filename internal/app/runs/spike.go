@@ -54,6 +54,9 @@ func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 
 // SpikeSentence says what would have been found.
 func SpikeSentence(l spike.Limit) string {
+	if l.NotTried != "" {
+		return fmt.Sprintf("%s was not tried: %s", l.Attack, l.NotTried)
+	}
 	if !l.Found() {
 		return fmt.Sprintf("%s under %s would not have been found, not even in %.3g\u00a0%% of the images", l.Attack, l.Class, 100*l.Most)
 	}
@@ -68,6 +71,9 @@ func spikeTable(limits []spike.Limit) report.Table {
 	}
 	for _, l := range limits {
 		row := []string{l.Attack, l.Class, fmt.Sprintf("not in %.3g\u00a0%%", 100*l.Most), "–"}
+		if l.NotTried != "" {
+			row[1], row[2] = "–", "not tried: "+l.NotTried
+		}
 		if l.Found() {
 			row[2], row[3] = fmt.Sprintf("%.3g\u00a0%%", 100*l.Rate), report.Count(l.Images)
 		}
