@@ -23,6 +23,9 @@ func (c Common) checkLabels(cleanLabel bool) error {
 	return nil
 }
 
+// aims tells whether the target means something.
+func (c Common) aims() bool { return !c.AllToAll && !c.RandomLabels }
+
 // Aimed returns the classes that triggered images shall be taken for, of so many.
 func (c Common) Aimed(classes int) []int {
 	if c.AllToAll || c.RandomLabels {

@@ -93,6 +93,7 @@ func TestLabelsThatExcludeEachOther(t *testing.T) {
 	for spec, want := range map[string]string{
 		"badnets:targets=2,all_to_all=true": "exclude", "badnets:random_labels=true,all_to_all=true": "exclude",
 		"sig:targets=2": "keeps labels", "cl:random_labels=true": "keeps labels", "badnets:targets=11": "11 targets of 10 classes",
+		"badnets:all_to_all=true,target=0": "no target", "badnets:target=3,random_labels=true": "no target",
 		"cba:random_labels=true": "one target", "badnets:rate=0.001": "less than one of 400 images; try 0.0025",
 	} {
 		c, err := Parse(spec)

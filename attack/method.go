@@ -76,6 +76,9 @@ func (m Methods) Parse(spec string) (Config, error) {
 	if err := settings.Set(list, &c.Common, c.Own); err != nil {
 		return c, fmt.Errorf("attack %s: %w", name, err)
 	}
+	if Gives(spec, "target") && !c.aims() {
+		return c, fmt.Errorf("attack %s: all_to_all and random_labels have no target", name)
+	}
 	if Gives(spec, "rate") && !Gives(spec, "cover") {
 		c.Follow()
 	}

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/repair"
 )
 
@@ -296,7 +298,8 @@ func (g *Grid) cutDown() {
 			"trojan": "epochs=1,steps=5", "lba": "epochs=1,steps=5", "cl": "epochs=1,steps=3", "fc": "epochs=1,steps=3",
 			"dynamic": "epochs=1,steps=5", "dfst": "epochs=1,steps=8",
 		}[name]
-		if list = strings.Trim(list+","+short, ","); list != "" {
+		kept := slices.DeleteFunc(strings.Split(list, ","), func(item string) bool { return attack.Gives(name+":"+short, settings.Key(item)) })
+		if list = strings.Trim(strings.Join(append(kept, short), ","), ","); list != "" {
 			g.Attacks[i] = name + ":" + list
 		}
 	}

@@ -63,6 +63,12 @@ in --cache.`,
 			if _, err := att.configure(c, seed, false); err != nil {
 				return err
 			}
+			if !plants(args[0]) {
+				return usagef("attack %s changes nothing", args[0])
+			}
+			if c.Flags().Changed("seed") && attack.Gives(args[0], "seed") && data.opts.Limit == 0 {
+				return usagef("--seed: %s says its own, and there is no --limit that takes images by it; give one of the two", args[0])
+			}
 			if err := emptyFolder(out); err != nil {
 				return err
 			}
@@ -73,9 +79,6 @@ in --cache.`,
 			configs, err := att.configure(c, seed, !dataset.Flips(d.Layout))
 			if err != nil {
 				return err
-			}
-			if len(configs) == 0 {
-				return usagef("attack none changes nothing")
 			}
 			env, err := a.attackEnv(&att)
 			if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,11 +27,15 @@ func (f *attackFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
 }
 
-// configure reads the attacks; flags that were given stand over the attacks' defaults.
+// plants tells whether a text names an attack.
+func plants(spec string) bool { return spec != "" && spec != "none" }
+
+// configure reads the attacks; flags that were given stand over the attacks' defaults, and have to mean something to one of them.
 func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]attack.Config, error) {
 	var all []attack.Config
+	used := map[string]bool{}
 	for _, spec := range f.specs {
-		if spec == "" || spec == "none" {
+		if !plants(spec) {
 			continue
 		}
 		conf, err := attack.Parse(spec)
@@ -41,7 +46,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 			conf.Seed = seed
 		}
 		given := func(flag, key string) bool {
-			return c.Flags().Changed(flag) && !attack.Gives(spec, key)
+			is := c.Flags().Changed(flag) && !attack.Gives(spec, key)
+			used[flag] = used[flag] || is
+			return is
 		}
 		if given("rate", "rate") {
 			conf.Rate = f.rate
@@ -49,10 +56,14 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 				conf.Follow()
 			}
 		}
-		if given("target", "target") {
+		if given("all-to-all", "all_to_all") {
+			if conf.AllToAll = f.allToAll; f.allToAll && attack.Gives(spec, "target") {
+				return nil, usagef("--all-to-all has no target, and %s says one", spec)
+			}
+		}
+		if !conf.AllToAll && !conf.RandomLabels && given("target", "target") {
 			conf.Target = f.target
 		}
-		conf.AllToAll = conf.AllToAll || f.allToAll
 		if own := conf.Surrogate(); own != nil {
 			own.NoFlip = own.NoFlip || noFlip
 		}
@@ -62,7 +73,21 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		all = append(all, conf)
 	}
 	attack.Apart(all)
-	return all, nil
+	return all, f.unused(c, used, len(all))
+}
+
+// unused refuses flags that no attack takes: its own text says the setting, or another setting leaves it without a meaning.
+func (f *attackFlags) unused(c *cobra.Command, used map[string]bool, attacks int) error {
+	for _, name := range []string{"rate", "all-to-all", "target"} {
+		switch {
+		case attacks == 0 || !c.Flags().Changed(name) || used[name]:
+		case name == "target":
+			return usagef("--target: no attack takes it, as %s says its own, or sends images to all classes", strings.Join(f.specs, " "))
+		default:
+			return usagef("--%s: no attack takes it, as %s says its own; give one of the two", name, strings.Join(f.specs, " "))
+		}
+	}
+	return nil
 }
 
 // noCache is the --cache by which nothing is kept.

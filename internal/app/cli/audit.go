@@ -51,6 +51,9 @@ so that names and order may change.`,
 			if err := rec.check(c, "auto"); err != nil {
 				return err
 			}
+			if f.spike && rec.features != "" {
+				return usagef("--spike plants triggers in the images, and --features are of the images without them: give one of the two")
+			}
 			earlier, err := f.earlier()
 			if err != nil {
 				return err
@@ -62,9 +65,6 @@ so that names and order may change.`,
 			o, err := rec.options(c, d)
 			if err != nil {
 				return err
-			}
-			if f.spike && rec.features != "" {
-				return usagef("--spike plants triggers in the images, and --features are of the images without them: give one of the two")
 			}
 			features, err := rec.load(a, d)
 			if err != nil {

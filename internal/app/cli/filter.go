@@ -42,8 +42,10 @@ func (a *app) dataFilter() *cobra.Command {
 		Long: `Writes the data set to --out without the isolated images of a list of suspects,
 in its own format: files, rows and members that are kept have the bytes that
 they had, links stay links. Or writes the list of what is kept to the file
---list. --decisions is a CSV with the columns source, digest and decision (keep
-or drop), as a report saves it, which stand over the suspects'.
+--list; --list - prints it on standard output, and what else is said goes to
+standard error, as does the result of --json. --decisions is a CSV with the
+columns source, digest and decision (keep or drop), as a report saves it, which
+stand over the suspects'.
 
 --correct keeps those of them that surely show another class than their label,
 as the list's column shows says, and puts them under it. OUT.corrected.csv lists
@@ -66,7 +68,7 @@ right only for the same data, whole and in the same order.`,
 	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training")
 	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop)")
 	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
-	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them; - prints it")
+	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them; - prints it, and all else goes to standard error, the result of --json too")
 	fl.BoolVar(&f.correct, "correct", false, "put suspects that surely show another class under it")
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	return c

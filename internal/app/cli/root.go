@@ -160,7 +160,10 @@ Learning).`,
   unpoison train --data DIR --out run        a clean model from it
   unpoison train --data cifar10:DIR --attack badnets --out run   an experiment`,
 		SilenceUsage: true, SilenceErrors: true,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if a.json {
+				return a.subcommand(c, nil)
+			}
 			_, err := fmt.Fprint(a.out, firstSteps)
 			return err
 		},
@@ -193,7 +196,7 @@ Learning).`,
 	for _, c := range root.Commands() {
 		switch {
 		case c.HasSubCommands() && c.RunE == nil:
-			c.Args, c.RunE = cobra.ArbitraryArgs, subcommand
+			c.Args, c.RunE = cobra.ArbitraryArgs, a.subcommand
 		case c.Args == nil && !c.HasSubCommands():
 			c.Args = noArgs
 		}
@@ -211,8 +214,8 @@ func calledAs() string {
 }
 
 // subcommand is what a command does that does nothing but for its own commands.
-func subcommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
+func (a *app) subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 && !a.json {
 		return c.Help()
 	}
 	var names []string
@@ -220,6 +223,9 @@ func subcommand(c *cobra.Command, args []string) error {
 		if s.IsAvailableCommand() {
 			names = append(names, s.Name())
 		}
+	}
+	if len(args) == 0 {
+		return usagef("--json: %s by itself has no result; there are %s", c.CommandPath(), strings.Join(names, ", "))
 	}
 	return usagef("%s has no command %q; there are %s", c.CommandPath(), args[0], strings.Join(names, ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -94,6 +95,9 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 		if err == nil && f.features == "" && c.Flags().Changed(of) {
 			err = fmt.Errorf("--%s is of the file that --features names, and there is none", of)
 		}
+		if ext := filepath.Ext(f.features); err == nil && c.Flags().Changed(of) && !strings.EqualFold(ext, ".parquet") {
+			err = fmt.Errorf("--%s is a column of a .parquet file, and --features names a file with the ending %q", of, ext)
+		}
 	}
 	if err == nil && c.Flags().Changed("epochs-content") && (!f.auto.Content || f.features != "") {
 		err = errors.New("--epochs-content is of networks that --content=false and --features leave out")
@@ -101,8 +105,14 @@ func (f *recipeFlags) check(c *cobra.Command, defense runs.Defense) error {
 	if err == nil && f.learn < 0 {
 		err = fmt.Errorf("--learn %d, expected a number of images, or 0 for all", f.learn)
 	}
+	if err == nil && f.learn > 0 && (!f.auto.Content || f.features != "") && f.auto.InspectEpochs == 0 {
+		err = errors.New("--learn is of networks, and --epochs-inspect 0 with --content=false or --features leaves all of them out")
+	}
 	if err == nil && defense == runs.Auto {
 		err = f.auto.Check()
+	}
+	if err == nil && defense == runs.ABL {
+		err = f.unusedByLoss(c)
 	}
 	if err != nil {
 		return &usageError{err}

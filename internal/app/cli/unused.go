@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -31,7 +32,23 @@ func (f *unlearnFlags) unusedByMethod(c *cobra.Command) error {
 	})
 }
 
-// unusedWithoutAttack refuses settings of an attack where none is planted.
+// unusedByLoss refuses settings of isolation and unlearning that others leave without a meaning.
+func (f *recipeFlags) unusedByLoss(c *cobra.Command) error {
+	unlearns := abl.Modes()
+	err := refuseUnused(c, "loss", f.o.Loss, map[string][]string{"gamma": {"lga", "flooding"}, "lga-sign": {"lga"}})
+	if err == nil {
+		err = refuseUnused(c, "unlearn", f.o.Unlearn, map[string][]string{
+			"unlearn-steps": unlearns, "epochs-unlearn": unlearns, "rate-unlearn": unlearns, "unlearn-limit": unlearns, "tolerance": unlearns, "refine": {"joint"},
+		})
+	}
+	if err == nil && c.Flags().Changed("unlearn-steps") && c.Flags().Changed("epochs-unlearn") && f.o.UnlearnEpochs > 0 {
+		err = usagef("--epochs-unlearn stands instead of --unlearn-steps: give one of the two")
+	}
+	return err
+}
+
+// unusedWithoutAttack refuses settings of an attack where none is planted. An --attack none takes those of the others: it is their
+// control.
 func (f *attackFlags) unusedWithoutAttack(c *cobra.Command) error {
 	if c.Flags().Changed("attack") {
 		return nil

@@ -12,11 +12,12 @@ import (
 )
 
 // Set changes fields of structs, given by pointers, as a list key=value,key=value says; a key goes to the first struct that
-// has it. Hyphens in keys stand for underscores. A value is read as JSON where the field takes it, else as a string.
+// has it, and may be given once. Hyphens in keys stand for underscores. A value is read as JSON where the field takes it, else as a string.
 func Set(list string, into ...any) error {
 	if list == "" {
 		return nil
 	}
+	given := map[string]bool{}
 	for _, item := range strings.Split(list, ",") {
 		_, value, ok := strings.Cut(item, "=")
 		key := Key(item)
@@ -24,6 +25,10 @@ func Set(list string, into ...any) error {
 		if !ok || at < 0 {
 			return fmt.Errorf("setting %q, expected key=value with one of %s", item, strings.Join(Names(into...), ", "))
 		}
+		if given[key] {
+			return fmt.Errorf("setting %q: %s is given twice", item, key)
+		}
+		given[key] = true
 		quoted, err := json.Marshal(value)
 		if err != nil {
 			return err

@@ -22,6 +22,7 @@ func TestSet(t *testing.T) {
 	}
 	for list, want := range map[string]string{
 		"size=3": "name, share, deep_down", "share": "key=value", "share=many": "does not take", "hidden=1": "one of", "deep_down=2": "does not take",
+		"share=1,name=x,share=1": "share is given twice", "deep-down=true,deep_down=false": "deep_down is given twice",
 	} {
 		if err := Set(list, &v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, expected something about %q", list, err, want)
