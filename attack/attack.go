@@ -114,11 +114,8 @@ func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 		return nil, err
 	}
 	name := c.Method.Name
-	if c.Target >= len(set.Classes) {
-		return nil, fmt.Errorf("attack %s: target %d is out of range, the classes are 0 to %d", name, c.Target, len(set.Classes)-1)
-	}
-	if c.Targets > len(set.Classes) || c.RandomLabels && len(set.Classes) < 2 {
-		return nil, fmt.Errorf("attack %s: %d targets of %d classes", name, max(c.Targets, 2), len(set.Classes))
+	if err := c.checkClasses(len(set.Classes)); err != nil {
+		return nil, fmt.Errorf("attack %s: %w", name, err)
 	}
 	t, err := c.Own.Trigger(c.Common, set)
 	if err != nil {

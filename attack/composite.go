@@ -31,9 +31,9 @@ func (s *CBA) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 	n := len(set.Classes)
 	switch {
 	case s.ClassA >= n || s.ClassB >= n:
-		return nil, fmt.Errorf("classes %d and %d are mixed, the classes are 0 to %d", s.ClassA, s.ClassB, n-1)
+		return nil, classesf("classes %d and %d are mixed, the classes are 0 to %d", s.ClassA, s.ClassB, n-1)
 	case s.ClassA == s.ClassB || s.ClassA == c.Target || s.ClassB == c.Target:
-		return nil, fmt.Errorf("classes %d and %d are mixed for target %d, expected three different classes", s.ClassA, s.ClassB, c.Target)
+		return nil, classesf("classes %d and %d are mixed for target %d, expected three different classes", s.ClassA, s.ClassB, c.Target)
 	case c.AllToAll || c.RandomLabels || c.Targets > 1:
 		return nil, errors.New("composite images have one target")
 	}

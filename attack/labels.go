@@ -26,6 +26,28 @@ func (c Common) checkLabels(cleanLabel bool) error {
 // aims tells whether the target means something.
 func (c Common) aims() bool { return !c.AllToAll && !c.RandomLabels }
 
+// ClassesError says that an attack's settings name classes that the data don't have, or that leave nothing to do.
+type ClassesError struct{ text string }
+
+func (e *ClassesError) Error() string { return e.text }
+
+func classesf(format string, args ...any) error { return &ClassesError{fmt.Sprintf(format, args...)} }
+
+// checkClasses reports labels that can't be of so many classes.
+func (c Config) checkClasses(classes int) error {
+	switch {
+	case c.Target >= classes:
+		return classesf("target %d is out of range, the classes are 0 to %d", c.Target, classes-1)
+	case c.Targets > classes || c.RandomLabels && classes < 2:
+		return classesf("%d targets of %d classes", max(c.Targets, 2), classes)
+	case c.Method.CleanLabel || slices.ContainsFunc(indices(classes), func(l int) bool { return c.moves(int32(l), classes) }):
+		return nil
+	case c.Targets > 1:
+		return classesf("targets=%d of %d classes from class %d on gives every class itself; take fewer targets, or another target", c.Targets, classes, c.Target)
+	}
+	return classesf("of %d classes none becomes another", classes)
+}
+
 // Aimed returns the classes that triggered images shall be taken for, of so many.
 func (c Common) Aimed(classes int) []int {
 	if c.AllToAll || c.RandomLabels {

@@ -3,6 +3,7 @@ package attack
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -93,6 +94,7 @@ func TestLabelsThatExcludeEachOther(t *testing.T) {
 	for spec, want := range map[string]string{
 		"badnets:targets=2,all_to_all=true": "exclude", "badnets:random_labels=true,all_to_all=true": "exclude",
 		"sig:targets=2": "keeps labels", "cl:random_labels=true": "keeps labels", "badnets:targets=11": "11 targets of 10 classes",
+		"badnets:targets=10": "gives every class itself", "badnets:rate=0.99": "there are 360; try a rate up to 0.9",
 		"badnets:all_to_all=true,target=0": "no target", "badnets:target=3,random_labels=true": "no target",
 		"cba:random_labels=true": "one target", "badnets:rate=0.001": "less than one of 400 images; try 0.0025",
 	} {
@@ -107,6 +109,47 @@ func TestLabelsThatExcludeEachOther(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, expected something about %q", spec, err, want)
 		}
+	}
+}
+
+// A rate that is advised is one that is taken.
+func TestAdvisedRates(t *testing.T) {
+	whole := images().Train
+	for _, n := range []int{1, 2, 7, 399} {
+		few := whole.Subset(indices(n))
+		for i := range few.Labels {
+			if few.Labels[i] = 1; i%3 == 0 && n > 1 {
+				few.Labels[i] = 0
+			}
+		}
+		for _, rate := range []float64{1e-9, 0.999} {
+			c := Defaults("badnets")
+			for tries := 0; ; tries++ {
+				c.Rate = rate
+				a, err := New(ctx, c, few, Env{})
+				if err == nil {
+					_, _, err = a.Poison(ctx, few)
+				}
+				if err == nil {
+					break
+				}
+				words := strings.Fields(err.Error())
+				if rate, err = strconv.ParseFloat(words[len(words)-1], 64); err != nil || tries > 0 {
+					t.Fatalf("%d images, rate %g: %v", n, c.Rate, strings.Join(words, " "))
+				}
+			}
+		}
+	}
+	c, all := Defaults("badnets"), whole.Subset(indices(10))
+	for i := range all.Labels {
+		all.Labels[i] = 0
+	}
+	a, err := New(ctx, c, all, Env{})
+	if err == nil {
+		_, _, err = a.Poison(ctx, all)
+	}
+	if err == nil || !strings.HasSuffix(err.Error(), "there are 0") {
+		t.Errorf("no image to poison: %v", err)
 	}
 }
 

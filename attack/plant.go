@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -122,7 +123,7 @@ func (a *Attack) victims(train *dataset.Set, taken []bool) ([]int, error) {
 	}
 	n := int(a.Config.Rate*float64(train.Len()) + 0.5)
 	if n < 1 {
-		return nil, fmt.Errorf("attack %s: rate %g is less than one of %d images; try %.2g", a.lab.Name, a.Config.Rate, train.Len(), 1/float64(train.Len()))
+		return nil, fmt.Errorf("attack %s: rate %g is less than one of %d images; try %.2g", a.lab.Name, a.Config.Rate, train.Len(), min(0.5, 1/float64(train.Len()))) // 1 is no rate
 	}
 	if n > len(pool) {
 		which := "outside the target class"
@@ -132,10 +133,22 @@ func (a *Attack) victims(train *dataset.Set, taken []bool) ([]int, error) {
 		if a.Config.Method.CleanLabel {
 			which = "in the target class"
 		}
-		return nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d; try a rate up to %.3f",
-			a.lab.Name, a.Config.Rate, n, which, len(pool), float64(len(pool))/float64(train.Len()))
+		return nil, fmt.Errorf("attack %s: rate %g needs %d images %s, there are %d%s", a.lab.Name, a.Config.Rate, n, which, len(pool), a.upTo(len(pool), train.Len()))
 	}
 	return a.choose(pool, n, "choice"), nil
+}
+
+// upTo names the highest rate that so many of all images are enough for, if there is one.
+func (a *Attack) upTo(pool, all int) string {
+	if pool == 0 {
+		return ""
+	}
+	most := float64(pool) / float64(all)
+	for unit := 1e3; ; unit *= 10 { // in as few digits as that takes, rounded down
+		if rate := math.Floor(most*unit) / unit; int(rate*float64(all)+0.5) > 0 {
+			return fmt.Sprintf("; try a rate up to %g", rate)
+		}
+	}
 }
 
 // covers chooses the covering images among those that were not changed.

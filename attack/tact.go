@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
@@ -29,10 +28,10 @@ func (s *TaCT) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 		return nil, err
 	}
 	if s.Source >= len(set.Classes) {
-		return nil, fmt.Errorf("source %d is out of range, the classes are 0 to %d", s.Source, len(set.Classes)-1)
+		return nil, classesf("source %d is out of range, the classes are 0 to %d", s.Source, len(set.Classes)-1)
 	}
 	if !c.moves(int32(s.Source), len(set.Classes)) {
-		return nil, fmt.Errorf("the source class %d is the target; source=N names another", s.Source)
+		return nil, classesf("the source class %d is the target; source=N names another", s.Source)
 	}
 	cells := s.PatchSize
 	return &sourced{source: s.Source, pixels: func(dst, src []uint8, _ bool, _ *rand.Rand) {

@@ -111,7 +111,7 @@ func TestPerturbationsStayWithinEpsilon(t *testing.T) {
 
 func TestVisibility(t *testing.T) {
 	d := images()
-	if v := Visible(d.Test, d.Test); math.Abs(v.PSNR-99) > 1e-9 || math.Abs(v.SSIM-1) > 1e-9 || v.Linf != 0 {
+	if v := Visible(d.Test, d.Test); math.Abs(v.PSNR-99) > 1e-9 || v.SSIM == nil || math.Abs(*v.SSIM-1) > 1e-9 || v.Linf != 0 {
 		t.Errorf("equal images: %+v", v)
 	}
 	grey := &dataset.Set{Height: 32, Width: 32, Pixels: bytes.Repeat([]byte{100}, 32*32*3), Labels: []int32{0}}
@@ -121,5 +121,11 @@ func TestVisibility(t *testing.T) {
 	}
 	if v := Visible(grey, other); math.Abs(v.PSNR-28.1308) > 1e-3 || v.Linf != 10 { // 20·log10(255/10)
 		t.Errorf("ten levels apart: %+v", v)
+	}
+	for side, measured := range map[int]bool{2: false, 6: false, 7: true} {
+		small := &dataset.Set{Height: side, Width: 32, Pixels: make([]uint8, side*32*3), Labels: []int32{0}}
+		if v := Visible(small, small); (v.SSIM != nil) != measured {
+			t.Errorf("SSIM of %d rows: %+v", side, v)
+		}
 	}
 }

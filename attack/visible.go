@@ -15,14 +15,17 @@ import (
 // Visibility says how far triggered images are from what they were.
 type Visibility struct {
 	PSNR float64 `json:"psnr"` // peak signal-to-noise ratio in dB, mean over the images; 99 where nothing changed
-	SSIM float64 `json:"ssim"` // structural similarity (Wang et al. 2004) of luminance, mean over the images, up to 1
-	Linf float64 `json:"linf"` // largest change of a value, of 255
+	// SSIM is the structural similarity (Wang et al. 2004) of luminance, mean over the images, up to 1; nil: not measured, as of
+	// images that its window does not fit in.
+	SSIM *float64 `json:"ssim,omitempty"`
+	Linf float64  `json:"linf"` // largest change of a value, of 255
 }
 
 // Visible compares images before and after, pair by pair.
 func Visible(before, after *dataset.Set) Visibility {
 	var v Visibility
 	n := before.Len()
+	ssim := 0.0
 	for i := range n {
 		a, b := before.Image(i), after.Image(i)
 		sum := 0.0
@@ -36,7 +39,10 @@ func Visible(before, after *dataset.Set) Visibility {
 			p = min(p, 10*math.Log10(255*255*float64(len(a))/sum))
 		}
 		v.PSNR += p / float64(n)
-		v.SSIM += similarity(luminance(a), luminance(b), before.Height, before.Width) / float64(n)
+		ssim += similarity(luminance(a), luminance(b), before.Height, before.Width) / float64(n)
+	}
+	if n > 0 && min(before.Height, before.Width) >= window {
+		v.SSIM = &ssim
 	}
 	return v
 }
@@ -49,9 +55,12 @@ func luminance(img []uint8) []float64 {
 	return l
 }
 
-// similarity is SSIM over all windows of 7×7 with equal weights, K1 = 0.01 and K2 = 0.03.
+// window is the side of the squares that similarity is measured in.
+const window = 7
+
+// similarity is SSIM over all windows of 7×7 with equal weights, K1 = 0.01 and K2 = 0.03. It is 0 where there is none.
 func similarity(a, b []float64, h, w int) float64 {
-	const side = 7
+	const side = window
 	const c1, c2 = (0.01 * 255) * (0.01 * 255), (0.03 * 255) * (0.03 * 255)
 	total, n := 0.0, 0
 	for y := 0; y+side <= h; y++ {
@@ -71,7 +80,7 @@ func similarity(a, b []float64, h, w int) float64 {
 		}
 	}
 	if n == 0 {
-		return 1
+		return 0
 	}
 	return total / float64(n)
 }

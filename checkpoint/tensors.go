@@ -41,7 +41,7 @@ func (t tensors) all() (map[string]Array, error) {
 // fits reports what takes more memory than is free.
 func fits(need int64, what string) error {
 	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
-		return fmt.Errorf("%s take %d MB, %d MB of memory are free", what, need>>20, free>>20)
+		return fmt.Errorf("%s take %s, %s of memory are free", what, sysinfo.Size(need), sysinfo.Size(free))
 	}
 	return nil
 }

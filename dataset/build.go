@@ -174,7 +174,7 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 
 func tooLarge(need int64, how string) error {
 	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
-		return fmt.Errorf("the images would take %d MB %s, %d MB of memory are free; --size N makes them smaller", need>>20, how, free>>20)
+		return fmt.Errorf("the images would take %s %s, %s of memory are free; --size N makes them smaller", sysinfo.Size(need), how, sysinfo.Size(free))
 	}
 	return nil
 }

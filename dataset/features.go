@@ -198,7 +198,7 @@ func (l *lists) end() error {
 func (l *lists) reserve() error {
 	need := min(l.rows*int64(l.width), l.most)
 	if free := sysinfo.AvailableMemory(); free > 0 && 4*need > free {
-		return fmt.Errorf("%d rows of %d numbers take %d MB of memory, %d MB are free; in a .npy file they need not fit", l.rows, l.width, 4*need>>20, free>>20)
+		return fmt.Errorf("%d rows of %d numbers take %s of memory, %s are free; in a .npy file they need not fit", l.rows, l.width, sysinfo.Size(4*need), sysinfo.Size(free))
 	}
 	l.values = slices.Grow(l.values, max(0, int(need)-len(l.values)))
 	return nil

@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strings"
 	"syscall"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
 const (
@@ -97,7 +99,7 @@ func (s *store) stat(path string) (fs.FileInfo, error) {
 // hollow says what a large file is that holds hardly anything but holes.
 func hollow(st fs.FileInfo) string {
 	if stored := storedBytes(st); st.Mode().IsRegular() && st.Size() > maxFile && st.Size()/maxRatio > stored {
-		return fmt.Sprintf("a sparse file: %d of its %d MB are there", stored>>20, st.Size()>>20)
+		return fmt.Sprintf("a sparse file: %s of its %s are there", sysinfo.Size(stored), sysinfo.Size(st.Size()))
 	}
 	return ""
 }

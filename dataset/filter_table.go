@@ -35,7 +35,7 @@ func tableText(file string) (head tableLine, lines []tableLine, err error) {
 		return head, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if need, free := 4*st.Size(), sysinfo.AvailableMemory(); free > 0 && need > free {
-		return head, nil, fmt.Errorf("%s: a table takes %d MB of memory, %d MB are free", file, need>>20, free>>20)
+		return head, nil, fmt.Errorf("%s: a table takes %s of memory, %s are free", file, sysinfo.Size(need), sysinfo.Size(free))
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {

@@ -51,11 +51,11 @@ func discard(pixels []byte) {
 	}
 }
 
-// diskFree returns how many bytes there is room for in a folder; 0 if nothing says so.
+// diskFree returns how many bytes there is room for in a folder; −1 if nothing says so.
 func diskFree(dir string) int64 {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {
-		return 0
+		return -1
 	}
 	return int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // of other widths on other systems
 }

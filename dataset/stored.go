@@ -30,7 +30,7 @@ func (b *builder) place(size measure, all ...*scanned) error {
 			return tooLarge(need, fmt.Sprintf("at %v pixels", size))
 		}
 		b.store = dir
-		b.note("the images take %d MB, more than half of the free memory: they are kept decoded in %s, for the next command too; unpoison data clean removes them", need>>20, dir)
+		b.note("the images take %s, more than half of the free memory: they are kept decoded in %s, for the next command too; unpoison data clean removes them", sysinfo.Size(need), dir)
 	}
 	if b.store != "" && !canMap {
 		b.note("files are not mapped on this system: the images are read into memory")
@@ -136,15 +136,27 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 // manyDecoded are bytes of decoded images that are told of before they are written.
 const manyDecoded = 1 << 30
 
+// roomFor refuses what a folder has no room for; free is −1 where that is not known.
+func roomFor(need, free int64, folder string) error {
+	if free < 0 || need <= free {
+		return nil
+	}
+	return fmt.Errorf("the decoded images take %s, %s has room for %s; --store DIR takes another folder, --size N makes them smaller", sysinfo.Size(need), folder, sysinfo.Size(free))
+}
+
 // decodeInto fills a set and writes its pixels to a file, which is mapped.
 func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	need := int64(s.records) * int64(set.stored())
 	free := diskFree(b.store)
-	if free > 0 && need > free {
-		return fmt.Errorf("the decoded images take %d MB, %s has room for %d MB; --store DIR takes another folder, --size N makes them smaller", need>>20, b.store, free>>20)
+	if err := roomFor(need, free, b.store); err != nil {
+		return err
 	}
 	if b.Tell != nil && need >= manyDecoded {
-		b.Tell(fmt.Sprintf("the decoded images will take %d MB in %s, which has room for %d MB", need>>20, b.store, free>>20))
+		room := ""
+		if free >= 0 {
+			room = ", which has room for " + sysinfo.Size(free)
+		}
+		b.Tell(fmt.Sprintf("the decoded images will take %s in %s%s", sysinfo.Size(need), b.store, room))
 	}
 	w, err := newDecodedWriter(b.store, b.head(set))
 	if err != nil {

@@ -210,6 +210,21 @@ func TestCleanStore(t *testing.T) {
 	}
 }
 
+// What there is no room for is said in units that tell it from what there is; a full disk has no room.
+func TestRoomForDecodedImages(t *testing.T) {
+	for _, c := range []struct {
+		need, free int64
+		want       string
+	}{
+		{720_000, 40_000, "take 703 kB, tm has room for 39 kB;"}, {720_000, 0, "tm has room for 0 bytes;"}, {720_000, -1, ""}, {720_000, 720_000, ""},
+	} {
+		err := roomFor(c.need, c.free, "tm")
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d of %d: %v, expected %q", c.need, c.free, err, c.want)
+		}
+	}
+}
+
 // How many read at a time does not matter, and the first error in order is the one that is said.
 func TestReadingIsTheSameForAnyNumberOfProcessors(t *testing.T) {
 	dir := mixedFolder(t)

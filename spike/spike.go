@@ -73,7 +73,7 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 		planted += count(most, data.Train.Len())
 	}
 	if need, free := data.Train.CloneBytes(planted), sysinfo.AvailableMemory(); free > 0 && need > free {
-		return nil, fmt.Errorf("a copy of the data takes up to %d MB of memory, %d MB are free; --limit N takes fewer images", need>>20, free>>20)
+		return nil, fmt.Errorf("a copy of the data takes up to %s of memory, %s are free; --limit N takes fewer images", sysinfo.Size(need), sysinfo.Size(free))
 	}
 	for copied := range Copies {
 		d := *data

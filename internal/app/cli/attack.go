@@ -147,7 +147,11 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "triggered": triggered, "out": out, "visibility": visible})
 	}
 	fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Method.Name, at.Config.Aim(d.Train.Classes))
-	fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %.3f, largest change %.0f of 255; see %s\n", visible.PSNR, visible.SSIM, visible.Linf, filepath.Join(out, "attack.png"))
+	ssim := "not measured in images that small"
+	if visible.SSIM != nil {
+		ssim = fmt.Sprintf("%.3f", *visible.SSIM)
+	}
+	fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %s, largest change %.0f of 255; see %s\n", visible.PSNR, ssim, visible.Linf, filepath.Join(out, "attack.png"))
 	return nil
 }
 

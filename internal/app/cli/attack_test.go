@@ -71,3 +71,45 @@ func TestAttacksThatNothingMeasures(t *testing.T) {
 		t.Errorf("without test images: %d, %s", code, errs)
 	}
 }
+
+// Classes that the data don't have are a wrong setting, as a negative one is; what small images have no measure of is not made up.
+func TestAttacksFitTheData(t *testing.T) {
+	data := signFolder(t, 60, 20)
+	for _, args := range [][]string{
+		{"attack", "badnets", "--target", "-1"},
+		{"attack", "badnets", "--target", "10"},
+		{"attack", "badnets:targets=11"},
+		{"attack", "badnets:targets=10"},
+		{"attack", "tact:source=10"},
+		{"attack", "cba:class_a=10"},
+		{"train", "--attack", "badnets", "--target", "10"},
+	} {
+		code, _, errs := call(append(args, "--data", data, "--out", filepath.Join(t.TempDir(), "out"))...)
+		if code != exitUsage || strings.Contains(errs, "0.000") {
+			t.Errorf("%v: %d, %s", args, code, errs)
+		}
+	}
+	for size, measured := range map[string]bool{"2": false, "32": true} {
+		for _, more := range []string{"--json=false", "--json"} {
+			code, text, errs := call("attack", "badnets", "--data", data, "--size", size, "--out", filepath.Join(t.TempDir(), "out"), more)
+			if code != exitDone || strings.Contains(text, "SSIM 0.") != (measured && more != "--json") || strings.Contains(text, `"ssim"`) != (measured && more == "--json") ||
+				strings.Contains(text, "SSIM not measured") != (!measured && more != "--json") {
+				t.Errorf("size %s: %d, %s%s", size, code, text, errs)
+			}
+		}
+	}
+}
+
+// A folder that is to be cleaned has to be there, if it was named.
+func TestCleanedFoldersAreThere(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("HOME", t.TempDir())
+	if code, text, errs := call("data", "clean"); code != exitDone || !strings.Contains(text, "0 files removed, 0 bytes") {
+		t.Errorf("no cache: %d, %s%s", code, text, errs)
+	}
+	for _, dir := range []string{filepath.Join(t.TempDir(), "typo"), ""} {
+		if code, _, errs := call("data", "clean", "--store", dir); code != exitFailed || !strings.Contains(errs, "there is no such folder") {
+			t.Errorf("%q: %d, %s", dir, code, errs)
+		}
+	}
+}

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
 func (a *app) dataClean() *cobra.Command {
@@ -20,12 +22,9 @@ is reading them while they are removed goes on.`,
 		Example: `  unpoison data clean
   unpoison data clean --store DIR`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if dir == "" {
-				var err error
-				if dir, err = dataset.DefaultStore(); err != nil {
-					return err
-				}
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := cleaned(c, &dir); err != nil {
+				return err
 			}
 			files, size, err := dataset.CleanStore(dir)
 			if err != nil {
@@ -34,10 +33,23 @@ is reading them while they are removed goes on.`,
 			if a.json {
 				return a.printJSON(map[string]any{"store": dir, "files": files, "bytes": size})
 			}
-			fmt.Fprintf(a.out, "%s: %d files removed, %d MB\n", dir, files, size>>20)
+			fmt.Fprintf(a.out, "%s: %d files removed, %s\n", dir, files, sysinfo.Size(size))
 			return nil
 		},
 	}
 	c.Flags().StringVar(&dir, "store", "", "`DIR` with decoded images (default the user's cache)")
 	return c
+}
+
+// cleaned is the folder that is cleaned: one that was named has to be there.
+func cleaned(c *cobra.Command, dir *string) error {
+	if !c.Flags().Changed("store") {
+		var err error
+		*dir, err = dataset.DefaultStore()
+		return err
+	}
+	if st, err := os.Stat(*dir); err != nil || !st.IsDir() {
+		return fmt.Errorf("--store %s: there is no such folder", *dir)
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/base/engines"
@@ -123,6 +124,7 @@ func (a *app) execute(ctx context.Context) int {
 	c, err := executed(ctx, root)
 	var usage *usageError
 	var findings *findingsError
+	var classes *attack.ClassesError
 	switch {
 	case err == nil:
 		return exitDone
@@ -132,7 +134,7 @@ func (a *app) execute(ctx context.Context) int {
 	case ctx.Err() != nil:
 		fmt.Fprintln(a.err, interrupted(c, err))
 		return exitInterrupted
-	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown ") || strings.HasPrefix(err.Error(), "required flag"):
+	case errors.As(err, &usage) || errors.As(err, &classes) || strings.HasPrefix(err.Error(), "unknown ") || strings.HasPrefix(err.Error(), "required flag"):
 		fmt.Fprintf(a.err, "unpoison: %v\n", err)
 		return exitUsage
 	}
