@@ -31,20 +31,6 @@ func newBuilder(ctx context.Context, o Options) *builder {
 	return &builder{Options: o, ctx: ctx, room: semaphore.NewWeighted(maxPixels)}
 }
 
-// scanned is what the first pass learnt of a part.
-type scanned struct {
-	part        *Part
-	records     int
-	labels      map[Label]bool
-	missing     int // records without a label
-	sizes       sizes
-	colour      bool // an image has colours
-	deep        bool // an image has 16 bits a sample
-	brightest   int  // the largest such sample
-	brightestAt string
-	taken       int // records that were read so far
-}
-
 // survey is what is known of a data set once its records were gone through, before an image is decoded.
 type survey struct {
 	train, test *scanned // test may be nil
@@ -176,117 +162,6 @@ func tooLarge(need int64, how string) error {
 	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
 		return fmt.Errorf("the images would take %s %s, %s of memory are free; --size N makes them smaller", sysinfo.Size(need), how, sysinfo.Size(free))
 	}
-	return nil
-}
-
-func (s *scanned) channels() int {
-	if s.colour {
-		return 3
-	}
-	return 1
-}
-
-// scan goes through a part for labels, sizes, colours and depth. What is wrong with a record is said when it is read in
-// earnest.
-func (b *builder) scan(p *Part) (*scanned, error) {
-	s := &scanned{part: p, labels: map[Label]bool{}, sizes: sizes{}}
-	if b.Size == 0 && b.Store == "" && !canMap {
-		if err := tooLarge(p.Claim, "as stored"); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Name, err)
-		}
-	}
-	err := p.Records(func(r Record) error {
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
-		s.records++
-		if r.Label.kind != noLabel {
-			s.labels[r.Label] = true
-		}
-		switch {
-		case r.Err != nil && !b.SkipBad:
-			return r.Err
-		case r.Err != nil:
-			return nil
-		case r.Label.kind == noLabel:
-			s.missing++
-		}
-		if r.Raw != nil {
-			s.sized(r.Raw.Height, r.Raw.Width, r.Raw.Channels > 1)
-			return nil
-		}
-		return b.scanFile(s, &r)
-	})
-	if err == nil && p.notes != nil {
-		b.notes = append(b.notes, p.notes()...)
-	}
-	return s, err
-}
-
-func (s *scanned) sized(h, w int, colour bool) {
-	s.sizes[measure{h, w}]++
-	s.colour = s.colour || colour
-}
-
-func (b *builder) scanFile(s *scanned, r *Record) error {
-	if r.File == nil {
-		return nil
-	}
-	read := r.File
-	if r.Head != nil {
-		read = r.Head
-	}
-	raw, err := read()
-	if err != nil {
-		return nil //nolint:nilerr // said when it is read in earnest
-	}
-	head, err := headOf(raw)
-	if r.Head != nil && (err != nil || head.deep || len(raw) == headBytes && !headIsEnough(raw)) {
-		if raw, err = r.File(); err == nil {
-			head, err = headOf(raw)
-		}
-	}
-	if err != nil {
-		return nil //nolint:nilerr // the same
-	}
-	s.sized(head.height, head.width, !head.grey)
-	if head.deep {
-		s.deep = true
-		if v, err := brightest(raw); err == nil && v > s.brightest {
-			s.brightest, s.brightestAt = v, r.Source
-		}
-	}
-	return nil
-}
-
-// judgeDepth finds how many bits the samples of 16-bit images have: the fewest of the depths that cameras have which hold
-// the brightest of all images.
-func (b *builder) judgeDepth(all ...*scanned) error {
-	b.depth = b.Depth
-	most, at, deep := 0, "", false
-	for _, s := range all {
-		if s != nil && s.deep {
-			deep = true
-			if s.brightest > most {
-				most, at = s.brightest, s.brightestAt
-			}
-		}
-	}
-	if !deep {
-		return nil
-	}
-	if b.Depth > 0 {
-		if most >= 1<<b.Depth {
-			return &RecordError{at, -1, fmt.Sprintf("samples of %d bits, up to %d", b.Depth, 1<<b.Depth-1), fmt.Sprint(most)}
-		}
-		return nil
-	}
-	for _, b.depth = range []int{8, 10, 12, 14, 16} {
-		if most < 1<<b.depth {
-			break
-		}
-	}
-	b.note("images with 16 bits a sample are read as of %d bits, as the brightest sample is %d; --depth N says otherwise", b.depth, most)
 	return nil
 }
 

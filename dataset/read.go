@@ -12,20 +12,24 @@ import (
 type reading struct {
 	record Record
 	label  int32
-	raw    []byte // of its image, as stored
-	buffer []byte // that raw lies in, to be used again; nil: its own
-	image  bool   // the record has one, readable or not
+	raw    []byte                 // of its image, as stored
+	buffer []byte                 // that raw lies in, to be used again; nil: its own
+	read   func() ([]byte, error) // what raw is to be; nil: it is there
+	image  bool                   // the record has one, readable or not
 
-	pixels []uint8 // as the set has them
-	digest ImageDigest
-	moving bool
-	err    error
-	done   chan struct{} // closed when all of these are there
+	pixels    []uint8 // as the set has them
+	digest    ImageDigest
+	moving    bool
+	head      *imageHead // of a first look; nil: it can't be read
+	brightest int        // the largest sample likewise, of 16 bits
+	err       error
+	done      chan struct{} // closed when all of these are there
 }
 
-// each goes through a part's records. work is called for each that has an image, for several at a time; take sees all in
-// order, and its first error ends the reading.
-func (b *builder) each(p *Part, numbering *classes, work func(r *reading) error, take func(r *reading) error) error {
+// each goes through a part's records. begin makes a reading of each while the record is the reader's; nil: there is nothing to do, and
+// an error ends the reading. work is called for each that has an image and no error, for several at a time; take sees all in order, and
+// its first error ends the reading.
+func (b *builder) each(p *Part, begin func(rec Record) (*reading, error), work, take func(r *reading) error) error {
 	workers := runtime.GOMAXPROCS(0)
 	todo, queue := make(chan *reading, 2*workers), make(chan *reading, 2*workers)
 	var wg sync.WaitGroup
@@ -55,13 +59,16 @@ func (b *builder) each(p *Part, numbering *classes, work func(r *reading) error,
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
-		r := b.begin(rec, numbering)
+		r, err := begin(rec)
+		if r == nil || err != nil {
+			return err
+		}
 		select {
 		case <-stop:
 			return errEnough
 		case queue <- r:
 		}
-		if r.err == nil {
+		if r.image && r.err == nil {
 			todo <- r
 		} else {
 			close(r.done)
@@ -75,6 +82,11 @@ func (b *builder) each(p *Part, numbering *classes, work func(r *reading) error,
 		return taken
 	}
 	return err
+}
+
+// records goes through those of a part with their labels' numbers: see each.
+func (b *builder) records(s *scanned, numbering *classes, work, take func(r *reading) error) error {
+	return b.each(s.part, func(rec Record) (*reading, error) { return b.begin(rec, numbering), nil }, work, take)
 }
 
 // begin does what has to be done while the record is the reader's: it numbers the label, and reads what lies in no file of
@@ -107,7 +119,9 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 		r.raw, r.record.Raw = r.buffer, &of
 	case rec.File == nil:
 		r.err = &RecordError{rec.Source, rec.Row, "an image", "none"}
-	case !rec.apart:
+	case rec.apart:
+		r.read = rec.File
+	default:
 		r.raw, r.err = rec.File()
 	}
 	r.err = r.unreadable(r.err)
@@ -130,8 +144,8 @@ func (r *reading) finish(work func(r *reading) error) {
 			r.err = r.unreadable(fmt.Errorf("damaged: %v", p))
 		}
 	}()
-	if r.record.apart {
-		if r.raw, r.err = r.record.File(); r.err != nil {
+	if r.read != nil {
+		if r.raw, r.err = r.read(); r.err != nil {
 			r.err = r.unreadable(r.err)
 			return
 		}
@@ -154,13 +168,13 @@ func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, erro
 	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
 	if b.undecoded {
 		set.reserve(s.records, false)
-		return set, b.each(s.part, numbering, (*reading).identify, func(r *reading) error { return b.take(s, set, r, func() error { return nil }) })
+		return set, b.records(s, numbering, (*reading).identify, func(r *reading) error { return b.take(s, set, r, func() error { return nil }) })
 	}
 	if b.store != "" {
 		return set, b.readStored(s, numbering, set)
 	}
 	set.reserve(s.records, true)
-	err := b.each(s.part, numbering, func(r *reading) error { return b.decode(r, set) }, func(r *reading) error {
+	err := b.records(s, numbering, func(r *reading) error { return b.decode(r, set) }, func(r *reading) error {
 		return b.take(s, set, r, func() error {
 			set.Pixels = append(set.Pixels, r.pixels...)
 			return nil
@@ -224,12 +238,12 @@ func (b *builder) decode(r *reading, set *Set) error {
 		r.pixels = r.record.Raw.image(r.raw, set)
 		return nil
 	}
-	if head, err := headOf(r.raw); err == nil { // each takes up to 11 bytes a pixel, and one alone may have as many as all together
-		pixels := int64(head.height * head.width)
-		if err := b.room.Acquire(b.ctx, pixels); err != nil {
+	if head, err := headOf(r.raw); err == nil {
+		leave, err := b.enter(head)
+		if err != nil {
 			return err
 		}
-		defer b.room.Release(pixels)
+		defer leave()
 	}
 	pixels, h, w, err := decodeDepth(r.raw, b.depth)
 	if err != nil {

@@ -31,8 +31,7 @@ func ReadImages(ctx context.Context, files []string, height, width, depth int) (
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r := &reading{record: rec, done: make(chan struct{})}
-		r.record.apart = true
+		r := &reading{record: rec, read: rec.File, done: make(chan struct{})}
 		r.finish(func(r *reading) error { return b.decode(r, set) })
 		pixels = append(pixels, r.pixels...)
 		b.moving += bit(r.moving)

@@ -120,7 +120,7 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 		}
 		return b.take(s, set, r, func() error { return nil })
 	}
-	if err := b.each(s.part, numbering, (*reading).identify, take); err != nil {
+	if err := b.records(s, numbering, (*reading).identify, take); err != nil {
 		return err
 	}
 	if seen != d.Sources {
@@ -173,7 +173,7 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 		}
 		return b.take(s, set, r, func() error { return nil })
 	}
-	if err := b.each(s.part, numbering, func(r *reading) error { return b.decode(r, set) }, take); err != nil {
+	if err := b.records(s, numbering, func(r *reading) error { return b.decode(r, set) }, take); err != nil {
 		return err
 	}
 	path, err := w.finish(s.records)
