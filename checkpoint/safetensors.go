@@ -25,6 +25,9 @@ type Array struct {
 // maxHeader bounds what a damaged length may ask to read (the format's own limit).
 const maxHeader = 100 << 20
 
+// writeBytes of an array are encoded at a time.
+const writeBytes = 64 << 10
+
 // maxRank bounds a tensor's dimensions.
 const maxRank = 16
 
@@ -68,13 +71,16 @@ func WriteArrays(path string, arrays map[string]Array, meta map[string]string) e
 		if _, err := w.Write(head); err != nil {
 			return err
 		}
+		buf := make([]byte, 0, writeBytes)
 		for _, name := range names {
-			buf := make([]byte, 0, 4*len(arrays[name].Data))
-			for _, v := range arrays[name].Data {
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-			}
-			if _, err := w.Write(buf); err != nil {
-				return err
+			for part := range slices.Chunk(arrays[name].Data, writeBytes/4) {
+				buf = buf[:0]
+				for _, v := range part {
+					buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+				}
+				if _, err := w.Write(buf); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
