@@ -73,27 +73,33 @@ func (b *builder) survey(c *Contents) (*survey, error) {
 
 // readAll decodes the images.
 func (b *builder) readAll(v *survey) (*Data, error) {
-	if !b.undecoded {
-		if err := b.place(v.size, v.train, v.test); err != nil {
-			return nil, err
-		}
-	}
+	b.choose(v)
 	d := &Data{Unlabelled: v.hidden, Depth: b.depth}
 	d.parts[0] = v.train.part.Name
-	var err error
-	if d.Train, err = b.read(v.train, v.numbering, v.size); err != nil {
-		return nil, err
-	}
 	if v.test != nil {
 		d.parts[1] = v.test.part.Name
-		if d.Test, err = b.read(v.test, v.numbering, v.size); err != nil {
-			return nil, err
-		}
 	}
-	b.noteEmpty(d.Train)
+	if err := b.place(v.size, v.train, v.test); err != nil {
+		return nil, err
+	}
+	read := b.readParts
+	if v.train.bare {
+		read = b.readTest
+	}
+	if err := read(v, d); err != nil {
+		return nil, err
+	}
+	b.noteEmpty(d.Train.Classes, v.train.counts)
 	b.noteMoving()
 	d.Notes, d.Skipped, d.bads = b.notes, b.skipped, b.bads
 	return d, nil
+}
+
+func (b *builder) readParts(v *survey, d *Data) (err error) {
+	if d.Train, err = b.read(v.train, v.numbering, v.size); err == nil && v.test != nil {
+		d.Test, err = b.read(v.test, v.numbering, v.size)
+	}
+	return err
 }
 
 func (b *builder) noteMoving() {
@@ -185,14 +191,14 @@ func (b *builder) bad(err error, part string, r *Record) error {
 }
 
 // noteEmpty names the classes without a training image.
-func (b *builder) noteEmpty(train *Set) {
+func (b *builder) noteEmpty(classes []string, counts []int) {
 	var empty []string
-	for c, n := range train.Counts() {
+	for c, n := range counts {
 		if n == 0 {
-			empty = append(empty, fmt.Sprintf("%q", train.Classes[c]))
+			empty = append(empty, fmt.Sprintf("%q", classes[c]))
 		}
 	}
 	if n := len(empty); n > 0 {
-		b.note("%d of %d classes have no training image: %s", n, len(train.Classes), strings.Join(empty[:min(n, 6)], ", "))
+		b.note("%d of %d classes have no training image: %s", n, len(classes), strings.Join(empty[:min(n, 6)], ", "))
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/unpoison/unpoison/rng"
 )
 
 // Options says how to read. The zero value reads everything as it is.
@@ -20,9 +18,14 @@ type Options struct {
 	Width int
 	// SkipBad passes over unreadable records and reports them in Data.Skipped.
 	SkipBad bool
-	// Limit keeps the first Limit training images of a shuffle by Seed; 0 keeps all.
+	// Limit keeps the first Limit training images of a shuffle by Seed; 0 keeps all. Others are not decoded, and may be damaged. With
+	// SkipBad all are decoded, and the shuffle is of the readable ones.
 	Limit int
 	Seed  uint64
+	// Only names the part whose images are wanted: OnlyTrain, or OnlyTest, which is of the training images where there are no test
+	// images; empty: both. The other part then has labels and sources, but neither pixels nor digests, unless SkipBad has the test
+	// images read too.
+	Only string
 	// Label and Image name the columns of the labels and the images in tables, Parquet and the JSON of WebDataset;
 	// empty: one of the usual names, if there is one alone.
 	Label, Image string
@@ -52,6 +55,8 @@ func (o Options) check() error {
 		return fmt.Errorf("size %d, width %d and limit %d, expected 0 or more", o.Size, o.Width, o.Limit)
 	case o.Width > 0 && o.Size == 0:
 		return fmt.Errorf("width %d without a size", o.Width)
+	case o.Only != "" && o.Only != OnlyTrain && o.Only != OnlyTest:
+		return fmt.Errorf("the part %q, expected %s or %s", o.Only, OnlyTrain, OnlyTest)
 	case o.Depth != 0 && (o.Depth < 8 || o.Depth > 16):
 		return fmt.Errorf("%d bits a sample, expected 8 to 16, or 0 for what the images need", o.Depth)
 	}
@@ -78,9 +83,7 @@ func Load(ctx context.Context, spec string, o Options) (*Data, error) {
 		return nil, fmt.Errorf("data %s: %w", l.Name+":"+dir, err)
 	}
 	if o.Limit > 0 && o.Limit < d.Train.Len() {
-		pick := rng.Shuffle(o.Seed, "limit", d.Train.Len())[:o.Limit]
-		slices.Sort(pick)
-		d.Train = d.Train.pick(pick)
+		d.Train = d.Train.pick(firstShuffled(o, d.Train.Len()))
 	}
 	return d, nil
 }

@@ -15,6 +15,7 @@ type reading struct {
 	raw    []byte                 // of its image, as stored
 	buffer []byte                 // that raw lies in, to be used again; nil: its own
 	read   func() ([]byte, error) // what raw is to be; nil: it is there
+	passed bool                   // it is none of those that are read
 	image  bool                   // the record has one, readable or not
 
 	pixels    []uint8 // as the set has them
@@ -86,12 +87,33 @@ func (b *builder) each(p *Part, begin func(rec Record) (*reading, error), work, 
 
 // records goes through those of a part with their labels' numbers: see each.
 func (b *builder) records(s *scanned, numbering *classes, work, take func(r *reading) error) error {
-	return b.each(s.part, func(rec Record) (*reading, error) { return b.begin(rec, numbering), nil }, work, take)
+	k := -1
+	return b.each(s.part, func(rec Record) (*reading, error) {
+		k++
+		r := labelled(rec, numbering)
+		switch r.passed = !s.chooses(k); {
+		case r.err != nil || s.bare:
+		case !r.passed:
+			b.open(r)
+		case rec.Raw != nil: // rows are read one after the other, and tell where the file is cut off
+			_, err := rec.Raw.Pixels()
+			r.err = r.unreadable(err)
+		}
+		return r, nil
+	}, work, take)
 }
 
-// begin does what has to be done while the record is the reader's: it numbers the label, and reads what lies in no file of
-// its own.
+// begin does what has to be done while the record is the reader's.
 func (b *builder) begin(rec Record, numbering *classes) *reading {
+	r := labelled(rec, numbering)
+	if r.err == nil {
+		b.open(r)
+	}
+	return r
+}
+
+// labelled numbers a record's label.
+func labelled(rec Record, numbering *classes) *reading {
 	r := &reading{record: rec, done: make(chan struct{})}
 	if rec.Err != nil {
 		r.err = rec.Err
@@ -107,8 +129,13 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 			e.File, e.Row = rec.Table, rec.TableRow
 		}
 		r.err = e
-		return r
 	}
+	return r
+}
+
+// open reads what lies in no file of its own.
+func (b *builder) open(r *reading) {
+	rec := &r.record
 	r.image = true
 	switch {
 	case rec.Raw != nil:
@@ -116,7 +143,7 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 		raw, r.err = rec.Raw.Pixels()
 		of := *rec.Raw
 		r.buffer = b.copied(raw)
-		r.raw, r.record.Raw = r.buffer, &of
+		r.raw, rec.Raw = r.buffer, &of
 	case rec.File == nil:
 		r.err = &RecordError{rec.Source, rec.Row, "an image", "none"}
 	case rec.apart:
@@ -125,7 +152,6 @@ func (b *builder) begin(rec Record, numbering *classes) *reading {
 		r.raw, r.err = rec.File()
 	}
 	r.err = r.unreadable(r.err)
-	return r
 }
 
 // copied returns a copy of an image's bytes, in a buffer of an image that was taken, if there is one.
@@ -166,14 +192,15 @@ func (r *reading) unreadable(err error) error {
 // read makes a set of a part, in memory or in a file of the store.
 func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, error) {
 	set := &Set{Height: size.h, Width: size.w, Classes: numbering.names, Grey: !s.colour && s.records > 0}
-	if b.undecoded {
-		set.reserve(s.records, false)
+	s.counts = make([]int, len(set.Classes))
+	if b.undecoded || s.bare {
+		set.reserve(s.wanted(), false)
 		return set, b.records(s, numbering, (*reading).identify, func(r *reading) error { return b.take(s, set, r, func() error { return nil }) })
 	}
 	if b.store != "" {
 		return set, b.readStored(s, numbering, set)
 	}
-	set.reserve(s.records, true)
+	set.reserve(s.wanted(), true)
 	err := b.records(s, numbering, func(r *reading) error { return b.decode(r, set) }, func(r *reading) error {
 		return b.take(s, set, r, func() error {
 			set.Pixels = append(set.Pixels, r.pixels...)
@@ -185,11 +212,15 @@ func (b *builder) read(s *scanned, numbering *classes, size measure) (*Set, erro
 
 // take adds a record to a set, whose pixels keep adds, or passes over a bad one.
 func (b *builder) take(s *scanned, set *Set, r *reading, keep func() error) error {
-	if s.taken++; b.Watch != nil {
-		b.Watch(s.part.Name, s.taken, s.records)
-	}
 	if b.ctx.Err() != nil {
 		return b.ctx.Err()
+	}
+	if r.passed && r.err == nil {
+		s.counts[r.label]++
+		return nil
+	}
+	if s.taken++; b.Watch != nil && !s.bare {
+		b.Watch(s.part.Name, s.taken, s.wanted())
 	}
 	if r.err != nil {
 		return b.bad(r.err, s.part.Name, &r.record)
@@ -198,8 +229,11 @@ func (b *builder) take(s *scanned, set *Set, r *reading, keep func() error) erro
 		return err
 	}
 	b.moving += bit(r.moving)
+	s.counts[r.label]++
 	set.from(r.label, r.record.Source, r.record.Row)
-	set.digests = append(set.digests, r.digest)
+	if !s.bare {
+		set.digests = append(set.digests, r.digest)
+	}
 	set.listed(r.record.Table, r.record.TableRow)
 	return nil
 }

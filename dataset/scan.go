@@ -19,6 +19,11 @@ type scanned struct {
 	brightest   int  // the largest such sample
 	brightestAt string
 	taken       int // records that were read so far
+
+	only   []bool // which records are read, see choose; nil: all
+	chosen int    // how many these are
+	bare   bool   // no image is opened: labels and sources are enough
+	counts []int  // records of each class that were gone through, read or not
 }
 
 func (s *scanned) channels() int {

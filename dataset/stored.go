@@ -17,10 +17,13 @@ import (
 // place decides where decoded images go: into memory, or into files where that was asked for or they would take more than
 // half of it. It refuses what is larger than what there is room for.
 func (b *builder) place(size measure, all ...*scanned) error {
+	if b.undecoded {
+		return nil
+	}
 	need := int64(0)
 	for _, s := range all {
-		if s != nil {
-			need += int64(s.records) * int64(size.h*size.w*s.channels())
+		if s != nil && !s.bare {
+			need += int64(s.wanted()) * int64(size.h*size.w*s.channels())
 		}
 	}
 	free := sysinfo.AvailableMemory()
@@ -62,7 +65,7 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 	before := len(b.skipped)
 	moving := b.moving
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), want.kind(s.records)) {
+		if !strings.HasSuffix(e.Name(), want.kind(s.wanted())) {
 			continue
 		}
 		path := filepath.Join(b.store, e.Name())
@@ -81,6 +84,7 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 		}
 		*set = Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Grey: set.Grey}
 		b.skipped, b.bads, b.moving, s.taken = b.skipped[:before], b.bads[:before], moving, 0
+		clear(s.counts)
 	}
 	return b.decodeInto(s, numbering, set)
 }
@@ -103,7 +107,7 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 	if d.Made != want.Made || d.Height != want.Height || d.Width != want.Width || d.Grey != want.Grey || d.Depth != want.Depth {
 		return errOthers
 	}
-	set.reserve(s.records, false)
+	set.reserve(s.wanted(), false)
 	seen := 0
 	take := func(r *reading) error {
 		if r.image {
@@ -146,7 +150,7 @@ func roomFor(need, free int64, folder string) error {
 
 // decodeInto fills a set and writes its pixels to a file, which is mapped.
 func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
-	need := int64(s.records) * int64(set.stored())
+	need := int64(s.wanted()) * int64(set.stored())
 	free := diskFree(b.store)
 	if err := roomFor(need, free, b.store); err != nil {
 		return err
@@ -163,7 +167,7 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 		return err
 	}
 	defer w.drop()
-	set.reserve(s.records, false)
+	set.reserve(s.wanted(), false)
 	take := func(r *reading) error {
 		var bad *RecordError
 		if r.image && (r.err == nil || errors.As(r.err, &bad)) {
@@ -176,7 +180,7 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	if err := b.records(s, numbering, func(r *reading) error { return b.decode(r, set) }, take); err != nil {
 		return err
 	}
-	path, err := w.finish(s.records)
+	path, err := w.finish(s.wanted())
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.store, err)
 	}

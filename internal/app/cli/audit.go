@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
@@ -58,6 +59,7 @@ so that names and order may change.`,
 			if err != nil {
 				return err
 			}
+			data.opts.Only = dataset.OnlyTrain
 			d, err := data.load(c.Context(), a, rec.o.Seed)
 			if err != nil {
 				return err

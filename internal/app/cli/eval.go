@@ -87,6 +87,7 @@ triggered.json has triggered images under the target's label alone.`,
 			if err := data.sizedFor(info); err != nil {
 				return err
 			}
+			data.opts.Only = dataset.OnlyTest
 			d, err := data.load(c.Context(), a, 0)
 			if err == nil && data.spec != rendered { // of which so many are rendered
 				err = data.testOnly(d)
@@ -108,8 +109,7 @@ triggered.json has triggered images under the target's label alone.`,
 			}
 			r := evaluated(clean)
 			if triggered != "" {
-				opts := dataset.Options{Size: info.Height, Width: info.Width, SkipBad: data.opts.SkipBad, NoFollow: data.opts.NoFollow, Depth: data.opts.Depth}
-				t, err := dataset.Load(c.Context(), triggered, opts)
+				t, err := dataset.Load(c.Context(), triggered, data.likewise())
 				if err != nil {
 					return deeper(err, data.learnt)
 				}
@@ -131,6 +131,12 @@ triggered.json has triggered images under the target's label alone.`,
 	m.add(c)
 	c.Flags().StringVar(&triggered, "triggered", "", "`DIR` with triggered test images")
 	return c
+}
+
+// likewise are the options of triggered images, which are read at the same size.
+func (f *dataFlags) likewise() dataset.Options {
+	o := f.opts
+	return dataset.Options{Size: o.Size, Width: o.Width, SkipBad: o.SkipBad, NoFollow: o.NoFollow, Depth: o.Depth, Only: o.Only}
 }
 
 // noPoisonedCopy refuses the folder of an attack in place of the triggered images in it: its own test images carry no trigger.

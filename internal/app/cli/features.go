@@ -44,6 +44,7 @@ have trained.`,
 			if err != nil {
 				return err
 			}
+			f.data.opts.Only = dataset.OnlyTrain
 			d, err := f.data.load(c.Context(), a, f.seed)
 			if err != nil {
 				return err
