@@ -10,11 +10,9 @@ import (
 	"github.com/unpoison/unpoison/report"
 )
 
-// Images are compared on pictures of compareSide pixels a side.
 const (
-	compareSide = 8
-	mostMeant   = 2000 // images of each side that the pattern is taken from
-	mostPairs   = 7
+	mostMeant = 2000 // images of each side that the pattern is taken from
+	mostPairs = 7
 )
 
 // Strip shows what some images of a label have in common: the difference of their mean from that of the others, and pairs of an
@@ -28,53 +26,17 @@ func Strip(set *dataset.Set, carriers, others []int, caption func(k int) string)
 	if len(others) > 0 {
 		s.Pattern, s.Gain = pattern(set, with, without)
 	}
-	small := make([][]uint8, len(without))
-	for k, i := range without {
-		small[k] = Shrunk(set, i)
-	}
-	used := make([]bool, len(without))
+	among := NewGallery(set, others)
+	used := make(map[int]bool, mostPairs)
 	for k, i := range carriers[:min(mostPairs, len(carriers))] {
 		p := report.Pair{With: report.ImageURL(set.Image(i), set.Height, set.Width), Caption: caption(k)}
-		own, best, nearest := Shrunk(set, i), -1, math.MaxInt
-		for c := range without {
-			if d := Distance(own, small[c]); !used[c] && d < nearest {
-				best, nearest = c, d
-			}
-		}
-		if best >= 0 {
-			used[best] = true
-			p.Without = report.ImageURL(set.Image(without[best]), set.Height, set.Width)
+		for _, nearest := range among.Nearest(i, 1, func(other int) bool { return used[other] }) {
+			used[nearest] = true
+			p.Without = report.ImageURL(set.Image(nearest), set.Height, set.Width)
 		}
 		s.Pairs = append(s.Pairs, p)
 	}
 	return s
-}
-
-// spread returns n images of all, evenly.
-func spread(all []int, n int) []int {
-	if len(all) <= n {
-		return all
-	}
-	out := make([]int, n)
-	for k := range out {
-		out[k] = all[k*len(all)/n]
-	}
-	return out
-}
-
-// Shrunk is an image so small that a few hundred thousand can be compared.
-func Shrunk(set *dataset.Set, i int) []uint8 {
-	return dataset.Resize(set.Image(i), set.Height, set.Width, compareSide, compareSide)
-}
-
-// Distance is the sum of squared differences of two shrunk images.
-func Distance(a, b []uint8) int {
-	d := 0
-	for p, v := range a {
-		e := int(v) - int(b[p])
-		d += e * e
-	}
-	return d
 }
 
 // pattern is the difference of two means around grey, made as strong as it can be shown, up to 16 times. Unless it is clear,

@@ -1,8 +1,6 @@
 package runs
 
 import (
-	"slices"
-
 	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/isolate"
 )
@@ -20,31 +18,14 @@ func nearest(o *Outcome, shown []isolate.Suspect) [][]int {
 			kept[l] = append(kept[l], s.Index)
 		}
 	}
-	pictures := make([][][]uint8, len(set.Classes))
-	type candidate struct{ index, distance int }
+	among := make([]*findings.Gallery, len(set.Classes))
 	all := make([][]int, len(shown))
 	for k, s := range shown {
 		l := set.Labels[s.Index]
-		pool := kept[l][len(kept[l])*3/4:]
-		if pictures[l] == nil {
-			for _, i := range pool {
-				pictures[l] = append(pictures[l], findings.Shrunk(set, i))
-			}
+		if among[l] == nil {
+			among[l] = findings.NewGallery(set, kept[l][len(kept[l])*3/4:])
 		}
-		own := findings.Shrunk(set, s.Index)
-		var best []candidate // nearest first
-		for c, i := range pool {
-			d := findings.Distance(pictures[l][c], own)
-			if i == s.Index || len(best) == nearCount && d >= best[nearCount-1].distance {
-				continue
-			}
-			at, _ := slices.BinarySearchFunc(best, d, func(b candidate, d int) int { return b.distance - d })
-			best = slices.Insert(best, at, candidate{i, d})
-			best = best[:min(len(best), nearCount)]
-		}
-		for _, b := range best {
-			all[k] = append(all[k], b.index)
-		}
+		all[k] = among[l].Nearest(s.Index, nearCount, func(other int) bool { return other == s.Index })
 	}
 	return all
 }
