@@ -157,10 +157,19 @@ func deepen(img image.Image, depth int) error {
 		b[0], b[1] = uint8(v>>8), uint8(v)
 	})
 	if over > 0 {
-		return fmt.Errorf("a sample of %d where %d bits hold up to %d", over, depth, 1<<depth-1)
+		return &depthError{depth, over}
 	}
 	return nil
 }
+
+// depthError is of an image with a sample that its bits do not hold.
+type depthError struct{ depth, sample int }
+
+func (e *depthError) want() string {
+	return fmt.Sprintf("samples of %d bits, up to %d", e.depth, 1<<e.depth-1)
+}
+
+func (e *depthError) Error() string { return fmt.Sprintf("expected %s, found %d", e.want(), e.sample) }
 
 // rgb flattens an image on black.
 func rgb(img image.Image) (pixels []uint8, h, w int) {

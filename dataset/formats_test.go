@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -179,7 +180,13 @@ func TestDamagedImages(t *testing.T) {
 			if err := os.WriteFile(path, raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			pixels, _, err := ReadImages(context.Background(), []string{path}, 4, 5, 0)
+			var pixels []uint8
+			var bad error
+			_, err := EachImage(context.Background(), []string{path}, 4, 5, 0, func(_ int, p []uint8, b error) error {
+				pixels, bad = p, b
+				return nil
+			})
+			err = errors.Join(err, bad)
 			switch {
 			case err == nil && len(pixels) != 3*4*5:
 				t.Errorf("%s, damage %d: %d bytes", e.Name(), k, len(pixels))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -185,6 +186,10 @@ func (r *reading) unreadable(err error) error {
 	var bad *RecordError
 	if err == nil || errors.As(err, &bad) {
 		return err
+	}
+	var deep *depthError
+	if errors.As(err, &deep) {
+		return &RecordError{r.record.Source, r.record.Row, deep.want(), strconv.Itoa(deep.sample)}
 	}
 	return &RecordError{r.record.Source, r.record.Row, "a readable image", reason(err)}
 }

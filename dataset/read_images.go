@@ -2,41 +2,46 @@ package dataset
 
 import "context"
 
-// ReadImages reads image files as RGB bytes of height × width, one after the other, as they would be read in a data set:
-// depth is how many bits samples of 16 really have, 8 to 16, or 0: judged by the brightest of all files. notes are
-// sentences about what was found.
-func ReadImages(ctx context.Context, files []string, height, width, depth int) (pixels []uint8, notes []string, err error) {
+// EachImage reads image files as RGB bytes of height × width, as they would be read in a data set, several at a time. It calls visit
+// for each, in order, with its pixels or with what is wrong with it; an error of visit's ends the reading. depth is how many bits
+// samples of 16 really have, 8 to 16, or 0: judged by the brightest of all files. notes are sentences about what was found.
+func EachImage(ctx context.Context, files []string, height, width, depth int, visit func(i int, pixels []uint8, bad error) error) (notes []string, err error) {
 	b := newBuilder(ctx, Options{Depth: depth})
 	if err := b.check(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s := &store{} // errors name files as they were given
-	records := func(yield func(Record) error) error {
+	s, one := &store{}, Number(0) // errors name files as they were given; a label, since readers ask for one
+	part := &Part{Records: func(yield func(Record) error) error {
 		for _, f := range files {
-			if err := yield(s.fileRecord(f)); err != nil {
+			r := s.fileRecord(f)
+			r.Label = one
+			if err := yield(r); err != nil {
 				return err
 			}
 		}
 		return nil
+	}}
+	if b.depth = depth; depth == 0 {
+		all, err := b.scan(part)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.judgeDepth(all); err != nil {
+			return nil, err
+		}
 	}
-	all, err := b.scan(&Part{Records: records})
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := b.judgeDepth(all); err != nil {
-		return nil, nil, err
-	}
-	set := &Set{Height: height, Width: width}
-	err = records(func(rec Record) error {
+	set, next := &Set{Height: height, Width: width}, 0
+	take := func(r *reading) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r := &reading{record: rec, read: rec.File, done: make(chan struct{})}
-		r.finish(func(r *reading) error { return b.decode(r, set) })
-		pixels = append(pixels, r.pixels...)
-		b.moving += bit(r.moving)
-		return r.err
-	})
+		b.moving += bit(r.err == nil && r.moving)
+		next++
+		return visit(next-1, r.pixels, r.err)
+	}
+	numbering := classesOf(map[Label]bool{one: true})
+	begin := func(rec Record) (*reading, error) { return b.begin(rec, numbering), nil }
+	err = b.each(part, begin, func(r *reading) error { return b.decode(r, set) }, take)
 	b.noteMoving()
-	return pixels, b.notes, err
+	return b.notes, err
 }

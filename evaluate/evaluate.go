@@ -23,37 +23,49 @@ const Batch = 128
 type Evaluator struct {
 	network *model.Network
 	f       *gx.Function
+	batch   int       // images of a batch
 	tensors int       // input of the network's first tensor
 	images  []float32 // of a batch
 	pixels  []uint8   // of many batches, where the engine can do them in a call; see compileMany
 	batches int       // a call
-	results []float32 // [batches, Batch, width]
+	results []float32 // [batches, batch, width]
 }
 
 // New compiles the network for evaluation.
 func New(b backends.Backend, n *model.Network) (*Evaluator, error) {
-	return compile(b, n, func(net *model.Graphed) *Node { return net.Logits })
+	return compile(b, n, Batch, func(net *model.Graphed) *Node { return net.Logits })
 }
 
-// compile makes an evaluator of what a network has for each image, [Batch, width].
-func compile(b backends.Backend, n *model.Network, of func(net *model.Graphed) *Node) (*Evaluator, error) {
+// compile makes an evaluator of what a network has for each image, [batch, width]. On engines that repeat programs a batch is Batch:
+// they may compute other digits for other batches.
+func compile(b backends.Backend, n *model.Network, batch int, of func(net *model.Graphed) *Node) (*Evaluator, error) {
 	if l, ok := b.(gx.Looper); ok {
 		if e, err := compileMany(l, n, of); err == nil {
 			return e, nil
 		}
 	}
 	f, err := gx.NewFunction(b, "evaluate "+n.Arch, 0, func(g *Graph) []*Node {
-		return []*Node{of(n.Graph(g, false, func() *Node { return gx.Input(g, "x", Batch, n.Height, n.Width, 3) }))}
+		return []*Node{of(n.Graph(g, false, func() *Node { return gx.Input(g, "x", batch, n.Height, n.Width, 3) }))}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluator{network: n, f: f, images: make([]float32, Batch*n.Height*n.Width*3), batches: 1, results: make([]float32, f.Size(0))}, nil
+	images := make([]float32, batch*n.Height*n.Width*3)
+	return &Evaluator{network: n, f: f, batch: batch, images: images, batches: 1, results: make([]float32, f.Size(0))}, nil
 }
 
 // Of compiles the network for evaluation with the tensors of a state.
 func Of(b backends.Backend, n *model.Network, s model.State) (*Evaluator, error) {
 	e, err := New(b, n)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Load(s)
+}
+
+// ForFew is Of for so many images at a time, of which fewer than Batch cost less. Their results are the same.
+func ForFew(b backends.Backend, n *model.Network, s model.State, images int) (*Evaluator, error) {
+	e, err := compile(b, n, min(max(1, images), Batch), func(net *model.Graphed) *Node { return net.Logits })
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +93,7 @@ func (e *Evaluator) Logits(ctx context.Context, s *dataset.Set, visit func(i int
 // Features returns what a network makes of each image before its last layer, [images, features], and of that, [images,
 // classes], in one pass.
 func Features(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set) (features, logits []float32, err error) {
-	e, err := compile(b, n, func(net *model.Graphed) *Node { return Concatenate([]*Node{net.Taps["features"], net.Logits}, 1) })
+	e, err := compile(b, n, Batch, func(net *model.Graphed) *Node { return Concatenate([]*Node{net.Taps["features"], net.Logits}, 1) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +112,7 @@ func Features(ctx context.Context, b backends.Backend, n *model.Network, s model
 // over the image, [height, width, channels], and others.
 func Tap(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set, name string, visit func(i int, values []float32)) error {
 	var missing error
-	e, err := compile(b, n, func(net *model.Graphed) *Node {
+	e, err := compile(b, n, Batch, func(net *model.Graphed) *Node {
 		h := net.Taps[name]
 		if h == nil {
 			missing = fmt.Errorf("%s has no place %q", n.Arch, name)
@@ -122,7 +134,7 @@ func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, 
 	if s.Height != e.network.Height || s.Width != e.network.Width {
 		return fmt.Errorf("the images have %d×%d pixels, the network takes %d×%d", s.Height, s.Width, e.network.Height, e.network.Width)
 	}
-	width, call := e.width(), e.batches*Batch
+	width, call := e.width(), e.batches*e.batch
 	for lo := 0; lo < s.Len(); lo += call {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -142,7 +154,7 @@ func (e *Evaluator) each(ctx context.Context, s *dataset.Set, visit func(i int, 
 }
 
 // width is how many results an image has.
-func (e *Evaluator) width() int { return len(e.results) / (e.batches * Batch) }
+func (e *Evaluator) width() int { return len(e.results) / (e.batches * e.batch) }
 
 // one evaluates a batch, the images from lo to hi−1.
 func (e *Evaluator) one(s *dataset.Set, lo, hi int) error {

@@ -39,7 +39,7 @@ func compileMany(b gx.Looper, n *model.Network, of func(net *model.Graphed) *Nod
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluator{network: n, f: f, tensors: 3, pixels: make([]uint8, batches*bytes), batches: batches, results: make([]float32, batches*size)}, nil
+	return &Evaluator{network: n, f: f, batch: Batch, tensors: 3, pixels: make([]uint8, batches*bytes), batches: batches, results: make([]float32, batches*size)}, nil
 }
 
 // many evaluates the images from lo to hi−1.
