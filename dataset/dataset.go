@@ -36,7 +36,8 @@ type Set struct {
 
 	mapped *mapping // what the pixels are a part of; nil: memory
 	whole  []uint8  // the pixels of a mapped set that this is a part of
-	place  []int32  // per image: its place in whole; nil: the pixels are this set's
+	place  []int32  // per image: its place in whole, or ^k for the k-th in copies; nil: the pixels are this set's
+	copies []uint8  // images of this set's own, in one that CloneSome made
 
 	tables   []string // files that name images
 	table    []int32  // per image: index into tables; empty if no table names any
@@ -71,7 +72,9 @@ func (s *Set) Image(i int) []uint8 {
 func (s *Set) own(i int) []uint8 {
 	from, n := s.Pixels, s.stored()
 	if s.place != nil {
-		from, i = s.whole, int(s.place[i])
+		if from, i = s.whole, int(s.place[i]); i < 0 {
+			from, i = s.copies, ^i
+		}
 	}
 	own := from[i*n : (i+1)*n : (i+1)*n]
 	if s.mapped != nil {
@@ -173,7 +176,7 @@ func (s *Set) View(indices []int) *Set {
 	t := s.about(indices)
 	t.mapped, t.whole, t.place = s.mapped, s.Pixels, make([]int32, len(indices))
 	if s.place != nil {
-		t.whole = s.whole
+		t.whole, t.copies = s.whole, s.copies
 	}
 	for k, i := range indices {
 		if t.place[k] = int32(i); s.place != nil {
@@ -222,7 +225,7 @@ func (s *Set) Clone() *Set {
 		return t.InRGB()
 	}
 	if !t.share(s, nil) {
-		t.Pixels, t.place, t.whole, t.mapped = make([]uint8, 0, s.Len()*s.stored()), nil, nil, nil
+		t.Pixels, t.place, t.whole, t.copies, t.mapped = make([]uint8, 0, s.Len()*s.stored()), nil, nil, nil, nil
 		for i := range s.Len() {
 			t.Pixels = append(t.Pixels, s.own(i)...)
 		}

@@ -87,7 +87,7 @@ func (s *Set) Discard() {
 // share makes a set one of images of another one that is mapped: of these, or of all. It maps the file once more, so that
 // changes are this set's own; that costs addresses, and memory for what is changed. It reports whether it could.
 func (s *Set) share(from *Set, indices []int) bool {
-	if from.mapped == nil {
+	if from.mapped == nil || from.copies != nil {
 		return false
 	}
 	pixels, err := from.mapped.again()
