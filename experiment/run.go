@@ -318,7 +318,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 		}
 		return err
 	}
-	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn()}
+	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn(0)}
 	if rep.Defense, rep.Repair, err = repairOptions(c.Defense, int(g.Clean*float64(data.Train.Len()))); err != nil {
 		return err
 	}

@@ -35,10 +35,7 @@ type Options struct {
 // Defaults returns a method's settings for a number of clean images; 0 is unknown. A step takes 64, of fewer than 256 about
 // a quarter. MCR's and NAD's were chosen among a few on BadNets (NAD's on Blend, too), CIFAR-10 (docs/researchers.md).
 func Defaults(method string, images int) Options {
-	o := Options{Batch: 64, Epochs: 10, Rate: 0.01, Flip: true}
-	for images > 0 && o.Batch > 8 && 4*o.Batch > images {
-		o.Batch /= 2
-	}
+	o := Options{Batch: batchOf(64, images), Epochs: 10, Rate: 0.01, Flip: true}
 	switch method {
 	case "fp":
 		o.Tolerance = 0.04
@@ -48,6 +45,15 @@ func Defaults(method string, images int) Options {
 		o.Beta, o.Rate, o.Epochs = 1000, 0.1, 20 // rate and epochs as published
 	}
 	return o
+}
+
+// batchOf returns how many of so many images a step takes: as many as usual, of fewer than four times these about a quarter, at least 8.
+// 0 images are an unknown number.
+func batchOf(usual, images int) int {
+	for images > 0 && usual > 8 && 4*usual > images {
+		usual /= 2
+	}
+	return usual
 }
 
 // Check reports a setting that is out of its range.

@@ -31,9 +31,10 @@ type UnlearnOptions struct {
 	Pretrained model.State     `json:"-"` // the pre-trained method's network
 }
 
-// DefaultUnlearn is a starting point: nothing on real data chose it yet.
-func DefaultUnlearn() UnlearnOptions {
-	return UnlearnOptions{Batch: 128, Epochs: 5, Rate: 0.01, Scratch: 20, Noise: 16, Smooth: 0.1}
+// DefaultUnlearn is a starting point for a number of kept images, 0 if unknown: nothing on real data chose it yet. A step takes 128, of
+// fewer than 512 about a quarter.
+func DefaultUnlearn(kept int) UnlearnOptions {
+	return UnlearnOptions{Batch: batchOf(128, kept), Epochs: 5, Rate: 0.01, Scratch: 20, Noise: 16, Smooth: 0.1}
 }
 
 // Check reports a setting that is out of its range.
@@ -107,7 +108,7 @@ func Unlearn(ctx context.Context, m UnlearnMethod, j *UnlearnJob) (model.State, 
 		return nil, err
 	}
 	if len(j.Isolated) == 0 || len(j.Kept) < j.Options.Batch {
-		return nil, fmt.Errorf("%d isolated and %d kept images: too few to unlearn from", len(j.Isolated), len(j.Kept))
+		return nil, fmt.Errorf("%d isolated and %d kept images: too few to unlearn from, expected 1 or more and a batch of %d", len(j.Isolated), len(j.Kept), j.Options.Batch)
 	}
 	return m.Run(ctx, j)
 }

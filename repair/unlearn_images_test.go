@@ -20,7 +20,7 @@ import (
 // they leave the data as they are.
 func TestChangedImagesAreThoseOfAWholeCopy(t *testing.T) {
 	b := backdoored(t)
-	o := DefaultUnlearn()
+	o := DefaultUnlearn(0)
 	o.Batch, o.Epochs = 64, 1
 	j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: b.train, Options: o}
 	for i := range b.train.Len() {

@@ -11,7 +11,7 @@ import (
 func TestUnlearnMethods(t *testing.T) {
 	b := backdoored(t)
 	before := b.state.Clone()
-	o := DefaultUnlearn()
+	o := DefaultUnlearn(0)
 	o.Batch, o.Epochs, o.Scratch, o.Pretrained = 64, 1, 1, b.net.Init(7)
 	j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: b.train, Options: o}
 	for i, p := range b.poisoned {
@@ -60,5 +60,19 @@ func TestUnlearnMethods(t *testing.T) {
 	j.Isolated = nil
 	if _, err := Unlearn(context.Background(), m, j); err == nil {
 		t.Error("nothing was unlearnt")
+	}
+}
+
+// Steps get smaller with the set: a training has more than one an epoch.
+func TestStepsOfSmallSets(t *testing.T) {
+	for kept, want := range map[int]int{0: 128, 1 << 20: 128, 512: 128, 511: 64, 116: 16, 5: 8} {
+		if got := DefaultUnlearn(kept).Batch; got != want {
+			t.Errorf("%d kept images: %d a step, expected %d", kept, got, want)
+		}
+	}
+	for images, want := range map[int]int{0: 64, 256: 64, 255: 32, 5: 8} {
+		if got := Defaults("fp", images).Batch; got != want {
+			t.Errorf("%d clean images: %d a step, expected %d", images, got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,4 +149,29 @@ func first(t *testing.T, pattern string) string {
 		t.Fatal(pattern, err)
 	}
 	return all[0]
+}
+
+// A set of a few images, which a network can be trained on, can be fine-tuned on too.
+func TestUnlearnFromFewImages(t *testing.T) {
+	data := signFolder(t, 140, 10)
+	d, err := dataset.Load(t.Context(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	suspects := filepath.Join(t.TempDir(), "suspects.csv")
+	rows := "index,isolated\n"
+	for i := range 140 {
+		rows += fmt.Sprintf("%d,%t\n", i, i < 10)
+	}
+	if err := os.WriteFile(suspects, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	model := newModel(t, 32, d.Train.Classes...)
+	for method, epochs := range map[string]string{"ft-all": "--tune-epochs", "pixel-noise": "--tune-epochs", "retrain": "--scratch-epochs"} {
+		code, out, errs := call("unlearn", "--method", method, "--model", model, "--data", data, "--suspects", suspects, "--by-index", epochs, "1",
+			"--out", filepath.Join(t.TempDir(), "out"), "--json")
+		if code != exitDone || !strings.Contains(out, `"batch":16`) {
+			t.Errorf("%s: %d, %s%s", method, code, out, errs)
+		}
+	}
 }

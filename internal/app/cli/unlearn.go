@@ -24,7 +24,7 @@ import (
 )
 
 func (a *app) unlearn() *cobra.Command {
-	f := unlearnFlags{tune: repair.DefaultUnlearn(), o: abl.Default()}
+	f := unlearnFlags{tune: repair.DefaultUnlearn(0), o: abl.Default()}
 	c := &cobra.Command{
 		Use:   "unlearn",
 		Short: "Take what suspicious images taught out of a model",
@@ -156,6 +156,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), !f.noFlip && dataset.Flips(u.data.Layout))
+	f.tune.Batch = repair.DefaultUnlearn(len(u.parts.Kept)).Batch
 	if f.pretrained != "" {
 		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {
 			return err

@@ -144,6 +144,7 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 		return nil, err
 	}
 	t := s.Tune
+	t.Batch = min(t.Batch, repair.DefaultUnlearn(len(parts.Kept)).Batch)
 	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
 	res.Repair.Options = t
 	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
