@@ -58,6 +58,9 @@ func (m *mapping) guard(do func()) {
 	do()
 }
 
+// Mapped tells whether the pixels are those of a file, and take no memory of the program's own.
+func (s *Set) Mapped() bool { return s.mapped != nil }
+
 // AtRandom says that images will be read in any order until back is called, so that of a mapped file only their own pages are read,
 // and no more memory than theirs is needed.
 func (s *Set) AtRandom() (back func()) {

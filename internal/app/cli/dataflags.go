@@ -169,7 +169,7 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 	if !a.json {
 		f.opts.Tell = func(text string) { fmt.Fprintln(a.err, printable.Text(text)) }
 	}
-	d, err := dataset.Load(ctx, f.spec, f.opts)
+	d, err := load(ctx, f.spec, f.opts)
 	a.done()
 	err = deeper(err, f.learnt)
 	if err != nil && ctx.Err() == nil {

@@ -109,7 +109,7 @@ triggered.json has triggered images under the target's label alone.`,
 			}
 			r := evaluated(clean)
 			if triggered != "" {
-				t, err := dataset.Load(c.Context(), triggered, data.likewise())
+				t, err := load(c.Context(), triggered, data.likewise())
 				if err != nil {
 					return deeper(err, data.learnt)
 				}

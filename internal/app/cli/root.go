@@ -63,9 +63,7 @@ func (a *app) backend() (backends.Backend, error) { return engines.New(a.engine,
 
 // Main runs the command line and returns the exit code.
 func Main(args []string) int {
-	// The heap is a few large arrays and little garbage: collecting often costs nothing and keeps
-	// the peak near what is in use.
-	debug.SetGCPercent(5)
+	debug.SetGCPercent(leanPercent)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)
