@@ -130,8 +130,8 @@ type unlearning struct {
 
 // judgedBy makes the sets that unlearning is judged by.
 func (u *unlearning) judgedBy(heldBack []int) {
-	u.iso = u.set.Subset(u.isolated)
-	u.held = u.set.Subset(judges(u.set, heldBack, u.iso.Counts()))
+	u.iso = u.set.View(u.isolated)
+	u.held = u.set.View(judges(u.set, heldBack, u.iso.Counts()))
 }
 
 // errEnough ends a round.

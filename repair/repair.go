@@ -144,12 +144,12 @@ func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
 	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, j.Watch)
 }
 
-// Draw returns a share of a clean set, drawn by seed: the paper gives these defences 5 %.
+// Draw returns a share of a clean set to be looked at, drawn by seed: the paper gives these defences 5 %.
 func Draw(set *dataset.Set, share float64, seed uint64) *dataset.Set {
 	if share >= 1 {
 		return set
 	}
 	at := rng.Shuffle(seed, "repair clean", set.Len())[:int(share*float64(set.Len()))]
 	slices.Sort(at)
-	return set.Subset(at)
+	return set.View(at)
 }

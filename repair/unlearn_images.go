@@ -110,6 +110,6 @@ func (j *UnlearnJob) guess(ctx context.Context, s model.State, indices []int) (m
 		return nil, err
 	}
 	g := make(map[int]int, len(indices))
-	err = e.Logits(ctx, j.Data.Subset(indices), func(k int, z []float32) { g[indices[k]] = evaluate.TopClass(z) })
+	err = e.Logits(ctx, j.Data.View(indices), func(k int, z []float32) { g[indices[k]] = evaluate.TopClass(z) })
 	return g, err
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -116,13 +115,7 @@ func (f *auditFlags) earlier() (*runs.Baseline, error) {
 	if f.baseline == "" {
 		return nil, nil
 	}
-	read := f.baseline
-	if st, err := os.Stat(read); err == nil && st.IsDir() {
-		read = filepath.Join(read, runs.SuspectsFile)
-	} else if filepath.Ext(read) != ".csv" { // another file of the audit
-		read = filepath.Join(filepath.Dir(read), runs.SuspectsFile)
-	}
-	if onePlace(read, filepath.Join(f.out, runs.SuspectsFile)) {
+	if onePlace(runs.BaselineFile(f.baseline), filepath.Join(f.out, runs.SuspectsFile)) {
 		return nil, usagef("--baseline %s is the audit in --out, and no earlier one; choose another --out", f.baseline)
 	}
 	return runs.ReadBaseline(f.baseline)

@@ -20,7 +20,7 @@ func TestContentSaysWhence(t *testing.T) {
 	from := 1
 	for want, f := range map[string]content.Facts{"whatever they show": {}, "the images that show yield were given": {From: &from}} {
 		f.Counts, f.Cases = looks.Counts{Images: 90, Flagged: 30}, 40
-		if s := Sentence(target(looks.Poisoned, content.Name, f), []string{"stop", "yield"}); !strings.Contains(s, want) {
+		if s := see(target(looks.Poisoned, content.Name, f), []string{"stop", "yield"}).text; !strings.Contains(s, want) {
 			t.Errorf("%q is not in: %s", want, s)
 		}
 	}

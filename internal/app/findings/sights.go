@@ -51,9 +51,6 @@ func see(t audit.Target, classes []string) sight {
 	return counted(looks.CountsOf(t.Evidence), t)
 }
 
-// Sentence says what a look saw of a label.
-func Sentence(t audit.Target, classes []string) string { return see(t, classes).text }
-
 // counted shows counts, of whatever look.
 func counted(c looks.Counts, t audit.Target) sight {
 	if c.Images == 0 {

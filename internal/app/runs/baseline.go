@@ -103,17 +103,23 @@ func (c *Comparison) Says(v *audit.Verdict) look.Says {
 	return says
 }
 
-// ReadBaseline reads the list of suspects of an earlier audit: the list, the audit's folder, or another file in it.
-func ReadBaseline(path string) (*Baseline, error) {
-	st, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("baseline: %w", err)
-	case st.IsDir():
-		path = filepath.Join(path, SuspectsFile)
-	case filepath.Ext(path) != ".csv":
-		path = filepath.Join(filepath.Dir(path), SuspectsFile)
+// BaselineFile is the list of suspects of an earlier audit, which is named by the list, the audit's folder, or another file in it.
+func BaselineFile(path string) string {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return filepath.Join(path, SuspectsFile)
 	}
+	if filepath.Ext(path) != ".csv" {
+		return filepath.Join(filepath.Dir(path), SuspectsFile)
+	}
+	return path
+}
+
+// ReadBaseline reads the list of suspects of an earlier audit; see BaselineFile.
+func ReadBaseline(path string) (*Baseline, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	path = BaselineFile(path)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)

@@ -257,7 +257,7 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 	out.Truth = make([]bool, out.Train.Len())
 	out.own, out.covered = slices.Clone(out.Train.Labels), make([]bool, out.Train.Len())
 	start := time.Now()
-	err := attack.Plant(ctx, s.Attacks, out.Train, nil, env, func(k int, a *attack.Attack, t *attack.Truth) {
+	return attack.Plant(ctx, s.Attacks, out.Train, nil, env, func(k int, a *attack.Attack, t *attack.Truth) {
 		for i, planted := range t.Poisoned {
 			out.Truth[i] = out.Truth[i] || planted
 			out.covered[i] = out.covered[i] || t.Covered[i]
@@ -265,10 +265,6 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 		note(out, res, s.Attacks[k], a, time.Since(start))
 		start = time.Now()
 	})
-	if err != nil {
-		return err
-	}
-	return nil
 }
 
 // note adds an attack to an outcome and its result.
