@@ -38,6 +38,7 @@ type Set struct {
 	whole  []uint8  // the pixels of a mapped set that this is a part of
 	place  []int32  // per image: its place in whole, or ^k for the k-th in copies; nil: the pixels are this set's
 	copies []uint8  // images of this set's own, in one that CloneSome made
+	edits  bool     // whether images of the mapped file may have been changed in memory
 
 	tables   []string // files that name images
 	table    []int32  // per image: index into tables; empty if no table names any
@@ -174,7 +175,7 @@ func (s *Set) Subset(indices []int) *Set { return s.pick(indices).InRGB() }
 // View is Subset for looking only: its pixels are this set's. It takes some 30 bytes an image.
 func (s *Set) View(indices []int) *Set {
 	t := s.about(indices)
-	t.mapped, t.whole, t.place = s.mapped, s.Pixels, make([]int32, len(indices))
+	t.mapped, t.edits, t.whole, t.place = s.mapped, s.edits, s.Pixels, make([]int32, len(indices))
 	if s.place != nil {
 		t.whole, t.copies = s.whole, s.copies
 	}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -88,7 +89,8 @@ func (s *Set) Discard() {
 }
 
 // share makes a set one of images of another one that is mapped: of these, or of all. It maps the file once more, so that
-// changes are this set's own; that costs addresses, and memory for what is changed. It reports whether it could.
+// changes are this set's own; that costs addresses, and memory for what is changed. Changes of the other set are made again. It reports
+// whether it could.
 func (s *Set) share(from *Set, indices []int) bool {
 	if from.mapped == nil || from.copies != nil {
 		return false
@@ -97,7 +99,7 @@ func (s *Set) share(from *Set, indices []int) bool {
 	if err != nil {
 		return false
 	}
-	s.mapped = from.mapped
+	s.mapped, s.edits = from.mapped, true
 	at := func(i int) int32 {
 		if from.place != nil {
 			return from.place[i]
@@ -107,14 +109,22 @@ func (s *Set) share(from *Set, indices []int) bool {
 	switch {
 	case indices == nil && from.place == nil:
 		s.Pixels = pixels[:len(from.Pixels):len(from.Pixels)]
-		return true
 	case indices == nil:
 		s.whole = pixels
-		return true
+	default:
+		s.whole, s.place = pixels, make([]int32, len(indices))
+		for k, i := range indices {
+			s.place[k] = at(i)
+		}
 	}
-	s.whole, s.place = pixels, make([]int32, len(indices))
-	for k, i := range indices {
-		s.place[k] = at(i)
+	for k := 0; from.edits && k < s.Len(); k++ {
+		i := k
+		if indices != nil {
+			i = indices[k]
+		}
+		if now := from.own(i); !bytes.Equal(s.own(k), now) {
+			copy(s.own(k), now)
+		}
 	}
 	return true
 }

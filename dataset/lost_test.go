@@ -82,6 +82,27 @@ func TestLostFilesAreErrors(t *testing.T) {
 	}()
 }
 
+// What was changed in a copy of a mapped set is changed in its copies, parts and their copies too, and in nothing else.
+func TestCopiesOfChangedMappedSetsAreChanged(t *testing.T) {
+	set, _ := mappedSet(t)
+	before := set.Digest()
+	changed := set.Clone()
+	changed.Image(3)[0]++
+	want := bytes.Clone(changed.Image(3))
+	at := []int{5, 3}
+	for name, got := range map[string][]uint8{
+		"clone": changed.Clone().Image(3), "clone's clone": changed.Clone().Clone().Image(3), "subset": changed.Subset(at).Image(1),
+		"view": changed.View(at).Image(1), "view's clone": changed.View(at).Clone().Image(1), "subset's subset": changed.Subset(at).Subset([]int{1}).Image(0),
+	} {
+		if !bytes.Equal(got, want) {
+			t.Errorf("the %s lost a change", name)
+		}
+	}
+	if c := changed.Clone(); c.mapped == nil || !bytes.Equal(c.Image(5), set.Image(5)) || set.Digest() != before {
+		t.Error("more was changed, or the copy is not mapped")
+	}
+}
+
 // A part of a mapped set is mapped, and its own.
 func TestPartsOfMappedSets(t *testing.T) {
 	set, _ := mappedSet(t)

@@ -194,7 +194,7 @@ func TestNothingToDo(t *testing.T) {
 			epochs, scratch int
 			can             bool
 		}{{1, 1, true}, {0, 1, m.Name == "retrain"}, {1, 0, m.Name != "retrain" && m.Name != "self-learning"}} {
-			o := DefaultUnlearn()
+			o := DefaultUnlearn(0)
 			o.Epochs, o.Scratch = c.epochs, c.scratch
 			if err := o.CheckFor(m.Name); (err == nil) != c.can {
 				t.Errorf("%s, %+v: %v", m.Name, c, err)
