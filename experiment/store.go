@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -46,7 +45,7 @@ type losses struct {
 // openStore reads a file of results. If there is none, the error is os.ErrNotExist.
 func openStore(path string) (*store, error) {
 	s := &store{path: path, cells: map[string]*keptCell{}}
-	raw, err := os.ReadFile(path)
+	raw, err := atomicfile.ReadLines(path)
 	if err != nil {
 		return nil, err
 	}
@@ -113,15 +112,7 @@ func (s *store) append(line any) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(s.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(raw, '\n')) // at once, so that lines of several programs don't mix
-	return errors.Join(err, f.Close())
+	return atomicfile.AppendLine(s.path, raw)
 }
 
 // setGrid keeps the grid in front of its cells.

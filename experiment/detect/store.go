@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // Score is what one detector made of one set, a line of the file of results.
@@ -66,7 +66,7 @@ type store struct {
 // openStore reads a file of results; there may be none. A last line without an end is what a killed program left, and goes.
 func openStore(path string) (*store, error) {
 	s := &store{path: path, all: map[[2]string]*Score{}}
-	raw, err := os.ReadFile(path)
+	raw, err := atomicfile.ReadLines(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
 	}
@@ -74,7 +74,7 @@ func openStore(path string) (*store, error) {
 		return nil, err
 	}
 	if end := bytes.LastIndexByte(raw, '\n') + 1; json.Valid(raw[end:]) { // an editor left the end out
-		if err := s.write([]byte{'\n'}); err != nil {
+		if err := atomicfile.AppendLine(path, nil); err != nil {
 			return nil, err
 		}
 	} else if end < len(raw) {
@@ -135,22 +135,9 @@ func (s *store) add(v *Score) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
-		return err
-	}
-	if err := s.write(append(raw, '\n')); err != nil {
+	if err := atomicfile.AppendLine(s.path, raw); err != nil {
 		return err
 	}
 	s.all[[2]string{v.Set.Name, v.Detector}] = v
 	return nil
-}
-
-// write appends to the file, at once, so that lines of several programs don't mix.
-func (s *store) write(line []byte) error {
-	f, err := os.OpenFile(s.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(line)
-	return errors.Join(err, f.Close())
 }

@@ -44,8 +44,6 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 		{"train", "--data", data, "--features", none, "--out", filepath.Join(dir, "t")},
 		{"features", "--data", data, "--backbone", filepath.Join("..", "features", "testdata", "resnet.onnx"), "--out", filepath.Join(dir, "f.npy")},
 		{"audit", "--data", data, "--features", none, "--out", filepath.Join(dir, "u")},
-		{"eval", "--data", data, "--model", two},
-		{"eval", "--data", filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), "--model", two, "--triggered", data},
 		{"unlearn", "--data", data, "--model", three, "--suspects", none, "--out", filepath.Join(dir, "l")},
 		{"repair", "--clean", data, "--model", three, "--method", "fp", "--out", filepath.Join(dir, "r")},
 		{"review", run, "--data", data},
@@ -57,7 +55,22 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 			}
 		}
 	}
-	if err := os.Remove(filepath.Join(data, "train", "cat", "x.png")); err != nil {
+	bad := filepath.Join(data, "train", "cat", "x.png")
+	if err := os.Rename(bad, filepath.Join(data, "test", "cat", "x.png")); err != nil { // eval reads test images alone
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"eval", "--data", data, "--model", two},
+		{"eval", "--data", filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), "--model", two, "--triggered", data},
+	} {
+		_, _, errs := call(append(args, "--skip-bad")...)
+		for _, want := range []string{"folder: 8 training images from train/, 4 test images from test/", "1 files are no images that are read (.heic 1)", "skipped 1 bad records", "x.png"} {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%q does not say %q: %s", args, want, errs)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(data, "test", "cat", "x.png")); err != nil {
 		t.Fatal(err)
 	}
 	_, out, errs := call("experiment", "run", grid, "--out", filepath.Join(dir, "e"))
