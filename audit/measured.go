@@ -32,6 +32,7 @@ type MeasuredSet struct {
 	Name, Family string
 	Reports      bool   // whether no setting was chosen on sets of its family, or none on its attack
 	Earlier      bool   // whether the search was an earlier one: then it counts in no rate
+	BySample     bool   // whether it was an earlier one that says the same: so far as sets say that were drawn by chance and measured again
 	Truth        string // clean, marked (an honest mark on one class), or the attack
 	Images       int
 	Classes      int
@@ -50,14 +51,14 @@ const (
 
 // MeasuredColumns are the columns of measured.csv.
 func MeasuredColumns() []string {
-	return []string{"set", "family", "reports", "earlier", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
+	return []string{"set", "family", "reports", "earlier", "by_sample", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
 }
 
 // Row writes a set as measured.csv has it.
 func (s MeasuredSet) Row() []string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	return []string{
-		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
+		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), strconv.FormatBool(s.BySample), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
 		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
 	}
 }
@@ -72,18 +73,19 @@ var measuredSets = sync.OnceValue(func() []MeasuredSet {
 	}
 	var all []MeasuredSet
 	for _, r := range rows[1:] {
-		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[4]}
-		var errs [10]error
+		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[5]}
+		var errs [11]error
 		s.Reports, errs[0] = strconv.ParseBool(r[2])
 		s.Earlier, errs[1] = strconv.ParseBool(r[3])
-		s.Images, errs[2] = strconv.Atoi(r[5])
-		s.Classes, errs[3] = strconv.Atoi(r[6])
-		s.Confirmed, errs[4] = strconv.ParseFloat(r[7], 64)
-		s.Strength, errs[5] = strconv.ParseFloat(r[8], 64)
-		errs[6] = s.Says.UnmarshalText([]byte(r[9]))
-		s.TPR, errs[7] = strconv.ParseFloat(r[10], 64)
-		s.FPR, errs[8] = strconv.ParseFloat(r[11], 64)
-		s.Right, errs[9] = strconv.ParseBool(r[12])
+		s.BySample, errs[2] = strconv.ParseBool(r[4])
+		s.Images, errs[3] = strconv.Atoi(r[6])
+		s.Classes, errs[4] = strconv.Atoi(r[7])
+		s.Confirmed, errs[5] = strconv.ParseFloat(r[8], 64)
+		s.Strength, errs[6] = strconv.ParseFloat(r[9], 64)
+		errs[7] = s.Says.UnmarshalText([]byte(r[10]))
+		s.TPR, errs[8] = strconv.ParseFloat(r[11], 64)
+		s.FPR, errs[9] = strconv.ParseFloat(r[12], 64)
+		s.Right, errs[10] = strconv.ParseBool(r[13])
 		for _, err := range errs {
 			if err != nil {
 				panic(err)

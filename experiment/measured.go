@@ -22,6 +22,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 		strength, tpr, fpr  float64
 	}
 	counts := map[kind]*count{}
+	now, sampled := 0, 0
 	var order []kind
 	for _, s := range sets {
 		k := kind{"choosing", s.Truth, poisoned}
@@ -39,6 +40,8 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			c = new(count)
 			counts[k], order = c, append(order, k)
 		}
+		now += stat.Bit(!s.Earlier)
+		sampled += stat.Bit(s.BySample)
 		c.sets++
 		c.right += stat.Bit(s.Right && s.Says != look.CantTell)
 		c.unsure += stat.Bit(s.Says == look.CantTell)
@@ -58,6 +61,9 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			k.role, k.what, k.truth, fmt.Sprint(c.sets), fmt.Sprint(c.right), fmt.Sprint(c.unsure), fmt.Sprint(c.sets - c.right - c.unsure), fmt.Sprintf("%.2f", c.strength),
 			found, fmt.Sprintf("%.2f", 100*c.fpr/float64(c.sets)),
 		})
+	}
+	if sampled > 0 {
+		t.Note = fmt.Sprintf("%d of the %d sets that are not earlier ones were measured under the search before this one. Others like them, drawn by chance, were measured under both, and the figures are the same.", sampled, now)
 	}
 	return t
 }

@@ -50,7 +50,7 @@ func TestMeasuredSetsAreKept(t *testing.T) {
 // measuredSet is what a score says of a set.
 func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
 	m := audit.MeasuredSet{
-		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Earlier: s.Revision != audit.Revision, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
+		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Earlier: s.earlier(), BySample: s.Holds == audit.Revision, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
 	}
 	if s.TPR != nil {
 		m.TPR = *s.TPR

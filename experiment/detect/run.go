@@ -13,7 +13,6 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 
-	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/train"
@@ -233,7 +232,7 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 
 // lacks tells whether there is more to measure than a score has; another search of ours would say something else.
 func (r *Runner) lacks(s *Set, v *Score) bool {
-	return v == nil || v.Without == nil && r.retrained(s) || v.Detector == Ours && v.Revision != audit.Revision
+	return v == nil || v.Without == nil && r.retrained(s) || v.earlier()
 }
 
 // one measures one detector.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
@@ -40,6 +41,9 @@ type Score struct {
 	Date      string  `json:"date,omitempty"`
 	Version   string  `json:"version"`
 	Revision  int     `json:"revision,omitempty"` // of the search, if it is ours: audit.Revision
+	// Holds is a later revision that says the same, as far as is known: a sample of such sets, drawn by chance, was measured again and
+	// gave the same figures.
+	Holds int `json:"holds,omitempty"`
 	// Without is what a network does that was trained without the flagged images; nil where none was.
 	Without *Without `json:"without,omitempty"`
 }
@@ -50,6 +54,11 @@ type Said struct {
 	Label int       `json:"label"`
 	Says  look.Says `json:"says"`
 	Score float64   `json:"score"`
+}
+
+// earlier tells whether the score is of an earlier search of ours, of which it is not known that today's says the same.
+func (v *Score) earlier() bool {
+	return v.Detector == Ours && max(v.Revision, v.Holds) != audit.Revision
 }
 
 // Ours is the name under which the audit stands among the detectors.
