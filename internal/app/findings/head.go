@@ -146,8 +146,8 @@ func (c *Case) sure(w word) report.Answer {
 		n := m.Clean
 		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("On sets that no setting was chosen on; with 95\u00a0%% confidence at most %s, if they are independent. Those of a family share images: by family, of which %d of %d have one, at most %s. Of %d sets it could not tell.",
-			percent(n.AtMost), m.ByFamily.Wrong, m.ByFamily.Sets, percent(m.ByFamily.AtMost), m.Unsure)+on("", ", ", m.Families))
+		a.Text = append(a.Text, fmt.Sprintf("No setting was chosen on these sets. With 95\u00a0%% confidence at most %s of such sets give a false alarm; by family, since sets of a family share images, at most %s (%d of %d). Of %s it could not tell.",
+			percent(n.AtMost), percent(m.ByFamily.AtMost), m.ByFamily.Wrong, m.ByFamily.Sets, plural(m.Unsure, "set"))+on("", ", ", m.Families))
 	}
 	a.Text = append(a.Text, strength(c.Verdict)...)
 	if w.sure != "" {
