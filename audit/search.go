@@ -137,6 +137,7 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		if c.Asked(l.Name()) {
 			continue
 		}
+		c.Begin()
 		all, err := l.Ask(ctx, c)
 		if err != nil {
 			return err

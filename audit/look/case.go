@@ -50,6 +50,9 @@ type Case struct {
 		content *Content
 	}
 	small *dataset.Set // the images as content needs them
+
+	asking bool // a look is being asked
+	noted  int  // sentences that it has told since
 }
 
 // saved is what a checkpoint holds of a case beside arrays.
@@ -58,6 +61,7 @@ type saved struct {
 	Asked    []Name     `json:"asked"` // the looks that were
 	Weak     []string   `json:"weak"`  // open evidence that a look was not sure of
 	Cleared  int        `json:"cleared"`
+	Noted    int        `json:"noted,omitempty"` // sentences that the look which is being asked has told
 }
 
 // The names of what a run's checkpoint holds of a case.
@@ -90,12 +94,16 @@ func (c *Case) Found() []float32 { return c.run.Arrays[foundKey] }
 // Asked tells whether a look was asked already.
 func (c *Case) Asked(l Name) bool { return slices.Contains(c.saved.Asked, l) }
 
+// Begin notes that a look is being asked, from its beginning, also if that was interrupted: what it told then it does not tell again.
+func (c *Case) Begin() { c.asking, c.noted = true, 0 }
+
 // Done notes that a look was asked, and saves, without what it alone needed.
 func (c *Case) Done(l Name) error {
 	if l == ByContent {
 		maps.DeleteFunc(c.run.Arrays, func(name string, _ []float32) bool { return strings.HasPrefix(name, unseenKey) })
 	}
 	c.saved.Asked = append(c.saved.Asked, l)
+	c.asking, c.saved.Noted = false, 0
 	return c.Save()
 }
 
@@ -163,7 +171,16 @@ func (c *Case) Draw(purpose string, images []int, n int, numbers ...int) []int {
 }
 
 // Note tells who watches a sentence.
-func (c *Case) Note(format string, args ...any) { c.run.Note(format, args...) }
+func (c *Case) Note(format string, args ...any) {
+	if c.asking {
+		if c.noted++; c.noted <= c.saved.Noted {
+			return
+		}
+		c.saved.Noted = c.noted
+		_ = c.keep() // with the log, which the next training saves
+	}
+	c.run.Note(format, args...)
+}
 
 // progress passes on how far the training of another network has come, as part of a stage; nil for nobody.
 func (c *Case) progress(stage string) func(train.Event) {

@@ -90,3 +90,32 @@ func TestFactsStayExact(t *testing.T) {
 		t.Errorf("%+v came back as %+v", e, back)
 	}
 }
+
+// A look that was interrupted tells nothing again when it is asked anew; other looks and later stages tell all.
+func TestNotesAreToldOnce(t *testing.T) {
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a"}, Labels: []int32{0}, Pixels: make([]uint8, 3)}
+	var told []string
+	r := &train.Run{Data: set, Seconds: map[string]float64{}, Watch: func(e train.Event) { told = append(told, e.Note) }}
+	c := newCase(t, r)
+	c.Begin()
+	c.Note("first")
+	c = newCase(t, r)
+	c.Begin()
+	c.Note("first")
+	c.Note("second")
+	if err := c.Done("x"); err != nil {
+		t.Fatal(err)
+	}
+	c.Begin()
+	c.Note("another's first")
+	if err := c.Done("y"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c = newCase(t, r)
+		c.Note("later")
+	}
+	if want := []string{"first", "second", "another's first", "later", "later"}; !slices.Equal(told, want) {
+		t.Errorf("%q, expected %q", told, want)
+	}
+}
