@@ -189,6 +189,12 @@ func found(verdict string) bool {
 	return verdict == look.Poisoned.String() || verdict == look.Shortcut.String()
 }
 
+// falseAlarm tells whether a verdict on a clean set is wrong: an honest mark on one class is a shortcut.
+func falseAlarm(s *Set, verdict string) bool {
+	v, err := s.variation()
+	return verdict == look.Poisoned.String() || found(verdict) && (err != nil || v.Mark == "")
+}
+
 func ofRole(role string) func(s *Set) bool {
 	return func(s *Set) bool { return role == "" || s.Role == role }
 }
@@ -270,7 +276,7 @@ func (r *Results) byAttack(poisoned []Set, m metric) report.Table {
 func (r *Results) falseAlarms(clean []Set) report.Table {
 	t := report.Table{
 		Title: "False alarms on clean sets", Columns: append([]string{"family", "for"}, r.names...),
-		Note: "Sets called poisoned, of so many; mean share of the images flagged.",
+		Note: "Sets called poisoned, or a shortcut where no class has a mark, of so many; mean share of the images flagged.",
 	}
 	var families []string
 	for _, s := range clean {
@@ -285,7 +291,7 @@ func (r *Results) falseAlarms(clean []Set) report.Table {
 			of := among(sets, func(s *Set) bool { return r.store.of(*s, n) != nil })
 			alarms := 0
 			for _, s := range of {
-				if found(r.store.of(s, n).Verdict) {
+				if falseAlarm(&s, r.store.of(s, n).Verdict) {
 					alarms++
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/rng"
@@ -79,6 +80,25 @@ func TestVariationRefuses(t *testing.T) {
 	for _, list := range []string{"pairs=2", "camera=x", "mark=x", "noise=2", "x=1"} {
 		if _, err := (&Set{Vary: list}).variation(); err == nil {
 			t.Errorf("%s was taken", list)
+		}
+	}
+}
+
+// Of a clean set with an honest mark on one class, a shortcut is no false alarm.
+func TestMarksAreShortcuts(t *testing.T) {
+	for _, c := range []struct {
+		vary, verdict string
+		want          bool
+	}{
+		{"", look.Poisoned.String(), true},
+		{"", look.Shortcut.String(), true},
+		{"", look.CantTell.String(), false},
+		{"", look.NoEvidence.String(), false},
+		{"mark=line", look.Poisoned.String(), true},
+		{"mark=line", look.Shortcut.String(), false},
+	} {
+		if got := falseAlarm(&Set{Vary: c.vary}, c.verdict); got != c.want {
+			t.Errorf("%q called %s: %v, expected %v", c.vary, c.verdict, got, c.want)
 		}
 	}
 }
