@@ -60,19 +60,18 @@ const window = 7
 
 // similarity is SSIM over all windows of 7×7 with equal weights, K1 = 0.01 and K2 = 0.03. It is 0 where there is none.
 func similarity(a, b []float64, h, w int) float64 {
-	const side = window
 	const c1, c2 = (0.01 * 255) * (0.01 * 255), (0.03 * 255) * (0.03 * 255)
 	total, n := 0.0, 0
-	for y := 0; y+side <= h; y++ {
-		for x := 0; x+side <= w; x++ {
+	for y := 0; y+window <= h; y++ {
+		for x := 0; x+window <= w; x++ {
 			var sa, sb, saa, sbb, sab float64
-			for dy := range side {
-				for dx := range side {
+			for dy := range window {
+				for dx := range window {
 					p, q := a[(y+dy)*w+x+dx], b[(y+dy)*w+x+dx]
 					sa, sb, saa, sbb, sab = sa+p, sb+q, saa+p*p, sbb+q*q, sab+p*q
 				}
 			}
-			const m = side * side
+			const m = window * window
 			ma, mb := sa/m, sb/m
 			va, vb, cov := saa/m-ma*ma, sbb/m-mb*mb, sab/m-ma*mb
 			total += (2*ma*mb + c1) * (2*cov + c2) / ((ma*ma + mb*mb + c1) * (va + vb + c2))

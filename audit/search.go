@@ -13,15 +13,14 @@ import (
 
 // Setup is what a search takes over from the training that it belongs to.
 type Setup struct {
-	Isolation float64       // share of the images that isolation sets aside
-	Rate      float64       // learning rate of the plain training
-	Augment   bool          // crop, flip and cutout in it
-	Flip      bool          // flip left and right in it
-	Features  look.Features // of the images, for the look at content; nil: it trains networks
-	Init      model.State   // what networks start from; nil: fresh ones
-	Steps     look.Steps
-	More      []look.Look // looks beside those of the options, asked last
-	Continue  int         // epochs that a training may be spared at most which goes on from the network of the search; 0: that is a fresh one
+	Rate     float64       // learning rate of the plain training
+	Augment  bool          // crop, flip and cutout in it
+	Flip     bool          // flip left and right in it
+	Features look.Features // of the images, for the look at content; nil: it trains networks
+	Init     model.State   // what networks start from; nil: fresh ones
+	Steps    look.Steps
+	More     []look.Look // looks beside those of the options, asked last
+	Continue int         // epochs that a training may be spared at most which goes on from the network of the search; 0: that is a fresh one
 
 	Expect func(look.Expected) // is told before the search how long it will take; nil: nobody asks
 }

@@ -75,7 +75,8 @@ func (c *Case) Settle(ctx context.Context) error {
 		if e.Says != CantTell {
 			delete(c.run.Arrays, doubtfulKey(e))
 		}
-		if c.asked(e); !kept && e.Says != Poisoned {
+		c.settled(e)
+		if !kept && e.Says != Poisoned {
 			c.forget(e.Label)
 		}
 		c.saved.Evidence[k] = e

@@ -108,8 +108,8 @@ func untaughtKey(e Evidence, fold int) string {
 	return fmt.Sprintf("untaught.%s.%d.%d", e.Look, e.Label, fold)
 }
 
-// asked drops what these said of settled evidence.
-func (c *Case) asked(e Evidence) {
+// settled drops what these said of evidence that is settled.
+func (c *Case) settled(e Evidence) {
 	for fold := range contentFolds {
 		for k := range len(groups{}) {
 			delete(c.run.Arrays, foldKey(untaughtKey(e, fold), k))

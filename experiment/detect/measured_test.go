@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
-	"github.com/unpoison/unpoison/audit/look"
 )
 
 //go:generate go test -run TestMeasuredSetsAreKept -update
@@ -69,9 +68,9 @@ func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
 	case s.Set.Poisoned():
 		m.Truth, m.Right = attackOf(&s.Set), s.Right != nil && *s.Right
 	case v.Mark != "":
-		m.Truth, m.Right = audit.TruthMarked, m.Says != look.Poisoned
+		m.Truth, m.Right = audit.TruthMarked, !falseAlarm(&s.Set, s.Verdict)
 	default:
-		m.Truth, m.Right = audit.TruthClean, !found(s.Verdict)
+		m.Truth, m.Right = audit.TruthClean, !falseAlarm(&s.Set, s.Verdict)
 	}
 	return m
 }
