@@ -250,8 +250,8 @@ func TestALockedCellIsWaitedFor(t *testing.T) {
 // A claim that can't be renewed is tried again until it is stale; then the error says why.
 func TestClaimsThatCannotBeRenewed(t *testing.T) {
 	c := claims{beat: 50 * time.Millisecond, stale: 200 * time.Millisecond}
-	away := func(path string) { // a folder can't be read as a file
-		if err := errors.Join(os.Rename(path, path+"x"), os.Mkdir(path, 0o755)); err != nil {
+	away := func(path string) { // a folder can't be read as a file; at once, since no claim is another's
+		if err := errors.Join(os.Link(path, path+"x"), os.Symlink(t.TempDir(), path+"d"), os.Rename(path+"d", path)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestClaimsThatCannotBeRenewed(t *testing.T) {
 	err = c.with(context.Background(), path, func(ctx context.Context) error {
 		away(path)
 		time.Sleep(c.beat * 2)
-		if err := errors.Join(os.Remove(path), os.Rename(path+"x", path)); err != nil {
+		if err := os.Rename(path+"x", path); err != nil {
 			return err
 		}
 		time.Sleep(2 * c.stale)
