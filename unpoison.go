@@ -3,7 +3,8 @@
 //
 // Two things are stable from one minor version to the next: the names and the meaning of what this package exports, and the JSON
 // of a Verdict, to which fields may be added. The other packages serve this one and may change with every minor version.
-// The same seed, data and version give the same verdict and the same bytes of a model. Another version may give others.
+// The same seed, data, version and set of the processor's instructions (AVX-512, AVX2, NEON or none) give the same verdict and the same
+// bytes of a model, whatever the number of cores. Others may differ.
 package unpoison
 
 import (

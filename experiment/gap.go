@@ -15,8 +15,8 @@ var gapMeasures = []struct {
 	of   func(res *runs.Result) *float64
 }{ // the first three ask about the trigger
 	{"ASR %", func(res *runs.Result) *float64 { return res.ASR }},
-	{"triggered, others right %", func(res *runs.Result) *float64 { return least(res, func(p *runs.Attack) *float64 { return p.RA }) }},
-	{"triggered, target's own right %", func(res *runs.Result) *float64 {
+	{"RA %", func(res *runs.Result) *float64 { return least(res, func(p *runs.Attack) *float64 { return p.RA }) }},
+	{"target's RA %", func(res *runs.Result) *float64 {
 		return least(res, func(p *runs.Attack) *float64 { return p.RATarget })
 	}},
 	{"CA %", func(res *runs.Result) *float64 { return res.CA }},

@@ -22,7 +22,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 		strength, tpr, fpr  float64
 	}
 	counts := map[kind]*count{}
-	now, sampled := 0, 0
+	now, before := 0, 0
 	var order []kind
 	for _, s := range sets {
 		k := kind{"choosing", s.Truth, poisoned}
@@ -41,7 +41,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			counts[k], order = c, append(order, k)
 		}
 		now += stat.Bit(!s.Earlier)
-		sampled += stat.Bit(s.BySample)
+		before += stat.Bit(s.BySample)
 		c.sets++
 		c.right += stat.Bit(s.Right && s.Says != look.CantTell)
 		c.unsure += stat.Bit(s.Says == look.CantTell)
@@ -62,8 +62,17 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			found, fmt.Sprintf("%.2f", 100*c.fpr/float64(c.sets)),
 		})
 	}
-	if sampled > 0 {
-		t.Note = fmt.Sprintf("%d of the %d sets that are not earlier ones were measured under the search before this one. Others like them, drawn by chance, were measured under both, and the figures are the same.", sampled, now)
+	t.Note = ratesNote(audit.Rates(sets))
+	if before > 0 { // what was measured again is in the history of results/detect
+		t.Note += fmt.Sprintf(" %d of the %d sets that are not earlier ones were measured under earlier searches. 25 such sets were measured again (one of them poisoned): 23 gave the same figures, two (faces) had other images by then.", before, now)
 	}
 	return t
+}
+
+// ratesNote says how often verdicts were wrong on the sets that report.
+func ratesNote(r audit.ErrorRates) string {
+	of := func(e audit.Errors) string { return fmt.Sprintf("%d of %d", e.Wrong, e.Sets) }
+	most := func(e audit.Errors) string { return fmt.Sprintf("at most %.1f %%", 100*e.AtMost) }
+	return fmt.Sprintf("Reporting sets: false alarms in %s clean or marked ones (with 95 %% confidence %s of such sets; by family %s, %s); %s poisoned ones missed (%s).",
+		of(r.Clean), most(r.Clean), of(r.ByFamily), most(r.ByFamily), of(r.Poisoned), most(r.Poisoned))
 }

@@ -92,22 +92,29 @@ func (d *document) write(text []byte) error {
 // made says with what the finished runs were made.
 func (r *Runner) made() string {
 	var with []string
-	var seeds []uint64
-	finished := 0
-	all := r.Grid.Cells()
+	all, seeds := r.Grid.Cells(), r.seeds()
 	for _, c := range all {
 		if res := r.result(c); res != nil {
-			finished++
-			seeds = append(seeds, c.Seed)
 			with = append(with, fmt.Sprintf("%s, %s, unpoison %s", res.Model, res.Engine, res.Version))
 		}
 	}
+	finished := len(with)
 	if finished == 0 {
 		return "No run is finished.\n"
 	}
 	slices.Sort(with)
-	slices.Sort(seeds)
-	return fmt.Sprintf("%d of %d runs finished; seeds %s; %s.\n", finished, len(all), list(slices.Compact(seeds)), strings.Join(slices.Compact(with), "; "))
+	return fmt.Sprintf("%d of %d runs finished; seeds %s; %s.\n", finished, len(all), list(seeds), strings.Join(slices.Compact(with), "; "))
+}
+
+// seeds lists those of the finished runs.
+func (r *Runner) seeds() (all []uint64) {
+	for _, c := range r.Grid.Cells() {
+		if r.result(c) != nil {
+			all = append(all, c.Seed)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Saved returns the grid of this name that a folder holds, or that keep holds the results of, with what is finished

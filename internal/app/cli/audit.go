@@ -105,7 +105,7 @@ func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.out, "out", "", "`DIR` for the list of suspects")
 	c.Flags().BoolVar(&f.resume, "resume", false, "go on where an earlier audit stopped")
 	c.Flags().StringVar(&f.baseline, "baseline", "", "`DIR` of an earlier audit, whose suspects are known")
-	c.Flags().BoolVar(&f.spike, "spike", false, "also audit 3 copies with known attacks in them: from which rate on would one have been found? (4 times the time)")
+	c.Flags().BoolVar(&f.spike, "spike", false, "also audit 3 copies with known attacks in them: from which rate on would one have been found? (over 4 times the time)")
 	c.Flags().BoolVar(&f.fail, "fail-on-findings", false, "the same as --fail-on any")
 	c.Flags().StringVar(&f.failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
 }
