@@ -156,6 +156,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), !f.noFlip && dataset.Flips(u.data.Layout))
+	u.parts = u.parts.Unwatched()
 	f.tune.Batch = repair.DefaultUnlearn(len(u.parts.Kept)).Batch
 	if f.pretrained != "" {
 		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {

@@ -143,6 +143,7 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	if err != nil {
 		return nil, err
 	}
+	parts = parts.Unwatched()
 	t := s.Tune
 	t.Batch = min(t.Batch, repair.DefaultUnlearn(len(parts.Kept)).Batch)
 	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
