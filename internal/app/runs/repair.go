@@ -20,12 +20,11 @@ import (
 // RepairSpec describes a defence on a model that was trained before; Spec's Defense names it.
 type RepairSpec struct {
 	Spec
-	Base       string  // folder of the run whose model it is
-	Suspects   string  // unlearning: folder of the run whose isolated images are unlearnt
-	Share      float64 // repair: of the clean training images, drawn by seed
-	Repair     repair.Options
-	Tune       repair.UnlearnOptions
-	Pretrained model.State
+	Base     string  // folder of the run whose model it is
+	Suspects string  // unlearning: folder of the run whose isolated images are unlearnt
+	Share    float64 // repair: of the clean training images, drawn by seed
+	Repair   repair.Options
+	Tune     repair.UnlearnOptions
 }
 
 // UnlearnABL names gradient ascent among the unlearning methods.
@@ -146,7 +145,7 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	parts = parts.Unwatched()
 	t := s.Tune
 	t.Batch = min(t.Batch, repair.DefaultUnlearn(len(parts.Kept)).Batch)
-	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
+	t.Seed, t.Augment = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip)
 	res.Repair.Options = t
 	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
 		Backend: s.Backend, Network: n, State: state, Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: t, Watch: Progress(s.Watch),
