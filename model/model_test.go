@@ -124,7 +124,8 @@ func TestInit(t *testing.T) {
 func TestTheClassifierFollowsTheClasses(t *testing.T) {
 	s := model.State{
 		{Name: "conv.weight", Dims: []int{2}, Data: []float32{7, 8}},
-		{Name: "fc.weight", Dims: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}}, {Name: "fc.bias", Dims: []int{3}, Data: []float32{10, 20, 30}},
+		{Name: "fc.weight", Dims: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}},
+		{Name: "fc.bias", Dims: []int{3}, Data: []float32{10, 20, 30}},
 	}
 	turned, ok := s.ForClasses([]string{"a", "b", "c"}, []string{"c", "a", "b"})
 	if !ok || !slices.Equal(turned[1].Data, []float32{3, 1, 2, 6, 4, 5}) || !slices.Equal(turned[2].Data, []float32{30, 10, 20}) || turned[0].Data[1] != 8 || s[1].Data[0] != 1 {
