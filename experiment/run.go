@@ -291,6 +291,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if err != nil {
 		return err
 	}
+	if data != r.data {
+		defer data.Train.Discard()
+	}
 	o, err := g.options(c.Attack, c.Defense, c.Seed, data.Train.Len())
 	if err != nil {
 		return err

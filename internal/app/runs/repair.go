@@ -61,6 +61,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 		return path
 	}
 	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
+	defer s.discard(out)
 	res.Epochs = Epochs{}
 	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}
 	if method, ok := s.Defense.Unlearns(); ok {
@@ -97,7 +98,9 @@ func Progress(watch func(Event)) func(train.Progress) {
 func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
 	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
 	if len(s.Attacks) > 1 { // each learnt its trigger from what the ones before it left
-		err := attack.Plant(ctx, s.Attacks, s.Data.Train.Clone(), nil, env, func(k int, a *attack.Attack, _ *attack.Truth) { note(out, res, s.Attacks[k], a, 0) })
+		planted := s.Data.Train.Clone()
+		defer planted.Discard()
+		err := attack.Plant(ctx, s.Attacks, planted, nil, env, func(k int, a *attack.Attack, _ *attack.Truth) { note(out, res, s.Attacks[k], a, 0) })
 		if err != nil {
 			return nil, err
 		}
