@@ -44,6 +44,9 @@ func Train(ctx context.Context, set *dataset.Set, o Options, s train.Settings) (
 			return nil, err
 		}
 		parts = isolate.Split(found.Scores, o.Isolation, o.HeldBackShare, o.Seed)
+		if o.Unlearn == "none" {
+			parts = parts.Unwatched()
+		}
 		for k, i := range parts.Order {
 			res.Suspects = append(res.Suspects, isolate.Suspect{Index: i, Score: found.Scores[i], Isolated: k < len(parts.Isolated)})
 		}

@@ -16,8 +16,8 @@ type Options struct {
 	train.Recipe    // the network, and its training on what is kept
 	isolate.Options // what is isolated
 
-	Unlearn       string  `json:"unlearn"` // of Modes, or "none"
-	UnlearnSteps  int     `json:"unlearn_steps" range:"[0,)"`
+	Unlearn       string  `json:"unlearn"`                               // of Modes, or "none"
+	UnlearnSteps  int     `json:"unlearn_steps" range:"[0,)"`            // of a round, at most
 	UnlearnEpochs float64 `json:"unlearn_epochs,omitempty" range:"[0,)"` // instead of steps: over the kept images (joint) or the isolated ones (split)
 	UnlearnRate   float64 `json:"unlearn_rate" range:"(0,)"`             // at the start: joint falls to 0 along a cosine, split keeps it
 	UnlearnLimit  float64 `json:"unlearn_limit"`                         // isolated losses count up to here; 0: ln(classes), negative: unbounded

@@ -38,7 +38,7 @@ type Outcome struct {
 	RolledBack   bool    `json:"rolled_back"`
 	Unlearnt     bool    `json:"unlearnt"`
 	LowestBefore float64 `json:"isolated_accuracy_before"`
-	Dropped      int     `json:"dropped"` // kept images left out by refinement
+	Dropped      int     `json:"dropped"` // kept images left out by refinement; 0 where nothing came of it
 	Images       int     `json:"images"`  // shown to be kept (joint) or to be unlearnt (split), in all steps
 }
 
@@ -74,6 +74,9 @@ func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state mo
 		copy(state[i].Data, u.best[i].Data)
 	}
 	u.out.Unlearnt = u.out.Isolated <= unlearntBelow
+	if !u.better {
+		u.out.Dropped = 0
+	}
 	return &u.out, nil
 }
 
@@ -99,13 +102,14 @@ func (o Options) images(kept, isolated int) (ofKept, ofIsolated int) {
 
 // stepsOf returns how many steps at most a round of unlearning takes.
 func (o Options) stepsOf(p *isolate.Parts) int {
+	kept, isolated := o.images(len(p.Kept), len(p.Isolated))
 	switch {
 	case o.UnlearnEpochs <= 0:
 		return o.UnlearnSteps
 	case o.Unlearn == "split":
-		return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Isolated)) / stepIsolated))
+		return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Isolated)) / float64(max(1, isolated))))
 	}
-	return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Kept)) / stepKept))
+	return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Kept)) / float64(max(1, kept))))
 }
 
 // unlearning is one in progress.
@@ -124,6 +128,7 @@ type unlearning struct {
 	eval          *evaluate.Evaluator
 	iso, held     *dataset.Set
 	current, best model.State // best is the best network within the tolerance
+	better        bool        // whether it is another one than at the beginning
 	balance       []float32   // weight of each class once images were left out
 	out           Outcome
 }
@@ -241,7 +246,7 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 		return errEnough
 	}
 	if lost <= u.o.Tolerance && (isoAcc <= u.out.Isolated || last) && (!u.refine || k >= u.steps) {
-		u.out.Isolated, u.out.After = isoAcc, heldAcc
+		u.out.Isolated, u.out.After, u.better = isoAcc, heldAcc, true
 		for i := range u.best {
 			copy(u.best[i].Data, u.current[i].Data)
 		}

@@ -69,8 +69,8 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !out.RolledBack {
-		t.Error("not rolled back")
+	if !out.RolledBack || out.Dropped != 0 {
+		t.Errorf("not rolled back, or images left out that were not: %+v", out)
 	}
 	for i := range state {
 		if !slices.Equal(state[i].Data, untouched[i].Data) {
@@ -158,6 +158,35 @@ func TestStepsOfEpochs(t *testing.T) {
 	}
 	if o.UnlearnEpochs = 0; o.stepsOf(p) != 7 {
 		t.Errorf("%d steps, expected 7", o.stepsOf(p))
+	}
+	// Of few images a step shows all.
+	few := &isolate.Parts{Kept: make([]int, 100), Isolated: make([]int, 20)}
+	o.UnlearnEpochs = 20
+	for _, mode := range Modes() {
+		if o.Unlearn = mode; o.stepsOf(few) != 20 {
+			t.Errorf("%s, few images: %d steps, expected 20", mode, o.stepsOf(few))
+		}
+	}
+}
+
+// Without unlearning nobody watches: no image is held back from the training.
+func TestNobodyIsHeldBackWithoutUnlearning(t *testing.T) {
+	const n, side = 70, 8
+	set := &dataset.Set{Height: side, Width: side, Classes: []string{"a", "b"}, Pixels: make([]uint8, n*side*side*3), Labels: make([]int32, n)}
+	for i := range n {
+		set.Labels[i] = int32(i % 2)
+		set.Image(i)[0] = uint8(i)
+	}
+	o := Demo()
+	o.Batch, o.IsolateEpochs, o.TuneEpochs, o.Isolation, o.Unlearn = 3, 1, 1, 0.01, "none"
+	steps := 0
+	watch := func(e train.Event) {
+		if e.Stage == "tune" && e.Progress != nil {
+			steps++
+		}
+	}
+	if _, err := Train(context.Background(), set, o, train.Settings{Watch: watch}); err != nil || steps != (n-1)/o.Batch {
+		t.Errorf("%d steps of %d images, expected all but the isolated one: %v", steps, o.Batch, err)
 	}
 }
 

@@ -32,8 +32,8 @@ type Batch struct {
 }
 
 // others returns a function that draws for an image another one of the set, as it was before any attack where there are
-// such images.
-func (b *Batch) others() func(i int) []uint8 {
+// such images. done is to be called after its last use.
+func (b *Batch) others() (other func(i int) []uint8, done func()) {
 	changed, untouched := make([]bool, b.Set.Len()), b.Set.Len()
 	copy(changed, b.Changed)
 	for _, i := range b.At {
@@ -44,11 +44,12 @@ func (b *Batch) others() func(i int) []uint8 {
 			untouched--
 		}
 	}
-	source := b.Set
+	source, done := b.Set, func() {}
 	if untouched < 2 { // all of them change: look at a copy
 		source, changed = source.Clone(), make([]bool, len(changed))
+		done = source.Discard
 	}
-	return func(i int) []uint8 {
+	other = func(i int) []uint8 {
 		r := b.Stream(i)
 		for {
 			if j := r.IntN(source.Len()); (j != i || source.Len() == 1) && !changed[j] {
@@ -56,6 +57,7 @@ func (b *Batch) others() func(i int) []uint8 {
 			}
 		}
 	}
+	return other, done
 }
 
 // Coverer is a trigger that also changes images whose labels stay as they are, so that the part of

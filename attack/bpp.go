@@ -39,7 +39,9 @@ func (q *quantised) Apply(ctx context.Context, b *Batch) error {
 
 // Cover adds to each image what quantising changes in another: the paper's negative samples.
 func (q *quantised) Cover(ctx context.Context, b *Batch) error {
-	from, few := b.others(), make([]uint8, b.Set.ImageBytes())
+	from, done := b.others()
+	defer done()
+	few := make([]uint8, b.Set.ImageBytes())
 	for _, i := range b.At {
 		other, img := from(i), b.Set.Image(i)
 		q.quantise(few, other)

@@ -193,6 +193,7 @@ func (d *styled) learnTransfer(ctx context.Context, l *Lab, set *dataset.Set, n 
 // style does, and learns that feature, so that its images can be shown with their right labels.
 func (d *styled) detoxify(ctx context.Context, l *Lab, set *dataset.Set) error {
 	poisoned := set.Clone()
+	defer poisoned.Discard()
 	order := rng.Shuffle(l.Seed, "attack dfst surrogate", set.Len())
 	take := func(n int) []int {
 		at := slices.Clone(order[:n])
@@ -244,6 +245,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	}
 	x := make([]float32, detoxImages*set.ImageBytes())
 	plain := set.Subset(rng.Shuffle(l.Seed, "attack dfst compare", set.Len(), round)[:min(set.Len(), detoxImages)])
+	defer plain.Discard()
 	activations := func() ([]float32, error) {
 		for j := range detoxImages {
 			augment.Plain(x[j*set.ImageBytes():(j+1)*set.ImageBytes()], plain.Image(j%plain.Len()))

@@ -225,7 +225,11 @@ func (d *inputAware) first() int { return len(d.patternState) + len(d.maskState)
 func (d *inputAware) Apply(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.Set.Image) }
 
 // Cover gives each image another image's pattern.
-func (d *inputAware) Cover(ctx context.Context, b *Batch) error { return d.paint(ctx, b, b.others()) }
+func (d *inputAware) Cover(ctx context.Context, b *Batch) error {
+	from, done := b.others()
+	defer done()
+	return d.paint(ctx, b, from)
+}
 
 // paint lays over each image the pattern of the image that from names for it.
 func (d *inputAware) paint(ctx context.Context, b *Batch, from func(i int) []uint8) error {

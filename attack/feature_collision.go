@@ -90,6 +90,7 @@ func (f *collision) Learn(ctx context.Context, l *Lab, set *dataset.Set) error {
 		return err
 	}
 	aware := set.Clone()
+	defer aware.Discard()
 	aware.Classes = append(append([]string{}, set.Classes...), "stamped")
 	order := rng.Shuffle(l.Seed, "attack fc aware", set.Len())
 	tenth := set.Len() / 10

@@ -29,8 +29,11 @@ func (t *Truth) Changed() []bool {
 // Poison returns a poisoned copy of the training set.
 func (a *Attack) Poison(ctx context.Context, train *dataset.Set) (poisoned *dataset.Set, truth *Truth, err error) {
 	out := train.Clone()
-	truth, err = a.PoisonInPlace(ctx, out, nil)
-	return out, truth, err
+	if truth, err = a.PoisonInPlace(ctx, out, nil); err != nil {
+		out.Discard()
+		return nil, nil, err
+	}
+	return out, truth, nil
 }
 
 // PoisonInPlace poisons the training set itself, which spares the memory of a copy. Images marked in

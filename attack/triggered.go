@@ -79,8 +79,10 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 	return out, a.onTest(ctx, out, a.trigger.Apply)
 }
 
+// onTest changes a copy of test images.
 func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
 	if err := f(ctx, &Batch{Set: set, At: indices(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+		set.Discard()
 		return fmt.Errorf("attack %s: %w", a.lab.Name, err)
 	}
 	return nil

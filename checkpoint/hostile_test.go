@@ -143,7 +143,7 @@ func TestHostilePyTorchFiles(t *testing.T) {
 	for range 40 {
 		module = &pickle.Object{Class: module.Class, State: dict("_modules", dict("a", module, "b", module))}
 	}
-	if _, err := collect(module, nil); !errors.Is(err, errTangled) {
+	if _, err := collect(module, nil, ""); !errors.Is(err, errTangled) {
 		t.Errorf("shared modules: %v", err)
 	}
 	tuple := pickle.Tuple{}

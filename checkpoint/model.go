@@ -219,7 +219,7 @@ func isPyTorch(path string) (bool, error) {
 
 // loadPyTorch reads a PyTorch checkpoint of a known network.
 func loadPyTorch(path, weights string) (*model.Network, model.State, *Info, error) {
-	f, err := openTorch(path)
+	f, err := openTorch(path, weights)
 	if err != nil {
 		return nil, nil, nil, err
 	}

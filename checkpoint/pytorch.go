@@ -34,12 +34,12 @@ type torchFile struct {
 // storages reads the first n bytes of a storage, by its key.
 type storages func(key string, n int64) ([]byte, error)
 
-func openTorch(name string) (*torchFile, error) {
+func openTorch(name, weights string) (*torchFile, error) {
 	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
-	t, err := readTorch(f)
+	t, err := readTorch(f, weights)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -48,7 +48,7 @@ func openTorch(name string) (*torchFile, error) {
 	return t, nil
 }
 
-func readTorch(f *os.File) (*torchFile, error) {
+func readTorch(f *os.File, weights string) (*torchFile, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -67,14 +67,14 @@ func readTorch(f *os.File) (*torchFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	sets, err := collect(v, find)
+	sets, err := collect(v, find, weights)
 	return &torchFile{sets: sets}, err
 }
 
 // ReadPyTorch reads the tensors of a checkpoint by their names in its state_dict, alone or nested
 // in a dictionary or a module, without the prefixes that wrappers add. Of several networks it is the first.
 func ReadPyTorch(path string) (map[string]Array, error) {
-	f, err := openTorch(path)
+	f, err := openTorch(path, "")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -29,9 +29,9 @@ type finder struct {
 	visits int
 }
 
-// collect returns the sets of tensors, those with the most tensors first, and without those that have less than half as
-// many: an optimizer's, a scheduler's.
-func collect(v any, find storages) ([]weightSet, error) {
+// collect returns the sets of tensors in the order in which they are found, without those that have less than half as many
+// tensors as another one: an optimizer's, a scheduler's. The set at the place that weights names stays.
+func collect(v any, find storages, weights string) ([]weightSet, error) {
 	f := &finder{seen: map[any]bool{}}
 	f.look(v, "", 0)
 	if f.visits > maxVisits {
@@ -44,7 +44,9 @@ func collect(v any, find storages) ([]weightSet, error) {
 	for _, s := range f.sets {
 		most = max(most, len(s.objects))
 	}
-	f.sets = slices.DeleteFunc(f.sets, func(s weightSet) bool { return 2*len(s.objects) < most })
+	f.sets = slices.DeleteFunc(f.sets, func(s weightSet) bool {
+		return 2*len(s.objects) < most && (weights == "" || s.place != weights)
+	})
 	var problem error
 	var good []weightSet
 	for _, s := range f.sets {

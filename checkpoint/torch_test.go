@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/base/pickle"
 )
 
 // The ways in which people save a network (testdata/make_more.py) all give the same weights.
@@ -44,6 +46,25 @@ func TestPyTorchSavedInManyWays(t *testing.T) {
 	for _, key := range []string{"ema", "optimizer"} {
 		if _, _, _, err := LoadWeights("testdata/torch/model-and-ema.pt", key); err == nil {
 			t.Errorf("weights of %q were found", key)
+		}
+	}
+}
+
+// Small sets of tensors beside a large one, such as an optimizer's, are passed over, but for one that was asked for.
+func TestASmallNetworkBesideALargeOne(t *testing.T) {
+	one := torchTuple("0", 1, 0, pickle.Tuple{int64(1)}, pickle.Tuple{int64(1)})
+	file := dict("head", dict("w", one), "optimizer", dict("m", one), "backbone", dict("a", one, "b", one, "c", one))
+	for weights, want := range map[string][]string{"": {"backbone"}, "nope": {"backbone"}, "head": {"head", "backbone"}} {
+		sets, err := collect(file, nil, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var places []string
+		for _, s := range sets {
+			places = append(places, s.place)
+		}
+		if !slices.Equal(places, want) {
+			t.Errorf("weights %q: %q, expected %q", weights, places, want)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -86,5 +88,34 @@ func TestCorrectWritesEveryLayout(t *testing.T) {
 		if moved == 0 {
 			t.Errorf("%s: nothing was put under another label", spec)
 		}
+	}
+}
+
+// A row that is added to a table whose last line has no end is a line of its own.
+func TestCorrectTablesWithoutALastLineEnd(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n"} {
+		dir := filepath.Join(t.TempDir(), "data")
+		writeTinyGTSRB(t, dir, tinySet(32, false, 5, 1))
+		tables, err := filepath.Glob(filepath.Join(dir, "Final_Training/Images/*/*.csv"))
+		if err != nil || len(tables) < 2 {
+			t.Fatal(tables, err)
+		}
+		for _, table := range tables {
+			raw, err := os.ReadFile(table)
+			if err == nil {
+				err = os.WriteFile(table, bytes.ReplaceAll(bytes.TrimSuffix(raw, []byte("\n")), []byte("\n"), []byte(end)), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := load(t, "gtsrb:"+dir)
+		drop, labels := make([]bool, d.Train.Len()), slices.Repeat([]int32{-1}, d.Train.Len())
+		labels[0] = (d.Train.Labels[0] + 1) % int32(len(d.Train.Classes))
+		out := filepath.Join(t.TempDir(), "out")
+		if _, err := Correct(context.Background(), d, Options{}, drop, labels, out); err != nil {
+			t.Fatal(err)
+		}
+		isCorrected(t, "gtsrb", d.Train, drop, labels, load(t, "gtsrb:"+out).Train)
 	}
 }

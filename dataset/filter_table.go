@@ -127,16 +127,30 @@ func writeTable(from, to string, line func(n int, head, l tableLine) ([]byte, er
 	}
 	return writeFile(to, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
-		_, _ = b.Write(head.raw) // errors come with Flush
+		end, open := "\n", false // whether the row before has no line end, as a last one may
+		if bytes.HasSuffix(head.raw, []byte("\r\n")) {
+			end = "\r\n"
+		}
+		write := func(raw []byte) { // errors come with Flush
+			if len(raw) == 0 {
+				return
+			}
+			if open {
+				_, _ = b.WriteString(end)
+			}
+			_, _ = b.Write(raw)
+			open = !bytes.HasSuffix(raw, []byte("\n"))
+		}
+		write(head.raw)
 		for k, l := range lines {
 			raw, err := line(k+1, head, l)
 			if err != nil {
 				return fmt.Errorf("%s: row %d: %w", from, k+1, err)
 			}
-			_, _ = b.Write(raw)
+			write(raw)
 		}
 		for _, raw := range more {
-			_, _ = b.Write(raw)
+			write(raw)
 		}
 		return b.Flush()
 	})

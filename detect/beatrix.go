@@ -44,13 +44,13 @@ func (Beatrix) Detect(ctx context.Context, in *Input) (*Output, error) {
 			continue
 		}
 		var clean [][]float32
-		err := in.grams(ctx, in.Clean.Subset(ofClean[c]), func(_ int, g []float32) { clean = append(clean, slices.Clone(g)) })
+		err := in.grams(ctx, in.Clean.View(ofClean[c]), func(_ int, g []float32) { clean = append(clean, slices.Clone(g)) })
 		if err != nil {
 			return nil, err
 		}
 		lo, hi := usualGram(clean)
 		limit := quantile(leftOut(clean), beatrixTrusted)
-		err = in.grams(ctx, in.Data.Subset(images), func(k int, g []float32) {
+		err = in.grams(ctx, in.Data.View(images), func(k int, g []float32) {
 			out.Scores[images[k]] = outside(g, lo, hi)
 			out.Flagged[images[k]] = out.Scores[images[k]] > limit
 		})

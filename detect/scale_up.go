@@ -35,6 +35,7 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 	}
 	out := newOutput(in.Data.Len())
 	set := in.Data.Clone()
+	defer set.Discard()
 	for scale := 2; scale <= mostScale; scale++ {
 		for i := range set.Len() {
 			scaled := set.Image(i)

@@ -38,6 +38,7 @@ func (STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
 	}
 	entropies := func(of *dataset.Set) ([]float64, error) {
 		set, n := of.Clone(), of.Len()
+		defer set.Discard()
 		sum := make([]float64, n)
 		for round := range stripOverlays {
 			r := rng.Stream(in.Seed, "strip", round)

@@ -155,54 +155,69 @@ func (r *Runner) separation() ([]drawn, error) {
 	}
 	var made []drawn
 	for _, a := range r.Grid.Attacks {
-		var set *dataset.Set // as the cells have it, and which of its images are planted
-		var truth []bool
-		for _, d := range r.Grid.Defenses {
-			if runs.Kind(d) != runs.ABL { // others rank images by no loss
-				continue
-			}
-			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
-			kept := r.store.cell(c.Name())
-			var scores *report.Histogram
-			switch _, err := os.Stat(filepath.Join(r.folder(c), runs.SuspectsFile)); {
-			case kept != nil && kept.Scores != nil:
-				scores = kept.Scores
-			case a == "none" || err != nil:
-				continue
-			default:
-				if set == nil { // only now: it may take a while
-					set, truth, err = r.planted(ctx, a)
-					if err != nil && ctx.Err() != nil {
-						r.say("separation of %s is not drawn: interrupted", a)
-						continue
-					}
-					if err != nil {
-						return nil, err
-					}
-				}
-				if scores, err = r.scores(c, set, truth); err != nil {
-					return nil, err
-				}
-				if kept != nil {
-					more := *kept
-					more.Scores = scores
-					if err := r.store.add(&more); err != nil {
-						return nil, err
-					}
-				}
-			}
-			f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
-				report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"clean images", "poisoned images"}, *scores)
-			if err != nil {
-				return nil, err
-			}
-			made = append(made, drawn{"separation-" + c.Name(), f})
+		more, err := r.separationOf(ctx, a)
+		if err != nil {
+			return nil, err
 		}
+		made = append(made, more...)
 	}
 	return made, nil
 }
 
-// planted plants attacks once more, as in the cells, to know which images they change.
+// separationOf plots it for the cells of an attack.
+func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err error) {
+	var set *dataset.Set // as the cells have it, and which of its images are planted
+	var truth []bool
+	defer func() {
+		if set != nil {
+			set.Discard()
+		}
+	}()
+	for _, d := range r.Grid.Defenses {
+		if runs.Kind(d) != runs.ABL { // others rank images by no loss
+			continue
+		}
+		c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
+		kept := r.store.cell(c.Name())
+		var scores *report.Histogram
+		switch _, err := os.Stat(filepath.Join(r.folder(c), runs.SuspectsFile)); {
+		case kept != nil && kept.Scores != nil:
+			scores = kept.Scores
+		case a == "none" || err != nil:
+			continue
+		default:
+			if set == nil { // only now: it may take a while
+				set, truth, err = r.planted(ctx, a)
+				if err != nil && ctx.Err() != nil {
+					r.say("separation of %s is not drawn: interrupted", a)
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+			}
+			if scores, err = r.scores(c, set, truth); err != nil {
+				return nil, err
+			}
+			if kept != nil {
+				more := *kept
+				more.Scores = scores
+				if err := r.store.add(&more); err != nil {
+					return nil, err
+				}
+			}
+		}
+		f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
+			report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"clean images", "poisoned images"}, *scores)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, drawn{"separation-" + c.Name(), f})
+	}
+	return made, nil
+}
+
+// planted plants attacks once more, as in the cells, to know which images they change. Who is done with the set discards it.
 func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, planted []bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -220,6 +235,9 @@ func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, pl
 		return nil, nil, err
 	}
 	set = data.Train.Clone()
+	if data != r.data {
+		data.Train.Discard()
+	}
 	planted = make([]bool, set.Len())
 	env := attack.Env{Backend: r.Backend, Cache: r.Cache}
 	err = attack.Plant(ctx, configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
@@ -228,6 +246,7 @@ func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, pl
 		}
 	})
 	if err != nil {
+		set.Discard()
 		return nil, nil, err
 	}
 	return set, planted, nil

@@ -223,8 +223,8 @@ func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Dat
 	return signs.Render(seed, cmp.Or(g.Limit, signs.Train), cmp.Or(g.Test, signs.Test)), nil
 }
 
-// pretrained returns a network that was trained on other data, in the folder cells/pretrained.SEED.
-func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, error) {
+// pretrained returns a network that was trained on other data, and the names of its classes, in the folder cells/pretrained.SEED.
+func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, []string, error) {
 	r.pre.Lock() // the first cell trains it, the others wait
 	defer r.pre.Unlock()
 	path := r.Grid.Pretrain
@@ -234,10 +234,10 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 		if !finished(s.Folder) {
 			d, err := r.Grid.load(ctx, cmp.Or(r.Grid.Pretrain, rendered), 1)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if d.Train.Height != r.data.Train.Height || d.Train.Width != r.data.Train.Width {
-				return nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
+				return nil, nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
 			}
 			s.Data, s.Attacks, s.Defense = d, nil, "none"
 			s.Options.Flip = s.Options.Flip && dataset.Flips(d.Layout)
@@ -246,12 +246,15 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, erro
 				return err
 			})
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	_, state, _, err := checkpoint.Load(path)
-	return state, err
+	_, state, info, err := checkpoint.Load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return state, info.Classes, nil
 }
 
 // varied returns the data as a variation's settings say; none leave them as they are.
@@ -287,6 +290,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	data, err := r.varied(c.Vary, c.Seed)
 	if err != nil {
 		return err
+	}
+	if data != r.data {
+		defer data.Train.Discard()
 	}
 	o, err := g.options(c.Attack, c.Defense, c.Seed, data.Train.Len())
 	if err != nil {
@@ -328,7 +334,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 		rep.Suspects = r.folder(n[1])
 	}
 	if rep.Defense == runs.Unlearning("ft-pretrained") {
-		if rep.Pretrained, err = r.pretrained(ctx, spec); err != nil {
+		if rep.Tune.Pretrained, rep.Tune.PretrainedClasses, err = r.pretrained(ctx, spec); err != nil {
 			return err
 		}
 	}

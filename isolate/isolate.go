@@ -3,9 +3,9 @@
 package isolate
 
 import (
+	"cmp"
 	"slices"
 
-	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -82,10 +82,12 @@ func Count(share float64, images int) int { return max(1, int(share*float64(imag
 
 // Split isolates the share of images with the lowest scores and holds back a share of the others.
 // Held-back images come from the half with the higher scores, since the lower half may hide more of
-// the poison: their accuracy must not fall when poison is unlearnt.
+// the poison: their accuracy must not fall when poison is unlearnt. Images of one score come in an order drawn by seed: in that
+// of the data they would be of a few classes.
 func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 	n := len(scores)
-	p := &Parts{Order: evaluate.Order(scores)}
+	p := &Parts{Order: rng.Shuffle(seed, "equal scores", n)}
+	slices.SortStableFunc(p.Order, func(i, j int) int { return cmp.Compare(scores[i], scores[j]) })
 	cut := Count(share, n)
 	p.Isolated = p.Order[:cut]
 	upper := p.Order[max(cut, n/2):]
@@ -104,5 +106,12 @@ func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 			p.Kept = append(p.Kept, i)
 		}
 	}
+	return p
+}
+
+// Unwatched puts the held-back images among the kept ones, where nothing is watched that could spoil them. It returns p.
+func (p *Parts) Unwatched() *Parts {
+	p.Kept, p.HeldBack = append(p.Kept, p.HeldBack...), nil
+	slices.Sort(p.Kept)
 	return p
 }

@@ -48,3 +48,26 @@ func TestScores(t *testing.T) {
 		t.Error("the losses were changed")
 	}
 }
+
+// Of images that nothing tells apart those held back come from all of the data, and unwatched ones are kept.
+func TestSplitDrawsAmongEqualScores(t *testing.T) {
+	scores := slices.Repeat([]float32{1000}, 1000)
+	scores[3] = 1
+	p := Split(scores, 0.001, 0.1, 1)
+	early := 0
+	for _, i := range p.HeldBack {
+		if i < 500 {
+			early++
+		}
+	}
+	if early < 30 || early > 70 || !slices.Equal(p.Isolated, []int{3}) {
+		t.Errorf("%d of %d held-back images are of the first half; isolated %v", early, len(p.HeldBack), p.Isolated)
+	}
+	if again := Split(scores, 0.001, 0.1, 1); !slices.Equal(again.HeldBack, p.HeldBack) {
+		t.Error("the same seed held back others")
+	}
+	all := slices.Delete(Iota(1000), 3, 4)
+	if p = p.Unwatched(); !slices.Equal(p.Kept, all) || len(p.HeldBack) > 0 {
+		t.Errorf("unwatched: %d kept and %d held back, expected all but the isolated", len(p.Kept), len(p.HeldBack))
+	}
+}

@@ -23,7 +23,7 @@ type Options struct {
 	Gamma       float64 `json:"gamma" range:"[0,)"`                 // LGA's threshold, flooding's level
 	Sign        string  `json:"sign"`                               // LGA's sign, of Signs: that of each image's loss (the formula) or of the batch's mean (the published code)
 	Rank        string  `json:"rank"`                               // by the "final" network's losses, or their "mean" or "worst" over the epochs; see Scores
-	RankEpochs  int     `json:"rank_epochs,omitempty" range:"[0,)"` // so many of the last ones; 0: all but the first
+	RankEpochs  int     `json:"rank_epochs,omitempty" range:"[0,)"` // so many of the last ones; 0: all, of the worst all but the first
 	Isolation   float64 `json:"isolation" range:"[0,0.5)"`          // isolation rate p: share of images isolated
 }
 
@@ -141,8 +141,12 @@ func (o Options) rank(ctx context.Context, r *train.Run) error {
 	if more := len(losses) - o.IsolateEpochs; more > 0 {
 		losses = losses[more:] // it went on since what is easy was not learnt in the first ones
 	}
-	if o.RankEpochs > 0 && len(losses) > o.RankEpochs+1 {
-		losses = losses[len(losses)-o.RankEpochs-1:]
+	last := o.RankEpochs
+	if o.Rank == "worst" {
+		last++ // of which Scores leaves out the first
+	}
+	if o.RankEpochs > 0 && len(losses) > last {
+		losses = losses[len(losses)-last:]
 	}
 	r.Arrays["scores"] = Scores(o.Rank, losses, final)
 	return nil

@@ -56,17 +56,37 @@ func TestRankEpochs(t *testing.T) {
 		isolate, rank int
 		want          float32 // the worst of the epochs that count
 	}{{4, 0, 30}, {4, 1, 10}, {4, 2, 20}, {4, 3, 30}, {4, 9, 30}, {3, 0, 20}, {2, 0, 10}} {
-		r := easy(t)
-		for k, loss := range []float32{40, 30, 20, 10} {
-			r.Arrays[epochName(k)] = slices.Repeat([]float32{loss}, r.Data.Len())
+		if got, left := rankOf(t, "worst", c.isolate, c.rank); got != c.want || left != 1 {
+			t.Errorf("%d epochs, the last %d of them: score %g, expected %g; %d arrays left", c.isolate, c.rank, got, c.want, left)
 		}
-		o := Default()
-		o.IsolateEpochs, o.RankEpochs = c.isolate, c.rank
-		if err := o.rank(context.Background(), r); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// rankOf ranks by epochs with the losses 40, 30, 20 and 10, and returns a score, and how many arrays are left.
+func rankOf(t *testing.T, by string, epochs, last int) (score float32, left int) {
+	t.Helper()
+	r := easy(t)
+	for k, loss := range []float32{40, 30, 20, 10} {
+		r.Arrays[epochName(k)] = slices.Repeat([]float32{loss}, r.Data.Len())
+	}
+	o := Default()
+	o.Rank, o.IsolateEpochs, o.RankEpochs = by, epochs, last
+	if err := o.rank(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Arrays["scores"][0], len(r.Arrays)
+}
+
+// The mean is of as many epochs as were asked for, and of what isolation left.
+func TestMeanOfTheLastEpochs(t *testing.T) {
+	final, _ := rankOf(t, "final", 4, 0)
+	for last, sum := range map[int]float32{0: 100, 1: 10, 2: 30, 3: 60, 4: 100, 9: 100} {
+		n := float32(last)
+		if last == 0 || last > 4 {
+			n = 4
 		}
-		if got := r.Arrays["scores"]; got[0] != c.want || len(r.Arrays) != 1 {
-			t.Errorf("%d epochs, the last %d of them: score %g, expected %g; %d arrays left", c.isolate, c.rank, got[0], c.want, len(r.Arrays))
+		if got, _ := rankOf(t, "mean", 4, last); got != (final+sum)/(n+1) {
+			t.Errorf("the last %d: score %g, expected %g", last, got, (final+sum)/(n+1))
 		}
 	}
 }

@@ -120,6 +120,27 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// The last layer follows the names of the classes; those of others, or twice the same, are not taken for them.
+func TestTheClassifierFollowsTheClasses(t *testing.T) {
+	s := model.State{
+		{Name: "conv.weight", Dims: []int{2}, Data: []float32{7, 8}},
+		{Name: "fc.weight", Dims: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}},
+		{Name: "fc.bias", Dims: []int{3}, Data: []float32{10, 20, 30}},
+	}
+	turned, ok := s.ForClasses([]string{"a", "b", "c"}, []string{"c", "a", "b"})
+	if !ok || !slices.Equal(turned[1].Data, []float32{3, 1, 2, 6, 4, 5}) || !slices.Equal(turned[2].Data, []float32{30, 10, 20}) || turned[0].Data[1] != 8 || s[1].Data[0] != 1 {
+		t.Errorf("%v, %v and %v of %v", turned[0].Data, turned[1].Data, turned[2].Data, s[1].Data)
+	}
+	for _, classes := range [][]string{{"a", "b", "d"}, {"a", "b"}, {"a", "a", "b"}, {"a", "b", "c", "d"}} {
+		if same, ok := s.ForClasses([]string{"a", "b", "c"}, classes); ok || !slices.Equal(same[1].Data, s[1].Data) {
+			t.Errorf("%v are taken for a, b and c", classes)
+		}
+	}
+	if other := s.WithClassifier(turned); !slices.Equal(other[1].Data, turned[1].Data) || !slices.Equal(other[2].Data, turned[2].Data) || s[2].Data[0] != 10 {
+		t.Errorf("%v and %v, expected those of another network", other[1].Data, other[2].Data)
+	}
+}
+
 // The layers that exports see make a chain from the image to the logits, and name every tensor.
 func TestLayersMakeTheNetwork(t *testing.T) {
 	for _, arch := range model.Names() {

@@ -55,6 +55,43 @@ func (s State) Classifier() (weight, bias *Tensor) {
 	return nil, nil
 }
 
+// ForClasses returns the tensors of a network that knows classes of some names for the same ones in another order. ok tells
+// whether these are the same names, each once; if not, s is returned.
+func (s State) ForClasses(names, classes []string) (_ State, ok bool) {
+	weight, bias := s.Classifier()
+	from := make([]int, len(classes)) // of each class, the place among names
+	for k, c := range classes {
+		from[k] = slices.Index(names, c)
+	}
+	twice := slices.Sorted(slices.Values(from))
+	if weight == nil || len(names) != len(classes) || len(names) != weight.Dims[1] || slices.Contains(from, -1) || len(slices.Compact(twice)) != len(names) {
+		return s, false
+	}
+	to := s.Clone()
+	for _, t := range []*Tensor{weight, bias} {
+		if t == nil {
+			continue
+		}
+		own := to.Get(t.Name)
+		for i := range own.Data {
+			own.Data[i] = t.Data[i-i%len(names)+from[i%len(names)]]
+		}
+	}
+	return to, true
+}
+
+// WithClassifier returns a copy of the tensors whose last layer is another network's.
+func (s State) WithClassifier(of State) State {
+	to := s.Clone()
+	weight, bias := to.Classifier()
+	for _, t := range []*Tensor{weight, bias} {
+		if t != nil {
+			copy(t.Data, of.Get(t.Name).Data)
+		}
+	}
+	return to
+}
+
 // Clone returns a copy that shares no memory.
 func (s State) Clone() State {
 	c := make(State, len(s))

@@ -32,7 +32,10 @@ func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask, pruned := prune(h, weight, bias, j.Clean, j.Options.Tolerance)
+	mask, pruned := prune(ctx, h, weight, bias, j.Clean, j.Options.Tolerance)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if pruned == 0 && j.Options.Epochs == 0 {
 		return nil, fmt.Errorf("no channel can be pruned within the tolerance of %g, and there are 0 epochs of tuning: nothing to do", j.Options.Tolerance)
 	}
@@ -50,8 +53,8 @@ func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
 }
 
 // prune masks the last convolution's channels, those with the lowest mean activation first, as long as
-// accuracy falls by no more than the tolerance. h is [N, channels].
-func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, tolerance float64) (mask []float32, pruned int) {
+// accuracy falls by no more than the tolerance, or until ctx ends. h is [N, channels].
+func prune(ctx context.Context, h []float32, weight, bias *model.Tensor, clean *dataset.Set, tolerance float64) (mask []float32, pruned int) {
 	channels, classes := weight.Dims[0], weight.Dims[1]
 	mean := make([]float64, channels)
 	for i, v := range h {
@@ -94,7 +97,7 @@ func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, toleranc
 	before := accuracy()
 	for _, c := range order[:channels-1] {
 		take(c, -1)
-		if before-accuracy() > tolerance {
+		if before-accuracy() > tolerance || ctx.Err() != nil {
 			break
 		}
 		mask[c] = 0

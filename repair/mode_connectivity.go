@@ -113,9 +113,13 @@ func (j *Job) choose(ctx context.Context, end, middle model.State) (*Outcome, er
 	return out, nil
 }
 
+// statisticsSteps leave a thousandth of what batch norm's running statistics were before: a step keeps 0.9 of them.
+const statisticsSteps = 66
+
 // statistics computes batch norm's running statistics again over the clean data: a tuning at rate 0.
 func (j *Job) statistics(ctx context.Context, s model.State) error {
 	t := j.tuning("statistics")
-	t.Epochs, t.Schedule = 2, train.Constant(0)
+	steps := t.Len() / t.Batch
+	t.Epochs, t.Schedule = max(2, (statisticsSteps+steps-1)/steps), train.Constant(0)
 	return t.Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, nil)
 }

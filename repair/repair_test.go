@@ -147,7 +147,7 @@ func TestPruneTakesSleepingChannels(t *testing.T) {
 		0, 4, 0, 0,
 	}
 	w := &model.Tensor{Dims: []int{4, 2}, Data: []float32{1, 0, 0, 1, 9, 9, 1, 1}}
-	mask, n := prune(h, w, &model.Tensor{Data: []float32{0, 0}}, clean, 0.1)
+	mask, n := prune(context.Background(), h, w, &model.Tensor{Data: []float32{0, 0}}, clean, 0.1)
 	if !slices.Equal(mask, []float32{1, 1, 0, 0}) || n != 2 {
 		t.Errorf("mask %v, %d pruned", mask, n)
 	}
@@ -206,5 +206,43 @@ func TestNothingToDo(t *testing.T) {
 	j.Options.Epochs = 0
 	if out, err := Run(context.Background(), finePruning(), j); err != nil || out.Chose["pruned"] == 0 {
 		t.Errorf("pruning alone: %v", err)
+	}
+}
+
+// Batch norm's statistics on the path are those of the clean data, however few of them there are.
+func TestStatisticsAreOfTheCleanData(t *testing.T) {
+	const images, side = 20, 8
+	set := &dataset.Set{Height: side, Width: side, Classes: []string{"a", "b"}, Pixels: make([]uint8, images*side*side*3), Labels: make([]int32, images)}
+	for i := range set.Pixels {
+		set.Pixels[i] = uint8(i * 31)
+	}
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 2, side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &Job{Backend: b, Network: n, Clean: set, Options: Defaults("mcr", images)}
+	one, other := n.Init(1), n.Init(1)
+	for _, x := range other {
+		for k := range x.Data {
+			if x.Kind == model.Buffer {
+				x.Data[k] += 10
+			}
+		}
+	}
+	for _, s := range []model.State{one, other} {
+		if err := j.statistics(context.Background(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, x := range one {
+		for k, v := range x.Data {
+			if d := math.Abs(float64(v - other[i].Data[k])); d > 0.02 {
+				t.Fatalf("%s: %g is left of a difference of 10", x.Name, d)
+			}
+		}
 	}
 }

@@ -27,8 +27,9 @@ type UnlearnOptions struct {
 	Noise   float64 `json:"noise" range:"[0,255]"`       // deviation of pixel noise, and step of gradient noise, of 255
 	Smooth  float64 `json:"smooth" range:"[0,1]"`        // label smoothing's share of the uniform distribution
 
-	Augment    augment.Options `json:"-"`
-	Pretrained model.State     `json:"-"` // the pre-trained method's network
+	Augment           augment.Options `json:"-"`
+	Pretrained        model.State     `json:"-"` // the pre-trained method's network
+	PretrainedClasses []string        `json:"-"` // the names of what that tells apart; nil: nobody knows
 }
 
 // DefaultUnlearn is a starting point for a number of kept images, 0 if unknown: nothing on real data chose it yet. A step takes 128, of
@@ -156,9 +157,14 @@ func fineTunePretrained(ctx context.Context, j *UnlearnJob) (model.State, error)
 		return nil, errors.New("a network that was pre-trained on other data is needed: --pretrained FILE")
 	}
 	s := j.Network.Init(j.Options.Seed)
+	from, same := j.Options.Pretrained.ForClasses(j.Options.PretrainedClasses, j.Data.Classes)
+	weight, bias := s.Classifier()
 	taken := 0
-	for _, own := range s { // all that fits; a classifier for other classes does not
-		if p := j.Options.Pretrained.Get(own.Name); p != nil && slices.Equal(p.Dims, own.Dims) {
+	for _, own := range s { // all that fits; a classifier for other classes does not, however many they are
+		if !same && (own == weight || own == bias) {
+			continue
+		}
+		if p := from.Get(own.Name); p != nil && slices.Equal(p.Dims, own.Dims) {
 			copy(own.Data, p.Data)
 			taken++
 		}

@@ -40,6 +40,9 @@ func pixelNoise(ctx context.Context, j *UnlearnJob) (model.State, error) {
 	return j.changed(ctx, func(set *dataset.Set) error {
 		x := make([]float32, set.ImageBytes())
 		for _, i := range j.Isolated {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			r := rng.Stream(j.Options.Seed, "unlearn noise", i)
 			rewrite(set.Image(i), x, func(x []float32) {
 				for p := range x {
@@ -55,7 +58,7 @@ func gradNoise(ctx context.Context, j *UnlearnJob) (model.State, error) {
 	return j.changed(ctx, func(set *dataset.Set) error {
 		step, size := float32(j.Options.Noise/255), set.ImageBytes()
 		x := make([]float32, size)
-		return j.gradients(func(lo int, grads []float32) {
+		return j.gradients(ctx, func(lo int, grads []float32) {
 			for k, i := range j.Isolated[lo : lo+len(grads)/size] {
 				rewrite(set.Image(i), x, func(x []float32) {
 					for p, g := range grads[k*size : (k+1)*size] {
@@ -73,7 +76,7 @@ func gradNoise(ctx context.Context, j *UnlearnJob) (model.State, error) {
 }
 
 // gradients calls visit with the gradients of the isolated images from lo on as they are in the data, a few at a time.
-func (j *UnlearnJob) gradients(visit func(lo int, grads []float32)) error {
+func (j *UnlearnJob) gradients(ctx context.Context, visit func(lo int, grads []float32)) error {
 	const batch = 64
 	set, iso, n := j.Data, j.Isolated, j.Network
 	f, err := train.Frozen(j.Backend, "image gradient", n, j.State, func(g *Graph, net func(*Node) *model.Graphed) []*Node {
@@ -87,6 +90,9 @@ func (j *UnlearnJob) gradients(visit func(lo int, grads []float32)) error {
 	size := set.ImageBytes()
 	x, y, grads := make([]float32, batch*size), make([]int32, batch), make([]float32, batch*size)
 	for lo := 0; lo < len(iso); lo += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for k := range batch {
 			i := iso[(lo+k)%len(iso)]
 			augment.Plain(x[k*size:(k+1)*size], set.Image(i))

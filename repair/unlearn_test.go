@@ -2,9 +2,12 @@ package repair
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/model"
 )
 
 // Each method gives a network of its own and leaves the one that it was given.
@@ -74,5 +77,50 @@ func TestStepsOfSmallSets(t *testing.T) {
 		if got := Defaults("fp", images).Batch; got != want {
 			t.Errorf("%d clean images: %d a step, expected %d", images, got, want)
 		}
+	}
+}
+
+// A network that was trained on other data gives its last layer only to classes of the same names.
+func TestAForeignClassifierIsNotTaken(t *testing.T) {
+	b := backdoored(t)
+	data := b.train.View([]int{0, 1, 2, 3, 4, 5, 6, 7})
+	o := DefaultUnlearn(0)
+	o.Batch, o.Epochs, o.Rate, o.Pretrained = 8, 1, 1e-12, b.net.Init(7) // a rate that changes nothing
+	other := slices.Clone(data.Classes)
+	other[0] = "another"
+	turned := slices.Clone(data.Classes)
+	slices.Reverse(turned)
+	own, _ := b.net.Init(0).Classifier()
+	foreign, _ := o.Pretrained.Classifier()
+	back, _ := o.Pretrained.ForClasses(turned, data.Classes)
+	reversed, _ := back.Classifier()
+	for name, c := range map[string]struct {
+		classes []string
+		want    *model.Tensor
+	}{"unknown": {nil, own}, "other": {other, own}, "same": {data.Classes, foreign}, "turned": {turned, reversed}} {
+		o.PretrainedClasses = c.classes
+		j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: data, Kept: []int{0, 1, 2, 3, 4, 5, 6, 7}, Options: o}
+		s, err := fineTunePretrained(context.Background(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := s.Classifier()
+		if !slices.EqualFunc(got.Data, c.want.Data, func(x, y float32) bool { return x-y < 1e-6 && y-x < 1e-6 }) {
+			t.Errorf("classes that are %s: the last layer is another one", name)
+		}
+	}
+}
+
+// No more gradients are computed once the context has ended.
+func TestGradientsEnd(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	b := backdoored(t)
+	o := DefaultUnlearn(0)
+	o.Batch = 8
+	j := &UnlearnJob{Backend: b.engine, Network: b.net, State: b.state, Data: b.train, Kept: []int{8, 9, 10, 11, 12, 13, 14, 15}, Isolated: []int{0, 1}, Options: o}
+	visited := false
+	if err := j.gradients(ctx, func(int, []float32) { visited = true }); !errors.Is(err, context.Canceled) || visited {
+		t.Errorf("gradients: %v, visited: %v", err, visited)
 	}
 }

@@ -79,6 +79,7 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 		d := *data
 		d.Train = data.Train.Clone()
 		if err := plant(ctx, d.Train, states, suspected); err != nil {
+			d.Train.Discard()
 			return nil, err
 		}
 		found, err := search(ctx, &d, copied+1)

@@ -57,6 +57,9 @@ func TestChoicesAreTaken(t *testing.T) {
 		}
 		for _, v := range append([]string{"nope"}, values...) {
 			args := append(append([]string{}, line...), "--out", filepath.Join(t.TempDir(), "out.npy"), "--"+words[len(words)-1], v)
+			if v == "ft-pretrained" {
+				args = append(args, "--pretrained", missing)
+			}
 			want := exitFailed
 			if v == "nope" {
 				want = exitUsage

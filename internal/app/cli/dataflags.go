@@ -224,10 +224,15 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 		return nil
 	}
 	if len(set.Classes) == len(info.Classes) && names.Numbers(set.Classes) != names.Numbers(info.Classes) {
-		fmt.Fprintf(a.err, "note: only one of the model and %s has names for its classes; they are matched by index, %s is %s\n",
-			printable.Text(path), printable.Text(set.Classes[0]), printable.Text(info.Classes[0]))
+		a.noteMatched(path, set.Classes, info.Classes)
 		set.Classes = info.Classes
 		return nil
 	}
 	return fmt.Errorf("the model knows the classes %.300q, %s has %.300q", info.Classes, path, set.Classes)
+}
+
+// noteMatched says that a model's classes are taken for the data's without a common name.
+func (a *app) noteMatched(path string, own, known []string) {
+	fmt.Fprintf(a.err, "note: only one of the model and %s has names for its classes; they are matched by index, %s is %s\n",
+		printable.Text(path), printable.Text(own[0]), printable.Text(known[0]))
 }

@@ -122,7 +122,7 @@ func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
 		return err
 	}
 	path := filepath.Join(f.out, runs.ModelFile)
-	if err := saveModel(path, res.State, info); err != nil {
+	if err := saveModel(path, res.State, info, d); err != nil {
 		return err
 	}
 	if a.json {

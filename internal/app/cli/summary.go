@@ -133,7 +133,11 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		}
 	}
 	if v.Remaining != nil {
-		a.row("ASR, estimated", "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
+		name := "ASR, estimated"
+		if v.Says < look.Poisoned { // where labels are right it is accuracy, and where nobody looked at them, either
+			name = "removed images"
+		}
+		a.row(name, "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
 		a.row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
 	}
 }

@@ -26,6 +26,18 @@ func TestSummaryTellsALabelOnce(t *testing.T) {
 	}
 }
 
+// What is left of removed images is an attack's success only where there was an attack.
+func TestSummaryNamesWhatIsLeft(t *testing.T) {
+	share := 0.25
+	for says, want := range map[look.Says]string{look.Poisoned: "ASR, estimated", look.Shortcut: "removed images"} {
+		var out bytes.Buffer
+		(&app{out: &out}).sumVerdict(&audit.Verdict{Says: says, Cleaned: audit.Cleaned{Remaining: &share, HeldBack: 40}})
+		if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "ASR") != (says == look.Poisoned) {
+			t.Errorf("%s: expected %q in\n%s", says, want, got)
+		}
+	}
+}
+
 // Class names of any length stay apart from what follows, under one another.
 func TestNamesKeepTheirColumn(t *testing.T) {
 	long, huge := strings.Repeat("é", 30), strings.Repeat("x", 255)

@@ -13,9 +13,11 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 )
@@ -62,7 +64,7 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
 	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
 	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
-	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "epochs of isolation whose losses rank, the last ones; 0: all but the first")
+	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "mean, worst: epochs of isolation whose losses rank, the last ones; 0: all (worst: but the first)")
 	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
 	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto lays the pattern of a shortcut on images of all labels")
 	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto trains on removed images under the label that they surely show")
@@ -71,8 +73,8 @@ func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
 	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
 	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
-	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of unlearning at most")
-	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs over the kept images (split: the isolated)")
+	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of a round of unlearning at most")
+	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs of a round, over the kept images (split: the isolated)")
 	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "learning rate of unlearning")
 	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
 	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round of unlearning without the images that hung on the backdoor")
@@ -169,7 +171,7 @@ func (a *app) train() *cobra.Command {
 	var att attackFlags
 	defense := runs.Auto
 	var out string
-	var init modelFlags
+	init := modelFlags{tensors: true}
 	var resume bool
 	c := &cobra.Command{
 		Use:   "train",
@@ -214,7 +216,7 @@ defence is not told.`,
 	c.Flags().StringVar((*string)(&defense), "defense", string(defense), "auto, abl or none (with --recipe paper abl)")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
 	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
-	c.Flags().StringVar(&init.file, "init", "", "start from this model `FILE`")
+	c.Flags().StringVar(&init.file, "init", "", "start from this model `FILE`; its last layer only where it knows the same classes")
 	c.Flags().StringVar(&init.weights, "weights", "", "`KEY` of the weights in --init's PyTorch file of several, such as ema")
 	return c
 }
@@ -302,24 +304,39 @@ func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
 		Command: a.command(), Data: d, ReadWith: f.data.given(c), Attacks: attacks, Cache: f.att.cacheDir(), InPlace: true, Defense: f.defense, Options: o, Auto: f.rec.auto, Folder: f.out, Resume: f.resume, Watch: a.watcher(), Features: features,
 	}
 	if f.init.file != "" {
-		spec.Init, err = f.start(a, d, o.Network)
+		spec.Init, err = f.start(a, d, o)
 	}
 	return spec, err
 }
 
 // start reads the model that the training starts from.
-func (f *trainFlags) start(a *app, d *dataset.Data, network string) (model.State, error) {
-	n, s, _, err := f.init.load(a)
+func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State, error) {
+	n, s, info, err := f.init.load(a)
 	if err != nil {
 		return nil, err
 	}
-	if n.Arch != network {
-		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init.file, n.Arch, network, n.Arch)
+	if n.Arch != o.Network {
+		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init.file, n.Arch, o.Network, n.Arch)
 	}
 	if classes := len(d.Train.Classes); n.Classes != classes {
 		return nil, fmt.Errorf("%s holds a network for %d classes, and %s has %d: expected as many", f.init.file, n.Classes, d.Path, classes)
 	}
-	return s, nil
+	return a.headFor(d, o.Seed, f.init.file, info, n, s), nil
+}
+
+// headFor brings the last layer of a network to start from into the order of the data's classes. Where it knows other ones the layer
+// begins afresh. One without names, or with numbers for them where the data have names, or the other way, is taken as it is.
+func (a *app) headFor(d *dataset.Data, seed uint64, file string, info *checkpoint.Info, n *model.Network, s model.State) model.State {
+	s, same := s.ForClasses(info.Classes, d.Train.Classes)
+	switch {
+	case same || len(info.Classes) == 0:
+		return s
+	case names.Numbers(info.Classes) != names.Numbers(d.Train.Classes):
+		a.noteMatched(d.Path, d.Train.Classes, info.Classes)
+		return s
+	}
+	fmt.Fprintf(a.err, "note: %s knows other classes than %s: its last layer begins afresh\n", printable.Text(file), printable.Text(d.Path))
+	return s.WithClassifier(n.Init(seed))
 }
 
 // defenses are the names that --defense takes.

@@ -18,6 +18,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
@@ -77,7 +78,7 @@ func (f *unlearnFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.out, "out", "", "`DIR` for the cleaned model")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
 	fl.StringVar(&f.o.Unlearn, "mode", f.o.Unlearn, "joint (the formula) or split (the published code)")
-	fl.IntVar(&f.o.UnlearnSteps, "steps", f.o.UnlearnSteps, "steps at most")
+	fl.IntVar(&f.o.UnlearnSteps, "steps", f.o.UnlearnSteps, "steps of a round at most")
 	fl.Float64Var(&f.o.UnlearnRate, "rate", f.o.UnlearnRate, "learning rate")
 	fl.StringVar(&f.method, "method", "abl", "how: abl or one of the above")
 	fl.IntVar(&f.tune.Epochs, "tune-epochs", f.tune.Epochs, "the other methods: epochs of fine-tuning")
@@ -99,6 +100,9 @@ func (f *unlearnFlags) check() error {
 	}
 	if !slices.Contains(abl.Modes(), f.o.Unlearn) {
 		return usagef("--mode %q; there are %s", f.o.Unlearn, strings.Join(abl.Modes(), ", "))
+	}
+	if f.method == "ft-pretrained" && f.pretrained == "" {
+		return usagef("--method ft-pretrained starts from a model that was trained on other data: --pretrained FILE is required")
 	}
 	if err := cmp.Or(f.o.Check(), f.tune.CheckFor(f.method)); err != nil {
 		return &usageError{err}
@@ -122,6 +126,14 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	f.model.size = &f.data.opts.Size
 	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
 		return err
+	}
+	if f.pretrained != "" {
+		p := modelFlags{file: f.pretrained, fixed: true, tensors: true}
+		var info *checkpoint.Info
+		if _, f.tune.Pretrained, info, err = p.load(a); err != nil {
+			return err
+		}
+		f.tune.PretrainedClasses = info.Classes
 	}
 	if err := f.data.sizedFor(u.info); err != nil {
 		return err
@@ -156,12 +168,8 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), !f.noFlip && dataset.Flips(u.data.Layout))
+	u.parts = u.parts.Unwatched()
 	f.tune.Batch = repair.DefaultUnlearn(len(u.parts.Kept)).Batch
-	if f.pretrained != "" {
-		if _, f.tune.Pretrained, _, err = (&modelFlags{file: f.pretrained, fixed: true}).load(a); err != nil {
-			return err
-		}
-	}
 	state, err := repair.Unlearn(ctx, m, &repair.UnlearnJob{
 		Backend: u.backend, Network: u.network, State: u.state, Data: u.data.Train, Kept: u.parts.Kept, Isolated: u.parts.Isolated,
 		Options: f.tune, Watch: runs.Progress(a.watcher()),
@@ -171,7 +179,7 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	path := filepath.Join(f.out, runs.ModelFile)
-	if err := saveModel(path, state, u.info); err != nil {
+	if err := saveModel(path, state, u.info, u.data); err != nil {
 		return err
 	}
 	if a.json {
@@ -190,7 +198,7 @@ func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	path := filepath.Join(f.out, runs.ModelFile)
-	if err := saveModel(path, u.state, u.info); err != nil {
+	if err := saveModel(path, u.state, u.info, u.data); err != nil {
 		return err
 	}
 	if a.json {
@@ -237,9 +245,14 @@ func modelFolder(out string) (unlock func(), err error) {
 	return unlock, nil
 }
 
-func saveModel(path string, state model.State, info *checkpoint.Info) error {
+// saveModel writes a model that was changed by what some data taught: a depth that its file does not say is theirs.
+func saveModel(path string, state model.State, info *checkpoint.Info, learnt *dataset.Data) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
+	if info.Depth == 0 {
+		info.Depth = learnt.Depth
+	}
+	info.Version = version.Number
 	return checkpoint.Save(path, state, *info)
 }

@@ -37,6 +37,9 @@ func (f *recipeFlags) unusedByLoss(c *cobra.Command) error {
 	unlearns := abl.Modes()
 	err := refuseUnused(c, "loss", f.o.Loss, map[string][]string{"gamma": {"lga", "flooding"}, "lga-sign": {"lga"}})
 	if err == nil {
+		err = refuseUnused(c, "rank-by", f.o.Rank, map[string][]string{"rank-epochs": {"mean", "worst"}})
+	}
+	if err == nil {
 		err = refuseUnused(c, "unlearn", f.o.Unlearn, map[string][]string{
 			"unlearn-steps": unlearns, "epochs-unlearn": unlearns, "rate-unlearn": unlearns, "unlearn-limit": unlearns, "tolerance": unlearns, "refine": {"joint"},
 		})

@@ -26,7 +26,10 @@ func TestFlagsThatNothingTakes(t *testing.T) {
 		{"audit", "--data", "x", "--out", "y", "--spike", "--features", "f.npy"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--loss", "ce", "--gamma", "1"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--loss", "flooding", "--lga-sign", "sample"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--rank-by", "final", "--rank-epochs", "2"},
+		{"train", "--data", "x", "--out", "y", "--recipe", "paper", "--rank-epochs", "2"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--unlearn", "none", "--tolerance", "0.1"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-pretrained"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--unlearn", "split", "--refine"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--unlearn-steps", "5", "--epochs-unlearn", "1"},
 		{"data", "--json"},
@@ -44,6 +47,7 @@ func TestFlagsThatNothingTakes(t *testing.T) {
 		{"train", "--data", "x", "--out", "y", "--attack", "badnets:rate=0.1,target=1", "--attack", "blend", "--rate", "0.2", "--target", "3"},
 		{"audit", "--data", "x", "--out", "y", "--features", "f.PARQUET", "--features-column", "c"},
 		{"audit", "--data", "x", "--out", "y", "--learn", "10", "--content=false"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--rank-by", "mean", "--rank-epochs", "2"},
 		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--recipe", "paper", "--epochs-unlearn", "1", "--loss", "flooding", "--gamma", "1"},
 	} {
 		if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, "there is no x.") {

@@ -13,6 +13,7 @@ import (
 type modelFlags struct {
 	file, weights string
 	fixed         bool // no flag chooses the weights
+	tensors       bool // nothing but them is taken: of which size its images are does not matter
 	size          *int // of the command's --size, for models that don't say theirs; nil: it has none
 }
 
@@ -34,7 +35,7 @@ func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info
 	if err == nil && f.size != nil && *f.size != 0 {
 		n, err = f.resized(n, info)
 	}
-	if err == nil && info.Guessed {
+	if err == nil && info.Guessed && !f.tensors {
 		other := ""
 		if f.size != nil {
 			other = "; --size N takes others"

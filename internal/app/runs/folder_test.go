@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -274,5 +275,27 @@ func TestLogThatCantBeWritten(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(folder, ResultFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it has a result all the same (%v)", err)
+	}
+}
+
+// A list tells images apart that are no suspects by more than their order in the data, or not at all.
+func TestListsOfSuspectsTellNoMoreThanTheySay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list.csv")
+	list := List{Path: path, Set: &dataset.Set{Labels: make([]int32, 6)}, ByIndex: true}
+	for text, want := range map[string][]float32{
+		"index\n5\n": {6, 6, 6, 6, 6, 1},
+		"index,isolated\n0,false\n1,false\n2,false\n3,true\n4,false\n5,false\n":                                               {7, 7, 7, 1, 7, 7},
+		"index,rank,isolated,probability\n5,1,true,1\n0,2,false,0.2\n1,3,false,0\n2,4,false,0\n3,5,false,0\n4,6,false,0\n":    {8, 9, 9, 9, 9, 1},
+		"index,rank,isolated,probability\n5,1,true,1\n4,2,false,0\n3,3,false,0\n2,4,false,0\n1,5,false,0\n0,6,false,0\n":      {12, 11, 10, 9, 8, 1},
+		"index,rank,isolated,loss\n5,1,true,0.1\n0,2,false,0.2\n1,3,false,0.3\n2,4,false,0.4\n3,5,false,0.5\n4,6,false,0.6\n": {8, 9, 10, 11, 12, 1},
+		"index,rank,isolated\n5,1,true\n0,2,false\n1,3,false\n2,4,false\n3,5,false\n4,6,false\n":                              {8, 9, 10, 11, 12, 1},
+		"index,rank,isolated,probability\n5,1,true,1\n0,2,false,\n1,3,false,\n2,4,false,0.1\n3,5,false,0.1\n4,6,false,0.1\n":  {8, 9, 10, 10, 10, 1},
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if scores, _, err := ReadSuspects(list); err != nil || !slices.Equal(scores, want) {
+			t.Errorf("%q: scores %v, expected %v (%v)", text, scores, want, err)
+		}
 	}
 }

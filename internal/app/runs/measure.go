@@ -44,7 +44,8 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 	if err != nil {
 		return err
 	}
-	percent := func(set *dataset.Set) (*float64, error) {
+	percent := func(set *dataset.Set) (*float64, error) { // of a copy that was changed, and that nobody needs any more
+		defer set.Discard()
 		r, err := e.Accuracy(ctx, set)
 		if err != nil {
 			return nil, err
@@ -107,6 +108,7 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 	if err != nil {
 		return err
 	}
+	defer marked.Discard()
 	r, err := e.Accuracy(ctx, marked)
 	if err != nil {
 		return err

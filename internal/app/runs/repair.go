@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"time"
@@ -20,12 +21,11 @@ import (
 // RepairSpec describes a defence on a model that was trained before; Spec's Defense names it.
 type RepairSpec struct {
 	Spec
-	Base       string  // folder of the run whose model it is
-	Suspects   string  // unlearning: folder of the run whose isolated images are unlearnt
-	Share      float64 // repair: of the clean training images, drawn by seed
-	Repair     repair.Options
-	Tune       repair.UnlearnOptions
-	Pretrained model.State
+	Base     string  // folder of the run whose model it is
+	Suspects string  // unlearning: folder of the run whose isolated images are unlearnt
+	Share    float64 // repair: of the clean training images, drawn by seed
+	Repair   repair.Options
+	Tune     repair.UnlearnOptions
 }
 
 // UnlearnABL names gradient ascent among the unlearning methods.
@@ -61,6 +61,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 		return path
 	}
 	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
+	defer s.discard(out)
 	res.Epochs = Epochs{}
 	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}
 	if method, ok := s.Defense.Unlearns(); ok {
@@ -77,7 +78,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 	res.Data.Digest = out.Train.Digest()
 	res.Seconds = map[string]float64{"total": time.Since(start).Seconds()}
 	res.PeakMemory = sysinfo.PeakMemory()
-	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Depth: base.Depth, Version: version.Number}
+	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Depth: cmp.Or(base.Depth, s.Data.Depth), Version: version.Number}
 	if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), state, info); err != nil {
 		return nil, err
 	}
@@ -97,7 +98,9 @@ func Progress(watch func(Event)) func(train.Progress) {
 func (s *RepairSpec) repair(ctx context.Context, n *model.Network, state model.State, out *Outcome, res *Result) (model.State, error) {
 	env := attack.Env{Backend: s.Backend, Cache: s.Cache, Watch: Watcher(s.Watch)}
 	if len(s.Attacks) > 1 { // each learnt its trigger from what the ones before it left
-		err := attack.Plant(ctx, s.Attacks, s.Data.Train.Clone(), nil, env, func(k int, a *attack.Attack, _ *attack.Truth) { note(out, res, s.Attacks[k], a, 0) })
+		planted := s.Data.Train.Clone()
+		defer planted.Discard()
+		err := attack.Plant(ctx, s.Attacks, planted, nil, env, func(k int, a *attack.Attack, _ *attack.Truth) { note(out, res, s.Attacks[k], a, 0) })
 		if err != nil {
 			return nil, err
 		}
@@ -143,9 +146,10 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	if err != nil {
 		return nil, err
 	}
+	parts = parts.Unwatched()
 	t := s.Tune
 	t.Batch = min(t.Batch, repair.DefaultUnlearn(len(parts.Kept)).Batch)
-	t.Seed, t.Augment, t.Pretrained = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip), s.Pretrained
+	t.Seed, t.Augment = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip)
 	res.Repair.Options = t
 	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
 		Backend: s.Backend, Network: n, State: state, Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: t, Watch: Progress(s.Watch),

@@ -58,17 +58,14 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect, se
 var ErrNoSuspects = errors.New("no suspects in it")
 
 // ReadSuspects returns a score for every image from a list of suspects: 1, 2, … for the isolated ones in the order of
-// suspicion, and larger ones than the set has images for the others. Without
-// the column isolated all that are listed count. The order is that of the column rank or, without one, of the images.
+// suspicion, and larger ones than the set has images for the others, in their order, that of images that are not listed for
+// the first. Without the column isolated all that are listed count. The order is that of the column rank or, without one, of the
+// images. Images that are no suspects, and that the list has only in the data's order, have one score.
 func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	n := l.Set.Len()
-	type entry struct {
-		rank, index int
-		isolated    bool
-	}
 	var all []entry
 	err = l.Read(nil, func(r listed) error {
-		e := entry{index: r.Index, rank: r.Index, isolated: true}
+		e := entry{index: r.Index, isolated: true}
 		if flag, ok := r.Cell("isolated"); ok {
 			var err error
 			if e.isolated, err = ReadFlag("isolated", flag); err != nil {
@@ -81,6 +78,10 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 				return fmt.Errorf("rank: expected a number, found %q", text)
 			}
 		}
+		for _, column := range []string{"probability", "loss", "doubtful"} {
+			cell, _ := r.Cell(column)
+			e.looks += cell + ","
+		}
 		all = append(all, e)
 		return nil
 	})
@@ -89,18 +90,36 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	}
 	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.index, b.index)) })
 	scores = slices.Repeat([]float32{float32(n)}, n)
+	first, last := 0, entry{} // of a stretch of images that nothing but their order in the data tells apart
 	for k, e := range all {
-		if !e.isolated {
-			scores[e.index] = float32(n + k + 1) // keeps the order of suspicion for what is held back
+		if e.isolated {
+			isolated++
+			scores[e.index] = float32(isolated)
 			continue
 		}
-		isolated++
-		scores[e.index] = float32(isolated)
+		if !e.follows(last) {
+			first = k
+		}
+		last = e
+		scores[e.index] = float32(n + first + 1) // keeps the order of suspicion for what is held back
 	}
 	if isolated == 0 {
 		return nil, 0, fmt.Errorf("%s: %w", l.Path, ErrNoSuspects)
 	}
 	return scores, isolated, nil
+}
+
+// entry is a row of a list of suspects.
+type entry struct {
+	rank, index int
+	isolated    bool
+	looks       string // how suspicious it is, as it is written; "": there is no such entry
+}
+
+// follows tells whether an entry comes after another one only since its image does.
+func (e entry) follows(before entry) bool {
+	same := e.rank == before.rank || e.looks == before.looks && strings.Trim(e.looks, ",") != ""
+	return same && before.looks != "" && e.index > before.index
 }
 
 // ReadFlag reads a cell of a column such as isolated. Spreadsheets write TRUE and FALSE.

@@ -77,8 +77,9 @@ type Outcome struct {
 	Attacks []*attack.Attack
 }
 
-// Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error.
-func Train(ctx context.Context, s Spec) (*Outcome, error) {
+// Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error. The images that an outcome holds
+// are a copy where some were planted, unless the run works in place: see dataset.Set.Discard.
+func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 	if s.Defense != ABL {
 		s.Options.IsolateEpochs = 0
 	}
@@ -89,6 +90,11 @@ func Train(ctx context.Context, s Spec) (*Outcome, error) {
 	}
 	defer unlock()
 	out := &Outcome{Train: s.Data.Train}
+	defer func() {
+		if err != nil {
+			s.discard(out)
+		}
+	}()
 	res := s.newResult()
 	if len(s.Attacks) > 0 {
 		if err := s.plant(ctx, out, res); err != nil {
@@ -265,6 +271,13 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 		note(out, res, s.Attacks[k], a, time.Since(start))
 		start = time.Now()
 	})
+}
+
+// discard gives the memory of planted images back, if they are a copy's.
+func (s *Spec) discard(out *Outcome) {
+	if out.Train != s.Data.Train {
+		out.Train.Discard()
+	}
 }
 
 // note adds an attack to an outcome and its result.
