@@ -195,6 +195,9 @@ func readTable(path string) (*report.Table, error) {
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
 		n++
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
 		var l struct {
 			Table *struct {
 				Columns []string `json:"columns"`
@@ -206,7 +209,7 @@ func readTable(path string) (*report.Table, error) {
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
-		if n == 1 {
+		if t.Columns == nil {
 			if l.Table == nil {
 				return nil, nil
 			}
