@@ -46,12 +46,17 @@ func Fill(results string, paths ...string) error {
 // documents calls do for each Markdown file.
 func documents(paths []string, do func(path string) error) error {
 	for _, p := range paths {
+		some := false
 		err := filepath.WalkDir(p, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".md" {
 				return err
 			}
+			some = true
 			return do(path)
 		})
+		if err == nil && !some {
+			err = fmt.Errorf("%s is no Markdown file (*.md), nor a folder with any", p)
+		}
 		if err != nil {
 			return err
 		}
