@@ -25,6 +25,8 @@ type reference struct {
 	SCAn          []float64 `json:"scan"`
 	Maps          []float32 `json:"maps"`
 	Gram          []float64 `json:"gram"`
+	Shares        []float64 `json:"shares"`
+	Rates         []int     `json:"rates"`
 	Losses        []float32 `json:"losses"`
 	Fits          []bool    `json:"fits"`
 	Ratios        []float64 `json:"ratios"`
@@ -107,6 +109,46 @@ func TestConfusedAgreesWithNumPy(t *testing.T) {
 	alone := confused(byLabel(in.Data)[1:], r.Features, r.Losses, r.Fits) // the highest ratio is below 1.5
 	if slices.Contains(alone.Flagged, true) {
 		t.Errorf("flagged %v without the planted class, want nothing", alone.Flagged)
+	}
+}
+
+// The rate of channels that are left out is the authors' choice.
+func TestDropRateAgreesWithNumPy(t *testing.T) {
+	r, _ := readReference(t)
+	n := len(dropRates)
+	enough := 0
+	for k, want := range r.Rates {
+		var of [2][]dropShift
+		for side := range of {
+			for _, share := range r.Shares[(2*k+side)*n:][:n] {
+				of[side] = append(of[side], dropShift{share: share})
+			}
+		}
+		if of[0][n-1].share >= dropShifted {
+			enough++
+		}
+		if got := bestRate(of[0], of[1]); got != want {
+			t.Errorf("case %d: the rate %g, want %g", k, dropRates[got], dropRates[want])
+		}
+	}
+	if enough == 0 || enough == len(r.Rates) {
+		t.Errorf("in %d of %d cases enough clean images change their class", enough, len(r.Rates))
+	}
+}
+
+// An image with half of its scaled copies under the label is flagged, however the tenths add up.
+func TestHalfIsConsistent(t *testing.T) {
+	for n := range mostScale {
+		share := 0.0
+		for range n {
+			share += 1.0 / (mostScale - 1)
+		}
+		if consistent(share) != (n >= 5) {
+			t.Errorf("%d of %d: %v", n, mostScale-1, consistent(share))
+		}
+	}
+	if !consistent(0.5 - 1e-12) {
+		t.Error("rounding decides")
 	}
 }
 

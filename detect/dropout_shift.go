@@ -2,8 +2,10 @@ package detect
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
@@ -27,12 +29,19 @@ func (DropoutShift) Needs() Need { return Clean }
 
 const (
 	dropPasses  = 3
-	dropShifted = 0.8  // of the clean images change their class at the rate that is taken, or as many as do at most
+	dropShifted = 0.8  // of the clean images change their class at a rate that is taken, if there is one
 	dropQuarter = 0.25 // the limit is the clean images' lower quartile
 )
 
-// dropRates are tried from the lowest.
-var dropRates = []float64{0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5}
+// dropRates are tried.
+var dropRates = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+
+// dropShift is what leaving channels out does to the images of a set.
+type dropShift struct {
+	moved int       // answers of another class than the whole network gives
+	share float64   // of all answers
+	falls []float64 // of the probability of that class, the mean
+}
 
 // Detect implements Detector. A score is the negative mean fall of the probability of the class that the whole network gives.
 func (DropoutShift) Detect(ctx context.Context, in *Input) (*Output, error) {
@@ -40,53 +49,61 @@ func (DropoutShift) Detect(ctx context.Context, in *Input) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes := len(in.Data.Classes)
-	rate, most := dropRates[0], -1.0
-	for _, r := range dropRates {
-		if err := eval.Load(dropped(in.State, r, in.Seed, 0)); err != nil {
-			return nil, err
-		}
-		moved := 0.0
-		err := eval.Logits(ctx, in.Clean, func(i int, z []float32) {
-			if evaluate.TopClass(z) != evaluate.TopClass(in.CleanLogits[i*classes:(i+1)*classes]) {
-				moved += 1 / float64(in.Clean.Len())
+	clean, all := make([]dropShift, len(dropRates)), make([]dropShift, len(dropRates))
+	for k, rate := range dropRates {
+		for pass := range dropPasses {
+			if err := eval.Load(dropped(in.State, rate, in.Seed, pass)); err != nil {
+				return nil, err
 			}
-		})
-		if err != nil {
-			return nil, err
-		}
-		if moved > most {
-			rate, most = r, moved
-		}
-		if moved >= dropShifted {
-			break
-		}
-	}
-	clean, all := make([]float64, in.Clean.Len()), make([]float64, in.Data.Len())
-	for pass := range dropPasses {
-		if err := eval.Load(dropped(in.State, rate, in.Seed, pass)); err != nil {
-			return nil, err
-		}
-		fall := func(sum []float64, whole []float32) func(i int, z []float32) {
-			return func(i int, z []float32) {
-				w := whole[i*classes : (i+1)*classes]
-				c := evaluate.TopClass(w)
-				sum[i] += (softmax(w)[c] - softmax(z)[c]) / dropPasses
+			if err := clean[k].add(ctx, eval, in.Clean, in.CleanLogits); err != nil {
+				return nil, err
+			}
+			if err := all[k].add(ctx, eval, in.Data, in.Logits); err != nil {
+				return nil, err
 			}
 		}
-		if err := eval.Logits(ctx, in.Clean, fall(clean, in.CleanLogits)); err != nil {
-			return nil, err
-		}
-		if err := eval.Logits(ctx, in.Data, fall(all, in.Logits)); err != nil {
-			return nil, err
-		}
 	}
-	limit := quantile(clean, dropQuarter)
-	out := newOutput(len(all))
-	for i, s := range all {
+	k := bestRate(clean, all)
+	limit := quantile(clean[k].falls, dropQuarter)
+	out := newOutput(in.Data.Len())
+	for i, s := range all[k].falls {
 		out.Scores[i], out.Flagged[i] = -s, s < limit
 	}
 	return out, nil
+}
+
+// add counts a pass over a set, to which the whole network gives the logits.
+func (s *dropShift) add(ctx context.Context, eval *evaluate.Evaluator, set *dataset.Set, whole []float32) error {
+	if s.falls == nil {
+		s.falls = make([]float64, set.Len())
+	}
+	err := eval.Logits(ctx, set, func(i int, z []float32) {
+		w := whole[i*len(z) : (i+1)*len(z)]
+		c := evaluate.TopClass(w)
+		s.falls[i] += (softmax(w)[c] - softmax(z)[c]) / dropPasses
+		if evaluate.TopClass(z) != c {
+			s.moved++
+		}
+	})
+	s.share = float64(s.moved) / float64(dropPasses*set.Len())
+	return err
+}
+
+// bestRate returns the place of the rate at which clean images change their class most beyond all images, as the authors' code chooses
+// it: among the rates at which enough clean images do, or among all where there is none.
+func bestRate(clean, all []dropShift) int {
+	const rounding = 1e-9
+	enough := func(s dropShift) bool { return s.share >= dropShifted-rounding }
+	some, best := slices.ContainsFunc(clean, enough), -1
+	for k := range clean {
+		if some && !enough(clean[k]) {
+			continue
+		}
+		if best < 0 || clean[k].share-all[k].share > clean[best].share-all[best].share {
+			best = k
+		}
+	}
+	return best
 }
 
 // dropped returns a copy of the state without a share of each convolution's outputs but the first's; the others are scaled up

@@ -53,7 +53,13 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 		}
 	}
 	for i, s := range out.Scores {
-		out.Flagged[i] = s > scaleLimit
+		out.Flagged[i] = consistent(s)
 	}
 	return out, nil
+}
+
+// consistent tells whether a share of the scaled images, a sum of tenths, flags an image.
+func consistent(share float64) bool {
+	const rounding = 1e-9
+	return share >= scaleLimit-rounding
 }

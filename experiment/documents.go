@@ -46,12 +46,17 @@ func Fill(results string, paths ...string) error {
 // documents calls do for each Markdown file.
 func documents(paths []string, do func(path string) error) error {
 	for _, p := range paths {
+		some := false
 		err := filepath.WalkDir(p, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".md" {
 				return err
 			}
+			some = true
 			return do(path)
 		})
+		if err == nil && !some {
+			err = fmt.Errorf("%s is no Markdown file (*.md), nor a folder with any", p)
+		}
 		if err != nil {
 			return err
 		}
@@ -195,6 +200,9 @@ func readTable(path string) (*report.Table, error) {
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
 		n++
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
 		var l struct {
 			Table *struct {
 				Columns []string `json:"columns"`
@@ -206,7 +214,7 @@ func readTable(path string) (*report.Table, error) {
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
-		if n == 1 {
+		if t.Columns == nil {
 			if l.Table == nil {
 				return nil, nil
 			}

@@ -49,6 +49,7 @@ func TestFillMakesBlocksAgain(t *testing.T) {
 		"results/s/t.jsonl": table,
 		"good.md":           "# A\n<!-- generated: s/t -->\nold\n<!-- end -->\nB\n",
 		"open.md":           "# A\n\n<!-- generated: s/t -->\n",
+		"notes.txt":         "<!-- generated: s/t -->\n<!-- end -->\n",
 		"no.md":             "<!-- generated: s/none -->\n<!-- end -->\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -65,7 +66,7 @@ func TestFillMakesBlocksAgain(t *testing.T) {
 			t.Errorf("%q, expected %q (%v)", text, want, err)
 		}
 	}
-	for name, want := range map[string]string{"open.md": "line 3", "no.md": "no.md:1: "} {
+	for name, want := range map[string]string{"notes.txt": "notes.txt is no Markdown file", "results": "nor a folder with any", "open.md": "line 3", "no.md": "no.md:1: "} {
 		if err := Fill(filepath.Join(folder, "results"), filepath.Join(folder, name)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, expected %q", name, err, want)
 		}

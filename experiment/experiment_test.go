@@ -187,26 +187,28 @@ func TestPublishedAverages(t *testing.T) {
 
 func TestWrongGridsAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"name: a\ndata: signs\nattacks: [none]\n":                                                     "defenses",
-		"name: a b\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "a word",
-		"name: a\ndata: signs\nattacks: [magic]\ndefenses: [none]\n":                                  "magic",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [magic]\n":                                  "magic",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gama=1\"]\n":                         "gamma",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:gamma=1\"]\n":                        "beta",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolour: red\n":                      "colour",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nmodel: big\n":                       "wrn-16-1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=many\"\n":         "does not take",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nclean: 3\n":                         "share",
-		"name: a\ndata: signs\nattacks: [\"blend:alpha\"]\ndefenses: [none]\n":                        "key=value",
-		"name: a\ndata: signs\nattacks: [\"badnets:rate=2\"]\ndefenses: [none]\n":                     "rate 2",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:schedule=odd\"]\n":                   "one-cycle",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:inspect_epochs=-2\"]\n":             "inspect_epochs -2",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:beta=-1\"]\n":                        "beta -1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                        "limit -5",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":             "curves, separation, sweep",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":     "no attack \"badnet\"",
-		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "line 1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n": "line",
+		"name: a\ndata: signs\nattacks: [none]\n":                                                                     "defenses",
+		"name: a b\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                                 "a word",
+		"name: a\ndata: signs\nattacks: [magic]\ndefenses: [none]\n":                                                  "magic",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [magic]\n":                                                  "magic",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gama=1\"]\n":                                         "gamma",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:gamma=1\"]\n":                                        "beta",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolour: red\n":                                      "colour",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nmodel: big\n":                                       "wrn-16-1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=many\"\n":                         "does not take",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nclean: 3\n":                                         "share",
+		"name: a\ndata: signs\nattacks: [\"blend:alpha\"]\ndefenses: [none]\n":                                        "key=value",
+		"name: a\ndata: signs\nattacks: [\"badnets:rate=2\"]\ndefenses: [none]\n":                                     "rate 2",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:schedule=odd\"]\n":                                   "one-cycle",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:inspect_epochs=-2\"]\n":                             "inspect_epochs -2",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:beta=-1\"]\n":                                        "beta -1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                                        "limit -5",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":                             "curves, separation, sweep",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gamma=1\", \"abl:isolation=0.1\"]\nplots: [sweep]\n": "abl:gamma=1 and abl:isolation=0.1 differ in two",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:batch=8\", abl, \"nad:batch=8\"]\nplots: [sweep]\n":  "sweep is over one setting of one defence",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":                     "no attack \"badnet\"",
+		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                                 "line 1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n":                 "line",
 	} {
 		path := filepath.Join(t.TempDir(), "grid.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -258,9 +260,17 @@ func TestGridsShareTrainings(t *testing.T) {
 	}
 
 	file := filepath.Join(t.TempDir(), "results.md")
-	saved, err := Saved(filepath.Dir(r.Folder), filepath.Base(r.Folder), "", r.Backend, "")
+	saved, err := Saved(context.Background(), filepath.Dir(r.Folder), filepath.Base(r.Folder), "", r.Backend, "")
 	if err != nil {
 		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	planted := func(r *Runner) bool {
+		return slices.ContainsFunc(r.drawn, func(d drawn) bool { return strings.HasPrefix(d.name, "separation") })
+	}
+	if stopped, err := Saved(ended, filepath.Dir(r.Folder), filepath.Base(r.Folder), "", r.Backend, ""); err != nil || planted(stopped) || !planted(saved) {
+		t.Errorf("attacks are planted again after an interrupt, or not at all: %v", err)
 	}
 	if err := s.Write("command"); err != nil {
 		t.Fatal(err)

@@ -117,10 +117,8 @@ func (g *Grid) Check() error {
 			return fmt.Errorf("seeds_for: the grid has no defence %q", d)
 		}
 	}
-	for _, p := range g.Plots {
-		if !slices.Contains(plots(), p) {
-			return fmt.Errorf("plots: no plot %q; there are %s", p, strings.Join(plots(), ", "))
-		}
+	if err := g.checkPlots(); err != nil {
+		return err
 	}
 	for _, list := range g.Vary {
 		if _, err := variation(list); err != nil {

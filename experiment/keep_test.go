@@ -59,7 +59,7 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := written(t, first)
-	saved, err := Saved(t.TempDir(), g.Name, keep, first.Backend, "")
+	saved, err := Saved(context.Background(), t.TempDir(), g.Name, keep, first.Backend, "")
 	if err != nil {
 		t.Fatal(err)
 	}

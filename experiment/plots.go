@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,40 @@ type drawn struct {
 
 // plots lists what a grid can name.
 func plots() []string { return []string{"curves", "separation", "sweep"} }
+
+// checkPlots reports plots that there are not, and a sweep of several settings, which fit on no one axis.
+func (g *Grid) checkPlots() error {
+	for _, p := range g.Plots {
+		if !slices.Contains(plots(), p) {
+			return fmt.Errorf("plots: no plot %q; there are %s", p, strings.Join(plots(), ", "))
+		}
+	}
+	if !slices.Contains(g.Plots, "sweep") {
+		return nil
+	}
+	first := ""
+	for _, d := range g.Defenses {
+		name, _, ok := swept(d)
+		if !ok {
+			continue
+		}
+		if first == "" {
+			first = d
+		}
+		if known, _, _ := swept(first); known != name || runs.Kind(d) != runs.Kind(first) {
+			return fmt.Errorf("plots: sweep is over one setting of one defence, and %s and %s differ in two", first, d)
+		}
+	}
+	return nil
+}
+
+// swept returns the one setting of a defence, which a sweep is over, if it is a number.
+func swept(defense string) (name string, value float64, ok bool) {
+	_, setting, _ := strings.Cut(defense, ":")
+	name, text, _ := strings.Cut(setting, "=")
+	value, err := strconv.ParseFloat(text, 64)
+	return name, value, err == nil
+}
 
 // draw makes the grid's plots from what is finished and stores each as SVG and PNG in the folder, if there is one.
 func (r *Runner) draw() error {
@@ -118,10 +153,8 @@ func (r *Runner) sweep() ([]drawn, error) {
 		asr, ca := report.Line{Name: a}, report.Line{Name: a}
 		for k, d := range r.Grid.Defenses {
 			row := rows[i*len(r.Grid.Defenses)+k]
-			_, setting, _ := strings.Cut(d, ":")
-			name, value, _ := strings.Cut(setting, "=")
-			x, err := strconv.ParseFloat(value, 64)
-			if err != nil || row.CA == nil || row.ASR == nil {
+			name, x, ok := swept(d)
+			if !ok || row.CA == nil || row.ASR == nil {
 				continue
 			}
 			key = name

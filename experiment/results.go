@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -118,9 +119,10 @@ func (r *Runner) seeds() (all []uint64) {
 }
 
 // Saved returns the grid of this name that a folder holds, or that keep holds the results of, with what is finished
-// of it and its plots, to be read only. If there is none, the error is os.ErrNotExist.
-func Saved(folder, name, keep string, b backends.Backend, cache string) (*Runner, error) {
-	r := &Runner{Folder: filepath.Join(folder, name), Keep: keep, Backend: b, Cache: cache}
+// of it and its plots, to be read only. If there is none, the error is os.ErrNotExist. What takes long to draw is left out once
+// the context has ended.
+func Saved(ctx context.Context, folder, name, keep string, b backends.Backend, cache string) (*Runner, error) {
+	r := &Runner{Folder: filepath.Join(folder, name), Keep: keep, Backend: b, Cache: cache, ctx: ctx}
 	if keep != "" {
 		s, err := openStore(filepath.Join(keep, name+storeExt))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {

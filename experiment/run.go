@@ -44,7 +44,7 @@ type Runner struct {
 
 	claims claims // for tests; zero: as usual
 
-	ctx   context.Context // Run's, for plots that Write draws; nil: none
+	ctx   context.Context // Run's or Saved's, for plots; nil: none
 	store *store          // of Keep; nil: none
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -158,10 +159,10 @@ func (r *Runner) take(folder string) error {
 			continue
 		}
 		if !r.Done(c) {
-			if err := os.RemoveAll(r.folder(c)); err != nil { // a run that was begun
-				return err
-			}
-			if err := copyFolder(other.folder(c), r.folder(c)); err != nil {
+			err := replaceFolder(other.folder(c), r.folder(c))
+			if errors.Is(err, atomicfile.ErrLocked) {
+				r.say("%-32s is left as it is: %v", c.Name(), err)
+			} else if err != nil {
 				return err
 			}
 			continue
@@ -175,6 +176,23 @@ func (r *Runner) take(folder string) error {
 		}
 	}
 	return nil
+}
+
+// replaceFolder puts a copy of a finished run in the place of one that was begun. One that is being made is left alone: the error is
+// atomicfile.ErrLocked.
+func replaceFolder(from, to string) error {
+	unlock, err := atomicfile.Lock(to)
+	switch {
+	case err == nil:
+		err = os.RemoveAll(to)
+		unlock()
+	case errors.Is(err, os.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return copyFolder(from, to)
 }
 
 // agree reports whether two runs of a cell found the same.

@@ -50,11 +50,11 @@ func openStore(path string) (*store, error) {
 		return nil, err
 	}
 	for i, line := range bytes.SplitAfter(raw, []byte("\n")) {
-		if len(line) == 0 {
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if !bytes.HasSuffix(line, []byte("\n")) {
-			return nil, fmt.Errorf("%s:%d: the line does not end: a program was stopped while it wrote it; delete the line", path, i+1)
+		if !json.Valid(line) { // a last line that lacks its end alone is whole
+			return nil, fmt.Errorf("%s:%d: the line is not whole: a program was stopped while it wrote it, or the disk was full; delete the line", path, i+1)
 		}
 		if err := s.take(line); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
@@ -127,8 +127,11 @@ func (s *store) setGrid(g *Grid) error {
 	if err := yaml.Unmarshal(text, &fields); err != nil {
 		return err
 	}
+	if err := s.append(map[string]any{"grid": fields}); err != nil {
+		return err
+	}
 	s.of(g)
-	return s.append(map[string]any{"grid": fields})
+	return nil
 }
 
 // cell returns what is kept of a cell, or nil.
@@ -155,6 +158,9 @@ func (s *store) add(c *keptCell) error {
 			return err
 		}
 	}
+	if err := s.append(c); err != nil {
+		return err
+	}
 	s.cells[c.Cell] = c
-	return s.append(c)
+	return nil
 }

@@ -62,7 +62,8 @@ func TestStoreKeepsWhatSeveralWrite(t *testing.T) {
 func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
 	grid := `{"grid":{"name":"x","data":"signs","attacks":["none"],"defenses":["none"]}}` + "\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"cut short", grid + `{"cell":"a","result":{}`, ":2: the line does not end"},
+		{"cut short", grid + `{"cell":"a","result":{}`, ":2: the line is not whole"},
+		{"cut short by a full disk", grid + `{"cell":"a","res` + "\n" + `{"cell":"b","result":{}}` + "\n", ":2: the line is not whole"},
 		{"no JSON", grid + "hello\n", ":2: "},
 		{"neither grid nor cell", grid + `{"cells":1}` + "\n", `:2: expected a "grid"`},
 		{"a field that no grid has", `{"grid":{"name":"x","colour":1}}` + "\n", ":1: "},
@@ -74,6 +75,17 @@ func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
 		if _, err := openStore(path); err == nil || !strings.Contains(err.Error(), path+c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+	// A line that lacks its end alone, and empty ones, are no harm.
+	whole := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(whole, []byte(grid+"\n"+`{"cell":"a","result":{"ca":5}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := openStore(whole); err != nil || s.cell("a") == nil || s.add(&keptCell{Cell: "b", Result: &runs.Result{}}) != nil {
+		t.Errorf("a line without its end: %v", err)
+	}
+	if s, err := openStore(whole); err != nil || s.cell("a") == nil || s.cell("b") == nil {
+		t.Errorf("what follows a line without its end: %v", err)
 	}
 	// A result may have more, or less, than today's.
 	path := filepath.Join(t.TempDir(), "x.jsonl")

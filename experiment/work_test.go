@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 // A cell that fails stops no other: what builds on it is left out, and all errors come at the end.
@@ -174,23 +175,58 @@ func TestDamagedResultsAreMadeAgain(t *testing.T) {
 	}
 }
 
+// finishedFolder writes the folder of a grid in which one cell is finished.
+func finishedFolder(t *testing.T, path, cell, origin string) string {
+	t.Helper()
+	for file, text := range map[string]string{
+		gridFile: "name: g\ndata: signs\nvary: [\"\", limit=50]\nattacks: [none, badnets]\ndefenses: [none]\n",
+		filepath.Join("cells", cell, runs.ResultFile): fmt.Sprintf(`{"version":"0.2","data":{"origin":%q}}`, origin),
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(path, file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// A cell that is being made is left alone, and what was begun and left makes room.
+func TestJoinLeavesRunningCells(t *testing.T) {
+	dir := t.TempDir()
+	from := finishedFolder(t, filepath.Join(dir, "from"), "none.none.0", "sha256:1")
+	r := runner(t, nil, filepath.Join(dir, "to"))
+	var said []string
+	r.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	begun := filepath.Join(r.Folder, "cells", "none.none.0", "begun")
+	if err := os.MkdirAll(begun, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := atomicfile.Lock(filepath.Dir(begun))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := r.Join([]string{from}); n != 0 || err != nil || len(said) != 1 || !strings.Contains(said[0], atomicfile.ErrLocked.Error()) {
+		t.Errorf("%d cells, %q: %v", n, said, err)
+	}
+	if _, err := os.Stat(begun); err != nil {
+		t.Errorf("a running cell was replaced: %v", err)
+	}
+	unlock()
+	if n, _, err := r.Join([]string{from}); n != 1 || err != nil {
+		t.Errorf("%d cells: %v", n, err)
+	}
+	if _, err := os.Stat(begun); !os.IsNotExist(err) {
+		t.Errorf("a run that was begun is still there: %v", err)
+	}
+}
+
 // Cells that were run on other images are not joined.
 func TestJoinRefusesOtherData(t *testing.T) {
 	dir := t.TempDir()
 	folder := func(name, cell, origin string) string {
-		path := filepath.Join(dir, name)
-		for file, text := range map[string]string{
-			gridFile: "name: g\ndata: signs\nvary: [\"\", limit=50]\nattacks: [none, badnets]\ndefenses: [none]\n",
-			filepath.Join("cells", cell, runs.ResultFile): fmt.Sprintf(`{"version":"0.2","data":{"origin":%q}}`, origin),
-		} {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(path, file)), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return path
+		return finishedFolder(t, filepath.Join(dir, name), cell, origin)
 	}
 	a, b := folder("a", "none.none.0", "sha256:1"), folder("b", "limit50.none.none.0", "sha256:1")
 	old, other := folder("old", "badnets.none.0", ""), folder("other", "limit50.badnets.none.0", "sha256:2")

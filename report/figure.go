@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -39,7 +40,7 @@ type Line struct {
 // Axes names a plot's axes.
 type Axes struct {
 	X, Y     string
-	LogX     bool
+	LogX     bool // where all values are above 0
 	PercentY bool // from 0 to 100
 }
 
@@ -124,6 +125,7 @@ func empty(a Axes) *plot.Plot {
 
 // LineFigure plots series.
 func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
+	a.LogX = a.LogX && !slices.ContainsFunc(lines, func(l Line) bool { return slices.ContainsFunc(l.X, func(x float64) bool { return x <= 0 }) })
 	p := empty(a)
 	p.X.Tick.Marker = epochTicks(lines)
 	for k, l := range lines {

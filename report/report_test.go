@@ -42,7 +42,7 @@ func TestPageIsOneFileAndEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	text = string(raw)
-	if strings.Count(text, "<script") != 1 || !strings.Contains(text, `data-index="0"`) {
+	if strings.Count(text, "<script") != 1 || !strings.Contains(text, `aria-label="drop &lt;script&gt;alert(1)&lt;/script&gt;" data-index="0"`) {
 		t.Error("the gallery to decide on has not one script and its boxes")
 	}
 	// The policy names the script that is there, and no other may run.
@@ -79,6 +79,9 @@ func TestOnePointOnALogarithmicAxis(t *testing.T) {
 	f, err := LineFigure("ASR", "", Axes{X: "isolation", Y: "ASR", LogX: true, PercentY: true}, Line{Name: "badnets", X: []float64{0.001}, Y: []float64{50}})
 	if err != nil || f.SVG == "" {
 		t.Errorf("%d bytes, %v", len(f.SVG), err)
+	}
+	if zero, err := LineFigure("ASR", "", Axes{X: "isolation", Y: "ASR", LogX: true}, Line{Name: "badnets", X: []float64{0.1, 0}, Y: []float64{50, 60}}); err != nil || zero.SVG == "" {
+		t.Errorf("with a value of 0: %v", err)
 	}
 	if svg := string(f.SVG); !strings.Contains(svg, ">100</text>") || strings.Contains(svg, ">125</text>") {
 		t.Errorf("per cent do not end at 100: %s", svg)

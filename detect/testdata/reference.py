@@ -119,12 +119,20 @@ def confusion(losses, fits):
     return ratios, fits & called[labels]
 
 
+def drop_rate(clean, every):
+    enough = clean >= 0.8
+    gain = clean - every
+    return int(np.argmax(np.where(enough, gain, -2))) if enough.any() else int(np.argmax(gain))
+
+
 maps = np.abs(rng.normal(size=(5, 4))).astype(np.float32).astype(np.float64)
 losses = np.where(planted, 0.1, 2) * rng.uniform(0.5, 1.5, N)
 losses = losses.astype(np.float32).astype(np.float64)
 fits = planted.copy()
 fits[[20, 60, 70, 110, 120, 130]] = True  # a few clean images of each label too
 ratios, confused = confusion(losses, fits)
+shares = np.random.default_rng(8).uniform(size=(20, 2, 9)) * np.linspace(0.6, 1, 20)[:, None, None]  # of clean and of all images, by rate
+shares = np.sort(shares.round(3), 2)
 with open(os.path.join(os.path.dirname(__file__), "reference.json"), "w") as f:
     json.dump(
         {
@@ -132,5 +140,6 @@ with open(os.path.join(os.path.dirname(__file__), "reference.json"), "w") as f:
             "clean_features": clean.ravel().tolist(), "clean_labels": clean_labels.tolist(),
             "spectral": spectral().tolist(), "activation-clustering": clustering().tolist(), "scan": scan().tolist(),
             "maps": maps.ravel().tolist(), "gram": gram(maps),
+            "shares": shares.ravel().tolist(), "rates": [drop_rate(*s) for s in shares],
             "losses": losses.tolist(), "fits": fits.tolist(), "ratios": ratios.tolist(), "confused": confused.tolist(),
         }, f)

@@ -3,6 +3,7 @@ package detect
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -33,7 +34,7 @@ func FuzzScores(f *testing.F) {
 // A last line that lacks its end alone is kept, and others can follow; what a killed program left of one goes.
 func TestLastLines(t *testing.T) {
 	const line = `{"set":{"name":"a"},"detector":"d","tpr_at":[1,2,3]}`
-	for text, want := range map[string]string{line: line + "\n", line + "\n": line + "\n", line + "\n" + line[:20]: line + "\n", line[:20]: "", "": ""} {
+	for text, want := range map[string]string{line: line, line + "\n\n" + line: line + "\n\n" + line, line + "\n": line + "\n", line + "\n" + line[:20]: line + "\n", line[:20]: "", "": ""} {
 		path := filepath.Join(t.TempDir(), "scores.jsonl")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -45,5 +46,12 @@ func TestLastLines(t *testing.T) {
 		if got, err := os.ReadFile(path); string(got) != want {
 			t.Errorf("%q became %q: %v", text, got, err)
 		}
+	}
+	path := filepath.Join(t.TempDir(), "scores.jsonl")
+	if err := os.WriteFile(path, []byte(line+"\n"+line[:20]+"\n"+line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(path); err == nil || !strings.Contains(err.Error(), "scores.jsonl:2: the line is not whole") {
+		t.Errorf("a line that was cut: %v", err)
 	}
 }

@@ -82,11 +82,7 @@ func openStore(path string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if end := bytes.LastIndexByte(raw, '\n') + 1; json.Valid(raw[end:]) { // an editor left the end out
-		if err := atomicfile.AppendLine(path, nil); err != nil {
-			return nil, err
-		}
-	} else if end < len(raw) {
+	if end := bytes.LastIndexByte(raw, '\n') + 1; end < len(raw) && !json.Valid(raw[end:]) { // one that lacks its end alone is whole
 		raw = raw[:end]
 		if err := os.Truncate(path, int64(end)); err != nil {
 			return nil, err
@@ -95,6 +91,12 @@ func openStore(path string) (*store, error) {
 	n := 0
 	for line := range bytes.Lines(raw) {
 		n++
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if !json.Valid(line) {
+			return nil, fmt.Errorf("%s:%d: the line is not whole: a program was stopped while it wrote it, or the disk was full; delete the line", path, n)
+		}
 		var v Score
 		if err := json.Unmarshal(line, &v); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)

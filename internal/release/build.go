@@ -34,7 +34,7 @@ func (t target) binary() string {
 
 // environ is that of Go's commands. What a user may have set for builds of their own has no part in a release.
 func (t target) environ() []string {
-	return append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off")
+	return append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOENV=off", "GOFIPS140=off")
 }
 
 // build returns the bytes of the target's binary: static, without paths of this machine, with the commit.

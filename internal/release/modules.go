@@ -48,7 +48,7 @@ func modulesOf(t target, root string) ([]*module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
-	goroot, version, err := goVersion(root)
+	goroot, version, err := goVersion(t, root)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +92,9 @@ func modulesOf(t target, root string) ([]*module, error) {
 	return modules, nil
 }
 
-func goVersion(root string) (goroot, version string, err error) {
+func goVersion(t target, root string) (goroot, version string, err error) {
 	cmd := exec.Command("go", "env", "GOROOT", "GOVERSION")
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, t.environ()
 	out, err := cmd.Output()
 	if err != nil {
 		return "", "", fmt.Errorf("go env: %w", err)

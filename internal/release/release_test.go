@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,6 +123,45 @@ func TestSameInputSameBytes(t *testing.T) {
 				t.Errorf("%s differs", f.name)
 			}
 		}
+	}
+}
+
+// What is written for people to read tells nothing of who builds, or where; nor do settings of Go's get into a build.
+func TestNothingOfTheBuilderIsInARelease(t *testing.T) {
+	var first []file
+	for _, who := range []string{"ann", "bob"} {
+		for _, v := range []string{"USER", "USERNAME", "LOGNAME", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"} {
+			t.Setenv(v, filepath.Join(os.TempDir(), who))
+		}
+		t.Setenv("USER", who)
+		t.Setenv("UNPOISON_CPU", map[string]string{"ann": "generic"}[who])
+		pages, err := manPages(cli.Command(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shells, err := completions(cli.Command())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := slices.Concat(pages, shells)
+		if first == nil {
+			first = all
+		}
+		for i, f := range all {
+			if !bytes.Equal(f.data, first[i].data) {
+				t.Errorf("%s differs", f.name)
+			}
+		}
+	}
+	settings := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(settings, []byte("GOFIPS140=latest\nGOEXPERIMENT=arenas\nGOFLAGS=-race\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", settings)
+	c := exec.Command("go", "env", "GOFIPS140", "GOEXPERIMENT", "GOFLAGS")
+	c.Env = targets[0].environ()
+	if out, err := c.Output(); err != nil || string(out) != "off\n\n\n" {
+		t.Errorf("a build is made with %q: %v", out, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -136,6 +137,70 @@ class AuditTest(unittest.TestCase):
         self.assertEqual((list(verdict.keep), list(verdict.table["doubtful"])), ([True, True], [False, True]))
         self.assertEqual(verdict._repr_html_().count("<img"), 1)
 
+    def read(self, text):
+        """Return the verdict of a folder whose data are the caller's."""
+        from unpoison._data import Prepared
+
+        folder = self.dir / "r"
+        folder.mkdir()
+        (folder / "suspects.csv").write_bytes(b"index,source,label,rank,isolated,probability,shows\n" + text)
+        return unpoison.Verdict({"verdict": {"says": "poisoned"}}, folder, Prepared("data"))
+
+    def test_names_are_those_of_the_data(self):
+        table = self.read(b"0,'-1/\xff.png,'-1,1,true,0.9,'=x\n1,'a.png,b,2,false,0,\n").table
+        self.assertEqual([os.fsencode(s) for s in table["source"]], [b"-1/\xff.png", b"'a.png"])
+        self.assertEqual((list(table["label"]), list(table["shows"])), (["-1", "b"], ["=x", ""]))
+
+    def program(self, text):
+        """Stand in for the binary."""
+        path = self.dir / "program"
+        path.write_text(f"#!{sys.executable}\nimport os, pathlib, signal, sys, time\n{text}")
+        path.chmod(0o755)
+        return mock.patch.dict(os.environ, UNPOISON_BINARY=str(path))
+
+    @unittest.skipIf(os.name == "nt", "runs a script")
+    def test_results_that_cannot_be_read_stay(self):
+        with self.program("""
+out = pathlib.Path(next(a for a in sys.argv if a.startswith("--out="))[6:])
+out.mkdir()
+out.joinpath("suspects.csv").write_text("index,source,label,rank,isolated\\nx,y,z,1,true\\n")
+print("{}")
+"""):
+            with mock.patch.object(tempfile, "tempdir", str(self.dir)), self.assertRaisesRegex(unpoison.Error, "its results, in .*, can't be read"):
+                unpoison.audit("data")
+        self.assertTrue(list(self.dir.glob("unpoison-*/results/suspects.csv")))
+
+    @unittest.skipIf(os.name == "nt", "runs a script")
+    def test_how_a_program_ended(self):
+        for how, kind, want in (
+            ("os.kill(os.getpid(), signal.SIGKILL)", unpoison.Error, "^the program was ended by SIGKILL, as .* short of memory$"),
+            ("print('lost', file=sys.stderr, flush=True); os.kill(os.getpid(), signal.SIGTERM)", unpoison.Error, "^.*SIGTERM; before, it said: lost$"),
+            ("print('unpoison: no flag', file=sys.stderr); sys.exit(2)", unpoison.UsageError, "^no flag$"),
+            ("print('fatal error: out of memory', file=sys.stderr); sys.exit(2)", unpoison.Error, "^fatal error: out of memory$"),
+            ("sys.exit(7)", unpoison.Error, "ended with 7 and said nothing"),
+        ):
+            with self.subTest(how), self.program("print('folders: 9 training images', file=sys.stderr, flush=True)\n" + how):
+                with self.assertRaisesRegex(unpoison.Error, want) as raised:
+                    unpoison.audit(self.dir)
+                self.assertIs(type(raised.exception), kind)
+
+    @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
+    def test_the_module_waits_for_a_program_that_saves(self):
+        with self.program("""
+def save(*_):
+    time.sleep(1)
+    print("saved", flush=True)
+    sys.exit(130)
+signal.signal(signal.SIGINT, save)
+print("runs", flush=True)
+time.sleep(60)
+"""):
+            done = subprocess.Popen([sys.executable, "-m", "unpoison"], stdout=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": str(support.PACKAGE)})
+            self.assertEqual(done.stdout.readline(), "runs\n")
+            os.killpg(done.pid, signal.SIGINT)
+            said, _ = done.communicate(timeout=60)
+        self.assertEqual((said, done.returncode), ("saved\n", 130))
+
     def test_errors_have_the_binarys_text(self):
         with self.assertRaisesRegex(unpoison.UsageError, "^unknown flag: --nonsense$"):
             unpoison.audit(self.images, self.labels, nonsense=1)
@@ -161,6 +226,11 @@ class AuditTest(unittest.TestCase):
             verdict = unpoison.audit(self.images, labels, skip_bad=True, **FAST)
         self.assertNotIn(5, list(verdict.table["index"]))
         self.assertFalse(verdict.keep[5])
+        with self.assertWarnsRegex(UserWarning, r"^skipped 1 bad record.*found none$"):  # not what was found
+            unpoison.audit(self.images, labels, skip_bad=True, fail_on="any", **FAST)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            unpoison.audit(self.images, self.labels, fail_on="any", **FAST)
 
     def test_nothing_is_left_behind(self):
         with mock.patch.dict(os.environ, TMPDIR=str(self.dir)), mock.patch.object(tempfile, "tempdir", None):

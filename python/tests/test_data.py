@@ -132,6 +132,44 @@ class DataTest(unittest.TestCase):
         with self.assertRaisesRegex(DataError, "coarse_label.*fine_label"):
             self.arrays(HuggingFace(img=list(IMAGES), coarse_label=list(LABELS), fine_label=list(LABELS)))
 
+    def test_a_test_set_that_counts_its_classes_otherwise(self):
+        def pairs(labels, names=None):
+            data = Pairs(IMAGES, labels)
+            if names:
+                data.classes = names
+            return data
+
+        names, other = ["ant", "bee", "cat"], ["cat", "dog", "ant", "bee"]
+        moved = np.array([2, 3, 0])[LABELS]
+        words = np.array(names)[LABELS]
+        for name, data, labels, test, more, want in (
+            ("the same names", pairs(LABELS, names), None, pairs(LABELS, names), {}, LABELS),
+            ("another order", pairs(LABELS, names), None, pairs(moved, other), {}, LABELS),
+            ("names for numbers", IMAGES, LABELS, pairs(moved, other), {"classes": names}, LABELS),
+            ("names of labels", IMAGES, words, pairs(moved, other), {}, LABELS),
+            ("other names for both", pairs(LABELS, names), None, pairs(LABELS, names), {"classes": ["x", "y", "z"]}, LABELS),
+            ("other names, another order", pairs(LABELS, names), None, pairs(moved, other), {"classes": ["x", "y", "z"]}, LABELS),
+            ("numbers alone", IMAGES, LABELS, pairs(LABELS, ["x", "y", "z"]), {}, LABELS),
+            ("names of the training data alone", pairs(LABELS, names), None, pairs(LABELS), {}, LABELS),
+            ("no label", pairs(LABELS, names), None, pairs([-1, 2, 2, 2, 2, 2], other), {}, [-1, 0, 0, 0, 0, 0]),
+        ):
+            with self.subTest(name):
+                _, y, p = self.arrays(data, labels, test=test, **more)
+                np.testing.assert_array_equal(y, LABELS)
+                np.testing.assert_array_equal(np.load(Path(p.spec, "y_test.npy")), want)
+        with self.assertRaisesRegex(DataError, "of the class 'dog', which is none of"):
+            self.arrays(pairs(LABELS, names), test=pairs([1] * 6, other))
+
+    def test_classes_that_are_asked_for(self):
+        _, _, p = self.arrays(IMAGES, LABELS, classes=range(5))
+        self.assertEqual(p.classes, [0, 1, 2, 3, 4])
+        self.assertEqual(Path(p.spec, "classes.txt").read_text(), "0\n1\n2\n3\n4\n")
+        names = [" ant", "bee\t", "cat"]  # the binary reads them without blanks
+        _, _, p = self.arrays(IMAGES, LABELS, classes=names)
+        self.assertEqual([p.label(c) for c in Path(p.spec, "classes.txt").read_text().splitlines()], names)
+        with self.assertRaisesRegex(DataError, "are not told apart"):
+            self.arrays(IMAGES, LABELS, classes=["ant", "ant ", "cat"])
+
     def test_several_sizes_become_files(self):
         images = [IMAGES[0], IMAGES[1, :5], IMAGES[2, ..., :1], *IMAGES[3:]]
         p = prepare(Pairs(images, LABELS), None, self.dir, test=(IMAGES, LABELS))

@@ -116,6 +116,11 @@ def _run(
             result = _binary.run(args, show)
         finally:
             show.close()
-        made = make(result, folder, prepared, held)
+        try:
+            made = make(result, folder, prepared, held)
+        except Exception as e:
+            if held:
+                held.keep()
+            raise Error(f"the program is done, and its results, in {folder}, can't be read: {e}") from e
         del prepared
     return made

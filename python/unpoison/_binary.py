@@ -23,6 +23,8 @@ _EXIT_USAGE, _EXIT_FINDINGS = 2, 3
 
 # What was read is said at the start of every command; it is no warning.
 _UNDERSTOOD = re.compile(r"\A[\w-]+: \d+ training images.*\n?")
+# What was found is said at the end, where the program ends with _EXIT_FINDINGS; the result says it too.
+_FOUND = re.compile(r"^.*; see .*(\ngo through them: .*)?\Z", re.MULTILINE)
 _NAME = "unpoison.exe" if os.name == "nt" else "unpoison"
 
 
@@ -93,14 +95,27 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
         finally:
             process.stdout.close()
         errors.seek(0)
-        said = errors.read().decode("utf-8", "replace").strip()
+        said = _UNDERSTOOD.sub("", errors.read().decode("utf-8", "replace").strip()).strip()
     if code in (0, _EXIT_FINDINGS) and result is not None:
-        said = _UNDERSTOOD.sub("", said).strip()
-        if said and code == 0:
+        if code == _EXIT_FINDINGS:
+            said = _FOUND.sub("", said).strip()
+        if said:
             warnings.warn(said, stacklevel=3)
         return result
-    text = re.split(r"(?m)^unpoison: ", said)[-1] or f"the program ended with {code} and said nothing"
-    raise (UsageError if code == _EXIT_USAGE else Error)(text, code)
+    if code < 0:
+        raise Error(_ended(-code) + (f"; before, it said: {said}" if said else ""), code)
+    _, named, text = said.rpartition("unpoison: ") if said.startswith("unpoison: ") else said.rpartition("\nunpoison: ")
+    # Go ends a program that it can't go on with, as without memory, with the code of a wrong option.
+    raise (UsageError if code == _EXIT_USAGE and named else Error)(text or f"the program ended with {code} and said nothing", code)
+
+
+def _ended(number: int) -> str:
+    """Say which signal ended the program."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"the signal {number}"
+    return f"the program was ended by {name}" + (", as a system does that is short of memory" if name == "SIGKILL" else "")
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

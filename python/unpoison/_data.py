@@ -44,7 +44,7 @@ class Prepared:
 
     def label(self, name: str) -> Any:
         """Return the caller's class that the binary knows by this name."""
-        return next((c for c in self.classes if str(c) == name), name)
+        return next((c for c in self.classes if _named(c) == name), name)
 
 
 def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None = None, test: Any = None) -> Prepared:
@@ -56,7 +56,7 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None 
     images, found, names = _open(data, labels)
     parts = {"train": images}
     if test is not None:
-        parts["test"], test_labels, _ = _open(*test) if isinstance(test, tuple) else _open(test, None)
+        parts["test"], test_labels, test_names = _open(*test) if isinstance(test, tuple) else _open(test, None)
     try:
         pictures = {part: _save_array(x, folder / f"x_{part}.npy") for part, x in parts.items()}
         spec = str(folder)
@@ -66,9 +66,10 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None 
         pictures = {part: _save_files(x, folder / part) for part, x in parts.items()}
         spec = f"table:{folder}"
     numbers, known = _numbers(found, classes if classes is not None else names)
-    _save_labels(numbers, known, folder, "train", spec)
+    _save_labels(numbers, known, folder, "train", spec, classes is not None)
     if test is not None:
-        _save_labels(_numbers(test_labels, known)[0], known, folder, "test", spec)
+        test_numbers = _test_numbers(test_labels, test_names, known, names)
+        _save_labels(test_numbers, known, folder, "test", spec, classes is not None)
     return Prepared(spec, numbers, known, pictures["train"])
 
 
@@ -175,6 +176,24 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
     return np.array([number[v] for v in values], dtype=np.int64), known
 
 
+def _test_numbers(labels: Any, names: list[Any] | None, known: list[Any], own: list[Any] | None) -> NDArray[Any]:
+    """Return a test set's labels as numbers of the training classes.
+
+    Names of its own say which class is which, unless the training data have none: ``known`` are the training classes, ``own``
+    what the training data call them.
+    """
+    if names is None or names == own or own is None and all(isinstance(c, (int, np.integer)) for c in known):
+        return _numbers(labels, known)[0]
+    numbers, _ = _numbers(labels, names)
+    used = {k: _named(names[k]) for k in set(numbers.tolist()) if k >= 0}
+    for classes in (known, own or []):
+        place = {_named(c): i for i, c in enumerate(classes)}
+        if place.keys() >= set(used.values()):
+            return np.array([place[used[k]] if k >= 0 else k for k in numbers.tolist()], dtype=np.int64)
+    lacks = sorted(set(used.values()) - {_named(c) for c in known})
+    raise DataError(f"test images are of the class {lacks[0]!r}, which is none of the training classes {known}")
+
+
 def _pixels(image: Any) -> NDArray[Any]:
     """Return an image, or a block of them, as uint8."""
     if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow's
@@ -262,8 +281,14 @@ def _save_files(images: Any, folder: Path) -> Picture:
     return lambda i: _one(images, i)
 
 
-def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: str, spec: str) -> None:
-    names = [str(c) for c in classes]
+def _named(c: Any) -> str:
+    """Return the name that the binary knows a class by. It reads names without blanks around them."""
+    return str(c).strip()
+
+
+def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: str, spec: str, asked: bool) -> None:
+    """Write the labels, and the classes where they were asked for or have names that are no numbers."""
+    names = [_named(c) for c in classes]
     if len(set(names)) < len(names) or any("\n" in n or not n for n in names):
         raise DataError(f"the classes {classes} are not told apart by their names, one line each")
     if spec.startswith("table:"):
@@ -273,5 +298,5 @@ def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: 
             table.writerows([f"{part}/{i:09d}.ppm", names[c] if c >= 0 else ""] for i, c in enumerate(numbers))
         return
     np.save(folder / f"y_{part}.npy", numbers)
-    if names != [str(i) for i in range(len(names))]:
+    if asked or names != [str(i) for i in range(len(names))]:
         folder.joinpath("classes.txt").write_text("".join(n + "\n" for n in names), encoding="utf-8")

@@ -12,4 +12,8 @@ class Held:
 
     def __init__(self) -> None:
         self.name = tempfile.mkdtemp(prefix="unpoison-")
-        weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
+        self._end = weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Leave the folder to the caller."""
+        self._end.detach()

@@ -107,21 +107,27 @@ class Verdict:
 def _read(path: Path, data: Prepared) -> np.recarray[Any, Any]:
     """Return suspects.csv in the caller's order. Columns that this version does not know stay text."""
     kinds = {"index": np.int64, "rank": np.int64, "isolated": bool, "doubtful": bool, "loss": np.float32, "probability": np.float32}
-    read: dict[Any, Any] = {bool: lambda cell: cell == "true", np.float32: lambda cell: float(cell or "nan")}
+    read: dict[Any, Any] = {bool: lambda cell: cell == "true", np.float32: lambda cell: float(cell or "nan"), str: _name}
+    texts = {"source": str, "label": str, "shows": str}
     columns: dict[str, list[Any]] = {"index": [], "label": [], "rank": [], "isolated": [], "probability": []}
     if path.exists():
-        with open(path, newline="", encoding="utf-8") as f:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as f:  # names of files as Python has them
             lines = csv.DictReader(f)
             columns = {name: [] for name in lines.fieldnames or []}
             for line in lines:
                 for name, cell in line.items():
-                    columns[name].append(read.get(kinds.get(name), lambda cell: cell)(cell))
+                    columns[name].append(read.get(kinds.get(name, texts.get(name)), lambda cell: cell)(cell))
         columns["index"] = [data.row(int(i), s) for i, s in zip(columns["index"], columns["source"])]
         if data.labels is not None:
             columns["label"] = [data.classes[data.labels[i]] for i in columns["index"]]
     arrays: dict[str, Any] = {name: _column(cells, kinds.get(name)) for name, cells in columns.items()}
     table: Any = np.rec.fromarrays(list(arrays.values()), names=list(arrays))
     return table[np.argsort(table["index"], kind="stable")]
+
+
+def _name(cell: str) -> str:
+    """Return the name that the binary made a cell of: a ' keeps spreadsheets from taking it for a formula."""
+    return cell[1:] if len(cell) > 1 and cell[0] == "'" and cell[1] in "=+-@\t\r'" else cell
 
 
 def _column(cells: list[Any], kind: Any) -> NDArray[Any]:

@@ -75,7 +75,11 @@ func (f *Connection) options() (client.Options, error) {
 	if (cert == "") != (certKey == "") {
 		return o, errors.New("--tls-cert and --tls-key belong together")
 	}
-	if !f.encrypt && os.Getenv("TEMPORAL_TLS") != "true" && cert == "" && ca == "" && name == "" && key == "" {
+	encrypt, err := wantsTLS()
+	if err != nil {
+		return o, err
+	}
+	if !f.encrypt && !encrypt && cert == "" && ca == "" && name == "" && key == "" {
 		return o, nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name}
@@ -97,6 +101,18 @@ func (f *Connection) options() (client.Options, error) {
 	}
 	o.ConnectionOptions.TLS = c
 	return o, nil
+}
+
+// wantsTLS tells whether TEMPORAL_TLS asks for encryption.
+func wantsTLS() (bool, error) {
+	switch v := os.Getenv("TEMPORAL_TLS"); strings.ToLower(v) {
+	case "", "0", "false":
+		return false, nil
+	case "1", "true":
+		return true, nil
+	default:
+		return false, fmt.Errorf("TEMPORAL_TLS=%q, expected 1, true, 0 or false", v)
+	}
 }
 
 // The first and the longest time between two tries to reach Temporal.

@@ -151,3 +151,21 @@ func TestCertificatesAndKeysReachTemporal(t *testing.T) {
 		t.Errorf("by variables: %v, greeted with %q", err, f.keys)
 	}
 }
+
+// What TEMPORAL_TLS says is not passed over.
+func TestEncryptionByTheVariable(t *testing.T) {
+	for _, v := range []string{"API_KEY", "TLS_CLIENT_CERT_PATH", "TLS_CLIENT_KEY_PATH", "TLS_SERVER_CA_CERT_PATH", "TLS_SERVER_NAME"} {
+		t.Setenv("TEMPORAL_"+v, "")
+	}
+	to := Connection{address: "temporal.example.com:7233"}
+	for value, want := range map[string]bool{"": false, "0": false, "false": false, "1": true, "true": true, "True": true} {
+		t.Setenv("TEMPORAL_TLS", value)
+		if o, err := to.options(); err != nil || (o.ConnectionOptions.TLS != nil) != want {
+			t.Errorf("TEMPORAL_TLS=%q: %+v, %v", value, o.ConnectionOptions.TLS, err)
+		}
+	}
+	t.Setenv("TEMPORAL_TLS", "yes")
+	if _, err := to.options(); err == nil || !strings.Contains(err.Error(), `TEMPORAL_TLS="yes"`) {
+		t.Errorf("a value that says nothing: %v", err)
+	}
+}

@@ -82,10 +82,21 @@ func Start(file string, port int, namespace string) (*Server, error) {
 // Stop ends the server.
 func (s *Server) Stop() error { return s.server.Stop() }
 
-// prepare makes the tables and the namespace where they are not there.
+// prepare makes the tables and the namespace where they are not there. Tables are all there or none, whatever kills the program.
 func prepare(file string, c *config.SQL, namespace string) error {
 	if _, err := os.Stat(file); os.IsNotExist(err) {
-		if err := schema.SetupSchema(c); err != nil {
+		part := *c
+		part.DatabaseName = file + ".partial"
+		part.ConnectAttributes = map[string]string{"mode": "rwc", "_journal_mode": "delete", "_synchronous": "2"} // one file
+		for _, left := range []string{"", "-journal", "-wal", "-shm"} {
+			if err := os.Remove(part.DatabaseName + left); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+		if err := schema.SetupSchema(&part); err != nil {
+			return err
+		}
+		if err := os.Rename(part.DatabaseName, file); err != nil {
 			return err
 		}
 	}

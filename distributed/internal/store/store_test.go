@@ -68,6 +68,55 @@ func TestFoldersComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+// A class without images is a folder without files, and comes back. Folders without such ones have the keys that they had before.
+func TestEmptyFoldersComeBack(t *testing.T) {
+	ctx := context.Background()
+	s, _ := open(t)
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "to")
+	put := func() (Key, string) {
+		t.Helper()
+		k, err := s.PutFolder(ctx, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := s.Get(ctx, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k, string(text)
+	}
+	for _, name := range []string{"cat", "owl", "train/bee", ".hidden"} {
+		if err := os.MkdirAll(filepath.Join(from, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"cat/1.png", "owl/.DS_Store"} {
+		if err := os.WriteFile(filepath.Join(from, name), []byte("1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, text := put()
+	if !strings.HasSuffix(text, `"empty":["owl","train/bee"]}`) {
+		t.Errorf("kept as %s", text)
+	}
+	if err := s.GetFolder(ctx, k, to); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cat", "owl", "train/bee"} {
+		if st, err := os.Stat(filepath.Join(to, name)); err != nil || !st.IsDir() {
+			t.Errorf("%s did not come back: %v", name, err)
+		}
+	}
+	for _, name := range []string{"owl", "train"} {
+		if err := os.RemoveAll(filepath.Join(from, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, text := put(); strings.Contains(text, "empty") {
+		t.Errorf("kept as %s", text)
+	}
+}
+
 // Neither keys nor names nor lists of files lead out of the store or of the folder that is written.
 func TestPathsStayBelowTheirRoots(t *testing.T) {
 	ctx := context.Background()
@@ -94,17 +143,19 @@ func TestPathsStayBelowTheirRoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"../out", "/out", "a/../../out", `..\out`, "", "sub/.."} {
-		text, _ := json.Marshal(folder{[]file{{name, content, 4}}})
-		k, err := s.Put(ctx, text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := filepath.Join(t.TempDir(), "in", "dir")
-		if err := s.GetFolder(ctx, k, dir); err == nil {
-			t.Errorf("a folder with the file %q was written", name)
-		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "out")); err == nil {
-			t.Errorf("%q was written", name)
+		for _, f := range []folder{{Files: []file{{name, content, 4}}}, {Empty: []string{name}}} {
+			text, _ := json.Marshal(f)
+			k, err := s.Put(ctx, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(t.TempDir(), "in", "dir")
+			if err := s.GetFolder(ctx, k, dir); err == nil {
+				t.Errorf("a folder with %+v was written", f)
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "out")); err == nil {
+				t.Errorf("%q was written", name)
+			}
 		}
 	}
 	if _, err := s.Get(ctx, good); !errors.Is(err, ErrNone) {

@@ -169,7 +169,9 @@ func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (sto
 	case err == nil:
 		return r.keep(ctx)
 	case why != nil: // cancelled, stopped, or replaced by another worker
-		r.leave(ctx)
+		if owned(why) {
+			r.leave(ctx)
+		}
 		if errors.Is(why, errStopping) {
 			return "", errStopping
 		}
@@ -186,6 +188,13 @@ func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (sto
 	}
 	activity.RecordHeartbeat(ctx, b)
 	return "", err
+}
+
+// owned tells whether a run that ends for a reason is still this worker's: it was cancelled, or the worker stops. One that Temporal no
+// longer knows, or does not answer about, another worker may have gone on with, further than this one.
+func owned(why error) bool {
+	var cancelled *temporal.CanceledError
+	return errors.Is(why, errStopping) || errors.As(why, &cancelled)
 }
 
 // keep puts the finished run into the store. Of two workers that finish the same one the first counts, unless the store

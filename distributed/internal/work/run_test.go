@@ -5,8 +5,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/mocks"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/distributed/internal/store"
@@ -127,5 +135,84 @@ func TestLostResultsAreMadeAgain(t *testing.T) {
 	again := finish("again")
 	if k, _, err := w.found(ctx, l.result, w.Store.HasFolder); err != nil || k != again {
 		t.Errorf("what was made again is not found: %v", err)
+	}
+}
+
+// endings are the reasons why a run ends, and whether it is this worker's still and what it waits for is no longer wanted.
+func endings() map[string]struct {
+	why             error
+	keeps, unwanted bool
+} {
+	return map[string]struct {
+		why             error
+		keeps, unwanted bool
+	}{
+		"cancelled":   {temporal.NewCanceledError(), true, true},
+		"stopping":    {errStopping, true, false},
+		"replaced":    {serviceerror.NewNotFound("activity task not found"), false, false},
+		"unreachable": {serviceerror.NewUnavailable("no connection"), false, false},
+	}
+}
+
+// A worker that was replaced names no checkpoint: the one that went on has a later one.
+func TestWhoWasReplacedNamesNoCheckpoint(t *testing.T) {
+	for name, c := range endings() {
+		s, err := store.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		id := strings.Repeat("0", 64)
+		later, err := s.Put(t.Context(), []byte("later"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Name(t.Context(), "checkpoints/"+id, later, false); err != nil {
+			t.Fatal(err)
+		}
+		r := &run{Worker: &Worker{Store: s}, id: id, folder: t.TempDir()}
+		r.last.Store(&beat{})
+		var suite testsuite.WorkflowTestSuite
+		e := suite.NewTestActivityEnvironment()
+		e.RegisterActivityWithOptions(func(ctx context.Context) error {
+			ctx, end := context.WithCancelCause(ctx)
+			_, err := r.do(ctx, func(context.Context) error {
+				if err := os.WriteFile(r.checkpoint(), []byte("earlier"), 0o600); err != nil {
+					return err
+				}
+				end(c.why)
+				return ctx.Err()
+			})
+			return err
+		}, activity.RegisterOptions{Name: "do"})
+		if _, err := e.ExecuteActivity("do"); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if k, err := s.Find(t.Context(), "checkpoints/"+id); err != nil || (k != later) != c.keeps {
+			t.Errorf("%s: the checkpoint is %s, that of another worker %s (%v)", name, k, later, err)
+		}
+	}
+}
+
+// A map is cancelled only where the audit is: otherwise another leader waits for it.
+func TestWhoWasReplacedCancelsNoMap(t *testing.T) {
+	for name, c := range endings() {
+		s, err := store.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ctx, end := context.WithCancelCause(t.Context())
+		to := &mocks.Client{}
+		to.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, context.Canceled).Run(func(mock.Arguments) { end(c.why) })
+		to.On("CancelWorkflow", mock.Anything, mock.Anything, mock.Anything).Return(nil)
+		l := &leader{run: run{Worker: &Worker{Store: s, client: to}}}
+		l.last.Store(&beat{})
+		if _, err := l.mapped(ctx, "task", []mapPart{{}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if cancelled := !to.AssertNotCalled(&testing.T{}, "CancelWorkflow", mock.Anything, mock.Anything, mock.Anything); cancelled != c.unwanted {
+			t.Errorf("%s: the map is cancelled: %v", name, cancelled)
+		}
 	}
 }

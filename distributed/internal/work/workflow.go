@@ -72,14 +72,18 @@ func grid(ctx workflow.Context, in Input) error {
 			own.Part = k
 			parts = append(parts, workflow.ExecuteChildWorkflow(child, partWorkflow, own))
 		}
-		for _, p := range parts {
+		var cancelled error
+		for _, p := range parts { // all of them: a cancelled one saves before it ends
 			err := p.Get(ctx, nil)
 			switch {
 			case temporal.IsCanceledError(err):
-				return err
+				cancelled = err
 			case err != nil:
 				failed = append(failed, reason(err))
 			}
+		}
+		if cancelled != nil {
+			return cancelled
 		}
 	}
 	return failures(failed)

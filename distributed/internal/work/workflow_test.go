@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
@@ -141,6 +142,31 @@ func TestAGridThatIsCancelledIsCancelled(t *testing.T) {
 		return "", ctx.Err()
 	})
 	e.ExecuteWorkflow(GridWorkflow, Input{Plan: "p"})
+	var cancelled *temporal.CanceledError
+	if err := e.GetWorkflowError(); !errors.As(err, &cancelled) {
+		t.Errorf("a cancelled grid ends with %v", err)
+	}
+}
+
+// A grid is cancelled when all its parts have saved, and not with the first of them.
+func TestACancelledGridWaitsForAllParts(t *testing.T) {
+	e := environment(t)
+	e.OnActivity(partsActivity, mock.Anything, mock.Anything).Return([][]store.Key{{"a", "b"}}, nil)
+	saved := 0
+	e.OnWorkflow(partWorkflow, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, in Input) error {
+		_ = workflow.Sleep(ctx, time.Hour)
+		if in.Part == "b" {
+			slow, _ := workflow.NewDisconnectedContext(ctx)
+			_ = workflow.Sleep(slow, time.Minute)
+		}
+		saved++
+		return temporal.NewCanceledError()
+	})
+	e.RegisterDelayedCallback(e.CancelWorkflow, time.Second)
+	e.ExecuteWorkflow(GridWorkflow, Input{Plan: "p"})
+	if saved != 2 {
+		t.Errorf("the grid ended when %d parts of 2 had saved", saved)
+	}
 	var cancelled *temporal.CanceledError
 	if err := e.GetWorkflowError(); !errors.As(err, &cancelled) {
 		t.Errorf("a cancelled grid ends with %v", err)

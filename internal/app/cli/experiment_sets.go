@@ -82,11 +82,11 @@ func (a *app) runSet(ctx context.Context, s set, f *gridFlags, d *setFlags) erro
 			break
 		}
 	}
-	return errors.Join(failed, a.writeSet(s, f, d, ran))
+	return errors.Join(failed, a.writeSet(ctx, s, f, d, ran))
 }
 
 // writeSet joins the tables of what was run now and of what is there from before.
-func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experiment.Runner) error {
+func (a *app) writeSet(ctx context.Context, s set, f *gridFlags, d *setFlags, ran map[string]*experiment.Runner) error {
 	b, err := a.backend()
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (a *app) writeSet(s set, f *gridFlags, d *setFlags, ran map[string]*experim
 	for _, n := range s.names {
 		r := ran[n]
 		if r == nil {
-			if r, err = experiment.Saved(f.out, n, f.keep, b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
+			if r, err = experiment.Saved(ctx, f.out, n, f.keep, b, f.cacheDir()); errors.Is(err, os.ErrNotExist) {
 				continue
 			} else if err != nil {
 				return err

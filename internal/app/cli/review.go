@@ -41,6 +41,9 @@ and only with the whole address, which is new each time.`,
 			if err != nil {
 				return err
 			}
+			if !c.Flags().Changed("reviewer") { // the manual names nobody
+				reviewer = review.DefaultReviewer()
+			}
 			r, err := review.Open(args[0], d.Train, reviewer)
 			if err != nil {
 				return err
@@ -82,7 +85,7 @@ and only with the whole address, which is new each time.`,
 		},
 	}
 	data.add(c)
-	c.Flags().StringVar(&reviewer, "reviewer", review.DefaultReviewer(), "`NAME` that decisions are stored under")
+	c.Flags().StringVar(&reviewer, "reviewer", "", "`NAME` that decisions are stored under (default who sits at this machine)")
 	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1 (default any that is free)")
 	return c
 }

@@ -32,12 +32,12 @@ func (r *Review) strip(class string) report.Strip {
 		return report.Strip{}
 	}
 	var with, without []int
-	var p []float64
+	var of []Suspect
 	doubtful := r.summary.full.Says == look.CantTell
 	carries := func(s Suspect) bool { return s.Suspected || doubtful && s.Doubtful }
 	for _, s := range r.suspects {
 		if carries(s) && s.Label == class {
-			with, p = append(with, s.Index), append(p, s.Probability)
+			with, of = append(with, s.Index), append(of, s)
 		}
 	}
 	for i, l := range r.data.Labels {
@@ -46,9 +46,9 @@ func (r *Review) strip(class string) report.Strip {
 		}
 	}
 	return findings.Strip(r.data, with, without, func(k int) string {
-		if doubtful {
+		if doubtful || !of[k].Rated {
 			return ""
 		}
-		return fmt.Sprintf("%.0f\u00a0%%", 100*p[k])
+		return fmt.Sprintf("%.0f\u00a0%%", 100*of[k].Probability)
 	})
 }

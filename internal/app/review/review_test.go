@@ -125,7 +125,7 @@ func TestRunsWithoutAVerdictSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := r.State(); err != nil || s.Removed != suspected {
+	if s, err := r.State(); err != nil || s.Removed != suspected || !s.Suspects[0].Rated {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,7 @@ type Suspect struct {
 	Rank        int     `json:"rank"`
 	Suspected   bool    `json:"suspected"` // taken for planted by the run
 	Doubtful    bool    `json:"doubtful"`  // stands out where the run can't tell
+	Rated       bool    `json:"rated"`     // has a probability of being planted; ABL's have none
 	Probability float64 `json:"probability"`
 	Look        string  `json:"look"` // which found something under its label; empty if none did
 
@@ -113,7 +115,9 @@ func readSuspect(row int, cell func(name string) string) (s Suspect, err error) 
 			return s, fmt.Errorf("rank: expected a number, found %q", text)
 		}
 	}
-	s.Probability, _ = strconv.ParseFloat(cell("probability"), 64)
+	if p, err := strconv.ParseFloat(cell("probability"), 64); err == nil && !math.IsNaN(p) && !math.IsInf(p, 0) {
+		s.Rated, s.Probability = true, p
+	}
 	return s, nil
 }
 

@@ -2,8 +2,10 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -25,15 +27,55 @@ func ReadLines(path string) ([]byte, error) {
 	}
 }
 
-// AppendLine adds a line to a file, which it makes if there is none; at once, so that lines of several programs don't mix.
+// AppendLine adds a line to a file, which it makes if there is none; at once, so that lines of several programs don't mix. A last line
+// that a stopped program left without an end stays one of its own. What is written of a line that fails, as on a full disk, is
+// taken back, unless another program has added to it.
 func AppendLine(path string, line []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Close())
+	return errors.Join(appendTo(f, line), f.Close())
+}
+
+func appendTo(f *os.File, line []byte) error {
+	ends, err := lastEnds(f)
+	if err != nil {
+		return err
+	}
+	text := append(slices.Clone(line), '\n')
+	if !ends {
+		text = append([]byte{'\n'}, text...)
+	}
+	n, err := f.Write(text)
+	if err == nil || n == 0 {
+		return err
+	}
+	end, sought := f.Seek(0, io.SeekCurrent)
+	st, stated := f.Stat()
+	if sought == nil && stated == nil && st.Size() == end {
+		return errors.Join(err, os.Truncate(f.Name(), end-int64(n)))
+	}
+	return err
+}
+
+// lastEnds tells whether the last line of a file has an end, which is waited for.
+func lastEnds(f *os.File) (bool, error) {
+	for try := 1; ; try++ {
+		st, err := f.Stat()
+		if err != nil || st.Size() == 0 {
+			return true, err
+		}
+		var last [1]byte
+		if _, err := f.ReadAt(last[:], st.Size()-1); err != nil && !errors.Is(err, io.EOF) { // cut meanwhile
+			return false, err
+		}
+		if last[0] == '\n' || try == lineTries {
+			return last[0] == '\n', nil
+		}
+		time.Sleep(lineWait / lineTries)
+	}
 }

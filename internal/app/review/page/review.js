@@ -37,7 +37,7 @@ function tile(s) {
   img.alt = "";
   img.addEventListener("load", () => img.classList.toggle("photo", Math.max(img.naturalWidth, img.naturalHeight) > 64));
   const text = document.createElement("span");
-  text.textContent = s.label + (s.suspected ? " " + Math.round(100 * s.probability) + "\u00a0%" : s.doubtful ? ", stands out" : ", not suspected");
+  text.textContent = s.label + (s.suspected ? (s.rated ? " " + Math.round(100 * s.probability) + "\u00a0%" : "") : s.doubtful ? ", stands out" : ", not suspected");
   const mark = document.createElement("span");
   mark.className = "state";
   const others = document.createElement("small");
@@ -64,7 +64,7 @@ function tell() {
 
 function filter() {
   const label = by("label").value, look = by("look").value, from = Number(by("from").value) / 100, show = by("show").value;
-  shown = state.suspects.filter(s => (!label || s.label === label) && (!look || s.look === look) && s.probability >= from &&
+  shown = state.suspects.filter(s => (!label || s.label === label) && (!look || s.look === look) && (!s.rated || s.probability >= from) &&
     (!show || (show === "split" ? split(s) : show === "open" ? !decided(s) : decided(s) === show)));
   grid.replaceChildren(...shown.map(tile));
   by("none").hidden = shown.length > 0;
