@@ -197,8 +197,8 @@ func (l *lists) end() error {
 // reserve makes room for all rows, or refuses them.
 func (l *lists) reserve() error {
 	need := min(l.rows*int64(l.width), l.most)
-	if free := sysinfo.AvailableMemory(); free > 0 && 4*need > free {
-		return fmt.Errorf("%d rows of %d numbers take %s of memory, %s are free; in a .npy file they need not fit", l.rows, l.width, sysinfo.Size(4*need), sysinfo.Size(free))
+	if err := sysinfo.Fits(4*need, fmt.Sprintf("%d rows of %d numbers", l.rows, l.width), "; in a .npy file they need not fit"); err != nil {
+		return err
 	}
 	l.values = slices.Grow(l.values, max(0, int(need)-len(l.values)))
 	return nil
