@@ -37,7 +37,7 @@ func filtered(t *testing.T, spec string, drop ...int) (d, left *Data, out string
 		marks[i] = true
 	}
 	out = filepath.Join(t.TempDir(), "out")
-	if _, err := Filter(context.Background(), d, Options{}, marks, out); err != nil {
+	if _, err := Correct(context.Background(), d, Options{}, marks, nil, out); err != nil {
 		t.Fatalf("%s: %v", spec, err)
 	}
 	at := out
@@ -216,7 +216,7 @@ func TestFilterKeepsLinks(t *testing.T) {
 		drop[i] = d.Train.Source(i) == "train/a/0.png"
 	}
 	out := filepath.Join(root, "out")
-	if _, err := Filter(context.Background(), d, Options{}, drop, out); err != nil {
+	if _, err := Correct(context.Background(), d, Options{}, drop, nil, out); err != nil {
 		t.Fatal(err)
 	}
 	for name, link := range map[string]bool{"train/a/in.png": true, "train/b/out.png": true, "train/b/gone.png": false} {

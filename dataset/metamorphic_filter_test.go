@@ -30,7 +30,7 @@ func metamorphicFilter(ctx context.Context, t *testing.T, called string, r *rand
 	t.Helper()
 	drop, keep := marked(r, d.Train.Len())
 	out := filepath.Join(t.TempDir(), "out")
-	_, err := Filter(ctx, d, o, drop, out)
+	_, err := Correct(ctx, d, o, drop, nil, out)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: filter took too long", called)
@@ -113,7 +113,7 @@ func TestFilterPassesOverBadImages(t *testing.T) {
 	drop := make([]bool, d.Train.Len())
 	drop[0] = true
 	out := filepath.Join(t.TempDir(), "out")
-	if _, err := Filter(t.Context(), d, Options{SkipBad: true}, drop, out); err != nil {
+	if _, err := Correct(t.Context(), d, Options{SkipBad: true}, drop, nil, out); err != nil {
 		t.Fatal(err)
 	}
 	left, err := Load(t.Context(), out, Options{SkipBad: true})

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -71,10 +72,7 @@ func (s *Set) byPixels() *pixelIndex {
 		x.digests[i], x.order[i] = digestPixels(s.view(i, &scratch), s.Height, s.Width), int32(i)
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
-		if c := bytes.Compare(x.digests[a][:], x.digests[b][:]); c != 0 {
-			return c
-		}
-		return int(a - b)
+		return cmp.Or(bytes.Compare(x.digests[a][:], x.digests[b][:]), int(a-b))
 	})
 	return x
 }
