@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // filter is the writing of data without some of its training images.
@@ -176,7 +177,7 @@ func (f *filter) check(o Options) error {
 		}
 		return nil
 	}
-	if err := same(f.data.Test, indices(f.data.Test.Len()), got.Test); err != nil {
+	if err := same(f.data.Test, rng.Iota(f.data.Test.Len()), got.Test); err != nil {
 		return fmt.Errorf("written test images differ: %w", err)
 	}
 	return nil
@@ -200,14 +201,6 @@ func (f *filter) emptied() string {
 		return ""
 	}
 	return fmt.Sprintf("; every training image of the classes %q would be dropped", empty)
-}
-
-func indices(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }
 
 func (s *Set) count() int {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // copied returns a copy of a folder that may be changed.
@@ -96,7 +98,7 @@ func TestFilterKeepsBinaryCIFAR(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, left, _ := filtered(t, dir, 3, 29)
-		if want := d.Train.Subset(append([]int{0, 1, 2}, indices(29)[4:]...)).Digest(); left.Train.Len() != 28 || left.Train.Digest() != want {
+		if want := d.Train.Subset(append([]int{0, 1, 2}, rng.Iota(29)[4:]...)).Digest(); left.Train.Len() != 28 || left.Train.Digest() != want {
 			t.Errorf("%s: %d images", layout, left.Train.Len())
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // marked draws which images are suspects: few, many or all but one.
@@ -55,7 +57,7 @@ func metamorphicFilter(ctx context.Context, t *testing.T, called string, r *rand
 	if (d.Test == nil) != (left.Test == nil) || d.Unlabelled != left.Unlabelled {
 		t.Errorf("%s: test images come or go", called)
 	} else if d.Test != nil {
-		isRest(t, called+", test", d.Test, indices(d.Test.Len()), left.Test)
+		isRest(t, called+", test", d.Test, rng.Iota(d.Test.Len()), left.Test)
 	}
 	labels := corrections(r, d.Train, drop)
 	at := filepath.Join(t.TempDir(), "out")

@@ -3,6 +3,8 @@ package evaluate
 import (
 	"math"
 	"sort"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // TopClass returns the index of the largest number: the class that logits speak for.
@@ -70,10 +72,7 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 
 // Order returns the indices of scores, lowest first; equal scores keep their order.
 func Order(scores []float32) []int {
-	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
-	}
+	order := rng.Iota(len(scores))
 	sort.SliceStable(order, func(a, b int) bool { return scores[order[a]] < scores[order[b]] })
 	return order
 }

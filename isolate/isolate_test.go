@@ -3,6 +3,8 @@ package isolate
 import (
 	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 func TestSplitPartitions(t *testing.T) {
@@ -16,7 +18,7 @@ func TestSplitPartitions(t *testing.T) {
 	}
 	all := slices.Concat(p.Isolated, p.HeldBack, p.Kept)
 	slices.Sort(all)
-	if !slices.Equal(all, Iota(1000)) {
+	if !slices.Equal(all, rng.Iota(1000)) {
 		t.Error("the parts overlap or miss images")
 	}
 	for _, i := range p.Isolated {

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -57,10 +58,7 @@ func prune(h []float32, weight, bias *model.Tensor, clean *dataset.Set, toleranc
 	for i, v := range h {
 		mean[i%channels] += float64(v)
 	}
-	order := make([]int, channels)
-	for c := range order {
-		order[c] = c
-	}
+	order := rng.Iota(channels)
 	mask = slices.Repeat([]float32{1}, channels)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
 	// The logits of every image, from which one channel after the other is taken away.

@@ -47,7 +47,7 @@ func backdoored(t *testing.T) *backdoor {
 			t.Fatal(err)
 		}
 		b.state = b.net.Init(0)
-		tune := &train.Phase{Name: "test", Data: p.Train, Indices: train.All(p.Train), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
+		tune := &train.Phase{Name: "test", Data: p.Train, Indices: rng.Iota(p.Train.Len()), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
 		if err := tune.Tune(context.Background(), b.engine, &train.Module{Net: b.net, State: b.state}, nil); err != nil {
 			t.Fatal(err)
 		}

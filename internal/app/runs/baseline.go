@@ -19,6 +19,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
@@ -71,7 +72,7 @@ func (c *Comparison) newsFirst(suspects []isolate.Suspect) (places []int, news m
 			}
 		}
 	}
-	places = isolate.Iota(len(suspects))
+	places = rng.Iota(len(suspects))
 	isNew := func(place int) int { return bit(news[suspects[place].Index] != "") }
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(isNew(b), isNew(a)) })
 	return places, news
