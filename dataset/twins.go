@@ -36,13 +36,6 @@ func (s *Set) Twins() Twins {
 	return t
 }
 
-// Duplicates counts images that equal an earlier one byte for byte, and those among them whose
-// label differs from the earlier one's.
-func (s *Set) Duplicates() (same, conflicting int) {
-	t := s.Twins()
-	return t.Same, t.Conflicting
-}
-
 // Shared finds images of other that equal one of the set, as when test images were trained on.
 func (s *Set) Shared(other *Set) Twins {
 	var t Twins

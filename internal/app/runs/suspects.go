@@ -67,23 +67,7 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 		isolated    bool
 	}
 	var all []entry
-	err = l.Read(nil, func(r listed) error {
-		e := entry{index: r.Index, rank: r.Index, isolated: true}
-		if flag, ok := r.Cell("isolated"); ok {
-			var err error
-			if e.isolated, err = ReadFlag("isolated", flag); err != nil {
-				return err
-			}
-		}
-		if text, ok := r.Cell("rank"); ok {
-			var err error
-			if e.rank, err = strconv.Atoi(text); err != nil {
-				return fmt.Errorf("rank: expected a number, found %q", text)
-			}
-		}
-		all = append(all, e)
-		return nil
-	})
+	err = ReadRanks(l, func(i, rank int, isolated bool) { all = append(all, entry{rank, i, isolated}) })
 	if err != nil {
 		return nil, 0, err
 	}
@@ -101,6 +85,26 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 		return nil, 0, fmt.Errorf("%s: %w", l.Path, ErrNoSuspects)
 	}
 	return scores, isolated, nil
+}
+
+// ReadRanks visits the images of a list of suspects, in its order, with their ranks and whether they are isolated. Without the column
+// rank that is an image's number, without isolated all are.
+func ReadRanks(l List, visit func(i, rank int, isolated bool)) error {
+	return l.Read(nil, func(r listed) (err error) {
+		rank, isolated := r.Index, true
+		if flag, ok := r.Cell("isolated"); ok {
+			if isolated, err = ReadFlag("isolated", flag); err != nil {
+				return err
+			}
+		}
+		if text, ok := r.Cell("rank"); ok {
+			if rank, err = strconv.Atoi(text); err != nil {
+				return fmt.Errorf("rank: expected a number, found %q", text)
+			}
+		}
+		visit(r.Index, rank, isolated)
+		return nil
+	})
 }
 
 // ReadFlag reads a cell of a column such as isolated. Spreadsheets write TRUE and FALSE.

@@ -236,7 +236,8 @@ func (s *Spec) newResult() *Result {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	res.Data.Duplicates, res.Data.Conflicting = s.Data.Train.Duplicates()
+	twins := s.Data.Train.Twins()
+	res.Data.Duplicates, res.Data.Conflicting = twins.Same, twins.Conflicting
 	for c, n := range s.Data.Train.Counts() {
 		switch n {
 		case 0:
