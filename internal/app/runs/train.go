@@ -284,6 +284,14 @@ func Watcher(watch func(Event)) func(train.Event) {
 // tell turns a training's event into lines of the log, if there is one yet, and passes it on. Only here, behind the
 // training's back, are the truth and its events put together.
 func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
+	pass := func(ev Event) {
+		if log != nil {
+			log.write(ev)
+		}
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	}
 	switch {
 	case e.Progress != nil:
 		p := e.Progress
@@ -313,19 +321,8 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 				ev.Clean, ev.Poisoned = &c, &p
 			}
 		}
-		if log != nil {
-			log.write(ev)
-		}
-		if s.Watch != nil {
-			s.Watch(ev)
-		}
+		pass(ev)
 	case e.Note != "":
-		ev := Event{Event: "note", Stage: e.Stage, Text: e.Note}
-		if log != nil {
-			log.write(ev)
-		}
-		if s.Watch != nil {
-			s.Watch(ev)
-		}
+		pass(Event{Event: "note", Stage: e.Stage, Text: e.Note})
 	}
 }
