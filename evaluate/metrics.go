@@ -30,7 +30,6 @@ func CrossEntropy(z []float32, label int) float64 {
 
 // Ranking says how well an order of images puts the poisoned ones first.
 type Ranking struct {
-	Rate             float64 // share that was isolated
 	Precision        float64 // poisoned share of the isolated
 	Recall           float64 // isolated share of the poisoned
 	AUROC            float64 // over all images
@@ -49,7 +48,7 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 	if total == 0 || len(order) == 0 {
 		return nil
 	}
-	r := &Ranking{Rate: float64(isolated) / float64(len(order))}
+	r := &Ranking{}
 	found, above := 0, 0 // above: pairs in which a poisoned image ranks before a clean one
 	for k, i := range order {
 		if poisoned[i] {

@@ -14,15 +14,7 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-func finePruning() Method {
-	return Method{
-		Name:  "fp",
-		About: "Fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned.",
-		Paper: "Liu et al., Fine-Pruning, RAID 2018",
-		Run:   prunedFinely,
-	}
-}
-
+// prunedFinely is fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned (Liu et al., RAID 2018).
 func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
 	s := j.State.Clone()
 	weight, bias := s.Classifier()

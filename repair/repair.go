@@ -88,14 +88,14 @@ type Outcome struct {
 
 // Method repairs a network.
 type Method struct {
-	Name  string
-	About string
-	Paper string
-	Run   func(ctx context.Context, j *Job) (*Outcome, error)
+	Name string
+	Run  func(ctx context.Context, j *Job) (*Outcome, error)
 }
 
 // Methods returns those of this package.
-func Methods() []Method { return []Method{finePruning(), modeConnectivity(), attentionDistillation()} }
+func Methods() []Method {
+	return []Method{{"fp", prunedFinely}, {"mcr", connected}, {"nad", distilled}}
+}
 
 // Names lists them.
 func Names() []string {
