@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -37,7 +38,7 @@ func Train(ctx context.Context, set *dataset.Set, o Options, s train.Settings) (
 		return nil, err
 	}
 	res := &Result{Network: r.Network}
-	parts := &isolate.Parts{Kept: train.All(set)}
+	parts := &isolate.Parts{Kept: rng.Iota(set.Len())}
 	if o.IsolateEpochs > 0 {
 		found, err := isolate.Run(ctx, r, o.Options)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -106,7 +107,7 @@ func TestSplitCountsIsolatedImages(t *testing.T) {
 	}
 	o := Paper()
 	o.UnlearnSteps, o.UnlearnEpochs, o.Tolerance = 3, 0, 1
-	all := train.All(data.Train)
+	all := rng.Iota(data.Train.Len())
 	shown := 0
 	out, err := Unlearn(context.Background(), b, n, n.Init(1), data.Train, &isolate.Parts{Isolated: all[:20], HeldBack: all[20:30], Kept: all[30:]}, o, func(train.Progress) { shown += 20 })
 	if err != nil || out.Images != shown || shown == 0 {

@@ -143,15 +143,6 @@ func scaled(n, side int) int { return max(1, (n*side+16)/32) }
 
 func toByte(v float64) uint8 { return uint8(min(255, max(0, v)) + 0.5) }
 
-// indices returns 0 to n-1.
-func indices(n int) []int {
-	at := make([]int, n)
-	for i := range at {
-		at[i] = i
-	}
-	return at
-}
-
 // oneOf reports a value that is none of those that there are.
 func oneOf(key, value string, there ...string) error {
 	if slices.Contains(there, value) {

@@ -260,7 +260,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 	if err != nil {
 		return 0, err
 	}
-	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: indices(plain.Len())}, nil); err != nil {
+	if err := paint(ctx, d.f, len(d.transferState), &Batch{Set: plain, At: rng.Iota(plain.Len())}, nil); err != nil {
 		return 0, err
 	}
 	styledMean, err := activations()
@@ -311,7 +311,7 @@ func (d *styled) inject(ctx context.Context, l *Lab, set *dataset.Set, n *model.
 // movedUp chooses the neurons that the style moves up most. It returns for each of them one over what is to be gained and its
 // goal, zeros for the others, and how many there are.
 func movedUp(before, styled []float32) (pick, goal []float32, total float64) {
-	order := indices(len(before))
+	order := rng.Iota(len(before))
 	gap := func(j int) float32 { return styled[j] - before[j] }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gap(b), gap(a)) })
 	pick, goal = make([]float32, len(before)), make([]float32, len(before))

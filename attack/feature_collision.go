@@ -208,7 +208,7 @@ func (f *collision) width() (int, error) {
 // pair gives each row of own the nearest row of goals that is still free.
 func pair(own, goals, out []float32, width int) {
 	n := len(own) / width
-	free := indices(n)
+	free := rng.Iota(n)
 	for i := range n {
 		best, at := 0, float32(0)
 		for k, j := range free {

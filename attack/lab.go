@@ -223,7 +223,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	}
 	err = r.Stage("tune", func() error {
 		return r.Train(ctx, &train.Phase{
-			Name: "tune", Data: set, Indices: indices(set.Len()), Epochs: epochs, Schedule: schedule,
+			Name: "tune", Data: set, Indices: rng.Iota(set.Len()), Epochs: epochs, Schedule: schedule,
 			Augment: augment.Standard(min(set.Height, set.Width), !own.NoFlip), Seed: r.Seed,
 		}, train.Mean, nil)
 	})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // checkLabels reports ways to label planted images that don't go together.
@@ -40,7 +42,7 @@ func (c Config) checkClasses(classes int) error {
 		return classesf("target %d is out of range, the classes are 0 to %d", c.Target, classes-1)
 	case c.Targets > classes || c.RandomLabels && classes < 2:
 		return classesf("%d targets of %d classes", max(c.Targets, 2), classes)
-	case c.Method.CleanLabel || slices.ContainsFunc(indices(classes), func(l int) bool { return c.moves(int32(l), classes) }):
+	case c.Method.CleanLabel || slices.ContainsFunc(rng.Iota(classes), func(l int) bool { return c.moves(int32(l), classes) }):
 		return nil
 	case c.Targets > 1:
 		return classesf("targets=%d of %d classes from class %d on gives every class itself; take fewer targets, or another target", c.Targets, classes, c.Target)
@@ -51,7 +53,7 @@ func (c Config) checkClasses(classes int) error {
 // Aimed returns the classes that triggered images shall be taken for, of so many.
 func (c Common) Aimed(classes int) []int {
 	if c.AllToAll || c.RandomLabels {
-		return indices(classes)
+		return rng.Iota(classes)
 	}
 	if c.Targets <= 1 {
 		return []int{c.Target}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // However labels are given, no planted image keeps its own, labels are those that the attack aims at, and what is measured
@@ -15,7 +17,7 @@ func TestLabelsOfPlantedImages(t *testing.T) {
 	for _, name := range []string{"badnets", "wanet", "bpp", "tact", "adaptive-patch"} {
 		for how, aimed := range map[string][]int{
 			"target=3": {3}, "targets=1,target=3": {3}, "targets=3,target=8": {0, 8, 9},
-			"all_to_all=true": indices(10), "random_labels=true": indices(10),
+			"all_to_all=true": rng.Iota(10), "random_labels=true": rng.Iota(10),
 		} {
 			c, err := Parse(name + ":rate=0.1,cover=0.05," + how)
 			if err != nil {
@@ -116,7 +118,7 @@ func TestLabelsThatExcludeEachOther(t *testing.T) {
 func TestAdvisedRates(t *testing.T) {
 	whole := images().Train
 	for _, n := range []int{1, 2, 7, 399} {
-		few := whole.Subset(indices(n))
+		few := whole.Subset(rng.Iota(n))
 		for i := range few.Labels {
 			if few.Labels[i] = 1; i%3 == 0 && n > 1 {
 				few.Labels[i] = 0
@@ -140,7 +142,7 @@ func TestAdvisedRates(t *testing.T) {
 			}
 		}
 	}
-	c, all := Defaults("badnets"), whole.Subset(indices(10))
+	c, all := Defaults("badnets"), whole.Subset(rng.Iota(10))
 	for i := range all.Labels {
 		all.Labels[i] = 0
 	}

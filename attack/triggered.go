@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Triggered returns the test images that the attack aims at, with the trigger and with the label that it wants: a network's
@@ -81,7 +82,7 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 
 // onTest changes a copy of test images.
 func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
-	if err := f(ctx, &Batch{Set: set, At: indices(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+	if err := f(ctx, &Batch{Set: set, At: rng.Iota(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
 		set.Discard()
 		return fmt.Errorf("attack %s: %w", a.lab.Name, err)
 	}

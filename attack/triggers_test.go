@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // stamped returns a set with an attack's trigger in all its images, as in training or as in test images.
@@ -16,7 +17,7 @@ func stamped(t *testing.T, c Config, set *dataset.Set, test bool) *dataset.Set {
 		t.Fatal(err)
 	}
 	s := set.Clone()
-	if err := a.trigger.Apply(ctx, &Batch{Set: s, At: indices(s.Len()), Test: test, Stream: a.stream("test")}); err != nil {
+	if err := a.trigger.Apply(ctx, &Batch{Set: s, At: rng.Iota(s.Len()), Test: test, Stream: a.stream("test")}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -25,7 +26,7 @@ func (f *Found) Suspects() []isolate.Suspect {
 			return float64(p)
 		}
 	}
-	order := stat.Iota(len(f.Probability))
+	order := rng.Iota(len(f.Probability))
 	slices.SortStableFunc(order, func(i, j int) int {
 		by := cmp.Compare(key(j), key(i))
 		if by == 0 && f.Own != nil {

@@ -49,20 +49,6 @@ const (
 	TruthMarked = "marked"
 )
 
-// MeasuredColumns are the columns of measured.csv.
-func MeasuredColumns() []string {
-	return []string{"set", "family", "reports", "earlier", "by_sample", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}
-}
-
-// Row writes a set as measured.csv has it.
-func (s MeasuredSet) Row() []string {
-	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
-	return []string{
-		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), strconv.FormatBool(s.BySample), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
-		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
-	}
-}
-
 // MeasuredSets lists them.
 func MeasuredSets() []MeasuredSet { return measuredSets() }
 

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
@@ -152,6 +153,7 @@ func TestDamage(t *testing.T) {
 }
 
 func TestHalfPrecision(t *testing.T) {
+	half := func(h uint16) float32 { return widen("F16", binary.LittleEndian.AppendUint16(nil, h)) }
 	for h, want := range map[uint16]float32{0x3C00: 1, 0xC000: -2, 0x3555: 0.33325195, 0x0001: 5.9604645e-08, 0x7BFF: 65504, 0x8000: 0} {
 		if got := half(h); got != want {
 			t.Errorf("half(%#x) = %g, want %g", h, got, want)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -141,7 +142,7 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	}
 	// What evaluating a batch takes at least: its images, and the input and output of a layer of 16 channels.
 	const batch, floats = 128, 3 + 2*16
-	if err := fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height)); err != nil {
+	if err := sysinfo.Fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height), ""); err != nil {
 		return nil, err
 	}
 	stem := 1

@@ -71,21 +71,6 @@ func readTorch(f *os.File, weights string) (*torchFile, error) {
 	return &torchFile{sets: sets}, err
 }
 
-// ReadPyTorch reads the tensors of a checkpoint by their names in its state_dict, alone or nested
-// in a dictionary or a module, without the prefixes that wrappers add. Of several networks it is the first.
-func ReadPyTorch(path string) (map[string]Array, error) {
-	f, err := openTorch(path, "")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	defer f.Close()
-	arrays, err := f.sets[0].tensors.all()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return arrays, nil
-}
-
 const (
 	// maxPickle bounds a checkpoint's pickle, which holds names and no numbers.
 	maxPickle = 16 << 20
@@ -170,22 +155,10 @@ func readEntry(e *zip.File, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, limit))
 }
 
-// counted counts what is read.
-type counted struct {
-	in io.Reader
-	n  int64
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
 // readTorchLegacy reads the format before 1.6: magic number, version, machine, the object, the keys of
 // its storages, and the storages themselves, each a count and its elements.
 func readTorchLegacy(f io.ReaderAt, size int64) (any, storages, error) {
-	c := &counted{in: io.LimitReader(io.NewSectionReader(f, 0, size), maxPickle)}
+	c := &pickle.Counter{In: io.LimitReader(io.NewSectionReader(f, 0, size), maxPickle)}
 	r := bufio.NewReader(c)
 	var parts [5]any
 	for i := range parts {
@@ -204,7 +177,7 @@ func readTorchLegacy(f io.ReaderAt, size int64) (any, storages, error) {
 	}
 	type place struct{ at, size int64 }
 	places := map[string]place{}
-	at := c.n - int64(r.Buffered())
+	at := c.N - int64(r.Buffered())
 	for _, k := range keys.Items {
 		key, ok := k.(string)
 		width := widths[key]

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/x448/float16"
+
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
@@ -253,7 +255,7 @@ func widen(kind string, raw []byte) float32 {
 	case "BF16":
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw)) << 16)
 	case "F16":
-		return half(binary.LittleEndian.Uint16(raw))
+		return float16.Frombits(binary.LittleEndian.Uint16(raw)).Float32()
 	case "I64":
 		return float32(int64(binary.LittleEndian.Uint64(raw)))
 	case "I32":
@@ -264,17 +266,4 @@ func widen(kind string, raw []byte) float32 {
 		return float32(int8(raw[0]))
 	}
 	return float32(raw[0])
-}
-
-// half widens an IEEE 754 binary16.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
-	switch exp {
-	case 0:
-		v := float32(frac) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0x7F800000 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }

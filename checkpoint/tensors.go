@@ -24,7 +24,7 @@ func (t tensors) all() (map[string]Array, error) {
 	for _, x := range t {
 		need += 4 * x.count
 	}
-	if err := fits(need, "its tensors"); err != nil {
+	if err := sysinfo.Fits(need, "its tensors", ""); err != nil {
 		return nil, err
 	}
 	arrays := make(map[string]Array, len(t))
@@ -36,12 +36,4 @@ func (t tensors) all() (map[string]Array, error) {
 		arrays[name] = Array{t[name].dims, data}
 	}
 	return arrays, nil
-}
-
-// fits reports what takes more memory than is free.
-func fits(need int64, what string) error {
-	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
-		return fmt.Errorf("%s take %s, %s of memory are free", what, sysinfo.Size(need), sysinfo.Size(free))
-	}
-	return nil
 }

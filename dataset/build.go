@@ -165,10 +165,7 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 }
 
 func tooLarge(need int64, how string) error {
-	if free := sysinfo.AvailableMemory(); free > 0 && need > free {
-		return fmt.Errorf("the images would take %s %s, %s of memory are free; --size N makes them smaller", sysinfo.Size(need), how, sysinfo.Size(free))
-	}
-	return nil
+	return sysinfo.Fits(need, "the images "+how, "; --size N makes them smaller")
 }
 
 // badRecord is one that was passed over, by what it was called.

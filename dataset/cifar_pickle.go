@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -147,29 +148,14 @@ func (s *store) cifarBatch(d *pickle.Dict, path, labels string) (*arrays, error)
 	return a, nil
 }
 
-// numpyObject takes a pickled NumPy array apart: a call and its state (version, shape, type, order, bytes), or, since
-// protocol 5, a call with bytes, type, shape and order.
+// numpyObject returns the shape and what holds the bytes of a pickled NumPy array.
 func numpyObject(v any) (shape pickle.Tuple, data any, err error) {
-	o, ok := v.(*pickle.Object)
-	if !ok {
-		return nil, nil, fmt.Errorf("expected data to be a NumPy array, found %T", v)
+	shape, state, at, err := pickledArray(v)
+	if err != nil {
+		return nil, nil, err
 	}
-	var order any
-	if state, isState := o.State.(pickle.Tuple); isState && len(state) == 5 {
-		shape, ok = state[1].(pickle.Tuple)
-		order, data = state[3], state[4]
-	} else if o.Class.Name == "_frombuffer" && len(o.Args) == 4 {
-		data = o.Args[0]
-		shape, ok = o.Args[2].(pickle.Tuple)
-		order = o.Args[3]
-	} else {
-		return nil, nil, fmt.Errorf("expected the state of a NumPy array")
+	if order := state[at[2]]; order == true || order == "F" {
+		return nil, nil, errors.New("expected an array in C's order")
 	}
-	if order == true || order == "F" {
-		return nil, nil, fmt.Errorf("expected an array in C's order")
-	}
-	if !ok {
-		return nil, nil, fmt.Errorf("expected the shape of a NumPy array")
-	}
-	return shape, data, nil
+	return shape, state[at[1]], nil
 }

@@ -300,7 +300,7 @@ func conforms(t *testing.T, c *conformanceCase, h *holder) {
 func filteredWithoutBad(t *testing.T, c *conformanceCase, h *holder, s *tiny, d *Data, o Options) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	notes, err := Filter(context.Background(), d, o, make([]bool, d.Train.Len()), out)
+	notes, err := Correct(context.Background(), d, o, make([]bool, d.Train.Len()), nil, out)
 	if err != nil {
 		t.Errorf("filter: %v", err)
 		return

@@ -244,8 +244,8 @@ func TestDuplicates(t *testing.T) {
 	s := synthetic(10, 8, []string{"a", "b"})
 	copy(s.Image(4), s.Image(2)) // the same label
 	copy(s.Image(7), s.Image(2)) // another label
-	if same, conflicting := s.Duplicates(); same != 2 || conflicting != 1 {
-		t.Errorf("%d duplicates, %d conflicting, expected 2 and 1", same, conflicting)
+	if d := s.Twins(); d.Same != 2 || d.Conflicting != 1 {
+		t.Errorf("%d duplicates, %d conflicting, expected 2 and 1", d.Same, d.Conflicting)
 	}
 }
 

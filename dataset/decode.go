@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	_ "image/gif" // formats of image files
@@ -23,20 +24,13 @@ const maxPixels = 64 << 20
 
 var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".ppm", ".pgm", ".gif", ".bmp", ".tif", ".tiff"}
 
-func isImage(name string) bool {
-	ext := strings.ToLower(filepath.Ext(name))
-	for _, s := range imageSuffixes {
-		if ext == s {
-			return true
-		}
-	}
-	return false
+// IsImage tells by a file's name whether it is an image.
+func IsImage(name string) bool {
+	return slices.Contains(imageSuffixes, strings.ToLower(filepath.Ext(name)))
 }
 
-// decode turns an image file's bytes into RGB, upright.
-func decode(raw []byte) (pixels []uint8, h, w int, err error) { return decodeDepth(raw, 16) }
-
-// decodeDepth is decode for a set whose images with 16 bits a sample really have depth bits, 8 to 16; 0 is 16.
+// decodeDepth turns an image file's bytes into RGB, upright. Images of its set with 16 bits a sample really have depth bits, 8 to 16;
+// 0 is 16.
 func decodeDepth(raw []byte, depth int) (pixels []uint8, h, w int, err error) {
 	img, err := decodeImage(raw)
 	if err != nil {
@@ -192,11 +186,7 @@ func Resize(pixels []uint8, h, w, toH, toW int) []uint8 {
 	if h == toH && w == toW {
 		return pixels
 	}
-	src := image.NewRGBA(image.Rect(0, 0, w, h))
-	for p := range h * w {
-		copy(src.Pix[4*p:], pixels[3*p:3*p+3])
-		src.Pix[4*p+3] = 255
-	}
+	src := ToImage(pixels, h, w)
 	dst := image.NewRGBA(image.Rect(0, 0, toW, toH))
 	draw.CatmullRom.Scale(dst, dst.Bounds(), src, src.Bounds(), draw.Src, nil)
 	out := make([]uint8, 0, toH*toW*3)

@@ -13,10 +13,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
@@ -243,7 +241,8 @@ func openDecoded(path string) (_ *decodedFile, err error) {
 }
 
 // load maps the pixels and compares them with their checksums.
-func (d *decodedFile) load() (*mapping, []byte, error) {
+func (d *decodedFile) load() (_ *mapping, _ []byte, err error) {
+	defer Lost(&err)
 	m, pixels, err := mapFile(d.file, int(d.pixels()))
 	if err != nil {
 		return nil, nil, err
@@ -252,26 +251,10 @@ func (d *decodedFile) load() (*mapping, []byte, error) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}
 	wrong := make([]bool, len(d.Sums))
-	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	lost := make([]error, workers)
-	for w := range workers {
-		wg.Go(func() {
-			defer Lost(&lost[w])
-			m.guard(func() {
-				for k := w; k < len(wrong); k += workers {
-					block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
-					wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k]
-				}
-			})
-		})
-	}
-	wg.Wait()
-	for _, err := range lost {
-		if err != nil {
-			return nil, nil, err
-		}
-	}
+	Each(len(wrong), func(k int) {
+		block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
+		m.guard(func() { wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k] })
+	})
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}

@@ -125,15 +125,8 @@ func checkFinite(rows int, at func(row int) []float32) error {
 // listColumn finds the column of features, and that of file names or −1: one of text, or the path of an image with its bytes. Images
 // of a set that are no files have none that was not asked for in such an image. Names in columns of other names are findNames'.
 func listColumn(f *parquet.File, o FeatureOptions, set *Set) (features, image int, err error) {
-	var head []string
-	leaves := map[string][]int{}
+	head, leaves := parquetHead(f)
 	all := f.Schema().Columns()
-	for i, p := range all {
-		if leaves[p[0]] == nil {
-			head = append(head, p[0])
-		}
-		leaves[p[0]] = append(leaves[p[0]], i)
-	}
 	name, err := column(head, parquetFeatures, o.Features, "--features-column")
 	if err != nil {
 		return 0, 0, err
@@ -197,8 +190,8 @@ func (l *lists) end() error {
 // reserve makes room for all rows, or refuses them.
 func (l *lists) reserve() error {
 	need := min(l.rows*int64(l.width), l.most)
-	if free := sysinfo.AvailableMemory(); free > 0 && 4*need > free {
-		return fmt.Errorf("%d rows of %d numbers take %s of memory, %s are free; in a .npy file they need not fit", l.rows, l.width, sysinfo.Size(4*need), sysinfo.Size(free))
+	if err := sysinfo.Fits(4*need, fmt.Sprintf("%d rows of %d numbers", l.rows, l.width), "; in a .npy file they need not fit"); err != nil {
+		return err
 	}
 	l.values = slices.Grow(l.values, max(0, int(need)-len(l.values)))
 	return nil

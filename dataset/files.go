@@ -280,12 +280,12 @@ func (s *store) hiddenImages(path string) (n int) {
 
 // isHiddenImage tells an image that is passed over, as other programs do, by its ending.
 func isHiddenImage(path string) bool {
-	return isImage(path) && !strings.HasPrefix(filepath.Base(path), "._")
+	return IsImage(path) && !strings.HasPrefix(filepath.Base(path), "._")
 }
 
 // isImageFile reports whether a file is an image by its ending or, where that says nothing, by its first bytes.
 func (s *store) isImageFile(path string) bool {
-	if isImage(path) {
+	if IsImage(path) {
 		return true
 	}
 	if slices.Contains([]string{".txt", ".csv", ".json", ".xml", ".md", ".html", ".py"}, strings.ToLower(filepath.Ext(path))) {
@@ -329,7 +329,7 @@ func (s *store) hasImage(dir string) bool {
 		if err != nil {
 			return nil
 		}
-		if !isImage(path) {
+		if !IsImage(path) {
 			if looked++; looked > 1000 {
 				return nil
 			}

@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // filter is the writing of data without some of its training images.
 type filter struct {
-	ctx   context.Context //nolint:containedctx // lives for one call of Filter
+	ctx   context.Context //nolint:containedctx // lives for one call of Correct
 	data  *Data
 	drop  []bool
 	base  string // the data's folder
@@ -39,17 +40,12 @@ type change struct {
 	label map[int]int32 // the classes of rows under other labels
 }
 
-// Filter writes the data without the training images marked in drop to the folder out, in its own layout and with its
-// own bytes: files are copied, links stay links, rows and members are written as they were. out appears whole or not at
+// Correct writes the data without the training images marked in drop to the folder out, in its own layout and with its
+// own bytes: files are copied, links stay links, rows and members are written as they were. labels, unless nil, hold the class that
+// each training image shall have, or −1 where it keeps its own; the order of the images may then change. out appears whole or not at
 // all. d must be as Load returned it for o, with neither Size nor Limit. What was written is read again and compared with
 // what was to be kept; an error is returned, and out is not there, if they differ. notes are sentences that users have
 // to know.
-func Filter(ctx context.Context, d *Data, o Options, drop []bool, out string) (notes []string, err error) {
-	return Correct(ctx, d, o, drop, nil, out)
-}
-
-// Correct is Filter that also puts images under other labels: labels holds the class of each training image, or −1 where it keeps its
-// own. The order of the images may change.
 func Correct(ctx context.Context, d *Data, o Options, drop []bool, labels []int32, out string) (notes []string, err error) {
 	if len(drop) != d.Train.Len() || labels != nil && len(labels) != len(drop) {
 		return nil, fmt.Errorf("%d marks and %d labels for %d images", len(drop), len(labels), d.Train.Len())
@@ -181,7 +177,7 @@ func (f *filter) check(o Options) error {
 		}
 		return nil
 	}
-	if err := same(f.data.Test, indices(f.data.Test.Len()), got.Test); err != nil {
+	if err := same(f.data.Test, rng.Iota(f.data.Test.Len()), got.Test); err != nil {
 		return fmt.Errorf("written test images differ: %w", err)
 	}
 	return nil
@@ -205,14 +201,6 @@ func (f *filter) emptied() string {
 		return ""
 	}
 	return fmt.Sprintf("; every training image of the classes %q would be dropped", empty)
-}
-
-func indices(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }
 
 func (s *Set) count() int {
@@ -263,6 +251,19 @@ func (f *filter) rewrites(of map[string]func(from, to string) error) error {
 	return f.copyTree(func(rel string) func(from, to string) error {
 		return of[filepath.Join(f.base, filepath.FromSlash(rel))]
 	})
+}
+
+// rewriteRows copies the data, but writes the files whose rows change with a function of their own.
+func (f *filter) rewriteRows(among []string, write func(from, to string, c *change) error) error {
+	rows, err := f.rowFiles(among)
+	if err != nil {
+		return err
+	}
+	of := map[string]func(from, to string) error{}
+	for p, c := range rows {
+		of[p] = func(from, to string) error { return write(from, to, c) }
+	}
+	return f.rewrites(of)
 }
 
 // rowFiles finds the files whose rows change.

@@ -39,7 +39,7 @@ func TestFilterLeavesOutWhatIsBad(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		out := filepath.Join(t.TempDir(), "out")
-		notes, err := Filter(t.Context(), d, skip, make([]bool, d.Train.Len()), out)
+		notes, err := Correct(t.Context(), d, skip, make([]bool, d.Train.Len()), nil, out)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

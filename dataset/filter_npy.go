@@ -32,7 +32,7 @@ var (
 
 // readRowHead reads the head of an array that takes size bytes with it; negative: nobody knows.
 func readRowHead(in io.Reader, size int64) (*rowHead, error) {
-	version, text, err := npyText(in)
+	version, text, headSize, err := npyText(in)
 	if err != nil {
 		return nil, err
 	}
@@ -56,33 +56,10 @@ func readRowHead(in io.Reader, size int64) (*rowHead, error) {
 		h.cells *= v
 	}
 	if size >= 0 {
-		size -= int64(len(text)) + 10 + 2*int64(bit(version > 1))
+		size -= headSize
 	}
 	h.measure(size)
 	return h, nil
-}
-
-// npyText reads the head as it is written.
-func npyText(in io.Reader) (version byte, text string, err error) {
-	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil || string(head[:6]) != "\x93NUMPY" {
-		return 0, "", errors.New("expected a NumPy header")
-	}
-	width := 2
-	if head[6] > 1 {
-		width = 4
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(in, size[:width]); err != nil {
-		return 0, "", err
-	}
-	n := binary.LittleEndian.Uint32(size[:])
-	if n > 1<<20 {
-		return 0, "", fmt.Errorf("a NumPy header of %d bytes", n)
-	}
-	raw := make([]byte, n)
-	_, err = io.ReadFull(in, raw)
-	return head[6], string(raw), err
 }
 
 // measure finds how many bytes an element takes of so many that there are: by its type or, of a structure, by their number.

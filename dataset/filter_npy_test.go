@@ -63,7 +63,7 @@ func TestFilterOfArraysOfEveryKind(t *testing.T) {
 		}
 		d := load(t, dir)
 		out := filepath.Join(t.TempDir(), "out")
-		notes, err := Filter(t.Context(), d, Options{}, []bool{false, false, true, false}, out)
+		notes, err := Correct(t.Context(), d, Options{}, []bool{false, false, true, false}, nil, out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestFilterOfPickledArraysBeside(t *testing.T) {
 	put(t, file, []byte(strings.TrimSuffix(string(raw), "u.")+more+"u."))
 	d := load(t, dir)
 	out := filepath.Join(t.TempDir(), "out")
-	notes, err := Filter(t.Context(), d, Options{}, []bool{false, true, false}, out)
+	notes, err := Correct(t.Context(), d, Options{}, []bool{false, true, false}, nil, out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,15 +33,7 @@ func (f *filter) parquet() error {
 	if err != nil {
 		return err
 	}
-	rows, err := f.rowFiles(files)
-	if err != nil {
-		return err
-	}
-	write := map[string]func(from, to string) error{}
-	for p, c := range rows {
-		write[p] = func(from, to string) error { return f.parquetFile(from, to, c) }
-	}
-	return f.rewrites(write)
+	return f.rewriteRows(files, f.parquetFile)
 }
 
 // parquetFile writes a file with changed rows.

@@ -17,15 +17,7 @@ import (
 // pickles filters CIFAR's Python version. A batch is pickled anew, with all its keys; lists and arrays that are as long as the batch,
 // such as labels and file names, lose the same rows.
 func (f *filter) pickles() error {
-	rows, err := f.rowFiles(names.Matching(f.base, "*"))
-	if err != nil {
-		return err
-	}
-	write := map[string]func(from, to string) error{}
-	for p, c := range rows {
-		write[p] = func(from, to string) error { return f.pickled(from, to, c) }
-	}
-	return f.rewrites(write)
+	return f.rewriteRows(names.Matching(f.base, "*"), f.pickled)
 }
 
 func (f *filter) pickled(from, to string, c *change) error {
@@ -108,7 +100,7 @@ func pickledArray(v any) (shape, state pickle.Tuple, at [3]int, err error) {
 	state, at = o.Args, [3]int{2, 0, 3}
 	if s, ok := o.State.(pickle.Tuple); ok && len(s) == 5 {
 		state, at = s, [3]int{1, 4, 3}
-	} else if len(o.Args) != 4 {
+	} else if len(o.Args) != 4 || o.Class.Name != "_frombuffer" {
 		return nil, nil, at, errors.New("expected the state of a NumPy array")
 	}
 	shape, ok = state[at[0]].(pickle.Tuple)

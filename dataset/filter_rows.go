@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/unpoison/unpoison/internal/base/names"
 )
 
@@ -44,26 +45,18 @@ func copyRows(w io.Writer, in io.Reader, size int64, drop map[int]bool, heads ma
 
 // cifar filters CIFAR's binary version, whose records begin with so many bytes of labels.
 func (f *filter) cifar(labels int64) error {
-	rows, err := f.rowFiles(names.Matching(f.base, "*.bin"))
-	if err != nil {
-		return err
-	}
-	write := map[string]func(from, to string) error{}
-	for p, c := range rows {
+	return f.rewriteRows(names.Matching(f.base, "*.bin"), func(from, to string, c *change) error {
 		heads, err := byRow(f, c.label, func(file string, row int) ([]byte, error) {
 			return readAt(f.path(file, names.Matching(f.base, "*.bin")), int64(row)*(labels+3*cifarPixels), labels)
 		})
 		if err != nil {
 			return err
 		}
-		write[p] = func(from, to string) error {
-			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyRows(w, in, labels+3*cifarPixels, c.drop, heads) })
-		}
-	}
-	return f.rewrites(write)
+		return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyRows(w, in, labels+3*cifarPixels, c.drop, heads) })
+	})
 }
 
-// convert writes a file of another with buffers, both gzipped if their name ends in gz.
+// convert writes a file of another with buffers, both packed as the end of their name says.
 func (f *filter) convert(from, to string, do func(in io.Reader, w io.Writer) error) error {
 	file, err := os.Open(from)
 	if err != nil {
@@ -71,24 +64,42 @@ func (f *filter) convert(from, to string, do func(in io.Reader, w io.Writer) err
 	}
 	defer file.Close()
 	var in io.Reader = bufio.NewReaderSize(&interrupted{f.ctx, file}, 1<<20)
-	zipped := strings.HasSuffix(strings.ToLower(from), "gz")
-	if zipped {
+	name := strings.ToLower(from)
+	gz, zst := strings.HasSuffix(name, "gz"), strings.HasSuffix(name, ".zst")
+	switch {
+	case gz:
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
 		defer z.Close()
 		in = z
-	}
-	return writeFile(to, func(out io.Writer) error {
-		b := bufio.NewWriterSize(out, 1<<20)
-		if !zipped {
-			return errors.Join(do(in, b), b.Flush())
+	case zst:
+		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
 		}
-		z := gzip.NewWriter(b)
-		return errors.Join(do(in, z), z.Close(), b.Flush())
+		defer z.Close()
+		in = z
+	}
+	return writeFile(to, func(out io.Writer) (err error) {
+		b := bufio.NewWriterSize(out, 1<<20)
+		var w io.WriteCloser = nopCloser{b}
+		switch {
+		case gz:
+			w = gzip.NewWriter(b)
+		case zst:
+			if w, err = zstd.NewWriter(b); err != nil {
+				return err
+			}
+		}
+		return errors.Join(do(in, w), w.Close(), b.Flush())
 	})
 }
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
 
 // idx filters MNIST's format: the training images and their labels.
 func (f *filter) idx() error {

@@ -28,7 +28,7 @@ func TestFilterOfIDXTwins(t *testing.T) {
 	}
 	d := load(t, dir)
 	out := filepath.Join(t.TempDir(), "out")
-	notes, err := Filter(t.Context(), d, Options{}, []bool{true, false, false}, out)
+	notes, err := Correct(t.Context(), d, Options{}, []bool{true, false, false}, nil, out)
 	if err != nil {
 		t.Fatal(err)
 	}

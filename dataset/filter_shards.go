@@ -2,19 +2,14 @@ package dataset
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // shards filters WebDataset: the members of the dropped samples go, all others keep their bytes, their heads included.
@@ -88,44 +83,13 @@ func sampleKey(member string) string {
 }
 
 func (f *filter) shard(from, to string, c *sampleChange) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	source := io.Reader(bufio.NewReaderSize(&interrupted{f.ctx, in}, 1<<20))
-	return writeFile(to, func(out io.Writer) error {
-		b := bufio.NewWriterSize(out, 1<<20)
-		var w io.WriteCloser = nopCloser{b}
-		switch name := strings.ToLower(from); {
-		case strings.HasSuffix(name, "gz"):
-			z, err := gzip.NewReader(source)
-			if err != nil {
-				return fmt.Errorf("%s: %w", from, err)
-			}
-			defer z.Close()
-			source, w = z, gzip.NewWriter(b)
-		case strings.HasSuffix(name, ".zst"):
-			z, err := zstd.NewReader(source, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
-			if err != nil {
-				return fmt.Errorf("%s: %w", from, err)
-			}
-			defer z.Close()
-			if w, err = zstd.NewWriter(b); err != nil {
-				return err
-			}
-			source = z
-		}
-		if err := copyMembers(w, source, c); err != nil {
+	return f.convert(from, to, func(in io.Reader, w io.Writer) error {
+		if err := copyMembers(w, in, c); err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
-		return errors.Join(w.Close(), b.Flush())
+		return nil
 	})
 }
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // heads keeps what is read of a tar archive until a member's head is known.
 type heads struct {

@@ -34,8 +34,8 @@ func tableText(file string) (head tableLine, lines []tableLine, err error) {
 	if err != nil {
 		return head, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if need, free := 4*st.Size(), sysinfo.AvailableMemory(); free > 0 && need > free {
-		return head, nil, fmt.Errorf("%s: a table takes %s of memory, %s are free", file, sysinfo.Size(need), sysinfo.Size(free))
+	if err := sysinfo.Fits(4*st.Size(), file+": the rows", ""); err != nil {
+		return head, nil, err
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // copied returns a copy of a folder that may be changed.
@@ -37,7 +39,7 @@ func filtered(t *testing.T, spec string, drop ...int) (d, left *Data, out string
 		marks[i] = true
 	}
 	out = filepath.Join(t.TempDir(), "out")
-	if _, err := Filter(context.Background(), d, Options{}, marks, out); err != nil {
+	if _, err := Correct(context.Background(), d, Options{}, marks, nil, out); err != nil {
 		t.Fatalf("%s: %v", spec, err)
 	}
 	at := out
@@ -96,7 +98,7 @@ func TestFilterKeepsBinaryCIFAR(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, left, _ := filtered(t, dir, 3, 29)
-		if want := d.Train.Subset(append([]int{0, 1, 2}, indices(29)[4:]...)).Digest(); left.Train.Len() != 28 || left.Train.Digest() != want {
+		if want := d.Train.Subset(append([]int{0, 1, 2}, rng.Iota(29)[4:]...)).Digest(); left.Train.Len() != 28 || left.Train.Digest() != want {
 			t.Errorf("%s: %d images", layout, left.Train.Len())
 		}
 	}
@@ -216,7 +218,7 @@ func TestFilterKeepsLinks(t *testing.T) {
 		drop[i] = d.Train.Source(i) == "train/a/0.png"
 	}
 	out := filepath.Join(root, "out")
-	if _, err := Filter(context.Background(), d, Options{}, drop, out); err != nil {
+	if _, err := Correct(context.Background(), d, Options{}, drop, nil, out); err != nil {
 		t.Fatal(err)
 	}
 	for name, link := range map[string]bool{"train/a/in.png": true, "train/b/out.png": true, "train/b/gone.png": false} {

@@ -177,7 +177,7 @@ func TestFilterOfLinkedTablesAndHoles(t *testing.T) {
 	drop := make([]bool, d.Train.Len())
 	drop[2] = true
 	out := filepath.Join(root, "out")
-	notes, err := Filter(context.Background(), d, Options{}, drop, out)
+	notes, err := Correct(context.Background(), d, Options{}, drop, nil, out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -210,7 +210,7 @@ func (l *folderLister) part(dir string, classes []string) (*Part, error) {
 			if !slices.Contains([]string{".git", ".cache", ".ipynb_checkpoints", "__MACOSX", ".dvc", ".vscode", ".idea", "@eaDir"}, e.Name()) {
 				l.hidden = append(l.hidden, s.rel(path))
 			}
-		case !e.IsDir() && !passedOver(e.Name()) && isImage(path):
+		case !e.IsDir() && !passedOver(e.Name()) && IsImage(path):
 			if st, err := s.stat(path); err == nil && !st.IsDir() {
 				l.loose++
 			}

@@ -252,3 +252,6 @@ func TestPartsOfADataSet(t *testing.T) {
 		}
 	}
 }
+
+// decode turns an image file's bytes into RGB, upright.
+func decode(raw []byte) (pixels []uint8, h, w int, err error) { return decodeDepth(raw, 16) }

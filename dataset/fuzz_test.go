@@ -174,7 +174,7 @@ func FuzzTable(f *testing.F) {
 		}
 		drop := make([]bool, d.Train.Len())
 		drop[0] = true
-		if _, err := Filter(context.Background(), d, Options{SkipBad: true}, drop, filepath.Join(t.TempDir(), "out")); err != nil && strings.Contains(err.Error(), "differ") {
+		if _, err := Correct(context.Background(), d, Options{SkipBad: true}, drop, nil, filepath.Join(t.TempDir(), "out")); err != nil && strings.Contains(err.Error(), "differ") {
 			t.Error(err)
 		}
 	})

@@ -90,7 +90,7 @@ func (s *store) gtsrbPart(name string, tables []gtsrbTable) *Part {
 func (s *store) imagesNotIn(dir string, names map[string]bool) (n int) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		n += bit(!e.IsDir() && !passedOver(e.Name()) && !names[e.Name()] && isImage(e.Name()))
+		n += bit(!e.IsDir() && !passedOver(e.Name()) && !names[e.Name()] && IsImage(e.Name()))
 	}
 	return n
 }

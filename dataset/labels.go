@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -130,10 +131,7 @@ func classesOf(labels map[Label]bool) *classes {
 	}
 	slices.SortFunc(all, func(a, b class) int {
 		if numbers && a.number != b.number {
-			if a.number < b.number {
-				return -1
-			}
-			return 1
+			return cmp.Compare(a.number, b.number)
 		}
 		return strings.Compare(a.name, b.name)
 	})

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // marked draws which images are suspects: few, many or all but one.
@@ -30,7 +32,7 @@ func metamorphicFilter(ctx context.Context, t *testing.T, called string, r *rand
 	t.Helper()
 	drop, keep := marked(r, d.Train.Len())
 	out := filepath.Join(t.TempDir(), "out")
-	_, err := Filter(ctx, d, o, drop, out)
+	_, err := Correct(ctx, d, o, drop, nil, out)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: filter took too long", called)
@@ -55,7 +57,7 @@ func metamorphicFilter(ctx context.Context, t *testing.T, called string, r *rand
 	if (d.Test == nil) != (left.Test == nil) || d.Unlabelled != left.Unlabelled {
 		t.Errorf("%s: test images come or go", called)
 	} else if d.Test != nil {
-		isRest(t, called+", test", d.Test, indices(d.Test.Len()), left.Test)
+		isRest(t, called+", test", d.Test, rng.Iota(d.Test.Len()), left.Test)
 	}
 	labels := corrections(r, d.Train, drop)
 	at := filepath.Join(t.TempDir(), "out")
@@ -113,7 +115,7 @@ func TestFilterPassesOverBadImages(t *testing.T) {
 	drop := make([]bool, d.Train.Len())
 	drop[0] = true
 	out := filepath.Join(t.TempDir(), "out")
-	if _, err := Filter(t.Context(), d, Options{SkipBad: true}, drop, out); err != nil {
+	if _, err := Correct(t.Context(), d, Options{SkipBad: true}, drop, nil, out); err != nil {
 		t.Fatal(err)
 	}
 	left, err := Load(t.Context(), out, Options{SkipBad: true})

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -29,32 +30,39 @@ var (
 	npyShape = regexp.MustCompile(`'shape':\s*\(([0-9, ]*)\)`)
 )
 
-func npyHead(in io.Reader) (*npyArray, error) {
+// npyText reads a header as it is written, and returns how many bytes it takes with what is before it.
+func npyText(in io.Reader) (version byte, text string, size int64, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil || string(head[:6]) != "\x93NUMPY" {
-		return nil, fmt.Errorf("expected a NumPy header, found %q", head[:])
+		return 0, "", 0, fmt.Errorf("expected a NumPy header, found %q", head[:])
 	}
-	size := make([]byte, 2)
-	if head[6] > 1 {
-		size = make([]byte, 4)
+	length := make([]byte, 4)
+	width := 2 + 2*bit(head[6] > 1)
+	if _, err := io.ReadFull(in, length[:width]); err != nil {
+		return 0, "", 0, errors.New("the NumPy header is cut off")
 	}
-	if _, err := io.ReadFull(in, size); err != nil {
-		return nil, fmt.Errorf("the NumPy header is cut off")
-	}
-	n := int(binary.LittleEndian.Uint32(append(slices.Clone(size), 0, 0)[:4]))
+	n := int(binary.LittleEndian.Uint32(length))
 	if n > 1<<20 {
-		return nil, fmt.Errorf("a NumPy header of %d bytes", n)
+		return 0, "", 0, fmt.Errorf("a NumPy header of %d bytes", n)
 	}
-	text, err := readExactly(in, n)
+	raw, err := readExactly(in, n)
 	if err != nil {
-		return nil, fmt.Errorf("the NumPy header is cut off")
+		return 0, "", 0, errors.New("the NumPy header is cut off")
 	}
-	descr, order, shape := npyDescr.FindSubmatch(text), npyOrder.FindSubmatch(text), npyShape.FindSubmatch(text)
+	return head[6], string(raw), int64(len(head) + width + n), nil
+}
+
+func npyHead(in io.Reader) (*npyArray, error) {
+	_, text, size, err := npyText(in)
+	if err != nil {
+		return nil, err
+	}
+	descr, order, shape := npyDescr.FindStringSubmatch(text), npyOrder.FindStringSubmatch(text), npyShape.FindStringSubmatch(text)
 	if descr == nil || order == nil || shape == nil {
-		return nil, fmt.Errorf("expected a NumPy header of plain numbers, found %.200q", bytes.TrimSpace(text))
+		return nil, fmt.Errorf("expected a NumPy header of plain numbers, found %.200q", strings.TrimSpace(text))
 	}
-	a := &npyArray{kind: string(descr[2]), order: binary.LittleEndian, size: int64(len(head) + len(size) + n)}
-	if string(descr[1]) == ">" {
+	a := &npyArray{kind: descr[2], order: binary.LittleEndian, size: size}
+	if descr[1] == ">" {
 		a.order = binary.BigEndian
 	}
 	if a.width, err = strconv.Atoi(a.kind[1:]); err == nil && a.kind[0] == 'U' {
@@ -64,7 +72,7 @@ func npyHead(in io.Reader) (*npyArray, error) {
 		return nil, fmt.Errorf("an array of %s", a.kind)
 	}
 	total := a.width
-	for _, s := range strings.Split(string(shape[1]), ",") {
+	for _, s := range strings.Split(shape[1], ",") {
 		if s = strings.TrimSpace(s); s == "" {
 			continue
 		}
@@ -80,7 +88,7 @@ func npyHead(in io.Reader) (*npyArray, error) {
 			long++
 		}
 	}
-	if string(order[1]) == "True" && long > 1 {
+	if order[1] == "True" && long > 1 {
 		return nil, fmt.Errorf("expected an array in C's order; numpy.ascontiguousarray makes it so")
 	}
 	if len(a.dims) == 0 {

@@ -6,9 +6,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 )
 
 // Packed is a data set whose records lie in packs, so that many machines can decode them. It holds all that depends on all
@@ -236,16 +234,11 @@ func (p *Packed) Decode(ctx context.Context, k int, pack []byte) ([]byte, error)
 	b, set := newBuilder(ctx, Options{}), p.shape(k)
 	b.depth = p.Depth
 	failed := make([]error, len(all))
-	workers := runtime.GOMAXPROCS(0)
-	var group sync.WaitGroup
-	for w := range workers {
-		group.Go(func() {
-			for i := w; i < len(all) && ctx.Err() == nil; i += workers {
-				failed[i] = b.decodePacked(&all[i], set)
-			}
-		})
-	}
-	group.Wait()
+	Each(len(all), func(i int) {
+		if ctx.Err() == nil {
+			failed[i] = b.decodePacked(&all[i], set)
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -85,15 +85,20 @@ type parquetColumns struct {
 	list         bool // the label is a list
 }
 
-func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string, err error) {
-	var head []string
-	leaves := map[string][]int{}
+// parquetHead lists the columns, and which leaves of the schema each has.
+func parquetHead(f *parquet.File) (head []string, leaves map[string][]int) {
+	leaves = map[string][]int{}
 	for i, path := range f.Schema().Columns() {
 		if leaves[path[0]] == nil {
 			head = append(head, path[0])
 		}
 		leaves[path[0]] = append(leaves[path[0]], i)
 	}
+	return head, leaves
+}
+
+func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string, err error) {
+	head, leaves := parquetHead(f)
 	image, err := column(head, parquetImages, o.Image, "--image")
 	if err != nil {
 		return c, "", err

@@ -1,7 +1,9 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -31,19 +33,9 @@ func (s sizes) count(keep func(m measure) bool) (n int) {
 
 // sorted lists the sizes by their shorter sides, then their longer ones.
 func (s sizes) sorted() []measure {
-	all := make([]measure, 0, len(s))
-	for m := range s {
-		all = append(all, m)
-	}
-	slices.SortFunc(all, func(a, b measure) int {
-		for _, d := range []int{a.shorter() - b.shorter(), max(a.h, a.w) - max(b.h, b.w), a.h - b.h} {
-			if d != 0 {
-				return d
-			}
-		}
-		return 0
+	return slices.SortedFunc(maps.Keys(s), func(a, b measure) int {
+		return cmp.Or(a.shorter()-b.shorter(), max(a.h, a.w)-max(b.h, b.w), a.h-b.h)
 	})
-	return all
 }
 
 // median is the shorter side that half of the images do not exceed.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -35,13 +36,6 @@ func (s *Set) Twins() Twins {
 	return t
 }
 
-// Duplicates counts images that equal an earlier one byte for byte, and those among them whose
-// label differs from the earlier one's.
-func (s *Set) Duplicates() (same, conflicting int) {
-	t := s.Twins()
-	return t.Same, t.Conflicting
-}
-
 // Shared finds images of other that equal one of the set, as when test images were trained on.
 func (s *Set) Shared(other *Set) Twins {
 	var t Twins
@@ -71,10 +65,7 @@ func (s *Set) byPixels() *pixelIndex {
 		x.digests[i], x.order[i] = digestPixels(s.view(i, &scratch), s.Height, s.Width), int32(i)
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
-		if c := bytes.Compare(x.digests[a][:], x.digests[b][:]); c != 0 {
-			return c
-		}
-		return int(a - b)
+		return cmp.Or(bytes.Compare(x.digests[a][:], x.digests[b][:]), int(a-b))
 	})
 	return x
 }

@@ -49,7 +49,7 @@ func TestTablesFromWindows(t *testing.T) {
 			t.Errorf("%s: %d images, of %d and %d", name, d.Train.Len(), d.Train.Image(0)[0], d.Train.Image(3)[0])
 		}
 		out := filepath.Join(dir, "out")
-		if _, err := Filter(t.Context(), d, o, []bool{false, true, true, false, false, false}, out); err != nil {
+		if _, err := Correct(t.Context(), d, o, []bool{false, true, true, false, false, false}, nil, out); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}

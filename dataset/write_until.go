@@ -3,8 +3,8 @@ package dataset
 import (
 	"context"
 	"runtime"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
@@ -37,29 +37,19 @@ func (d *Data) interrupted() error {
 
 // eachImage writes images 0 to n-1, several at a time, until the first error or interruption.
 func (d *Data) eachImage(n int, write func(i int) error) error {
-	workers := runtime.GOMAXPROCS(0)
-	errs := make([]error, workers)
-	var next atomic.Int64
-	var failed atomic.Bool
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			defer Lost(&errs[w])
-			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil && !failed.Load(); i = int(next.Add(1)) - 1 {
-				if errs[w] = d.interrupted(); errs[w] == nil {
-					errs[w] = write(i)
-				}
+	group, failed := errgroup.WithContext(context.Background())
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		group.Go(func() (err error) {
+			defer Lost(&err)
+			if failed.Err() != nil {
+				return nil
 			}
-			if errs[w] != nil {
-				failed.Store(true)
+			if err := d.interrupted(); err != nil {
+				return err
 			}
+			return write(i)
 		})
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return group.Wait()
 }

@@ -57,7 +57,7 @@ var confusionRounds = []confusionRound{
 
 // Detect implements Detector. A score is the negative loss under the last round's network.
 func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
-	base, kept := in.State.Clone(), train.All(in.Data)
+	base, kept := in.State.Clone(), rng.Iota(in.Data.Len())
 	if in.Network.Classes < 2 || len(kept) < 2 {
 		return nil, fmt.Errorf("confusion-training needs two classes and two images, got %d and %d", in.Network.Classes, len(kept))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -55,7 +56,7 @@ func TestConfusionLeavesTheTrigger(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := network.Init(1)
-	p := train.Phase{Name: "tune", Data: set, Indices: train.All(set), Batch: 32, Epochs: 4, Schedule: train.OneCycle(0.1, 0.2), Seed: 1}
+	p := train.Phase{Name: "tune", Data: set, Indices: rng.Iota(set.Len()), Batch: 32, Epochs: 4, Schedule: train.OneCycle(0.1, 0.2), Seed: 1}
 	if err := p.Tune(ctx, backend, &train.Module{Net: network, State: state}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestConfusionLeavesTheTrigger(t *testing.T) {
 		t.Fatalf("before: %.2f of the planted and %.2f of the other images fit, expected nearly all", planted, others)
 	}
 	digest := state.Digest()
-	confusedState, err := confuse(ctx, in, 0, state, train.All(set))
+	confusedState, err := confuse(ctx, in, 0, state, rng.Iota(set.Len()))
 	if err != nil {
 		t.Fatal(err)
 	}

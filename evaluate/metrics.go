@@ -3,6 +3,8 @@ package evaluate
 import (
 	"math"
 	"sort"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // TopClass returns the index of the largest number: the class that logits speak for.
@@ -28,7 +30,6 @@ func CrossEntropy(z []float32, label int) float64 {
 
 // Ranking says how well an order of images puts the poisoned ones first.
 type Ranking struct {
-	Rate             float64 // share that was isolated
 	Precision        float64 // poisoned share of the isolated
 	Recall           float64 // isolated share of the poisoned
 	AUROC            float64 // over all images
@@ -47,7 +48,7 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 	if total == 0 || len(order) == 0 {
 		return nil
 	}
-	r := &Ranking{Rate: float64(isolated) / float64(len(order))}
+	r := &Ranking{}
 	found, above := 0, 0 // above: pairs in which a poisoned image ranks before a clean one
 	for k, i := range order {
 		if poisoned[i] {
@@ -70,10 +71,7 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 
 // Order returns the indices of scores, lowest first; equal scores keep their order.
 func Order(scores []float32) []int {
-	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
-	}
+	order := rng.Iota(len(scores))
 	sort.SliceStable(order, func(a, b int) bool { return scores[order[a]] < scores[order[b]] })
 	return order
 }

@@ -9,8 +9,8 @@ func TestRankQuality(t *testing.T) {
 	poisoned := []bool{true, false, true, false, false}
 	// Order: poisoned, clean, poisoned, clean, clean.
 	q := RankQuality([]int{0, 1, 2, 3, 4}, 2, poisoned)
-	if q.Precision != 0.5 || q.Recall != 0.5 || q.Rate != 0.4 {
-		t.Errorf("precision %g, recall %g, rate %g", q.Precision, q.Recall, q.Rate)
+	if q.Precision != 0.5 || q.Recall != 0.5 {
+		t.Errorf("precision %g, recall %g", q.Precision, q.Recall)
 	}
 	if want := 5.0 / 6; math.Abs(q.AUROC-want) > 1e-12 { // 5 of 6 pairs in order
 		t.Errorf("AUROC %g, want %g", q.AUROC, want)

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // Pass is what is asked of images: a network's logits for each.
@@ -49,10 +50,7 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 		return e.each(ctx, h.Set, visit)
 	}
 	if images == nil {
-		images = make([]int, h.Set.Len())
-		for i := range images {
-			images[i] = i
-		}
+		images = rng.Iota(h.Set.Len())
 	}
 	images = slices.Sorted(slices.Values(images))
 	for some := range slices.Chunk(images, max(1, passBytes/(Batch*h.Set.ImageBytes()))*Batch) {

@@ -108,7 +108,7 @@ func (t claims) with(parent context.Context, path string, do func(context.Contex
 	}()
 	err = do(ctx)
 	if lost := context.Cause(ctx); err != nil && lost != nil && parent.Err() == nil {
-		err = errors.Join(lost, beside(err, lost)) // the claim's end is the reason, not the context's
+		err = errors.Join(lost, Beside(err, lost)) // the claim's end is the reason, not the context's
 	}
 	lose(nil)
 	<-ended

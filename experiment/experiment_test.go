@@ -148,7 +148,7 @@ func TestCellsFollowWhatTheyNeed(t *testing.T) {
 		cells := g.Cells()
 		names := map[string]bool{}
 		for i, c := range cells {
-			for _, n := range c.needs() {
+			for _, n := range c.Needs() {
 				if k := slices.Index(cells, n); k < 0 || k > i {
 					t.Errorf("%s: %s comes before %s", name, c.Name(), n.Name())
 				}

@@ -333,8 +333,8 @@ func (c Cell) Name() string {
 	return name
 }
 
-// needs returns the cells whose results this one builds on.
-func (c Cell) needs() []Cell {
+// Needs returns the cells of the same grid whose runs this one builds on. They need none themselves.
+func (c Cell) Needs() []Cell {
 	d := runs.Defense(c.Defense)
 	if !d.Repairs() {
 		return nil
@@ -375,7 +375,7 @@ func (g *Grid) Cells() []Cell {
 						continue // there is nothing to unlearn or to compare, or not with this seed
 					}
 					c := Cell{a, d, s, v}
-					for _, n := range c.needs() {
+					for _, n := range c.Needs() {
 						add(n)
 					}
 					add(c)

@@ -91,7 +91,7 @@ func (r *Runner) missing(all []Cell) []Cell {
 			continue
 		}
 		wanted[c] = true
-		for _, n := range c.needs() {
+		for _, n := range c.Needs() {
 			wanted[n] = wanted[n] || !r.Done(n)
 		}
 	}

@@ -66,7 +66,7 @@ func (r *Runner) arrange(cells []Cell) []Cell {
 	own := r.Shard.Cells(r.Grid)
 	foreign := func(c Cell) bool { return !slices.Contains(own, c) }
 	later := func(c Cell) int {
-		if foreign(c) || slices.ContainsFunc(c.needs(), foreign) {
+		if foreign(c) || slices.ContainsFunc(c.Needs(), foreign) {
 			return 1
 		}
 		return 0
@@ -225,6 +225,3 @@ func sameFile(a, b string) (bool, error) {
 	}
 	return string(x) == string(y), nil
 }
-
-// Needs returns the cells of the same grid whose runs this one builds on. They need none themselves.
-func (c Cell) Needs() []Cell { return c.needs() }

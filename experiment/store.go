@@ -101,7 +101,7 @@ func (s *store) of(g *Grid) {
 
 // trainsOtherwise reports whether a cell, or one that it builds on, has another recipe than in the other grid.
 func (g *Grid) trainsOtherwise(old *Grid, c Cell) bool {
-	return slices.ContainsFunc(append(c.needs(), c), func(c Cell) bool {
+	return slices.ContainsFunc(append(c.Needs(), c), func(c Cell) bool {
 		return !slices.Equal(g.recipe(c.Attack, c.Defense), old.recipe(c.Attack, c.Defense))
 	})
 }

@@ -93,7 +93,7 @@ func TestVariationsAreCellsOfTheirOwn(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range g.Cells() {
 		names[c.Name()] = true
-		for _, n := range c.needs() {
+		for _, n := range c.Needs() {
 			if n.Vary != c.Vary {
 				t.Errorf("%s needs %s", c.Name(), n.Name())
 			}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -29,26 +31,17 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 	for _, c := range cells {
 		w.ended[c] = make(chan struct{})
 	}
-	queue := make(chan int)
-	go func() {
-		defer close(queue)
-		for i := range cells {
-			select {
-			case queue <- i:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var group sync.WaitGroup
-	for range max(1, r.Jobs) {
-		group.Go(func() {
-			for i := range queue {
+	var group errgroup.Group
+	group.SetLimit(max(1, r.Jobs))
+	for i := range cells {
+		group.Go(func() error {
+			if ctx.Err() == nil { // what waited for a place when it ended does not begin
 				w.do(ctx, i)
 			}
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // cells note their errors
 	if ctx.Err() != nil {
 		return errors.Join(append([]error{context.Cause(ctx)}, w.errs...)...)
 	}
@@ -59,7 +52,7 @@ func (r *Runner) work(ctx context.Context, cells []Cell) error {
 func (w *work) do(ctx context.Context, i int) {
 	r, c := w.r, w.cells[i]
 	defer close(w.ended[c])
-	for _, n := range c.needs() {
+	for _, n := range c.Needs() {
 		ended := w.ended[n]
 		if ended == nil {
 			continue // finished before
@@ -87,7 +80,7 @@ func (w *work) do(ctx context.Context, i int) {
 	case err == nil:
 		r.tell(c, time.Since(start), w.cells[i+1:])
 	case ctx.Err() != nil:
-		w.lose(c, beside(err, context.Cause(ctx)))
+		w.lose(c, Beside(err, context.Cause(ctx)))
 	default:
 		w.lose(c, err)
 	}
@@ -112,13 +105,13 @@ func (w *work) lose(c Cell, err error) {
 	}
 }
 
-// beside returns the parts of an error that are not the end of a context for this cause: that a checkpoint could not be
+// Beside returns the parts of an error that are not the end of a context for this cause: that a checkpoint could not be
 // saved then, for example.
-func beside(err, cause error) error {
+func Beside(err, cause error) error {
 	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // its own parts; those within follow
 		var rest []error
 		for _, e := range many.Unwrap() {
-			rest = append(rest, beside(e, cause))
+			rest = append(rest, Beside(e, cause))
 		}
 		return errors.Join(rest...)
 	}
@@ -127,7 +120,7 @@ func beside(err, cause error) error {
 		return err
 	}
 	if within := errors.Unwrap(err); within != nil {
-		return beside(within, cause)
+		return Beside(within, cause)
 	}
 	return nil
 }
@@ -166,18 +159,11 @@ func (r *Runner) tell(c Cell, took time.Duration, rest []Cell) {
 			line += "  " + res.Verdict.Says.String()
 		}
 		if res.CA != nil {
-			line += fmt.Sprintf("  CA %6s  ASR %6s", percent(res.CA), percent(res.ASR))
+			line += fmt.Sprintf("  CA %6s  ASR %6s", number(res.CA, nil), number(res.ASR, nil))
 		}
 	}
 	if len(rest) > 0 {
 		line += fmt.Sprintf("  %d left, %s", len(rest), left.Round(time.Second))
 	}
 	r.say("%s", line)
-}
-
-func percent(v *float64) string {
-	if v == nil {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f", *v)
 }

@@ -59,12 +59,12 @@ func TestErrorsBesideAnInterruptAreKept(t *testing.T) {
 		fmt.Errorf("training: %w", errors.Join(errors.Join(errBudget, full), context.DeadlineExceeded)),
 		full,
 	} {
-		if got := beside(err, errBudget); !errors.Is(got, syscall.ENOSPC) || errors.Is(got, context.Canceled) || errors.Is(got, errBudget) {
+		if got := Beside(err, errBudget); !errors.Is(got, syscall.ENOSPC) || errors.Is(got, context.Canceled) || errors.Is(got, errBudget) {
 			t.Errorf("beside %v: %v", err, got)
 		}
 	}
 	for _, err := range []error{nil, context.Canceled, fmt.Errorf("x: %w", errBudget), errors.Join(context.Canceled, context.DeadlineExceeded)} {
-		if got := beside(err, errBudget); got != nil {
+		if got := Beside(err, errBudget); got != nil {
 			t.Errorf("beside %v: %v", err, got)
 		}
 	}

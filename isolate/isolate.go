@@ -68,15 +68,6 @@ func Scores(rank string, epochs [][]float32, final []float32) []float32 {
 	return scores
 }
 
-// Iota returns 0…n-1.
-func Iota(n int) []int {
-	s := make([]int, n)
-	for i := range s {
-		s[i] = i
-	}
-	return s
-}
-
 // Count returns how many of so many images a share of them is; at least one.
 func Count(share float64, images int) int { return max(1, int(share*float64(images)+0.5)) }
 

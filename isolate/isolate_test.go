@@ -3,6 +3,8 @@ package isolate
 import (
 	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 func TestSplitPartitions(t *testing.T) {
@@ -16,7 +18,7 @@ func TestSplitPartitions(t *testing.T) {
 	}
 	all := slices.Concat(p.Isolated, p.HeldBack, p.Kept)
 	slices.Sort(all)
-	if !slices.Equal(all, Iota(1000)) {
+	if !slices.Equal(all, rng.Iota(1000)) {
 		t.Error("the parts overlap or miss images")
 	}
 	for _, i := range p.Isolated {
@@ -66,7 +68,7 @@ func TestSplitDrawsAmongEqualScores(t *testing.T) {
 	if again := Split(scores, 0.001, 0.1, 1); !slices.Equal(again.HeldBack, p.HeldBack) {
 		t.Error("the same seed held back others")
 	}
-	all := slices.Delete(Iota(1000), 3, 4)
+	all := slices.Delete(rng.Iota(1000), 3, 4)
 	if p = p.Unwatched(); !slices.Equal(p.Kept, all) || len(p.HeldBack) > 0 {
 		t.Errorf("unwatched: %d kept and %d held back, expected all but the isolated", len(p.Kept), len(p.HeldBack))
 	}

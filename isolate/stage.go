@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/settings"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -107,7 +108,7 @@ func Run(ctx context.Context, r *train.Run, o Options) (*Ranking, error) {
 
 // train leaves the losses of every epoch in r.Arrays.
 func (o Options) train(ctx context.Context, r *train.Run) error {
-	p := &train.Phase{Name: "isolate", Data: r.Data, Indices: train.All(r.Data), Schedule: train.Constant(o.IsolateRate), Seed: r.Seed}
+	p := &train.Phase{Name: "isolate", Data: r.Data, Indices: rng.Iota(r.Data.Len()), Schedule: train.Constant(o.IsolateRate), Seed: r.Seed}
 	t := train.NewTrainer(r.Backend, r.Network, min(r.Batch, p.Len()), r.SGD, o.loss())
 	keep := func(losses []float32) error {
 		r.Arrays[epochName(len(epochs(r)))] = slices.Clone(losses)

@@ -245,7 +245,7 @@ func (n *Network) Masked(mask []float32) *Network {
 // traced runs the network's code once to learn its tensors.
 func traced(n *Network) (_ *Network, err error) {
 	defer n.failed(&err)
-	g := NewGraph(&tracer{}, n.Arch)
+	g := NewGraph(newTracer(), n.Arch)
 	b := NewBuilder(g, false, map[string]*Node{})
 	b.declare = func(t *Tensor, init initializer) *Node {
 		n.spec = append(n.spec, t)
@@ -269,7 +269,7 @@ func (n *Network) failed(err *error) {
 // Layers lists what the network computes in evaluation, in order; the last one's output is the logits.
 func (n *Network) Layers() (all []Layer, err error) {
 	defer n.failed(&err)
-	g := NewGraph(&tracer{}, n.Arch)
+	g := NewGraph(newTracer(), n.Arch)
 	b := NewBuilder(g, false, Parameters(g, "", n.spec))
 	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, n.Height, n.Width, 3))
 	b.layers, b.outputs = &all, map[*Node]int{x: 0}

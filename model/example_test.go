@@ -17,7 +17,7 @@ import (
 
 // plain is a network of one's own: two convolutions.
 var plain = &model.Architecture{
-	Name: "plain", About: "two convolutions",
+	Name: "plain",
 	Build: func(b *model.Builder, x *Node, classes int) *Node {
 		x = b.Relu(b.BatchNorm("bn1", b.Conv("conv1", x, 16, 3, 2)))
 		x = b.Relu(b.BatchNorm("bn2", b.Conv("conv2", x, 32, 3, 2)))

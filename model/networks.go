@@ -9,8 +9,7 @@ import (
 
 // Architecture is a network that is written once for any number of classes and any size of images.
 type Architecture struct {
-	Name  string // what options and files call it
-	About string // a line
+	Name string // what options and files call it
 	// Build lays the network over images x, [N,H,W,3], with the builder's layers, and returns the logits, [N,classes]. Whoever
 	// looks at the penultimate features, as most searches for poison do, needs them tapped as "features", [N,F].
 	Build func(b *Builder, x *Node, classes int) *Node
@@ -21,11 +20,11 @@ type Architecture struct {
 // architectures returns the table of networks, sorted by name; names are the field's.
 func architectures() []Architecture {
 	return []Architecture{
-		{"preact-resnet-18", "pre-activation ResNet-18 for 32×32", preActResNet18, true},
-		{"resnet-34", "ResNet-34 for photographs of 224×224", resNet34, false},
-		{"small-cnn", "four convolutions, for demonstrations and tests", smallCNN, true},
-		{"wrn-16-1", "wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)", wideResNet(16, 1), true},
-		{"wrn-40-1", "wide residual network, depth 40, width 1", wideResNet(40, 1), true},
+		{"preact-resnet-18", preActResNet18, true}, // pre-activation ResNet-18 for 32×32
+		{"resnet-34", resNet34, false},             // ResNet-34 for photographs of 224×224
+		{"small-cnn", smallCNN, true},              // four convolutions, for demonstrations and tests
+		{"wrn-16-1", wideResNet(16, 1), true},      // wide residual network, depth 16, width 1 (the paper's for CIFAR-10 and GTSRB)
+		{"wrn-40-1", wideResNet(40, 1), true},      // wide residual network, depth 40, width 1
 	}
 }
 

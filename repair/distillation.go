@@ -10,15 +10,7 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-func attentionDistillation() Method {
-	return Method{
-		Name:  "nad",
-		About: "Neural attention distillation: a fine-tuned teacher shows where to look.",
-		Paper: "Li et al., Neural Attention Distillation, ICLR 2021",
-		Run:   distilled,
-	}
-}
-
+// distilled is neural attention distillation: a fine-tuned teacher shows where to look (Li et al., ICLR 2021).
 func distilled(ctx context.Context, j *Job) (*Outcome, error) {
 	teacher, err := j.fineTuned(ctx)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // small is a defence of one's own: weights near zero are set to it.
 var small = repair.Method{
-	Name: "small", About: "Weights near zero are set to it.", Paper: "an example",
+	Name: "small",
 	Run: func(ctx context.Context, j *repair.Job) (*repair.Outcome, error) {
 		s, zeroed := j.State.Clone(), 0.0
 		for _, t := range s {

@@ -10,18 +10,11 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
-func finePruning() Method {
-	return Method{
-		Name:  "fp",
-		About: "Fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned.",
-		Paper: "Liu et al., Fine-Pruning, RAID 2018",
-		Run:   prunedFinely,
-	}
-}
-
+// prunedFinely is fine-pruning: channels that clean images leave asleep are cut off, then the rest is tuned (Liu et al., RAID 2018).
 func prunedFinely(ctx context.Context, j *Job) (*Outcome, error) {
 	s := j.State.Clone()
 	weight, bias := s.Classifier()
@@ -60,10 +53,7 @@ func prune(ctx context.Context, h []float32, weight, bias *model.Tensor, clean *
 	for i, v := range h {
 		mean[i%channels] += float64(v)
 	}
-	order := make([]int, channels)
-	for c := range order {
-		order[c] = c
-	}
+	order := rng.Iota(channels)
 	mask = slices.Repeat([]float32{1}, channels)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mean[a], mean[b]) })
 	// The logits of every image, from which one channel after the other is taken away.

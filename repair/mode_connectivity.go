@@ -13,15 +13,7 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-func modeConnectivity() Method {
-	return Method{
-		Name:  "mcr",
-		About: "Mode connectivity repair: the best network on a path of low loss to a fine-tuned copy.",
-		Paper: "Zhao et al., Bridging Mode Connectivity in Loss Landscapes, ICLR 2020",
-		Run:   connected,
-	}
-}
-
+// connected is mode connectivity repair: the best network on a path of low loss to a fine-tuned copy (Zhao et al., ICLR 2020).
 func connected(ctx context.Context, j *Job) (*Outcome, error) {
 	end, err := j.fineTuned(ctx)
 	if err != nil {

@@ -88,14 +88,14 @@ type Outcome struct {
 
 // Method repairs a network.
 type Method struct {
-	Name  string
-	About string
-	Paper string
-	Run   func(ctx context.Context, j *Job) (*Outcome, error)
+	Name string
+	Run  func(ctx context.Context, j *Job) (*Outcome, error)
 }
 
 // Methods returns those of this package.
-func Methods() []Method { return []Method{finePruning(), modeConnectivity(), attentionDistillation()} }
+func Methods() []Method {
+	return []Method{{"fp", prunedFinely}, {"mcr", connected}, {"nad", distilled}}
+}
 
 // Names lists them.
 func Names() []string {
@@ -133,7 +133,7 @@ func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
 // tuning returns a training on the clean data.
 func (j *Job) tuning(name string) *train.Phase {
 	return &train.Phase{
-		Name: name, Data: j.Clean, Indices: train.All(j.Clean), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
+		Name: name, Data: j.Clean, Indices: rng.Iota(j.Clean.Len()), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
 		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed,
 	}
 }

@@ -47,7 +47,7 @@ func backdoored(t *testing.T) *backdoor {
 			t.Fatal(err)
 		}
 		b.state = b.net.Init(0)
-		tune := &train.Phase{Name: "test", Data: p.Train, Indices: train.All(p.Train), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
+		tune := &train.Phase{Name: "test", Data: p.Train, Indices: rng.Iota(p.Train.Len()), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
 		if err := tune.Tune(context.Background(), b.engine, &train.Module{Net: b.net, State: b.state}, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestWrongJobsAreRefused(t *testing.T) {
 	}
 	d := signs.Render(0, 40, 20).Train
 	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
-	if _, err := Run(context.Background(), finePruning(), j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
+	if _, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
 		t.Errorf("too few images: %v", err)
 	}
 	if _, err := MethodNamed("magic"); err == nil || !strings.Contains(err.Error(), "fp, mcr, nad") {
@@ -204,7 +204,7 @@ func TestNothingToDo(t *testing.T) {
 	b := backdoored(t)
 	j := &Job{Backend: b.engine, Network: b.net, State: b.state, Clean: b.clean, Options: Defaults("fp", b.clean.Len())}
 	j.Options.Epochs = 0
-	if out, err := Run(context.Background(), finePruning(), j); err != nil || out.Chose["pruned"] == 0 {
+	if out, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err != nil || out.Chose["pruned"] == 0 {
 		t.Errorf("pruning alone: %v", err)
 	}
 }

@@ -70,7 +70,6 @@ type UnlearnJob struct {
 // UnlearnMethod takes what isolated images taught out of a network.
 type UnlearnMethod struct {
 	Name  string
-	Type  string // what it changes: "image", "label" or "network"
 	About string
 	Run   func(ctx context.Context, j *UnlearnJob) (model.State, error)
 }
@@ -78,16 +77,19 @@ type UnlearnMethod struct {
 // UnlearnMethods returns those that the paper (Li et al., NeurIPS 2021, appendix) compares with its own, in its order.
 func UnlearnMethods() []UnlearnMethod {
 	return []UnlearnMethod{
-		{"pixel-noise", "image", "isolated images under Gaussian noise, then fine-tuning on all", pixelNoise},
-		{"grad-noise", "image", "isolated images moved along their gradient's sign", gradNoise},
-		{"label-shuffle", "label", "isolated images with another class each", labelShuffle},
-		{"label-uniform", "label", "isolated images with all classes alike", labelUniform},
-		{"label-smooth", "label", "isolated images with smoothed labels", labelSmooth},
-		{"self-learning", "label", "isolated images labelled by a network trained on the rest", selfLearning},
-		{"ft-all", "network", "fine-tuning of all layers on the kept images", fineTuneAll},
-		{"ft-last", "network", "fine-tuning of the last layer on the kept images", fineTuneLast},
-		{"ft-pretrained", "network", "a network trained on other data, fine-tuned on the kept", fineTunePretrained},
-		{"retrain", "network", "a fresh network, trained on the kept images", retrain},
+		// They change images,
+		{"pixel-noise", "isolated images under Gaussian noise, then fine-tuning on all", pixelNoise},
+		{"grad-noise", "isolated images moved along their gradient's sign", gradNoise},
+		// labels,
+		{"label-shuffle", "isolated images with another class each", labelShuffle},
+		{"label-uniform", "isolated images with all classes alike", labelUniform},
+		{"label-smooth", "isolated images with smoothed labels", labelSmooth},
+		{"self-learning", "isolated images labelled by a network trained on the rest", selfLearning},
+		// or the network.
+		{"ft-all", "fine-tuning of all layers on the kept images", fineTuneAll},
+		{"ft-last", "fine-tuning of the last layer on the kept images", fineTuneLast},
+		{"ft-pretrained", "a network trained on other data, fine-tuned on the kept", fineTunePretrained},
+		{"retrain", "a fresh network, trained on the kept images", retrain},
 	}
 }
 

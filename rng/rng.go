@@ -25,3 +25,12 @@ func Stream(seed uint64, purpose string, numbers ...int) *rand.Rand {
 func Shuffle(seed uint64, purpose string, n int, numbers ...int) []int {
 	return Stream(seed, purpose, numbers...).Perm(n)
 }
+
+// Iota returns 0…n-1.
+func Iota(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}

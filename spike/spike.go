@@ -72,8 +72,8 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 	for range states {
 		planted += count(most, data.Train.Len())
 	}
-	if need, free := data.Train.CloneBytes(planted), sysinfo.AvailableMemory(); free > 0 && need > free {
-		return nil, fmt.Errorf("a copy of the data takes up to %s of memory, %s are free; --limit N takes fewer images", sysinfo.Size(need), sysinfo.Size(free))
+	if err := sysinfo.Fits(data.Train.CloneBytes(planted), "the images of a copy", "; --limit N takes fewer images"); err != nil {
+		return nil, err
 	}
 	for copied := range Copies {
 		d := *data

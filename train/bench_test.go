@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 var benchmarks = []struct {
@@ -81,7 +82,7 @@ func BenchmarkPipeline(b *testing.B) {
 	for i := range set.Labels {
 		set.Labels[i] = int32(i % 10)
 	}
-	phase := &Phase{Name: "bench", Data: set, Indices: All(set), Batch: batch, Epochs: 1, Schedule: Constant(1e-3), Augment: augment.Standard(size, true)}
+	phase := &Phase{Name: "bench", Data: set, Indices: rng.Iota(set.Len()), Batch: batch, Epochs: 1, Schedule: Constant(1e-3), Augment: augment.Standard(size, true)}
 	x, y, w := make([]float32, batch*size*size*3), make([]int32, batch), make([]float32, batch)
 	rates := []float64{1e-3}
 	var added []float64

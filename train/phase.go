@@ -69,15 +69,6 @@ type Hooks struct {
 // Len returns how many images an epoch shows.
 func (p *Phase) Len() int { return len(p.Indices) + len(p.More) }
 
-// All returns the indices of all images of a set.
-func All(set *dataset.Set) []int {
-	all := make([]int, set.Len())
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
-
 // at returns what is shown at a place among those of an epoch.
 func (p *Phase) at(k int) Example {
 	if k < len(p.Indices) {

@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/repeating"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // seen is all that comes out of a training.
@@ -103,7 +104,7 @@ func TestManyStepsACallAreTheSame(t *testing.T) {
 		"standard": {augment.Standard(32, true), []Example{{Image: 5, Label: &wrong}, {Image: 7, Label: &wrong}}, Mean, 0.05, 1e-5},
 		"coarse":   {augment.Options{Coarse: true, Flip: true}, nil, Mean, 0.001, 1e-3},
 	} {
-		p := &Phase{Name: "test", Data: set, Indices: All(set)[3:], More: c.more, Epochs: 2, Schedule: OneCycle(c.rate, 0.2), Augment: c.augment, Seed: 3}
+		p := &Phase{Name: "test", Data: set, Indices: rng.Iota(set.Len())[3:], More: c.more, Epochs: 2, Schedule: OneCycle(c.rate, 0.2), Augment: c.augment, Seed: 3}
 		many := &repeating.Backend{Backend: ours}
 		want, got := trained(t, ours, p, c.loss, 0), trained(t, many, p, c.loss, 0)
 		each := p.Len() / 2
@@ -130,7 +131,7 @@ func TestManyStepsACallGoOn(t *testing.T) {
 	}
 	many := &repeating.Backend{Backend: ours}
 	set := signs.Render(1, 140, 0).Train
-	p := &Phase{Name: "test", Data: set, Indices: All(set), Epochs: 2, Schedule: OneCycle(0.05, 0.2), Augment: augment.Standard(32, true), Seed: 3}
+	p := &Phase{Name: "test", Data: set, Indices: rng.Iota(set.Len()), Epochs: 2, Schedule: OneCycle(0.05, 0.2), Augment: augment.Standard(32, true), Seed: 3}
 	each := p.Len() / 2
 	want := trained(t, many, p, Mean, 0)
 	for _, at := range []int{1, each, each + 1} {
@@ -163,7 +164,7 @@ func TestManyStepsACallDiverge(t *testing.T) {
 	if _, err := r.Start(false); err != nil {
 		t.Fatal(err)
 	}
-	p := &Phase{Name: "test", Data: set, Indices: All(set), Epochs: 1, Schedule: Constant(1e6), Seed: 3}
+	p := &Phase{Name: "test", Data: set, Indices: rng.Iota(set.Len()), Epochs: 1, Schedule: Constant(1e6), Seed: 3}
 	var d *DivergedError
 	if err := r.Train(t.Context(), p, Mean, nil); !errors.As(err, &d) || d.Step > callSteps || many.Calls != 1 {
 		t.Errorf("got %v after %d calls", err, many.Calls)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // A sample has the labels' shares, and of a rare label enough.
@@ -13,7 +14,7 @@ func TestSample(t *testing.T) {
 	for label, n := range []int{7000, 2980, 20} {
 		set.Labels = append(set.Labels, slices.Repeat([]int32{int32(label)}, n)...)
 	}
-	all := All(set)
+	all := rng.Iota(set.Len())
 	got := Sample(set, all, 1000, 1, "test")
 	count := make([]int, 4)
 	for _, i := range got {

@@ -7,6 +7,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // A network with a stem has a gradient, and its loss falls, whatever is left of an image beside whole patches.
@@ -30,7 +31,7 @@ func TestStemsLearnAtAnySize(t *testing.T) {
 			set.Pixels = append(set.Pixels, uint8(k/(size[0]*size[1]*3)%2*200+k%50))
 		}
 		var first, last float64
-		p := &Phase{Name: "test", Data: set, Indices: All(set), Batch: images, Epochs: 8, Schedule: OneCycle(0.02, 0.2), Seed: 1}
+		p := &Phase{Name: "test", Data: set, Indices: rng.Iota(set.Len()), Batch: images, Epochs: 8, Schedule: OneCycle(0.02, 0.2), Seed: 1}
 		if err := p.Run(context.Background(), l.classify, nil, Hooks{Epoch: func(epoch int, loss float64) error {
 			if last = loss; epoch == 1 {
 				first = loss

@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 func TestSchedules(t *testing.T) {
@@ -50,7 +51,7 @@ func tiny(t testing.TB, epochs int, loss Loss) (*Phase, *Learner, model.State) {
 	}
 	set := signs.Render(1, 200, 0).Train
 	return &Phase{
-		Name: "test", Data: set, Indices: All(set), Batch: 32, Epochs: epochs, Schedule: OneCycle(0.05, 0.2),
+		Name: "test", Data: set, Indices: rng.Iota(set.Len()), Batch: 32, Epochs: epochs, Schedule: OneCycle(0.05, 0.2),
 		Augment: augment.Standard(32, true), Seed: 3,
 	}, l, state
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -29,7 +30,7 @@ type Expected struct {
 // Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes
 // nothing in the case or its run. With pixels also those are looked at.
 func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
-	all := stat.Iota(c.Data.Len())
+	all := rng.Iota(c.Data.Len())
 	n := float64(len(all))
 	clean, found := 0.0, 0.0
 	if c.Settings.Content && c.Settings.Features == nil {

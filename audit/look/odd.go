@@ -39,7 +39,7 @@ func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 		for k, i := range is {
 			own[k] = content.Own[i]
 		}
-		rate := stat.CountFlips(own, images-len(is), 0).Rate
+		rate := stat.MoveRate(stat.FlipRatios(own), images-len(is))
 		for k, i := range is {
 			if p := stat.Flipped(own[k], rate); p > Flagged {
 				all = append(all, Odd{i, content.Shows(i, label), p})

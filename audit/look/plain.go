@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -112,7 +113,7 @@ func (c *Case) free() []int {
 		}
 		c.run.Arrays[freeKey] = is
 	}
-	return Those(stat.Iota(c.Data.Len()), func(i int) bool { return is[i] > 0 })
+	return Those(rng.Iota(c.Data.Len()), func(i int) bool { return is[i] > 0 })
 }
 
 // freeKey is the name of these images in a run's checkpoint.

@@ -67,7 +67,7 @@ func (c *Case) Teach(ctx context.Context, purpose string, label, round int, posi
 		least = pupilSteps
 	}
 	epochs := max(1, min(pupilEpochs, pupilMost*pupilBatch/lesson.Len()), least*pupilBatch/lesson.Len())
-	phase := &train.Phase{Name: purpose, Data: lesson, Indices: stat.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
+	phase := &train.Phase{Name: purpose, Data: lesson, Indices: rng.Iota(lesson.Len()), Epochs: epochs, Schedule: train.OneCycle(0.1, 0.2), Seed: seed}
 	if weight != nil {
 		for _, i := range taught {
 			phase.Weights = append(phase.Weights, weight(i))

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -19,7 +19,7 @@ func TestSmallNetworksStartAfresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := stat.Iota(set.Len())
+	all := rng.Iota(set.Len())
 	fresh := func() *Case {
 		c, err := NewCase(&train.Run{Backend: b, Data: set}, Settings{Steps: Steps{Round: 8}})
 		if err != nil {

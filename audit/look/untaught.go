@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // untaught judges suspects again whose labels seemed right, or hard to tell, and whose pattern is a trigger. A frequent trigger that
@@ -171,7 +172,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 		if k > 0 {
 			set = evaluate.Redrawn(set, p.stamp.Apply)
 		}
-		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, stat.Iota(set.Len()))
+		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, rng.Iota(set.Len()))
 		if err != nil {
 			return got, err
 		}

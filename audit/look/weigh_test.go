@@ -271,7 +271,7 @@ func TestSuspectsAreCleared(t *testing.T) {
 		if name == "knows" {
 			want = honest - 1 // of one the look is sure
 		}
-		if found := len(Those(stat.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
+		if found := len(Those(rng.Iota(60), func(i int) bool { return c.Found()[i] > Flagged })); found != 10-want || c.Cleared() != want {
 			t.Errorf("%s: %d suspects, %d cleared, expected %d", name, found, c.Cleared(), want)
 		}
 		if l := c.Corrected()[0]; name == "knows" && l != -1 {

@@ -55,24 +55,17 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 	return own, floors
 }
 
-// CountFlips returns the most likely rate of flips to a label. own are the probabilities, from 0 to 1, that a network which never
-// saw these images gives to the label that they carry; only images under the label in question are listed, others are how many
-// images carry another one.
+// FlipRatios are what MoveRate takes for flips to a label whatever images show. own are the probabilities, from 0 to 1, that a network
+// which never saw these images gives to the label that they carry; only images under the label in question are listed. The class shown
+// is then "any other", and the ratio 1/p − 1.
 //
 // Where a share ε of all images was given the label l whatever they show, an image's label has the probability
 // (1−ε)·p(y|x) + ε·1[y=l]. The logarithm of the likelihood of all labels is
 //
 //	L(ε) = Σ_{y=l} ln((1−ε)·p + ε) + Σ_{y≠l} ln((1−ε)·p),
 //
-// which is concave in ε; Evidence is max L − L(usual), where usual is a rate of flips that says nothing, such as the other labels'
-// where labels are wrong everywhere; 0 for none. It is 0 where the rate is no higher than that. An image whose label the network finds likely says nothing for flips, since
+// which is concave in ε. An image whose label the network finds likely says nothing for flips, since
 // ln((1−ε)·p+ε) hardly differs from ln p; one that shows something else says ln(ε/p), and each image under another label costs ε.
-func CountFlips(own []float64, others int, usual float64) Flips {
-	return CountMoves(FlipRatios(own), others, usual)
-}
-
-// FlipRatios are what CountMoves takes for flips whatever images show, of the probabilities that CountFlips takes: the class shown is
-// then "any other", and the ratio 1/p − 1.
 func FlipRatios(own []float64) []float64 {
 	ratios := make([]float64, len(own))
 	for k, p := range own {
@@ -81,17 +74,11 @@ func FlipRatios(own []float64) []float64 {
 	return ratios
 }
 
-// CountMoves is CountFlips for images that come from one class: a share ε of those that show the class c was given the label l.
-// ratios are p(c|x)/p(l|x) of the images under l, others are how many images are under c. An image under l then has the probability
+// MoveRate returns the most likely rate, by expectation–maximisation: a share ε of the images that show the class c was given the label
+// l. ratios are p(c|x)/p(l|x) of the images under l, others are how many images are under c. An image under l then has the probability
 // p(l|x) + ε·p(c|x), and one under c has (1−ε)·p(c|x), so that
 //
 //	L(ε) = Σ_{y=l} ln(p(l|x) + ε·p(c|x)) + Σ_{y=c} ln((1−ε)·p(c|x)).
-func CountMoves(ratios []float64, others int, usual float64) Flips {
-	rate := MoveRate(ratios, others)
-	return Flips{rate, MoveEvidence(ratios, others, rate, usual)}
-}
-
-// MoveRate is the rate that CountMoves finds, by expectation–maximisation.
 func MoveRate(ratios []float64, others int) float64 {
 	rate := 0.01
 	for range flipSteps {
@@ -111,7 +98,8 @@ func MoveRate(ratios []float64, others int) float64 {
 	return rate
 }
 
-// MoveEvidence is the evidence for a rate that MoveRate found.
+// MoveEvidence is the evidence for a rate that MoveRate found: max L − L(usual), where usual is a rate of flips that says nothing, such as
+// the other labels' where labels are wrong everywhere; 0 for none. It is 0 where the rate is no higher than that.
 func MoveEvidence(ratios []float64, others int, rate, usual float64) float64 {
 	if rate <= usual || rate >= 1 {
 		return 0

@@ -33,14 +33,21 @@ func drawn(seed uint64, images, classes int, rate float64) (own [][]float64, fli
 	return own, flipped
 }
 
-// TestCountFlips finds the rate where labels were sent to one label, and next to nothing where none were.
-func TestCountFlips(t *testing.T) {
+// counted returns the rate of flips that MoveRate finds, and the evidence.
+func counted(own []float64, others int, usual float64) Flips {
+	ratios := FlipRatios(own)
+	rate := MoveRate(ratios, others)
+	return Flips{rate, MoveEvidence(ratios, others, rate, usual)}
+}
+
+// TestFlipRates finds the rate where labels were sent to one label, and next to nothing where none were.
+func TestFlipRates(t *testing.T) {
 	const images = 10000
 	for seed := range uint64(20) {
 		for _, rate := range []float64{0, 0.003, 0.01, 0.1} {
 			own, _ := drawn(seed, images, 10, rate)
 			for c := range own {
-				f := CountFlips(own[c], images-len(own[c]), 0)
+				f := counted(own[c], images-len(own[c]), 0)
 				switch {
 				case c > 0 || rate == 0:
 					if f.Evidence > 8 { // twice this is χ² with one degree of freedom: p = 6e-5
@@ -67,7 +74,7 @@ func TestEvidenceIsTheGainInLikelihood(t *testing.T) {
 		}
 		return sum
 	}
-	f := CountFlips(own, others, 0)
+	f := counted(own, others, 0)
 	if math.Abs(f.Evidence-l(f.Rate)) > 1e-6 {
 		t.Errorf("evidence %g, the formula says %g", f.Evidence, l(f.Rate))
 	}

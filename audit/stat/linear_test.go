@@ -88,7 +88,7 @@ func TestLinearFindsTheMinimum(t *testing.T) {
 	const rows, width, classes, ridge = 400, 6, 3, 0.01
 	at, labels := blobs(rows, width, classes, 1.5)
 	c := &linear{Linear: Linear{Ridge: ridge, Epochs: 300}, width: width, classes: classes, at: at, labels: labels}
-	if err := c.fit(context.Background(), Iota(rows), 0); err != nil {
+	if err := c.fit(context.Background(), rng.Iota(rows), 0); err != nil {
 		t.Fatal(err)
 	}
 	w := make([]float64, classes*(width+1))

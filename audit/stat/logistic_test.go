@@ -105,10 +105,10 @@ func TestUnfloored(t *testing.T) {
 		}
 	}
 	others := len(labels) - len(mine)
-	if f := CountFlips(mine, others, 0); math.Abs(f.Rate-rate) > 0.01 || f.Evidence < 500 {
+	if f := counted(mine, others, 0); math.Abs(f.Rate-rate) > 0.01 || f.Evidence < 500 {
 		t.Errorf("flips %+v, expected a rate of %g", f, rate)
 	}
-	if f := CountFlips(mine, others, 0.2); f.Evidence != 0 {
+	if f := counted(mine, others, 0.2); f.Evidence != 0 {
 		t.Errorf("%g nats for flips that are usual", f.Evidence)
 	}
 }

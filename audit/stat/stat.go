@@ -32,15 +32,6 @@ func Median(values []float64, taken func(k int) bool) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// Iota returns 0…n-1.
-func Iota(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
-
 // Bit is 1 for true.
 func Bit(b bool) int {
 	if b {

@@ -5,8 +5,6 @@ package signs
 import (
 	"math"
 	"math/rand/v2"
-	"runtime"
-	"sync"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
@@ -125,17 +123,10 @@ func Render(seed uint64, train, test int) *dataset.Data {
 
 func render(seed uint64, purpose string, n int) *dataset.Set {
 	s := &dataset.Set{Height: Side, Width: Side, Classes: Names(), Pixels: make([]uint8, n*Side*Side*3), Labels: make([]int32, n)}
-	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < n; i += workers {
-				s.Labels[i] = int32(i % len(classes))
-				paint(s.Image(i), classes[i%len(classes)].layers, rng.Stream(seed, purpose, i))
-			}
-		})
-	}
-	wg.Wait()
+	dataset.Each(n, func(i int) {
+		s.Labels[i] = int32(i % len(classes))
+		paint(s.Image(i), classes[i%len(classes)].layers, rng.Stream(seed, purpose, i))
+	})
 	return s
 }
 

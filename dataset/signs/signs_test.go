@@ -7,7 +7,7 @@ func TestRender(t *testing.T) {
 	if len(Names()) < 8 || d.Train.Len() != 100 || d.Test.Len() != 30 || d.Train.Height != Side {
 		t.Fatalf("%d classes, %d and %d images", len(Names()), d.Train.Len(), d.Test.Len())
 	}
-	if same, _ := d.Train.Duplicates(); same != 0 {
+	if same := d.Train.Twins().Same; same != 0 {
 		t.Errorf("%d images are equal", same)
 	}
 	if Render(0, 100, 30).Train.Digest() != d.Train.Digest() {

@@ -1,17 +1,13 @@
 package detect
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -263,7 +259,7 @@ func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	scores, flagged, err := readSuspects(filepath.Join(folder, runs.SuspectsFile), c.m.train.Len())
+	scores, flagged, err := readSuspects(filepath.Join(folder, runs.SuspectsFile), c.m.train)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -301,32 +297,14 @@ func (c *cell) right(v *audit.Verdict) (bool, error) {
 	return v.Right(word, c.m.labels), nil
 }
 
-// readSuspects returns for each of n images how early it comes in a list of suspects, and whether it is isolated. Lists may be
+// readSuspects returns for each image of a set how early it comes in a list of suspects, and whether it is isolated. Lists may be
 // without any isolated image.
-func readSuspects(path string, n int) (scores []float32, flagged []bool, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) == 0 {
-		return nil, nil, fmt.Errorf("%s: expected a list of suspects, found %w", path, cmp.Or(err, io.ErrUnexpectedEOF))
-	}
-	index, rank, isolated := slices.Index(rows[0], "index"), slices.Index(rows[0], "rank"), slices.Index(rows[0], "isolated")
-	if min(index, rank, isolated) < 0 {
-		return nil, nil, fmt.Errorf("%s: expected the columns index, rank and isolated, found %v", path, rows[0])
-	}
+func readSuspects(path string, set *dataset.Set) (scores []float32, flagged []bool, err error) {
+	n := set.Len()
 	scores, flagged = make([]float32, n), make([]bool, n)
-	for k, row := range rows[1:] {
-		i, err := strconv.Atoi(row[index])
-		at, bad := strconv.Atoi(row[rank])
-		if err != nil || bad != nil || i < 0 || i >= n {
-			return nil, nil, fmt.Errorf("%s, row %d: expected an index from 0 to %d and a rank, found %q", path, k+1, n-1, row)
-		}
-		scores[i], flagged[i] = float32(n-at), row[isolated] == "true"
-	}
-	return scores, flagged, nil
+	return scores, flagged, runs.ReadRanks(runs.List{Path: path, Set: set, ByIndex: true}, func(i, rank int, isolated bool) {
+		scores[i], flagged[i] = float32(n-rank), isolated
+	})
 }
 
 func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {

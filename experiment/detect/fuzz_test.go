@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
 )
 
 // FuzzScores gives a file of scores and a list of suspects.
@@ -25,7 +27,7 @@ func FuzzScores(f *testing.F) {
 				}
 			}
 		}
-		if got, flagged, err := readSuspects(filepath.Join(dir, "suspects.csv"), 3); err == nil && (len(got) != 3 || len(flagged) != 3) {
+		if got, flagged, err := readSuspects(filepath.Join(dir, "suspects.csv"), &dataset.Set{Labels: make([]int32, 3)}); err == nil && (len(got) != 3 || len(flagged) != 3) {
 			t.Errorf("%v, %v", got, flagged)
 		}
 	})

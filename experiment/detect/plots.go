@@ -26,7 +26,7 @@ const plotted = 1
 // Plots draws the results: ROC curves, the TPR against the rate of poisoning, and how much is taken out of clean sets. They are of
 // sets that every detector has scored, and of this program and the five detectors whose AUROC is highest on average.
 func (r *Results) Plots() ([]Plot, error) {
-	poisoned, clean := r.whole(r.kept((*Set).Poisoned)), r.whole(r.kept(func(s *Set) bool { return !s.Poisoned() }))
+	poisoned, clean := r.whole(among(r.sets, (*Set).Poisoned)), r.whole(among(r.sets, func(s *Set) bool { return !s.Poisoned() }))
 	names := r.foremost(poisoned)
 	var all []Plot
 	draw := func(name, title, caption, x, y string, line func(detector string) report.Line) error {

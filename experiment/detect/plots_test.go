@@ -72,7 +72,7 @@ func TestPlots(t *testing.T) {
 	if want := []string{"roc", "roc-blend", "rate-blend", "removed"}; !slices.Equal(names, want) {
 		t.Errorf("plots %v, want %v", names, want)
 	}
-	poisoned, clean := r.whole(r.kept((*Set).Poisoned)), r.whole(r.kept(func(s *Set) bool { return !s.Poisoned() }))
+	poisoned, clean := r.whole(among(r.sets, (*Set).Poisoned)), r.whole(among(r.sets, func(s *Set) bool { return !s.Poisoned() }))
 	if got := r.foremost(poisoned); !slices.Equal(got, []string{Ours, "scan", "spectral"}) {
 		t.Errorf("foremost %v", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
@@ -167,38 +168,30 @@ func (r *Runner) missing(sets []Set) []*Set {
 
 // work measures sets in their order, some at a time. A set that fails is told and passed over; the error comes at the end.
 func (r *Runner) work(ctx context.Context, sets []*Set) error {
-	queue := make(chan *Set)
-	go func() {
-		defer close(queue)
-		for _, s := range sets {
-			select {
-			case queue <- s:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var group sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(max(1, r.Jobs))
 	var mu sync.Mutex
 	var failed []error
-	for range max(1, r.Jobs) {
-		group.Go(func() {
-			for s := range queue {
-				start := time.Now()
-				line, err := r.cell(ctx, s)
-				mu.Lock()
-				switch {
-				case err == nil:
-					r.Say("%-44s %6s  %s", s.Name, time.Since(start).Round(time.Second), line)
-				case ctx.Err() == nil:
-					failed = append(failed, fmt.Errorf("set %s: %w", s.Name, err))
-					r.Say("%-44s failed: %v", s.Name, err)
-				}
-				mu.Unlock()
+	for _, s := range sets {
+		group.Go(func() error {
+			if ctx.Err() != nil { // what waited for a place when it ended does not begin
+				return nil
 			}
+			start := time.Now()
+			line, err := r.cell(ctx, s)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				r.Say("%-44s %6s  %s", s.Name, time.Since(start).Round(time.Second), line)
+			case ctx.Err() == nil:
+				failed = append(failed, fmt.Errorf("set %s: %w", s.Name, err))
+				r.Say("%-44s failed: %v", s.Name, err)
+			}
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // sets note their errors
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

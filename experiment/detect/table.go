@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -85,11 +86,7 @@ func metrics() []metric {
 }
 
 func called(v *Score) *float64 {
-	x := 0.0
-	if found(v.Verdict) {
-		x = 1
-	}
-	return &x
+	return new(float64(stat.Bit(found(v.Verdict))))
 }
 
 // right is of the audit alone.
@@ -97,11 +94,7 @@ func right(v *Score) *float64 {
 	if v.Right == nil {
 		return nil
 	}
-	x := 0.0
-	if *v.Right {
-		x = 1
-	}
-	return &x
+	return new(float64(stat.Bit(*v.Right)))
 }
 
 func seconds(v *Score) *float64 { return &v.Seconds }
@@ -117,17 +110,6 @@ func shown(name string, v *float64) string {
 		return fmt.Sprintf("%.0f %%", 100**v)
 	}
 	return fmt.Sprintf("%.3f", *v)
-}
-
-// kept returns some of the sets.
-func (r *Results) kept(want func(s *Set) bool) []Set {
-	var out []Set
-	for _, s := range r.sets {
-		if want(&s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // whole are the sets that every detector has scored: averages over others would compare different sets.
@@ -157,7 +139,7 @@ func (r *Results) mean(sets []Set, name string, m metric) *float64 {
 
 // Tables returns the averages first, then where this program is behind, then every set.
 func (r *Results) Tables() []report.Table {
-	poisoned, clean := r.kept((*Set).Poisoned), r.kept(func(s *Set) bool { return !s.Poisoned() })
+	poisoned, clean := among(r.sets, (*Set).Poisoned), among(r.sets, func(s *Set) bool { return !s.Poisoned() })
 	all := []report.Table{r.detectors()}
 	all = append(all, r.roles(poisoned), r.falseAlarms(clean), r.behind(poisoned), r.retrainings(poisoned))
 	for _, m := range metrics() {

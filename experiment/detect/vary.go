@@ -3,7 +3,6 @@ package detect
 import (
 	"bytes"
 	"fmt"
-	"image"
 	"image/color"
 	"image/jpeg"
 	"slices"
@@ -125,13 +124,8 @@ func change(s *dataset.Set, i int, camera string, seed uint64) {
 	p := s.Image(i)
 	switch camera {
 	case "jpeg":
-		in := image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
-		for k := range s.Width * s.Height {
-			copy(in.Pix[4*k:], p[3*k:3*k+3])
-			in.Pix[4*k+3] = 255
-		}
 		var b bytes.Buffer
-		if jpeg.Encode(&b, in, &jpeg.Options{Quality: 30}) != nil {
+		if jpeg.Encode(&b, dataset.ToImage(p, s.Height, s.Width), &jpeg.Options{Quality: 30}) != nil {
 			return
 		}
 		out, err := jpeg.Decode(&b)

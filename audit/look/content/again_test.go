@@ -11,20 +11,21 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
 // Images in doubt are left out where many were moved to the label and what they share was not seen, unless they are most of the label.
 func TestHiddenTriggersAreAskedFor(t *testing.T) {
 	moved := labelFlips{Flips: stat.Flips{Rate: 0.02, Evidence: 2 * leftOut}, images: 1000}
-	cases := stat.Iota(300)
+	cases := rng.Iota(300)
 	for name, k := range map[string]struct {
 		change func(f *labelFlips, a *answer)
 		want   bool
 	}{
 		"hidden":             {func(*labelFlips, *answer) {}, true},
 		"little evidence":    {func(f *labelFlips, _ *answer) { f.Evidence = leftOut / 2 }, false},
-		"most of the label":  {func(_ *labelFlips, a *answer) { a.cases = stat.Iota(600) }, false},
+		"most of the label":  {func(_ *labelFlips, a *answer) { a.cases = rng.Iota(600) }, false},
 		"few":                {func(_ *labelFlips, a *answer) { a.cases = cases[:fewest-1] }, false},
 		"seen at once":       {func(_ *labelFlips, a *answer) { a.common = common{shared: 0.9, inCommon: 2 * shared} }, false},
 		"all from one class": {func(f *labelFlips, _ *answer) { f.pair.Evidence = 4 * leftOut }, false},
@@ -68,7 +69,7 @@ func TestUnseenTriggersAreFound(t *testing.T) {
 		if err != nil || found != (name == "stickers") {
 			t.Fatalf("%s: found is %v, %v", name, found, err)
 		}
-		if hit := len(look.Those(stat.Iota(len(a.p)), func(i int) bool { return a.p[i] > look.Flagged && poisoned[i] })); found && hit < 40 {
+		if hit := len(look.Those(rng.Iota(len(a.p)), func(i int) bool { return a.p[i] > look.Flagged && poisoned[i] })); found && hit < 40 {
 			t.Errorf("%s: %d planted images are flagged", name, hit)
 		}
 	}

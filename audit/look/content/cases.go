@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/rng"
 )
 
 const (
@@ -53,7 +54,7 @@ type answer struct {
 // controls, comes on top (join): content and trigger are independent of each other, given that an image was planted or not.
 func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (a answer, err error) {
 	under := func(i int) bool { return slices.Contains(q.labels, int(c.Data.Labels[i])) }
-	all := stat.Iota(c.Data.Len())
+	all := rng.Iota(c.Data.Len())
 	images := look.Those(all, under)
 	a.others = c.Draw("content others", look.Those(all, func(i int) bool { return !under(i) }), leaks, q.labels...)
 	asked := slices.Concat(images, a.others)
@@ -114,7 +115,7 @@ func (q question) key(numbers ...int) []int { return append(slices.Clone(q.label
 // of is the evidence of one of the labels.
 func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
 	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
-	images := look.Those(stat.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
+	images := look.Those(rng.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
 	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel, f.Left = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel, a.left
 	f.Known, f.Shown = knownOf(content, label), make([]int, len(c.Data.Classes))
 	for _, i := range images {

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
-	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -21,7 +21,7 @@ func TestCasesAndControlsAreAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := stat.Iota(80)
+	all := rng.Iota(80)
 	l := lesson{question: question{labels: []int{target}}, cases: all[:12], alike: all[12:36], own: all[36:48]}
 	more := all[60:62]
 	got, err := tell(context.Background(), c, l, more, 0)

@@ -16,7 +16,7 @@ import (
 func TestBalancedKeepsClustersTogether(t *testing.T) {
 	const folds = 5
 	r := rng.Stream(1, "balanced")
-	cases, controls, in := stat.Iota(100), []int(nil), map[int]int{}
+	cases, controls, in := rng.Iota(100), []int(nil), map[int]int{}
 	for i := range 300 {
 		controls = append(controls, 100+i)
 		in[100+i] = 10 + r.IntN(20) // 10 to 19: both
@@ -63,7 +63,7 @@ func TestCopiesStayInOneFold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := lesson{question: question{labels: []int{0}}, cases: stat.Iota(40), alike: stat.Iota(n)[40:]}
+	l := lesson{question: question{labels: []int{0}}, cases: rng.Iota(40), alike: rng.Iota(n)[40:]}
 	fold := foldsOf(c, l, 5, 0)
 	n0 := map[int]bool{}
 	for i := range n {
@@ -99,7 +99,7 @@ func TestOneWitnessIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := lesson{question: question{labels: []int{0}}, cases: stat.Iota(20), matched: stat.Iota(20), alike: stat.Iota(n)[20:]}
+	l := lesson{question: question{labels: []int{0}}, cases: rng.Iota(20), matched: rng.Iota(20), alike: rng.Iota(n)[20:]}
 	p := make([]float64, n)
 	for i := range p {
 		p[i] = 0.9

@@ -8,6 +8,7 @@ import (
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -17,7 +18,7 @@ func TestMarkOfTheLabel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := stat.Iota(320)
+	all := rng.Iota(320)
 	l := lesson{question: question{labels: []int{target}}, cases: all[:64], alike: all[64:192], own: all[192:]}
 	for _, camera := range []bool{false, true} {
 		set := signs.Render(1, len(all), 0).Train

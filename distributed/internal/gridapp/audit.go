@@ -10,20 +10,17 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/distributed/internal/app"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/distributed/internal/work"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 func auditCommand(out, errs io.Writer) *cobra.Command {
-	var to app.Connection
-	var where, data, folder string
+	var f flags
+	var data, folder string
 	var o dataset.Options
 	var with work.AuditSettings
 	var heartbeat time.Duration
@@ -50,30 +47,22 @@ command joins it again, and with --cancel it ends it.`,
 			if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err == nil && !cancel {
 				return fmt.Errorf("%s holds a run already; choose another --out", folder)
 			}
-			s, err := store.Open(c.Context(), where)
+			j, done, err := f.open(c.Context(), errs, func(s *store.Store) (store.Key, error) {
+				return work.NewAuditPlan(c.Context(), s, data, o, with)
+			})
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			conn, err := to.Dial(c.Context(), errs)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			k, err := work.NewAuditPlan(c.Context(), s, data, o, with)
-			if err != nil {
-				return err
-			}
-			j := &auditJob{job{conn, s, k}}
+			defer done()
+			audit := &auditJob{*j}
 			if cancel {
-				return j.cancel(c.Context(), errs)
+				return audit.cancel(c.Context(), errs)
 			}
-			return j.run(c.Context(), heartbeat, folder, out, errs)
+			return audit.run(c.Context(), heartbeat, folder, out, errs)
 		},
 	}
-	to.Add(c.Flags())
+	f.add(c)
 	fl := c.Flags()
-	fl.StringVar(&where, "store", "", "`URL` of the store: a folder, s3://NAME, gs://NAME or azblob://NAME")
 	fl.StringVar(&data, "data", "", "`DIR` with images, or layout:DIR")
 	fl.StringVar(&folder, "out", "", "`DIR` for the list of suspects and the report")
 	fl.IntVar(&o.Size, "size", 0, "resize images to `N`×N pixels (default their own size, or the median of their shorter sides, up to 224)")
@@ -104,18 +93,7 @@ func (j *auditJob) cancel(ctx context.Context, errs io.Writer) error {
 
 // run follows the audit to its end, and fetches what came out.
 func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
-	err := again(ctx, errs, func() error {
-		started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		}, work.AuditWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(errs, "%s runs\n", j.id())
-		return watch(ctx, started, errs, "audit", j.progress)
-	})
-	if err != nil {
+	if err := j.follow(ctx, heartbeat, errs, j.id(), "audit", work.AuditWorkflow, j.progress); err != nil {
 		return err
 	}
 	k, err := work.AuditResult(ctx, j.store, j.plan)

@@ -61,7 +61,7 @@ again. unpoison-grid cancel ends it.`,
 			if heartbeat < time.Second {
 				return fmt.Errorf("--heartbeat %v, expected 1s or more", heartbeat)
 			}
-			j, done, err := f.open(c.Context(), errs, args[0])
+			j, done, err := f.open(c.Context(), errs, gridPlan(c.Context(), args[0]))
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func cancelCommand(errs io.Writer) *cobra.Command {
 		Example: `  unpoison-grid cancel grid.yaml --temporal temporal:7233 --store /shared/unpoison`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			j, done, err := f.open(c.Context(), errs, args[0])
+			j, done, err := f.open(c.Context(), errs, gridPlan(c.Context(), args[0]))
 			if err != nil {
 				return err
 			}
@@ -106,7 +106,8 @@ type job struct {
 	plan   store.Key
 }
 
-func (f *flags) open(ctx context.Context, errs io.Writer, grid string) (*job, func(), error) {
+// open opens the store, with a plan in it, and Temporal.
+func (f *flags) open(ctx context.Context, errs io.Writer, plan func(s *store.Store) (store.Key, error)) (*job, func(), error) {
 	s, err := store.Open(ctx, f.where)
 	if err != nil {
 		return nil, nil, err
@@ -115,7 +116,7 @@ func (f *flags) open(ctx context.Context, errs io.Writer, grid string) (*job, fu
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
-	k, err := work.NewPlan(ctx, s, grid)
+	k, err := plan(s)
 	if err != nil {
 		c.Close()
 		return nil, nil, errors.Join(err, s.Close())
@@ -123,26 +124,36 @@ func (f *flags) open(ctx context.Context, errs io.Writer, grid string) (*job, fu
 	return &job{c, s, k}, func() { c.Close(); s.Close() }, nil
 }
 
+// gridPlan puts the plan of a grid into a store.
+func gridPlan(ctx context.Context, grid string) func(s *store.Store) (store.Key, error) {
+	return func(s *store.Store) (store.Key, error) { return work.NewPlan(ctx, s, grid) }
+}
+
 // id names the grid's workflow: the same grid and data are one.
 func (j *job) id() string { return "unpoison-grid-" + string(j.plan[:16]) }
 
 // run follows the grid to its end.
 func (j *job) run(ctx context.Context, heartbeat time.Duration, to string, out, errs io.Writer) error {
-	err := again(ctx, errs, func() error {
-		started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: j.id(), TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		}, work.GridWorkflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(errs, "%s runs\n", j.id())
-		return watch(ctx, started, errs, "grid", j.progress)
-	})
+	err := j.follow(ctx, heartbeat, errs, j.id(), "grid", work.GridWorkflow, j.progress)
 	if ctx.Err() != nil {
 		return err
 	}
 	return errors.Join(err, j.fetch(ctx, to, out, errs))
+}
+
+// follow starts a workflow, or joins it, and waits for its end.
+func (j *job) follow(ctx context.Context, heartbeat time.Duration, errs io.Writer, id, what string, workflow any, progress func(ctx context.Context) string) error {
+	return again(ctx, errs, func() error {
+		started, err := j.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: id, TaskQueue: work.Queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		}, workflow, work.Input{Plan: j.plan, Heartbeat: heartbeat})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(errs, "%s runs\n", id)
+		return watch(ctx, started, errs, what, progress)
+	})
 }
 
 // again follows a workflow, and where Temporal goes away meanwhile joins it again.

@@ -18,6 +18,7 @@ import (
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // passes makes passes over an audit's training images, a pack at a time, wherever a worker is free.
@@ -101,7 +102,7 @@ func (p *passes) Pass(ctx context.Context, pass evaluate.Pass, images []int, vis
 		if err != nil {
 			return err
 		}
-		own := stat.Iota(p.first[k+1] - p.first[k])
+		own := rng.Iota(p.first[k+1] - p.first[k])
 		if asked != nil {
 			own = slices.DeleteFunc(own, func(i int) bool { return asked[p.first[k]+i] == 0 })
 		}

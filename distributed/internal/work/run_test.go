@@ -16,9 +16,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // An audit of many images may be silent for longer; a run that something moves in does not hang.
@@ -55,7 +55,7 @@ func TestWhoMakesPasses(t *testing.T) {
 	w, p, d := smallPacks(t)
 	l := &leader{run: run{Worker: w}, plan: w.planIs}
 	two := *d // classes, so that sums are smaller than images
-	two.Train = d.Train.Subset(stat.Iota(d.Train.Len()))
+	two.Train = d.Train.Subset(rng.Iota(d.Train.Len()))
 	two.Train.Classes = d.Train.Classes[:2]
 	if by, ok := l.passes(p, &two).(sums); !ok {
 		t.Errorf("%T sums", by)

@@ -51,12 +51,7 @@ in --cache.`,
   unpoison attack wanet:random_labels=true --data DIR --out poisoned
   unpoison attack custom:image=logo.png --data DIR --out poisoned
   unpoison attack apply --from poisoned --data DIR2 --out more`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("attack takes the name of one attack; unpoison attack list shows them")
-			}
-			return nil
-		},
+		Args:      oneArgument("attack takes the name of one attack; unpoison attack list shows them"),
 		ValidArgs: attack.Builtin().Names(),
 		RunE: func(c *cobra.Command, args []string) error {
 			att.specs = args

@@ -13,9 +13,6 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
-// imageSuffixes are the names' endings that images mostly have.
-var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
-
 // dataSuffixes are those of files that say more than a folder of images does: what is wrong with them, their reader knows.
 var dataSuffixes = []string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".tar", ".gz", ".zst", ".npy", ".npz", ".bin"}
 
@@ -55,7 +52,7 @@ func explain(dir string, err error) error {
 			packed = path
 		case slices.Contains(dataSuffixes, suffix) || !e.Type().IsRegular():
 			strange = true
-		case slices.Contains(imageSuffixes, suffix):
+		case dataset.IsImage(path):
 			if images++; images == 1 {
 				folder, first = filepath.Split(path)
 				folder = filepath.Clean(folder)
@@ -83,7 +80,7 @@ func explainFile(file string, err error) error {
 	switch suffix := strings.ToLower(filepath.Ext(file)); {
 	case slices.Contains(archives, suffix):
 		return unpack(file)
-	case slices.Contains(imageSuffixes, suffix):
+	case dataset.IsImage(file):
 		return layout(file+" is a single image", "DIR", filepath.Base(file))
 	case !slices.Contains(dataSuffixes, suffix) && errors.As(err, new(*dataset.UnrecognisedError)):
 		return layout(file+" is no folder, and no file that is read", "DIR", "")

@@ -17,12 +17,7 @@ func (a *app) data() *cobra.Command {
 		Short: "What was understood of a data set: counts, sizes, what is there twice, digests",
 		Example: `  unpoison data info DIR
   unpoison data info cifar10:DIR --json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("data info takes one folder")
-			}
-			return nil
-		},
+		Args: oneArgument("data info takes one folder"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := notShadowed("data info", args[0]); err != nil {
 				return err

@@ -20,6 +20,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // evalResult is what eval prints with --json.
@@ -251,12 +252,8 @@ func computes(ctx context.Context, b backends.Backend, n *model.Network, state m
 	if err != nil {
 		return err
 	}
-	var first []int
-	for i := range min(evaluate.Batch, set.Len()) {
-		first = append(first, i)
-	}
 	finite := true
-	err = e.Logits(ctx, set.View(first), func(_ int, z []float32) { finite = finite && !slices.ContainsFunc(z, notFinite) })
+	err = e.Logits(ctx, set.View(rng.Iota(min(evaluate.Batch, set.Len()))), func(_ int, z []float32) { finite = finite && !slices.ContainsFunc(z, notFinite) })
 	if err == nil && !finite {
 		return errNotFinite
 	}

@@ -120,12 +120,7 @@ one --out wait for what another of them makes; see docs/clusters.md.`,
 }
 
 func (a *app) experimentPaper() *cobra.Command {
-	var f gridFlags
-	var d setFlags
-	grids := func(args []string) ([]*experiment.Grid, error) {
-		return named(args, experiment.PaperNames(), &d, experiment.Paper)
-	}
-	c := &cobra.Command{
+	return a.experimentSet(&cobra.Command{
 		Use:   "paper NAME",
 		Short: "Repeat an experiment of the paper, or all",
 		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames(), ",\n") + `, and all.
@@ -136,34 +131,14 @@ isolation for γ and by turning epoch then takes more epochs. Without data, road
 signs are rendered.`,
 		Example: `  unpoison experiment paper all --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
-		Args:      oneArgument("experiment paper takes the name of one experiment, or all"),
-		ValidArgs: append([]string{"all"}, experiment.PaperNames()...),
-		RunE: func(c *cobra.Command, args []string) error {
-			s := set{
-				title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
-				names: experiment.PaperNames(), command: (*experiment.Grid).PaperCommand,
-			}
-			var err error
-			if s.grids, err = grids(args); err != nil {
-				return err
-			}
-			return a.runSet(c.Context(), s, &f, &d)
-		},
-	}
-	f.add(c)
-	completeCells(c, grids)
-	d.add(c, []uint{0})
-	d.addLimit(c)
-	return c
+	}, set{
+		title: "The experiments of Anti-Backdoor Learning (Li et al., NeurIPS 2021), repeated",
+		names: experiment.PaperNames(), command: (*experiment.Grid).PaperCommand,
+	}, experiment.Paper)
 }
 
 func (a *app) experimentAuto() *cobra.Command {
-	var f gridFlags
-	var d setFlags
-	grids := func(args []string) ([]*experiment.Grid, error) {
-		return named(args, experiment.AutoNames(), &d, experiment.Auto)
-	}
-	c := &cobra.Command{
+	return a.experimentSet(&cobra.Command{
 		Use:   "auto NAME",
 		Short: "Measure --defense auto, from the search to the trained model",
 		Long: `The experiments:
@@ -184,16 +159,21 @@ also beside networks that were trained on the same images before the attack
 experiment verdict measures. --limit N takes only N of the training images.`,
 		Example: `  unpoison experiment auto rates --scale quick --out try
   unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,
-		Args:      oneArgument("experiment auto takes the name of one experiment, or all"),
-		ValidArgs: append([]string{"all"}, experiment.AutoNames()...),
-		RunE: func(c *cobra.Command, args []string) error {
-			s := set{title: "Auto, measured", names: experiment.AutoNames(), command: (*experiment.Grid).AutoCommand}
-			var err error
-			if s.grids, err = grids(args); err != nil {
-				return err
-			}
-			return a.runSet(c.Context(), s, &f, &d)
-		},
+	}, set{title: "Auto, measured", names: experiment.AutoNames(), command: (*experiment.Grid).AutoCommand}, experiment.Auto)
+}
+
+// experimentSet makes c the command that runs the experiment of a set which its argument names, or all.
+func (a *app) experimentSet(c *cobra.Command, s set, of func(name string, data experiment.Data, quick bool, seeds []uint64) (*experiment.Grid, error)) *cobra.Command {
+	var f gridFlags
+	var d setFlags
+	grids := func(args []string) ([]*experiment.Grid, error) { return named(args, s.names, &d, of) }
+	c.Args = oneArgument("experiment " + c.Name() + " takes the name of one experiment, or all")
+	c.ValidArgs = append([]string{"all"}, s.names...)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if s.grids, err = grids(args); err != nil {
+			return err
+		}
+		return a.runSet(c.Context(), s, &f, &d)
 	}
 	f.add(c)
 	completeCells(c, grids)

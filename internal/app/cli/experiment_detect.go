@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/unpoison/unpoison/experiment"
 	"github.com/unpoison/unpoison/experiment/detect"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -94,20 +92,11 @@ that --only names. That is one more training for each detector and set.`,
 	return c
 }
 
-func (a *app) runDetect(ctx context.Context, r *detect.Runner) error {
-	threads := 0
-	if r.Jobs > 1 {
-		threads = max(1, runtime.GOMAXPROCS(0)/r.Jobs)
-	}
-	var err error
-	if r.Backend, err = engines.New(a.engine, threads); err != nil {
+func (a *app) runDetect(ctx context.Context, r *detect.Runner) (err error) {
+	if r.Backend, err = a.shared(r.Jobs); err != nil {
 		return err
 	}
-	r.Watch = a.watcher()
-	r.Say = func(format string, args ...any) {
-		a.done()
-		a.say(format+"\n", args...)
-	}
+	r.Watch, r.Say = a.watcher(), a.line
 	err = r.Run(ctx)
 	a.done()
 	return err

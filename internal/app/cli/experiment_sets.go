@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/experiment"
@@ -106,9 +108,20 @@ func (a *app) writeSet(ctx context.Context, s set, f *gridFlags, d *setFlags, ra
 	return experiment.Results(f.out, cmp.Or(d.markdown, filepath.Join(f.out, "results.md")), s.title, pages, s.rates, s.command)
 }
 
+// oneArgument refuses more arguments than one, and none.
 func oneArgument(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 1 {
+			return usagef("%s", what)
+		}
+		return nil
+	}
+}
+
+// someArguments refuses no arguments.
+func someArguments(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
 			return usagef("%s", what)
 		}
 		return nil
@@ -120,11 +133,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	if err := apart([]string{out, f.keep}, g.Data, g.Pretrain); err != nil {
 		return nil, err
 	}
-	threads := 0
-	if f.jobs > 1 {
-		threads = max(1, runtime.GOMAXPROCS(0)/f.jobs)
-	}
-	b, err := engines.New(a.engine, threads)
+	b, err := a.shared(f.jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +141,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	r := &experiment.Runner{
 		Grid: g, Folder: out, Backend: b, Cache: f.cacheDir(), Keep: f.keep, Jobs: f.jobs, Budget: f.budget, Only: f.cell, Shard: f.shard,
 		Watch: func(_ experiment.Cell, e runs.Event) { watch(e) },
-		Say: func(format string, args ...any) {
-			a.done()
-			a.say(format+"\n", args...)
-		},
+		Say:   a.line,
 	}
 	err = r.Run(ctx)
 	a.done()
@@ -145,13 +151,29 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	if err = errors.Join(err, r.Write(a.command())); err != nil {
 		return r, err
 	}
+	return r, a.printGrid(r, out, nil)
+}
+
+// shared returns an engine for each of so many jobs, which share the threads.
+func (a *app) shared(jobs int) (backends.Backend, error) {
+	threads := 0
+	if jobs > 1 {
+		threads = max(1, runtime.GOMAXPROCS(0)/jobs)
+	}
+	return engines.New(a.engine, threads)
+}
+
+// printGrid shows a grid's tables, or in JSON its rows with what else there is to say.
+func (a *app) printGrid(r *experiment.Runner, out string, more map[string]any) error {
 	if a.json {
-		return r, a.printJSON(map[string]any{"grid": g.Name, "rows": r.Rows(), "out": out})
+		all := map[string]any{"grid": r.Grid.Name, "rows": r.Rows(), "out": out}
+		maps.Copy(all, more)
+		return a.printJSON(all)
 	}
 	for _, t := range r.Tables() {
 		if _, err := io.WriteString(a.out, experiment.Markdown(t)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/experiment"
@@ -31,12 +29,7 @@ func (a *app) experimentJoin() *cobra.Command {
 plots of all of them. A cell that is in several folders has to be the same in
 each. What is still missing, experiment run does in --out.`,
 		Example: `  unpoison experiment join node1 node2 node3 --out results`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("experiment join takes the folders of experiment run --shard")
-			}
-			return nil
-		},
+		Args:    someArguments("experiment join takes the folders of experiment run --shard"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if out == "" {
 				return usagef("--out is required: a folder for the results")
@@ -45,7 +38,7 @@ each. What is still missing, experiment run does in --out.`,
 			if err != nil {
 				return err
 			}
-			r := &experiment.Runner{Folder: out, Backend: b, Cache: (&attackFlags{}).cacheDir(), Say: func(format string, args ...any) { a.say(format+"\n", args...) }}
+			r := &experiment.Runner{Folder: out, Backend: b, Cache: (&attackFlags{}).cacheDir(), Say: a.line}
 			finished, all, err := r.Join(args)
 			if err != nil {
 				return err
@@ -54,15 +47,7 @@ each. What is still missing, experiment run does in --out.`,
 				return err
 			}
 			r.Say("%s: %d of %d cells are finished", r.Grid.Name, finished, all)
-			if a.json {
-				return a.printJSON(map[string]any{"grid": r.Grid.Name, "rows": r.Rows(), "finished": finished, "cells": all, "out": out})
-			}
-			for _, t := range r.Tables() {
-				if _, err := io.WriteString(a.out, experiment.Markdown(t)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.printGrid(r, out, map[string]any{"finished": finished, "cells": all})
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "`DIR` for the runs, tables and plots")

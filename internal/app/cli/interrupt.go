@@ -2,17 +2,18 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/unpoison/unpoison/experiment"
 )
 
 // interrupted says how a command that was interrupted can go on, if what it saved is there.
 func interrupted(c *cobra.Command, err error) string {
 	text := "unpoison: interrupted"
-	failed := beside(err)
+	failed := experiment.Beside(err, context.Canceled)
 	switch {
 	case c.HasParent() && c.Parent().Name() == "experiment":
 		if text += "; the same command goes on from here"; failed != nil {
@@ -43,22 +44,4 @@ func hasCheckpoint(c *cobra.Command) bool {
 	}
 	_, err := os.Stat(filepath.Join(out.Value.String(), "checkpoint.safetensors"))
 	return err == nil
-}
-
-// beside returns the parts of an error that are not the end of the context.
-func beside(err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // its own parts, not those within
-		var rest []error
-		for _, e := range many.Unwrap() {
-			rest = append(rest, beside(e))
-		}
-		return errors.Join(rest...)
-	}
-	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	if within := errors.Unwrap(err); within != nil {
-		return beside(within)
-	}
-	return nil
 }

@@ -40,12 +40,7 @@ A file that can't be read is named on standard error. The others are classified
 all the same, in the order of the files, and the command exits with 1.`,
 		Example: `  unpoison predict --model run/model.safetensors photo.jpg
   unpoison predict --model net.pth --top 5 --json *.png`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("predict takes image files")
-			}
-			return nil
-		},
+		Args: someArguments("predict takes image files"),
 		RunE: func(c *cobra.Command, files []string) error {
 			if m.file == "" {
 				return usagef("--model is required: a model.safetensors")

@@ -23,8 +23,7 @@ func (a *app) watcher() func(runs.Event) {
 			_ = a.printJSON(ev)
 		}
 	}
-	f, ok := printable.File(a.err)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+	terminal := a.terminal()
 	var stage string // that the progress is of, and its epochs
 	var epochs int
 	const width, most = 79, 50
@@ -87,8 +86,7 @@ func (a *app) reading(what string) func(part string, read, of int) {
 	if a.json {
 		return nil
 	}
-	f, ok := printable.File(a.err)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+	terminal := a.terminal()
 	every := 5 * time.Minute
 	if terminal {
 		every = 200 * time.Millisecond
@@ -109,9 +107,21 @@ func (a *app) reading(what string) func(part string, read, of int) {
 	}
 }
 
+// terminal tells whether what is said appears on a terminal.
+func (a *app) terminal() bool {
+	f, ok := printable.File(a.err)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// line says a line, where a moving one may be.
+func (a *app) line(format string, args ...any) {
+	a.done()
+	a.say(format+"\n", args...)
+}
+
 // done ends the moving line.
 func (a *app) done() {
-	if f, ok := printable.File(a.err); ok && !a.json && term.IsTerminal(int(f.Fd())) {
+	if !a.json && a.terminal() {
 		fmt.Fprint(a.err, "\r"+strings.Repeat(" ", 79)+"\r")
 	}
 }

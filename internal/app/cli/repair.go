@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 )
 
@@ -88,41 +92,55 @@ func (f *repairFlags) options(c *cobra.Command, images int) repair.Options {
 	return all
 }
 
+// subject is a model with the data that it is changed by.
+type subject struct {
+	network *model.Network
+	state   model.State
+	info    *checkpoint.Info
+	data    *dataset.Data
+	backend backends.Backend
+}
+
+// subject loads a model and data that it has to fit.
+func (a *app) subject(ctx context.Context, m *modelFlags, d *dataFlags, seed uint64) (*subject, error) {
+	var s subject
+	var err error
+	m.size = &d.opts.Size
+	if s.network, s.state, s.info, err = m.load(a); err != nil {
+		return nil, err
+	}
+	if err := d.sizedFor(s.info); err != nil {
+		return nil, err
+	}
+	if s.data, err = d.load(ctx, a, seed); err != nil {
+		return nil, err
+	}
+	if err := a.alignClasses(s.info, s.network, s.data.Train, s.data.Path); err != nil {
+		return nil, err
+	}
+	if s.backend, err = a.backend(); err != nil {
+		return nil, err
+	}
+	return &s, computes(ctx, s.backend, s.network, s.state, s.data.Train)
+}
+
 func (f *repairFlags) run(c *cobra.Command, a *app, m repair.Method) error {
-	f.model.size = &f.data.opts.Size
-	n, state, info, err := f.model.load(a)
+	s, err := a.subject(c.Context(), &f.model, &f.data, f.o.Seed)
 	if err != nil {
 		return err
 	}
-	if err := f.data.sizedFor(info); err != nil {
-		return err
-	}
-	d, err := f.data.load(c.Context(), a, f.o.Seed)
-	if err != nil {
-		return err
-	}
-	if err := a.alignClasses(info, n, d.Train, d.Path); err != nil {
-		return err
-	}
-	b, err := a.backend()
-	if err != nil {
-		return err
-	}
-	if err := computes(c.Context(), b, n, state, d.Train); err != nil {
-		return err
-	}
-	clean := repair.Draw(d.Train, f.share, f.o.Seed)
+	clean := repair.Draw(s.data.Train, f.share, f.o.Seed)
 	settings := f.options(c, clean.Len())
-	settings.Seed, settings.Flip = f.o.Seed, !f.noFlip && dataset.Flips(d.Layout)
+	settings.Seed, settings.Flip = f.o.Seed, !f.noFlip && dataset.Flips(s.data.Layout)
 	res, err := repair.Run(c.Context(), m, &repair.Job{
-		Backend: b, Network: n, State: state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),
+		Backend: s.backend, Network: s.network, State: s.state, Clean: clean, Options: settings, Watch: runs.Progress(a.watcher()),
 	})
 	a.done()
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(f.out, runs.ModelFile)
-	if err := saveModel(path, res.State, info, d); err != nil {
+	if err := saveModel(path, res.State, s.info, s.data); err != nil {
 		return err
 	}
 	if a.json {

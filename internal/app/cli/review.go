@@ -27,12 +27,7 @@ and only with the whole address, which is new each time.`,
 		Example: `  unpoison review audit
   unpoison review audit --reviewer ann
   unpoison review audit --data moved/images`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("review takes the folder of one audit or training")
-			}
-			return nil
-		},
+		Args: oneArgument("review takes the folder of one audit or training"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if port < 0 || port > 65535 {
 				return usagef("--port %d, expected 1 to 65535, or 0 for any that is free", port)

@@ -27,12 +27,7 @@ a table is made again from --results. NAME is one of
 The rest of the file stays as it is.`,
 		Example: `  unpoison experiment auto cifar10 --data DIR --out runs --keep results/auto
   unpoison experiment tables README.md docs --results results`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("experiment tables takes Markdown files, or folders of them")
-			}
-			return nil
-		},
+		Args: someArguments("experiment tables takes Markdown files, or folders of them"),
 		RunE: func(_ *cobra.Command, args []string) error { return experiment.Fill(results, args...) },
 	}
 	c.Flags().StringVar(&results, "results", "results", "`DIR` of folders of kept results")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/gomlx/backends"
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/abl"
@@ -112,53 +111,32 @@ func (f *unlearnFlags) check() error {
 
 // unlearning is a model with what it shall forget.
 type unlearning struct {
-	network *model.Network
-	state   model.State
-	info    *checkpoint.Info
-	data    *dataset.Data
-	parts   *isolate.Parts
-	backend backends.Backend
+	*subject
+	parts *isolate.Parts
 }
 
 func (f *unlearnFlags) run(ctx context.Context, a *app) error {
-	var u unlearning
-	var err error
-	f.model.size = &f.data.opts.Size
-	if u.network, u.state, u.info, err = f.model.load(a); err != nil {
-		return err
-	}
 	if f.pretrained != "" {
 		p := modelFlags{file: f.pretrained, fixed: true, tensors: true}
-		var info *checkpoint.Info
-		if _, f.tune.Pretrained, info, err = p.load(a); err != nil {
+		_, state, info, err := p.load(a)
+		if err != nil {
 			return err
 		}
-		f.tune.PretrainedClasses = info.Classes
+		f.tune.Pretrained, f.tune.PretrainedClasses = state, info.Classes
 	}
-	if err := f.data.sizedFor(u.info); err != nil {
-		return err
-	}
-	if u.data, err = f.data.load(ctx, a, f.seed); err != nil {
-		return err
-	}
-	if err := a.alignClasses(u.info, u.network, u.data.Train, u.data.Path); err != nil {
-		return err
-	}
-	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: u.data.Train, ByIndex: f.byIndex})
+	s, err := a.subject(ctx, &f.model, &f.data, f.seed)
 	if err != nil {
 		return err
 	}
-	u.parts = isolate.Split(scores, float64(isolated)/float64(len(scores)), f.o.HeldBackShare, f.seed)
-	if u.backend, err = a.backend(); err != nil {
+	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: s.data.Train, ByIndex: f.byIndex})
+	if err != nil {
 		return err
 	}
-	if err := computes(ctx, u.backend, u.network, u.state, u.data.Train); err != nil {
-		return err
-	}
+	u := &unlearning{s, isolate.Split(scores, float64(isolated)/float64(len(scores)), f.o.HeldBackShare, f.seed)}
 	if f.method == runs.UnlearnABL {
-		return f.ascend(ctx, a, &u)
+		return f.ascend(ctx, a, u)
 	}
-	return f.tuneOn(ctx, a, &u)
+	return f.tuneOn(ctx, a, u)
 }
 
 // tuneOn unlearns by one of the methods that the paper compares.

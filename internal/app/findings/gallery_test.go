@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // grey is n images of 4×4 pixels, each brighter than the one before.
@@ -19,7 +19,7 @@ func grey(n int) *dataset.Set {
 
 // A gallery shrinks an even share of many images, and no more.
 func TestGalleriesAreSmall(t *testing.T) {
-	g := NewGallery(grey(5*mostCompared), isolate.Iota(5*mostCompared))
+	g := NewGallery(grey(5*mostCompared), rng.Iota(5*mostCompared))
 	if len(g.images) != mostCompared || len(g.small) != mostCompared || g.images[1] != 5 || g.images[mostCompared-1] != 5*(mostCompared-1) {
 		t.Errorf("%d images, %d shrunk, the second %d", len(g.images), len(g.small), g.images[1])
 	}

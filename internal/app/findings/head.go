@@ -9,6 +9,7 @@ import (
 	looks "github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/report"
 )
 
@@ -212,13 +213,6 @@ func (c *Case) Evidence() []report.Evidence {
 			Weak: t.Says == looks.NoEvidence && t.Look != common.Name,
 		})
 	}
-	slices.SortStableFunc(all, func(a, b report.Evidence) int { return order(a.Weak) - order(b.Weak) })
+	slices.SortStableFunc(all, func(a, b report.Evidence) int { return stat.Bit(a.Weak) - stat.Bit(b.Weak) })
 	return all
-}
-
-func order(weak bool) int {
-	if weak {
-		return 1
-	}
-	return 0
 }

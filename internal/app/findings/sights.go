@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"slices"
@@ -32,10 +31,7 @@ func of[T any](show func(f T, t audit.Target, classes []string) sight) func(audi
 	return func(t audit.Target, classes []string) (sight, bool) {
 		f, ok := looks.FactsOf[T](t.Evidence)
 		if !ok {
-			raw, err := json.Marshal(t.Facts)
-			if err != nil || json.Unmarshal(raw, &f) != nil {
-				return sight{}, false
-			}
+			return sight{}, false
 		}
 		return show(f, t, classes), true
 	}

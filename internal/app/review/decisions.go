@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
@@ -76,32 +74,22 @@ func (r *Review) replaceable() error {
 	if err != nil {
 		return err
 	}
-	rows, head, err := runs.OpenList(bytes.NewReader(raw))
-	if err != nil {
-		return fmt.Errorf("%s is no list of decisions (%w): move it away, since a review writes one there", path, err)
-	}
 	at := map[[2]string]int{}
 	for _, s := range r.suspects {
 		at[[2]string{s.Source, s.Digest}] = s.Index
 	}
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
+	err = runs.EachRow(path, bytes.NewReader(raw), runs.Columns(), func(_ int, cell func(column string) (string, bool)) error {
+		source, _ := cell("source")
+		digest, _ := cell("digest")
+		decision, _ := cell("decision")
+		source, decision = names.FromCell(source), strings.ToLower(decision)
+		if index, ok := at[[2]string{source, digest}]; !ok || !r.stored[choice{index, decision}] {
+			return fmt.Errorf("no reviewer here has decided %q on %s", decision, source)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		cell := func(name string) string {
-			if k := slices.Index(head, name); k >= 0 {
-				return row[k]
-			}
-			return ""
-		}
-		source := names.FromCell(cell("source"))
-		index, ok := at[[2]string{source, cell("digest")}]
-		if decision := strings.ToLower(cell("decision")); !ok || !r.stored[choice{index, decision}] {
-			return fmt.Errorf("%s holds decisions that no reviewer here has made, such as %q on %s: move it away, since a review writes its own there", path, decision, source)
-		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: move it away, since a review writes its own decisions there", err)
 	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,12 +41,7 @@ func Listen(r *Review, port int) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b [16]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return &Server{review: r, listen: l, token: hex.EncodeToString(b[:]), head: sync.OnceValues(r.head)}, nil
+	return &Server{review: r, listen: l, token: rand.Text(), head: sync.OnceValues(r.head)}, nil
 }
 
 // URL is where the page is.
@@ -71,13 +65,10 @@ func (s *Server) Serve(ctx context.Context) error {
 // handler checks who asks, and answers under /TOKEN/.
 func (s *Server) handler() http.Handler {
 	m := http.NewServeMux()
-	for path, f := range map[string]struct{ file, kind string }{
-		"review.css": {"review.css", "text/css"},
-		"review.js":  {"review.js", "text/javascript"},
-	} {
-		m.HandleFunc("GET /{token}/"+path, func(w http.ResponseWriter, _ *http.Request) {
-			raw, _ := page.ReadFile("page/" + f.file)
-			w.Header().Set("Content-Type", f.kind+"; charset=utf-8")
+	for file, kind := range map[string]string{"review.css": "text/css", "review.js": "text/javascript"} {
+		m.HandleFunc("GET /{token}/"+file, func(w http.ResponseWriter, _ *http.Request) {
+			raw, _ := page.ReadFile("page/" + file)
+			w.Header().Set("Content-Type", kind+"; charset=utf-8")
 			w.Write(raw) //nolint:errcheck // the reader went away
 		})
 	}

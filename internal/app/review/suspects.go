@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -47,42 +46,24 @@ func readSuspects(path string) ([]Suspect, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r, head, err := runs.OpenList(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	column := map[string]int{}
-	for k, name := range head {
-		column[name] = k
-	}
-	for _, name := range []string{"index", "source", "label"} {
-		if _, ok := column[name]; !ok {
-			return nil, fmt.Errorf("%s: expected a column %s, found %v", path, name, head)
-		}
-	}
 	var found, others []Suspect
-	for row := 1; ; row++ {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	err = runs.EachRow(path, f, runs.Columns("index", "source", "label"), func(row int, cell func(column string) (string, bool)) error {
 		s, err := readSuspect(row, func(name string) string {
-			if k, ok := column[name]; ok {
-				return rec[k]
-			}
-			return ""
+			text, _ := cell(name)
+			return text
 		})
 		if err != nil {
-			return nil, fmt.Errorf("%s, row %d: %w", path, row, err)
+			return err
 		}
 		if s.Suspected || s.Doubtful {
 			found = append(found, s)
 		} else if others = append(others, s); len(others) >= 100*besides { // a list may have millions
 			others = first(others)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	all := slices.Concat(found, first(others))
 	slices.SortStableFunc(all, byRank)
@@ -130,7 +111,6 @@ type finding struct {
 
 // summary is what the page's head needs of a run's result.
 type summary struct {
-	Defense string        `json:"defense"`
 	Seed    uint64        `json:"seed"`
 	Data    runs.DataInfo `json:"data"`
 	Attacks []struct {

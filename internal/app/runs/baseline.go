@@ -3,7 +3,6 @@ package runs
 import (
 	"cmp"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,11 +13,13 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // NewSuspectsFile lists the suspects that a baseline did not have.
@@ -71,8 +72,8 @@ func (c *Comparison) newsFirst(suspects []isolate.Suspect) (places []int, news m
 			}
 		}
 	}
-	places = isolate.Iota(len(suspects))
-	isNew := func(place int) int { return bit(news[suspects[place].Index] != "") }
+	places = rng.Iota(len(suspects))
+	isNew := func(place int) int { return stat.Bit(news[suspects[place].Index] != "") }
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(isNew(b), isNew(a)) })
 	return places, news
 }
@@ -125,45 +126,35 @@ func ReadBaseline(path string) (*Baseline, error) {
 		return nil, fmt.Errorf("baseline: expected the folder of an audit: %w", err)
 	}
 	defer f.Close()
-	r, head, err := OpenList(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	var at [3]int
-	for k, name := range []string{"digest", "label", "isolated"} {
-		if at[k] = slices.Index(head, name); at[k] < 0 {
-			return nil, fmt.Errorf("%s: expected a column %s, found %v; audit the earlier data again with this version", path, name, head)
-		}
-	}
-	doubtful := slices.Index(head, "doubtful") // of a search alone
 	b := &Baseline{images: map[labelled]int{}, suspects: map[labelled]int{}, doubtful: map[labelled]int{}}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return b, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		key := labelled{row[at[0]], names.FromCell(row[at[1]])}
+	err = EachRow(path, f, Columns("digest", "label", "isolated"), func(_ int, cell func(column string) (string, bool)) error {
+		digest, _ := cell("digest")
+		label, _ := cell("label")
+		key := labelled{digest, names.FromCell(label)}
 		b.images[key]++
-		isolated, err := ReadFlag("isolated", row[at[2]])
+		flag, _ := cell("isolated")
+		isolated, err := ReadFlag("isolated", flag)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 		if isolated {
 			b.suspects[key]++
 		}
 		stands := false
-		if doubtful >= 0 {
-			if stands, err = ReadFlag("doubtful", row[doubtful]); err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
+		if flag, ok := cell("doubtful"); ok { // of a search alone
+			if stands, err = ReadFlag("doubtful", flag); err != nil {
+				return err
 			}
 		}
 		if isolated || stands {
 			b.doubtful[key]++
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; audit the earlier data again with this version", err)
 	}
+	return b, nil
 }
 
 // compare takes each image for one of the baseline's while there are any like it: a further copy is an added one.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
 )
@@ -23,7 +24,7 @@ func Precision(i *Isolation) string {
 	if i == nil || i.Precision == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f\u00a0%%", 100**i.Precision)
+	return Percent(new(100 * *i.Precision))
 }
 
 // curves plots the mean losses of an outcome's epochs, clean and poisoned apart where known.
@@ -87,19 +88,12 @@ func suspectGallery(o *Outcome, n int) report.Gallery {
 	}
 	suspected := 0
 	for _, s := range all {
-		suspected += bit(s.Isolated)
+		suspected += stat.Bit(s.Isolated)
 	}
 	if left := suspected - len(g.Items); left > 0 {
 		g.Note += fmt.Sprintf(" %s more are %s; %s lists them, and unpoison review shows them.", report.Count(left), aside(o.Verdict), SuspectsFile)
 	}
 	return g
-}
-
-func bit(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
 }
 
 // A page shows a few suspects, however few there are, and so many at most; and so many bytes of pictures.
@@ -110,7 +104,7 @@ const few, most, mostBytes = 60, 300, 4 << 20
 func shown(o *Outcome) int {
 	n := 0
 	for _, s := range o.Trained.Suspects {
-		n += bit(s.Isolated || s.Doubtful)
+		n += stat.Bit(s.Isolated || s.Doubtful)
 	}
 	return min(most, max(few, n+n/5))
 }

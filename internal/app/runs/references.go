@@ -3,7 +3,6 @@ package runs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -34,47 +33,41 @@ type listed struct {
 // Read visits the images that the list refers to, in its order. needs are columns that have to be there. A list that does
 // not fit the set is refused with the first three rows that differ, and nothing is visited.
 func (l List) Read(needs []string, visit func(listed) error) error {
-	head, rows, err := l.rows()
+	f, err := os.Open(l.Path)
 	if err != nil {
 		return err
 	}
-	refers := slices.Contains(head, "source") || slices.Contains(head, "digest")
-	switch {
-	case l.ByIndex:
-		needs = append([]string{"index"}, needs...)
-	case !refers:
-		return fmt.Errorf("%s: expected a column source or digest, found %v; --by-index takes the row numbers in the column index, which are right only for the same data in the same order", l.Path, head)
+	defer f.Close()
+	find, check := newFinder(l.Set).find, Columns(needs...)
+	if l.ByIndex {
+		find, check = l.byIndex, Columns(append([]string{"index"}, needs...)...)
 	}
-	for _, c := range needs {
-		if !slices.Contains(head, c) {
-			return fmt.Errorf("%s: expected a column %s, found %v", l.Path, c, head)
-		}
-	}
-	find := l.byIndex
-	if !l.ByIndex {
-		find = newFinder(l.Set).find
-	}
-	all := make([]listed, len(rows))
+	var all []listed
 	first := map[int]int{} // rows by image
+	rows := 0
 	var wrong []string
-	for k, cells := range rows {
-		r := listed{Row: k + 1, Cell: func(column string) (string, bool) {
-			if at := slices.Index(head, column); at >= 0 {
-				return cells[at], true
-			}
-			return "", false
-		}}
+	err = EachRow(l.Path, f, func(head []string) error {
+		if !l.ByIndex && !slices.Contains(head, "source") && !slices.Contains(head, "digest") {
+			return fmt.Errorf("expected a column source or digest, found %v; --by-index takes the row numbers in the column index, which are right only for the same data in the same order", head)
+		}
+		return check(head)
+	}, func(row int, cell func(column string) (string, bool)) (err error) {
+		r := listed{Row: row, Cell: cell}
 		if r.Index, err = find(r); err == nil && first[r.Index] > 0 {
 			err = fmt.Errorf("%s, which row %d is too", l.Set.Source(r.Index), first[r.Index])
 		}
-		if err != nil {
-			wrong = append(wrong, fmt.Sprintf("row %d: %v", r.Row, err))
-			continue
+		if rows = row; err != nil {
+			wrong = append(wrong, fmt.Sprintf("row %d: %v", row, err))
+			return nil
 		}
-		all[k], first[r.Index] = r, r.Row
+		all, first[r.Index] = append(all, r), row
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%s does not fit the data: of %d rows %d differ:\n  %s", l.Path, len(rows), len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n  "))
+		return fmt.Errorf("%s does not fit the data: of %d rows %d differ:\n  %s", l.Path, rows, len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n  "))
 	}
 	for _, r := range all {
 		if err := visit(r); err != nil {
@@ -82,28 +75,6 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 		}
 	}
 	return nil
-}
-
-func (l List) rows() (head []string, rows [][]string, err error) {
-	f, err := os.Open(l.Path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	r, head, err := OpenList(f)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", l.Path, err)
-	}
-	for {
-		cells, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return head, rows, nil
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", l.Path, err)
-		}
-		rows = append(rows, cells)
-	}
 }
 
 func (l List) byIndex(r listed) (int, error) {

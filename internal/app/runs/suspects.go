@@ -64,27 +64,7 @@ var ErrNoSuspects = errors.New("no suspects in it")
 func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	n := l.Set.Len()
 	var all []entry
-	err = l.Read(nil, func(r listed) error {
-		e := entry{index: r.Index, isolated: true}
-		if flag, ok := r.Cell("isolated"); ok {
-			var err error
-			if e.isolated, err = ReadFlag("isolated", flag); err != nil {
-				return err
-			}
-		}
-		if text, ok := r.Cell("rank"); ok {
-			var err error
-			if e.rank, err = strconv.Atoi(text); err != nil {
-				return fmt.Errorf("rank: expected a number, found %q", text)
-			}
-		}
-		for _, column := range []string{"probability", "loss", "doubtful"} {
-			cell, _ := r.Cell(column)
-			e.looks += cell + ","
-		}
-		all = append(all, e)
-		return nil
-	})
+	err = eachRanked(l, func(e entry) { all = append(all, e) })
 	if err != nil {
 		return nil, 0, err
 	}
@@ -120,6 +100,35 @@ type entry struct {
 func (e entry) follows(before entry) bool {
 	same := e.rank == before.rank || e.looks == before.looks && strings.Trim(e.looks, ",") != ""
 	return same && before.looks != "" && e.index > before.index
+}
+
+// ReadRanks visits the images of a list of suspects, in its order, with their ranks and whether they are isolated. Without the column
+// rank that is 0, without isolated all are.
+func ReadRanks(l List, visit func(i, rank int, isolated bool)) error {
+	return eachRanked(l, func(e entry) { visit(e.index, e.rank, e.isolated) })
+}
+
+// eachRanked visits the rows of a list of suspects.
+func eachRanked(l List, visit func(e entry)) error {
+	return l.Read(nil, func(r listed) (err error) {
+		e := entry{index: r.Index, isolated: true}
+		if flag, ok := r.Cell("isolated"); ok {
+			if e.isolated, err = ReadFlag("isolated", flag); err != nil {
+				return err
+			}
+		}
+		if text, ok := r.Cell("rank"); ok {
+			if e.rank, err = strconv.Atoi(text); err != nil {
+				return fmt.Errorf("rank: expected a number, found %q", text)
+			}
+		}
+		for _, column := range []string{"probability", "loss", "doubtful"} {
+			cell, _ := r.Cell(column)
+			e.looks += cell + ","
+		}
+		visit(e)
+		return nil
+	})
 }
 
 // ReadFlag reads a cell of a column such as isolated. Spreadsheets write TRUE and FALSE.

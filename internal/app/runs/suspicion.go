@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // What a page shows of the suspects beside the images themselves.
@@ -43,7 +44,7 @@ func aside(v *audit.Verdict) string {
 // classTable counts the suspects of each class, most first.
 func classTable(o *Outcome) report.Table {
 	total, isolated := o.Train.Counts(), isolatedByLabel(o.Trained.Suspects, o.Train)
-	order := isolate.Iota(len(total))
+	order := rng.Iota(len(total))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(isolated[b], isolated[a]) })
 	t := report.Table{Title: "Suspects by label", Columns: []string{"label", "images", aside(o.Verdict), "share of the class"}}
 	const most = 12

@@ -242,7 +242,8 @@ func (s *Spec) newResult() *Result {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	res.Data.Duplicates, res.Data.Conflicting = s.Data.Train.Duplicates()
+	twins := s.Data.Train.Twins()
+	res.Data.Duplicates, res.Data.Conflicting = twins.Same, twins.Conflicting
 	for c, n := range s.Data.Train.Counts() {
 		switch n {
 		case 0:
@@ -296,6 +297,14 @@ func Watcher(watch func(Event)) func(train.Event) {
 // tell turns a training's event into lines of the log, if there is one yet, and passes it on. Only here, behind the
 // training's back, are the truth and its events put together.
 func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
+	pass := func(ev Event) {
+		if log != nil {
+			log.write(ev)
+		}
+		if s.Watch != nil {
+			s.Watch(ev)
+		}
+	}
 	switch {
 	case e.Progress != nil:
 		p := e.Progress
@@ -325,19 +334,8 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 				ev.Clean, ev.Poisoned = &c, &p
 			}
 		}
-		if log != nil {
-			log.write(ev)
-		}
-		if s.Watch != nil {
-			s.Watch(ev)
-		}
+		pass(ev)
 	case e.Note != "":
-		ev := Event{Event: "note", Stage: e.Stage, Text: e.Note}
-		if log != nil {
-			log.write(ev)
-		}
-		if s.Watch != nil {
-			s.Watch(ev)
-		}
+		pass(Event{Event: "note", Stage: e.Stage, Text: e.Note})
 	}
 }

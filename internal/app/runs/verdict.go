@@ -31,7 +31,6 @@ func verdictSentences(v *audit.Verdict) []string {
 // cleanedSentences says what the training of the clean model did.
 func cleanedSentences(v *audit.Cleaned) []string {
 	var s []string
-	whom := "the removed images that it never saw"
 	switch {
 	case v.Corrected > 0:
 		s = append(s, fmt.Sprintf("The model was trained without them, but for %d that surely show another class: it saw these under that class.", v.Corrected))
@@ -50,5 +49,5 @@ func cleanedSentences(v *audit.Cleaned) []string {
 	if v.Remaining == nil {
 		return s
 	}
-	return append(s, fmt.Sprintf("It gives %.1f\u00a0%% of %s the label that they came with (%d images; of more like them at most %.1f\u00a0%%).", 100**v.Remaining, whom, v.HeldBack, 100*v.RemainingAtMost))
+	return append(s, fmt.Sprintf("It gives %.1f\u00a0%% of the removed images that it never saw the label that they came with (%d images; of more like them at most %.1f\u00a0%%).", 100**v.Remaining, v.HeldBack, 100*v.RemainingAtMost))
 }

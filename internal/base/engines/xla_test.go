@@ -135,7 +135,7 @@ func manySteps(t *testing.T, b backends.Backend, arch string, set *dataset.Set, 
 			}
 		}
 		with := train.NewTrainer(b, n, 128, train.DefaultSGD(), train.Mean)
-		p := &train.Phase{Name: "test", Data: set, Indices: train.All(set), Epochs: 1, Schedule: train.Constant(0.001), Augment: augment.Standard(32, true), Seed: 1}
+		p := &train.Phase{Name: "test", Data: set, Indices: rng.Iota(set.Len()), Epochs: 1, Schedule: train.Constant(0.001), Augment: augment.Standard(32, true), Seed: 1}
 		learn := func() {
 			if err := r.Stage(fmt.Sprint(p.Epochs), func() error { return r.TrainWith(t.Context(), p, with, nil) }); err != nil {
 				t.Fatal(err)

@@ -7,17 +7,8 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	"github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 )
-
-// Program is a compiled graph. It is not for concurrent use.
-type Program struct {
-	backend backends.Backend
-	exec    backends.Executable
-	inputs  []shapes.Shape
-	outputs []shapes.Shape
-}
 
 // tap hands GoMLX a backend whose compiled executables it keeps.
 type tap struct {
@@ -45,22 +36,6 @@ func (b *tapBuilder) Compile(outputs []backends.Op, s []*backends.ShardingSpec) 
 	return b.tap.exec, err
 }
 
-// Compile builds a graph with build and compiles it. GoMLX's panics become errors.
-func Compile(backend backends.Backend, name string, build func(g *graph.Graph) []*graph.Node) (*Program, error) {
-	return compile(backend, name, false, build)
-}
-
-func compile(backend backends.Backend, name string, loop bool, build func(g *graph.Graph) []*graph.Node) (p *Program, err error) {
-	defer recoverTo(&err, name)
-	t := &tap{Backend: backend, loop: loop}
-	g := graph.NewGraph(t, name)
-	g.Compile(build(g)...)
-	p = &Program{backend: backend, exec: t.exec}
-	_, p.inputs = t.exec.Inputs()
-	p.outputs = t.exec.Outputs()
-	return p, nil
-}
-
 func recoverTo(err *error, name string) {
 	if r := recover(); r != nil {
 		if e, ok := r.(error); ok {
@@ -71,55 +46,19 @@ func recoverTo(err *error, name string) {
 	}
 }
 
-// Inputs returns the shapes of the graph's parameters, in order.
-func (p *Program) Inputs() []shapes.Shape { return p.inputs }
-
-// Outputs returns the shapes of its results.
-func (p *Program) Outputs() []shapes.Shape { return p.outputs }
-
-// Run computes into outputs, which hold buffers of the right shapes that are no inputs, and leaves
-// the results there: on a backend with shared memory in place, else in new buffers.
-func (p *Program) Run(inputs, outputs []backends.Buffer) error {
-	if e, ok := p.exec.(interface {
-		ExecuteInto(inputs, outputs []backends.Buffer) error
-	}); ok {
-		return e.ExecuteInto(inputs, outputs)
-	}
-	got, err := p.exec.Execute(inputs, nil, 0)
-	if err != nil {
-		return err
-	}
-	for i := range outputs {
-		if err := p.backend.BufferFinalize(outputs[i]); err != nil {
-			return err
+// newBuffers returns buffers of zeros.
+func newBuffers(b backends.Backend, all []shapes.Shape) (made []backends.Buffer, err error) {
+	for _, s := range all {
+		buf, err := newBuffer(b, s)
+		if err != nil {
+			return nil, err
 		}
-		outputs[i] = got[i]
+		made = append(made, buf)
 	}
-	return nil
+	return made, nil
 }
 
-// Arithmetic returns how many multiplications and additions a run does and what one core can do a second, or zeros if
-// the backend doesn't know.
-func (p *Program) Arithmetic() (flops, peak float64) {
-	if e, ok := p.exec.(interface{ Arithmetic() (flops, peak float64) }); ok {
-		return e.Arithmetic()
-	}
-	return 0, 0
-}
-
-// Explain describes the compiled program as a table, if the backend can.
-func (p *Program) Explain(inputs []backends.Buffer) (string, error) {
-	e, ok := p.exec.(interface {
-		Explain(inputs []backends.Buffer) (string, error)
-	})
-	if !ok {
-		return "", fmt.Errorf("backend %s does not explain its programs", p.backend.Name())
-	}
-	return e.Explain(inputs)
-}
-
-// NewBuffer returns a buffer of zeros.
-func NewBuffer(b backends.Backend, s shapes.Shape) (backends.Buffer, error) {
+func newBuffer(b backends.Backend, s shapes.Shape) (backends.Buffer, error) {
 	if b.HasSharedBuffers() {
 		buf, _, err := b.NewSharedBuffer(0, s)
 		return buf, err

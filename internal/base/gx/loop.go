@@ -23,12 +23,16 @@ type Repeater interface {
 // NewLoop compiles a graph whose outputs have the shapes of its first inputs, all carried, for Repeat. On a backend that is no
 // Looper, Repeat makes a call for each time.
 func NewLoop(b backends.Backend, name string, build func(g *graph.Graph) []*graph.Node) (*Function, error) {
-	return newFunction(b, name, all, build)
+	f, err := newFunction(&tap{Backend: b, loop: true}, name, 0, build)
+	if err == nil {
+		f.carry = len(f.outputs)
+	}
+	return f, err
 }
 
 // Repeat runs the program n times on its carried inputs.
 func (f *Function) Repeat(n int) error {
-	e, ok := f.program.exec.(Repeater)
+	e, ok := f.exec.(Repeater)
 	if !ok {
 		for range n {
 			if err := f.Call(0); err != nil {

@@ -68,7 +68,7 @@ func (d *decoder) long(op byte) error {
 		return err
 	}
 	if d.read != nil && size >= longBytes && size <= 1<<40 {
-		at := d.read.n - int64(d.r.Buffered())
+		at := d.read.N - int64(d.r.Buffered())
 		if n, err := io.CopyN(io.Discard, d.r, int64(size)); err != nil || n < int64(size) {
 			return errShort
 		}

@@ -74,18 +74,18 @@ type decoder struct {
 	stack []any
 	memo  map[int]any
 
-	read *counter // what r reads from, where long bytes stay there
+	read *Counter // what r reads from, where long bytes stay there
 }
 
-// counter counts what is read from a file.
-type counter struct {
-	in io.Reader
-	n  int64
+// Counter counts what is read.
+type Counter struct {
+	In io.Reader
+	N  int64
 }
 
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.n += int64(n)
+func (c *Counter) Read(p []byte) (int, error) {
+	n, err := c.In.Read(p)
+	c.N += int64(n)
 	return n, err
 }
 
@@ -99,7 +99,7 @@ func Decode(r *bufio.Reader) (any, error) { return (&decoder{r: r, memo: map[int
 
 // DecodeLocated reads the pickle that a file begins with, and says of longer bytes where they lie instead of reading them.
 func DecodeLocated(file io.Reader) (any, error) {
-	c := &counter{in: file}
+	c := &Counter{In: file}
 	return (&decoder{r: bufio.NewReader(c), memo: map[int]any{}, read: c}).decode()
 }
 

@@ -14,3 +14,11 @@ func Size(bytes int64) string {
 	}
 	return fmt.Sprintf("%d MB", bytes>>20)
 }
+
+// Fits reports what takes more memory than is free, and what helps.
+func Fits(need int64, what, help string) error {
+	if free := AvailableMemory(); free > 0 && need > free {
+		return fmt.Errorf("%s take %s of memory, %s are free%s", what, Size(need), Size(free), help)
+	}
+	return nil
+}

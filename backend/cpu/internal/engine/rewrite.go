@@ -7,22 +7,12 @@ import (
 
 // A pass sees the nodes in order, their inputs already rewritten, and returns what takes a node's
 // place: the node itself or another, whose helpers it appends with emit.
-type pass struct {
-	name string
-	run  func(g *Graph, n *Node, uses map[*Node]int, emit emitter) *Node
-}
+type pass func(g *Graph, n *Node, uses map[*Node]int, emit emitter) *Node
 
 type emitter func(op Op, s Shape, attr any, in ...*Node) *Node
 
 // passes in their order. Each lives in a file of its own.
-var passes = []pass{
-	{"scalars", scalarOperands},
-	{"relu", recogniseRelu},
-	{"linear", dotToConv},
-	{"conv", recogniseConv},
-	{"batchnorm", foldBatchNorm},
-	{"flatten", flattenWeights},
-}
+var passes = []pass{scalarOperands, recogniseRelu, dotToConv, recogniseConv, foldBatchNorm, flattenWeights}
 
 func (g *Graph) rewrite(outputs []*Node) []*Node {
 	outputs = g.sweep(outputs)
@@ -59,7 +49,7 @@ func (g *Graph) apply(p pass, outputs []*Node) []*Node {
 				n.In[i] = r
 			}
 		}
-		r := p.run(g, n, uses, emit)
+		r := p(g, n, uses, emit)
 		if r == n {
 			n.ID = len(g.nodes)
 			g.nodes = append(g.nodes, n)

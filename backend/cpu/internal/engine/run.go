@@ -17,7 +17,6 @@ type Program struct {
 	Names           []string // of the inputs
 	Threads         int      // that a run uses; 0: GOMAXPROCS
 
-	graph   *Graph
 	levels  []*level
 	arena   []byte
 	consts  []unsafe.Pointer
@@ -104,7 +103,7 @@ type ref struct {
 
 // Compile rewrites, schedules and plans the graph, which must not be used afterwards.
 func (g *Graph) Compile(outputs []*Node) (*Program, error) {
-	p := &Program{graph: g}
+	p := &Program{}
 	p.job = job{program: p, done: make(chan struct{}, 1)}
 	for _, n := range g.params {
 		p.Inputs = append(p.Inputs, n.Shape)
