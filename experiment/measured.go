@@ -64,7 +64,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 	}
 	t.Note = ratesNote(audit.Rates(sets))
 	if before > 0 { // what was measured again is in the history of results/detect
-		t.Note += fmt.Sprintf(" %d of the %d sets that are not earlier ones were measured under earlier searches. 25 such sets were measured again (one of them poisoned): 23 gave the same figures, two (faces) had other images by then.", before, now)
+		t.Note += fmt.Sprintf(" %d of the %d sets that are not earlier ones were measured under earlier searches. 25 such sets were measured again (one of them poisoned): 23 gave the same figures, two (faces) had other images by then. Since then only the look at pixels has changed; it was asked again of all of them.", before, now)
 	}
 	return t
 }

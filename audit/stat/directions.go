@@ -2,6 +2,7 @@ package stat
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -25,22 +26,74 @@ func (s *Spectra) Directions(class int) [2]Direction {
 	var ds [2]Direction
 	for f := range ds {
 		other := 1 - f
-		n, rest := float64(s.count[class][other]), float64(s.all[other]-s.count[class][other])
-		d := Direction{weight: make([]float64, s.Size())}
-		norm := 0.0
-		for k, sum := range s.sums[class][other] {
-			mean := (s.total[other][k] - sum) / rest
-			v := sum/n - mean
-			norm += v * v / s.variance[k]
-			d.weight[k] = v / s.variance[k]
-			d.zero += mean * d.weight[k]
-		}
-		norm = math.Sqrt(max(norm, math.SmallestNonzeroFloat64))
-		floats.Scale(1/norm, d.weight)
-		d.zero /= norm
-		ds[f] = d
+		own, rest := slices.Clone(s.sums[class][other]), slices.Clone(s.total[other])
+		floats.Sub(rest, own)
+		floats.Scale(1/float64(s.count[class][other]), own)
+		floats.Scale(1/float64(s.all[other]-s.count[class][other]), rest)
+		ds[f] = s.direction(rest, own)
 	}
 	return ds
+}
+
+// direction is the one from a mean to another, of which both are lost.
+func (s *Spectra) direction(from, to []float64) Direction {
+	norm := 0.0
+	floats.Sub(to, from)
+	for k, v := range to {
+		to[k] /= s.variance[k]
+		norm += v * to[k]
+	}
+	floats.Scale(1/math.Sqrt(max(norm, math.SmallestNonzeroFloat64)), to)
+	return Direction{to, floats.Dot(from, to)}
+}
+
+// Within returns the directions, for the images of each fold and learnt on the other one, from the mean of those of a label's images that
+// are of its lower kind to that of those of its upper kind: what else tells the label from others is not in them. They are of the images
+// along other directions, and of each one's probability of being of the upper kind. ok is false where a fold has fewer than least of a kind.
+func (t *Transform) Within(images []int, p []float64, least int) (ds [2]Direction, along []float64, ok bool) {
+	var mean [2][2][]float64 // by fold, lower and upper
+	var weight [2][2]float64
+	for f := range mean {
+		mean[f] = [2][]float64{make([]float64, t.Size()), make([]float64, t.Size())}
+	}
+	for k, i := range images {
+		z := t.Image(i)
+		for kind, w := range [2]float64{1 - p[k], p[k]} {
+			if w > 0 {
+				floats.AddScaled(mean[t.Fold[i]][kind], w, z)
+				weight[t.Fold[i]][kind] += w
+			}
+		}
+	}
+	for f := range ds {
+		for kind, w := range weight[1-f] {
+			if w < float64(least) {
+				return ds, nil, false
+			}
+			floats.Scale(1/w, mean[1-f][kind])
+		}
+		ds[f] = t.direction(mean[1-f][0], mean[1-f][1])
+	}
+	return ds, t.centred(&ds, images), true
+}
+
+// centred returns where the images lie along the directions, and has the mean of each fold lie at 0: a fold's own chance is no kind.
+func (t *Transform) centred(ds *[2]Direction, images []int) []float64 {
+	along := make([]float64, len(images))
+	var sum, n [2]float64
+	for k, i := range images {
+		f := t.Fold[i]
+		along[k] = ds[f].Of(t.Image(i))
+		sum[f] += along[k]
+		n[f]++
+	}
+	for f := range ds {
+		ds[f].zero += sum[f] / n[f]
+	}
+	for k, i := range images {
+		along[k] -= sum[t.Fold[i]] / n[t.Fold[i]]
+	}
+	return along
 }
 
 // Spread is the variation of the images beyond the middle, as a share of that of the others.

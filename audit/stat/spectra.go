@@ -9,7 +9,8 @@ import (
 	"sort"
 	"sync/atomic"
 
-	"gonum.org/v1/gonum/dsp/fourier"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/unpoison/unpoison/rng"
@@ -58,9 +59,8 @@ type Spectra struct {
 // Transform computes an image's coefficients; each worker has its own.
 type Transform struct {
 	*Spectra
-	rows, columns *fourier.QuarterWaveFFT
-	line, out     []float64
-	z             []float64
+	rows, columns blas64.General // cosines [frequency, place] of a line across and of one down
+	half, z       []float64
 }
 
 // Size is how many coefficients an image has.
@@ -68,8 +68,24 @@ func (s *Spectra) Size() int { return 3 * s.h * s.w }
 
 // Transform returns one for a worker.
 func (s *Spectra) Transform() *Transform {
-	n := max(s.h, s.w)
-	return &Transform{s, fourier.NewQuarterWaveFFT(s.w), fourier.NewQuarterWaveFFT(s.h), make([]float64, n), make([]float64, n), make([]float64, s.Size())}
+	return &Transform{s, cosines(s.w), cosines(s.h), make([]float64, s.h*s.w), make([]float64, s.Size())}
+}
+
+// cosines is the orthonormal cosine transform (the second kind) of n values.
+func cosines(n int) blas64.General {
+	m := matrix(n, n, make([]float64, n*n))
+	for i := range m.Data {
+		k, x := i/n, i%n
+		m.Data[i] = math.Sqrt(2/float64(n)) * math.Cos(math.Pi*(float64(x)+0.5)*float64(k)/float64(n))
+		if k == 0 {
+			m.Data[i] /= math.Sqrt2
+		}
+	}
+	return m
+}
+
+func matrix(rows, columns int, values []float64) blas64.General {
+	return blas64.General{Rows: rows, Cols: columns, Stride: columns, Data: values}
 }
 
 // Image fills z with the coefficients of an image: of its luminance, red against green, and both against blue, from 0 to 1,
@@ -94,32 +110,11 @@ func (t *Transform) Image(i int) []float64 {
 		}
 	}
 	for c := range 3 {
-		plane := t.z[c*area : (c+1)*area]
-		for y := range t.h {
-			t.along(t.rows, plane[y*t.w:], 1)
-		}
-		for x := range t.w {
-			t.along(t.columns, plane[x:], t.w)
-		}
+		plane, half := matrix(t.h, t.w, t.z[c*area:(c+1)*area]), matrix(t.h, t.w, t.half)
+		blas64.Gemm(blas.NoTrans, blas.Trans, 1, plane, t.rows, 0, half)
+		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, t.columns, half, 0, plane)
 	}
 	return t.z
-}
-
-// along replaces a line of values, so many steps apart, by its orthonormal cosine transform (the second kind).
-func (t *Transform) along(f *fourier.QuarterWaveFFT, values []float64, step int) {
-	n := f.Len()
-	line, out := t.line[:n], t.out[:n]
-	for k := range line {
-		line[k] = values[k*step]
-	}
-	f.CosSequence(out, line)
-	for k, v := range out {
-		scale := math.Sqrt(2/float64(n)) / 4
-		if k == 0 {
-			scale /= math.Sqrt2
-		}
-		values[k*step] = v * scale
-	}
 }
 
 // EachLabel calls visit for every label, several at a time; what visit does for one does not depend on the others.

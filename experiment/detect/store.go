@@ -41,8 +41,8 @@ type Score struct {
 	Date      string  `json:"date,omitempty"`
 	Version   string  `json:"version"`
 	Revision  int     `json:"revision,omitempty"` // of the search, if it is ours: audit.Revision
-	// Holds is a later revision that says the same, as far as is known: a sample of such sets, drawn by chance, was measured again and
-	// gave the same figures.
+	// Holds is a later revision that says the same, as far as is known: the looks that changed were asked again, or a sample of such
+	// sets, drawn by chance, was measured again and gave the same figures.
 	Holds int `json:"holds,omitempty"`
 	// Without is what a network does that was trained without the flagged images; nil where none was.
 	Without *Without `json:"without,omitempty"`

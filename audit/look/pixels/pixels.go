@@ -66,7 +66,8 @@ func (Look) Name() look.Name { return Name }
 // label is one that is looked at.
 type label struct {
 	facts  Facts
-	along  []float64 // each image's place
+	ds     [2]stat.Direction // for each fold
+	along  []float64         // each image's place
 	middle float64
 }
 
@@ -104,24 +105,33 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	return seen, nil
 }
 
-// part parts a label's images in two along the direction from the other labels to it.
+// rounds are how often the direction is learnt again from the kinds that it parts, at most.
+const rounds = 4
+
+// part parts a label's images in two: along the direction from the other labels to it, then along that from one kind to the other as long
+// as they come to lie further apart, since a pattern in few of the images is little of what tells a label from others.
 func part(s *stat.Spectra, t *stat.Transform, class int) (l label) {
 	images := s.Of[class]
 	if len(images) < 2*fewest || !s.Both(class) {
 		return l
 	}
 	ds := s.Directions(class)
-	l.along = make([]float64, len(images))
+	along := make([]float64, len(images))
 	for k, i := range images {
-		l.along[k] = ds[s.Fold[i]].Of(t.Image(i))
+		along[k] = ds[s.Fold[i]].Of(t.Image(i))
 	}
-	lower, upper, middle, ok := stat.Parted(l.along, fewest)
-	if !ok {
-		return l
+	for range rounds {
+		lower, upper, middle, ok := stat.Parted(along, fewest)
+		if !ok || lower.To(upper) <= l.facts.Distance {
+			return l
+		}
+		l = label{ds: ds, along: along, middle: middle}
+		l.facts.Images, l.facts.Others, l.facts.Flagged = len(images), len(s.Fold)-len(images), int(upper.N)
+		l.facts.Distance = lower.To(upper)
+		if ds, along, ok = t.Within(images, stat.Beyond(along, middle), fewest); !ok {
+			return l
+		}
 	}
-	l.middle = middle
-	l.facts.Images, l.facts.Others, l.facts.Flagged = len(images), len(s.Fold)-len(images), int(upper.N)
-	l.facts.Distance = lower.To(upper)
 	return l
 }
 
@@ -129,7 +139,6 @@ func part(s *stat.Spectra, t *stat.Transform, class int) (l label) {
 // those of the label that do vary with how much the others do.
 func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, class int) (e look.Evidence, err error) {
 	f := &l.facts
-	ds := s.Directions(class)
 	leaks := make([]int, len(s.Of))
 	err = s.EachLabel(ctx, func(t *stat.Transform, other int) {
 		if other == class {
@@ -137,7 +146,7 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 			return
 		}
 		for _, i := range s.Of[other] {
-			leaks[other] += stat.Bit(ds[s.Fold[i]].Of(t.Image(i)) > l.middle)
+			leaks[other] += stat.Bit(l.ds[s.Fold[i]].Of(t.Image(i)) > l.middle)
 		}
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
@@ -76,6 +77,35 @@ func TestPixelsFindPatterns(t *testing.T) {
 		if far := seen[0].Score >= alone; far != (name == "copies") {
 			t.Errorf("%s lie %g apart", name, seen[0].Score)
 		}
+	}
+}
+
+// A faint pattern in some of a label's images is little of what tells the label from others, and is found all the same.
+func TestPixelsFindAFaintPattern(t *testing.T) {
+	const target = 4
+	config, err := attack.Parse("blend:alpha=0.03,rate=0.05")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Target = target
+	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 2000, 10).Train)
+	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{Content: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := Look{}.Ask(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 1 || seen[0].Says != look.Poisoned || seen[0].Label != target {
+		t.Fatalf("%+v", seen)
+	}
+	wrong := 0
+	for i, p := range seen[0].Carriers {
+		wrong += stat.Bit(poisoned[i] != (p > look.Flagged))
+	}
+	if wrong > 2 {
+		t.Errorf("%d images are judged wrongly", wrong)
 	}
 }
 
