@@ -187,28 +187,26 @@ func TestPublishedAverages(t *testing.T) {
 
 func TestWrongGridsAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"name: a\ndata: signs\nattacks: [none]\n":                                                                     "defenses",
-		"name: a b\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                                 "a word",
-		"name: a\ndata: signs\nattacks: [magic]\ndefenses: [none]\n":                                                  "magic",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [magic]\n":                                                  "magic",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gama=1\"]\n":                                         "gamma",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:gamma=1\"]\n":                                        "beta",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolour: red\n":                                      "colour",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nmodel: big\n":                                       "wrn-16-1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=many\"\n":                         "does not take",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nclean: 3\n":                                         "share",
-		"name: a\ndata: signs\nattacks: [\"blend:alpha\"]\ndefenses: [none]\n":                                        "key=value",
-		"name: a\ndata: signs\nattacks: [\"badnets:rate=2\"]\ndefenses: [none]\n":                                     "rate 2",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:schedule=odd\"]\n":                                   "one-cycle",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:inspect_epochs=-2\"]\n":                             "inspect_epochs -2",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:beta=-1\"]\n":                                        "beta -1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                                        "limit -5",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":                             "curves, separation, sweep",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gamma=1\", \"abl:isolation=0.1\"]\nplots: [sweep]\n": "abl:gamma=1 and abl:isolation=0.1 differ in two",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:batch=8\", abl, \"nad:batch=8\"]\nplots: [sweep]\n":  "sweep is over one setting of one defence",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":                     "no attack \"badnet\"",
-		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                                 "line 1",
-		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n":                 "line",
+		"name: a\ndata: signs\nattacks: [none]\n":                                                     "defenses",
+		"name: a b\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "a word",
+		"name: a\ndata: signs\nattacks: [magic]\ndefenses: [none]\n":                                  "magic",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [magic]\n":                                  "magic",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:gama=1\"]\n":                         "gamma",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:gamma=1\"]\n":                        "beta",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolour: red\n":                      "colour",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nmodel: big\n":                       "wrn-16-1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=many\"\n":         "does not take",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nclean: 3\n":                         "share",
+		"name: a\ndata: signs\nattacks: [\"blend:alpha\"]\ndefenses: [none]\n":                        "key=value",
+		"name: a\ndata: signs\nattacks: [\"badnets:rate=2\"]\ndefenses: [none]\n":                     "rate 2",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:schedule=odd\"]\n":                   "one-cycle",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:inspect_epochs=-2\"]\n":             "inspect_epochs -2",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:beta=-1\"]\n":                        "beta -1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                        "limit -5",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":             "curves, separation, sweep",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":     "no attack \"badnet\"",
+		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "line 1",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n": "line",
 	} {
 		path := filepath.Join(t.TempDir(), "grid.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -216,6 +214,26 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		}
 		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "grid.yaml") {
 			t.Errorf("%q: got %v, expected the file and something about %q", text, err, want)
+		}
+	}
+}
+
+// A sweep is over one setting of one defence; a folder with another one, of an earlier version, can be read.
+func TestSweepIsOfOneSetting(t *testing.T) {
+	for _, c := range []struct {
+		defenses []string
+		want     string
+	}{
+		{[]string{"abl:gamma=1", "abl:isolation=0.1"}, "abl:gamma=1 and abl:isolation=0.1 differ in two"},
+		{[]string{"abl:batch=8", "abl", "nad:batch=8"}, "sweep is over one setting of one defence"},
+	} {
+		g := small()
+		g.Defenses, g.Plots = c.defenses, []string{"sweep"}
+		if err := g.Check(); err != nil {
+			t.Error(err)
+		}
+		if err := runner(t, g, t.TempDir()).Run(context.Background()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v", c.defenses, err)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func (r *Runner) result(c Cell) *runs.Result {
 // errors come at the end.
 func (r *Runner) Run(ctx context.Context) error {
 	r.ctx = ctx
-	if err := r.Grid.Check(); err != nil {
+	if err := cmp.Or(r.Grid.Check(), r.Grid.checkSweep()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

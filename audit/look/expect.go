@@ -16,7 +16,7 @@ const (
 	fewBatches, manyBatches = 2, 10
 	fewPictures             = 64
 	manyPictures            = 576
-	pixelPasses             = 3    // over all images by the looks at pixels; one more for a label that is suspected
+	pixelPasses             = 5    // over all images by the looks at pixels, up to nine; one more for a label that is suspected
 	teachings               = 40   // small networks for a label that is suspected: rounds, folds and ways of parting
 	taughtOthers            = 2000 // images of other labels that each is asked of
 )

@@ -72,7 +72,7 @@ type store struct {
 	all map[[2]string]*Score // by set and detector
 }
 
-// openStore reads a file of results; there may be none. A last line without an end is what a killed program left, and goes.
+// openStore reads a file of results; there may be none.
 func openStore(path string) (*store, error) {
 	s := &store{path: path, all: map[[2]string]*Score{}}
 	raw, err := atomicfile.ReadLines(path)

@@ -178,6 +178,8 @@ print("{}")
             ("print('unpoison: no flag', file=sys.stderr); sys.exit(2)", unpoison.UsageError, "^no flag$"),
             ("print('fatal error: out of memory', file=sys.stderr); sys.exit(2)", unpoison.Error, "^fatal error: out of memory$"),
             ("sys.exit(7)", unpoison.Error, "ended with 7 and said nothing"),
+            ("sys.exit('note\\nunpoison: mkdir /data/unpoison: permission denied')", unpoison.Error, "^mkdir /data/unpoison: permission denied$"),
+            ("sys.exit('unpoison: mkdir /data/unpoison: permission denied')", unpoison.Error, "^mkdir /data/unpoison: permission denied$"),
         ):
             with self.subTest(how), self.program("print('folders: 9 training images', file=sys.stderr, flush=True)\n" + how):
                 with self.assertRaisesRegex(unpoison.Error, want) as raised:

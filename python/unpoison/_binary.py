@@ -104,7 +104,8 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
         return result
     if code < 0:
         raise Error(_ended(-code) + (f"; before, it said: {said}" if said else ""), code)
-    _, named, text = said.rpartition("unpoison: ") if said.startswith("unpoison: ") else said.rpartition("\nunpoison: ")
+    _, named, text = ("\n" + said).rpartition("\nunpoison: ")
+    text = text.strip()
     # Go ends a program that it can't go on with, as without memory, with the code of a wrong option.
     raise (UsageError if code == _EXIT_USAGE and named else Error)(text or f"the program ended with {code} and said nothing", code)
 

@@ -4,7 +4,6 @@ package pixels
 
 import (
 	"context"
-	"slices"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
@@ -105,8 +104,8 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	return seen, nil
 }
 
-// rounds are how often the direction is learnt again from the kinds that it parts, at most.
-const rounds = 4
+// again is how often the direction is learnt again from the kinds that it parts, at most.
+const again = 3
 
 // part parts a label's images in two: along the direction from the other labels to it, then along that from one kind to the other as long
 // as they come to lie further apart, since a pattern in few of the images is little of what tells a label from others.
@@ -120,17 +119,23 @@ func part(s *stat.Spectra, t *stat.Transform, class int) (l label) {
 	for k, i := range images {
 		along[k] = ds[s.Fold[i]].Of(t.Image(i))
 	}
-	for range rounds {
+	for round := 0; ; round++ {
 		lower, upper, middle, ok := stat.Parted(along, fewest)
 		if !ok || lower.To(upper) <= l.facts.Distance {
-			return l
+			break
 		}
 		l = label{ds: ds, along: along, middle: middle}
 		l.facts.Images, l.facts.Others, l.facts.Flagged = len(images), len(s.Fold)-len(images), int(upper.N)
 		l.facts.Distance = lower.To(upper)
-		if ds, along, ok = t.Within(images, stat.Beyond(along, middle), fewest); !ok {
-			return l
+		if round == again {
+			break
 		}
+		if ds, along, ok = t.Within(images, stat.Beyond(along, middle), fewest); !ok {
+			break
+		}
+	}
+	if l.facts.Distance < apart { // nobody asks more of it, and there may be many labels
+		l.ds, l.along = [2]stat.Direction{}, nil
 	}
 	return l
 }
@@ -155,7 +160,7 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 	for _, n := range leaks {
 		f.Leak += n
 	}
-	p := stat.Beyond(slices.Clone(l.along), l.middle)
+	p := stat.Beyond(l.along, l.middle)
 	carriers := c.Unasked()
 	for k, i := range s.Of[class] {
 		carriers[i] = float32(p[k])

@@ -154,7 +154,7 @@ func (a *app) runGrid(ctx context.Context, g *experiment.Grid, out string, f *gr
 	return r, a.printGrid(r, out, nil)
 }
 
-// shared returns an engine for each of so many jobs, which share the threads.
+// shared returns an engine with one job's share of the threads.
 func (a *app) shared(jobs int) (backends.Backend, error) {
 	threads := 0
 	if jobs > 1 {

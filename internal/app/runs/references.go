@@ -38,7 +38,7 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 		return err
 	}
 	defer f.Close()
-	find, check := newFinder(l.Set).find, Columns(needs...)
+	find, check := (&finder{set: l.Set}).find, Columns(needs...)
 	if l.ByIndex {
 		find, check = l.byIndex, Columns(append([]string{"index"}, needs...)...)
 	}
@@ -89,17 +89,19 @@ func (l List) byIndex(r listed) (int, error) {
 // finder finds images by source and digest.
 type finder struct {
 	set      *dataset.Set
-	bySource map[string][]int
+	bySource map[string][]int // like byDigest
 	byDigest map[string][]int // made when it is first needed
 }
 
-func newFinder(set *dataset.Set) *finder {
-	f := &finder{set: set, bySource: make(map[string][]int, set.Len())}
-	for i := range set.Len() {
-		s := set.Source(i)
-		f.bySource[s] = append(f.bySource[s], i)
+func (f *finder) ofSource(s string) []int {
+	if f.bySource == nil {
+		f.bySource = make(map[string][]int, f.set.Len())
+		for i := range f.set.Len() {
+			k := f.set.Source(i)
+			f.bySource[k] = append(f.bySource[k], i)
+		}
 	}
-	return f
+	return f.bySource[s]
 }
 
 func (f *finder) ofDigest(d string) []int {
@@ -122,11 +124,11 @@ func (f *finder) find(r listed) (int, error) {
 	case source == "" && digest == "":
 		return 0, errors.New("neither source nor digest")
 	case digest == "":
-		return only(f.bySource[source], "source "+source)
+		return only(f.ofSource(source), "source "+source)
 	case source == "":
 		return only(f.ofDigest(digest), "digest "+digest)
 	}
-	at := f.bySource[source]
+	at := f.ofSource(source)
 	for _, i := range at {
 		if strings.EqualFold(f.set.ImageDigest(i).String(), digest) {
 			return i, nil
