@@ -194,12 +194,15 @@ func (c *Case) label() report.Answer {
 		bars = append(bars, report.Share{Name: "labelled " + t.Class, Part: k.Flagged, Whole: k.Images})
 	}
 	if len(told) == 1 {
-		bars = append(bars, report.Share{Name: "all other labels", Part: n.Leak, Whole: n.Others})
+		bars = append(bars, report.Share{Name: "other labels", Part: n.Leak, Whole: n.Others})
 	}
 	if n.Images > 0 {
 		a.Picture = report.Shares(bars...)
 	}
 	a.Text = []string{"Images that stand out, of all with the label."}
+	if len(told) == 1 {
+		a.Text = []string{"Images that stand out, of all with the label, and of those under others that were asked."}
+	}
 	return a
 }
 
