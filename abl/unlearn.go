@@ -74,9 +74,6 @@ func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state mo
 		copy(state[i].Data, u.best[i].Data)
 	}
 	u.out.Unlearnt = u.out.Isolated <= unlearntBelow
-	if !u.better {
-		u.out.Dropped = 0
-	}
 	return &u.out, nil
 }
 
@@ -103,13 +100,14 @@ func (o Options) images(kept, isolated int) (ofKept, ofIsolated int) {
 // stepsOf returns how many steps at most a round of unlearning takes.
 func (o Options) stepsOf(p *isolate.Parts) int {
 	kept, isolated := o.images(len(p.Kept), len(p.Isolated))
-	switch {
-	case o.UnlearnEpochs <= 0:
+	if o.UnlearnEpochs <= 0 {
 		return o.UnlearnSteps
-	case o.Unlearn == "split":
-		return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Isolated)) / float64(max(1, isolated))))
 	}
-	return int(math.Ceil(o.UnlearnEpochs * float64(len(p.Kept)) / float64(max(1, kept))))
+	of, step := len(p.Kept), kept
+	if o.Unlearn == "split" {
+		of, step = len(p.Isolated), isolated
+	}
+	return int(math.Ceil(o.UnlearnEpochs * float64(of) / float64(max(1, step))))
 }
 
 // unlearning is one in progress.
@@ -128,7 +126,7 @@ type unlearning struct {
 	eval          *evaluate.Evaluator
 	iso, held     *dataset.Set
 	current, best model.State // best is the best network within the tolerance
-	better        bool        // whether it is another one than at the beginning
+	dropped       int         // kept images left out by refinement
 	balance       []float32   // weight of each class once images were left out
 	out           Outcome
 }
@@ -246,7 +244,7 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 		return errEnough
 	}
 	if lost <= u.o.Tolerance && (isoAcc <= u.out.Isolated || last) && (!u.refine || k >= u.steps) {
-		u.out.Isolated, u.out.After, u.better = isoAcc, heldAcc, true
+		u.out.Isolated, u.out.After, u.out.Dropped = isoAcc, heldAcc, u.dropped
 		for i := range u.best {
 			copy(u.best[i].Data, u.current[i].Data)
 		}
@@ -292,7 +290,7 @@ func (u *unlearning) drop(ctx context.Context, known []bool) error {
 			rest = append(rest, i)
 		}
 	}
-	if u.out.Dropped = len(u.kept) - len(rest); len(rest) < u.stepKept {
+	if u.dropped = len(u.kept) - len(rest); len(rest) < u.stepKept {
 		u.out.RolledBack = true
 		return nil
 	}

@@ -29,8 +29,8 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 			keep = append(keep, i)
 		}
 	}
-	out := test.Subset(keep)
-	if err := a.onTest(ctx, out, a.trigger.Apply); err != nil {
+	out, err := a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
+	if err != nil {
 		return nil, err
 	}
 	if a.Config.RandomLabels {
@@ -52,8 +52,7 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 	if _, ok := a.trigger.(Composer); ok {
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
 	}
-	out := test.Clone()
-	return out, a.onTest(ctx, out, a.trigger.Apply)
+	return a.onTest(ctx, test.Clone(), a.trigger.Apply)
 }
 
 // Covered returns the test images changed as the covering images of the training set are, with their
@@ -64,8 +63,7 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 		return nil, nil
 	}
 	if c, ok := a.trigger.(Coverer); ok {
-		out := test.Clone()
-		return out, a.onTest(ctx, out, c.Cover)
+		return a.onTest(ctx, test.Clone(), c.Cover)
 	}
 	if _, ok := a.trigger.(Selective); !ok {
 		return nil, nil
@@ -76,15 +74,14 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 			keep = append(keep, i)
 		}
 	}
-	out := test.Subset(keep)
-	return out, a.onTest(ctx, out, a.trigger.Apply)
+	return a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
 }
 
-// onTest changes a copy of test images.
-func (a *Attack) onTest(ctx context.Context, set *dataset.Set, f func(context.Context, *Batch) error) error {
-	if err := f(ctx, &Batch{Set: set, At: rng.Iota(set.Len()), Test: true, Stream: a.stream("test")}); err != nil {
-		set.Discard()
-		return fmt.Errorf("attack %s: %w", a.lab.Name, err)
+// onTest changes a copy of test images and returns it.
+func (a *Attack) onTest(ctx context.Context, copied *dataset.Set, f func(context.Context, *Batch) error) (*dataset.Set, error) {
+	if err := f(ctx, &Batch{Set: copied, At: rng.Iota(copied.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+		copied.Discard()
+		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, err)
 	}
-	return nil
+	return copied, nil
 }

@@ -63,32 +63,19 @@ func (f *filter) convert(from, to string, do func(in io.Reader, w io.Writer) err
 		return err
 	}
 	defer file.Close()
-	var in io.Reader = bufio.NewReaderSize(&interrupted{f.ctx, file}, 1<<20)
-	name := strings.ToLower(from)
-	gz, zst := strings.HasSuffix(name, "gz"), strings.HasSuffix(name, ".zst")
-	switch {
-	case gz:
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return fmt.Errorf("%s: %w", from, err)
-		}
-		defer z.Close()
-		in = z
-	case zst:
-		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return fmt.Errorf("%s: %w", from, err)
-		}
-		defer z.Close()
-		in = z
+	in, end, err := unpacked(from, bufio.NewReaderSize(&interrupted{f.ctx, file}, 1<<20))
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
 	}
+	defer end()
+	name := strings.ToLower(from)
 	return writeFile(to, func(out io.Writer) (err error) {
 		b := bufio.NewWriterSize(out, 1<<20)
 		var w io.WriteCloser = nopCloser{b}
 		switch {
-		case gz:
+		case strings.HasSuffix(name, "gz"):
 			w = gzip.NewWriter(b)
-		case zst:
+		case strings.HasSuffix(name, ".zst"):
 			if w, err = zstd.NewWriter(b); err != nil {
 				return err
 			}

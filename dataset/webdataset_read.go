@@ -77,28 +77,39 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// unpacked undoes what the end of a file's name says, gz or .zst. end is to be called after the last use.
+func unpacked(name string, in io.Reader) (_ io.Reader, end func(), err error) {
+	switch name = strings.ToLower(name); {
+	case strings.HasSuffix(name, "gz"):
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, func() { z.Close() }, nil
+	case strings.HasSuffix(name, ".zst"):
+		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	return in, func() {}, nil
+}
+
 func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
 	f, size, err := s.open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	var in io.Reader = bufio.NewReaderSize(f, 1<<20)
-	switch name := strings.ToLower(file); {
-	case strings.HasSuffix(name, "gz"):
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return s.ofFile(file, err)
-		}
-		defer z.Close()
-		in = &bounded{z, 1<<20 + maxRatio*size}
-	case strings.HasSuffix(name, ".zst"):
-		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return s.ofFile(file, err)
-		}
-		defer z.Close()
-		in = &bounded{z, 1<<20 + maxRatio*size}
+	stored := bufio.NewReaderSize(f, 1<<20)
+	in, end, err := unpacked(file, stored)
+	if err != nil {
+		return s.ofFile(file, err)
+	}
+	defer end()
+	if in != io.Reader(stored) {
+		in = &bounded{in, 1<<20 + maxRatio*size}
 	}
 	t := tar.NewReader(in)
 	if err := read(t); err != nil {

@@ -2,11 +2,9 @@ package detect
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/unpoison/unpoison/backend/cpu"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/written"
 	"github.com/unpoison/unpoison/model"
@@ -14,17 +12,7 @@ import (
 
 // Detectors that change images give the memory of their copies back.
 func TestCopiesAreGivenBack(t *testing.T) {
-	store, folder := t.TempDir(), filepath.Join(t.TempDir(), "data")
-	if err := dataset.Write("folder", folder, signs.Render(1, 30, 20)); err != nil {
-		t.Fatal(err)
-	}
-	d, err := dataset.Load(t.Context(), folder, dataset.Options{Store: store})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !d.Train.Mapped() {
-		t.Skip("files are not mapped on this system")
-	}
+	d, store := written.Mapped(t, signs.Render(1, 30, 20))
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)

@@ -92,8 +92,7 @@ func (s *dropShift) add(ctx context.Context, eval *evaluate.Evaluator, set *data
 // bestRate returns the place of the rate at which clean images change their class most beyond all images, as the authors' code chooses
 // it: among the rates at which enough clean images do, or among all where there is none.
 func bestRate(clean, all []dropShift) int {
-	const rounding = 1e-9
-	enough := func(s dropShift) bool { return s.share >= dropShifted-rounding }
+	enough := func(s dropShift) bool { return s.share >= dropShifted }
 	some, best := slices.ContainsFunc(clean, enough), -1
 	for k := range clean {
 		if some && !enough(clean[k]) {

@@ -42,16 +42,14 @@ func (g *Grid) checkSweep() error {
 	if !slices.Contains(g.Plots, "sweep") {
 		return nil
 	}
-	first := ""
+	first, setting := "", ""
 	for _, d := range g.Defenses {
 		name, _, ok := swept(d)
-		if !ok {
-			continue
-		}
-		if first == "" {
-			first = d
-		}
-		if known, _, _ := swept(first); known != name || runs.Kind(d) != runs.Kind(first) {
+		switch {
+		case !ok:
+		case first == "":
+			first, setting = d, name
+		case name != setting || runs.Kind(d) != runs.Kind(first):
 			return fmt.Errorf("plots: sweep is over one setting of one defence, and %s and %s differ in two", first, d)
 		}
 	}
@@ -272,9 +270,9 @@ func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, pl
 	if err != nil {
 		return nil, nil, err
 	}
-	set = data.Train.Clone()
-	if data != r.data {
-		data.Train.Discard()
+	set = data.Train
+	if data == r.data { // varied images are a copy already
+		set = set.Clone()
 	}
 	planted = make([]bool, set.Len())
 	env := attack.Env{Backend: r.Backend, Cache: r.Cache}

@@ -319,8 +319,8 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if !runs.Defense(c.Defense).Repairs() {
 		spec.Defense = runs.Kind(c.Defense)
 		out, err := runs.Train(ctx, spec)
-		if err == nil && out.Train != data.Train {
-			out.Train.Discard()
+		if err == nil {
+			spec.Discard(out)
 		}
 		return err
 	}

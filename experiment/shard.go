@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/rng"
@@ -65,12 +66,7 @@ func (r *Runner) arrange(cells []Cell) []Cell {
 	}
 	own := r.Shard.Cells(r.Grid)
 	foreign := func(c Cell) bool { return !slices.Contains(own, c) }
-	later := func(c Cell) int {
-		if foreign(c) || slices.ContainsFunc(c.Needs(), foreign) {
-			return 1
-		}
-		return 0
-	}
+	later := func(c Cell) int { return stat.Bit(foreign(c) || slices.ContainsFunc(c.Needs(), foreign)) }
 	sorted := slices.Clone(cells)
 	slices.SortStableFunc(sorted, func(a, b Cell) int { return later(a) - later(b) })
 	return sorted

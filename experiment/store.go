@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -49,16 +48,8 @@ func openStore(path string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, line := range bytes.SplitAfter(raw, []byte("\n")) {
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		if !json.Valid(line) { // a last line that lacks its end alone is whole
-			return nil, fmt.Errorf("%s:%d: the line is not whole: a program was stopped while it wrote it, or the disk was full; delete the line", path, i+1)
-		}
-		if err := s.take(line); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
-		}
+	if err := atomicfile.EachJSON(path, raw, s.take); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

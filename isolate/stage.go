@@ -46,9 +46,8 @@ const leastSteps, leastIsolated = 300, 64
 // Fit returns the options for a number of training images in batches of batch: small sets get more epochs and a larger
 // isolated share. From 9,600 images in batches of 128 on nothing changes.
 func (o Options) Fit(images, batch int) Options {
-	steps := max(1, images/max(1, batch))
 	if o.IsolateEpochs > 0 {
-		o.IsolateEpochs = max(o.IsolateEpochs, (leastSteps+steps-1)/steps)
+		o.IsolateEpochs = max(o.IsolateEpochs, train.Epochs(leastSteps, images, batch))
 	}
 	o.Isolation = max(o.Isolation, min(0.05, leastIsolated/float64(max(1, images))))
 	return o

@@ -111,7 +111,6 @@ const statisticsSteps = 66
 // statistics computes batch norm's running statistics again over the clean data: a tuning at rate 0.
 func (j *Job) statistics(ctx context.Context, s model.State) error {
 	t := j.tuning("statistics")
-	steps := t.Len() / t.Batch
-	t.Epochs, t.Schedule = max(2, (statisticsSteps+steps-1)/steps), train.Constant(0)
+	t.Epochs, t.Schedule = max(2, train.Epochs(statisticsSteps, t.Len(), t.Batch)), train.Constant(0)
 	return t.Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, nil)
 }

@@ -66,6 +66,12 @@ type Hooks struct {
 	Epoch func(epoch int, loss float64) error
 }
 
+// Epochs returns how many epochs of so many images in batches make so many steps, or more.
+func Epochs(steps, images, batch int) int {
+	each := max(1, images/max(1, batch))
+	return (steps + each - 1) / each
+}
+
 // Len returns how many images an epoch shows.
 func (p *Phase) Len() int { return len(p.Indices) + len(p.More) }
 

@@ -126,9 +126,8 @@ func (c *Case) unsuspecting(images []int) *train.Phase {
 		least = plainSteps
 	}
 	images = train.Sample(c.Data, images, c.Settings.Learn, c.Seed, "inspect")
-	steps := max(1, len(images)/c.run.Batch)
 	phase := &train.Phase{
-		Name: "inspect", Data: c.Data, Indices: images, Epochs: max(c.Settings.PlainEpochs, (least+steps-1)/steps),
+		Name: "inspect", Data: c.Data, Indices: images, Epochs: max(c.Settings.PlainEpochs, train.Epochs(least, len(images), c.run.Batch)),
 		Schedule: train.OneCycle(c.Settings.Rate, 0.2), Seed: c.Seed,
 	}
 	if c.Settings.Augment {

@@ -74,18 +74,26 @@ func (t *Transform) Within(images []int, p []float64, least int) (ds [2]Directio
 		}
 		ds[f] = t.direction(mean[1-f][0], mean[1-f][1])
 	}
-	return ds, t.centred(&ds, images), true
+	along = t.Along(ds, images)
+	t.centre(&ds, images, along)
+	return ds, along, true
 }
 
-// centred returns where the images lie along the directions, and has the mean of each fold lie at 0: a fold's own chance is no kind.
-func (t *Transform) centred(ds *[2]Direction, images []int) []float64 {
+// Along returns where each image lies along its fold's direction.
+func (t *Transform) Along(ds [2]Direction, images []int) []float64 {
 	along := make([]float64, len(images))
+	for k, i := range images {
+		along[k] = ds[t.Fold[i]].Of(t.Image(i))
+	}
+	return along
+}
+
+// centre has the mean of each fold's images lie at 0: a fold's own chance is no kind.
+func (t *Transform) centre(ds *[2]Direction, images []int, along []float64) {
 	var sum, n [2]float64
 	for k, i := range images {
-		f := t.Fold[i]
-		along[k] = ds[f].Of(t.Image(i))
-		sum[f] += along[k]
-		n[f]++
+		sum[t.Fold[i]] += along[k]
+		n[t.Fold[i]]++
 	}
 	for f := range ds {
 		ds[f].zero += sum[f] / n[f]
@@ -93,7 +101,6 @@ func (t *Transform) centred(ds *[2]Direction, images []int) []float64 {
 	for k, i := range images {
 		along[k] -= sum[t.Fold[i]] / n[t.Fold[i]]
 	}
-	return along
 }
 
 // Spread is the variation of the images beyond the middle, as a share of that of the others.

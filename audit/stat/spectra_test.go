@@ -2,6 +2,7 @@ package stat
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -161,4 +162,17 @@ func TestLostImagesEndTheWork(t *testing.T) {
 	}()
 	_, err := NewSpectra(t.Context(), p, 1)
 	t.Errorf("it ended with %v", err)
+}
+
+// An image's coefficients, as they are computed anew in every pass.
+func BenchmarkTransform(b *testing.B) {
+	for _, side := range []int{32, 64} {
+		b.Run(fmt.Sprintf("%d pixels", side), func(b *testing.B) {
+			pixels := slices.Repeat([]uint8{1, 200, 30, 90}, side*side*3/4)
+			t := parted(Pictures{Height: side, Width: side, At: func(int) []uint8 { return pixels }}).Transform()
+			for b.Loop() {
+				t.Image(0)
+			}
+		})
+	}
 }

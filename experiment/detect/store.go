@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -88,23 +87,19 @@ func openStore(path string) (*store, error) {
 			return nil, err
 		}
 	}
-	n := 0
-	for line := range bytes.Lines(raw) {
-		n++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		if !json.Valid(line) {
-			return nil, fmt.Errorf("%s:%d: the line is not whole: a program was stopped while it wrote it, or the disk was full; delete the line", path, n)
-		}
+	err = atomicfile.EachJSON(path, raw, func(line []byte) error {
 		var v Score
 		if err := json.Unmarshal(line, &v); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+			return err
 		}
 		if v.Set.Name == "" || v.Detector == "" || len(v.TPRAt) != len(falseRates) {
-			return nil, fmt.Errorf("%s:%d: expected a set's score by a detector", path, n)
+			return errors.New("expected a set's score by a detector")
 		}
 		s.all[[2]string{v.Set.Name, v.Detector}] = &v
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -115,10 +115,7 @@ func part(s *stat.Spectra, t *stat.Transform, class int) (l label) {
 		return l
 	}
 	ds := s.Directions(class)
-	along := make([]float64, len(images))
-	for k, i := range images {
-		along[k] = ds[s.Fold[i]].Of(t.Image(i))
-	}
+	along := t.Along(ds, images)
 	for round := 0; ; round++ {
 		lower, upper, middle, ok := stat.Parted(along, fewest)
 		if !ok || lower.To(upper) <= l.facts.Distance {

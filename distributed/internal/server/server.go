@@ -54,13 +54,11 @@ func Start(file string, port int, namespace string) (*Server, error) {
 			return nil, err
 		}
 	}
-	tables := &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{
-		"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2",
-	}}
-	if err := prepare(file, tables, namespace); err != nil {
+	db := tables(file, "wal")
+	if err := prepare(file, db, namespace); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	c := configuration(tables, ports)
+	c := configuration(db, ports)
 	claims, err := authorization.GetClaimMapperFromConfig(&c.Global.Authorization, log.NewNoopLogger())
 	if err != nil {
 		return nil, err
@@ -82,18 +80,23 @@ func Start(file string, port int, namespace string) (*Server, error) {
 // Stop ends the server.
 func (s *Server) Stop() error { return s.server.Stop() }
 
+// tables is the database in a file, with SQLite's journal of a mode.
+func tables(file, journal string) *config.SQL {
+	return &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{
+		"mode": "rwc", "_journal_mode": journal, "_synchronous": "2",
+	}}
+}
+
 // prepare makes the tables and the namespace where they are not there. Tables are all there or none, whatever kills the program.
 func prepare(file string, c *config.SQL, namespace string) error {
 	if _, err := os.Stat(file); os.IsNotExist(err) {
-		part := *c
-		part.DatabaseName = file + ".partial"
-		part.ConnectAttributes = map[string]string{"mode": "rwc", "_journal_mode": "delete", "_synchronous": "2"} // one file
+		part := tables(file+".partial", "delete") // one file
 		for _, left := range []string{"", "-journal", "-wal", "-shm"} {
 			if err := os.Remove(part.DatabaseName + left); err != nil && !os.IsNotExist(err) {
 				return err
 			}
 		}
-		if err := schema.SetupSchema(&part); err != nil {
+		if err := schema.SetupSchema(part); err != nil {
 			return err
 		}
 		if err := os.Rename(part.DatabaseName, file); err != nil {

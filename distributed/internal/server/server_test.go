@@ -4,23 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"go.temporal.io/server/common/config"
-	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 )
 
 // A program that was killed while it made the tables leaves nothing that the next one trips over.
 func TestTablesAreAllThereOrNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "temporal.db")
-	tables := func(file string) *config.SQL {
-		return &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: map[string]string{"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2"}}
-	}
 	// The tables are made beside the file: what a killed program left there is no database.
 	if err := os.WriteFile(file+".partial", []byte("half of a database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := prepare(file, tables(file), "default"); err != nil {
+		if err := prepare(file, tables(file, "wal"), "default"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +26,7 @@ func TestTablesAreAllThereOrNone(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(other+".partial", "x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := prepare(other, tables(other), "default"); err == nil {
+	if err := prepare(other, tables(other, "wal"), "default"); err == nil {
 		t.Error("tables were made in place")
 	}
 	if _, err := os.Stat(other); !os.IsNotExist(err) {

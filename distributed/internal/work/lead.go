@@ -179,8 +179,7 @@ func (l *leader) mapped(ctx context.Context, t store.Key, parts []mapPart) ([]st
 		case err == nil:
 			return nil, fmt.Errorf("%d parts came out of %d", len(keys), len(parts))
 		case ctx.Err() != nil:
-			var cancelled *temporal.CanceledError
-			if errors.As(context.Cause(ctx), &cancelled) { // otherwise another worker joins it, or has
+			if temporal.IsCanceledError(context.Cause(ctx)) { // otherwise another worker joins it, or has
 				l.cancel(ctx, id)
 			}
 			return nil, ctx.Err()

@@ -193,8 +193,7 @@ func (r *run) do(ctx context.Context, work func(ctx context.Context) error) (sto
 // owned tells whether a run that ends for a reason is still this worker's: it was cancelled or paused, or the worker stops. One that Temporal no
 // longer knows, or does not answer about, another worker may have gone on with, further than this one.
 func owned(why error) bool {
-	var cancelled *temporal.CanceledError
-	return errors.Is(why, errStopping) || errors.Is(why, activity.ErrActivityPaused) || errors.As(why, &cancelled)
+	return errors.Is(why, errStopping) || errors.Is(why, activity.ErrActivityPaused) || temporal.IsCanceledError(why)
 }
 
 // keep puts the finished run into the store. Of two workers that finish the same one the first counts, unless the store

@@ -138,15 +138,14 @@ func TestLostResultsAreMadeAgain(t *testing.T) {
 	}
 }
 
-// endings are the reasons why a run ends, and whether it is this worker's still and what it waits for is no longer wanted.
-func endings() map[string]struct {
+// ending is why a run ends, and whether it is this worker's still and what it waits for is no longer wanted.
+type ending struct {
 	why             error
 	keeps, unwanted bool
-} {
-	return map[string]struct {
-		why             error
-		keeps, unwanted bool
-	}{
+}
+
+func endings() map[string]ending {
+	return map[string]ending{
 		"cancelled":   {temporal.NewCanceledError(), true, true},
 		"stopping":    {errStopping, true, false},
 		"replaced":    {serviceerror.NewNotFound("activity task not found"), false, false},

@@ -142,8 +142,7 @@ func TestAGridThatIsCancelledIsCancelled(t *testing.T) {
 		return "", ctx.Err()
 	})
 	e.ExecuteWorkflow(GridWorkflow, Input{Plan: "p"})
-	var cancelled *temporal.CanceledError
-	if err := e.GetWorkflowError(); !errors.As(err, &cancelled) {
+	if err := e.GetWorkflowError(); !temporal.IsCanceledError(err) {
 		t.Errorf("a cancelled grid ends with %v", err)
 	}
 }
@@ -167,8 +166,7 @@ func TestACancelledGridWaitsForAllParts(t *testing.T) {
 	if saved != 2 {
 		t.Errorf("the grid ended when %d parts of 2 had saved", saved)
 	}
-	var cancelled *temporal.CanceledError
-	if err := e.GetWorkflowError(); !errors.As(err, &cancelled) {
+	if err := e.GetWorkflowError(); !temporal.IsCanceledError(err) {
 		t.Errorf("a cancelled grid ends with %v", err)
 	}
 }

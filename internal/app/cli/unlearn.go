@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/abl"
-	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
@@ -128,11 +127,11 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	scores, isolated, err := runs.ReadSuspects(runs.List{Path: f.suspects, Set: s.data.Train, ByIndex: f.byIndex})
+	parts, err := runs.ReadParts(runs.List{Path: f.suspects, Set: s.data.Train, ByIndex: f.byIndex}, f.o.HeldBackShare, f.seed)
 	if err != nil {
 		return err
 	}
-	u := &unlearning{s, isolate.Split(scores, float64(isolated)/float64(len(scores)), f.o.HeldBackShare, f.seed)}
+	u := &unlearning{s, parts}
 	if f.method == runs.UnlearnABL {
 		return f.ascend(ctx, a, u)
 	}
@@ -141,17 +140,8 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 
 // tuneOn unlearns by one of the methods that the paper compares.
 func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error {
-	m, err := repair.UnlearnMethodNamed(f.method)
-	if err != nil {
-		return err
-	}
-	f.tune.Seed, f.tune.Augment = f.seed, augment.Standard(min(u.info.Height, u.info.Width), !f.noFlip && dataset.Flips(u.data.Layout))
-	u.parts = u.parts.Unwatched()
-	f.tune.Batch = repair.DefaultUnlearn(len(u.parts.Kept)).Batch
-	state, err := repair.Unlearn(ctx, m, &repair.UnlearnJob{
-		Backend: u.backend, Network: u.network, State: u.state, Data: u.data.Train, Kept: u.parts.Kept, Isolated: u.parts.Isolated,
-		Options: f.tune, Watch: runs.Progress(a.watcher()),
-	})
+	j := &repair.UnlearnJob{Backend: u.backend, Network: u.network, State: u.state, Data: u.data.Train, Options: f.tune, Watch: runs.Progress(a.watcher())}
+	state, err := runs.TuneOn(ctx, f.method, j, u.parts, f.seed, !f.noFlip && dataset.Flips(u.data.Layout))
 	a.done()
 	if err != nil {
 		return err
@@ -161,9 +151,9 @@ func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"model": path, "method": f.method, "isolated": len(u.parts.Isolated), "options": f.tune})
+		return a.printJSON(map[string]any{"model": path, "method": f.method, "isolated": len(j.Isolated), "options": j.Options})
 	}
-	fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, f.method, len(u.parts.Isolated), len(u.parts.Kept))
+	fmt.Fprintf(a.out, "%s\n  %s on %d isolated and %d kept images\n", path, f.method, len(j.Isolated), len(j.Kept))
 	return nil
 }
 
@@ -228,9 +218,6 @@ func saveModel(path string, state model.State, info *checkpoint.Info, learnt *da
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if info.Depth == 0 {
-		info.Depth = learnt.Depth
-	}
-	info.Version = version.Number
+	info.Depth, info.Version = cmp.Or(info.Depth, learnt.Depth), version.Number
 	return checkpoint.Save(path, state, *info)
 }

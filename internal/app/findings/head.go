@@ -186,7 +186,7 @@ func (c *Case) label() report.Answer {
 		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were looked at.", plural(len(c.Classes), "label"))}}
 	}
 	const most = 3
-	a := report.Answer{Short: under(told)}
+	a := report.Answer{Short: under(told), Text: []string{"Images that stand out, of all with the label."}}
 	var bars []report.Share
 	n := looks.CountsOf(told[0].Evidence)
 	for _, t := range told[:min(most, len(told))] {
@@ -195,13 +195,10 @@ func (c *Case) label() report.Answer {
 	}
 	if len(told) == 1 {
 		bars = append(bars, report.Share{Name: "other labels", Part: n.Leak, Whole: n.Others})
+		a.Text = []string{"Images that stand out, of all with the label, and of those under others that were asked."}
 	}
 	if n.Images > 0 {
 		a.Picture = report.Shares(bars...)
-	}
-	a.Text = []string{"Images that stand out, of all with the label."}
-	if len(told) == 1 {
-		a.Text = []string{"Images that stand out, of all with the label, and of those under others that were asked."}
 	}
 	return a
 }

@@ -58,12 +58,7 @@ func TestReviewByKeyboard(t *testing.T) {
 	}
 	// What is decided while nobody answers is not called saved.
 	browser.Do(t, ctx, chromedp.KeyEvent("d"))
-	for range 100 {
-		if browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("saved").classList.contains("failed")`)) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	browser.Until(t, ctx, `document.getElementById("saved").classList.contains("failed")`)
 	settled("100 to drop, 50 to keep, 210 open")
 
 	s, _ = open(t, run, set, "ann")
@@ -82,12 +77,7 @@ func TestReviewByKeyboard(t *testing.T) {
 	}
 	browser.Do(t, ctx, chromedp.KeyEvent(kb.Escape))
 	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#done")))
-	for range 100 {
-		if browser.Do(t, ctx, chromedp.Evaluate[bool](`document.getElementById("finish").open`)) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	browser.Until(t, ctx, `document.getElementById("finish").open`)
 	if _, err := os.Stat(filepath.Join(run, DecisionsFile)); err != nil {
 		t.Error(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -48,12 +47,7 @@ func TestReviewWithoutProbabilities(t *testing.T) {
 	withoutProbabilities(t, run)
 	s, _ := open(t, run, set, "ann")
 	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
-	for range 200 {
-		if browser.Do(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("#grid li").length`)) > 0 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	browser.Until(t, ctx, `document.querySelectorAll("#grid li").length > 0`)
 	browser.Do(t, ctx, chromedp.Evaluate[string](`{ const from = document.getElementById("from"); from.value = "50"; from.dispatchEvent(new Event("input", { bubbles: true })); "" }`))
 	if text := browser.Do(t, ctx, chromedp.Evaluate[string](`document.querySelector("#grid li span").textContent + " " + document.querySelector("#grid li").textContent`)); strings.Contains(text, "%") {
 		t.Errorf("a suspect says %q", text)

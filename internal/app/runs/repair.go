@@ -61,7 +61,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 		return path
 	}
 	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
-	defer s.discard(out)
+	defer s.Discard(out)
 	res.Epochs = Epochs{}
 	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}
 	if method, ok := s.Defense.Unlearns(); ok {
@@ -132,26 +132,40 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	if err := s.plant(ctx, out, res); err != nil {
 		return nil, err
 	}
-	scores, isolated, err := ReadSuspects(List{Path: filepath.Join(s.Suspects, SuspectsFile), Set: out.Train})
+	parts, err := ReadParts(List{Path: filepath.Join(s.Suspects, SuspectsFile), Set: out.Train}, s.Options.HeldBackShare, s.Options.Seed)
 	if err != nil {
 		return nil, err
 	}
-	parts := isolate.Split(scores, float64(isolated)/float64(len(scores)), s.Options.HeldBackShare, s.Options.Seed)
 	if method == UnlearnABL {
 		res.Repair.Options = s.Options
 		res.Unlearning, err = abl.Unlearn(ctx, s.Backend, n, state, out.Train, parts, s.Options, Progress(s.Watch))
 		return state, err
 	}
+	j := &repair.UnlearnJob{Backend: s.Backend, Network: n, State: state, Data: out.Train, Options: s.Tune, Watch: Progress(s.Watch)}
+	state, err = TuneOn(ctx, method, j, parts, s.Options.Seed, s.Options.Flip)
+	res.Repair.Options = j.Options
+	return state, err
+}
+
+// ReadParts splits images by a list of suspects.
+func ReadParts(l List, heldBack float64, seed uint64) (*isolate.Parts, error) {
+	scores, isolated, err := ReadSuspects(l)
+	if err != nil {
+		return nil, err
+	}
+	return isolate.Split(scores, float64(isolated)/float64(len(scores)), heldBack, seed), nil
+}
+
+// TuneOn unlearns by one of the methods that the paper compares. They watch nothing: images that were held back are kept ones. It completes
+// the job, by which it went.
+func TuneOn(ctx context.Context, method string, j *repair.UnlearnJob, parts *isolate.Parts, seed uint64, flip bool) (model.State, error) {
 	m, err := repair.UnlearnMethodNamed(method)
 	if err != nil {
 		return nil, err
 	}
 	parts = parts.Unwatched()
-	t := s.Tune
-	t.Batch = min(t.Batch, repair.DefaultUnlearn(len(parts.Kept)).Batch)
-	t.Seed, t.Augment = s.Options.Seed, augment.Standard(min(n.Height, n.Width), s.Options.Flip)
-	res.Repair.Options = t
-	return repair.Unlearn(ctx, m, &repair.UnlearnJob{
-		Backend: s.Backend, Network: n, State: state, Data: out.Train, Kept: parts.Kept, Isolated: parts.Isolated, Options: t, Watch: Progress(s.Watch),
-	})
+	j.Kept, j.Isolated = parts.Kept, parts.Isolated
+	j.Options.Batch = min(j.Options.Batch, repair.DefaultUnlearn(len(j.Kept)).Batch)
+	j.Options.Seed, j.Options.Augment = seed, augment.Standard(min(j.Network.Height, j.Network.Width), flip)
+	return repair.Unlearn(ctx, m, j)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
-	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/written"
 	"github.com/unpoison/unpoison/isolate"
@@ -55,17 +54,7 @@ func TestNobodyIsHeldBackWhereNobodyWatches(t *testing.T) {
 
 // What was planted in copies of mapped images takes no memory once a run is over, or has failed.
 func TestPlantedCopiesAreGivenBack(t *testing.T) {
-	store, folder := t.TempDir(), filepath.Join(t.TempDir(), "data")
-	if err := dataset.Write("folder", folder, signs.Render(1, 120, 40)); err != nil {
-		t.Fatal(err)
-	}
-	d, err := dataset.Load(t.Context(), folder, dataset.Options{Store: store})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !d.Train.Mapped() || !d.Test.Mapped() {
-		t.Skip("files are not mapped on this system")
-	}
+	d, store := written.Mapped(t, signs.Render(1, 120, 40))
 	s := tiny(t, "")
 	second, err := attack.Parse("blend:target=3")
 	if err != nil {

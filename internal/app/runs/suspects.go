@@ -70,7 +70,7 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 	}
 	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.index, b.index)) })
 	scores = slices.Repeat([]float32{float32(n)}, n)
-	first, last := 0, entry{} // of a stretch of images that nothing but their order in the data tells apart
+	first, last := 0, entry{index: n} // of a stretch of images that nothing but their order in the data tells apart
 	for k, e := range all {
 		if e.isolated {
 			isolated++
@@ -93,13 +93,13 @@ func ReadSuspects(l List) (scores []float32, isolated int, err error) {
 type entry struct {
 	rank, index int
 	isolated    bool
-	looks       string // how suspicious it is, as it is written; "": there is no such entry
+	looks       [3]string // how suspicious it is, as it is written
 }
 
 // follows tells whether an entry comes after another one only since its image does.
 func (e entry) follows(before entry) bool {
-	same := e.rank == before.rank || e.looks == before.looks && strings.Trim(e.looks, ",") != ""
-	return same && before.looks != "" && e.index > before.index
+	same := e.rank == before.rank || e.looks == before.looks && e.looks != [3]string{}
+	return same && e.index > before.index
 }
 
 // ReadRanks visits the images of a list of suspects, in its order, with their ranks and whether they are isolated. Without the column
@@ -122,9 +122,8 @@ func eachRanked(l List, visit func(e entry)) error {
 				return fmt.Errorf("rank: expected a number, found %q", text)
 			}
 		}
-		for _, column := range []string{"probability", "loss", "doubtful"} {
-			cell, _ := r.Cell(column)
-			e.looks += cell + ","
+		for k, column := range []string{"probability", "loss", "doubtful"} {
+			e.looks[k], _ = r.Cell(column)
 		}
 		visit(e)
 		return nil

@@ -92,7 +92,7 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 	out := &Outcome{Train: s.Data.Train}
 	defer func() {
 		if err != nil {
-			s.discard(out)
+			s.Discard(out)
 		}
 	}()
 	res := s.newResult()
@@ -274,8 +274,8 @@ func (s *Spec) plant(ctx context.Context, out *Outcome, res *Result) error {
 	})
 }
 
-// discard gives the memory of planted images back, if they are a copy's.
-func (s *Spec) discard(out *Outcome) {
+// Discard gives the memory of planted images back, if they are a copy's.
+func (s *Spec) Discard(out *Outcome) {
 	if out.Train != s.Data.Train {
 		out.Train.Discard()
 	}

@@ -1,11 +1,13 @@
 package atomicfile
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -17,14 +19,42 @@ const (
 
 // ReadLines reads a file of lines that other programs may be adding to: the end of the last line is waited for. It is missing in what is
 // returned where a program was stopped while it wrote.
-func ReadLines(path string) ([]byte, error) {
+func ReadLines(path string) (raw []byte, err error) {
+	_, err = awaitEnd(func() (bool, error) {
+		raw, err = os.ReadFile(path)
+		return len(raw) == 0 || raw[len(raw)-1] == '\n', err
+	})
+	return raw, err
+}
+
+// awaitEnd asks whether a file's last line has an end until it has one, but no longer than a line may take to be written.
+func awaitEnd(ask func() (bool, error)) (ends bool, err error) {
 	for try := 1; ; try++ {
-		raw, err := os.ReadFile(path)
-		if err != nil || len(raw) == 0 || raw[len(raw)-1] == '\n' || try == lineTries {
-			return raw, err
+		if ends, err = ask(); ends || err != nil || try == lineTries {
+			return ends, err
 		}
 		time.Sleep(lineWait / lineTries)
 	}
+}
+
+var errNotWhole = errors.New("the line is not whole: a program was stopped while it wrote it, or the disk was full; delete the line")
+
+// EachJSON visits the lines of a file that ReadLines returned, but for empty ones. Errors name the line.
+func EachJSON(path string, raw []byte, visit func(line []byte) error) error {
+	n := 0
+	for line := range bytes.Lines(raw) {
+		if n++; len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		err := errNotWhole
+		if json.Valid(line) { // a last line that lacks its end alone is whole
+			err = visit(line)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+	}
+	return nil
 }
 
 // AppendLine adds a line to a file, which it makes if there is none; at once, so that lines of several programs don't mix. A last line
@@ -46,10 +76,11 @@ func appendTo(f *os.File, line []byte) error {
 	if err != nil {
 		return err
 	}
-	text := append(slices.Clone(line), '\n')
+	var text []byte
 	if !ends {
-		text = append([]byte{'\n'}, text...)
+		text = append(text, '\n')
 	}
+	text = append(append(text, line...), '\n')
 	n, err := f.Write(text)
 	if err == nil || n == 0 {
 		return err
@@ -64,7 +95,7 @@ func appendTo(f *os.File, line []byte) error {
 
 // lastEnds tells whether the last line of a file has an end, which is waited for.
 func lastEnds(f *os.File) (bool, error) {
-	for try := 1; ; try++ {
+	return awaitEnd(func() (bool, error) {
 		st, err := f.Stat()
 		if err != nil || st.Size() == 0 {
 			return true, err
@@ -73,9 +104,6 @@ func lastEnds(f *os.File) (bool, error) {
 		if _, err := f.ReadAt(last[:], st.Size()-1); err != nil && !errors.Is(err, io.EOF) { // cut meanwhile
 			return false, err
 		}
-		if last[0] == '\n' || try == lineTries {
-			return last[0] == '\n', nil
-		}
-		time.Sleep(lineWait / lineTries)
-	}
+		return last[0] == '\n', nil
+	})
 }

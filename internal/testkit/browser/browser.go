@@ -37,6 +37,18 @@ func Start(t *testing.T) context.Context {
 	return ctx
 }
 
+// Until waits until JavaScript says true.
+func Until(t *testing.T, ctx context.Context, js string) {
+	t.Helper()
+	for range 200 {
+		if Do(t, ctx, chromedp.Evaluate[bool](js)) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("it never came to %s", js)
+}
+
 // Do runs an action in the browser.
 func Do[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()

@@ -1,13 +1,33 @@
-// Package written tells tests how much memory copies of mapped files have taken.
+// Package written makes mapped files for tests, and tells them how much memory copies of these have taken.
 package written
 
 import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/dataset"
 )
+
+// Mapped writes images to a folder and loads them from there as mapped files, which lie in store.
+func Mapped(t testing.TB, images *dataset.Data) (d *dataset.Data, store string) {
+	t.Helper()
+	store, folder := t.TempDir(), filepath.Join(t.TempDir(), "data")
+	if err := dataset.Write("folder", folder, images); err != nil {
+		t.Fatal(err)
+	}
+	d, err := dataset.Load(t.Context(), folder, dataset.Options{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.Train.Mapped() || !d.Test.Mapped() {
+		t.Skip("files are not mapped on this system")
+	}
+	return d, store
+}
 
 // KB returns how many kB of memory the program has written to mappings of the files in a folder.
 func KB(t testing.TB, folder string) int {
