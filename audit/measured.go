@@ -34,6 +34,7 @@ type MeasuredSet struct {
 	Earlier      bool   // whether the search was an earlier one: then it counts in no rate
 	BySample     bool   // whether it was an earlier one that says the same, as far as is known; see Score.Holds of experiment/detect
 	Truth        string // clean, marked (an honest mark on one class), or the attack
+	Size         int    // of the images' sides, in pixels
 	Images       int
 	Classes      int
 	Confirmed    float64 // see Verdict
@@ -42,6 +43,15 @@ type MeasuredSet struct {
 	TPR, FPR     float64 // shares, from 0 to 1, of the planted images, and of the clean ones, that were removed; without planted ones TPR is 0
 	Right        bool    // no finding on clean data, no *poisoned* on marked; of poisoned data the word and the label, and no other label
 }
+
+// larger images get another network, one with a stem: what was measured of these is no rate of other networks.
+const larger = 48 // pixels
+
+// Larger tells whether the network had a stem; see model.StemFor.
+func (s MeasuredSet) Larger() bool { return s.Size >= larger }
+
+// counts tells whether the set is one of those that reports go by.
+func (s MeasuredSet) counts() bool { return !s.Earlier && !s.Larger() }
 
 // The truths of sets that nothing was planted in.
 const (
@@ -60,18 +70,19 @@ var measuredSets = sync.OnceValue(func() []MeasuredSet {
 	var all []MeasuredSet
 	for _, r := range rows[1:] {
 		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[5]}
-		var errs [11]error
+		var errs [12]error
 		s.Reports, errs[0] = strconv.ParseBool(r[2])
 		s.Earlier, errs[1] = strconv.ParseBool(r[3])
 		s.BySample, errs[2] = strconv.ParseBool(r[4])
-		s.Images, errs[3] = strconv.Atoi(r[6])
-		s.Classes, errs[4] = strconv.Atoi(r[7])
-		s.Confirmed, errs[5] = strconv.ParseFloat(r[8], 64)
-		s.Strength, errs[6] = strconv.ParseFloat(r[9], 64)
-		errs[7] = s.Says.UnmarshalText([]byte(r[10]))
-		s.TPR, errs[8] = strconv.ParseFloat(r[11], 64)
-		s.FPR, errs[9] = strconv.ParseFloat(r[12], 64)
-		s.Right, errs[10] = strconv.ParseBool(r[13])
+		s.Size, errs[3] = strconv.Atoi(r[6])
+		s.Images, errs[4] = strconv.Atoi(r[7])
+		s.Classes, errs[5] = strconv.Atoi(r[8])
+		s.Confirmed, errs[6] = strconv.ParseFloat(r[9], 64)
+		s.Strength, errs[7] = strconv.ParseFloat(r[10], 64)
+		errs[8] = s.Says.UnmarshalText([]byte(r[11]))
+		s.TPR, errs[9] = strconv.ParseFloat(r[12], 64)
+		s.FPR, errs[10] = strconv.ParseFloat(r[13], 64)
+		s.Right, errs[11] = strconv.ParseBool(r[14])
 		for _, err := range errs {
 			if err != nil {
 				panic(err)
@@ -141,7 +152,7 @@ func Rates(sets []MeasuredSet) ErrorRates {
 	var r ErrorRates
 	var failed []string // families
 	for _, s := range sets {
-		if !s.Reports || s.Earlier {
+		if !s.Reports || !s.counts() {
 			continue
 		}
 		poisoned := stat.Bit(s.Truth != TruthClean && s.Truth != TruthMarked)
@@ -190,7 +201,7 @@ func (v *Verdict) Calibrate(sets []MeasuredSet, images, classes int) *Calibratio
 		{"% of the labels confirmed", func(s MeasuredSet) float64 { return 100 * s.Confirmed }, 100 * v.Confirmed, 0, 0},
 	}
 	for _, s := range sets {
-		if s.Reports || s.Earlier || s.Truth != TruthClean {
+		if s.Reports || !s.counts() || s.Truth != TruthClean {
 			continue
 		}
 		c.AsStrong += stat.Bit(s.Strength >= v.Strength)

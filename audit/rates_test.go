@@ -64,6 +64,8 @@ func TestCalibrationAndRates(t *testing.T) {
 		{Family: "d", Reports: true, Truth: "bpp", Strength: 0.3},
 		{Family: "e", Reports: true, Earlier: true, Truth: TruthClean, Strength: 5, Says: look.Poisoned},
 		{Family: "a", Earlier: true, Truth: TruthClean, Strength: 5},
+		{Family: "f", Reports: true, Size: 128, Truth: TruthClean, Strength: 5, Says: look.Poisoned}, // another network
+		{Family: "a", Size: 96, Truth: TruthClean, Strength: 5},
 	}
 	r := Rates(sets)
 	if r.Clean != CountErrors(1, 3) || r.ByFamily != CountErrors(1, 2) || r.Poisoned != CountErrors(1, 1) || r.Unsure != 1 || !slices.Equal(r.Families, []string{"b", "c"}) {

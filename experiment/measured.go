@@ -29,7 +29,10 @@ func measured(sets []audit.MeasuredSet) report.Table {
 		if s.Reports {
 			k.role = "reporting"
 		}
-		if s.Earlier {
+		switch {
+		case s.Larger():
+			k.role += ", larger"
+		case s.Earlier:
 			k.role += ", earlier"
 		}
 		if s.Truth == audit.TruthClean || s.Truth == audit.TruthMarked {
@@ -40,8 +43,10 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			c = new(count)
 			counts[k], order = c, append(order, k)
 		}
-		now += stat.Bit(!s.Earlier)
-		before += stat.Bit(s.BySample)
+		if !s.Larger() {
+			now += stat.Bit(!s.Earlier)
+			before += stat.Bit(s.BySample)
+		}
 		c.sets++
 		c.right += stat.Bit(s.Right && s.Says != look.CantTell)
 		c.unsure += stat.Bit(s.Says == look.CantTell)

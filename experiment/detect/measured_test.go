@@ -22,7 +22,7 @@ func TestMeasuredSetsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := [][]string{{"set", "family", "reports", "earlier", "by_sample", "truth", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}}
+	rows := [][]string{{"set", "family", "reports", "earlier", "by_sample", "truth", "size", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}}
 	for _, s := range r.Scores() {
 		if s.Detector == Ours {
 			rows = append(rows, row(measuredSet(t, s)))
@@ -51,7 +51,7 @@ func TestMeasuredSetsAreKept(t *testing.T) {
 func row(s audit.MeasuredSet) []string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	return []string{
-		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), strconv.FormatBool(s.BySample), s.Truth, strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
+		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), strconv.FormatBool(s.BySample), s.Truth, strconv.Itoa(s.Size), strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
 		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
 	}
 }
@@ -59,7 +59,7 @@ func row(s audit.MeasuredSet) []string {
 // measuredSet is what a score says of a set.
 func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
 	m := audit.MeasuredSet{
-		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Earlier: s.earlier(), BySample: s.Holds == audit.Revision, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
+		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Earlier: s.earlier(), BySample: s.Holds == audit.Revision, Size: s.Set.Size, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
 	}
 	if s.TPR != nil {
 		m.TPR = *s.TPR
