@@ -37,7 +37,7 @@ func TestFitToKeepsWhatWasGiven(t *testing.T) {
 		want  func(o *Options)
 	}{
 		{"", func(*Options) {}},
-		{"batch", func(f *Options) { f.Batch = 64 }},
+		{"batch", func(f *Options) { f.Batch, f.IsolateEpochs = 64, 20 }}, // of 15 steps each: as many steps as with smaller batches
 		{"gamma", func(f *Options) { f.IsolateMost = 0 }},
 		{"gamma isolate_most", func(*Options) {}},
 		{"isolate_epochs", func(f *Options) { f.IsolateEpochs, f.IsolateMost = 4, 0 }},
