@@ -3,9 +3,11 @@ package audit
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/train"
@@ -41,6 +43,18 @@ func TestLooksAreAskedOnce(t *testing.T) {
 	c, err := look.NewCase(r, look.Settings{})
 	if err != nil || len(c.Evidence()) != 1 {
 		t.Errorf("%d pieces of evidence, %v", len(c.Evidence()), err)
+	}
+}
+
+// A look that has another one's name would never be asked.
+func TestLooksHaveNamesOfTheirOwn(t *testing.T) {
+	for name, more := range map[string][]look.Look{"counter": {&counter{}, &counter{}}, "pixels": {pixels.Look{}}} {
+		if err := distinct(Default().stages(more[:1])); (err == nil) != (name == "counter") {
+			t.Errorf("one more look, %q: %v", name, err)
+		}
+		if _, err := Search(t.Context(), &train.Run{}, Setup{More: more}, Default()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("two looks called %q: %v", name, err)
+		}
 	}
 }
 
