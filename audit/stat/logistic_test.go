@@ -42,6 +42,10 @@ func TestAboveCountsPairs(t *testing.T) {
 	if share, z := Above([]Ranked{{At: 1, Marked: true, Weight: 1}}); share != 0.5 || z != 0 {
 		t.Errorf("one alone: %g, %g", share, z)
 	}
+	none := math.NaN()
+	if share, _ := Above([]Ranked{{none, true, 1}, {none, false, 1}, {0, true, 1}, {-1, false, 1}}); share != 0.625 {
+		t.Errorf("%g with values that are no numbers, expected 0.625", share)
+	}
 }
 
 // FitLogistic finds the law that labels were drawn by, and nothing where the number says nothing.
