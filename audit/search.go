@@ -158,6 +158,14 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		if err != nil {
 			return err
 		}
+		for _, e := range all {
+			if e.Label < 0 || e.Label >= len(c.Data.Classes) {
+				return fmt.Errorf("the look %q speaks of the label %d, expected one from 0 to %d", l.Name(), e.Label, len(c.Data.Classes)-1)
+			}
+			if e.Carriers != nil && len(e.Carriers) != c.Data.Len() {
+				return fmt.Errorf("the look %q has %d carriers, expected one for each of the %d images", l.Name(), len(e.Carriers), c.Data.Len())
+			}
+		}
 		if err := c.Add(ctx, all...); err != nil {
 			return err
 		}

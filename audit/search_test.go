@@ -58,6 +58,40 @@ func TestLooksHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
+// teller is a look that says what it is given.
+type teller struct{ said look.Evidence }
+
+func (teller) Name() look.Name { return "teller" }
+
+func (l teller) Ask(context.Context, *look.Case) ([]look.Evidence, error) {
+	return []look.Evidence{l.said}, nil
+}
+
+// What a look says is of a label that there is, and of all images or of none.
+func TestLooksSpeakOfTheData(t *testing.T) {
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Pixels: make([]uint8, 6)}
+	for _, c := range []struct {
+		said look.Evidence
+		want string // of the error; empty: none
+	}{
+		{look.Evidence{Label: 1}, ""},
+		{look.Evidence{Carriers: []float32{1, 0}}, ""},
+		{look.Evidence{Label: 2}, `"teller" speaks of the label 2`},
+		{look.Evidence{Label: -1}, "label -1"},
+		{look.Evidence{Carriers: []float32{1}}, "1 carriers"},
+		{look.Evidence{Carriers: []float32{}}, "0 carriers"},
+	} {
+		of, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stage{looks: []look.Look{teller{c.said}}}.run(t.Context(), of)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %v, expected %q", c.said, err, c.want)
+		}
+	}
+}
+
 // The list of suspects begins with the removed images, the surest first; then come those that stand out where it can't be told.
 func TestSuspectsInOrder(t *testing.T) {
 	f := &Found{Verdict: &Verdict{}, Probability: []float32{0.1, 0.6, 0.2, 1, 0, 0}, Doubtful: []float32{0, 1, 0.6, 1, 0.4, 1}}
