@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -61,6 +62,7 @@ func TestCheck(t *testing.T) {
 		"gamma -1":       func(o *Options) { o.Gamma = -1 },
 		"tolerance 2":    func(o *Options) { o.Tolerance = 2 },
 		`network "x"`:    func(o *Options) { o.Network = "x" },
+		"another name":   func(o *Options) { o.Architecture = &model.Architecture{Name: o.Network} },
 		`loss "x"`:       func(o *Options) { o.Loss = "x" },
 		`ranking "x"`:    func(o *Options) { o.Rank = "x" },
 		`unlearning "x"`: func(o *Options) { o.Unlearn = "x" },
