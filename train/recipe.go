@@ -79,7 +79,7 @@ func (r Recipe) build(set *dataset.Set, from model.State) (*model.Network, error
 	return model.New(r.Network, len(set.Classes), set.Height, set.Width)
 }
 
-// Settings of a run beside its recipe: they don't change what comes out.
+// Settings of a run beside its recipe. Init changes what comes out, and so may Backend in the last digits; the others don't.
 type Settings struct {
 	Folder string // for checkpoints; empty keeps none
 	Resume bool
