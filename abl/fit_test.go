@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -37,7 +38,7 @@ func TestFitToKeepsWhatWasGiven(t *testing.T) {
 		want  func(o *Options)
 	}{
 		{"", func(*Options) {}},
-		{"batch", func(f *Options) { f.Batch = 64 }},
+		{"batch", func(f *Options) { f.Batch, f.IsolateEpochs = 64, 20 }}, // of 15 steps each: as many steps as with smaller batches
 		{"gamma", func(f *Options) { f.IsolateMost = 0 }},
 		{"gamma isolate_most", func(*Options) {}},
 		{"isolate_epochs", func(f *Options) { f.IsolateEpochs, f.IsolateMost = 4, 0 }},
@@ -61,6 +62,7 @@ func TestCheck(t *testing.T) {
 		"gamma -1":       func(o *Options) { o.Gamma = -1 },
 		"tolerance 2":    func(o *Options) { o.Tolerance = 2 },
 		`network "x"`:    func(o *Options) { o.Network = "x" },
+		"another name":   func(o *Options) { o.Architecture = &model.Architecture{Name: o.Network} },
 		`loss "x"`:       func(o *Options) { o.Loss = "x" },
 		`ranking "x"`:    func(o *Options) { o.Rank = "x" },
 		`unlearning "x"`: func(o *Options) { o.Unlearn = "x" },

@@ -67,10 +67,10 @@ func (o Options) Fit(images int) Options {
 // FitTo is Fit for a recipe of which some settings were given, named as in JSON: those stay as they are. Where the
 // epochs of isolation or γ were given, isolation does not go on beyond its epochs, unless isolate_most was given too.
 func (o Options) FitTo(images int, given func(setting string) bool) Options {
-	fit := o.Fit(images)
 	if !given("batch") {
-		o.Batch = fit.Batch
+		o.Recipe = o.Recipe.Fit(images)
 	}
+	fit := o.Options.Fit(images, o.Batch) // epochs of the batch that is used
 	if !given("isolate_epochs") {
 		o.IsolateEpochs = fit.IsolateEpochs
 	}

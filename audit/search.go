@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/common"
@@ -58,9 +60,24 @@ func (a Options) stages(more []look.Look) []stage {
 	return []stage{{"content", first}, {"pixels", append(second, more...)}}
 }
 
+// distinct reports a name that two looks have: it tells which of them were asked.
+func distinct(stages []stage) error {
+	seen := map[look.Name]bool{}
+	for _, s := range stages {
+		for _, l := range s.looks {
+			if seen[l.Name()] {
+				return fmt.Errorf("two looks are called %q, expected a name of its own for each", l.Name())
+			}
+			seen[l.Name()] = true
+		}
+	}
+	return nil
+}
+
 // Search looks for poison in the run's data. It leaves the run a fresh network, or one that learnt no removed image; see Cleaned. The verdict is made once: a run that goes on after its search finds it in the checkpoint.
 func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, error) {
-	if err := a.Check(); err != nil {
+	stages := a.stages(s.More)
+	if err := cmp.Or(a.Check(), distinct(stages)); err != nil {
 		return nil, err
 	}
 	c, err := a.open(r, s)
@@ -74,7 +91,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 		}
 		s.Expect(e)
 	}
-	for _, st := range a.stages(s.More) {
+	for _, st := range stages {
 		if err := r.Stage(st.name, func() error { return st.run(ctx, c) }); err != nil {
 			return nil, err
 		}
@@ -140,6 +157,14 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		all, err := l.Ask(ctx, c)
 		if err != nil {
 			return err
+		}
+		for _, e := range all {
+			if e.Label < 0 || e.Label >= len(c.Data.Classes) {
+				return fmt.Errorf("the look %q speaks of the label %d, expected one from 0 to %d", l.Name(), e.Label, len(c.Data.Classes)-1)
+			}
+			if e.Carriers != nil && len(e.Carriers) != c.Data.Len() {
+				return fmt.Errorf("the look %q has %d carriers, expected one for each of the %d images", l.Name(), len(e.Carriers), c.Data.Len())
+			}
 		}
 		if err := c.Add(ctx, all...); err != nil {
 			return err

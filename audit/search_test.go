@@ -3,9 +3,11 @@ package audit
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/train"
@@ -41,6 +43,52 @@ func TestLooksAreAskedOnce(t *testing.T) {
 	c, err := look.NewCase(r, look.Settings{})
 	if err != nil || len(c.Evidence()) != 1 {
 		t.Errorf("%d pieces of evidence, %v", len(c.Evidence()), err)
+	}
+}
+
+// A look that has another one's name would never be asked.
+func TestLooksHaveNamesOfTheirOwn(t *testing.T) {
+	for name, more := range map[string][]look.Look{"counter": {&counter{}, &counter{}}, "pixels": {pixels.Look{}}} {
+		if err := distinct(Default().stages(more[:1])); (err == nil) != (name == "counter") {
+			t.Errorf("one more look, %q: %v", name, err)
+		}
+		if _, err := Search(t.Context(), &train.Run{}, Setup{More: more}, Default()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("two looks called %q: %v", name, err)
+		}
+	}
+}
+
+// teller is a look that says what it is given.
+type teller struct{ said look.Evidence }
+
+func (teller) Name() look.Name { return "teller" }
+
+func (l teller) Ask(context.Context, *look.Case) ([]look.Evidence, error) {
+	return []look.Evidence{l.said}, nil
+}
+
+// What a look says is of a label that there is, and of all images or of none.
+func TestLooksSpeakOfTheData(t *testing.T) {
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b"}, Labels: []int32{0, 1}, Pixels: make([]uint8, 6)}
+	for _, c := range []struct {
+		said look.Evidence
+		want string // of the error; empty: none
+	}{
+		{look.Evidence{Label: 1}, ""},
+		{look.Evidence{Carriers: []float32{1, 0}}, ""},
+		{look.Evidence{Label: 2}, `"teller" speaks of the label 2`},
+		{look.Evidence{Label: -1}, "label -1"},
+		{look.Evidence{Carriers: []float32{1}}, "1 carriers"},
+		{look.Evidence{Carriers: []float32{}}, "0 carriers"},
+	} {
+		of, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stage{looks: []look.Look{teller{c.said}}}.run(t.Context(), of)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %v, expected %q", c.said, err, c.want)
+		}
 	}
 }
 

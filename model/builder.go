@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -203,6 +204,7 @@ type Network struct {
 	build func(b *Builder, x *Node, classes int) *Node
 	mask  []float32
 	spec  State
+	taps  []string
 	inits []initializer
 }
 
@@ -253,6 +255,7 @@ func traced(n *Network) (_ *Network, err error) {
 		return Parameter(g, t.Name, shapes.Make(dtypes.Float32, t.Dims...))
 	}
 	y := n.build(b, Parameter(g, "x", shapes.Make(dtypes.Float32, 2, n.Height, n.Width, 3)), n.Classes)
+	n.taps = slices.Sorted(maps.Keys(b.taps))
 	if got := y.Shape().Dimensions; n.Classes > 0 && !slices.Equal(got, []int{2, n.Classes}) {
 		return nil, fmt.Errorf("network %s gives the shape %v for two images, expected logits of %d classes each", n.Arch, got, n.Classes)
 	}
@@ -281,6 +284,9 @@ func (n *Network) Layers() (all []Layer, err error) {
 
 // Spec lists the network's tensors without data.
 func (n *Network) Spec() State { return n.spec }
+
+// Taps lists the names of the inner results that attacks and defences can look at.
+func (n *Network) Taps() []string { return n.taps }
 
 // Init returns fresh tensors. Every tensor has a random stream of its own, derived from the seed
 // and its name.

@@ -2,6 +2,9 @@ package repair
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
@@ -12,6 +15,10 @@ import (
 
 // distilled is neural attention distillation: a fine-tuned teacher shows where to look (Li et al., ICLR 2021).
 func distilled(ctx context.Context, j *Job) (*Outcome, error) {
+	groups := slices.DeleteFunc(slices.Clone(attentionGroups), func(name string) bool { return !slices.Contains(j.Network.Taps(), name) })
+	if len(groups) == 0 {
+		return nil, fmt.Errorf("nad compares where networks look, and %s has no tap called %s: it would only fine-tune", j.Network.Arch, strings.Join(attentionGroups, ", "))
+	}
 	teacher, err := j.fineTuned(ctx)
 	if err != nil {
 		return nil, err
@@ -23,10 +30,7 @@ func distilled(ctx context.Context, j *Job) (*Outcome, error) {
 		soft := gx.Input(g, "soft", j.Options.Batch, j.Network.Classes)
 		s, t := nets[0](x), nets[1](x)
 		loss := ReduceAllMean(train.SoftCrossEntropy(s.Logits, soft))
-		for _, group := range attentionGroups {
-			if s.Taps[group] == nil {
-				continue
-			}
+		for _, group := range groups {
 			d := Sub(attention(s.Taps[group]), StopGradient(attention(t.Taps[group])))
 			loss = Add(loss, MulScalar(ReduceAllMean(Mul(d, d)), j.Options.Beta))
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // a network's layers read as mathematics
+
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -162,6 +164,15 @@ func TestWrongJobsAreRefused(t *testing.T) {
 	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
 	if _, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
 		t.Errorf("too few images: %v", err)
+	}
+	blind, err := (&model.Architecture{Name: "blind", Build: func(b *model.Builder, x *Node, classes int) *Node {
+		return b.Linear("fc", b.Tap("features", b.GlobalPool(x)), classes)
+	}}).New(10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := distilled(t.Context(), &Job{Network: blind}); err == nil || !strings.Contains(err.Error(), "blind has no tap called group1") {
+		t.Errorf("nothing to compare: %v", err)
 	}
 	if _, err := MethodNamed("magic"); err == nil || !strings.Contains(err.Error(), "fp, mcr, nad") {
 		t.Errorf("unknown method: %v", err)

@@ -20,7 +20,7 @@ import (
 // Recipe says how a classifier is trained. Start from DefaultRecipe.
 type Recipe struct {
 	Network string `json:"network"` // architecture; see model.Names
-	// Architecture, unless nil, is a network of one's own. Network is its name then.
+	// Architecture, unless nil, is a network of one's own. Network is its name then, which is none of model.Names.
 	Architecture *model.Architecture `json:"-"`
 	Seed         uint64              `json:"seed"`
 	Batch        int                 `json:"batch" range:"[2,)"`
@@ -54,10 +54,12 @@ func (r Recipe) Check() error {
 	if err := settings.Check(r); err != nil {
 		return err
 	}
-	if r.Architecture != nil && r.Network != r.Architecture.Name {
+	switch known := slices.Contains(model.Names(), r.Network); {
+	case r.Architecture != nil && r.Network != r.Architecture.Name:
 		return fmt.Errorf("network %q, and the architecture is %q; expected the same name", r.Network, r.Architecture.Name)
-	}
-	if r.Architecture == nil && !slices.Contains(model.Names(), r.Network) {
+	case r.Architecture != nil && known: // checkpoints and error rates know networks by their names
+		return fmt.Errorf("the architecture is called %q, as a network that there is; expected another name", r.Network)
+	case r.Architecture == nil && !known:
 		return fmt.Errorf("no network %q; there are %s", r.Network, strings.Join(model.Names(), ", "))
 	}
 	if !slices.Contains(Schedules(), r.Schedule) {
@@ -77,7 +79,7 @@ func (r Recipe) build(set *dataset.Set, from model.State) (*model.Network, error
 	return model.New(r.Network, len(set.Classes), set.Height, set.Width)
 }
 
-// Settings of a run beside its recipe: they don't change what comes out.
+// Settings of a run beside its recipe. Init changes what comes out, and so may Backend in the last digits; the others don't.
 type Settings struct {
 	Folder string // for checkpoints; empty keeps none
 	Resume bool

@@ -132,7 +132,7 @@ func (c *Case) calibrated(logs [][]float32, left []bool) *Content {
 		}
 	}
 	out.P = stat.NewSoftmax(logs, stat.Temperature(some, labels))
-	out.Own, _ = stat.Unfloored(out.P, known, len(c.Data.Classes))
+	out.Own = stat.Unfloored(out.P, known, len(c.Data.Classes))
 	return out
 }
 

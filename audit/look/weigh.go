@@ -86,7 +86,7 @@ func compared(labels []sides) *Right {
 }
 
 // judge settles what a look's evidence of planted images is: poisoned where their labels contradict what they show. Where they are
-// right, or nobody looked at them, it is open whether what they have in common is a trigger; see Settle. That holds for suspects that
+// right, or nobody can tell, it is open whether what they have in common is a trigger; see Settle. That holds for suspects that
 // a look is not sure of too, and for an honest kind that is rare: it is hard to tell, but moves of images to the label don't explain that. Evidence of none
 // is left as it is.
 func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
@@ -102,7 +102,7 @@ func (c *Case) judge(ctx context.Context, e Evidence) (Evidence, error) {
 		e.Says = Shortcut // it is a mark, whatever the labels are; and nobody can ask what it does
 		return e, nil
 	case !c.Settings.Content && e.Look == ByPixels:
-	case err != nil || e.Right == nil || c.explained(e) || e.Says == Poisoned && c.among(e):
+	case err != nil || e.Right == nil && (!c.Settings.Content || e.Carriers == nil) || e.Right != nil && c.explained(e) || e.Says == Poisoned && c.among(e):
 		return e, err
 	}
 	if e.Says == CantTell {
@@ -125,7 +125,7 @@ func (c *Case) explained(e Evidence) bool {
 // among tells whether at least half of what was found to be poisoned under the evidence's label is among its suspects: it then is the
 // same poison. A network that can't see most triggers may see one that lies over the whole image, and find its images right.
 func (c *Case) among(e Evidence) bool {
-	if !slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool { return o.Label == e.Label && o.Says == Poisoned }) {
+	if e.Carriers == nil || !slices.ContainsFunc(c.saved.Evidence, func(o Evidence) bool { return o.Label == e.Label && o.Says == Poisoned }) {
 		return false
 	}
 	found, both := 0, 0

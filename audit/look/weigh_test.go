@@ -97,6 +97,33 @@ func TestEvidenceIsJudgedByContent(t *testing.T) {
 	}
 }
 
+// Where content is known of too few suspects, or of too few of the label's other images, nobody can tell, and nothing is removed.
+func TestUnknownContentIsOpen(t *testing.T) {
+	labels, shows, carriers := make([]int32, 60), make([]int, 60), make([]float32, 60)
+	for i := range labels {
+		labels[i], shows[i], carriers[i] = int32(i%3), i%3, -1
+		if i%3 == 0 {
+			carriers[i] = float32(stat.Bit(i < 30))
+		}
+	}
+	for name, unknown := range map[string]func(i int) bool{
+		"suspects": func(i int) bool { return i < 30 },
+		"others":   func(i int) bool { return i >= 30 },
+	} {
+		c := seen(t, labels, shows, []string{"a", "b", "c"})
+		c.content.missing = make([]bool, len(labels))
+		for i := range labels {
+			c.content.missing[i] = unknown(i)
+		}
+		if err := c.Add(context.Background(), Evidence{Look: ByPixels, Says: Poisoned, Carriers: carriers}); err != nil {
+			t.Fatal(err)
+		}
+		if e := c.Evidence()[0]; e.Says != CantTell || slices.Max(c.Found()) > 0 || c.Doubtful() == nil {
+			t.Errorf("%s: %s, images are found up to %g", name, e.Says, slices.Max(c.Found()))
+		}
+	}
+}
+
 // A kind of images that is hard to tell is no poison: only where images were moved to the label, which the network knows, does that
 // explain it.
 func TestHardToTellIsNoPoison(t *testing.T) {

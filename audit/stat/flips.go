@@ -29,10 +29,10 @@ const (
 // Where a share ε of a network's training images was given the label l whatever they show, it learns (1−ε)·p(l|x) + ε, so that
 // no image has less than ε, not even one that shows another class plainly. That floor f is a low quantile of p(l|x) over images
 // under other labels, and (p − f) / (1 − f) undoes it. Frequent flips would else hide themselves.
-func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) {
-	floors = make([]float64, classes)
-	for l := range classes {
-		var others []float64
+func Unfloored(p *Softmax, labels []int32, classes int) (own []float64) {
+	floors := make([]float64, classes)
+	parallel(classes, func(l int) {
+		others := make([]float64, 0, len(labels))
 		for i, y := range labels {
 			if y >= 0 && int(y) != l {
 				others = append(others, p.At(i, l))
@@ -42,7 +42,7 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 			slices.Sort(others)
 			floors[l] = stat.Quantile(floorAt, stat.Empirical, others, nil)
 		}
-	}
+	})
 	own = make([]float64, len(labels))
 	for i, y := range labels {
 		if y < 0 {
@@ -52,7 +52,7 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own, floors []float64) 
 		f := floors[y]
 		own[i] = max(p.At(i, int(y))-f, 0) / max(1-f, leastP)
 	}
-	return own, floors
+	return own
 }
 
 // FlipRatios are what MoveRate takes for flips to a label whatever images show. own are the probabilities, from 0 to 1, that a network

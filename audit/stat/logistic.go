@@ -22,10 +22,10 @@ type Ranked struct {
 	Weight float64
 }
 
-// Above is the probability that a marked value lies above one that is not, each drawn by its weight, ties counting half: the area under
-// the ROC curve, 0.5 where there are none of a kind; and by how many deviations it lies above 0.5, of what it varies by where the marks
-// mean nothing (Mann and Whitney, 1947, for large samples, without their correction for ties): where values are drawn alike, each one's
-// rank is uniform from 0 to 1, of the variance 1/12.
+// Above is the probability that a marked value lies above one that is not, each drawn by its weight, ties counting half and what is no
+// number lying lowest: the area under the ROC curve, 0.5 where there are none of a kind; and by how many deviations it lies above 0.5, of
+// what it varies by where the marks mean nothing (Mann and Whitney, 1947, for large samples, without their correction for ties): where
+// values are drawn alike, each one's rank is uniform from 0 to 1, of the variance 1/12.
 func Above(all []Ranked) (share, deviations float64) {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Ranked) int { return cmp.Compare(a.At, b.At) })
@@ -33,7 +33,7 @@ func Above(all []Ranked) (share, deviations float64) {
 	pairs := 0.0
 	for k := 0; k < len(all); {
 		var at [2]float64
-		for value := all[k].At; k < len(all) && all[k].At == value; k++ {
+		for value := all[k].At; k < len(all) && cmp.Compare(all[k].At, value) == 0; k++ {
 			m, w := Bit(all[k].Marked), all[k].Weight
 			at[m] += w
 			squares[m] += w * w

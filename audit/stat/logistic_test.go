@@ -42,6 +42,10 @@ func TestAboveCountsPairs(t *testing.T) {
 	if share, z := Above([]Ranked{{At: 1, Marked: true, Weight: 1}}); share != 0.5 || z != 0 {
 		t.Errorf("one alone: %g, %g", share, z)
 	}
+	none := math.NaN()
+	if share, _ := Above([]Ranked{{none, true, 1}, {none, false, 1}, {0, true, 1}, {-1, false, 1}}); share != 0.625 {
+		t.Errorf("%g with values that are no numbers, expected 0.625", share)
+	}
 }
 
 // FitLogistic finds the law that labels were drawn by, and nothing where the number says nothing.
@@ -94,12 +98,17 @@ func TestUnfloored(t *testing.T) {
 		}
 		logits, labels = append(logits, z), append(labels, label)
 	}
-	own, floors := Unfloored(NewSoftmax(logits, 1), labels, classes)
-	if math.Abs(floors[0]-rate) > 0.01 || floors[1] > 0.01 {
-		t.Errorf("floors %v", floors)
-	}
+	p := NewSoftmax(logits, 1)
+	own := Unfloored(p, labels, classes)
 	var mine []float64
 	for i, l := range labels {
+		want := p.At(i, int(l))
+		if l == 0 {
+			want = (want - rate) / (1 - rate)
+		}
+		if math.Abs(own[i]-want) > 0.02 {
+			t.Fatalf("image %d has %g of its label, expected %g", i, own[i], want)
+		}
 		if l == 0 {
 			mine = append(mine, own[i])
 		}

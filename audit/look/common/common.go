@@ -26,7 +26,10 @@ var (
 	oneLabel = look.Limit("common", "one label")
 )
 
-const varied = 1000 // images of a kind whose variation is measured
+const (
+	varied = 1000 // images of a kind whose variation is measured
+	chance = 3    // deviations
+)
 
 // Look is the look for a pattern under many labels.
 type Look struct{}
@@ -105,15 +108,16 @@ func find(ctx context.Context, c *look.Case) (*pattern, []float32, error) {
 			all[i] = float32(p[k])
 		}
 	}
-	carry := make([]int, len(s.Of))
+	carry, searched := make([]int, len(s.Of)), make([]int, len(s.Of))
 	var kinds [2][]int
 	for _, i := range slices.Concat(halves[0], halves[1]) {
 		b := stat.Bit(all[i] > look.Flagged)
 		kinds[b] = append(kinds[b], i)
 		carry[c.Data.Labels[i]] += b
+		searched[c.Data.Labels[i]]++
 	}
 	n := len(kinds[1])
-	if n < 2*fewest || float64(slices.Max(carry)) > oneLabel*float64(n) {
+	if n < 2*fewest || ofOne(carry, searched) {
 		return nil, nil, nil
 	}
 	few := slices.Concat(kinds[0][:min(varied, len(kinds[0]))], kinds[1][:min(varied, n)])
@@ -123,6 +127,22 @@ func find(ctx context.Context, c *look.Case) (*pattern, []float32, error) {
 	}
 	found.Spread = s.Transform().Spread(few, along, look.Flagged)
 	return found, all, ctx.Err()
+}
+
+// ofOne tells whether a pattern is one label's: whether that has most of the images that carry it, and more of them than it has of all
+// images by chance.
+func ofOne(carry, searched []int) bool {
+	n, all := 0.0, 0.0
+	for label, k := range carry {
+		n, all = n+float64(k), all+float64(searched[label])
+	}
+	for label, k := range carry {
+		share := float64(searched[label]) / all
+		if float64(k) > n*max(oneLabel, share+chance*math.Sqrt(share*(1-share)/n)) {
+			return true
+		}
+	}
+	return false
 }
 
 // furthest returns the greatest distance between the two kinds that some images are parted in along any of the directions, and

@@ -6,6 +6,7 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
@@ -55,6 +56,60 @@ func TestCommonPatternsAreFound(t *testing.T) {
 	_, set, _ := planted.Poison(t, attack.Defaults("badnets"), clean)
 	if found, _ := commonIn(t, set); found != nil {
 		t.Errorf("one label's pattern: %.2f apart", found.Distance)
+	}
+}
+
+// Of two labels one nearly always has more than half of what both have, by chance alone: that is no pattern of one label.
+func TestCommonPatternsOfTwoLabels(t *testing.T) {
+	all := signs.Render(1, 3000, 10).Train
+	var images []int
+	for i, y := range all.Labels {
+		if y < 2 {
+			images = append(images, i)
+		}
+	}
+	clean := all.Subset(images)
+	clean.Classes = clean.Classes[:2]
+	config := attack.Defaults("badnets")
+	for seed := range uint64(4) {
+		config.AllToAll, config.Seed, config.Rate = true, seed, 0.2
+		_, set, poisoned := planted.Poison(t, config, clean)
+		found, p := commonIn(t, set)
+		if found == nil {
+			t.Errorf("seed %d: nothing found", seed)
+			continue
+		}
+		wrong := 0
+		for i, p := range p {
+			wrong += stat.Bit(poisoned[i] != (p > look.Flagged))
+		}
+		if wrong > 0 {
+			t.Errorf("seed %d: %d images are judged wrongly", seed, wrong)
+		}
+	}
+	config.AllToAll, config.Rate = false, 0.2
+	_, set, _ := planted.Poison(t, config, clean)
+	if found, _ := commonIn(t, set); found != nil {
+		t.Errorf("one label's pattern: %.2f apart", found.Distance)
+	}
+}
+
+// A pattern is one label's where that has most of it, and more of it than of all images.
+func TestPatternsOfOneLabel(t *testing.T) {
+	for _, c := range []struct {
+		carry, searched []int
+		want            bool
+	}{
+		{[]int{30, 26}, []int{500, 500}, false},
+		{[]int{56, 0}, []int{500, 500}, true},
+		{[]int{50, 6}, []int{900, 100}, false},
+		{[]int{100, 0}, []int{800, 200}, true},
+		{[]int{30, 10, 10}, []int{300, 300, 300}, true},
+		{[]int{24, 12, 14}, []int{300, 300, 300}, false},
+	} {
+		if got := ofOne(c.carry, c.searched); got != c.want {
+			t.Errorf("%v of %v: %v", c.carry, c.searched, got)
+		}
 	}
 }
 

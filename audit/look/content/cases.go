@@ -80,7 +80,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		var of map[int]int
 		l.alike, l.matched, of = alike(content, l)
 		l.weigh(of, a.p)
-		l.own = c.Draw("content own", look.Those(images, func(i int) bool { return a.p[i] < clean }), len(l.cases), q.key(round)...)
+		l.own = c.Draw("content own", honest(content, images, a.p), len(l.cases), q.key(round)...)
 		if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
 			return a, err
 		}
@@ -101,6 +101,11 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		a.ratio = a.join(images, a.last, prior, a.p)
 	}
 	return a, nil
+}
+
+// honest are the images that show their label, by their probabilities of having been moved there.
+func honest(content *look.Content, images []int, p []float64) []int {
+	return look.Those(images, func(i int) bool { return p[i] < clean && content.Knows(i) })
 }
 
 // nearlySame tells whether so few images are in one of two increasing lists alone that another round would say the same.

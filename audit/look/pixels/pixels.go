@@ -41,7 +41,7 @@ func (f Facts) Says() look.Says {
 // Strength is by how much what makes a pattern is there; see look.Evidence. All but the distance is only measured where that is great.
 func (f Facts) Strength() float64 {
 	s := look.AtLeast(f.Distance, apart)
-	if s < 1 || f.Spread == 0 {
+	if s < 1 {
 		return s
 	}
 	share := float64(f.Flagged) / float64(max(1, f.Images))
@@ -53,7 +53,11 @@ func (f Facts) strength(c *look.Case) float64 {
 	if c.Settings.Content {
 		return f.Strength()
 	}
-	return min(f.Strength(), look.AtLeast(f.Distance, alone))
+	s := look.AtLeast(f.Distance, alone)
+	if s < 1 { // nothing more is measured
+		return s
+	}
+	return min(s, f.Strength())
 }
 
 // Look is the look at the pixels.
