@@ -114,7 +114,7 @@ func (d *document) block(results, name string) (string, error) {
 		if t == nil {
 			return "", fmt.Errorf("gap: %s has no defence %q", path, runs.Before)
 		}
-		t.Title, t.Note = "", "Seeds: "+list(r.seeds())+"."
+		t.Title, t.Note = "", "Seeds: "+list(r.seeds())+"."+r.earlier()
 		return Markdown(*t), nil
 	}
 	if name == "measured" {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/repair"
@@ -296,7 +297,25 @@ func (r *Runner) Tables() []report.Table {
 		}
 		all = append(all, verdictTable(title, verdicts))
 	}
+	for i := range all {
+		all[i].Note = strings.TrimSpace(all[i].Note + r.earlier())
+	}
 	return all
+}
+
+// earlier says how many of the cells that searched did so in an earlier way, whose figures may be others.
+func (r *Runner) earlier() string {
+	n, all := 0, 0
+	for _, c := range r.Grid.Cells() {
+		if res := r.result(c); res != nil && res.Verdict != nil {
+			all++
+			n += stat.Bit(res.Earlier())
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Measured under earlier searches: %d of %d cells.", n, all)
 }
 
 // Markdown writes a table with its title and note, where it has them.

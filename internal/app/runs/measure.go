@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -21,7 +22,9 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
 	}
-	res.Verdict = out.Verdict
+	if res.Verdict = out.Verdict; res.Verdict != nil {
+		res.Revision = audit.Revision
+	}
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
 		if s.Audit || s.Auto.Correct {

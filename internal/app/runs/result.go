@@ -50,6 +50,7 @@ type Result struct {
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
+	Revision   int                `json:"revision,omitempty"` // of the search: audit.Revision; 0 without one, and before it was noted
 	Spikes     []spike.Limit      `json:"spikes,omitempty"`   // from which rate on known attacks would have been found
 	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
 	Unlearning *abl.Outcome       `json:"unlearning"`
@@ -180,6 +181,9 @@ func ReadFinished(folder string) (*Result, error) {
 	}
 	return r, err
 }
+
+// Earlier reports whether the run searched in another way than this program does, which may have found other images.
+func (r *Result) Earlier() bool { return r.Verdict != nil && r.Revision != audit.Revision }
 
 // inTurn joins the names of engines that computed one after the other.
 const inTurn = ", then "
