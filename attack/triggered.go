@@ -45,11 +45,17 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 // ErrSeveralClasses is Marked's error for attacks that put images of several classes together (CBA).
 var ErrSeveralClasses = errors.New("its triggered images are of several classes and have no label of their own")
 
+// Composes reports whether a triggered image is of several classes.
+func (a *Attack) Composes() bool {
+	_, ok := a.trigger.(Composer)
+	return ok
+}
+
 // Marked returns all test images with the trigger and with their own labels: a network's accuracy on those that are not
 // of the target class is its robust accuracy, that on the target's own tells whether it takes the trigger for a sign
 // against the target. Where a triggered image is of several classes the error is ErrSeveralClasses.
 func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
-	if _, ok := a.trigger.(Composer); ok {
+	if a.Composes() {
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
 	}
 	return a.onTest(ctx, test.Clone(), a.trigger.Apply)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime/debug"
+	"slices"
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
@@ -186,9 +187,9 @@ func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 }
 
 // scoreCorrection counts the images with wrong labels that a search removed, and what became of them. It is nil where the truth is
-// unknown and where there was nothing to correct and nothing was.
+// unknown, where planted images are of several classes, and where there was nothing to correct and nothing was.
 func scoreCorrection(suspects []isolate.Suspect, out *Outcome) *Correction {
-	if out.own == nil || out.Verdict == nil {
+	if out.own == nil || out.Verdict == nil || slices.ContainsFunc(out.Attacks, (*attack.Attack).Composes) {
 		return nil
 	}
 	c := &Correction{}

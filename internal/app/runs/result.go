@@ -45,7 +45,7 @@ type Result struct {
 	CAOf      []float64  `json:"ca_of,omitempty"` // the same of each class; 0 where it has no test image
 	ASR       *float64   `json:"asr"`             // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
-	// Correction is null without a search, without --correct, where nothing was to be corrected and where the truth is unknown.
+	// Correction is null without a search, without --correct, where nothing was to be corrected, where the truth is unknown and under CBA.
 	Correction *Correction `json:"correction,omitempty"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
