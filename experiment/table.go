@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/repair"
@@ -76,9 +75,14 @@ func (r *Runner) Rows() []Row {
 }
 
 func (r *Runner) row(vary, attack, defense string) Row {
+	return r.rowOf(vary, attack, defense, r.Grid.seeds(defense))
+}
+
+// rowOf is a row of these seeds alone.
+func (r *Runner) rowOf(vary, attack, defense string, seeds []uint64) Row {
 	row := Row{Vary: vary, Attack: attack, Defense: defense}
 	var asr, ca, ra, precision []*float64
-	for _, s := range r.Grid.seeds(defense) {
+	for _, s := range seeds {
 		res := r.result(Cell{attack, defense, s, vary})
 		if res == nil {
 			continue
@@ -301,21 +305,6 @@ func (r *Runner) Tables() []report.Table {
 		all[i].Note = strings.TrimSpace(all[i].Note + r.earlier())
 	}
 	return all
-}
-
-// earlier says how many of the cells that searched did so in an earlier way, whose figures may be others.
-func (r *Runner) earlier() string {
-	n, all := 0, 0
-	for _, c := range r.Grid.Cells() {
-		if res := r.result(c); res != nil && res.Verdict != nil {
-			all++
-			n += stat.Bit(res.Earlier())
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" Measured under earlier searches: %d of %d cells.", n, all)
 }
 
 // Markdown writes a table with its title and note, where it has them.
