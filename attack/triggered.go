@@ -62,7 +62,7 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 }
 
 // Covered returns the test images changed as the covering images of the training set are, with their
-// own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
+// own labels, or nil if the attack has none, or no test image is one: a network's accuracy on them tells whether the backdoor
 // asks for the trigger itself (Dynamic's cross-trigger accuracy), or for its class (TaCT).
 func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
 	if a.cover() == nil {
@@ -79,6 +79,9 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 		if a.covering(l) {
 			keep = append(keep, i)
 		}
+	}
+	if len(keep) == 0 {
+		return nil, nil
 	}
 	return a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
 }
