@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
@@ -29,7 +30,7 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 			keep = append(keep, i)
 		}
 	}
-	out, err := a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
+	out, err := a.onTest(ctx, test, keep, a.trigger.Apply)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 	if a.Composes() {
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
 	}
-	return a.onTest(ctx, test.Clone(), a.trigger.Apply)
+	return a.onTest(ctx, test, rng.Iota(test.Len()), a.trigger.Apply)
 }
 
 // Covered returns the test images changed as the covering images of the training set are, with their
@@ -69,7 +70,7 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 		return nil, nil
 	}
 	if c, ok := a.trigger.(Coverer); ok {
-		return a.onTest(ctx, test.Clone(), c.Cover)
+		return a.onTest(ctx, test, rng.Iota(test.Len()), c.Cover)
 	}
 	if _, ok := a.trigger.(Selective); !ok {
 		return nil, nil
@@ -83,12 +84,14 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 	if len(keep) == 0 {
 		return nil, nil
 	}
-	return a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
+	return a.onTest(ctx, test, keep, a.trigger.Apply)
 }
 
-// onTest changes a copy of test images and returns it.
-func (a *Attack) onTest(ctx context.Context, copied *dataset.Set, f func(context.Context, *Batch) error) (*dataset.Set, error) {
-	if err := f(ctx, &Batch{Set: copied, At: rng.Iota(copied.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+// onTest changes a copy of some test images and returns it. An image draws the same, whichever others there are.
+func (a *Attack) onTest(ctx context.Context, test *dataset.Set, some []int, f func(context.Context, *Batch) error) (*dataset.Set, error) {
+	copied, stream := test.Subset(some), a.stream("test")
+	b := &Batch{Set: copied, At: rng.Iota(copied.Len()), Test: true, Stream: func(k int) *rand.Rand { return stream(some[k]) }}
+	if err := f(ctx, b); err != nil {
 		copied.Discard()
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, err)
 	}
