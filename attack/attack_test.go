@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -310,6 +311,14 @@ func TestTheTriggerItselfCovers(t *testing.T) {
 		if test, err := a.Covered(ctx, d.Test); err != nil || test != nil {
 			t.Errorf("%s: covered test images are triggered ones, %v", name, err)
 		}
+	}
+	few, err := New(ctx, func() Config { c := quick(t, "badnets"); c.Rate, c.Cover = 0.1, 0.85; return c }(), d.Train, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := d.Train.Digest()
+	if _, err := few.PoisonInPlace(ctx, d.Train, nil); err == nil || !strings.Contains(err.Error(), "cover 0.85 needs 340 images") || d.Train.Digest() != before {
+		t.Errorf("more covering images than there are: %v", err)
 	}
 	for name, cover := range map[string]float64{"cl": 0.1, "fc": 0.1, "blend": 1, "trojan": -1} {
 		c := quick(t, name)

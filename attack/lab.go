@@ -211,6 +211,9 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 		}
 	}
 	resumed, err := r.Start(true)
+	if errors.Is(err, train.ErrVersion) { // nobody asked for this one
+		resumed, err = r.Start(false)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,7 +2,9 @@ package attack
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -10,8 +12,12 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/unpoison/unpoison/augment"
+	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -180,6 +186,45 @@ func TestMovedAgreesWithAugmentation(t *testing.T) {
 			if math.Abs(float64(got[i]-want[i])) > 1e-6 {
 				t.Fatalf("seed %d: value %d is %g, expected %g", seed, i, got[i], want[i])
 			}
+		}
+	}
+}
+
+// What an attacker's training left in the cache for another version is trained again.
+func TestNetworksOfAnotherVersionAreTrainedAgain(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := testLab(t)
+	l.Backend, l.Cache, l.Surrogate = b, t.TempDir(), Surrogate{Network: "small-cnn"}
+	learn := func() model.State {
+		t.Helper()
+		_, state, err := l.Train(ctx, "test", signs.Render(1, 40, 0).Train, nil, 1, 0.1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state
+	}
+	want := learn()
+	files, err := filepath.Glob(filepath.Join(l.Cache, "network-*", "*.safetensors"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	arrays, meta, err := checkpoint.ReadArrays(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.ReplaceAll(meta["progress"], version.Number, "0.0.1")
+	if old == meta["progress"] {
+		t.Fatalf("no version in %s", old)
+	}
+	if err := checkpoint.WriteArrays(files[0], arrays, map[string]string{"progress": old}); err != nil {
+		t.Fatal(err)
+	}
+	for k, tensor := range learn() {
+		if !slices.Equal(tensor.Data, want[k].Data) {
+			t.Fatalf("%s differs", tensor.Name)
 		}
 	}
 }

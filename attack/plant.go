@@ -43,10 +43,14 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	if err != nil {
 		return nil, err
 	}
-	train.InRGB()
-	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
 	changed := make([]bool, train.Len())
 	copy(changed, taken)
+	covers, err := a.covers(train, changed, chosen)
+	if err != nil {
+		return nil, err
+	}
+	train.InRGB()
+	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
 	apply := func(name string, at []int, mark []bool, f func(context.Context, *Batch) error) error {
 		b := &Batch{Set: train, At: at, Changed: changed, Stream: a.stream("train " + name)}
 		if err := a.lab.cached(name, train, at, func() error { return f(ctx, b) }); err != nil {
@@ -70,7 +74,7 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		train.Labels[i] = a.Config.label(train.Labels[i], a.Classes, func(n int) int { return label(i).IntN(n) })
 	}
 	if cover := a.cover(); cover != nil {
-		if err := apply("cover", a.covers(train, changed), t.Covered, cover); err != nil {
+		if err := apply("cover", covers, t.Covered, cover); err != nil {
 			return nil, err
 		}
 	}
@@ -154,16 +158,23 @@ func (a *Attack) upTo(pool, all int) string {
 	}
 }
 
-// covers chooses the covering images among those that were not changed.
-func (a *Attack) covers(train *dataset.Set, changed []bool) []int {
+// covers chooses the covering images among those that were not changed, nor are chosen to be.
+func (a *Attack) covers(train *dataset.Set, changed []bool, chosen []int) ([]int, error) {
+	if a.cover() == nil {
+		return nil, nil
+	}
 	_, partly := a.trigger.(Coverer)
 	var rest []int
 	for i, l := range train.Labels {
-		if !changed[i] && (partly || a.covering(l)) {
+		if _, planted := slices.BinarySearch(chosen, i); !planted && !changed[i] && (partly || a.covering(l)) {
 			rest = append(rest, i)
 		}
 	}
-	return a.choose(rest, min(len(rest), int(a.Config.Cover*float64(train.Len())+0.5)), "cover")
+	n := int(a.Config.Cover*float64(train.Len()) + 0.5)
+	if n > len(rest) {
+		return nil, fmt.Errorf("attack %s: cover %g needs %d images that may keep their labels, there are %d", a.lab.Name, a.Config.Cover, n, len(rest))
+	}
+	return a.choose(rest, n, "cover"), nil
 }
 
 // covering tells whether images of a class may show the whole trigger under their own label.

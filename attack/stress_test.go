@@ -116,6 +116,9 @@ func TestTaCTIsSourceSpecific(t *testing.T) {
 	if err != nil || trig.Len() != len(d.Test.OfClass(2)) {
 		t.Errorf("%d triggered images, expected those of the source class: %v", trig.Len(), err)
 	}
+	if none, err := a.Covered(ctx, d.Test.Subset(d.Test.OfClass(2))); err != nil || none != nil {
+		t.Errorf("covered images where none can be: %v, %v", none, err)
+	}
 	control, err := a.Covered(ctx, d.Test)
 	if err != nil || control.Len() != d.Test.Len()-len(d.Test.OfClass(2))-len(d.Test.OfClass(5)) {
 		t.Errorf("%d control images: %v", control.Len(), err)

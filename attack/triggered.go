@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/rng"
@@ -29,7 +30,7 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 			keep = append(keep, i)
 		}
 	}
-	out, err := a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
+	out, err := a.onTest(ctx, test, keep, a.trigger.Apply)
 	if err != nil {
 		return nil, err
 	}
@@ -45,25 +46,31 @@ func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set
 // ErrSeveralClasses is Marked's error for attacks that put images of several classes together (CBA).
 var ErrSeveralClasses = errors.New("its triggered images are of several classes and have no label of their own")
 
+// Composes reports whether a triggered image is of several classes.
+func (a *Attack) Composes() bool {
+	_, ok := a.trigger.(Composer)
+	return ok
+}
+
 // Marked returns all test images with the trigger and with their own labels: a network's accuracy on those that are not
 // of the target class is its robust accuracy, that on the target's own tells whether it takes the trigger for a sign
 // against the target. Where a triggered image is of several classes the error is ErrSeveralClasses.
 func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
-	if _, ok := a.trigger.(Composer); ok {
+	if a.Composes() {
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
 	}
-	return a.onTest(ctx, test.Clone(), a.trigger.Apply)
+	return a.onTest(ctx, test, rng.Iota(test.Len()), a.trigger.Apply)
 }
 
 // Covered returns the test images changed as the covering images of the training set are, with their
-// own labels, or nil if the attack has none: a network's accuracy on them tells whether the backdoor
+// own labels, or nil if the attack has none, or no test image is one: a network's accuracy on them tells whether the backdoor
 // asks for the trigger itself (Dynamic's cross-trigger accuracy), or for its class (TaCT).
 func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
 	if a.cover() == nil {
 		return nil, nil
 	}
 	if c, ok := a.trigger.(Coverer); ok {
-		return a.onTest(ctx, test.Clone(), c.Cover)
+		return a.onTest(ctx, test, rng.Iota(test.Len()), c.Cover)
 	}
 	if _, ok := a.trigger.(Selective); !ok {
 		return nil, nil
@@ -74,12 +81,17 @@ func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, 
 			keep = append(keep, i)
 		}
 	}
-	return a.onTest(ctx, test.Subset(keep), a.trigger.Apply)
+	if len(keep) == 0 {
+		return nil, nil
+	}
+	return a.onTest(ctx, test, keep, a.trigger.Apply)
 }
 
-// onTest changes a copy of test images and returns it.
-func (a *Attack) onTest(ctx context.Context, copied *dataset.Set, f func(context.Context, *Batch) error) (*dataset.Set, error) {
-	if err := f(ctx, &Batch{Set: copied, At: rng.Iota(copied.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+// onTest changes a copy of some test images and returns it. An image draws the same, whichever others there are.
+func (a *Attack) onTest(ctx context.Context, test *dataset.Set, some []int, f func(context.Context, *Batch) error) (*dataset.Set, error) {
+	copied, stream := test.Subset(some), a.stream("test")
+	b := &Batch{Set: copied, At: rng.Iota(copied.Len()), Test: true, Stream: func(k int) *rand.Rand { return stream(some[k]) }}
+	if err := f(ctx, b); err != nil {
 		copied.Discard()
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, err)
 	}

@@ -130,3 +130,34 @@ func TestVisibility(t *testing.T) {
 		}
 	}
 }
+
+// A test image gets the same trigger whether it is asked for attack success or for robust accuracy.
+func TestTriggeredImagesAreTheMarkedOnes(t *testing.T) {
+	d := images()
+	c := quick(t, "refool")
+	a, err := New(ctx, c, d.Train, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	triggered, err := a.Triggered(ctx, d.Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked, err := a.Marked(ctx, d.Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := 0
+	for i, l := range d.Test.Labels {
+		if !a.Aims(int(l)) {
+			continue
+		}
+		if !bytes.Equal(triggered.Image(k), marked.Image(i)) {
+			t.Fatalf("test image %d has two triggers", i)
+		}
+		k++
+	}
+	if k != triggered.Len() || k == d.Test.Len() {
+		t.Errorf("%d images are aimed at, %d of %d are triggered", k, triggered.Len(), d.Test.Len())
+	}
+}

@@ -9,8 +9,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
 )
 
 // reference is what testdata/reference.py wrote.
@@ -136,19 +140,45 @@ func TestDropRateAgreesWithNumPy(t *testing.T) {
 	}
 }
 
-// An image with half of its scaled copies under the label is flagged, however the tenths add up.
-func TestHalfIsConsistent(t *testing.T) {
-	for n := range mostScale {
-		share := 0.0
-		for range n {
-			share += 1.0 / (mostScale - 1)
+// SCALE-UP counts under how many of the published scales an image keeps its label, and flags it from three of the five on.
+func TestScaleUpCountsThePublishedScales(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := signs.Render(1, 60, 0).Train
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &Input{Backend: b, Network: n, State: n.Init(1), Data: set}
+	got, err := ScaleUp{}.Detect(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval, err := evaluate.Of(b, n, in.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := make([]int, set.Len())
+	for _, scale := range []int{3, 5, 7, 9, 11} {
+		scaled := set.Clone()
+		for k, v := range scaled.Pixels {
+			scaled.Pixels[k] = uint8(min(255, scale*int(v)))
 		}
-		if consistent(share) != (n >= 5) {
-			t.Errorf("%d of %d: %v", n, mostScale-1, consistent(share))
+		if err := eval.Logits(context.Background(), scaled, func(i int, z []float32) {
+			kept[i] += stat.Bit(evaluate.TopClass(z) == int(set.Labels[i]))
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if !consistent(0.5 - 1e-12) {
-		t.Error("rounding decides")
+	for i, k := range kept {
+		if math.Abs(got.Scores[i]-float64(k)/5) > 1e-9 || got.Flagged[i] != (k >= 3) {
+			t.Errorf("image %d keeps its label under %d scales: score %g, flagged %v", i, k, got.Scores[i], got.Flagged[i])
+		}
+	}
+	if slices.Max(kept) < 3 || slices.Min(kept) > 2 {
+		t.Errorf("all images are alike: %v", kept)
 	}
 }
 

@@ -21,11 +21,11 @@ func (ScaleUp) Paper() string {
 // Needs implements Detector.
 func (ScaleUp) Needs() Need { return 0 }
 
-// The paper's scales run from 1 to 11; an image is flagged from a consistency of 0.5 on.
-const (
-	mostScale  = 11
-	scaleLimit = 0.5
-)
+// The authors' code (BackdoorBox, core/defenses/SCALE_UP.py) has these scales, and flags an image from a consistency of T = 0.5 on: three
+// of the five.
+var scales = []int{3, 5, 7, 9, 11}
+
+const scaleLimit = 0.5
 
 // Detect implements Detector. A score is the share of the scaled images, values cut at 255, that get the label.
 func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
@@ -36,7 +36,7 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 	out := newOutput(in.Data.Len())
 	set := in.Data.Clone()
 	defer set.Discard()
-	for scale := 2; scale <= mostScale; scale++ {
+	for _, scale := range scales {
 		for i := range set.Len() {
 			scaled := set.Image(i)
 			for j, v := range in.Data.Image(i) {
@@ -45,7 +45,7 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 		}
 		err := eval.Logits(ctx, set, func(i int, z []float32) {
 			if evaluate.TopClass(z) == int(in.Data.Labels[i]) {
-				out.Scores[i] += 1 / float64(mostScale-1)
+				out.Scores[i] += 1 / float64(len(scales))
 			}
 		})
 		if err != nil {
@@ -53,13 +53,7 @@ func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
 		}
 	}
 	for i, s := range out.Scores {
-		out.Flagged[i] = consistent(s)
+		out.Flagged[i] = s >= scaleLimit
 	}
 	return out, nil
-}
-
-// consistent tells whether a share of the scaled images, a sum of tenths, flags an image.
-func consistent(share float64) bool {
-	const rounding = 1e-9
-	return share >= scaleLimit-rounding
 }

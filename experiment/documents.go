@@ -114,7 +114,7 @@ func (d *document) block(results, name string) (string, error) {
 		if t == nil {
 			return "", fmt.Errorf("gap: %s has no defence %q", path, runs.Before)
 		}
-		t.Title, t.Note = "", "Seeds: "+list(r.seeds())+"."
+		t.Title, t.Note = "", "Seeds: "+list(r.seeds())+"."+r.earlier()
 		return Markdown(*t), nil
 	}
 	if name == "measured" {
@@ -235,7 +235,7 @@ func readTable(path string) (*report.Table, error) {
 
 // summary has a line for each attack: what no defence and ABL leave, and the paper's ABL.
 func summary(results, spec string) (string, error) {
-	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "the paper's ABL"}}
+	t := report.Table{Columns: []string{"data", "planted", "no defence", "ABL", "the paper's ABL", "seeds"}}
 	for _, part := range strings.Split(spec, ";") {
 		data, attacks, ok := strings.Cut(part, ":")
 		if !ok {
@@ -252,13 +252,14 @@ func summary(results, spec string) (string, error) {
 				return "", errors.New("summary: no attack " + name + " on " + data)
 			}
 			a := paper.Grid.Attacks[i]
-			none, abl := paper.row("", a, "none"), paper.row("", a, "abl")
+			seeds := paper.both("", a, "none", "abl") // a row compares the same ones
+			none, abl := paper.rowOf("", a, "none", seeds), paper.rowOf("", a, "abl", seeds)
 			line := []string{data, a}
 			for _, row := range []Row{none, abl, {Seeds: 1, ASR: abl.PaperASR, CA: abl.PaperCA}} {
-				row.ASRDev, row.CADev, row.PaperCA = nil, nil, nil
+				row.PaperCA = nil
 				line = append(line, row.pair())
 			}
-			t.Rows = append(t.Rows, line)
+			t.Rows = append(t.Rows, append(line, list(seeds)))
 		}
 	}
 	return Markdown(t), nil

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -70,5 +71,27 @@ func TestFillMakesBlocksAgain(t *testing.T) {
 		if err := Fill(filepath.Join(folder, "results"), filepath.Join(folder, name)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, expected %q", name, err, want)
 		}
+	}
+}
+
+// A row of the summary is of the seeds that its columns share, with their deviation.
+func TestSummaryComparesTheSameSeeds(t *testing.T) {
+	folder := t.TempDir()
+	lines := `{"grid":{"name":"x","data":"signs","attacks":["blend"],"defenses":["none","abl"],"seeds":[0,1,2]}}` + "\n"
+	for _, c := range []struct {
+		cell string
+		asr  int
+	}{{"none.0", 90}, {"none.1", 94}, {"abl.0", 2}, {"abl.1", 4}, {"abl.2", 99}} {
+		lines += fmt.Sprintf(`{"cell":"blend.%s","result":{"version":"0.2","ca":80,"asr":%d}}`+"\n", c.cell, c.asr)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "paper"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "paper", "x.jsonl"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := summary(folder, "x: blend")
+	if want := "| 92.00 ± 2.83 / 80.00 ± 0.00 | 3.00 ± 1.41 / 80.00 ± 0.00 | "; err != nil || !strings.Contains(text, want) || !strings.Contains(text, "| 0,1 |") {
+		t.Errorf("%s has no %q (%v)", text, want, err)
 	}
 }

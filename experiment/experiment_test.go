@@ -205,6 +205,7 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nlimit: -5\n":                        "limit -5",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":             "curves, separation, sweep",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":     "no attack \"badnet\"",
+		"name: a\ndata: signs\nattacks: [blend]\ndefenses: [auto, before]\nplain: tune_epochs=8\n":    "the defence before in another way",
 		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "line 1",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n": "line",
 	} {

@@ -94,7 +94,7 @@ func (r *Runner) gapTable() *report.Table {
 				for k, m := range gapMeasures {
 					var seeds []uint64
 					if k < ofTrigger { // both saw the same ones
-						seeds = r.both(v, a, d)
+						seeds = r.both(v, a, d, string(runs.Before))
 					}
 					got, before := r.over(v, a, d, seeds, m.of), r.over(v, a, string(runs.Before), seeds, m.of)
 					if got == nil || before == nil {
@@ -125,11 +125,11 @@ func (r *Runner) gapTable() *report.Table {
 	return t
 }
 
-// both lists the seeds of which the runs of a defence under an attack are finished, and those of the networks before.
-func (r *Runner) both(vary, attack, defense string) []uint64 {
+// both lists the seeds of which the runs of two defences under an attack are finished.
+func (r *Runner) both(vary, attack, defense, other string) []uint64 {
 	seeds := []uint64{}
 	for _, s := range r.Grid.seeds(defense) {
-		if r.result(Cell{attack, defense, s, vary}) != nil && r.result(Cell{attack, string(runs.Before), s, vary}) != nil {
+		if r.result(Cell{attack, defense, s, vary}) != nil && r.result(Cell{attack, other, s, vary}) != nil {
 			seeds = append(seeds, s)
 		}
 	}

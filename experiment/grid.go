@@ -164,7 +164,7 @@ func (g *Grid) Check() error {
 			return err
 		}
 	}
-	return nil
+	return g.checkBefore()
 }
 
 // checkOptions tries the settings of a defence: the recipe's and its own.

@@ -46,6 +46,9 @@ func (r *Runner) openKept() error {
 
 // keep adds a finished cell's result to those kept, and the losses that its plot needs.
 func (r *Runner) keep(c Cell) error {
+	r.mu.Lock()
+	delete(r.read, c) // it may be there of before it was run again
+	r.mu.Unlock()
 	if r.Keep == "" {
 		return nil
 	}
@@ -66,9 +69,6 @@ func (r *Runner) keep(c Cell) error {
 	if old := r.store.cell(k.Cell); old != nil && old.Result.Date == res.Date {
 		k.Scores = old.Scores // draw makes them
 	}
-	r.mu.Lock()
-	delete(r.read, c) // it may have been kept before it was run again
-	r.mu.Unlock()
 	return r.keepAs(c, k)
 }
 
@@ -81,7 +81,10 @@ func (r *Runner) keepAs(c Cell, k *keptCell) error {
 }
 
 // known reports whether a cell's result is there, with its run or without.
-func (r *Runner) known(c Cell) bool { return r.Done(c) || r.store.cell(c.Name()) != nil }
+func (r *Runner) known(c Cell) bool {
+	kept := r.store.cell(c.Name())
+	return r.Done(c) || kept != nil && !kept.Result.Earlier()
+}
 
 // missing lists, in their order, the cells whose results are not known, and those that they need the runs of.
 func (r *Runner) missing(all []Cell) []Cell {

@@ -1,11 +1,15 @@
 package experiment
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 // checkNames refuses what stands in a list twice, and cells that would share a folder.
@@ -68,4 +72,21 @@ func nameOf(spec string) string {
 // builtin reports whether there is an attack of this name, or attacks of several.
 func builtin(name string) bool {
 	return !slices.ContainsFunc(strings.Split(name, "+"), func(one string) bool { return !slices.Contains(attack.Builtin().Names(), one) })
+}
+
+// checkBefore refuses to compare networks of two recipes: those of before are trained as without defence.
+func (g *Grid) checkBefore() error {
+	if !slices.Contains(g.Defenses, string(runs.Before)) {
+		return nil
+	}
+	usual := *g
+	usual.Plain, usual.PlainFor = "", nil
+	plain, err := g.options("none", string(runs.NoDefense), 0, 0)
+	if err != nil {
+		return err
+	}
+	if same, err := usual.options("none", string(runs.NoDefense), 0, 0); err != nil || !reflect.DeepEqual(plain, same) {
+		return cmp.Or(err, errors.New("plain, or plain_for none, trains the networks of the defence before in another way than those that they are compared with: give settings instead, or leave before out"))
+	}
+	return nil
 }

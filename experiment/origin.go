@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -44,4 +45,19 @@ func (r *Runner) checkOrigin(c Cell) error {
 		return fmt.Errorf("cell %s was run on other data than %s holds now: choose another --out and --keep, or delete the cell", c.Name(), r.Grid.Data)
 	}
 	return nil
+}
+
+// earlier says how many of the cells that searched did so in an earlier way, whose figures may be others.
+func (r *Runner) earlier() string {
+	n, all := 0, 0
+	for _, c := range r.Grid.Cells() {
+		if res := r.result(c); res != nil && res.Verdict != nil {
+			all++
+			n += stat.Bit(res.Earlier())
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Measured under earlier searches: %d of %d cells.", n, all)
 }

@@ -1,14 +1,18 @@
 package experiment
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 // Results of data that have changed since are neither reused nor adopted.
@@ -55,6 +59,50 @@ func TestChangedDataAreNoticed(t *testing.T) {
 	}
 	if ran, err := run(grid("badnets"), "d", ""); err != nil || len(ran) != 0 {
 		t.Errorf("a grid beside adopts what is of other data: %v, %v", ran, err)
+	}
+}
+
+// A result of another search is shown, and said to be one, but neither adopted nor taken for finished.
+func TestEarlierSearchesAreMadeAgain(t *testing.T) {
+	root := t.TempDir()
+	g := &Grid{
+		Name: "g", Data: "signs", Limit: 200, Test: 20, Model: "small-cnn", Attacks: []string{"badnets"},
+		Defenses: []string{"auto:content=false,inspect_epochs=0,tune_epochs=0"}, Settings: "batch=32",
+	}
+	run := func(folder, keep string) *Runner {
+		r := runner(t, g, filepath.Join(root, folder))
+		r.Keep = keep
+		if err := r.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	keep := filepath.Join(root, "keep")
+	r := run("a", keep)
+	c := g.Cells()[0]
+	path, kept := filepath.Join(r.folder(c), runs.ResultFile), filepath.Join(keep, "g.jsonl")
+	today := fmt.Sprintf(`"revision":%d`, audit.Revision)
+	for _, p := range []string{path, kept} {
+		raw, err := os.ReadFile(p)
+		old := bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte(`"revision": `), []byte(`"revision":`)), []byte(today), []byte(`"revision":1`))
+		if err != nil || !bytes.Contains(old, []byte(`"revision":1`)) {
+			t.Fatalf("%s has no %s (%v)", p, today, err)
+		}
+		if err := os.WriteFile(p, old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	earlier := &Runner{Grid: g, Folder: r.Folder}
+	if tables := earlier.Tables(); earlier.Done(c) || len(tables) != 1 || !strings.Contains(tables[0].Note, "earlier searches: 1 of 1 cells") {
+		t.Errorf("done %v, tables %v", earlier.Done(c), tables)
+	}
+	for _, r := range []*Runner{run("b", ""), run("a", keep)} {
+		if res := r.result(c); res == nil || res.Revision != audit.Revision {
+			t.Errorf("%s has a result of another search: %+v", r.Folder, res)
+		}
+	}
+	if s, err := openStore(kept); err != nil || s.cell(c.Name()).Result.Earlier() {
+		t.Errorf("what is kept is of another search (%v)", err)
 	}
 }
 

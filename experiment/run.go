@@ -69,35 +69,44 @@ func (r *Runner) folder(c Cell) string { return filepath.Join(r.Folder, "cells",
 // Opened reports whether Run came as far as having the folder and the data; before that there is nothing to Write.
 func (r *Runner) Opened() bool { return r.data != nil }
 
-// Done reports whether a cell is finished. One whose result is damaged is not.
+// Done reports whether a cell is finished. One whose result is damaged, or of another search, is not.
 func (r *Runner) Done(c Cell) bool { return finished(r.folder(c)) }
 
 func finished(folder string) bool {
-	_, err := runs.ReadFinished(folder)
+	res, err := runs.ReadFinished(folder)
+	return err == nil && !res.Earlier()
+}
+
+// has reports whether a cell has a result, perhaps of an earlier search.
+func (r *Runner) has(c Cell) bool {
+	_, err := runs.ReadFinished(r.folder(c))
 	return err == nil
 }
 
-// sayDamaged names the damaged results of cells.
-func (r *Runner) sayDamaged(all []Cell) {
+// sayUnfinished names the results of cells that are damaged, or of another search.
+func (r *Runner) sayUnfinished(all []Cell) {
 	for _, c := range all {
 		if _, err := runs.ReadFinished(r.folder(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			r.say("%-32s does not count as finished: %v", c.Name(), err)
+		} else if res := r.result(c); res != nil && res.Earlier() {
+			r.say("%-32s does not count as finished: it was measured under another search", c.Name())
 		}
 	}
 }
 
-// result returns the result of a finished cell, or nil.
+// result returns the result of a finished cell, or nil. One of an earlier search stands until there is a later one.
 func (r *Runner) result(c Cell) *runs.Result {
 	if res := r.read[c]; res != nil {
 		return res
 	}
 	res, err := runs.ReadFinished(r.folder(c))
-	if err != nil {
-		kept := r.store.cell(c.Name())
-		if kept == nil {
-			return nil
+	if err != nil || res.Earlier() {
+		if kept := r.store.cell(c.Name()); kept != nil {
+			res, err = kept.Result, nil
 		}
-		res = kept.Result
+	}
+	if err != nil {
+		return nil
 	}
 	if r.read == nil {
 		r.read = map[Cell]*runs.Result{}
@@ -135,7 +144,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.say("plain_for: the grid has no attack %s, so that its settings change nothing", a)
 		}
 	}
-	r.sayDamaged(all)
+	r.sayUnfinished(all)
 	for _, c := range all {
 		if err := r.checkOrigin(c); err != nil {
 			return err

@@ -127,7 +127,7 @@ func (r *Runner) ofOneData(folders []string) error {
 	for _, f := range append([]string{r.Folder}, folders...) {
 		other := &Runner{Grid: r.Grid, Folder: f}
 		for _, c := range r.Grid.Cells() {
-			if !other.Done(c) {
+			if !other.has(c) {
 				continue
 			}
 			res, err := runs.ReadResult(filepath.Join(other.folder(c), runs.ResultFile))
@@ -149,9 +149,9 @@ func (r *Runner) ofOneData(folders []string) error {
 // take copies what another folder of the same grid has finished.
 func (r *Runner) take(folder string) error {
 	other := &Runner{Grid: r.Grid, Folder: folder, Say: r.Say}
-	other.sayDamaged(r.Grid.Cells())
+	other.sayUnfinished(r.Grid.Cells())
 	for _, c := range r.Grid.Cells() {
-		if !other.Done(c) {
+		if !other.has(c) || !other.Done(c) && r.has(c) {
 			continue
 		}
 		if !r.Done(c) {

@@ -101,7 +101,7 @@ func (r *Runner) adoptKept(wanted map[string]Cell) error {
 		for _, theirs := range other.grid.Cells() {
 			ours, ok := wanted[other.grid.training(theirs, r.data.Train.Len())]
 			kept := other.cell(theirs.Name())
-			if !ok || kept == nil || r.known(ours) || !r.ofThisData(ours, kept.Result) {
+			if !ok || kept == nil || kept.Result.Earlier() || r.known(ours) || !r.ofThisData(ours, kept.Result) {
 				continue
 			}
 			if err := r.keepAs(ours, kept); err != nil {

@@ -75,9 +75,14 @@ func (r *Runner) Rows() []Row {
 }
 
 func (r *Runner) row(vary, attack, defense string) Row {
+	return r.rowOf(vary, attack, defense, r.Grid.seeds(defense))
+}
+
+// rowOf is a row of these seeds alone.
+func (r *Runner) rowOf(vary, attack, defense string, seeds []uint64) Row {
 	row := Row{Vary: vary, Attack: attack, Defense: defense}
 	var asr, ca, ra, precision []*float64
-	for _, s := range r.Grid.seeds(defense) {
+	for _, s := range seeds {
 		res := r.result(Cell{attack, defense, s, vary})
 		if res == nil {
 			continue
@@ -295,6 +300,9 @@ func (r *Runner) Tables() []report.Table {
 			title += ": verdicts"
 		}
 		all = append(all, verdictTable(title, verdicts))
+	}
+	for i := range all {
+		all[i].Note = strings.TrimSpace(all[i].Note + r.earlier())
 	}
 	return all
 }

@@ -163,7 +163,7 @@ func TestDamagedResultsAreMadeAgain(t *testing.T) {
 	if missing := r.missing(cells); !slices.Equal(missing, cells[1:]) {
 		t.Errorf("missing: %v", missing)
 	}
-	r.sayDamaged(cells)
+	r.sayUnfinished(cells)
 	for k, c := range cells {
 		made := false
 		if err := r.once(context.Background(), r.folder(c), func(context.Context) error { made = true; return nil }); err == nil && k > 0 != made {

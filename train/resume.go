@@ -44,6 +44,9 @@ type saved struct {
 // ofPart begins the names of the arrays of a run within another.
 const ofPart = "part."
 
+// ErrVersion is Start's error for a checkpoint that another version of this program left.
+var ErrVersion = errors.New("was written by version")
+
 // Start gives the run a fresh network, or the one of a checkpoint in its folder, or of the run that it is within, if resume is set.
 // It reports whether there was one.
 func (r *Run) Start(resume bool) (resumed bool, err error) {
@@ -73,7 +76,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return false, fmt.Errorf("%s: expected a training's progress, found %.100q", path, meta["progress"])
 	}
 	if !checkpoint.HasChecksum(meta) || s.Version != version.Number {
-		return false, fmt.Errorf("%s was written by version %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, cmp.Or(s.Version, "0.1 or older"), version.Number)
+		return false, fmt.Errorf("%s %w %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, ErrVersion, cmp.Or(s.Version, "0.1 or older"), version.Number)
 	}
 	if s.Digest != r.Digest {
 		return false, fmt.Errorf("%s belongs to a training with other data, class names or settings; use another --out", path)

@@ -223,10 +223,7 @@ func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool
 		flagged[i] = f != 0
 	}
 	v := c.score(d.Name(), d.Needs().String(), scores, flagged)
-	v.Network, v.ASR = c.net.Arch, c.does.ASR
-	if c.does.CA != nil {
-		v.CA = *c.does.CA
-	}
+	v.Network, v.CA, v.ASR = c.net.Arch, c.does.CA, c.does.ASR
 	text, err := os.ReadFile(took)
 	if err != nil {
 		return nil, nil, err

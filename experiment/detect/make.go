@@ -13,7 +13,7 @@ import (
 	"github.com/unpoison/unpoison/rng"
 )
 
-// cleanImages are so many test images, at most, that detectors get which need clean ones.
+// cleanImages are so many test images, at most, that detectors get which need clean ones. Of few they get half: the rest measures.
 const cleanImages = 500
 
 // made is a data set that was made from its line.
@@ -124,7 +124,7 @@ func (r *Runner) make(ctx context.Context, s *Set) (*made, error) {
 		most = r.most / 10
 	}
 	order := rng.Shuffle(s.Seed, "detect clean", d.Test.Len())
-	m.clean = d.Test.Subset(order[:min(most, len(order))])
+	m.clean = d.Test.Subset(order[:min(most, (len(order)+1)/2)])
 	if rest := order[m.clean.Len():]; len(rest) > 0 {
 		m.test = d.Test.Subset(rest)
 	}

@@ -38,7 +38,7 @@ func results(t *testing.T, gaps map[string]float32) *Results {
 			if s.share() < 0.01 {
 				asr = 10
 			}
-			v := &Score{Set: s, Detector: name, Images: n, Rates: measure(scores, flagged, truth), ASR: &asr, Verdict: "poisoned"}
+			v := &Score{Set: s, Detector: name, Images: n, Rates: measure(scores, flagged, truth), CA: new(90.0), ASR: &asr, Verdict: "poisoned"}
 			if name == Ours {
 				yes := s.share() != 0.05
 				v.Right, v.ASR = &yes, nil

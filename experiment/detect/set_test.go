@@ -1,9 +1,13 @@
 package detect
 
 import (
+	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/dataset/signs"
 )
 
 // What the table must have: enough sets of each kind, and a split by family and by attack, never by set.
@@ -56,6 +60,37 @@ func TestSets(t *testing.T) {
 	}
 	if len(others) < 6 {
 		t.Errorf("%d families of clean sets only report, expected 6", len(others))
+	}
+}
+
+// A family of few test images leaves half of them to measure networks on.
+func TestFewTestImagesAreShared(t *testing.T) {
+	for n, want := range map[int]int{41: 21, 999: 500, 1000: 500, 1200: 500} {
+		r := &Runner{sources: sources{last: []*source{{name: "few", size: signs.Side, data: signs.Render(1, 20, n)}}}}
+		m, err := r.make(context.Background(), &Set{Family: "few", Size: signs.Side})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := 0
+		if m.test != nil {
+			rest = m.test.Len()
+		}
+		if m.clean.Len() != want || rest != n-want {
+			t.Errorf("of %d test images detectors get %d, and %d are left; expected %d", n, m.clean.Len(), rest, want)
+		}
+	}
+}
+
+// The audit measures no network: earlier results said 0 % for that.
+func TestAuditsHaveNoAccuracy(t *testing.T) {
+	res, err := Read(filepath.Join("..", "..", "results", "detect", "detect.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range res.Scores() {
+		if v.Detector == Ours && v.CA != nil {
+			t.Fatalf("%s: CA %g", v.Set.Name, *v.CA)
+		}
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 
 // Score is what one detector made of one set, a line of the file of results.
 type Score struct {
-	Set      Set     `json:"set"`
-	Detector string  `json:"detector"` // Ours for this program's audit
-	Told     string  `json:"told"`     // what it was given beside data and network
-	Network  string  `json:"network"`
-	CA       float64 `json:"ca"` // of the network on clean test images that no detector was given, %; 0 without any
+	Set      Set      `json:"set"`
+	Detector string   `json:"detector"` // Ours for this program's audit
+	Told     string   `json:"told"`     // what it was given beside data and network
+	Network  string   `json:"network"`
+	CA       *float64 `json:"ca,omitempty"` // of the network on clean test images that no detector was given, %; nil without any
 	// ASR is the network's, %, where something is planted; the audit, which trains its own, has none.
 	ASR     *float64 `json:"asr,omitempty"`
 	Digest  string   `json:"digest"` // of the set
@@ -94,6 +94,9 @@ func openStore(path string) (*store, error) {
 		}
 		if v.Set.Name == "" || v.Detector == "" || len(v.TPRAt) != len(falseRates) {
 			return errors.New("expected a set's score by a detector")
+		}
+		if v.Detector == Ours {
+			v.CA = nil // it measures none, and said 0
 		}
 		s.all[[2]string{v.Set.Name, v.Detector}] = &v
 		return nil

@@ -134,8 +134,8 @@ func (r *Results) left(sets []Set, name string) string {
 // undefended is what the network does that the detectors of a set were given; nil if there is no such score.
 func (r *Results) undefended(s Set) *Without {
 	for _, n := range r.names {
-		if v := r.store.of(s, n); v != nil && v.ASR != nil {
-			return &Without{&v.CA, v.ASR}
+		if v := r.store.of(s, n); v != nil && v.CA != nil && v.ASR != nil {
+			return &Without{v.CA, v.ASR}
 		}
 	}
 	return nil

@@ -1,10 +1,13 @@
 package runs
 
 import (
+	"context"
 	"testing"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/isolate"
 )
 
@@ -28,6 +31,15 @@ func TestScoreCorrection(t *testing.T) {
 	if got := scoreCorrection(left[1:], out); got != nil {
 		t.Errorf("%+v where there was nothing to correct", got)
 	}
+	cba, err := attack.New(context.Background(), attack.Defaults("cba"), signs.Render(1, 40, 0).Train, attack.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Attacks = []*attack.Attack{cba}
+	if got := scoreCorrection(suspects, out); got != nil {
+		t.Errorf("%+v of images that show several classes", got)
+	}
+	out.Attacks = nil
 	out.Verdict = nil
 	if got := scoreCorrection(suspects, out); got != nil {
 		t.Errorf("%+v of images that no search removed", got)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"math"
 	"runtime/debug"
+	"slices"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -21,7 +23,9 @@ func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
 	}
-	res.Verdict = out.Verdict
+	if res.Verdict = out.Verdict; res.Verdict != nil {
+		res.Revision = audit.Revision
+	}
 	if len(t.Suspects) > 0 {
 		res.Isolation = scoreIsolation(t.Suspects, out)
 		if s.Audit || s.Auto.Correct {
@@ -183,9 +187,9 @@ func scoreIsolation(suspects []isolate.Suspect, out *Outcome) *Isolation {
 }
 
 // scoreCorrection counts the images with wrong labels that a search removed, and what became of them. It is nil where the truth is
-// unknown and where there was nothing to correct and nothing was.
+// unknown, where planted images are of several classes, and where there was nothing to correct and nothing was.
 func scoreCorrection(suspects []isolate.Suspect, out *Outcome) *Correction {
-	if out.own == nil || out.Verdict == nil {
+	if out.own == nil || out.Verdict == nil || slices.ContainsFunc(out.Attacks, (*attack.Attack).Composes) {
 		return nil
 	}
 	c := &Correction{}

@@ -45,11 +45,12 @@ type Result struct {
 	CAOf      []float64  `json:"ca_of,omitempty"` // the same of each class; 0 where it has no test image
 	ASR       *float64   `json:"asr"`             // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
-	// Correction is null without a search, without --correct, where nothing was to be corrected and where the truth is unknown.
+	// Correction is null without a search, without --correct, where nothing was to be corrected, where the truth is unknown and under CBA.
 	Correction *Correction `json:"correction,omitempty"`
 
 	Attacks    []*Attack          `json:"attacks,omitempty"`
 	Verdict    *audit.Verdict     `json:"verdict,omitempty"`
+	Revision   int                `json:"revision,omitempty"` // of the search: audit.Revision; 0 without one, and before it was noted
 	Spikes     []spike.Limit      `json:"spikes,omitempty"`   // from which rate on known attacks would have been found
 	Baseline   *Comparison        `json:"baseline,omitempty"` // with an earlier audit
 	Unlearning *abl.Outcome       `json:"unlearning"`
@@ -180,6 +181,9 @@ func ReadFinished(folder string) (*Result, error) {
 	}
 	return r, err
 }
+
+// Earlier reports whether the run searched in another way than this program does, which may have found other images.
+func (r *Result) Earlier() bool { return r.Verdict != nil && r.Revision != audit.Revision }
 
 // inTurn joins the names of engines that computed one after the other.
 const inTurn = ", then "
