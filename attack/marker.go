@@ -73,11 +73,12 @@ func (m *Marker) Aimed(images *dataset.Set) (*dataset.Set, error) {
 		return images, nil
 	}
 	to := make([]int, len(images.Classes)) // the marker's class of each
-	byIndex := len(m.Classes) == len(images.Classes) && names.Numbers(m.Classes) != names.Numbers(images.Classes)
+	known := m.Classes
+	if own := names.ByIndex(images.Classes, m.Classes); own != nil {
+		known = own
+	}
 	for k, name := range images.Classes {
-		if to[k] = slices.Index(m.Classes, name); byIndex {
-			to[k] = k
-		}
+		to[k] = slices.Index(known, name)
 	}
 	var keep []int
 	var labels []int32

@@ -29,6 +29,8 @@ func TestMarkersKnowWhatIsWanted(t *testing.T) {
 	}{
 		{[]string{"cat", "dog", "owl"}, []int32{1, 1, 1}},
 		{[]string{"0", "1", "2"}, []int32{1, 1, 1}},
+		{[]string{"0", "2", "1"}, []int32{2, 2}}, // sorted otherwise
+		{[]string{"1", "2", "3"}, nil},
 		{[]string{"owl", "cat", "dog"}, []int32{2, 2}}, // in another order
 		{[]string{"cat", "dog", "cow"}, nil},
 	} {

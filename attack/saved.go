@@ -52,7 +52,7 @@ func (c Config) pictureOf(learns bool) (string, error) {
 // fits puts a set's classes in order, and reports whether they are those of the attack.
 func (m *made) fits(set *dataset.Set) bool {
 	return len(m.Classes) == 0 || slices.Equal(m.Classes, set.Classes) || set.OrderClasses(m.Classes) ||
-		len(m.Classes) == len(set.Classes) && names.Numbers(m.Classes) != names.Numbers(set.Classes)
+		set.OrderClasses(names.ByIndex(set.Classes, m.Classes))
 }
 
 // Save writes what the attack is and has learnt to a folder.

@@ -223,7 +223,7 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 	if slices.Equal(set.Classes, info.Classes) || set.OrderClasses(info.Classes) {
 		return nil
 	}
-	if len(set.Classes) == len(info.Classes) && names.Numbers(set.Classes) != names.Numbers(info.Classes) {
+	if set.OrderClasses(names.ByIndex(set.Classes, info.Classes)) {
 		a.noteMatched(path, set.Classes, info.Classes)
 		set.Classes = info.Classes
 		return nil

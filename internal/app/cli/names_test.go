@@ -152,6 +152,8 @@ func TestClassesAreMatchedByIndex(t *testing.T) {
 		{[]string{"cat", "dog"}, named, "", exitDone},
 		{[]string{"dog", "cat"}, named, "", exitDone},
 		{[]string{"cat", "dog", "bird"}, numbers, "the model knows the classes", exitFailed},
+		{[]string{"1", "2"}, named, "the model knows the classes", exitFailed},
+		{[]string{"1", "0"}, named, "matched by index, dog is 1", exitDone},
 		{[]string{"cat", "bird"}, named, "the model knows the classes", exitFailed},
 	} {
 		code, _, errs := call("eval", "--model", newModel(t, 32, c.model...), "--data", c.data)

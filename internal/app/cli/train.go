@@ -325,14 +325,15 @@ func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State,
 }
 
 // headFor brings the last layer of a network to start from into the order of the data's classes. Where it knows other ones the layer
-// begins afresh. One without names, or with numbers for them where the data have names, or the other way, is taken as it is.
+// begins afresh. One without names, is taken as it is; numbers for names are indices into the other's.
 func (a *app) headFor(d *dataset.Data, seed uint64, file string, info *checkpoint.Info, n *model.Network, s model.State) model.State {
 	s, same := s.ForClasses(info.Classes, d.Train.Classes)
-	switch {
-	case same || len(info.Classes) == 0:
+	if same || len(info.Classes) == 0 {
 		return s
-	case names.Numbers(info.Classes) != names.Numbers(d.Train.Classes):
-		a.noteMatched(d.Path, d.Train.Classes, info.Classes)
+	}
+	if own := names.ByIndex(d.Train.Classes, info.Classes); own != nil {
+		a.noteMatched(d.Path, own, info.Classes)
+		s, _ = s.ForClasses(own, d.Train.Classes)
 		return s
 	}
 	fmt.Fprintf(a.err, "note: %s knows other classes than %s: its last layer begins afresh\n", printable.Text(file), printable.Text(d.Path))

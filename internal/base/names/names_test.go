@@ -2,6 +2,7 @@ package names
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,24 @@ func TestPlainNamesStay(t *testing.T) {
 	for _, s := range []string{"50%", "%zz", "100%25x.", "a%2"} { // of folders that others named
 		if got := FromFile(s); got != s {
 			t.Errorf("%q is read as %q", s, got)
+		}
+	}
+}
+
+// Numbers are indices also where they are sorted as text.
+func TestByIndex(t *testing.T) {
+	letters := strings.Split("abcdefghijk", "")
+	text := []string{"0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"}
+	for _, c := range []struct{ own, known, want []string }{
+		{text, letters, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}},
+		{letters, text, strings.Split("abkcdefghij", "")},
+		{[]string{"1", "2"}, []string{"a", "b"}, nil},
+		{[]string{"a", "b"}, []string{"1", "2"}, nil},
+		{[]string{"1", "0"}, []string{"0", "1"}, nil},
+		{[]string{"0", "1"}, letters, nil},
+	} {
+		if got := ByIndex(c.own, c.known); !slices.Equal(got, c.want) {
+			t.Errorf("%q as %q: %q", c.own, c.known, got)
 		}
 	}
 }
