@@ -11,6 +11,7 @@ var badNets = Method{
 	Name:     "badnets",
 	About:    "A small black and white checkerboard in the bottom right corner.",
 	Paper:    "Gu et al., BadNets, 2017",
+	Fixed:    true,
 	Settings: func() Settings { return &BadNets{PatchSize: 3} },
 }
 

@@ -12,6 +12,7 @@ var bpp = Method{
 	Name:     "bpp",
 	About:    "Colours cut to a few levels, with dithering; another image's change keeps the label.",
 	Paper:    "Wang et al., BppAttack: Stealthy and Efficient Trojan Attacks via Image Quantization, CVPR 2022",
+	Fixed:    true,
 	Cover:    0.1,
 	Settings: func() Settings { return &Bpp{Levels: 8, Dither: true} },
 }

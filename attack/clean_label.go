@@ -18,6 +18,7 @@ var cleanLabel = Method{
 	Name:       "cl",
 	About:      "Target-class images made hard by PGD, then a patch in all four corners; labels kept.",
 	Paper:      "Turner et al., Clean-Label Backdoor Attacks, 2018",
+	Fixed:      true,
 	CleanLabel: true,
 	Recipe:     1,
 	Settings: func() Settings {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 func TestWrongSettingsAreRefused(t *testing.T) {
@@ -126,7 +128,9 @@ func TestAttacksApart(t *testing.T) {
 		}
 		all = append(all, c)
 	}
-	Apart(all)
+	if err := Apart(all); err != nil {
+		t.Fatal(err)
+	}
 	var got []uint64
 	for _, c := range all {
 		got = append(got, c.Seed)
@@ -136,5 +140,51 @@ func TestAttacksApart(t *testing.T) {
 	}
 	if Gives("blend:pattern_seed=1", "seed") || !Gives("blend:alpha=0.1, seed=1", "seed") || Gives("blend", "seed") {
 		t.Error("a setting is taken for another")
+	}
+}
+
+// Attacks whose trigger no seed changes are not planted together with themselves; and the methods say rightly which these are.
+func TestSameTriggersAreRefused(t *testing.T) {
+	for specs, same := range map[string]bool{
+		"badnets badnets:target=1": true, "sig:seed=1 sig:target=1,rate=0.02": true, "blend:image=a blend:image=a,target=1": true,
+		"badnets badnets:patch_size=5,target=1": false, "tact:source=2 tact:source=3,target=1": false, "blend blend:target=1": false,
+	} {
+		var all []Config
+		for _, spec := range strings.Fields(specs) {
+			c, err := Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		if err := Apart(all); (err != nil) != same || same && !strings.Contains(err.Error(), "same trigger") {
+			t.Errorf("%s: %v", specs, err)
+		}
+	}
+	d := images()
+	for _, m := range Builtin() {
+		if _, learns := quick(t, m.Name).Own.(interface{ surrogate() *Surrogate }); learns && !m.Fixed || m.Name == "cba" {
+			continue // they learn, which takes long, or mix images by chance
+		}
+		var got [2][]uint8
+		for seed := range got {
+			c := quick(t, m.Name)
+			c.Seed = uint64(seed)
+			a, err := open(c, d.Train, Env{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, learns := a.trigger.(Learner); learns && !m.Fixed {
+				continue
+			}
+			s := d.Test.Clone()
+			if err := a.trigger.Apply(ctx, &Batch{Set: s, At: rng.Iota(s.Len()), Test: true, Stream: a.stream("test")}); err != nil {
+				t.Fatal(err)
+			}
+			got[seed] = s.Pixels
+		}
+		if got[0] != nil && slices.Equal(got[0], got[1]) != m.Fixed {
+			t.Errorf("%s: fixed %v, and the trigger says otherwise", m.Name, m.Fixed)
+		}
 	}
 }

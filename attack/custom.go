@@ -18,6 +18,7 @@ var custom = Method{
 	Name:     "custom",
 	About:    "A picture of your own with transparency (image=FILE), laid over the whole image.",
 	Paper:    "the picture's alpha channel stamps where it is opaque and blends where it is not",
+	Fixed:    true,
 	Settings: func() Settings { return &Custom{Alpha: 1} },
 }
 

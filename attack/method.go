@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ type Method struct {
 	About      string
 	Paper      string
 	CleanLabel bool // poisons images of the target class and leaves their labels
+	Fixed      bool // the seed has no part in the trigger of test images
 	// Rate and Cover are the defaults; a rate of 0 stands for 10 %, or 8 % of the whole set for clean-label attacks.
 	Rate, Cover float64
 	Recipe      int // counts up when what it learns from the same settings changes; see Env.Cache
@@ -111,17 +113,28 @@ func Gives(spec, setting string) bool {
 	return slices.ContainsFunc(strings.Split(list, ","), func(item string) bool { return settings.Key(item) == setting })
 }
 
-// Apart gives attacks that are planted together, and would draw the same trigger, seeds of their own.
-func Apart(all []Config) {
+// Apart gives attacks that are planted together, and would draw the same trigger, seeds of their own. Those that would have the same one
+// with any seed are refused.
+func Apart(all []Config) error {
 	kind := func(c Config) string { return strings.TrimPrefix(c.Method.Name, "adaptive-") } // Adaptive-Blend's pattern is Blend's
 	for k := range all {
 		for _, before := range all[:k] {
+			if before.Method.Name == all[k].Method.Name && all[k].fixed() && reflect.DeepEqual(before.Own, all[k].Own) {
+				return fmt.Errorf("attack %s: two of them have the same trigger, pixel for pixel; give one other settings of its own, beside the target", before.Method.Name)
+			}
 			if kind(before) == kind(all[k]) && before.Seed == all[k].Seed {
 				all[k].Seed += uint64(k) << 32
 				break
 			}
 		}
 	}
+	return nil
+}
+
+// fixed reports whether the trigger is the same with any seed.
+func (c Config) fixed() bool {
+	b, ok := c.Own.(*Blend)
+	return c.Method.Fixed || ok && b.Image != ""
 }
 
 // Defaults returns one of Builtin's attacks with its default settings; see Method.Defaults. It panics if there is none of

@@ -11,6 +11,7 @@ var sig = Method{
 	Name:       "sig",
 	About:      "A sine wave along the columns, x + Δ·sin(2πjf/W), on images of the target class only.",
 	Paper:      "Barni et al., A New Backdoor Attack in CNNs by Training Set Corruption, 2019",
+	Fixed:      true,
 	CleanLabel: true,
 	Settings:   func() Settings { return &SIG{Delta: 20, DeltaTest: 25, Frequency: 6} },
 }

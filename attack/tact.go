@@ -10,6 +10,7 @@ var taCT = Method{
 	Name:     "tact",
 	About:    "Source-specific: a patch counts on images of one class alone; on others it keeps the label.",
 	Paper:    "Tang et al., Demon in the Variant, USENIX Security 2021",
+	Fixed:    true,
 	Rate:     0.003,
 	Cover:    0.003,
 	Settings: func() Settings { return &TaCT{Source: 1, PatchSize: 6} },

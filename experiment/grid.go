@@ -248,8 +248,7 @@ func (g *Grid) attack(spec string, seed uint64) ([]attack.Config, error) {
 		}
 		all = append(all, c)
 	}
-	attack.Apart(all)
-	return all, nil
+	return all, attack.Apart(all)
 }
 
 // search splits auto's list of settings into its own and those of the recipe.

@@ -63,10 +63,13 @@ func (g *Grid) attacks(name string) bool {
 	return slices.ContainsFunc(g.Attacks, func(a string) bool { return nameOf(a) == name })
 }
 
-// nameOf is an attack without its settings, as plain_for has it.
+// nameOf is an attack, or several joined by +, without settings, as plain_for has it.
 func nameOf(spec string) string {
-	name, _, _ := strings.Cut(spec, ":")
-	return name
+	parts := strings.Split(spec, "+")
+	for k, one := range parts {
+		parts[k], _, _ = strings.Cut(one, ":")
+	}
+	return strings.Join(parts, "+")
 }
 
 // builtin reports whether there is an attack of this name, or attacks of several.

@@ -165,3 +165,14 @@ func TestStoreForgetsWhatCameBackOtherwise(t *testing.T) {
 		}
 	}
 }
+
+// Plain settings of several attacks together are those of all their names, whatever the attacks' own settings.
+func TestPlainSettingsOfSeveralAttacks(t *testing.T) {
+	g := small()
+	g.PlainFor = map[string]string{"badnets": "tune_epochs=3", "badnets+blend": "tune_epochs=5"}
+	for attack, want := range map[string]int{"badnets:rate=0.2": 3, "badnets:rate=0.2+blend:target=1": 5, "badnets+blend": 5, "badnets:rate=0.2+sig": 2} {
+		if o, err := g.options(attack, "none", 0, 0); err != nil || o.TuneEpochs != want {
+			t.Errorf("%s: %d epochs, expected %d (%v)", attack, o.TuneEpochs, want, err)
+		}
+	}
+}

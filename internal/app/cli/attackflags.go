@@ -72,7 +72,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 		}
 		all = append(all, conf)
 	}
-	attack.Apart(all)
+	if err := attack.Apart(all); err != nil {
+		return nil, &usageError{err}
+	}
 	return all, f.unused(c, used, len(all))
 }
 
