@@ -121,22 +121,16 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	if err != nil {
 		return err
 	}
-	n, covers := 0, 0
-	for i, t := range truth.Poisoned {
+	n := 0
+	for _, t := range truth.Poisoned {
 		if t {
 			n++
-		}
-		if truth.Covered[i] {
-			covers++
 		}
 	}
 	if d.Test == nil || d.Test.Len() == 0 {
 		fmt.Fprintln(a.err, "note: the data have no test images to put the trigger on: there is nothing to measure its success on")
 	} else if triggered == 0 {
 		fmt.Fprintf(a.err, "note: %v\n", errNoneAimed)
-	}
-	if wanted := int(at.Config.Cover*float64(len(truth.Covered)) + 0.5); covers < wanted {
-		fmt.Fprintf(a.err, "note: %d covering images instead of the %d that cover=%g asks for: no more images can cover\n", covers, wanted, at.Config.Cover)
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "triggered": triggered, "out": out, "visibility": visible})

@@ -26,13 +26,15 @@ func TestAttackWritesOtherSizes(t *testing.T) {
 	}
 }
 
-// Fewer covering images than were asked for are said.
-func TestFewerCoversAreSaid(t *testing.T) {
+// More covering images than there are is another attack than the one that was asked for.
+func TestTooManyCoversAreRefused(t *testing.T) {
 	data := signFolder(t, 60, 20)
-	for cover, said := range map[string]bool{"0.1": false, "0.95": true} {
-		code, _, errs := call("attack", "badnets:cover="+cover, "--data", data, "--out", filepath.Join(t.TempDir(), "out"))
-		if code != exitDone || strings.Contains(errs, "instead of the 57 that cover=0.95 asks for") != said {
-			t.Errorf("cover=%s: %d, %s", cover, code, errs)
+	for cover, want := range map[string]int{"0.1": exitDone, "0.95": exitFailed} {
+		out := filepath.Join(t.TempDir(), "out")
+		code, _, errs := call("attack", "badnets:cover="+cover, "--data", data, "--out", out)
+		_, err := os.Stat(out)
+		if code != want || (want == exitDone) != (err == nil) || strings.Contains(errs, "cover 0.95 needs 57 images") != (want != exitDone) {
+			t.Errorf("cover=%s: %d, %v, %s", cover, code, err, errs)
 		}
 	}
 }
