@@ -51,7 +51,7 @@ func TestOddDataAreSaid(t *testing.T) {
 		"no object":                  {"t.jsonl", []byte("{\"file\":\"a.png\",\"label\":\"x\"}\n[1]\n"), pictures, "row 2: expected a JSON object"},
 		"Latin-1":                    {"t.csv", []byte("file,label\na.png,caf\xe9\nb.png,caf\xe8\n"), pictures, "is no UTF-8 text"},
 		"no value":                   {"t.csv", []byte("file,label\na.png,nan\nb.png,cat\n"), pictures, `note: the class "nan" may be images without a label`},
-		"numbers in two ways":        {"t.csv", []byte("file,label\na.png,1\nb.png,1.0\n"), pictures, "note: differ only in how a number is written"},
+		"numbers in two ways":        {"t.csv", []byte("file,label\na.png,1\nb.png,01\n"), pictures, "note: differ only in how a number is written"},
 		"lines of old Macintoshes":   {"t.csv", []byte("file,label\ra.png,x\rb.png,y\r"), pictures, "no layout recognised"},
 		"column names alone":         {"t.csv", []byte("file,label\n"), pictures, "no layout recognised"},
 		"a name of Windows":          {"t.csv", []byte("file,label\nx\\a.png,x\nb.png,y\n"), pictures, "no such file"},

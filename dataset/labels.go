@@ -62,10 +62,12 @@ func integer(text string) (int64, bool) {
 	return n, err == nil && strconv.FormatInt(n, 10) == text
 }
 
-// asNumber returns the number that a label is or may be.
+// asNumber returns the number that a label is or may be, also one with zeros behind its point, as pandas writes it.
 func (l Label) asNumber() (int64, bool) {
 	if l.kind == textLabel {
-		return integer(l.name)
+		whole, zeros, _ := strings.Cut(l.name, ".")
+		n, ok := integer(whole)
+		return n, ok && strings.Trim(zeros, "0") == ""
 	}
 	return l.number, l.kind == numberLabel
 }
@@ -119,15 +121,22 @@ func classesOf(labels map[Label]bool) *classes {
 	}
 	var all []class
 	numbers := true
+	for l := range labels {
+		_, ok := l.asNumber()
+		numbers = numbers && (ok || l.kind == noLabel)
+	}
 	seen := map[string]bool{}
 	for l := range labels {
-		if l.kind == noLabel || seen[l.String()] {
+		n, _ := l.asNumber()
+		name := l.String()
+		if numbers {
+			name = strconv.FormatInt(n, 10)
+		}
+		if l.kind == noLabel || seen[name] {
 			continue
 		}
-		seen[l.String()] = true
-		n, ok := l.asNumber()
-		numbers = numbers && ok
-		all = append(all, class{l.String(), n})
+		seen[name] = true
+		all = append(all, class{name, n})
 	}
 	slices.SortFunc(all, func(a, b class) int {
 		if numbers && a.number != b.number {
@@ -152,8 +161,13 @@ func (c *classes) of(l Label) (int32, bool) {
 		return int32(l.number), l.number < int64(len(c.names))
 	}
 	i, ok := c.index[l.String()]
-	if n, number := l.asNumber(); !ok && c.indices && number && n >= 0 && n < int64(len(c.names)) {
-		return int32(n), true
+	n, number := l.asNumber()
+	switch {
+	case ok || !number:
+	case c.indices:
+		return int32(n), n >= 0 && n < int64(len(c.names))
+	default:
+		i, ok = c.index[strconv.FormatInt(n, 10)]
 	}
 	return i, ok
 }
