@@ -151,11 +151,15 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 	} else {
 		c = classesOf(train.labels)
 	}
+	minus := ""
+	if train.minus > 0 {
+		minus = fmt.Sprintf("; %d images have the label −1, which means none", train.minus)
+	}
 	if train.records > 0 && train.missing == train.records {
-		return nil, fmt.Errorf("none of the %d images of %s has a label", train.records, train.part.Name)
+		return nil, fmt.Errorf("none of the %d images of %s has a label%s", train.records, train.part.Name, minus)
 	}
 	if len(c.names) < 2 {
-		return nil, fmt.Errorf("expected labels of at least two classes, found %d %q", len(c.names), c.names)
+		return nil, fmt.Errorf("expected labels of at least two classes, found %d %q%s", len(c.names), c.names, minus)
 	}
 	if err := c.check(); err != nil {
 		return nil, err

@@ -29,11 +29,14 @@ const (
 	textLabel
 )
 
+// minusOne is no label, but may be meant as one, of two classes −1 and 1.
+var minusOne = Label{number: -1}
+
 // Number is an integer label: an index into the names of the classes where the layout has them. -1 is no label, as the
 // Hugging Face hub marks hidden ones.
 func Number(n int64) Label {
 	if n == -1 {
-		return Label{}
+		return minusOne
 	}
 	return Label{kind: numberLabel, number: n}
 }
@@ -50,8 +53,11 @@ func Name(name string) Label {
 // like numbers.
 func Text(text string) Label {
 	text = strings.TrimSpace(text)
-	if v, err := strconv.ParseFloat(text, 64); err == nil && v == -1 || text == "" {
-		return Label{} // also -1.0, as pandas writes it
+	if v, err := strconv.ParseFloat(text, 64); err == nil && v == -1 {
+		return minusOne // also -1.0, as pandas writes it
+	}
+	if text == "" {
+		return Label{}
 	}
 	return Label{kind: textLabel, name: text}
 }
@@ -86,6 +92,9 @@ func (l Label) String() string {
 func (l Label) describe() string {
 	switch l.kind {
 	case noLabel:
+		if l == minusOne {
+			return "−1, which means none"
+		}
 		return "none"
 	case numberLabel:
 		return l.String()
@@ -155,10 +164,10 @@ func classesOf(labels map[Label]bool) *classes {
 // of returns a label's class.
 func (c *classes) of(l Label) (int32, bool) {
 	switch {
-	case l.kind == noLabel || l.kind == numberLabel && l.number < 0:
+	case l.kind == noLabel:
 		return 0, false
 	case l.kind == numberLabel && c.indices:
-		return int32(l.number), l.number < int64(len(c.names))
+		return int32(l.number), l.number >= 0 && l.number < int64(len(c.names))
 	}
 	i, ok := c.index[l.String()]
 	n, number := l.asNumber()

@@ -13,6 +13,7 @@ type scanned struct {
 	records     int
 	labels      map[Label]bool
 	missing     int // records without a label
+	minus       int // of these the ones with −1
 	sizes       sizes
 	colour      bool // an image has colours
 	deep        bool // an image has 16 bits a sample
@@ -94,6 +95,7 @@ func (s *scanned) count(r *Record, skipBad bool) error {
 		return r.Err
 	}
 	s.missing += bit(r.Label.kind == noLabel)
+	s.minus += bit(r.Label == minusOne)
 	return nil
 }
 

@@ -211,7 +211,7 @@ time.sleep(60)
         with self.assertRaisesRegex(unpoison.Error, "no-such-folder") as raised:
             unpoison.audit(self.dir / "no-such-folder")
         self.assertEqual(raised.exception.code, 1)
-        with self.assertRaisesRegex(unpoison.Error, "row 5: expected a label of .*, found none"):
+        with self.assertRaisesRegex(unpoison.Error, "row 5: expected a label of .*, found −1, which means none"):
             labels = self.labels.copy()
             labels[5] = -1
             unpoison.audit(self.images, labels)
@@ -228,7 +228,7 @@ time.sleep(60)
             verdict = unpoison.audit(self.images, labels, skip_bad=True, **FAST)
         self.assertNotIn(5, list(verdict.table["index"]))
         self.assertFalse(verdict.keep[5])
-        with self.assertWarnsRegex(UserWarning, r"^skipped 1 bad record.*found none$"):  # not what was found
+        with self.assertWarnsRegex(UserWarning, r"^skipped 1 bad record.*found −1, which means none$"):  # not what was found
             unpoison.audit(self.images, labels, skip_bad=True, fail_on="any", **FAST)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
