@@ -28,9 +28,17 @@ func readAt(file string, at, n int64) ([]byte, error) {
 	return b, err
 }
 
+// numpyFiles are the arrays that are read.
+func (f *filter) numpyFiles() (map[string]*packedArray, error) {
+	return f.store().numpyFiles(f.data.Path, f.opts)
+}
+
 // numpyLabels names the array of labels.
 func (f *filter) numpyLabels() (string, error) {
-	files := f.store().numpyFiles(f.data.Path)
+	files, err := f.numpyFiles()
+	if err != nil {
+		return "", err
+	}
 	labels, err := oneOf(numpyNames["train"][1], f.opts.Label, "--label", func(n string) bool { return files[n] != nil })
 	if err != nil || labels == "" {
 		return "", errors.Join(err, errors.New("expected an array of labels"))
@@ -43,7 +51,10 @@ func (f *filter) numpyHeads(labels string, c *change) (map[int][]byte, error) {
 	if len(c.label) == 0 {
 		return nil, nil
 	}
-	files := f.store().numpyFiles(f.data.Path)
+	files, err := f.numpyFiles()
+	if err != nil {
+		return nil, err
+	}
 	return byRow(f, c.label, func(_ string, row int) ([]byte, error) {
 		in, err := files[labels].open()
 		if err != nil {

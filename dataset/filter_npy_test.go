@@ -20,6 +20,21 @@ func npyOf(descr, order, shape, data string) []byte {
 	return append(append(out, head...), data...)
 }
 
+// An archive beside arrays hides none of them, and is not filtered in their place.
+func TestArchivesBesideArrays(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	put(t, filepath.Join(dir, "x_train.npy"), npy("|u1", []int{3, 1, 1, 1}, []byte{1, 2, 3}))
+	put(t, filepath.Join(dir, "y_train.npy"), npy("|u1", []int{3}, []byte{0, 1, 0}))
+	put(t, filepath.Join(dir, "feats.npz"), zipOf("y.npy"))
+	if _, left, _ := filtered(t, dir, 2); shown(left.Train) != "0:1 1:2" {
+		t.Error(shown(left.Train))
+	}
+	put(t, filepath.Join(dir, "feats.npz"), zipOf("x.npy", "y.npy"))
+	if _, err := Load(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "feats.npz and the .npy files beside it both hold images") {
+		t.Error(err)
+	}
+}
+
 // oddArrays are arrays of four rows, of which the third is dropped: what they hold before and after, and what the notes say.
 var oddArrays = map[string]struct{ descr, order, shape, data, left, note string }{
 	"x_train":        {"'|u1'", "False", "4, 1, 1, 3", "aaabbbcccddd", "aaabbbddd", ""},

@@ -31,7 +31,7 @@ func (f *filter) numpy() error {
 	if n.heads, err = f.numpyHeads(n.labels, n.edit); err != nil {
 		return err
 	}
-	all, err := f.numpyArrays()
+	all, err := f.numpyArrays(n.images)
 	if err != nil {
 		return err
 	}
@@ -128,26 +128,25 @@ func arrayName(file string) string {
 	return strings.TrimSuffix(strings.ToLower(file), ".npy")
 }
 
-// numpyArrays finds the arrays in the data that have rows.
-func (f *filter) numpyArrays() (all []numpyArray, err error) {
+// numpyArrays finds the arrays in the data that have rows. Those that are read lie as that of the images does.
+func (f *filter) numpyArrays(images string) (all []numpyArray, err error) {
+	read, err := f.numpyFiles()
+	if err != nil {
+		return nil, err
+	}
 	files, err := f.named([]string{".npy", ".npz"})
 	if err != nil {
 		return nil, err
 	}
 	here := func(p string) bool { return filepath.Dir(p) == filepath.Clean(f.base) }
 	archive := func(p string) bool { return strings.HasSuffix(strings.ToLower(p), ".npz") }
-	zips := 0
 	files = slices.DeleteFunc(files, func(p string) bool {
 		rel, err := filepath.Rel(f.base, p)
 		st, statErr := os.Stat(p)
-		if err != nil || statErr != nil || !st.Mode().IsRegular() || passedOverPath(filepath.ToSlash(rel)) {
-			return true
-		}
-		zips += bit(here(p) && archive(p))
-		return false
+		return err != nil || statErr != nil || !st.Mode().IsRegular() || passedOverPath(filepath.ToSlash(rel))
 	})
 	for _, p := range files {
-		main := here(p) && archive(p) == (zips == 1)
+		main := here(p) && read[images] != nil && archive(p) == archive(read[images].file)
 		if archive(p) {
 			of, err := zippedHeads(p)
 			if err != nil && main {

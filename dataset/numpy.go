@@ -22,8 +22,13 @@ var numpyNames = map[string][2][]string{ // part: names of images, of labels
 }
 
 func isNumPy(path string, o Options) bool {
-	files := newStore(path, o).numpyFiles(path)
-	return files != nil && slices.ContainsFunc(append(numpyNames["train"][0], strings.ToLower(o.Image)), func(n string) bool { return files[n] != nil })
+	files, err := newStore(path, o).numpyFiles(path, o)
+	return err != nil || holdsImages(files, o)
+}
+
+// holdsImages tells whether an array has a name that those of training images have.
+func holdsImages(files map[string]*packedArray, o Options) bool {
+	return slices.ContainsFunc(append(slices.Clone(numpyNames["train"][0]), strings.ToLower(o.Image)), func(n string) bool { return files[n] != nil })
 }
 
 // packedArray opens an array's file from its beginning and says how many bytes may come out of it.
@@ -34,16 +39,17 @@ type packedArray struct {
 	packed bool
 }
 
-// numpyFiles returns the arrays by their names in small letters.
-func (s *store) numpyFiles(path string) map[string]*packedArray {
+// numpyFiles returns the arrays by their names in small letters: those of .npy files, or, where they hold no images, of the only .npz
+// beside them. It refuses images in both.
+func (s *store) numpyFiles(path string, o Options) (map[string]*packedArray, error) {
 	st, err := s.stat(path)
 	switch {
 	case err != nil:
-		return nil
+		return nil, nil
 	case !st.IsDir() && strings.HasSuffix(strings.ToLower(path), ".npz"):
-		return s.zipArrays(path, true)
+		return s.zipArrays(path, true), nil
 	case !st.IsDir():
-		return nil
+		return nil, nil
 	}
 	entries, _ := os.ReadDir(path)
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return passedOver(e.Name()) })
@@ -69,10 +75,18 @@ func (s *store) numpyFiles(path string) map[string]*packedArray {
 			putArray(all, strings.TrimSuffix(name, ".npy"), a)
 		}
 	}
-	if len(zips) == 1 {
-		return s.zipArrays(zips[0], len(entries) == 1)
+	if !holdsImages(all, o) {
+		if len(zips) == 1 {
+			return s.zipArrays(zips[0], len(entries) == 1), nil
+		}
+		return all, nil
 	}
-	return all
+	for _, p := range zips {
+		if holdsImages(s.zipArrays(p, false), o) {
+			return nil, fmt.Errorf("%s and the .npy files beside it both hold images; numpy:%s reads it alone", s.rel(p), p)
+		}
+	}
+	return all, nil
 }
 
 // zipArrays returns the arrays of an archive. Of one that can't be read it returns none, or, if it is all that there is, two
@@ -157,7 +171,10 @@ func (c closers) Close() error {
 
 func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	s := newStore(path, o)
-	files := s.numpyFiles(path)
+	files, err := s.numpyFiles(path, o)
+	if err != nil {
+		return nil, err
+	}
 	part := func(name string) (*Part, error) {
 		names := numpyNames[name]
 		image, label := "", ""
@@ -188,7 +205,6 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 		return arrayPart([]arrays{*a})
 	}
 	c := &Contents{}
-	var err error
 	if c.Train, err = part("train"); err != nil {
 		return nil, err
 	}

@@ -166,7 +166,8 @@ func (w way) fails(o Options) error {
 func (w way) files(o Options) string {
 	if w.Name == "numpy" {
 		s, names := newStore(w.dir, o), map[string]bool{}
-		for _, a := range s.numpyFiles(w.dir) {
+		files, _ := s.numpyFiles(w.dir, o) // an error comes again
+		for _, a := range files {
 			names[a.file] = true
 		}
 		return strings.Join(slices.Sorted(maps.Keys(names)), ", ")
