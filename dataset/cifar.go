@@ -122,7 +122,7 @@ func (s *store) classNames(path string, otherwise []string) ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	for line := range strings.Lines(string(raw)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(raw), "\ufeff")) {
 		if line = strings.TrimSpace(line); line != "" {
 			names = append(names, line)
 		}

@@ -29,7 +29,7 @@ func numpyClasses(dir string) ([]string, error) {
 	}
 	var names []string
 	seen := map[string]int{}
-	for i, line := range strings.Split(strings.TrimRight(string(text), "\r\n"), "\n") {
+	for i, line := range strings.Split(strings.TrimRight(strings.TrimPrefix(string(text), "\ufeff"), "\r\n"), "\n") {
 		name := strings.TrimSpace(line)
 		if name == "" {
 			return nil, fmt.Errorf("%s, line %d: expected the name of a class, found none", path, i+1)
