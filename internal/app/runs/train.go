@@ -84,6 +84,9 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 		s.Options.IsolateEpochs = 0
 	}
 	s.Audit = s.Audit || s.Defense == Auto && s.Options.TuneEpochs == 0 // there is no model to speak of
+	if labels := s.Data.Train.Labels; len(labels) > 0 && !slices.ContainsFunc(labels, func(l int32) bool { return l != labels[0] }) {
+		return nil, fmt.Errorf("data %s: expected training images of at least two classes, found those of %q alone", s.Data.Path, s.Data.Train.Classes[labels[0]])
+	}
 	unlock, err := s.open()
 	if err != nil {
 		return nil, err
