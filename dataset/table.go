@@ -40,7 +40,28 @@ func isTable(dir string, o Options) bool {
 	if o.Label != "" || o.Image != "" || errors.As(err, &bad) {
 		return err != nil // that there is no such column or the file can't be read, open says
 	}
-	return errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns)
+	switch {
+	case errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns):
+		return true
+	case err == nil:
+		err = errors.New("expected rows, found none")
+	case errors.Is(err, errEnough) && t.image == "":
+		err = noFiles()
+	case errors.Is(err, errEnough):
+		err = noLabels()
+	}
+	if o.noTables != nil {
+		*o.noTables = append(*o.noTables, train[0]+": "+err.Error())
+	}
+	return false
+}
+
+func noFiles() error {
+	return fmt.Errorf("expected a column of files (%s), or --image COLUMN", strings.Join(pathColumns, ", "))
+}
+
+func noLabels() error {
+	return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 }
 
 // place is what an image is called by.
@@ -86,7 +107,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			return yield(r)
 		})
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {
-			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
+			err = noLabels()
 		}
 		if err == nil {
 			err = several.check(t.boxes)
@@ -199,7 +220,7 @@ func (t *table) columns(head []string) (err error) {
 	}
 	t.parting(head)
 	if t.image == "" {
-		return fmt.Errorf("expected a column of files (%s), or --image COLUMN, found %q", strings.Join(pathColumns, ", "), head)
+		return fmt.Errorf("%w, found %q", noFiles(), head)
 	}
 	return nil
 }
