@@ -140,6 +140,8 @@ func TestTablesAreUnderstood(t *testing.T) {
 		"another part":    {"train.csv", "file,label\n1.png,x\n2.png,y\n3.png,x\n", "train/1.png=1 train/2.png=2 test/1.png=3 test/2.png=4 test/3.png=5", Options{}, "row 3: expected a readable file, found 3.png: no such file; test/3.png is of another part"},
 		"a part's table":  {"train/t.csv", "file,label\n1.png,x\n2.png,y\n", "train/i/1.png=1 test/2.png=4", Options{}, "2.png: no such file"},
 		"two tables":      {"labels.csv", plain, two + " sample_submission.csv=file,label\n", Options{}, `"labels.csv" and "sample_submission.csv" could both be meant`},
+		"valves":          {"valves.csv", plain, two, Options{}, "x:1 y:2"},
+		"camels":          {"trainLabels.csv", plain, two + " testLabels.csv=file,label\n", Options{}, "x:1 y:2"},
 		"folds":           {"train.csv", plain, two + " train_folds.csv=file,label\n", Options{}, `"train.csv" and "train_folds.csv" could both be meant`},
 		"−1":              {"t.csv", "file,label\na.png,x\nb.png,y\na.png,-1.0\n", two, Options{}, "t.csv, row 3: expected a label of"},
 		"−1 and 1":        {"t.csv", "file,label\na.png,-1\nb.png,1\n", two, Options{}, `found 1 ["1"]; 1 images have the label −1, which means none`},
