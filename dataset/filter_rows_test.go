@@ -36,6 +36,10 @@ func TestFilterOfIDXTwins(t *testing.T) {
 	if err != nil || len(entries) != 2 || len(notes) != 2 || !strings.Contains(notes[0], "train-images-idx3-ubyte.gz was not copied") {
 		t.Errorf("%v, %v, %q", entries, err, notes)
 	}
+	put(t, filepath.Join(dir, "train-labels.idx1-ubyte"), []byte{0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 0})
+	if _, err := Load(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "train-labels-idx1-ubyte and train-labels.idx1-ubyte differ") {
+		t.Error(err)
+	}
 }
 
 // Arrays with as many rows as there are training images lose the same rows, unless a word of their name is of another part.
