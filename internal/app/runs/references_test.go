@@ -112,6 +112,12 @@ func TestSuspectsMeanTheirImages(t *testing.T) {
 	if got := isolatedIn(t, List{Path: old, Set: set, ByIndex: true}); !slices.Equal(got, []string{"=1+1/0.png"}) {
 		t.Errorf("by index it isolates %v", got)
 	}
+	if err := os.WriteFile(old, []byte("index,digest,isolated\n0,"+set.ImageDigest(1).String()+",true\n1,,false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ReadSuspects(List{Path: old, Set: set, ByIndex: true}); err == nil || !strings.Contains(err.Error(), "row 1: image 0, =1+1/0.png, has the digest") {
+		t.Errorf("by the index of another image: %v", err)
+	}
 	if err := os.Rename(filepath.Join(dir, "b", "6.png"), filepath.Join(dir, "b", "renamed.png")); err != nil {
 		t.Fatal(err)
 	}
