@@ -14,8 +14,6 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/limited"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 // Tables: CSV, TSV or JSON Lines with a column that names image files, relative to the table, and one
@@ -232,24 +230,11 @@ func (t *table) read(yield func(n int, cells row) error) error {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReader(limited.Lines(asUTF8(f)))
+	in := bufio.NewReader(limited.Text(f))
 	if strings.HasSuffix(strings.ToLower(t.path), ".jsonl") {
 		return t.readJSONLines(in, yield)
 	}
 	return t.readCSV(in, yield)
-}
-
-// asUTF8 reads UTF-8 and UTF-16, with a byte-order mark or without.
-func asUTF8(f io.Reader) io.Reader {
-	in := bufio.NewReader(f)
-	head, _ := in.Peek(2)
-	var otherwise transform.Transformer = transform.Nop
-	if len(head) == 2 && head[0] != 0 && head[1] == 0 {
-		otherwise = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
-	} else if len(head) == 2 && head[0] == 0 && head[1] != 0 {
-		otherwise = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
-	}
-	return transform.NewReader(in, unicode.BOMOverride(otherwise))
 }
 
 const maxLine = limited.MaxLine

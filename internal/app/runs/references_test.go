@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
@@ -237,6 +239,16 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 		if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) {
 			t.Errorf("%q: %v, expected %v (%v)", mark, after, before, err)
 		}
+	}
+	var wide []byte
+	for _, u := range utf16.Encode([]rune("\ufeff" + strings.ReplaceAll(saved, ",", "\t"))) { // "Unicode text"
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	if err := os.WriteFile(path, wide, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
+		t.Errorf("UTF-16: isolated %v, expected %v", got, want)
 	}
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
 		t.Fatal(err)
