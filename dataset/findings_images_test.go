@@ -11,6 +11,7 @@ import (
 	"image/color"
 	"image/gif"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -244,5 +245,32 @@ func TestSharedImages(t *testing.T) {
 	copy(b.Image(3), a.Image(2))
 	if got := a.Shared(b); got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Transparent pixels of an array become black, as those of a file do.
+func TestTransparencyOfArrays(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(r.IntN(256))
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		t.Fatal(err)
+	}
+	want, _, _, err := decodeDepth(file.Bytes(), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planes := make([]byte, len(img.Pix))
+	for i, v := range img.Pix {
+		planes[i%4*256+i/4] = v
+	}
+	set := &Set{Height: 16, Width: 16}
+	for raw, planar := range map[*[]byte]bool{&img.Pix: false, &planes: true} {
+		if got := (&Raw{Height: 16, Width: 16, Channels: 4, Planar: planar}).image(*raw, set); !bytes.Equal(got, want) {
+			t.Errorf("planar %t: other pixels than those of a PNG file", planar)
+		}
 	}
 }

@@ -40,7 +40,10 @@ class Picture:
     """Stands for Pillow's images; those of more than 8 bits a sample lose them when they are converted."""
 
     def __init__(self, pixels, mode="RGB"):
-        self.pixels, self.mode = pixels, mode
+        self.pixels, self.mode, self.info = pixels, mode, {}
+
+    def getbands(self):
+        return tuple(self.mode)
 
     def convert(self, mode):
         return np.minimum(self.pixels, 255).astype(np.uint8)
@@ -213,6 +216,9 @@ class DataTest(unittest.TestCase):
                 self.arrays(Pairs([Picture(IMAGES[0]), Picture(200 * IMAGES[1].astype(int), mode), *map(Picture, IMAGES[2:])], LABELS))
         x, _, _ = self.arrays(Pairs(list(map(Picture, IMAGES)), LABELS))
         np.testing.assert_array_equal(x, IMAGES)
+        clear = np.concatenate([IMAGES, np.full((6, 9, 8, 1), 100, np.uint8)], 3)
+        x, _, _ = self.arrays(Pairs([Picture(p, "RGBA") for p in clear], LABELS))
+        np.testing.assert_array_equal(x, IMAGES.astype(int) * 100 * 257 // 255 >> 8)
         with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
             self.arrays(IMAGES, LABELS, classes=["a", "b"])
         with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):

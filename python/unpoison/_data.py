@@ -194,6 +194,11 @@ def _test_numbers(labels: Any, names: list[Any] | None, known: list[Any], own: l
     raise DataError(f"test images are of the class {lacks[0]!r}, which is none of the training classes {known}")
 
 
+def _on_black(a: NDArray[Any]) -> NDArray[Any]:
+    """Return what transparent pixels, the last channel of four, look like on black, as the binary reads files."""
+    return (a[..., :3].astype(np.uint32) * a[..., 3:] * 257 // 255 >> 8).astype(np.uint8)
+
+
 def _pixels(image: Any) -> NDArray[Any]:
     """Return an image, or a block of them, as uint8."""
     if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow's
@@ -202,6 +207,8 @@ def _pixels(image: Any) -> NDArray[Any]:
                 f"a picture of Pillow's mode {image.mode}, with more than 8 bits a sample: scale the pictures to uint8, all by one "
                 "factor, or give the path of their folder"
             )
+        if image.getbands()[-1] == "A" or "transparency" in image.info:
+            return _on_black(np.asarray(image.convert("RGBA")))
         return np.asarray(image.convert("RGB"))
     a = _plain(image)
     if a.dtype == np.uint8:
@@ -277,7 +284,8 @@ def _save_files(images: Any, folder: Path) -> Picture:
     for i in range(len(images)):
         image = _one(images, i)
         head = f"P{5 if image.shape[2] == 1 else 6} {image.shape[1]} {image.shape[0]} 255\n"
-        folder.joinpath(f"{i:09d}.ppm").write_bytes(head.encode() + image[:, :, :3].tobytes())
+        shown = _on_black(image) if image.shape[2] == 4 else image
+        folder.joinpath(f"{i:09d}.ppm").write_bytes(head.encode() + shown.tobytes())
     return lambda i: _one(images, i)
 
 
