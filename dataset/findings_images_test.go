@@ -274,3 +274,21 @@ func TestTransparencyOfArrays(t *testing.T) {
 		}
 	}
 }
+
+// In a fax white runs are zeros, which are black where black is zero.
+func TestFaxes(t *testing.T) {
+	for zero, want := range map[uint16]uint8{0: 255, 1: 0} {
+		raw := append([]byte("II*\x00\x0c\x00\x00\x00"), 0xc0, 4, 0, 0x40) // two white lines and the end
+		tags := [][2]uint16{{256, 8}, {257, 2}, {258, 1}, {259, 4}, {262, zero}, {273, 8}, {277, 1}, {278, 2}, {279, 4}}
+		raw = binary.LittleEndian.AppendUint16(raw, uint16(len(tags)))
+		for _, tag := range tags {
+			for _, v := range []uint16{tag[0], 3, 1, 0, tag[1], 0} {
+				raw = binary.LittleEndian.AppendUint16(raw, v)
+			}
+		}
+		pixels, _, _, err := decodeDepth(append(raw, 0, 0, 0, 0), 8)
+		if err != nil || !bytes.Equal(pixels, bytes.Repeat([]byte{want}, 3*16)) {
+			t.Errorf("%d: %v, %v", zero, pixels, err)
+		}
+	}
+}
