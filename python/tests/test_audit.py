@@ -186,6 +186,16 @@ print("{}")
                     unpoison.audit(self.dir)
                 self.assertIs(type(raised.exception), kind)
 
+    @unittest.skipIf(os.name == "nt", "runs a script")
+    def test_features_are_as_the_program_reads_them(self):
+        with self.program("""
+path = next(a for a in sys.argv if a.startswith("--features="))[11:]
+sys.exit("unpoison: " + str(pathlib.Path(path).read_bytes()[:40]))
+"""):
+            for kind, want in ((np.float64, "<f4"), (np.int64, "<f4"), (np.float16, "<f2"), (np.float32, "<f4")):
+                with self.subTest(kind), self.assertRaisesRegex(unpoison.Error, want):
+                    unpoison.audit("data", features=np.ones((2, 3), kind))
+
     @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
     def test_the_module_waits_for_a_program_that_saves(self):
         with self.program("""
