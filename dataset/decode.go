@@ -57,6 +57,13 @@ func decodeImage(raw []byte) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if fax := tiffTag(raw, 259); format == "tiff" && (fax == 3 || fax == 4) && tiffTag(raw, 262) == 1 {
+		if m, ok := img.(*image.Gray); ok { // the decoder has black for white where black is zero
+			for i := range m.Pix {
+				m.Pix[i] ^= 0xff
+			}
+		}
+	}
 	if format == "gif" {
 		at = img.Bounds().Min
 	}

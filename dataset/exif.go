@@ -40,8 +40,16 @@ func jpegOrientation(jpeg []byte) int {
 
 // tiffOrientation looks through the first directory of a TIFF header.
 func tiffOrientation(b []byte) int {
+	if v := tiffTag(b, 0x0112); v >= 1 && v <= 8 {
+		return v
+	}
+	return 1
+}
+
+// tiffTag is a number in the first directory of a TIFF header; 0 if it is not there.
+func tiffTag(b []byte, tag uint16) int {
 	if len(b) < 8 {
-		return 1
+		return 0
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if string(b[:2]) == "MM" {
@@ -49,22 +57,22 @@ func tiffOrientation(b []byte) int {
 	}
 	at := int(order.Uint32(b[4:]))
 	if at < 8 || at+2 > len(b) {
-		return 1
+		return 0
 	}
 	n := int(order.Uint16(b[at:]))
 	for k := range n {
 		e := at + 2 + 12*k
 		if e+12 > len(b) {
-			return 1
+			return 0
 		}
-		if order.Uint16(b[e:]) == 0x0112 {
-			if v := int(order.Uint16(b[e+8:])); v >= 1 && v <= 8 {
-				return v
+		if order.Uint16(b[e:]) == tag {
+			if order.Uint16(b[e+2:]) == 4 { // 32 bits
+				return int(order.Uint32(b[e+8:]))
 			}
-			return 1
+			return int(order.Uint16(b[e+8:]))
 		}
 	}
-	return 1
+	return 0
 }
 
 // upright turns RGB bytes as an orientation says.

@@ -54,7 +54,7 @@ func (f *filter) eachTable(visit func(rel string, link bool, head tableLine, lin
 }
 
 // otherRows looks through all tables. named are those of some files that rows name which are neither dropped nor images that were
-// read: rows that were passed over, and other tables. absolute are the tables with absolute paths of files in the data.
+// read: rows that were passed over, and other tables, which it notes. absolute are the tables with absolute paths of files in the data.
 func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]map[int]bool) (named, absolute map[string]bool, err error) {
 	read := map[string]map[int]bool{}
 	for _, s := range []*Set{f.data.Train, f.data.Test} {
@@ -74,6 +74,7 @@ func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]m
 	}
 	named, absolute = map[string]bool{}, map[string]bool{}
 	err = f.eachTable(func(table string, link bool, head tableLine, lines []tableLine) {
+		stay := map[string]bool{}
 		for k, l := range lines {
 			if !absolute[table] && f.root == "" {
 				_, absolute[table] = f.inData(here, f.imageCell(head, l))
@@ -83,9 +84,12 @@ func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]m
 			}
 			for _, c := range l.cells {
 				for _, at := range f.meant(here, c, table, ends) {
-					named[at] = true
+					named[at], stay[at] = true, true
 				}
 			}
+		}
+		if len(stay) > 0 && read[table] == nil {
+			f.note("%d dropped images stay as files, since %s names them", len(stay), table)
 		}
 	})
 	return named, absolute, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,10 @@ func TestFilterOfIDXTwins(t *testing.T) {
 	if err != nil || len(entries) != 2 || len(notes) != 2 || !strings.Contains(notes[0], "train-images-idx3-ubyte.gz was not copied") {
 		t.Errorf("%v, %v, %q", entries, err, notes)
 	}
+	put(t, filepath.Join(dir, "train-labels.idx1-ubyte"), []byte{0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 0})
+	if _, err := Load(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "train-labels-idx1-ubyte and train-labels.idx1-ubyte differ") {
+		t.Error(err)
+	}
 }
 
 // Arrays with as many rows as there are training images lose the same rows, unless a word of their name is of another part.
@@ -65,5 +70,20 @@ func TestFilterOfMembersWithoutEnding(t *testing.T) {
 	_, _, out := filtered(t, dir, 0)
 	if left := tarMembers(t, filepath.Join(out, "train-0.tar")); len(left) != 5 || left["a"] == nil {
 		t.Errorf("%d members are left", len(left))
+	}
+}
+
+// A table that changes its encoding says so.
+func TestFilterOfUTF16(t *testing.T) {
+	dir := files(t, filepath.Join(t.TempDir(), "data"), "a.png=1", "b.png=2", "c.png=3")
+	raw := []byte{0xff, 0xfe}
+	for _, c := range "file,label\na.png,x\nb.png,y\nc.png,x\n" {
+		raw = append(raw, byte(c), 0)
+	}
+	put(t, filepath.Join(dir, "t.csv"), raw)
+	d := load(t, dir)
+	notes, err := Correct(t.Context(), d, Options{}, []bool{true, false, false}, nil, filepath.Join(t.TempDir(), "out"))
+	if err != nil || !slices.Contains(notes, "t.csv was UTF-16 and is UTF-8 now") {
+		t.Errorf("%q, %v", notes, err)
 	}
 }

@@ -26,6 +26,7 @@ type tableLine struct {
 	cells []string // of JSON Lines: all strings in the object
 	paths []string // those of the columns that name images
 	comma rune     // of a head: what parts the cells
+	utf16 bool     // of a head: how the table is written
 }
 
 // tableText splits a table into its head, which JSON Lines have none of, and its rows. Row k counts from 1 as k+1.
@@ -41,7 +42,9 @@ func tableText(file string) (head tableLine, lines []tableLine, err error) {
 	if err != nil {
 		return head, nil, err
 	}
+	stored := raw
 	raw = toUTF8(raw)
+	head.utf16 = !bytes.Equal(raw, stored)
 	if strings.HasSuffix(strings.ToLower(file), ".jsonl") {
 		return head, jsonLines(raw), nil
 	}
@@ -61,7 +64,7 @@ func tableText(file string) (head tableLine, lines []tableLine, err error) {
 		}
 		text := raw[at : mark+c.InputOffset()]
 		if head.raw == nil {
-			head = tableLine{raw: text, cells: slices.Clone(cells), comma: c.Comma}
+			head.raw, head.cells, head.comma = text, slices.Clone(cells), c.Comma
 			for k, name := range cells {
 				if slices.Contains(pathColumns, strings.ToLower(strings.TrimSpace(name))) {
 					paths = append(paths, k)
@@ -120,10 +123,13 @@ func toUTF8(raw []byte) []byte {
 }
 
 // writeTable writes a table's rows, counted from 1, as line returns them; nil for none. more are rows that follow.
-func writeTable(from, to string, line func(n int, head, l tableLine) ([]byte, error), more ...[]byte) error {
+func (f *filter) writeTable(from, to string, line func(n int, head, l tableLine) ([]byte, error), more ...[]byte) error {
 	head, lines, err := tableText(from)
 	if err != nil {
 		return err
+	}
+	if head.utf16 {
+		f.note("%s was UTF-16 and is UTF-8 now", filepath.Base(to))
 	}
 	return writeFile(to, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
@@ -176,7 +182,7 @@ func (f *filter) folder() error {
 			if err != nil || len(m.rows[rel])+len(f.bad[rel]) == 0 && !slices.ContainsFunc(lines, func(l tableLine) bool { return f.names(rel, l) }) {
 				return copyFile(f.ctx, from, to) //nolint:nilerr // no table that names images
 			}
-			return writeTable(from, to, func(n int, _, l tableLine) ([]byte, error) {
+			return f.writeTable(from, to, func(n int, _, l tableLine) ([]byte, error) {
 				if f.bad[rel][n] {
 					return nil, nil
 				}
@@ -287,7 +293,7 @@ func (f *filter) table() error {
 			return nil
 		}
 		return func(from, to string) error {
-			return writeTable(from, to, func(n int, head, l tableLine) (_ []byte, err error) {
+			return f.writeTable(from, to, func(n int, head, l tableLine) (_ []byte, err error) {
 				if drop[rel][n] {
 					return nil, nil
 				}

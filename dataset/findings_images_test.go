@@ -11,6 +11,7 @@ import (
 	"image/color"
 	"image/gif"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -244,5 +245,50 @@ func TestSharedImages(t *testing.T) {
 	copy(b.Image(3), a.Image(2))
 	if got := a.Shared(b); got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Transparent pixels of an array become black, as those of a file do.
+func TestTransparencyOfArrays(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(r.IntN(256))
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		t.Fatal(err)
+	}
+	want, _, _, err := decodeDepth(file.Bytes(), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planes := make([]byte, len(img.Pix))
+	for i, v := range img.Pix {
+		planes[i%4*256+i/4] = v
+	}
+	set := &Set{Height: 16, Width: 16}
+	for raw, planar := range map[*[]byte]bool{&img.Pix: false, &planes: true} {
+		if got := (&Raw{Height: 16, Width: 16, Channels: 4, Planar: planar}).image(*raw, set); !bytes.Equal(got, want) {
+			t.Errorf("planar %t: other pixels than those of a PNG file", planar)
+		}
+	}
+}
+
+// In a fax white runs are zeros, which are black where black is zero.
+func TestFaxes(t *testing.T) {
+	for zero, want := range map[uint16]uint8{0: 255, 1: 0} {
+		raw := append([]byte("II*\x00\x0c\x00\x00\x00"), 0xc0, 4, 0, 0x40) // two white lines and the end
+		tags := [][2]uint16{{256, 8}, {257, 2}, {258, 1}, {259, 4}, {262, zero}, {273, 8}, {277, 1}, {278, 2}, {279, 4}}
+		raw = binary.LittleEndian.AppendUint16(raw, uint16(len(tags)))
+		for _, tag := range tags {
+			for _, v := range []uint16{tag[0], 3, 1, 0, tag[1], 0} {
+				raw = binary.LittleEndian.AppendUint16(raw, v)
+			}
+		}
+		pixels, _, _, err := decodeDepth(append(raw, 0, 0, 0, 0), 8)
+		if err != nil || !bytes.Equal(pixels, bytes.Repeat([]byte{want}, 3*16)) {
+			t.Errorf("%d: %v, %v", zero, pixels, err)
+		}
 	}
 }

@@ -106,17 +106,18 @@ func TestFoldersAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestTablesAreUnderstood(t *testing.T) {
-	utf := func(order binary.AppendByteOrder, mark bool, text string) string {
-		var b []byte
-		if mark {
-			text = "\ufeff" + text
-		}
-		for _, u := range utf16.Encode([]rune(text)) {
-			b = order.AppendUint16(b, u)
-		}
-		return string(b)
+func utf16Of(order binary.AppendByteOrder, mark bool, text string) string {
+	var b []byte
+	if mark {
+		text = "\ufeff" + text
 	}
+	for _, u := range utf16.Encode([]rune(text)) {
+		b = order.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
+func TestTablesAreUnderstood(t *testing.T) {
 	const plain = "file,label\na.png,x\nb.png,y\n"
 	const two = "a.png=1 b.png=2"
 	for name, c := range map[string]struct {
@@ -125,9 +126,9 @@ func TestTablesAreUnderstood(t *testing.T) {
 		want               string // the images, or what the error says
 	}{
 		"mark":            {"t.csv", "\ufeff" + plain, two, Options{}, "x:1 y:2"},
-		"UTF-16 LE":       {"t.csv", utf(binary.LittleEndian, true, plain), two, Options{}, "x:1 y:2"},
-		"UTF-16 BE":       {"t.csv", utf(binary.BigEndian, true, plain), two, Options{}, "x:1 y:2"},
-		"no mark":         {"t.csv", utf(binary.LittleEndian, false, plain), two, Options{}, "x:1 y:2"},
+		"UTF-16 LE":       {"t.csv", utf16Of(binary.LittleEndian, true, plain), two, Options{}, "x:1 y:2"},
+		"UTF-16 BE":       {"t.csv", utf16Of(binary.BigEndian, true, plain), two, Options{}, "x:1 y:2"},
+		"no mark":         {"t.csv", utf16Of(binary.LittleEndian, false, plain), two, Options{}, "x:1 y:2"},
 		"lines in cells":  {"t.csv", "note,file,label\n\"two\nlines\",a.png,x\n\"a, b\",b.png,\"y\nz\"\n", two, Options{}, "x:1 y\nz:2"},
 		"semicolons":      {"t.csv", "file;label\na.png;x\nb.png;y\n", two, Options{}, "x:1 y:2"},
 		"up":              {"t.csv", "file,label\n../a.png,x\nb.png,y\n", two, Options{}, "--root DIR"},
@@ -140,6 +141,8 @@ func TestTablesAreUnderstood(t *testing.T) {
 		"another part":    {"train.csv", "file,label\n1.png,x\n2.png,y\n3.png,x\n", "train/1.png=1 train/2.png=2 test/1.png=3 test/2.png=4 test/3.png=5", Options{}, "row 3: expected a readable file, found 3.png: no such file; test/3.png is of another part"},
 		"a part's table":  {"train/t.csv", "file,label\n1.png,x\n2.png,y\n", "train/i/1.png=1 test/2.png=4", Options{}, "2.png: no such file"},
 		"two tables":      {"labels.csv", plain, two + " sample_submission.csv=file,label\n", Options{}, `"labels.csv" and "sample_submission.csv" could both be meant`},
+		"valves":          {"valves.csv", plain, two, Options{}, "x:1 y:2"},
+		"camels":          {"trainLabels.csv", plain, two + " testLabels.csv=file,label\n", Options{}, "x:1 y:2"},
 		"folds":           {"train.csv", plain, two + " train_folds.csv=file,label\n", Options{}, `"train.csv" and "train_folds.csv" could both be meant`},
 		"−1":              {"t.csv", "file,label\na.png,x\nb.png,y\na.png,-1.0\n", two, Options{}, "t.csv, row 3: expected a label of"},
 		"−1 and 1":        {"t.csv", "file,label\na.png,-1\nb.png,1\n", two, Options{}, `found 1 ["1"]; 1 images have the label −1, which means none`},

@@ -102,7 +102,7 @@ func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record)
 		return err
 	}
 	defer f.Close()
-	c := csv.NewReader(limited.Lines(asUTF8(f)))
+	c := csv.NewReader(limited.Text(f))
 	c.Comma = ';'
 	head, err := c.Read()
 	if err != nil {

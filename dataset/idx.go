@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -35,11 +36,41 @@ func idxFiles(dir, part, kind string) (all []string) {
 	return all
 }
 
+// sameIDX refuses files of one array that hold different ones.
+func (s *store) sameIDX(files []string) error {
+	var first [sha256.Size]byte
+	for k, path := range files {
+		h := sha256.New()
+		if len(files) > 1 {
+			in, _, err := s.openPacked(path)
+			if err == nil {
+				_, err = io.Copy(h, in)
+				in.Close()
+			}
+			if err != nil {
+				return s.ofFile(path, err)
+			}
+		}
+		sum := [sha256.Size]byte(h.Sum(nil))
+		if k == 0 {
+			first = sum
+		} else if sum != first {
+			return fmt.Errorf("%s and %s differ, and both could be meant; remove one", s.rel(files[0]), s.rel(path))
+		}
+	}
+	return nil
+}
+
 func isIDX(dir string, _ Options) bool { return idxFile(dir, "train", "images") != "" }
 
 func openIDX(_ context.Context, dir string, o Options) (*Contents, error) {
 	s := newStore(dir, o)
 	part := func(name string) (*Part, error) {
+		for _, kind := range []string{"images", "labels"} {
+			if err := s.sameIDX(idxFiles(dir, name, kind)); err != nil {
+				return nil, err
+			}
+		}
 		images, labels := idxFile(dir, name, "images"), idxFile(dir, name, "labels")
 		if images == "" {
 			return nil, nil

@@ -75,7 +75,7 @@ type Record struct {
 
 // Raw is an image as plain bytes.
 type Raw struct {
-	Height, Width, Channels int  // Channels is 1, 3, or 4, of which the last is dropped
+	Height, Width, Channels int  // Channels is 1, 3, or 4, of which the last is transparency
 	Planar                  bool // channel after channel instead of pixel after pixel
 	// Pixels returns the bytes, which are only valid until the next record.
 	Pixels func() ([]byte, error)

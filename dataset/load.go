@@ -46,7 +46,8 @@ type Options struct {
 	// Layouts are further layouts, tried before the built-in ones.
 	Layouts []Layout
 
-	undecoded bool // no pixels are made: labels and digests are enough
+	noTables  *[]string // what keeps tables from being recognised; may be nil
+	undecoded bool      // no pixels are made: labels and digests are enough
 }
 
 func (o Options) check() error {
@@ -107,9 +108,10 @@ func find(spec string, o Options) (dir string, l *Layout, notes []string, err er
 	if kind := specialFile(st.Mode()); kind != "" {
 		return "", nil, nil, fmt.Errorf("data %s: expected a folder or a file, found %s", spec, kind)
 	}
-	top, named := dir, l
+	top, named, noTables := dir, l, []string(nil)
+	o.noTables = &noTables
 	if dir, l = recognise(layouts, named, dir, o); l == nil {
-		return "", nil, nil, &UnrecognisedError{dir, layouts}
+		return "", nil, nil, &UnrecognisedError{dir, layouts, noTables}
 	}
 	if o.Store != "" && liesIn(o.Store, dir) {
 		return "", nil, nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
@@ -147,6 +149,7 @@ func (o Options) used(layout string) error {
 type UnrecognisedError struct {
 	Path    string
 	Layouts []Layout // that are known
+	Tables  []string // what is wrong with the tables that are there
 }
 
 func (e *UnrecognisedError) Error() string {
@@ -154,7 +157,11 @@ func (e *UnrecognisedError) Error() string {
 	for _, l := range e.Layouts {
 		names = append(names, "  "+l.Name+": "+l.About)
 	}
-	return fmt.Sprintf("data %s: no layout recognised; the layouts are\n%s", e.Path, strings.Join(names, "\n"))
+	tables := ""
+	for _, why := range e.Tables {
+		tables += "\n  " + why
+	}
+	return fmt.Sprintf("data %s: no layout recognised%s; the layouts are\n%s", e.Path, tables, strings.Join(names, "\n"))
 }
 
 // recognise finds the layout of dir, or of the folder in it that holds the data.

@@ -312,6 +312,13 @@ func (p *Raw) image(raw []byte, set *Set) []uint8 {
 			} else {
 				out[3*k+c] = raw[k*p.Channels+from]
 			}
+			if p.Channels == 4 { // on black, as in files
+				alpha := raw[4*k+3]
+				if p.Planar {
+					alpha = raw[3*area+k]
+				}
+				out[3*k+c] = uint8(uint32(out[3*k+c]) * uint32(alpha) * 0x101 / 0xff >> 8)
+			}
 		}
 	}
 	out = Resize(out, p.Height, p.Width, set.Height, set.Width)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -34,17 +35,13 @@ func letters(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
-// partOf returns the part that a word of a file's name names, or that its first word begins with.
+var camel = regexp.MustCompile(`(\p{Ll})(\p{Lu})`)
+
+// partOf returns the part that a word of a file's name names, also one like testLabels.
 func partOf(name string) string {
-	words := letters(strings.ToLower(name))
-	for i, w := range words {
+	for _, w := range letters(camel.ReplaceAllString(name, "$1 $2")) {
 		if part := splitOf(w); part != "" {
 			return part
-		}
-		for _, part := range []string{"train", "test", "val"} {
-			if i == 0 && strings.HasPrefix(w, part) {
-				return part
-			}
 		}
 	}
 	return ""

@@ -14,8 +14,6 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/internal/base/limited"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 // Tables: CSV, TSV or JSON Lines with a column that names image files, relative to the table, and one
@@ -40,7 +38,28 @@ func isTable(dir string, o Options) bool {
 	if o.Label != "" || o.Image != "" || errors.As(err, &bad) {
 		return err != nil // that there is no such column or the file can't be read, open says
 	}
-	return errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns)
+	switch {
+	case errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns):
+		return true
+	case err == nil:
+		err = errors.New("expected rows, found none")
+	case errors.Is(err, errEnough) && t.image == "":
+		err = noFiles()
+	case errors.Is(err, errEnough):
+		err = noLabels()
+	}
+	if o.noTables != nil {
+		*o.noTables = append(*o.noTables, train[0]+": "+err.Error())
+	}
+	return false
+}
+
+func noFiles() error {
+	return fmt.Errorf("expected a column of files (%s), or --image COLUMN", strings.Join(pathColumns, ", "))
+}
+
+func noLabels() error {
+	return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
 }
 
 // place is what an image is called by.
@@ -86,7 +105,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			return yield(r)
 		})
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {
-			err = fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(labelColumns, ", "))
+			err = noLabels()
 		}
 		if err == nil {
 			err = several.check(t.boxes)
@@ -199,7 +218,7 @@ func (t *table) columns(head []string) (err error) {
 	}
 	t.parting(head)
 	if t.image == "" {
-		return fmt.Errorf("expected a column of files (%s), or --image COLUMN, found %q", strings.Join(pathColumns, ", "), head)
+		return fmt.Errorf("%w, found %q", noFiles(), head)
 	}
 	return nil
 }
@@ -211,24 +230,11 @@ func (t *table) read(yield func(n int, cells row) error) error {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReader(limited.Lines(asUTF8(f)))
+	in := bufio.NewReader(limited.Text(f))
 	if strings.HasSuffix(strings.ToLower(t.path), ".jsonl") {
 		return t.readJSONLines(in, yield)
 	}
 	return t.readCSV(in, yield)
-}
-
-// asUTF8 reads UTF-8 and UTF-16, with a byte-order mark or without.
-func asUTF8(f io.Reader) io.Reader {
-	in := bufio.NewReader(f)
-	head, _ := in.Peek(2)
-	var otherwise transform.Transformer = transform.Nop
-	if len(head) == 2 && head[0] != 0 && head[1] == 0 {
-		otherwise = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
-	} else if len(head) == 2 && head[0] == 0 && head[1] != 0 {
-		otherwise = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
-	}
-	return transform.NewReader(in, unicode.BOMOverride(otherwise))
 }
 
 const maxLine = limited.MaxLine

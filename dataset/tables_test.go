@@ -83,6 +83,10 @@ func TestFilterKeepsWhatOtherTablesName(t *testing.T) {
 			if gone := !exists(filepath.Join(out, "train", "1.png")); gone != c.gone || !exists(filepath.Join(out, "val", "1.png")) {
 				t.Errorf("train/1.png is gone: %t, expected %t", gone, c.gone)
 			}
+			notes, err := Correct(t.Context(), load(t, dir), Options{}, []bool{true, false, false}, nil, filepath.Join(t.TempDir(), "out"))
+			if said := strings.Contains(strings.Join(notes, "\n"), "1 dropped images stay as files, since "); err != nil || said == c.gone {
+				t.Errorf("the notes are %q, %v", notes, err)
+			}
 		})
 	}
 }

@@ -186,6 +186,16 @@ print("{}")
                     unpoison.audit(self.dir)
                 self.assertIs(type(raised.exception), kind)
 
+    @unittest.skipIf(os.name == "nt", "runs a script")
+    def test_features_are_as_the_program_reads_them(self):
+        with self.program("""
+path = next(a for a in sys.argv if a.startswith("--features="))[11:]
+sys.exit("unpoison: " + str(pathlib.Path(path).read_bytes()[:40]))
+"""):
+            for kind, want in ((np.float64, "<f4"), (np.int64, "<f4"), (np.float16, "<f2"), (np.float32, "<f4")):
+                with self.subTest(kind), self.assertRaisesRegex(unpoison.Error, want):
+                    unpoison.audit("data", features=np.ones((2, 3), kind))
+
     @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
     def test_the_module_waits_for_a_program_that_saves(self):
         with self.program("""
@@ -211,7 +221,7 @@ time.sleep(60)
         with self.assertRaisesRegex(unpoison.Error, "no-such-folder") as raised:
             unpoison.audit(self.dir / "no-such-folder")
         self.assertEqual(raised.exception.code, 1)
-        with self.assertRaisesRegex(unpoison.Error, "row 5: expected a label of .*, found none"):
+        with self.assertRaisesRegex(unpoison.Error, "row 5: expected a label of .*, found −1, which means none"):
             labels = self.labels.copy()
             labels[5] = -1
             unpoison.audit(self.images, labels)
@@ -228,7 +238,7 @@ time.sleep(60)
             verdict = unpoison.audit(self.images, labels, skip_bad=True, **FAST)
         self.assertNotIn(5, list(verdict.table["index"]))
         self.assertFalse(verdict.keep[5])
-        with self.assertWarnsRegex(UserWarning, r"^skipped 1 bad record.*found none$"):  # not what was found
+        with self.assertWarnsRegex(UserWarning, r"^skipped 1 bad record.*found −1, which means none$"):  # not what was found
             unpoison.audit(self.images, labels, skip_bad=True, fail_on="any", **FAST)
         with warnings.catch_warnings():
             warnings.simplefilter("error")

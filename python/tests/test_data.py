@@ -40,7 +40,10 @@ class Picture:
     """Stands for Pillow's images; those of more than 8 bits a sample lose them when they are converted."""
 
     def __init__(self, pixels, mode="RGB"):
-        self.pixels, self.mode = pixels, mode
+        self.pixels, self.mode, self.info = pixels, mode, {}
+
+    def getbands(self):
+        return tuple(self.mode)
 
     def convert(self, mode):
         return np.minimum(self.pixels, 255).astype(np.uint8)
@@ -197,6 +200,8 @@ class DataTest(unittest.TestCase):
             (r"float64 from -1.0 to .*undo a normalisation", IMAGES / 127.5 - 1, LABELS),
             ("expected uint8", IMAGES.astype(np.int32) * 2, LABELS),
             ("expected uint8", IMAGES.astype(float), LABELS),
+            ("no sample of the images is above 1 of 255", (IMAGES > 99).astype(np.int64), LABELS),
+            ("no sample of the images is above 1 of 255", [*map(np.ones_like, IMAGES[:5]), IMAGES[5, :4] // 200], LABELS),
             (r"an array of shape \(6, 216\)", IMAGES.reshape(6, -1), LABELS),
             ("rows of zeros with a single one", IMAGES, np.ones((6, 3), int)),
             ("image 3 has no label", IMAGES, ["a", "b", "a", None, "a", "b"]),
@@ -213,6 +218,11 @@ class DataTest(unittest.TestCase):
                 self.arrays(Pairs([Picture(IMAGES[0]), Picture(200 * IMAGES[1].astype(int), mode), *map(Picture, IMAGES[2:])], LABELS))
         x, _, _ = self.arrays(Pairs(list(map(Picture, IMAGES)), LABELS))
         np.testing.assert_array_equal(x, IMAGES)
+        x, _, _ = self.arrays(IMAGES > 99, LABELS)
+        np.testing.assert_array_equal(x, 255 * (IMAGES > 99))
+        clear = np.concatenate([IMAGES, np.full((6, 9, 8, 1), 100, np.uint8)], 3)
+        x, _, _ = self.arrays(Pairs([Picture(p, "RGBA") for p in clear], LABELS))
+        np.testing.assert_array_equal(x, IMAGES.astype(int) * 100 * 257 // 255 >> 8)
         with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
             self.arrays(IMAGES, LABELS, classes=["a", "b"])
         with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):

@@ -19,7 +19,7 @@ from typing import Any, Callable, Sequence, TypeVar
 import numpy as np
 
 from . import _binary
-from ._data import Prepared, prepare
+from ._data import Prepared, plain, prepare
 from ._held import Held
 from ._progress import Progress, Wish
 from ._train import Trained
@@ -110,7 +110,9 @@ def _run(
             path = features
             if not isinstance(features, (str, os.PathLike)):
                 path = Path(work, "features.npy")
-                np.save(path, np.ascontiguousarray(features))
+                rows = np.ascontiguousarray(plain(features))
+                narrow = rows.dtype in (np.float16, np.float32) or not np.issubdtype(rows.dtype, np.number)
+                np.save(path, rows if narrow else rows.astype(np.float32))  # as the binary reads them
             args.append(f"--features={path}")
         try:
             result = _binary.run(args, show)

@@ -9,7 +9,7 @@ import csv
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ def _is_array(data: Any) -> bool:
     return hasattr(data, "dtype") and hasattr(data, "shape")
 
 
-def _plain(values: Any) -> NDArray[Any]:
+def plain(values: Any) -> NDArray[Any]:
     """Return a NumPy array of what may be a tensor, a Series or a list."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
@@ -146,7 +146,7 @@ def _plain(values: Any) -> NDArray[Any]:
 
 def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], list[Any]]:
     """Return labels as numbers of classes, and the classes. Labels that are no numbers are sorted by name."""
-    a = _plain(labels)
+    a = plain(labels)
     if a.ndim == 2 and a.shape[1] > 1:
         if not (np.isin(a, (0, 1)).all() and (a.sum(1) == 1).all()):
             raise DataError(f"labels of shape {a.shape}: expected one label an image, or rows of zeros with a single one")
@@ -194,6 +194,11 @@ def _test_numbers(labels: Any, names: list[Any] | None, known: list[Any], own: l
     raise DataError(f"test images are of the class {lacks[0]!r}, which is none of the training classes {known}")
 
 
+def _on_black(a: NDArray[Any]) -> NDArray[Any]:
+    """Return what transparent pixels, the last channel of four, look like on black, as the binary reads files."""
+    return (a[..., :3].astype(np.uint32) * a[..., 3:] * 257 // 255 >> 8).astype(np.uint8)
+
+
 def _pixels(image: Any) -> NDArray[Any]:
     """Return an image, or a block of them, as uint8."""
     if hasattr(image, "convert") and hasattr(image, "mode"):  # Pillow's
@@ -202,10 +207,14 @@ def _pixels(image: Any) -> NDArray[Any]:
                 f"a picture of Pillow's mode {image.mode}, with more than 8 bits a sample: scale the pictures to uint8, all by one "
                 "factor, or give the path of their folder"
             )
+        if image.getbands()[-1] == "A" or "transparency" in image.info:
+            return _on_black(np.asarray(image.convert("RGBA")))
         return np.asarray(image.convert("RGB"))
-    a = _plain(image)
+    a = plain(image)
     if a.dtype == np.uint8:
         return a
+    if a.dtype == bool:
+        return a.astype(np.uint8) * 255
     low, high = (a.min(), a.max()) if a.size else (0, 0)
     if np.issubdtype(a.dtype, np.floating) and low >= 0 and high <= 1:
         return np.rint(a * 255).astype(np.uint8)
@@ -236,6 +245,7 @@ def _save_array(images: Any, path: Path) -> Picture:
         raise DataError("there are no images")
     if _is_array(images) and len(images.shape) in (3, 4):
         if _link(images, path):
+            _refuse_ones(images)
             return np.load(path, mmap_mode="r").__getitem__
         out = np.lib.format.open_memmap(path, "w+", np.uint8, tuple(images.shape))
         for i in range(0, n, _BLOCK):
@@ -250,8 +260,20 @@ def _save_array(images: Any, path: Path) -> Picture:
             if image.shape != shape:
                 raise _SeveralSizes
             out[i] = image
+    _refuse_ones(out)
     out.flush()
     return out.__getitem__
+
+
+def _refuse_ones(images: Iterable[Any]) -> None:
+    """Refuse images of zeros and ones of 255, which are black to the binary and to people."""
+    most = 0
+    for a in images:
+        most = max(most, a.max(initial=0))
+        if most > 1:
+            return
+    if most == 1:
+        raise DataError("no sample of the images is above 1 of 255; expected uint8 up to 255, bool, or floats from 0 to 1")
 
 
 def _link(images: Any, path: Path) -> bool:
@@ -274,10 +296,14 @@ def _link(images: Any, path: Path) -> bool:
 def _save_files(images: Any, folder: Path) -> Picture:
     """Write each image as a PPM file, or PGM where it is grey."""
     folder.mkdir()
+    most = np.zeros(len(images), np.uint8)
     for i in range(len(images)):
         image = _one(images, i)
+        most[i] = image.max(initial=0)
         head = f"P{5 if image.shape[2] == 1 else 6} {image.shape[1]} {image.shape[0]} 255\n"
-        folder.joinpath(f"{i:09d}.ppm").write_bytes(head.encode() + image[:, :, :3].tobytes())
+        shown = _on_black(image) if image.shape[2] == 4 else image
+        folder.joinpath(f"{i:09d}.ppm").write_bytes(head.encode() + shown.tobytes())
+    _refuse_ones([most])
     return lambda i: _one(images, i)
 
 

@@ -121,6 +121,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	if err != nil {
 		return err
 	}
+	a.noteCoarse(dataset.WritableAs(d.Layout, poisoned))
 	n := 0
 	for _, t := range truth.Poisoned {
 		if t {
@@ -142,6 +143,13 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	}
 	fmt.Fprintf(a.out, "  PSNR %.1f dB, SSIM %s, largest change %.0f of 255; see %s\n", visible.PSNR, ssim, visible.Linf, filepath.Join(out, "attack.png"))
 	return nil
+}
+
+// noteCoarse says what becomes of the labels that are not read, in the layout that is written.
+func (a *app) noteCoarse(layout string) {
+	if layout == "cifar100" {
+		fmt.Fprintln(a.err, "note: the coarse labels are all 0 in what was written: CIFAR-100's fine labels alone are read")
+	}
 }
 
 func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
@@ -230,6 +238,7 @@ accuracy, class by class.`,
 			if err != nil {
 				return err
 			}
+			a.noteCoarse(dataset.WritableAs(d.Layout, d.Test))
 			if a.json {
 				return a.printJSON(map[string]any{"attack": at.Config, "images": written, "own_labels": own || at.Config.RandomLabels, "out": out})
 			}

@@ -26,8 +26,24 @@ func TestAttackWritesOtherSizes(t *testing.T) {
 	}
 }
 
-// More covering images than there are is another attack than the one that was asked for.
-func TestTooManyCoversAreRefused(t *testing.T) {
+// CIFAR-100's coarse labels are not read, and what becomes of them is said.
+func TestCoarseLabelsAreSaid(t *testing.T) {
+	for _, layout := range []string{"cifar10", "cifar100"} {
+		dir := t.TempDir()
+		data, out := filepath.Join(dir, "data"), filepath.Join(dir, "out")
+		if err := dataset.Write(layout, data, signs.Render(1, 60, 20)); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"badnets", "--out", out}, {"apply", "--from", out, "--out", filepath.Join(dir, "applied")}} {
+			if code, _, errs := call(append([]string{"attack", "--data", data}, args...)...); code != exitDone || strings.Contains(errs, "the coarse labels are all 0") != (layout == "cifar100") {
+				t.Errorf("%s, %v: %d, %s", layout, args, code, errs)
+			}
+		}
+	}
+}
+
+// Fewer covering images than were asked for are said.
+func TestFewerCoversAreSaid(t *testing.T) {
 	data := signFolder(t, 60, 20)
 	for cover, want := range map[string]int{"0.1": exitDone, "0.95": exitFailed} {
 		out := filepath.Join(t.TempDir(), "out")

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
@@ -26,6 +27,7 @@ type dataFlags struct {
 	flag   string // what the data is called; "data" if empty
 	spec   string
 	opts   dataset.Options
+	set    *pflag.FlagSet
 	learnt int // the depth of a model's images, if that is why there is one
 }
 
@@ -41,6 +43,7 @@ func deeper(err error, learnt int) error {
 func (f *dataFlags) add(c *cobra.Command) {
 	f.flag = cmp.Or(f.flag, "data")
 	fl := c.Flags()
+	f.set = fl
 	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
 	fl.Var((*sizeFlag)(&f.opts.Size), "size", "resize images to `N`×N pixels; auto: their own size, or the median of their shorter sides, up to 224")
 	fl.StringVar(&f.opts.Store, "store", "", "`DIR` for decoded images, which are mapped and used again (default memory, or the user's cache where they would take more than half of it)")
@@ -162,6 +165,11 @@ func (f *dataFlags) load(ctx context.Context, a *app, seed uint64) (*dataset.Dat
 		}
 		if f.opts.Limit > mostSigns {
 			return nil, usagef("--limit %d, expected up to %d rendered signs", f.opts.Limit, mostSigns)
+		}
+		for _, name := range append(slices.Clone(readWith[1:]), "store") { // all but --limit
+			if f.set.Changed(name) && !f.set.Changed("triggered") { // which may be files
+				return nil, usagef("--%s: rendered signs are read from no file; leave it out", name)
+			}
 		}
 		return signs.Render(0, cmp.Or(f.opts.Limit, signs.Train), signs.Test), nil
 	}

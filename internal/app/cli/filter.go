@@ -205,7 +205,7 @@ func (f *filterFlags) corrections(set *dataset.Set, drop, decided []bool) (label
 	return labels, corrected, nil
 }
 
-// write makes the lists and then the data, so that data which are there have theirs.
+// write makes the lists, then the data, and then puts the lists in their places: another process with the same ones may be first.
 func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, labels []int32) (notes []string, err error) {
 	if f.out != "" {
 		if err := dataset.Outside(f.out, d.Path); err != nil {
@@ -235,25 +235,19 @@ func (f *filterFlags) write(ctx context.Context, d *dataset.Data, drop []bool, l
 	return notes, runs.PrintKept(f.printed, d.Train, drop, labels)
 }
 
-// lists are written before the data that they are about, and stay if these are written.
+// lists are written beside their places before the data that they are about, and take them if these are written.
 type lists []list
 
 type list struct{ keep, drop func() error }
 
-// add writes a list: to its place, or beside it where there is an older one, which stays until the data are there.
+// add writes a list beside its place.
 func (l *lists) add(path string, write func(path string) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	added := list{func() error { return nil }, func() error { return os.Remove(path) }}
-	var err error
-	if _, none := os.Lstat(path); none != nil {
-		err = write(path)
-	} else {
-		added.keep, added.drop, err = atomicfile.Prepare(path, write)
-	}
+	keep, drop, err := atomicfile.Prepare(path, write)
 	if err == nil {
-		*l = append(*l, added)
+		*l = append(*l, list{keep, drop})
 	}
 	return err
 }

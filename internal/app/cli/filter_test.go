@@ -143,6 +143,26 @@ func TestFilterWritesListsFirst(t *testing.T) {
 	}
 }
 
+// Who is second leaves the lists of who was first.
+func TestFailedListsLeaveOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kept.csv")
+	write := func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }
+	var first, second lists
+	if err := errors.Join(first.add(path, write), second.add(path, write)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("a list is there before its data")
+	}
+	if err := first.keep(); err != nil {
+		t.Fatal(err)
+	}
+	second.drop()
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 || entries[0].Name() != "kept.csv" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
 // digestOf is an image file's digest, as lists have it.
 func digestOf(image []byte) string {
 	sum := sha256.Sum256(image)

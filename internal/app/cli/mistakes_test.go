@@ -45,6 +45,23 @@ func TestAPoisonedCopyIsNoTriggeredImages(t *testing.T) {
 	}
 }
 
+// A folder of images beside one of their boxes is no two classes.
+func TestOneClassIsRefused(t *testing.T) {
+	data := t.TempDir()
+	if err := os.CopyFS(filepath.Join(data, "images"), os.DirFS(filepath.Join(signFolder(t, 60, 20), "train", "yield"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(data, "labels"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"audit", "train"} {
+		code, _, errs := call(command, "--data", data, "--out", filepath.Join(t.TempDir(), "out"))
+		if code != exitFailed || !strings.Contains(errs, `at least two classes, found those of "images" alone`) {
+			t.Errorf("%s: %d, %s", command, code, errs)
+		}
+	}
+}
+
 // Data are read at the size of the model's images: another --size would be passed over.
 func TestAnotherSizeThanTheModelsIsRefused(t *testing.T) {
 	data, out := signFolder(t, 60, 20), filepath.Join(t.TempDir(), "out")

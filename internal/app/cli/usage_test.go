@@ -50,6 +50,8 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"train", "--data", "x", "--out", "y", "--attack", "badnets", "--rate", "1"},
 		{"train", "--data", "signs", "--out", "y", "--limit", "-1"},
 		{"train", "--data", "signs", "--out", "y", "--size", "100000"},
+		{"audit", "--data", "signs", "--out", "y", "--label", "z"},
+		{"data", "info", "signs", "--store", "z"},
 		{"audit", "--data", "x", "--out", "y", "--epochs-inspect", "-1"},
 		{"attack", "dynamic:epochs=-1", "--data", "x", "--out", "y"},
 		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--rate", "0"},
@@ -83,6 +85,9 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 			t.Errorf("%v: expected one line, got %q", args, errs)
 		}
 	}
+}
+
+func TestWhatThereIsNotIsNamed(t *testing.T) {
 	if code, _, errs := call("experiment", "auto", "photos", "--cell", "nope", "--out", "x"); code != exitUsage || !strings.Contains(errs, "badnets.auto.0, badnets.before.0, blend.auto.0") {
 		t.Errorf("no such cell: %d, %s", code, errs)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
@@ -13,6 +14,9 @@ import (
 
 // open makes the folder ready, locks it and refuses to overwrite a run.
 func (s *Spec) open() (unlock func(), err error) {
+	if labels := s.Data.Train.Labels; len(labels) > 0 && !slices.ContainsFunc(labels, func(l int32) bool { return l != labels[0] }) {
+		return nil, fmt.Errorf("data %s: expected training images of at least two classes, found those of %q alone", s.Data.Path, s.Data.Train.Classes[labels[0]])
+	}
 	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
 		return nil, err
 	}

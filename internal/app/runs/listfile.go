@@ -14,10 +14,10 @@ import (
 )
 
 // openList begins to read a list and returns the names of its columns in small letters. What spreadsheets make of a list is read too: in
-// some countries they part cells by semicolons, and they mark the text as UTF-8.
+// some countries they part cells by semicolons, and write UTF-16, or a mark of UTF-8.
 func openList(from io.Reader) (rows *csv.Reader, columns []string, err error) {
 	const most = 4096 // a line of column names has fewer bytes
-	in := bufio.NewReaderSize(limited.Lines(from), most)
+	in := bufio.NewReaderSize(limited.Text(from), most)
 	head, _ := in.Peek(most) // an error comes again
 	head, _, _ = bytes.Cut(head, []byte("\n"))
 	rows = csv.NewReader(in)
@@ -30,7 +30,7 @@ func openList(from io.Reader) (rows *csv.Reader, columns []string, err error) {
 		return nil, nil, fmt.Errorf("expected a line of column names, found %w", err)
 	}
 	for k, c := range columns {
-		columns[k] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(c, "\ufeff")))
+		columns[k] = strings.ToLower(strings.TrimSpace(c))
 	}
 	return rows, columns, nil
 }

@@ -20,7 +20,7 @@ type List struct {
 	Path string
 	Set  *dataset.Set
 	// ByIndex takes the row numbers in the column index for the images instead. They are right only for the same data,
-	// whole and in the same order.
+	// whole and in the same order; a digest beside one has to be that of its image.
 	ByIndex bool
 }
 
@@ -82,6 +82,9 @@ func (l List) byIndex(r listed) (int, error) {
 	i, err := strconv.Atoi(text)
 	if err != nil || i < 0 || i >= l.Set.Len() {
 		return 0, fmt.Errorf("expected an index from 0 to %d, found %q", l.Set.Len()-1, text)
+	}
+	if d, _ := r.Cell("digest"); d != "" && !strings.EqualFold(l.Set.ImageDigest(i).String(), d) {
+		return 0, fmt.Errorf("image %d, %s, has the digest %s, in the list %s", i, l.Set.Source(i), l.Set.ImageDigest(i), d)
 	}
 	return i, nil
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/isolate"
@@ -111,6 +113,12 @@ func TestSuspectsMeanTheirImages(t *testing.T) {
 	}
 	if got := isolatedIn(t, List{Path: old, Set: set, ByIndex: true}); !slices.Equal(got, []string{"=1+1/0.png"}) {
 		t.Errorf("by index it isolates %v", got)
+	}
+	if err := os.WriteFile(old, []byte("index,digest,isolated\n0,"+set.ImageDigest(1).String()+",true\n1,,false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ReadSuspects(List{Path: old, Set: set, ByIndex: true}); err == nil || !strings.Contains(err.Error(), "row 1: image 0, =1+1/0.png, has the digest") {
+		t.Errorf("by the index of another image: %v", err)
 	}
 	if err := os.Rename(filepath.Join(dir, "b", "6.png"), filepath.Join(dir, "b", "renamed.png")); err != nil {
 		t.Fatal(err)
@@ -231,6 +239,16 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 		if after, err := ReadBaseline(path); err != nil || !maps.Equal(after.suspects, before.suspects) {
 			t.Errorf("%q: %v, expected %v (%v)", mark, after, before, err)
 		}
+	}
+	var wide []byte
+	for _, u := range utf16.Encode([]rune("\ufeff" + strings.ReplaceAll(saved, ",", "\t"))) { // "Unicode text"
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	if err := os.WriteFile(path, wide, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
+		t.Errorf("UTF-16: isolated %v, expected %v", got, want)
 	}
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
 		t.Fatal(err)

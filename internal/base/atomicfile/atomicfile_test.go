@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +59,20 @@ func TestFolderIsWholeOrNotThere(t *testing.T) {
 	}
 	if err := Folder(out, func(string) error { return nil }); err == nil {
 		t.Error("a folder with files was replaced")
+	}
+}
+
+// What another process wrote meanwhile stays.
+func TestTheFirstFolderStays(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	err := Folder(out, func(string) error {
+		return Folder(out, func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), nil, 0o600) })
+	})
+	if err == nil || !strings.Contains(err.Error(), "another process wrote it") {
+		t.Error(err)
+	}
+	if got := names(t, filepath.Dir(out)); !slices.Equal(got, []string{"out"}) {
+		t.Errorf("%q", got)
 	}
 }
 

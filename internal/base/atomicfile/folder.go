@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,10 +44,13 @@ func Folder(path string, fill func(dir string) error) (err error) {
 	if err := flush(dir); err != nil { // once, for however many files
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err = os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.Rename(dir, path)
 	}
-	return os.Rename(dir, path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: another process wrote it meanwhile; choose another --out", path)
+	}
+	return err
 }
 
 // removeAbandoned removes the partial folders for name that no process holds.

@@ -3,10 +3,14 @@
 package limited
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // ReadFile reads a file of up to most bytes.
@@ -28,6 +32,19 @@ func ReadFile(path string, most int64) ([]byte, error) {
 
 // MaxLine bounds a line, which is read whole.
 const MaxLine = 16 << 20
+
+// Text reads lines of UTF-8 and UTF-16, with a byte-order mark or without. It refuses lines longer than MaxLine.
+func Text(from io.Reader) io.Reader {
+	in := bufio.NewReader(from)
+	head, _ := in.Peek(2)
+	var otherwise transform.Transformer = transform.Nop
+	if len(head) == 2 && head[0] != 0 && head[1] == 0 {
+		otherwise = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	} else if len(head) == 2 && head[0] == 0 && head[1] != 0 {
+		otherwise = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
+	}
+	return Lines(transform.NewReader(in, unicode.BOMOverride(otherwise)))
+}
 
 // Lines refuses lines longer than MaxLine.
 func Lines(in io.Reader) io.Reader { return &lines{in: in} }
