@@ -13,6 +13,8 @@ import (
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
 )
 
 // measuredFile is made from results/detect by go generate in experiment/detect.
@@ -44,11 +46,10 @@ type MeasuredSet struct {
 	Right        bool    // no finding on clean data, no *poisoned* on marked; of poisoned data the word and the label, and no other label
 }
 
-// larger images get another network, one with a stem: what was measured of these is no rate of other networks.
-const larger = 48 // pixels
-
-// Larger tells whether the network had a stem; see model.StemFor.
-func (s MeasuredSet) Larger() bool { return s.Size >= larger }
+// Larger tells whether the images got another network, one with a stem: what was measured of these is no rate of others.
+func (s MeasuredSet) Larger() bool {
+	return model.StemFor(train.DefaultRecipe().Network, s.Size, s.Size) > 1
+}
 
 // counts tells whether the set is one of those that reports go by.
 func (s MeasuredSet) counts() bool { return !s.Earlier && !s.Larger() }

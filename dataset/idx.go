@@ -38,23 +38,21 @@ func idxFiles(dir, part, kind string) (all []string) {
 
 // sameIDX refuses files of one array that hold different ones.
 func (s *store) sameIDX(files []string) error {
-	var first [sha256.Size]byte
-	for k, path := range files {
+	if len(files) < 2 {
+		return nil
+	}
+	var sums [][]byte
+	for _, path := range files {
 		h := sha256.New()
-		if len(files) > 1 {
-			in, _, err := s.openPacked(path)
-			if err == nil {
-				_, err = io.Copy(h, in)
-				in.Close()
-			}
-			if err != nil {
-				return s.ofFile(path, err)
-			}
+		in, _, err := s.openPacked(path)
+		if err == nil {
+			_, err = io.Copy(h, in)
+			in.Close()
 		}
-		sum := [sha256.Size]byte(h.Sum(nil))
-		if k == 0 {
-			first = sum
-		} else if sum != first {
+		if err != nil {
+			return s.ofFile(path, err)
+		}
+		if sums = append(sums, h.Sum(nil)); !bytes.Equal(sums[0], sums[len(sums)-1]) {
 			return fmt.Errorf("%s and %s differ, and both could be meant; remove one", s.rel(files[0]), s.rel(path))
 		}
 	}

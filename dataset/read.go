@@ -304,20 +304,17 @@ func (p *Raw) image(raw []byte, set *Set) []uint8 {
 	}
 	area := p.Height * p.Width
 	out := make([]uint8, 3*area)
+	sample := func(k, channel int) uint8 {
+		if p.Planar {
+			return raw[channel*area+k]
+		}
+		return raw[k*p.Channels+channel]
+	}
 	for k := range area {
 		for c := range 3 {
-			from := min(c, p.Channels-1)
-			if p.Planar {
-				out[3*k+c] = raw[from*area+k]
-			} else {
-				out[3*k+c] = raw[k*p.Channels+from]
-			}
+			out[3*k+c] = sample(k, min(c, p.Channels-1))
 			if p.Channels == 4 { // on black, as in files
-				alpha := raw[4*k+3]
-				if p.Planar {
-					alpha = raw[3*area+k]
-				}
-				out[3*k+c] = uint8(uint32(out[3*k+c]) * uint32(alpha) * 0x101 / 0xff >> 8)
+				out[3*k+c] = uint8(uint32(out[3*k+c]) * uint32(sample(k, 3)) * 0x101 / 0xff >> 8)
 			}
 		}
 	}

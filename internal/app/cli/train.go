@@ -325,7 +325,7 @@ func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State,
 }
 
 // headFor brings the last layer of a network to start from into the order of the data's classes. Where it knows other ones the layer
-// begins afresh. One without names, is taken as it is; numbers for names are indices into the other's.
+// begins afresh. One without names is taken as it is; numbers for names are indices into the other's.
 func (a *app) headFor(d *dataset.Data, seed uint64, file string, info *checkpoint.Info, n *model.Network, s model.State) model.State {
 	s, same := s.ForClasses(info.Classes, d.Train.Classes)
 	if same || len(info.Classes) == 0 {

@@ -66,19 +66,20 @@ func Numbers(classes []string) bool {
 // ByIndex matches classes of which only one list has numbers for names: these are indices into the other list, in whatever order they
 // stand. It returns own in the order of known; nil if the two don't match so.
 func ByIndex(own, known []string) []string {
-	if len(own) != len(known) || Numbers(own) == Numbers(known) {
+	numbers, indices := own, Numbers(known)
+	if len(own) != len(known) || indices == Numbers(own) {
 		return nil
 	}
-	ordered, seen, numbers := make([]string, len(own)), make([]bool, len(own)), own
-	if Numbers(known) {
+	if indices {
 		numbers = known
 	}
+	ordered, seen := make([]string, len(own)), make([]bool, len(own))
 	for k, name := range numbers {
 		n, err := strconv.Atoi(name)
 		if err != nil || n < 0 || n >= len(own) || seen[n] {
 			return nil
 		}
-		if seen[n] = true; Numbers(known) {
+		if seen[n] = true; indices {
 			ordered[k] = own[n]
 		} else {
 			ordered[n] = name
