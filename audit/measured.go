@@ -34,6 +34,7 @@ type MeasuredSet struct {
 	Name, Family string
 	Reports      bool   // whether no setting was chosen on sets of its family, or none on its attack
 	Earlier      bool   // whether the search was an earlier one: then it counts in no rate
+	Fails        bool   // whether the planted images make no backdoor of a network without defence: its ASR is below 20 %. False where that was not measured
 	BySample     bool   // whether it was an earlier one that says the same, as far as is known; see Score.Holds of experiment/detect
 	Truth        string // clean, marked (an honest mark on one class), or the attack
 	Size         int    // of the images' sides, in pixels
@@ -52,7 +53,7 @@ func (s MeasuredSet) Larger() bool {
 }
 
 // counts tells whether the set is one of those that reports go by.
-func (s MeasuredSet) counts() bool { return !s.Earlier && !s.Larger() }
+func (s MeasuredSet) counts() bool { return !s.Earlier && !s.Larger() && !s.Fails }
 
 // The truths of sets that nothing was planted in.
 const (
@@ -71,7 +72,7 @@ var measuredSets = sync.OnceValue(func() []MeasuredSet {
 	var all []MeasuredSet
 	for _, r := range rows[1:] {
 		s := MeasuredSet{Name: r[0], Family: r[1], Truth: r[5]}
-		var errs [12]error
+		var errs [13]error
 		s.Reports, errs[0] = strconv.ParseBool(r[2])
 		s.Earlier, errs[1] = strconv.ParseBool(r[3])
 		s.BySample, errs[2] = strconv.ParseBool(r[4])
@@ -84,6 +85,7 @@ var measuredSets = sync.OnceValue(func() []MeasuredSet {
 		s.TPR, errs[9] = strconv.ParseFloat(r[12], 64)
 		s.FPR, errs[10] = strconv.ParseFloat(r[13], 64)
 		s.Right, errs[11] = strconv.ParseBool(r[14])
+		s.Fails, errs[12] = strconv.ParseBool(r[15])
 		for _, err := range errs {
 			if err != nil {
 				panic(err)

@@ -65,6 +65,7 @@ func TestCalibrationAndRates(t *testing.T) {
 		{Family: "e", Reports: true, Earlier: true, Truth: TruthClean, Strength: 5, Says: look.Poisoned},
 		{Family: "a", Earlier: true, Truth: TruthClean, Strength: 5},
 		{Family: "f", Reports: true, Size: 128, Truth: TruthClean, Strength: 5, Says: look.Poisoned}, // another network
+		{Family: "g", Reports: true, Fails: true, Truth: "wanet"},                                    // no backdoor
 		{Family: "a", Size: 96, Truth: TruthClean, Strength: 5},
 	}
 	r := Rates(sets)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/experiment/detect"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/report"
@@ -24,8 +25,9 @@ import (
 //	<!-- end -->
 //
 // NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "gap
-// SET/FILE" for what a grid's defended networks do otherwise than those trained before the attack; or "summary DATA: ATTACK…; DATA:
-// ATTACK…" for what no defence and ABL leave, from the folder paper.
+// SET/FILE" for what a grid's defended networks do otherwise than those trained before the attack; "measured" for what verdicts said
+// of sets whose truth is known; "detectors" for how published detectors compare, from the folder detect; or "summary DATA: ATTACK…;
+// DATA: ATTACK…" for what no defence and ABL leave, from the folder paper.
 const (
 	blockStart = "<!-- generated: "
 	blockEnd   = "<!-- end -->"
@@ -119,6 +121,17 @@ func (d *document) block(results, name string) (string, error) {
 	}
 	if name == "measured" {
 		return Markdown(measured(audit.MeasuredSets())), nil
+	}
+	if name == "detectors" {
+		r, err := detect.Read(filepath.Join(results, "detect", "detect"+storeExt))
+		if err != nil {
+			return "", err
+		}
+		var b strings.Builder
+		for _, t := range r.Comparison() {
+			b.WriteString(Markdown(t) + "\n")
+		}
+		return b.String(), nil
 	}
 	path := filepath.Join(results, filepath.FromSlash(name))
 	if !strings.Contains(name, "/") {

@@ -34,6 +34,8 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			k.role += ", larger"
 		case s.Earlier:
 			k.role += ", earlier"
+		case s.Fails:
+			k.role += ", fails"
 		}
 		if s.Truth == audit.TruthClean || s.Truth == audit.TruthMarked {
 			k.what, k.truth = s.Family, s.Truth

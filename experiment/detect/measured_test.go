@@ -22,10 +22,10 @@ func TestMeasuredSetsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := [][]string{{"set", "family", "reports", "earlier", "by_sample", "truth", "size", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right"}}
+	rows := [][]string{{"set", "family", "reports", "earlier", "by_sample", "truth", "size", "images", "classes", "confirmed", "strength", "says", "tpr", "fpr", "right", "fails"}}
 	for _, s := range r.Scores() {
 		if s.Detector == Ours {
-			rows = append(rows, row(measuredSet(t, s)))
+			rows = append(rows, row(measuredSet(t, r, s)))
 		}
 	}
 	var b bytes.Buffer
@@ -52,12 +52,12 @@ func row(s audit.MeasuredSet) []string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	return []string{
 		s.Name, s.Family, strconv.FormatBool(s.Reports), strconv.FormatBool(s.Earlier), strconv.FormatBool(s.BySample), s.Truth, strconv.Itoa(s.Size), strconv.Itoa(s.Images), strconv.Itoa(s.Classes), float(s.Confirmed), float(s.Strength),
-		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right),
+		s.Says.String(), float(s.TPR), float(s.FPR), strconv.FormatBool(s.Right), strconv.FormatBool(s.Fails),
 	}
 }
 
 // measuredSet is what a score says of a set.
-func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
+func measuredSet(t *testing.T, r *Results, s *Score) audit.MeasuredSet {
 	m := audit.MeasuredSet{
 		Name: s.Set.Name, Family: s.Set.Family, Reports: s.Set.Role == Reporting, Earlier: s.earlier(), BySample: s.Holds == audit.Revision, Size: s.Set.Size, Images: s.Images, Classes: s.Classes, Confirmed: s.Confirmed, Strength: s.Strength,
 	}
@@ -77,6 +77,8 @@ func measuredSet(t *testing.T, s *Score) audit.MeasuredSet {
 	switch {
 	case s.Set.Poisoned():
 		m.Truth, m.Right = attackOf(&s.Set), s.Right != nil && *s.Right
+		w := r.undefended(s.Set)
+		m.Fails = w != nil && !w.works(s.Set)
 	case v.Mark != "":
 		m.Truth, m.Right = audit.TruthMarked, !falseAlarm(&s.Set, s.Verdict)
 	default:
