@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/unpoison/unpoison/abl"
@@ -33,8 +35,9 @@ const assumedRate = 0.01
 // recipe is how the network of a set is trained, and isolation for it.
 func (r *Runner) recipe(m *made) abl.Options {
 	o := abl.Default()
+	o.Network = cmp.Or(r.Network, o.Network)
 	if r.Quick {
-		o.Network, o.TuneEpochs, o.IsolateEpochs, o.IsolateMost = "small-cnn", 3, 2, 0
+		o.Network, o.TuneEpochs, o.IsolateEpochs, o.IsolateMost = cmp.Or(r.Network, "small-cnn"), 3, 2, 0
 		o.Recipe = o.Recipe.Fit(m.train.Len())
 	} else {
 		o = o.FitTo(m.train.Len(), func(string) bool { return false })
@@ -306,7 +309,7 @@ func readSuspects(path string, set *dataset.Set) (scores []float32, flagged []bo
 
 func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
 	return &Score{
-		Command: fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s", c.set.Family, name, c.set.Name),
+		Command: strings.TrimSuffix(fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s --model %s", c.set.Family, name, c.set.Name, c.r.Network), " --model "),
 		Date:    time.Now().UTC().Format(time.DateOnly),
 		Set:     *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
 		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),

@@ -29,6 +29,7 @@ type Runner struct {
 	Jobs      int                  // sets at a time; 0 is 1
 	Budget    time.Duration        // no set is begun after it, and one in progress is saved; 0: none
 	Only      string               // the name of the only set; empty: all
+	Network   string               // one of model.Names that somebody trains who suspects nothing; empty: the default one
 	Detectors []string             // names; empty: all and Ours
 	More      []published.Detector // of one's own, beside the published ones
 	Retrain   bool                 // whether networks are trained without what was flagged too, in the sets of a small grid or in the only set
@@ -57,12 +58,16 @@ func (r *Runner) names() []string {
 
 func (r *Runner) detectors() []published.Detector { return append(published.Builtin(), r.More...) }
 
-// ResultsFile is the file of results in a folder.
-func ResultsFile(folder string, quick bool) string {
-	if quick {
-		return filepath.Join(folder, "detect-quick.jsonl")
+// ResultsFile is the file of results in a folder: each network that is not the default one, "" or its name, has its own.
+func ResultsFile(folder, network string, quick bool) string {
+	name := "detect"
+	if network != "" && network != train.DefaultRecipe().Network {
+		name += "-" + network
 	}
-	return filepath.Join(folder, "detect.jsonl")
+	if quick {
+		name += "-quick"
+	}
+	return filepath.Join(folder, name+".jsonl")
 }
 
 // Check reports names that there are not, before anything is read.
@@ -116,7 +121,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if keep == "" {
 		keep = r.Folder
 	}
-	if r.store, err = openStore(ResultsFile(keep, r.Quick)); err != nil {
+	if r.store, err = openStore(ResultsFile(keep, r.Network, r.Quick)); err != nil {
 		return err
 	}
 	r.sources.folders, r.most = r.Families, cmp.Or(r.most, quickImages)

@@ -31,7 +31,7 @@ func tiny(t *testing.T, folder string) *Runner {
 // scores returns the results of a folder without what a clock says, and the files of scores.
 func scores(t *testing.T, folder string) ([]Score, map[string][]byte) {
 	t.Helper()
-	res, err := Read(ResultsFile(folder, true))
+	res, err := Read(ResultsFile(folder, "", true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestCellGoesOnAfterAStop(t *testing.T) {
 		stop()
 	}
 	// What a killed program may leave of the line that it wrote.
-	path := ResultsFile(broken, true)
+	path := ResultsFile(broken, "", true)
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestTrainsWithoutWhatWasFlagged(t *testing.T) {
 		if err := r.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		res, err := Read(ResultsFile(r.Folder, true))
+		res, err := Read(ResultsFile(r.Folder, "", true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestMeasuresADetectorOfOnesOwn(t *testing.T) {
 	if err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	res, err := Read(ResultsFile(r.Folder, true))
+	res, err := Read(ResultsFile(r.Folder, "", true))
 	if err != nil {
 		t.Fatal(err)
 	}

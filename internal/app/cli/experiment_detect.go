@@ -17,11 +17,12 @@ import (
 	"github.com/unpoison/unpoison/experiment"
 	"github.com/unpoison/unpoison/experiment/detect"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/report"
 )
 
 func (a *app) experimentDetect() *cobra.Command {
-	var out, keep, only, cache, scale string
+	var out, keep, only, cache, scale, network string
 	var families, detectors []string
 	var jobs int
 	var retrain bool
@@ -55,9 +56,12 @@ that --only names. That is one more training for each detector and set.`,
 			if !slices.Contains(scales, scale) {
 				return usagef("--scale %q; there are %s", scale, strings.Join(scales, ", "))
 			}
+			if network != "" && !slices.Contains(model.Names(), network) {
+				return usagef("--model %q; there are %s", network, strings.Join(model.Names(), ", "))
+			}
 			r := &detect.Runner{
 				Folder: out, Keep: keep, Families: map[string]string{}, Cache: f.cacheDir(), Jobs: jobs, Budget: budget, Only: only,
-				Detectors: detectors, Retrain: retrain, Quick: scale == "quick",
+				Network: network, Detectors: detectors, Retrain: retrain, Quick: scale == "quick",
 			}
 			for _, given := range families {
 				name, dir, ok := strings.Cut(given, "=")
@@ -80,6 +84,7 @@ that --only names. That is one more training for each detector and set.`,
 	fl.StringVar(&keep, "keep", "", "`DIR` for the results, a JSON Lines file (default: --out)")
 	fl.StringArrayVar(&families, "family", nil, "`NAME=DIR`: where a family's images lie, DIR or layout:DIR; may be given again")
 	fl.StringVar(&only, "only", "", "measure the set `NAME` only")
+	fl.StringVar(&network, "model", "", "`NAME` of the network, whose results have a file of their own: "+strings.Join(model.Names(), ", ")+" (default wrn-16-1)")
 	fl.StringSliceVar(&detectors, "detectors", nil, "`NAMES` of detectors, separated by commas (default all): "+strings.Join(detect.Names(), ", "))
 	fl.BoolVar(&retrain, "retrain", false, "train without what was flagged too, in the sets of a small grid")
 	fl.StringVar(&scale, "scale", "full", "quick or full; quick cuts sets and trainings down to what shows that every path works")
@@ -103,7 +108,7 @@ func (a *app) runDetect(ctx context.Context, r *detect.Runner) (err error) {
 }
 
 func (a *app) detectTable() *cobra.Command {
-	var out, markdown, plots, scale string
+	var out, markdown, plots, scale, network string
 	c := &cobra.Command{
 		Use:   "table",
 		Short: "Show what experiment detect has measured",
@@ -125,7 +130,7 @@ rate of poisoning (rate-ATTACK.svg) and what is removed from clean sets
 			if !slices.Contains(scales, scale) {
 				return usagef("--scale %q; there are %s", scale, strings.Join(scales, ", "))
 			}
-			path := detect.ResultsFile(out, scale == "quick")
+			path := detect.ResultsFile(out, network, scale == "quick")
 			res, err := detect.Read(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%s: no results; unpoison experiment detect --out %s makes them", path, out)
@@ -153,6 +158,7 @@ rate of poisoning (rate-ATTACK.svg) and what is removed from clean sets
 	c.Flags().StringVar(&markdown, "markdown", "", "`FILE` for the tables (default: standard output)")
 	c.Flags().StringVar(&plots, "plots", "", "`DIR` for plots, as SVG and PNG (default: none)")
 	c.Flags().StringVar(&scale, "scale", "full", "quick or full")
+	c.Flags().StringVar(&network, "model", "", "`NAME` of the network (default wrn-16-1)")
 	return c
 }
 
