@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // filterFlags are those of data filter.
@@ -116,7 +117,7 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 		return err
 	}
 	for _, n := range notes {
-		fmt.Fprintln(a.err, "note:", n)
+		fmt.Fprintln(a.err, printable.Text("note: "+n))
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "corrected": corrected, "out": f.out, "list": f.list})
