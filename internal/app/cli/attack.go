@@ -14,8 +14,8 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
-	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // What a poisoned copy of data holds beside its images.

@@ -88,7 +88,7 @@ func TestHostileNamesThroughCommands(t *testing.T) {
 		{"attack", "badnets:target=1", "--rate", "0.2", "--data", data, "--out", filepath.Join(deep, "p")},
 		{"data", "filter", "--data", data, "--suspects", suspects, "--out", filepath.Join(deep, "f"), "--list", kept},
 		{"eval", "--model", file, "--data", data},
-		{"audit", "--data", data, "--out", filepath.Join(out, "a"), "--recipe", "demo", "--epochs-content", "1", "--epochs-inspect", "1"},
+		{"audit", "--data", data, "--out", filepath.Join(out, "a"), "--model", "small-cnn", "--content=false", "--epochs-inspect", "0"},
 		{"predict", "--model", file, "--top", "10", filepath.Join(data, "=cmd 0\x1b]0;t\a.png")},
 		{"predict", "--model", file, "\x1b[31m\u202e.png"},
 		{"data", "info", filepath.Join(data, "\x1b[31m\u202e")},
