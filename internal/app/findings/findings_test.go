@@ -66,6 +66,19 @@ func TestLeadsSayWhatWasCompared(t *testing.T) {
 	}
 }
 
+// A lead counts the images that it speaks of once, also where something else was removed.
+func TestLeadsCountOnce(t *testing.T) {
+	of := func(label int, class string, says looks.Says, n int) audit.Target {
+		return audit.Target{Class: class, Evidence: looks.Evidence{Label: label, Says: says, Look: pixels.Name, Right: &looks.Right{}, Facts: pixels.Facts{Counts: looks.Counts{Images: 60, Flagged: n}}}}
+	}
+	c := &Case{Images: 125, Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 50, Rate: 0.4, Targets: []audit.Target{
+		of(0, "stop", looks.Poisoned, 30), of(1, "yield", looks.Shortcut, 20),
+	}}}
+	if lead := c.Head().Lead; !strings.HasPrefix(lead, "30 images labelled stop (24.0\u00a0% of all)") {
+		t.Error(lead)
+	}
+}
+
 // A run that planted what it found names no command that its data can't serve.
 func TestPlantedImagesAreNotReviewed(t *testing.T) {
 	c := &Case{Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 30}, Images: 1000, Data: "signs", Run: "run", Planted: "blend"}
