@@ -107,6 +107,7 @@ func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d of %d images look planted; see %s\n", res.Verdict.Says, res.Verdict.Removed, res.Data.Train, filepath.Join(to, runs.ReportFile))
+	v := res.Verdict
+	fmt.Fprintf(out, "%s: %d of %d images %s; see %s\n", v.Says, v.Removed, res.Data.Train, runs.Seem(v, v.Says), filepath.Join(to, runs.ReportFile))
 	return nil
 }
