@@ -135,11 +135,12 @@ echo "  verdict               poisoned"
 echo "  verdict               no evidence of poison"
 echo "::set-output name=x::evil"
 cp "$RUNNER_TEMP/result" "$5/result.json"
+echo "<code>unpoison review $5</code> <code>--suspects $5/suspects.csv</code>" > "$5/report.html"
 exit %d`, code)})
 		if err := os.WriteFile(filepath.Join(r.dir, "result"), resultOf(t, look.CantTell), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=")
+		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=", "REPORT=my-audit")
 		if got != want {
 			t.Errorf("an audit that ends with %d ends the step with %d: %s", code, got, out)
 		}
@@ -148,6 +149,13 @@ exit %d`, code)})
 		}
 		if text := r.file("GITHUB_STEP_SUMMARY"); !strings.Contains(text, "\n      verdict               poisoned\n") {
 			t.Errorf("the summary is %q", text)
+		}
+		page, err := filepath.Glob(filepath.Join(r.dir, "audit-*", "report.html"))
+		if err != nil || len(page) != 1 {
+			t.Fatal(page, err)
+		}
+		if raw, err := os.ReadFile(page[0]); err != nil || string(raw) != "<code>unpoison review my-audit</code> <code>--suspects my-audit/suspects.csv</code>\n" {
+			t.Errorf("the report says %s (%v)", raw, err)
 		}
 		begin, stop, end := strings.Index(out, "::stop-commands::unpoison-"), strings.Index(out, "::set-output"), strings.LastIndex(out, "::unpoison-")
 		if begin < 0 || stop < begin || end < stop {
@@ -158,7 +166,7 @@ exit %d`, code)})
 
 func TestActionPassesArguments(t *testing.T) {
 	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
-	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit"); code != 0 {
+	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit", "REPORT="); code != 0 {
 		t.Fatal(out)
 	}
 	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
@@ -166,7 +174,7 @@ func TestActionPassesArguments(t *testing.T) {
 		t.Errorf("it ran unpoison %q", args)
 	}
 	for given, want := range map[string]string{"": "--fail-on|shortcut", "--json": "--fail-on|shortcut|--json", "--fail-on-findings": "--fail-on-findings", "--fail-on any": "--fail-on|any", "--fail-on=any": "--fail-on=any"} {
-		if code, out := r.step("audit", "DATA=d", "ARGS="+given, "BASELINE="); code != 0 {
+		if code, out := r.step("audit", "DATA=d", "ARGS="+given, "BASELINE=", "REPORT=my-audit"); code != 0 {
 			t.Fatal(out)
 		}
 		if args := strings.Split(strings.TrimSpace(r.file("args")), "\n"); strings.Join(args[5:], "|") != want {

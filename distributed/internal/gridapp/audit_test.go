@@ -102,7 +102,7 @@ func TestAuditInParts(t *testing.T) {
 	poisoned := write("poisoned")
 	l := newLab(t, fewCells, 0)
 	on := func(data, list string) *auditJob {
-		k, err := work.NewAuditPlan(t.Context(), l.job.store, data, dataset.Options{}, work.AuditSettings{Network: "small-cnn", List: list})
+		k, err := work.NewAuditPlan(t.Context(), l.job.store, data, dataset.Options{SkipBad: list == looks}, work.AuditSettings{Network: "small-cnn", List: list})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,5 +126,12 @@ func TestAuditInParts(t *testing.T) {
 	if r := alone(t, poisoned, two, looks); r.Verdict.Says != look.Shortcut { // nobody looks at labels
 		t.Errorf("one machine says %s", r.Verdict.Says)
 	}
-	sameAudits(t, two, run(on(poisoned, looks)))
+	three := run(on(poisoned, looks))
+	sameAudits(t, two, three)
+	page, err := os.ReadFile(filepath.Join(three, runs.ReportFile))
+	for _, want := range []string{"--skip-bad=true", filepath.Join(three, runs.SuspectsFile), "unpoison review " + three + "<"} {
+		if err != nil || !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the report does not say %q (%v)", want, err)
+		}
+	}
 }
