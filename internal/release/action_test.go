@@ -222,6 +222,17 @@ func TestActionNamesWhatThereIs(t *testing.T) {
 	}
 }
 
+// What people made of an audit is not removed by the next one: examples write to new folders.
+func TestExamplesRemoveNothing(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "pipeline.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(raw, []byte("rm -")) || !bytes.Contains(raw, []byte("--out .audit/$(date +%s)")) {
+		t.Error("the example before a commit writes to a folder that another run may have")
+	}
+}
+
 // A release is installed as this program makes it, unless its sum is another.
 func TestActionInstalls(t *testing.T) {
 	archive := packed(t, targets[0])[0]
