@@ -48,7 +48,7 @@ Some attacks train networks first, which takes minutes; what they learn is kept
 in --cache.`,
 		Example: `  unpoison attack list
   unpoison attack badnets --data cifar10:DIR --out poisoned
-  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out poisoned
+  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out DIR2
   unpoison attack wanet:random_labels=true --data DIR --out poisoned
   unpoison attack custom:image=logo.png --data DIR --out poisoned
   unpoison attack apply --from poisoned --data DIR2 --out more`,
