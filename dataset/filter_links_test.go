@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/rng"
 )
 
 // What is written holds its own images: links within the data lead to their copies, also where a folder is linked, and whatever way
@@ -56,6 +58,54 @@ func TestFilteredLinksLeadToTheCopy(t *testing.T) {
 				}
 				return nil
 			})
+		}
+	}
+}
+
+// Files of rows and tables that lie in a linked folder are filtered like others.
+func TestFilterOfRowsInALinkedFolder(t *testing.T) {
+	for _, h := range holders {
+		dir := filepath.Join(t.TempDir(), "data")
+		s := tinySet(32, !h.colour, 3, 1)
+		h.write(t, dir, s)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				continue
+			}
+			at, away := filepath.Join(dir, e.Name()), filepath.Join(t.TempDir(), "away")
+			if err := os.Rename(at, away); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(away, at); err != nil {
+				t.Skip(err)
+			}
+		}
+		d, left, _ := filtered(t, dir, 1)
+		if want := d.Train.Subset(append([]int{0}, rng.Iota(9)[2:]...)).Digest(); left.Train.Digest() != want {
+			t.Errorf("%s: %d images are left, or others", h.name, left.Train.Len())
+		}
+	}
+}
+
+// A file that a table names which is not read stays, wherever the table lies.
+func TestFilterSeesLinkedTables(t *testing.T) {
+	for name, link := range map[string]string{"the data": "", "a folder": "more", "the table": "more/all.csv"} {
+		root := t.TempDir()
+		dir := files(t, filepath.Join(root, "data"), "i/a.png=1", "i/b.png=2", "i/c.png=3", "train.csv=file,label\ni/a.png,x\ni/b.png,y\ni/c.png,y\n", "more/all.csv=file,kind\ni/b.png,z\n")
+		at := filepath.Join(dir, link)
+		if err := os.Rename(at, filepath.Join(root, "away")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(root, "away"), at); err != nil {
+			t.Skip(err)
+		}
+		_, left, out := filtered(t, "table:"+dir, 1)
+		if _, err := os.Stat(filepath.Join(out, "i", "b.png")); err != nil || shown(left.Train) != "x:1 y:3" {
+			t.Errorf("%s is a link: %v, %s are left", name, err, shown(left.Train))
 		}
 	}
 }

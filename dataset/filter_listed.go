@@ -30,20 +30,19 @@ func (f *filter) there(rel string) bool {
 	return filepath.IsLocal(filepath.FromSlash(rel)) && exists(filepath.Join(f.base, filepath.FromSlash(rel)))
 }
 
-// eachTable visits the tables of the data, and says which of them are links.
+// eachTable visits the tables of the data, and says which of them are links to others of them.
 func (f *filter) eachTable(visit func(rel string, link bool, head tableLine, lines []tableLine)) error {
-	return filepath.WalkDir(f.base, func(p string, e fs.DirEntry, err error) error {
-		if err == nil {
-			err = f.ctx.Err()
-		}
-		if err != nil || e.IsDir() || !isTableName(p) {
-			return err
-		}
-		link := e.Type()&fs.ModeSymlink != 0
+	real := atomicfile.Resolve(f.base)
+	return f.eachFile(f.base, func(p string) error {
 		rel, err := filepath.Rel(f.base, p)
-		if err != nil || !link && !e.Type().IsRegular() || f.only != "" && rel != f.only {
+		if err != nil || !isTableName(p) || f.only != "" && rel != f.only {
 			return err
 		}
+		st, err := os.Lstat(p)
+		if err != nil {
+			return err
+		}
+		link := st.Mode()&fs.ModeSymlink != 0 && within(real, atomicfile.Resolve(p))
 		head, lines, err := tableText(p)
 		if err != nil {
 			return nil //nolint:nilerr // no table

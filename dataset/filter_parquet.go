@@ -2,9 +2,9 @@ package dataset
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,17 +12,27 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
+// eachFile visits the files below a folder of the data, as readers find them: by way of links, too. What can't be read is passed over.
+func (f *filter) eachFile(dir string, visit func(p string) error) error {
+	return (&walker{store: f.store(), all: true, visit: func(p string, err error) error {
+		if err != nil {
+			return f.ctx.Err()
+		}
+		return cmp.Or(f.ctx.Err(), visit(p))
+	}}).walk(dir)
+}
+
 // named lists the data's files whose names end in one of the suffixes.
 func (f *filter) named(suffixes []string) ([]string, error) {
 	if f.only != "" {
 		return []string{filepath.Join(f.base, f.only)}, nil
 	}
 	var all []string
-	err := filepath.WalkDir(f.base, func(p string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(p), s) }) {
+	err := f.eachFile(f.base, func(p string) error {
+		if slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(p), s) }) {
 			all = append(all, p)
 		}
-		return err
+		return nil
 	})
 	return all, err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -122,8 +123,52 @@ func (f *filter) idx() error {
 			return f.convert(from, to, func(in io.Reader, w io.Writer) error { return copyIDX(w, in, c.drop, heads) })
 		}
 	}
-	return f.rewrites(map[string]func(from, to string) error{images: write(nil), labels: write(heads)})
+	of := map[string]func(from, to string) error{images: write(nil), labels: write(heads)}
+	if len(c.drop) > 0 {
+		for _, p := range f.idxBeside(all.len()) {
+			of[p] = write(nil)
+		}
+	}
+	return f.rewrites(of)
 }
+
+// idxBeside are the other arrays with as many rows as there are training images, of which it notes that they are filtered, too.
+func (f *filter) idxBeside(rows int) (all []string) {
+	var called []string
+	for _, p := range names.Matching(f.base, "*idx*") {
+		name := filepath.Base(p)
+		if f.files[name] || slices.Contains(slices.Concat(idxFiles(f.base, "train", "images"), idxFiles(f.base, "train", "labels")), p) || strings.HasPrefix(name, "t10k") || ofOtherPart(name) {
+			continue
+		}
+		if n, err := f.idxRows(p); err == nil && n == rows {
+			all, called = append(all, p), append(called, name)
+		}
+	}
+	if len(called) > 0 {
+		f.note("these arrays lost the same rows as the images, as they had as many, %d: %s", rows, strings.Join(called, ", "))
+	}
+	return all
+}
+
+// idxRows counts the rows of an array.
+func (f *filter) idxRows(path string) (int, error) {
+	in, _, err := f.store().openPacked(path)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return 0, err
+	}
+	if head[0] != 0 || head[1] != 0 || idxBytes[head[2]] == 0 || head[3] == 0 {
+		return 0, errors.New("no IDX array")
+	}
+	return int(binary.BigEndian.Uint32(head[4:])), nil
+}
+
+// idxBytes is what a number takes in an IDX array, by its type.
+var idxBytes = map[byte]int64{0x08: 1, 0x09: 1, 0x0b: 2, 0x0c: 4, 0x0d: 4, 0x0e: 8}
 
 // copyIDX copies an array without the rows in drop, each of which is there; see copyRows.
 func copyIDX(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte) error {
@@ -138,7 +183,7 @@ func copyIDX(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte)
 	if len(dims) == 0 {
 		return errors.New("an IDX array without dimensions")
 	}
-	n, size := binary.BigEndian.Uint32(dims), int64(1)
+	n, size := binary.BigEndian.Uint32(dims), idxBytes[head[2]]
 	for k := 4; k < len(dims); k += 4 {
 		if size *= int64(binary.BigEndian.Uint32(dims[k:])); size > 1<<31 {
 			return fmt.Errorf("rows of %d bytes", size)

@@ -43,6 +43,46 @@ func TestFilterOfIDXTwins(t *testing.T) {
 	}
 }
 
+// IDX arrays with as many rows as there are training images lose the same rows, whatever their numbers take, with a note.
+func TestFilterOfIDXBeside(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "raw")
+	idx := func(kind byte, n int, row ...byte) []byte {
+		raw := []byte{0, 0, kind, 1, 0, 0, 0, byte(n)}
+		for i := range n {
+			for _, b := range row {
+				raw = append(raw, b+byte(i))
+			}
+		}
+		return raw
+	}
+	put(t, filepath.Join(dir, "train-images-idx3-ubyte"), append([]byte{0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1}, 7, 8, 9))
+	put(t, filepath.Join(dir, "train-labels-idx1-ubyte"), idx(8, 3, 0))
+	all := map[string][2][]byte{
+		"train-coarse-idx1-ubyte":  {idx(8, 3, 10), append([]byte{0, 0, 8, 1, 0, 0, 0, 2}, 10, 12)},
+		"train-weights-idx1-float": {idx(13, 3, 1, 2, 3, 4), append([]byte{0, 0, 13, 1, 0, 0, 0, 2}, 1, 2, 3, 4, 3, 4, 5, 6)},
+		"t10k-coarse-idx1-ubyte":   {idx(8, 3, 10), idx(8, 3, 10)},
+		"other-idx1-ubyte":         {idx(8, 4, 10), idx(8, 4, 10)},
+		"idx.txt":                  {[]byte("idx"), []byte("idx")},
+	}
+	for name, x := range all {
+		put(t, filepath.Join(dir, name), x[0])
+	}
+	d := load(t, dir)
+	out := filepath.Join(t.TempDir(), "out")
+	notes, err := Correct(t.Context(), d, Options{}, []bool{false, true, false}, nil, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range all {
+		if got, err := os.ReadFile(filepath.Join(out, name)); err != nil || !bytes.Equal(got, x[1]) {
+			t.Errorf("%s is % x, expected % x (%v)", name, got, x[1], err)
+		}
+	}
+	if want := "these arrays lost the same rows as the images, as they had as many, 3: train-coarse-idx1-ubyte, train-weights-idx1-float"; !slices.Contains(notes, want) {
+		t.Errorf("%q", notes)
+	}
+}
+
 // Arrays with as many rows as there are training images lose the same rows, unless a word of their name is of another part.
 func TestFilterOfArraysBeside(t *testing.T) {
 	whole := map[string]bool{"x_test": true, "y_test": true, "xtest": true, "ids_val": true, "dev-names": true, "testset": true}

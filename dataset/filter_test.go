@@ -56,7 +56,10 @@ func TestFilterWritesEveryLayout(t *testing.T) {
 		"testdata/folder", "testdata/table", "testdata/table/tabs.tsv", "testdata/table/lines.jsonl", "testdata/cifar-python",
 		"testdata/cifar100-python", "testdata/numpy/all.npz", "testdata/numpy/planar", "testdata/webdataset", "testdata/parquet", "testdata/idx",
 	} {
-		for range 4 {
+		for k := range 4 {
+			if k == 3 { // the same by way of a link
+				spec = throughLink(t, spec)
+			}
 			var drop, keep []int
 			for i := range 8 {
 				if r.IntN(3) == 0 && i != 0 && i != 7 { // both classes stay
@@ -74,6 +77,24 @@ func TestFilterWritesEveryLayout(t *testing.T) {
 			}
 		}
 	}
+}
+
+// throughLink returns a path by way of a link to its folder.
+func throughLink(t *testing.T, path string) string {
+	t.Helper()
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := ""
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		dir, rest = filepath.Split(dir)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	return filepath.Join(link, rest)
 }
 
 func TestFilterKeepsBinaryCIFAR(t *testing.T) {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -96,7 +97,7 @@ func (c *treeCopy) file(rel string) error {
 	return copyFile(c.ctx, c.from(rel), c.to(rel))
 }
 
-// link copies a symbolic link. A folder that is linked and of which a file is dropped becomes one of links, and a link
+// link copies a symbolic link. A folder that is linked and of which a file is dropped or changed becomes one of links, and a link
 // to a file that is dropped under another name becomes that file.
 func (c *treeCopy) link(rel string) error {
 	if c.rewrite(rel) != nil {
@@ -104,13 +105,11 @@ func (c *treeCopy) link(rel string) error {
 	}
 	st, err := os.Stat(c.from(rel))
 	if err == nil && st.IsDir() {
-		inside := func(at string) bool { return strings.HasPrefix(at, rel+"/") }
-		for at := range c.files {
-			if inside(at) {
-				return c.linked(rel)
-			}
+		changes, err := c.changes(rel)
+		if err != nil {
+			return err
 		}
-		if slices.ContainsFunc(c.moves.to, inside) {
+		if changes {
 			return c.linked(rel)
 		}
 	}
@@ -118,6 +117,29 @@ func (c *treeCopy) link(rel string) error {
 		return c.file(rel)
 	}
 	return c.symlink(rel)
+}
+
+// changes tells whether something that lies in a linked folder is not copied as it is.
+func (c *treeCopy) changes(rel string) (bool, error) {
+	inside := func(at string) bool { return strings.HasPrefix(at, rel+"/") }
+	for at := range c.files {
+		if inside(at) {
+			return true, nil
+		}
+	}
+	if slices.ContainsFunc(c.moves.to, inside) {
+		return true, nil
+	}
+	err := c.eachFile(c.from(rel), func(p string) error {
+		if at, err := filepath.Rel(c.base, p); err == nil && c.rewrite(filepath.ToSlash(at)) != nil {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return true, nil
+	}
+	return false, err
 }
 
 // linked makes a folder of links to what a linked folder holds, but for what is dropped.
@@ -135,7 +157,8 @@ func (c *treeCopy) linked(rel string) error {
 			c.left(at)
 			continue
 		}
-		if st, err := os.Stat(c.from(at)); err == nil && st.IsDir() {
+		back := within(realPath(c.from(at)), realPath(c.from(rel))) // a link to a folder that this one lies in
+		if st, err := os.Stat(c.from(at)); err == nil && st.IsDir() && !back {
 			if err := c.linked(at); err != nil {
 				return err
 			}

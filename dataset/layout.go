@@ -86,10 +86,10 @@ func builtin() []Layout {
 	return []Layout{
 		{"cifar10", "CIFAR-10 binary version: data_batch_*.bin, test_batch.bin", isCIFAR10, openCIFAR10, writeCIFAR10},
 		{"cifar100", "CIFAR-100 binary version: train.bin, test.bin", isCIFAR100, openCIFAR100, writeCIFAR100},
-		{"cifar-python", "CIFAR's Python version: data_batch_1, …, test_batch; train, test, meta", isCIFARPickle, openCIFARPickle, nil},
+		{"cifar-python", "CIFAR's Python version: data_batch_1, …, test_batch; train, test", isCIFARPickle, openCIFARPickle, nil},
 		{"gtsrb", "GTSRB: Final_Training/Images/NNNNN/*.ppm with CSV", isGTSRB, openGTSRB, writeGTSRB},
-		{"idx", "MNIST's IDX: train-images-idx3-ubyte, train-labels-…, t10k-…, also .gz", isIDX, openIDX, nil},
-		{"parquet", "Parquet as the Hugging Face hub has it: train-*.parquet, test-*.parquet", isParquet, openParquet, nil},
+		{"idx", "MNIST's IDX: train-images-idx3-ubyte, train-labels-…, t10k-…, .gz", isIDX, openIDX, nil},
+		{"parquet", "Hugging Face's Parquet: train-*.parquet, test-*.parquet", isParquet, openParquet, nil},
 		{"webdataset", "tar shards with .jpg and .cls or .json, also .tar.gz, .tar.zst", isWebDataset, openWebDataset, nil},
 		{"numpy", "NumPy: .npz or .npy with x_train, y_train, x_test, y_test (uint8)", isNumPy, openNumPy, nil},
 		{"table", "CSV, TSV or JSON Lines with a path and a label a row", isTable, openTable, nil},

@@ -36,6 +36,7 @@ func suspectPage(t *testing.T) (path string) {
 			Detail: "folder/of/a/file/with/a/long/name/image-" + strings.Repeat("0", 30) + ".png", Near: smallURLs(px),
 		})
 	}
+	g.Items[0].Source = "=image;=0"
 	g.Items[1].Source = `=image "1, x`
 	f, err := LineFigure("loss", "caption", Axes{X: "epoch", Y: "loss"}, Line{Name: "clean", Y: []float64{2, 1}})
 	if err != nil {
@@ -124,7 +125,7 @@ func TestReviewInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image 0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" ||
+	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image;'=0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" ||
 		!strings.HasSuffix(lines[122], "d121,drop") || !strings.HasSuffix(lines[123], "d122,keep") {
 		t.Errorf("decisions of %d lines: %v", len(lines), lines[:3])
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +16,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/app/cli"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/version"
 )
 
@@ -109,23 +113,49 @@ func (r *runner) file(name string) string {
 	return string(raw)
 }
 
+// resultOf is a result.json whose names are like its lines.
+func resultOf(t *testing.T, says look.Says) []byte {
+	t.Helper()
+	name := "x\n  \"verdict\": {\n    \"says\": \"poisoned\",\n"
+	r := &runs.Result{Data: runs.DataInfo{Classes: []string{name}}, Verdict: &audit.Verdict{Says: says, Targets: []audit.Target{{Class: name, Evidence: look.Evidence{Says: look.Poisoned}}}}}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	if err := e.Encode(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // The audit's step passes on what it was given, leaves findings to the last step, and fails with other errors.
 func TestActionAudits(t *testing.T) {
 	for code, want := range map[int]int{0: 0, 3: 0, 1: 1, 2: 2, 130: 130} {
 		r := newRunner(t, map[string]string{"unpoison": fmt.Sprintf(`echo "  data                  folder"
-echo "  verdict  a class that is called so: no evidence of poison"
 echo "  verdict               poisoned"
+echo "  verdict               no evidence of poison"
 echo "::set-output name=x::evil"
+cp "$RUNNER_TEMP/result" "$5/result.json"
+echo "<code>unpoison review $5</code> <code>--suspects $5/suspects.csv</code>" > "$5/report.html"
 exit %d`, code)})
-		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=")
+		if err := os.WriteFile(filepath.Join(r.dir, "result"), resultOf(t, look.CantTell), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=", "REPORT=my-audit")
 		if got != want {
 			t.Errorf("an audit that ends with %d ends the step with %d: %s", code, got, out)
 		}
-		if text := r.file("GITHUB_OUTPUT"); !strings.Contains(text, fmt.Sprintf("code=%d\nverdict=poisoned\n", code)) || !strings.HasPrefix(text, "folder="+r.dir) {
+		if text := r.file("GITHUB_OUTPUT"); !strings.Contains(text, fmt.Sprintf("code=%d\nverdict=can't tell\n", code)) || !strings.HasPrefix(text, "folder="+r.dir) {
 			t.Errorf("outputs %q", text)
 		}
 		if text := r.file("GITHUB_STEP_SUMMARY"); !strings.Contains(text, "\n      verdict               poisoned\n") {
 			t.Errorf("the summary is %q", text)
+		}
+		page, err := filepath.Glob(filepath.Join(r.dir, "audit-*", "report.html"))
+		if err != nil || len(page) != 1 {
+			t.Fatal(page, err)
+		}
+		if raw, err := os.ReadFile(page[0]); err != nil || string(raw) != "<code>unpoison review my-audit</code> <code>--suspects my-audit/suspects.csv</code>\n" {
+			t.Errorf("the report says %s (%v)", raw, err)
 		}
 		begin, stop, end := strings.Index(out, "::stop-commands::unpoison-"), strings.Index(out, "::set-output"), strings.LastIndex(out, "::unpoison-")
 		if begin < 0 || stop < begin || end < stop {
@@ -136,15 +166,20 @@ exit %d`, code)})
 
 func TestActionPassesArguments(t *testing.T) {
 	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
-	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit"); code != 0 {
+	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit", "REPORT="); code != 0 {
 		t.Fatal(out)
 	}
 	args := strings.Split(strings.TrimSpace(r.file("args")), "\n")
 	if want := []string{"audit", "--data", "my data", "--out"}; len(args) < 7 || !slices.Equal(args[:4], want) || strings.Join(args[5:], "|") != "--fail-on|shortcut|--size|32|--seed|1|--baseline|last audit" {
 		t.Errorf("it ran unpoison %q", args)
 	}
-	if code, out := r.step("audit", "DATA=d", "ARGS=", "BASELINE="); code != 0 {
-		t.Fatal(out)
+	for given, want := range map[string]string{"": "--fail-on|shortcut", "--json": "--fail-on|shortcut|--json", "--fail-on-findings": "--fail-on-findings", "--fail-on any": "--fail-on|any", "--fail-on=any": "--fail-on=any"} {
+		if code, out := r.step("audit", "DATA=d", "ARGS="+given, "BASELINE=", "REPORT=my-audit"); code != 0 {
+			t.Fatal(out)
+		}
+		if args := strings.Split(strings.TrimSpace(r.file("args")), "\n"); strings.Join(args[5:], "|") != want {
+			t.Errorf("with %q it ran unpoison %q", given, args)
+		}
 	}
 }
 
@@ -184,6 +219,17 @@ func TestActionNamesWhatThereIs(t *testing.T) {
 		if flags < 4 || !strings.Contains(string(raw), "v"+version.Number) {
 			t.Errorf("%s: %d flags, and release v%s is named: %t", path, flags, version.Number, strings.Contains(string(raw), "v"+version.Number))
 		}
+	}
+}
+
+// What people made of an audit is not removed by the next one: examples write to new folders.
+func TestExamplesRemoveNothing(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "pipeline.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(raw, []byte("rm -")) || !bytes.Contains(raw, []byte("--out .audit/$(date +%s)")) {
+		t.Error("the example before a commit writes to a folder that another run may have")
 	}
 }
 

@@ -147,8 +147,8 @@ class AuditTest(unittest.TestCase):
         return unpoison.Verdict({"verdict": {"says": "poisoned"}}, folder, Prepared("data"))
 
     def test_names_are_those_of_the_data(self):
-        table = self.read(b"0,'-1/\xff.png,'-1,1,true,0.9,'=x\n1,'a.png,b,2,false,0,\n").table
-        self.assertEqual([os.fsencode(s) for s in table["source"]], [b"-1/\xff.png", b"'a.png"])
+        table = self.read(b"0,'-1/\xff.png,'-1,1,true,0.9,'=x\n1,'a;'=\t'';'b.png,b,2,false,0,\n").table
+        self.assertEqual([os.fsencode(s) for s in table["source"]], [b"-1/\xff.png", b"'a;=\t';'b.png"])
         self.assertEqual((list(table["label"]), list(table["shows"])), (["-1", "b"], ["=x", ""]))
 
     def program(self, text):

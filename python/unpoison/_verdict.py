@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import html
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _read(path: Path, data: Prepared) -> np.recarray[Any, Any]:
 
 def _name(cell: str) -> str:
     """Return the name that the binary made a cell of: a ' keeps spreadsheets from taking it for a formula."""
-    return cell[1:] if len(cell) > 1 and cell[0] == "'" and cell[1] in "=+-@\t\r'" else cell
+    return re.sub(r"(^|[;\t\r\n])'(?=[=+\-@\t\r\n'\"])", r"\1", cell)
 
 
 def _column(cells: list[Any], kind: Any) -> NDArray[Any]:

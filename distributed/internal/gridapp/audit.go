@@ -15,7 +15,9 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/distributed/internal/work"
+	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/atomicfile"
 )
 
 func auditCommand(out, errs io.Writer) *cobra.Command {
@@ -107,6 +109,22 @@ func (j *auditJob) run(ctx context.Context, heartbeat time.Duration, to string, 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d of %d images look planted; see %s\n", res.Verdict.Says, res.Verdict.Removed, res.Data.Train, filepath.Join(to, runs.ReportFile))
+	if err := moved(filepath.Join(to, runs.ReportFile), to); err != nil {
+		return err
+	}
+	v := res.Verdict
+	fmt.Fprintf(out, "%s: %d of %d images %s; see %s\n", v.Says, v.Removed, res.Data.Train, runs.Seem(v, v.Says), filepath.Join(to, runs.ReportFile))
 	return nil
+}
+
+// moved writes a fetched report anew: its commands name the folder that it is in.
+func moved(path, folder string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(findings.Moved(page, folder))
+		return err
+	})
 }

@@ -29,8 +29,8 @@ const (
 	looks  = "content=false,inspect_epochs=0,batch=32"
 )
 
-// alone audits a folder on this machine alone, into another.
-func alone(t *testing.T, data, to, list string) *runs.Result {
+// alone audits a folder on this machine alone, into another. readWith are flags that the result notes.
+func alone(t *testing.T, data, to, list string, readWith ...string) *runs.Result {
 	t.Helper()
 	d, err := dataset.Load(context.Background(), data, dataset.Options{})
 	if err != nil {
@@ -50,7 +50,7 @@ func alone(t *testing.T, data, to, list string) *runs.Result {
 		t.Fatal(err)
 	}
 	done, err := runs.Train(context.Background(), runs.Spec{
-		Backend: b, Data: d, Defense: runs.AuditOnly, Audit: true, Options: o.FitTo(d.Train.Len(), func(k string) bool { return given[k] }), Auto: search, Folder: to,
+		Backend: b, Data: d, ReadWith: readWith, Defense: runs.AuditOnly, Audit: true, Options: o.FitTo(d.Train.Len(), func(k string) bool { return given[k] }), Auto: search, Folder: to,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestAuditInParts(t *testing.T) {
 	poisoned := write("poisoned")
 	l := newLab(t, fewCells, 0)
 	on := func(data, list string) *auditJob {
-		k, err := work.NewAuditPlan(t.Context(), l.job.store, data, dataset.Options{}, work.AuditSettings{Network: "small-cnn", List: list})
+		k, err := work.NewAuditPlan(t.Context(), l.job.store, data, dataset.Options{SkipBad: list == looks}, work.AuditSettings{Network: "small-cnn", List: list})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +123,15 @@ func TestAuditInParts(t *testing.T) {
 	sameAudits(t, one, to)
 	sameAudits(t, one, run(l.audit))
 	two := filepath.Join(t.TempDir(), "two")
-	if r := alone(t, poisoned, two, looks); r.Verdict.Says != look.Shortcut { // nobody looks at labels
+	if r := alone(t, poisoned, two, looks, "--skip-bad=true"); r.Verdict.Says != look.Shortcut { // nobody looks at labels
 		t.Errorf("one machine says %s", r.Verdict.Says)
 	}
-	sameAudits(t, two, run(on(poisoned, looks)))
+	three := run(on(poisoned, looks))
+	sameAudits(t, two, three)
+	page, err := os.ReadFile(filepath.Join(three, runs.ReportFile))
+	for _, want := range []string{"--skip-bad=true", filepath.Join(three, runs.SuspectsFile), "unpoison review " + three + "<"} {
+		if err != nil || !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the report does not say %q (%v)", want, err)
+		}
+	}
 }

@@ -24,6 +24,7 @@ type AuditPlan struct {
 	Data     *dataset.Packed `json:"data"`
 	Packs    []store.Key     `json:"packs"`
 	Settings AuditSettings   `json:"settings"`
+	ReadWith []string        `json:"read_with,omitempty"` // flags that the data are read with
 }
 
 // AuditSettings are those of an audit.
@@ -62,7 +63,7 @@ func NewAuditPlan(ctx context.Context, s *store.Store, spec string, o dataset.Op
 	if _, _, err := with.options(0, ""); err != nil {
 		return "", err
 	}
-	p := AuditPlan{Version: version.String(), Settings: with}
+	p := AuditPlan{Version: version.String(), Settings: with, ReadWith: readWith(o)}
 	var err error
 	p.Data, err = dataset.Pack(ctx, spec, o, stat.PartSize, func(pack []byte) error {
 		if len(p.Packs) == mostPacks {
@@ -80,6 +81,19 @@ func NewAuditPlan(ctx context.Context, s *store.Store, spec string, o dataset.Op
 		return "", err
 	}
 	return s.Put(ctx, raw)
+}
+
+// readWith are options as flags.
+func readWith(o dataset.Options) (flags []string) {
+	if o.SkipBad {
+		flags = append(flags, "--skip-bad=true")
+	}
+	for _, f := range [][2]string{{"label", o.Label}, {"image", o.Image}} {
+		if f[1] != "" {
+			flags = append(flags, "--"+f[0]+"="+f[1])
+		}
+	}
+	return flags
 }
 
 // ReadAuditPlan returns a plan.

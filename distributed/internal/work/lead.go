@@ -19,6 +19,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/app/findings"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -96,7 +97,7 @@ func (l *leader) work(ctx context.Context) error {
 		return &wrongError{err}
 	}
 	_, err = runs.Train(ctx, runs.Spec{
-		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
+		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, ReadWith: l.plan.ReadWith, Called: findings.Elsewhere, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
 		Folder: l.folder, Resume: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
 			l.happened()
 			if e.Event == "progress" {

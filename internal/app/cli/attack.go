@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // What a poisoned copy of data holds beside its images.
@@ -47,7 +48,7 @@ Some attacks train networks first, which takes minutes; what they learn is kept
 in --cache.`,
 		Example: `  unpoison attack list
   unpoison attack badnets --data cifar10:DIR --out poisoned
-  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out poisoned
+  unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out DIR2
   unpoison attack wanet:random_labels=true --data DIR --out poisoned
   unpoison attack custom:image=logo.png --data DIR --out poisoned
   unpoison attack apply --from poisoned --data DIR2 --out more`,
@@ -136,7 +137,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	if a.json {
 		return a.printJSON(map[string]any{"attack": at.Config, "poisoned": n, "train": len(truth.Poisoned), "triggered": triggered, "out": out, "visibility": visible})
 	}
-	fmt.Fprintf(a.out, "%s: %d of %d training images poisoned with %s, target %s\n", out, n, len(truth.Poisoned), at.Config.Method.Name, at.Config.Aim(d.Train.Classes))
+	fmt.Fprintln(a.out, printable.Text(fmt.Sprintf("%s: %d of %d training images poisoned with %s, target %s", out, n, len(truth.Poisoned), at.Config.Method.Name, at.Config.Aim(d.Train.Classes))))
 	ssim := "not measured in images that small"
 	if visible.SSIM != nil {
 		ssim = fmt.Sprintf("%.3f", *visible.SSIM)
@@ -242,7 +243,7 @@ accuracy, class by class.`,
 			if a.json {
 				return a.printJSON(map[string]any{"attack": at.Config, "images": written, "own_labels": own || at.Config.RandomLabels, "out": out})
 			}
-			fmt.Fprintf(a.out, "%s: triggered test images of %s, labelled %s\n", out, at.Config.Method.Name, labelled)
+			fmt.Fprintln(a.out, printable.Text(fmt.Sprintf("%s: triggered test images of %s, labelled %s", out, at.Config.Method.Name, labelled)))
 			return nil
 		},
 	}

@@ -3,11 +3,9 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
@@ -163,17 +161,13 @@ func findings(r *runs.Result, folder string) (string, look.Says) {
 	switch {
 	case says == look.NoEvidence:
 	case b != nil && b.New() > 0:
-		text = fmt.Sprintf("%d more images look planted than in the baseline; see %s", b.New(), filepath.Join(folder, runs.NewSuspectsFile))
+		text = fmt.Sprintf("%d more images than in the baseline %s; see %s", b.New(), runs.Seem(v, says), filepath.Join(folder, runs.NewSuspectsFile))
 	case b != nil:
 		text = fmt.Sprintf("whether images were planted can't be told; %d more than in the baseline stand out; see %s%s", b.NewInDoubt, page, next)
 	case v.Removed == 0:
 		text = fmt.Sprintf("whether images were planted can't be told; see %s%s", page, next)
-	case says == look.Shortcut:
-		text = fmt.Sprintf("%d images (%.1f %% of the set) share a mark under one label, planted or honest; see %s%s", v.Removed, 100*v.Rate, page, next)
-	case slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Says == look.Shortcut }):
-		text = fmt.Sprintf("%d images look poisoned or share a mark (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
 	default:
-		text = fmt.Sprintf("%d images look poisoned (%.1f %% of the set); see %s%s", v.Removed, 100*v.Rate, page, next)
+		text = fmt.Sprintf("%d images (%.1f %% of the set) %s; see %s%s", v.Removed, 100*v.Rate, runs.Seem(v, says), page, next)
 	}
 	return text, says
 }

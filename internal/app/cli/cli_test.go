@@ -15,6 +15,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
@@ -166,15 +168,28 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 			if c.Example == "" || c.Short == "" {
 				t.Errorf("%s has no example or no description", c.CommandPath())
 			}
-			words := strings.Fields(c.CommandPath())[1:]
-			_, help, _ := call(append(words, "--help")...)
-			for line := range strings.SplitSeq(help, "\n") {
-				if utf8.RuneCountInString(line) > 80 {
-					t.Errorf("%s: help line of %d characters: %s", c.CommandPath(), len(line), line)
-				}
-			}
 		}
 	}
+}
+
+// A terminal holds the lines of every command's help, of those that only have commands, too.
+func TestHelpIsNarrow(t *testing.T) {
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		_, help, _ := call(append(strings.Fields(c.CommandPath())[1:], "--help")...)
+		if !strings.Contains(help, "Usage:") {
+			t.Errorf("%s has no help: %s", c.CommandPath(), help)
+		}
+		for line := range strings.SplitSeq(help, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("%s: help line of %d characters: %s", c.CommandPath(), n, line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			look(sub)
+		}
+	}
+	look((&app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}).root())
 }
 
 func TestWholeWay(t *testing.T) {

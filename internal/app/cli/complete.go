@@ -19,6 +19,7 @@ import (
 // choices are the values of flags that have few, by the command's and the flag's name or the flag's alone.
 var choices = map[string][]string{
 	"engine":         engines.Names(),
+	"fail-on":        {"poisoned", "shortcut", "any"},
 	"scale":          scales,
 	"recipe":         recipes,
 	"model":          model.Names(),

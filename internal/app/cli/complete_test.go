@@ -20,6 +20,7 @@ func TestCompletion(t *testing.T) {
 		{"train --data", ":16"}, // folders
 		{"eval --model", ":0"},  // files
 		{"repair --method", "fp mcr nad :4"},
+		{"audit --fail-on", "poisoned shortcut any :4"},
 		{"experiment auto photos --cell", "badnets.auto.0 badnets.before.0 blend.auto.0 blend.before.0 none.auto.0 none.none.0 :4"},
 		{"experiment auto --cell", ":4"},
 		{"experiment run missing.yaml --cell", ":4"},
@@ -43,6 +44,7 @@ func TestChoicesAreTaken(t *testing.T) {
 		"lga-sign": {"train", "--defense", "abl", "--data", missing},
 		"rank-by":  {"train", "--defense", "abl", "--data", missing},
 	}
+	lines["fail-on"] = []string{"audit", "--data", missing}
 	for _, name := range []string{"pool", "normalize"} {
 		lines[name] = []string{"features", "--backbone", missing, "--data", missing}
 	}

@@ -14,7 +14,7 @@ func (a *app) data() *cobra.Command {
 	var f dataFlags
 	info := &cobra.Command{
 		Use:   "info DIR",
-		Short: "What was understood of a data set: counts, sizes, what is there twice, digests",
+		Short: "What was understood of data: counts, sizes, duplicates, digests",
 		Example: `  unpoison data info DIR
   unpoison data info cifar10:DIR --json`,
 		Args: oneArgument("data info takes one folder"),

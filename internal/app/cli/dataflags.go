@@ -214,7 +214,7 @@ func (a *app) understood(d *dataset.Data) {
 		fmt.Fprintln(a.err, printable.Text("note: "+n))
 	}
 	if n := len(d.Skipped); n > 0 {
-		fmt.Fprintf(a.err, "skipped %d bad records; the first: %v\n", n, d.Skipped[0])
+		fmt.Fprintln(a.err, printable.Text(fmt.Sprintf("skipped %d bad records; the first: %v", n, d.Skipped[0])))
 	}
 }
 

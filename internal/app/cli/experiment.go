@@ -50,8 +50,8 @@ func (a *app) experiment() *cobra.Command {
 		Short: "Run grids of experiments, and the paper's tables and figures",
 		Long: `Runs every cell of a grid (attacks × defences × seeds) that is missing in --out,
 shares what cells have in common, and writes table.md, table.csv, table.json,
-plots and index.html. Trainings that a grid in a folder beside --out has finished
-are copied from there. After a kill the same command goes on.`,
+plots and index.html. Trainings that a grid in a folder beside --out has
+finished are copied from there. After a kill the same command goes on.`,
 		Example: `  unpoison experiment paper unlearning --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,

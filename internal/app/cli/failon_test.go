@@ -67,6 +67,16 @@ func TestDoubtBesideABaseline(t *testing.T) {
 	}
 }
 
+// Beside a baseline, too, a shortcut is not said to be planted.
+func TestShortcutBesideABaseline(t *testing.T) {
+	for says, want := range map[look.Says]string{look.Shortcut: "in the baseline share a mark under one label, planted or honest; see ", look.Poisoned: "in the baseline look poisoned; see "} {
+		r := &runs.Result{Verdict: &audit.Verdict{Says: says, Removed: 9, Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Says: says}}}}, Baseline: &runs.Comparison{NewOfOld: 3}}
+		if text, got := findings(r, "out"); got != says || !strings.HasPrefix(text, "3 more images than "+want) {
+			t.Errorf("%s: %s", says, text)
+		}
+	}
+}
+
 // An exit code is that of the news, not of what was known.
 func TestNewsFails(t *testing.T) {
 	v := &audit.Verdict{Says: look.Poisoned, Removed: 5}

@@ -24,7 +24,7 @@ func (a *app) features() *cobra.Command {
 	var f featuresFlags
 	c := &cobra.Command{
 		Use:   "features",
-		Short: "What a network of your own makes of the images, for audit --features",
+		Short: "What your own network makes of the images, for audit --features",
 		Long: `Runs a network of your own, an ONNX file, on each training image and writes what
 it makes of them, a row an image, for audit and train --features. Give those the
 same --data, and --limit, --seed and --skip-bad if they were given here.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/review"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // filterFlags are those of data filter.
@@ -65,8 +68,8 @@ right only for the same data, whole and in the same order.`,
 		c.Flags().Lookup(name).Hidden = true
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training")
-	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop)")
+	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training, or its folder")
+	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop), or the run's folder")
 	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
 	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them; - prints it, and all else goes to standard error, the result of --json too")
 	fl.BoolVar(&f.correct, "correct", false, "put suspects that surely show another class under it")
@@ -83,7 +86,7 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if c.Flags().Changed("size") || c.Flags().Changed("limit") {
 		return usagef("data are filtered whole and at their own size: leave out --size and --limit")
 	}
-	if err := f.checkOuts(c); err != nil {
+	if err := cmp.Or(checkList(&f.suspects, suspectsList, f.byIndex), checkList(&f.decisions, decisionsList, f.byIndex), f.checkOuts(c)); err != nil {
 		return err
 	}
 	if f.list == printed { // and all else to standard error
@@ -116,7 +119,7 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 		return err
 	}
 	for _, n := range notes {
-		fmt.Fprintln(a.err, "note:", n)
+		fmt.Fprintln(a.err, printable.Text("note: "+n))
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"kept": len(drop) - dropped, "dropped": dropped, "corrected": corrected, "out": f.out, "list": f.list})
@@ -131,9 +134,36 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	return nil
 }
 
+// listKind is a kind of list that commands take.
+type listKind struct{ flag, file, column, from string }
+
+var (
+	suspectsList  = listKind{"suspects", runs.SuspectsFile, "", "that an audit or a training wrote"}
+	decisionsList = listKind{"decisions", review.DecisionsFile, "decision", "that unpoison review wrote"}
+)
+
+// checkList takes a run's folder for the list in it, and refuses a list that can't be read before the data are, which takes longer.
+func checkList(path *string, k listKind, byIndex bool) error {
+	if *path == "" {
+		return nil
+	}
+	*path = runs.ListIn(*path, k.file)
+	var needs []string
+	if k.column != "" {
+		needs = append(needs, k.column)
+	}
+	if err := (runs.List{Path: *path, ByIndex: byIndex}).Check(needs...); err != nil {
+		return fmt.Errorf("--%s takes the %s %s, or the run's folder: %w", k.flag, k.file, k.from, err)
+	}
+	return nil
+}
+
 // checkOuts refuses what can't be written, a list in place of one that is read or of another or in the data that are written, and a
 // pipe that would have to be read twice.
 func (f *filterFlags) checkOuts(c *cobra.Command) error {
+	if err := keepsInputs([]string{f.listFile()}, []string{f.suspects, f.decisions}); err != nil {
+		return err
+	}
 	if st, err := os.Stat(f.suspects); f.correct && err == nil && !st.Mode().IsRegular() {
 		return usagef("--suspects %s is read twice with --correct: expected a file", f.suspects)
 	}

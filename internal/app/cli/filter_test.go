@@ -34,6 +34,45 @@ func TestFilterByDecisionsAlone(t *testing.T) {
 	}
 }
 
+// Lists are looked at before the data are read, and a run's folder is taken for the list in it.
+func TestListsComeBeforeData(t *testing.T) {
+	data, dir := signFolder(t, 20, 10), t.TempDir()
+	first := "train/" + firstClass(t, data) + "/000000.png"
+	run, other := filepath.Join(dir, "run"), filepath.Join(dir, "other.csv")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{filepath.Join(run, "suspects.csv"): "source,isolated\n" + first + ",false\n", filepath.Join(run, "decisions.csv"): "source,decision\n" + first + ",drop\n", other: "a,b\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	filter := func(data, suspects, decisions string) (int, string) {
+		code, out, errs := call("data", "filter", "--data", data, "--suspects", suspects, "--decisions", decisions, "--list", filepath.Join(dir, "kept.csv"))
+		return code, out + errs
+	}
+	if code, text := filter(data, run, run); code != exitDone || !strings.Contains(text, "19 of 20 training images kept") {
+		t.Errorf("%d: %s", code, text)
+	}
+	none := filepath.Join(dir, "none")
+	for _, c := range [][3]string{
+		{none, run, "--suspects takes the suspects.csv that an audit or a training wrote, or the run's folder: "},
+		{other, run, "expected a column source or digest"},
+		{run, none, "--decisions takes the decisions.csv that unpoison review wrote, or the run's folder: "},
+		{run, filepath.Join(run, "suspects.csv"), "expected a column decision"},
+	} {
+		if code, text := filter("nowhere", c[0], c[1]); code != exitFailed || !strings.Contains(text, c[2]) {
+			t.Errorf("%v: %d, %s", c, code, text)
+		}
+	}
+	if code, _, errs := call("data", "filter", "--data", data, "--suspects", run, "--list", filepath.Join(run, "suspects.csv")); code != exitFailed || !strings.Contains(errs, "it is read too") {
+		t.Errorf("%d: %s", code, errs)
+	}
+	if code, _, errs := call("unlearn", "--model", "nowhere", "--suspects", other, "--data", data, "--out", filepath.Join(dir, "m")); code != exitFailed || !strings.Contains(errs, "--suspects takes the suspects.csv") {
+		t.Errorf("%d: %s", code, errs)
+	}
+}
+
 // The list goes to standard output where it is -, alone, and what is said to standard error.
 func TestListsArePrinted(t *testing.T) {
 	data, dir := signFolder(t, 20, 10), t.TempDir()

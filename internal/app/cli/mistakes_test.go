@@ -65,11 +65,14 @@ func TestOneClassIsRefused(t *testing.T) {
 // Data are read at the size of the model's images: another --size would be passed over.
 func TestAnotherSizeThanTheModelsIsRefused(t *testing.T) {
 	data, out := signFolder(t, 60, 20), filepath.Join(t.TempDir(), "out")
-	model := newModel(t, 32, signClasses()...)
+	model, list := newModel(t, 32, signClasses()...), filepath.Join(t.TempDir(), "suspects.csv")
+	if err := os.WriteFile(list, []byte("source\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
 		{"eval", "--model", model, "--data", data},
 		{"repair", "--method", "fp", "--model", model, "--clean", data, "--out", out},
-		{"unlearn", "--suspects", "x.csv", "--model", model, "--data", data, "--out", out},
+		{"unlearn", "--suspects", list, "--model", model, "--data", data, "--out", out},
 	} {
 		code, _, errs := call(append(args, "--size", "48")...)
 		if code != exitUsage || !strings.Contains(errs, "--size 48: the model takes images of 32×32") {

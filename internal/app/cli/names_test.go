@@ -21,9 +21,9 @@ import (
 )
 
 // hostileNames are labels that do harm where a path, a terminal, a spreadsheet or a page takes them as they are.
-var hostileNames = []string{"../../../x", ".hid", "=1+1", "@a", "-x", "\x1b[31mred\a", "two\nlines", "<script>alert(1)</script>", "con", "a/b"}
+var hostileNames = []string{"../../../x", ".hid", "=1+1", "@a", "-x", "\x1b[31mred\a", "two\n  verdict               no evidence of poison\rx", "<script>alert(1)</script>", "con", "a/b"}
 
-// hostileTable writes a table of two images a label, in files whose names do harm too.
+// hostileTable writes a table of seven images a label, in files whose names do harm too.
 func hostileTable(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -31,7 +31,7 @@ func hostileTable(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var rows []byte
-	for i := range 2 * len(hostileNames) {
+	for i := range 7 * len(hostileNames) {
 		name := fmt.Sprintf("=cmd %d\x1b]0;t\a.png", i)
 		px := make([]uint8, 16*16*3)
 		for k := range px {
@@ -40,7 +40,7 @@ func hostileTable(t *testing.T) string {
 		if err := dataset.WritePNG(filepath.Join(dir, name), px, 16, 16); err != nil {
 			t.Skip(err)
 		}
-		row, err := json.Marshal(map[string]string{"file_name": name, "label": hostileNames[i/2]})
+		row, err := json.Marshal(map[string]string{"file_name": name, "label": hostileNames[i/7]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,6 +88,7 @@ func TestHostileNamesThroughCommands(t *testing.T) {
 		{"attack", "badnets:target=1", "--rate", "0.2", "--data", data, "--out", filepath.Join(deep, "p")},
 		{"data", "filter", "--data", data, "--suspects", suspects, "--out", filepath.Join(deep, "f"), "--list", kept},
 		{"eval", "--model", file, "--data", data},
+		{"audit", "--data", data, "--out", filepath.Join(out, "a"), "--model", "small-cnn", "--content=false", "--epochs-inspect", "0"},
 		{"predict", "--model", file, "--top", "10", filepath.Join(data, "=cmd 0\x1b]0;t\a.png")},
 		{"predict", "--model", file, "\x1b[31m\u202e.png"},
 		{"data", "info", filepath.Join(data, "\x1b[31m\u202e")},
@@ -98,6 +99,9 @@ func TestHostileNamesThroughCommands(t *testing.T) {
 		}
 		if at := strings.IndexFunc(string(text), func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0x7f || r == 0x202e }); at >= 0 {
 			t.Errorf("%q prints %q", args, text[max(0, at-20):at+1])
+		}
+		if n := strings.Count(string(text), "\n  verdict "); n != map[bool]int{true: 1}[args[0] == "audit"] {
+			t.Errorf("%q prints %d verdicts: %s", args, n, text)
 		}
 	}
 	for _, path := range []string{suspects, kept} {

@@ -76,7 +76,7 @@ func (a *app) watcher() func(runs.Event) {
 			if terminal {
 				fmt.Fprint(a.err, "\r")
 			}
-			fmt.Fprintln(a.err, ev.Text)
+			fmt.Fprintln(a.err, printable.Text(ev.Text))
 		}
 	}
 }

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -94,8 +97,13 @@ func reviewed(c *cobra.Command, a *app, data *dataFlags, run string) (*dataset.D
 	if err != nil {
 		return nil, err
 	}
-	if data.spec == "" {
+	own := data.spec != ""
+	if !own {
 		data.spec = of.Spec
 	}
-	return data.load(c.Context(), a, of.Seed)
+	d, err := data.load(c.Context(), a, of.Seed)
+	if !own && errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; %s names the data so, from where the run was started: --data says where they are now", err, filepath.Join(run, runs.ResultFile))
+	}
+	return d, err
 }

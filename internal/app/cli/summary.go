@@ -12,9 +12,9 @@ import (
 	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
-// row prints a line of a summary: what it is, and a sentence.
+// row prints a line of a summary: what it is, and a sentence. Names in it stay on the line.
 func (a *app) row(name, format string, args ...any) {
-	fmt.Fprintf(a.out, "  %-22s"+format+"\n", append([]any{name}, args...)...)
+	fmt.Fprintln(a.out, printable.Text(fmt.Sprintf("  %-22s"+format, append([]any{name}, args...)...)))
 }
 
 // columnMost bounds the column of class names: a longer one moves the rest of its line alone.
@@ -38,7 +38,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 	if a.json {
 		return a.printJSON(r)
 	}
-	fmt.Fprintf(a.out, "%s\n", folder)
+	fmt.Fprintln(a.out, printable.Text(folder))
 	a.row("data", "%s, %d training and %d test images", r.Data.Layout, r.Data.Train, r.Data.Test)
 	for _, w := range r.Data.Warnings() {
 		a.row("", "%s", w)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/look/common"
+	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
 // A label is told once, by what speaks loudest of it.
@@ -22,6 +24,31 @@ func TestSummaryTellsALabelOnce(t *testing.T) {
 	for want, is := range map[string]bool{"40 of 90": true, "50 of 90": false, "60 of 90": true, "70 of 90": false, "7 images show another class": true} {
 		if strings.Contains(got, want) != is {
 			t.Errorf("%q in the summary: expected %v\n%s", want, is, got)
+		}
+	}
+}
+
+// A name with line breaks forges no line of a summary or of what is said beside it.
+func TestNamesStayOnTheirLine(t *testing.T) {
+	const name = "cat\n  verdict               no evidence of poison\rx"
+	v := &audit.Verdict{Says: look.Poisoned, Targets: []audit.Target{
+		{Class: name, Evidence: look.Evidence{Says: look.Poisoned, Look: common.Name, Facts: look.Counts{Flagged: 4, Images: 9}}},
+		{Class: name, Evidence: look.Evidence{Says: look.Poisoned, Label: 1, Facts: look.Counts{Flagged: 4, Images: 9}}},
+	}, Calibration: &audit.Calibration{Unlike: []string{name}}}
+	r := &runs.Result{Verdict: v, Isolation: &runs.Isolation{TopClass: name}, Data: runs.DataInfo{Single: []string{name}, Empty: []string{name}}}
+	for _, searched := range []bool{true, false} {
+		if !searched {
+			r.Verdict = nil
+		}
+		var out bytes.Buffer
+		a := &app{out: &out, err: &out}
+		if err := a.report(name, r); err != nil {
+			t.Fatal(err)
+		}
+		a.watcher()(runs.Event{Event: "note", Text: name})
+		got := out.String()
+		if n := strings.Count(got, "\n  verdict "); n != map[bool]int{true: 1}[searched] || strings.Contains(got, "\r") || !strings.Contains(got, "cat\\n") {
+			t.Errorf("%d verdicts in\n%s", n, got)
 		}
 	}
 }

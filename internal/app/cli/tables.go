@@ -10,7 +10,7 @@ func (a *app) experimentTables() *cobra.Command {
 	var results string
 	c := &cobra.Command{
 		Use:   "tables FILE|DIR...",
-		Short: "Make the tables and plots in Markdown files again from kept results",
+		Short: "Make tables and plots in Markdown files again from kept results",
 		Long: `Between two lines of a Markdown file
 
   <!-- generated: NAME -->

@@ -23,11 +23,12 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none.npy")
 	run := filepath.Join(dir, "run")
-	grid := filepath.Join(dir, "grid.yaml")
+	grid, list := filepath.Join(dir, "grid.yaml"), filepath.Join(dir, "suspects.csv")
 	if err := os.Mkdir(run, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for path, text := range map[string]string{
+		list:                                "source\nnone\n",
 		filepath.Join(run, runs.ResultFile): `{"data":{"path":"x","layout":"folder"}}`,
 		grid:                                "name: g\ndata: folder:" + data + "\nmodel: small-cnn\nattacks: [\"badnets:target=99\"]\ndefenses: [none]\n",
 	} {
@@ -39,12 +40,12 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 	// Most end with an error right after the data were read.
 	for _, args := range [][]string{
 		{"data", "info", data},
-		{"data", "filter", "--data", data, "--suspects", none, "--out", filepath.Join(dir, "f")},
+		{"data", "filter", "--data", data, "--suspects", list, "--out", filepath.Join(dir, "f")},
 		{"attack", "badnets:target=99", "--data", data, "--out", filepath.Join(dir, "a")},
 		{"train", "--data", data, "--features", none, "--out", filepath.Join(dir, "t")},
 		{"features", "--data", data, "--backbone", filepath.Join("..", "features", "testdata", "resnet.onnx"), "--out", filepath.Join(dir, "f.npy")},
 		{"audit", "--data", data, "--features", none, "--out", filepath.Join(dir, "u")},
-		{"unlearn", "--data", data, "--model", three, "--suspects", none, "--out", filepath.Join(dir, "l")},
+		{"unlearn", "--data", data, "--model", three, "--suspects", list, "--out", filepath.Join(dir, "l")},
 		{"repair", "--clean", data, "--model", three, "--method", "fp", "--out", filepath.Join(dir, "r")},
 		{"review", run, "--data", data},
 	} {

@@ -70,7 +70,7 @@ func (f *unlearnFlags) add(c *cobra.Command) {
 	f.data.add(c)
 	fl := c.Flags()
 	f.model.add(c)
-	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` with the columns source and digest")
+	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` with the columns source and digest, or a run's folder")
 	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	fl.StringVar(&f.out, "out", "", "`DIR` for the cleaned model")
@@ -115,6 +115,9 @@ type unlearning struct {
 }
 
 func (f *unlearnFlags) run(ctx context.Context, a *app) error {
+	if err := checkList(&f.suspects, suspectsList, f.byIndex); err != nil {
+		return err
+	}
 	if f.pretrained != "" {
 		p := modelFlags{file: f.pretrained, fixed: true, tensors: true}
 		_, state, info, err := p.load(a)

@@ -2,6 +2,7 @@ package findings
 
 import (
 	"encoding/json"
+	"html"
 	"strings"
 	"testing"
 
@@ -66,6 +67,19 @@ func TestLeadsSayWhatWasCompared(t *testing.T) {
 	}
 }
 
+// A lead counts the images that it speaks of once, also where something else was removed.
+func TestLeadsCountOnce(t *testing.T) {
+	of := func(label int, class string, says looks.Says, n int) audit.Target {
+		return audit.Target{Class: class, Evidence: looks.Evidence{Label: label, Says: says, Look: pixels.Name, Right: &looks.Right{}, Facts: pixels.Facts{Counts: looks.Counts{Images: 60, Flagged: n}}}}
+	}
+	c := &Case{Images: 125, Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 50, Rate: 0.4, Targets: []audit.Target{
+		of(0, "stop", looks.Poisoned, 30), of(1, "yield", looks.Shortcut, 20),
+	}}}
+	if lead := c.Head().Lead; !strings.HasPrefix(lead, "30 images labelled stop (24.0\u00a0% of all)") {
+		t.Error(lead)
+	}
+}
+
 // A run that planted what it found names no command that its data can't serve.
 func TestPlantedImagesAreNotReviewed(t *testing.T) {
 	c := &Case{Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 30}, Images: 1000, Data: "signs", Run: "run", Planted: "blend"}
@@ -73,6 +87,36 @@ func TestPlantedImagesAreNotReviewed(t *testing.T) {
 		if want := []string{"", "unpoison attack blend --data signs --out poisoned"}; s.Command != want[k] {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// Words of commands are as the shells of a system take them.
+func TestQuote(t *testing.T) {
+	for s, want := range map[string][2]string{
+		`D:\data\t6`: {`'D:\data\t6'`, `D:\data\t6`}, `D:\my data\`: {`'D:\my data\'`, `"D:\my data\\"`},
+		"it's": {`'it'\''s'`, `"it's"`}, "a/b": {"a/b", "a/b"}, "": {"''", `""`}, "100%": {"100%", `"100%"`}, "--label=x": {"--label=x", `"--label=x"`},
+	} {
+		if got := [2]string{quote(s, false), quote(s, true)}; got != want {
+			t.Errorf("%q: %q, expected %q", s, got, want)
+		}
+	}
+}
+
+// A page of a run elsewhere names the folder that it has come to, as one word.
+func TestMoved(t *testing.T) {
+	c := &Case{Verdict: &audit.Verdict{Says: looks.Poisoned, Removed: 30}, Images: 1000, Data: "data", ReadWith: []string{"--skip-bad=true"}, Run: Elsewhere}
+	page, err := c.Head().HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := html.UnescapeString(string(Moved([]byte(page), "my <out>")))
+	for _, want := range []string{"unpoison review 'my <out>'<", "data <span>--skip-bad=true </span>", "</span>'my <out>/suspects.csv' <span>"} {
+		if !strings.Contains(moved, want) {
+			t.Errorf("%q is not in %s", want, moved)
+		}
+	}
+	if strings.Contains(moved, Elsewhere) {
+		t.Error(moved)
 	}
 }
 
@@ -99,7 +143,7 @@ func TestEveryWordHasAHead(t *testing.T) {
 				t.Errorf("%s: %v, expected %q", says, h.Sure.Text, on)
 			}
 			for _, s := range h.Next {
-				if strings.Contains(s.Command, dataHere) || strings.Contains(s.Command, runHere) || strings.Contains(s.Command, "--data my data") {
+				if strings.Contains(s.Command, dataHere) || strings.Contains(s.Command, runHere) || strings.Contains(s.Command, listHere) || strings.Contains(s.Command, "'/suspects") || strings.Contains(s.Command, "--data my data") {
 					t.Errorf("%s: %s", says, s.Command)
 				}
 			}

@@ -118,7 +118,10 @@ func under(all []audit.Target) string {
 func (c *Case) subject() string {
 	told := Told(c.Verdict)
 	n, share := c.Verdict.Removed, c.Verdict.Rate
-	if n == 0 || len(c.besides()) > 0 { // nothing was removed where nobody can tell
+	if len(c.besides()) > 0 {
+		n = 0
+	}
+	if n == 0 { // nothing was removed where nobody can tell
 		for _, t := range told {
 			n += looks.CountsOf(t.Evidence).Flagged
 		}

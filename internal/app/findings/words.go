@@ -2,7 +2,11 @@
 package findings
 
 import (
+	"bytes"
 	"fmt"
+	"html"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/unpoison/unpoison/report"
@@ -21,12 +25,16 @@ type word struct {
 const (
 	dataHere = "DATA"
 	runHere  = "RUN"
+	listHere = "SUSPECTS"
 )
+
+// Elsewhere is the folder in commands of a run that others will have in another place; see Moved.
+const Elsewhere = "RUN_FOLDER"
 
 var (
 	look    = report.Step{Text: "Look at the suspects below. Does each show what its label says, without a mark that does not belong to it?"}
 	review  = report.Step{Text: "Decide on them with the keyboard, in a browser.", Command: "unpoison review " + runHere}
-	filter  = report.Step{Text: "Write the data without the suspects.", Command: "unpoison data filter --data " + dataHere + " --suspects " + runHere + "/suspects.csv --out clean"}
+	filter  = report.Step{Text: "Write the data without the suspects.", Command: "unpoison data filter --data " + dataHere + " --suspects " + listHere + " --out clean"}
 	nothing = word{lead: "%s stand out.", looks: "What the suspects have in common.", next: []report.Step{look, review}}
 )
 
@@ -96,17 +104,36 @@ func wordFor(says string) word {
 func (w word) steps(data, run string) []report.Step {
 	all := make([]report.Step, len(w.next))
 	for k, s := range w.next {
-		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, data, runHere, Quote(run)).Replace(s.Command)}
+		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, data, runHere, Quote(run), listHere, Quote(listOf(run))).Replace(s.Command)}
 	}
 	return all
 }
 
-// Quote is a word of a command line as a shell takes it.
-func Quote(s string) string {
-	if s == "" || strings.ContainsAny(s, " \t\n'\"\\$&;()<>|*?`~#![]{}") {
+func listOf(run string) string { return filepath.Join(run, "suspects.csv") }
+
+// Moved returns a page of a run Elsewhere whose commands name the folder that it has now.
+func Moved(page []byte, run string) []byte {
+	to := func(path string) []byte { return []byte(html.EscapeString(Quote(path))) }
+	for _, sign := range []string{"/", `\`} { // of the machine that wrote it
+		page = bytes.ReplaceAll(page, []byte(Elsewhere+sign+"suspects.csv"), to(listOf(run)))
+	}
+	return bytes.ReplaceAll(page, []byte(Elsewhere), to(run))
+}
+
+// Quote is a word of a command line as a shell of this system takes it.
+func Quote(s string) string { return quote(s, runtime.GOOS == "windows") }
+
+func quote(s string, windows bool) string {
+	const special = " \t\n'\"$&;()<>|*?`~#![]{}"
+	switch {
+	case s != "" && windows && !strings.ContainsAny(s, special+"%^,="), s != "" && !windows && !strings.ContainsAny(s, special+`\`):
+		return s
+	case !windows:
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return s
+	s = strings.ReplaceAll(s, `"`, `\"`)
+	end := s[len(strings.TrimRight(s, `\`)):] // programs take \" for a sign of the word
+	return `"` + s + end + `"`
 }
 
 // Words are words of a command line as a shell takes them.

@@ -86,6 +86,42 @@ func TestReviewByKeyboard(t *testing.T) {
 	}
 }
 
+// A decision that could not be stored stays marked, and said to be open, whatever is decided after it, and is stored first once that
+// is possible.
+func TestDecisionsThatFailAreNotForgotten(t *testing.T) {
+	ctx := browser.Start(t)
+	run, set := madeUp(t)
+	s, _ := open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	browser.Until(t, ctx, `grid.children.length > 3`)
+	browser.Do(t, ctx, chromedp.Evaluate[int](`(() => {
+		const real = window.fetch;
+		window.fetch = (path, o) => window.broken && o.body && o.body.includes('"index":' + window.broken + ",") ? Promise.reject(new Error("gone")) : real(path, o);
+		window.broken = shown[1].index;
+		focus(0);
+		return 0;
+	})()`))
+	for _, key := range []string{"d", "d", "k"} {
+		browser.Do(t, ctx, chromedp.KeyEvent(key))
+	}
+	const failed = `by("saved").classList.contains("failed") && by("saved").textContent.startsWith("not saved")`
+	browser.Until(t, ctx, failed+` && grid.children[1].classList.contains("failed") && grid.children[2].classList.contains("failed")`)
+	if !browser.Do(t, ctx, chromedp.Evaluate[bool](`!grid.children[0].classList.contains("failed") && by("count").textContent.startsWith("1 to drop, 0 to keep")`)) {
+		t.Error("what was stored is not told from what was not")
+	}
+	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#done")))
+	time.Sleep(200 * time.Millisecond)
+	if !browser.Do(t, ctx, chromedp.Evaluate[bool](failed+` && !by("finish").open`)) {
+		t.Error("a review is finished without what was not stored")
+	}
+	browser.Do(t, ctx, chromedp.Evaluate[int](`(() => { window.broken = 0; focus(3); return 0; })()`))
+	browser.Do(t, ctx, chromedp.KeyEvent("k"))
+	browser.Until(t, ctx, `by("saved").textContent === "saved" && !by("saved").classList.contains("failed") && !grid.querySelector(".failed") && by("count").textContent.startsWith("2 to drop, 2 to keep")`)
+	if held := stored(t, run, "ann"); len(held) != 4 {
+		t.Errorf("on disk: %v", held)
+	}
+}
+
 // Nothing is wider than the screen.
 func TestPageFitsScreens(t *testing.T) {
 	ctx := browser.Start(t)

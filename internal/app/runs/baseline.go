@@ -50,9 +50,12 @@ func (c *Comparison) New() int { return c.NewOfOld + c.NewOfAdded }
 // sentence says how many suspects are new.
 func (c *Comparison) sentence() string {
 	if c.New() == 0 {
-		text := fmt.Sprintf("The baseline had all these suspects (%s).", report.Count(c.Known))
+		text, it := "Nothing is suspected.", "the baseline"
+		if c.Known > 0 {
+			text, it = fmt.Sprintf("The baseline had all these suspects (%s).", report.Count(c.Known)), "it"
+		}
 		if c.NewInDoubt > 0 {
-			text += fmt.Sprintf(" More images stand out than it had: %s.", report.Count(c.NewInDoubt))
+			text += fmt.Sprintf(" More images stand out than %s had: %s.", it, report.Count(c.NewInDoubt))
 		}
 		return text
 	}

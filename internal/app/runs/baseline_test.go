@@ -88,6 +88,20 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// A page says what a baseline had where there is something that it could have had.
+func TestSentenceOfABaseline(t *testing.T) {
+	for want, c := range map[string]Comparison{
+		"Nothing is suspected.":                                                          {},
+		"The baseline had all these suspects (2).":                                       {Known: 2},
+		"Nothing is suspected. More images stand out than the baseline had: 4.":          {NewInDoubt: 4},
+		"The baseline had all these suspects (2). More images stand out than it had: 4.": {Known: 2, NewInDoubt: 4},
+	} {
+		if got := c.sentence(); got != want {
+			t.Errorf("%+v: %q, expected %q", c, got, want)
+		}
+	}
+}
+
 // The list of new suspects says what filters need and whether each image was added.
 func TestNewSuspectsFile(t *testing.T) {
 	set, suspects := audited{{7, 1, true}}.set()

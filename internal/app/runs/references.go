@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,41 @@ type listed struct {
 	Cell       func(column string) (string, bool) // the row's cell, if there is such a column
 }
 
+// columns refuses a list without the columns that refer to images, or others that it needs.
+func (l List) columns(needs []string) func(head []string) error {
+	if l.ByIndex {
+		return Columns(append([]string{"index"}, needs...)...)
+	}
+	return func(head []string) error {
+		if !slices.Contains(head, "source") && !slices.Contains(head, "digest") {
+			return fmt.Errorf("expected a column source or digest, found %v; --by-index takes the row numbers in the column index, which are right only for the same data in the same order", head)
+		}
+		return Columns(needs...)(head)
+	}
+}
+
+// Check reports what is wrong with a list whatever the set is; a pipe, which can be read once, is not looked at.
+func (l List) Check(needs ...string) error {
+	st, err := os.Stat(l.Path)
+	if err != nil || !st.Mode().IsRegular() {
+		return err
+	}
+	f, err := os.Open(l.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return EachRow(l.Path, f, l.columns(needs), func(int, func(string) (string, bool)) error { return nil })
+}
+
+// ListIn is the list that a path names: that of a name in it, if it is a folder.
+func ListIn(path, name string) string {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return filepath.Join(path, name)
+	}
+	return path
+}
+
 // Read visits the images that the list refers to, in its order. needs are columns that have to be there. A list that does
 // not fit the set is refused with the first three rows that differ, and nothing is visited.
 func (l List) Read(needs []string, visit func(listed) error) error {
@@ -38,20 +74,15 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 		return err
 	}
 	defer f.Close()
-	find, check := (&finder{set: l.Set}).find, Columns(needs...)
+	find := (&finder{set: l.Set}).find
 	if l.ByIndex {
-		find, check = l.byIndex, Columns(append([]string{"index"}, needs...)...)
+		find = l.byIndex
 	}
 	var all []listed
 	first := map[int]int{} // rows by image
 	rows := 0
 	var wrong []string
-	err = EachRow(l.Path, f, func(head []string) error {
-		if !l.ByIndex && !slices.Contains(head, "source") && !slices.Contains(head, "digest") {
-			return fmt.Errorf("expected a column source or digest, found %v; --by-index takes the row numbers in the column index, which are right only for the same data in the same order", head)
-		}
-		return check(head)
-	}, func(row int, cell func(column string) (string, bool)) (err error) {
+	err = EachRow(l.Path, f, l.columns(needs), func(row int, cell func(column string) (string, bool)) (err error) {
 		r := listed{Row: row, Cell: cell}
 		if r.Index, err = find(r); err == nil && first[r.Index] > 0 {
 			err = fmt.Errorf("%s, which row %d is too", l.Set.Source(r.Index), first[r.Index])

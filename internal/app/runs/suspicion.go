@@ -113,7 +113,7 @@ func stripOf(o *Outcome, class int) report.Strip {
 func headOf(folder string, o *Outcome) (*report.Head, []report.Evidence) {
 	r := o.Result
 	c := &findings.Case{
-		Verdict: r.Verdict, Classes: o.Train.Classes, Images: o.Train.Len(), Defense: string(r.Defense), Layout: r.Data.Layout, Data: r.Data.Spec(), ReadWith: r.Data.Whole(), Run: folder,
+		Verdict: r.Verdict, Classes: o.Train.Classes, Images: o.Train.Len(), Defense: string(r.Defense), Layout: r.Data.Layout, Data: r.Data.Spec(), ReadWith: r.Data.Whole(), Run: cmp.Or(o.called, folder),
 	}
 	if r.Attack != nil {
 		c.Planted = r.Attack.Name

@@ -42,6 +42,7 @@ type Spec struct {
 	Auto    audit.Options // how "auto" and audits look for it
 	Options abl.Options
 	Folder  string
+	Called  string // what commands call the folder, if others will have the run in another place: findings.Elsewhere
 	Origin  string // digest of what Data was made of, for the result
 	// ReadWith are the flags that Data were read with, --name=value each, for commands that are to read the same.
 	ReadWith []string
@@ -75,6 +76,7 @@ type Outcome struct {
 	Odd     []look.Odd     // images whose labels it takes for wrong, and that are no suspects
 	Epochs  []Event        // the epoch events, with the mean losses of clean and poisoned images
 	Attacks []*attack.Attack
+	called  string // what commands call the folder
 }
 
 // Train carries out a run. When ctx ends it leaves a checkpoint and returns the context's error. The images that an outcome holds
@@ -89,7 +91,7 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 		return nil, err
 	}
 	defer unlock()
-	out := &Outcome{Train: s.Data.Train}
+	out := &Outcome{Train: s.Data.Train, called: s.Called}
 	defer func() {
 		if err != nil {
 			s.Discard(out)

@@ -2,10 +2,22 @@ package runs
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 )
+
+// Seem says what suspects seem to be of whom a verdict, or what is news in it, says a word.
+func Seem(v *audit.Verdict, says look.Says) string {
+	switch {
+	case says == look.Shortcut:
+		return "share a mark under one label, planted or honest"
+	case slices.ContainsFunc(v.Targets, func(t audit.Target) bool { return t.Says == look.Shortcut }):
+		return "look poisoned or share a mark"
+	}
+	return "look poisoned"
+}
 
 // verdictSentences says what a page's head does not: of patterns under many labels, and of the clean model.
 func verdictSentences(v *audit.Verdict) []string {

@@ -10,22 +10,34 @@ import (
 )
 
 // Cell returns a text for a CSV cell. Spreadsheets take a cell that begins with = + - @, a tab or a carriage return for a
-// formula: such a text, and one that begins with ', gets a ' before it.
+// formula, and in some countries begin one at a semicolon; CSV readers take a line break of two characters for one of one. A ' before
+// each such character, and before a ' or " or line feed in its place, prevents both.
 func Cell(text string) string {
-	if text != "" && strings.ContainsRune(dangerous, rune(text[0])) {
-		return "'" + text
+	var b strings.Builder
+	for i := range len(text) {
+		if dangerous(text, i, i) {
+			b.WriteByte('\'')
+		}
+		b.WriteByte(text[i])
 	}
-	return text
+	return b.String()
 }
-
-const dangerous = "=+-@\t\r'"
 
 // FromCell returns the text that Cell made a cell of. Other cells stay as they are.
 func FromCell(cell string) string {
-	if len(cell) > 1 && cell[0] == '\'' && strings.ContainsRune(dangerous, rune(cell[1])) {
-		return cell[1:]
+	var b strings.Builder
+	for i := 0; i < len(cell); i++ {
+		if cell[i] == '\'' && dangerous(cell, i, i+1) {
+			i++
+		}
+		b.WriteByte(cell[i])
 	}
-	return cell
+	return b.String()
+}
+
+// dangerous tells whether a cell may begin at a place in a text, and the character at the other does harm as its first.
+func dangerous(text string, begin, at int) bool {
+	return at < len(text) && strings.IndexByte("=+-@\t\r\n'\"", text[at]) >= 0 && (begin == 0 || strings.IndexByte(";\t\r\n", text[begin-1]) >= 0)
 }
 
 // File returns a name for a file or folder in which no part of the text is an element of its own, hidden, or reserved by

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"encoding/csv"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -8,7 +9,7 @@ import (
 )
 
 func FuzzNames(f *testing.F) {
-	for _, s := range []string{"", ".", "..", "../../../x", ".hid", "a/b", `a\b`, "nul", "con.txt", "%", "%2E", "~", "a ", "é", "'", "''=", "=1+1", "-x", "\t", "a\x00b", "cat", "@x"} {
+	for _, s := range []string{"", ".", "..", "../../../x", ".hid", "a/b", `a\b`, "nul", "con.txt", "%", "%2E", "~", "a ", "é", "'", "''=", "=1+1", "-x", "\t", "a\x00b", "cat", "@x", "x;=1+1", "x;'=1", "x;\"=1\"", "x\t@y", "x\r\ny", "\r\n=1", "x\n\n+1", "\n=1", "\"=1", "x,=1", "\t\t=", ";';'"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -23,10 +24,41 @@ func FuzzNames(f *testing.F) {
 		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 			t.Errorf("%q becomes the cell %q", s, cell)
 		}
-		if got := FromCell(cell); got != s {
-			t.Errorf("%q becomes the cell %q and that %q", s, cell, got)
+		var b strings.Builder
+		if err := csv.NewWriter(&b).WriteAll([][]string{{"0", cell, "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		row, err := csv.NewReader(strings.NewReader(b.String())).Read()
+		if err != nil || FromCell(row[1]) != s {
+			t.Errorf("%q becomes the cell %q, in a list %q: %v", s, cell, row, err)
+		}
+		for _, c := range split(t, b.String()) {
+			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+				t.Errorf("%q becomes %q, which has the cell %q in some countries", s, b.String(), c)
+			}
 		}
 	})
+}
+
+// split are the cells of a list where semicolons part them.
+func split(t *testing.T, list string) (cells []string) {
+	t.Helper()
+	r := csv.NewReader(strings.NewReader(list))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = ';', true, -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(rows...)
+}
+
+// Names in lists of earlier versions, which had a ' before the first character alone, are read as before.
+func TestOlderCells(t *testing.T) {
+	for cell, want := range map[string]string{"'=1": "=1", "''x": "'x", "x;=1": "x;=1", "\"x": "\"x", "a\n\nb": "a\n\nb", "x;'y": "x;'y"} {
+		if got := FromCell(cell); got != want {
+			t.Errorf("%q is read as %q", cell, got)
+		}
+	}
 }
 
 func TestPlainNamesStay(t *testing.T) {

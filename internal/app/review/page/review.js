@@ -2,14 +2,15 @@
 const by = id => document.getElementById(id);
 const grid = by("grid");
 let state, shown = [];
+const waiting = new Map(); // decisions that are not stored yet, by image, in the order in which they were made
 
-// call asks the server; an error's text is shown until the next answer.
+// call asks the server; an error's text is shown until an answer comes and all decisions are stored.
 async function call(path, body) {
   const saved = by("saved");
   try {
     const r = await fetch(path, body === undefined ? {} : { method: "POST", body: JSON.stringify(body), keepalive: true });
     if (!r.ok) throw new Error((await r.text()).trim());
-    saved.classList.remove("failed");
+    if (!waiting.size) saved.classList.remove("failed");
     return await r.json();
   } catch (e) {
     saved.classList.add("failed");
@@ -19,6 +20,7 @@ async function call(path, body) {
 }
 
 const decided = s => state.mine[s.index] || "";
+const wanted = s => waiting.has(s.index) ? waiting.get(s.index) : decided(s);
 const split = s => {
   const all = new Set((state.others[s.index] || []).map(o => o.decision));
   if (decided(s)) all.add(decided(s));
@@ -48,12 +50,13 @@ function tile(s) {
 }
 
 function paint(li, s) {
-  const d = decided(s);
+  const d = wanted(s), failed = waiting.has(s.index), word = words[d] + (failed ? ", not saved" : "");
+  li.classList.toggle("failed", failed);
   li.classList.toggle("drop", d === "drop");
   li.classList.toggle("keep", d === "keep");
-  li.querySelector(".state").textContent = words[d];
+  li.querySelector(".state").textContent = word;
   li.querySelector(".others").textContent = (state.others[s.index] || []).map(o => o.reviewer + ": " + o.decision).join(", ");
-  li.setAttribute("aria-label", "rank " + s.rank + ", " + s.label + ", " + words[d]);
+  li.setAttribute("aria-label", "rank " + s.rank + ", " + s.label + ", " + word);
 }
 
 function tell() {
@@ -92,18 +95,36 @@ function focus(k, still) {
   if (!still) li.scrollIntoView({ block: "nearest" });
 }
 
-async function decide(s, decision) {
-  await call("decide", { index: s.index, decision });
-  if (decision) state.mine[s.index] = decision; else delete state.mine[s.index];
-  by("saved").textContent = "saved";
-  const k = shown.indexOf(s);
-  if (k >= 0) paint(grid.children[k], s);
-  tell();
+// store sends what is not stored yet, and ends at the first error: the next decision tries again.
+async function store() {
+  const all = [...waiting];
+  try {
+    for (const [index, decision] of all) {
+      await call("decide", { index, decision });
+      waiting.delete(index);
+      if (decision) state.mine[index] = decision; else delete state.mine[index];
+    }
+    by("saved").classList.remove("failed");
+  } finally {
+    for (const [index] of all) {
+      const k = shown.findIndex(s => s.index === index);
+      if (k >= 0) paint(grid.children[k], shown[k]);
+    }
+    tell();
+  }
 }
 
-const toggle = s => decide(s, decided(s) === "drop" ? "keep" : "drop");
+async function decide(s, decision) {
+  waiting.delete(s.index);
+  waiting.set(s.index, decision);
+  await store();
+  by("saved").textContent = "saved";
+}
+
+const toggle = s => decide(s, wanted(s) === "drop" ? "keep" : "drop");
 
 async function undo() {
+  await store();
   const u = await call("undo", {});
   if (u.index < 0) { by("saved").textContent = "nothing to undo"; return; }
   if (u.decision) state.mine[u.index] = u.decision; else delete state.mine[u.index];
@@ -124,6 +145,7 @@ function enlarge(k) {
 }
 
 async function finish() {
+  await store();
   const w = await call("write", {});
   const n = (k, one) => k + " " + one + (k === 1 ? "" : "s");
   by("result").textContent = "Written: " + n(w.decided, "decision") + "." + (w.disagreed ? " Reviewers disagree on " + n(w.disagreed, "image") + ": your own decision holds, and without one the run's." : "");
@@ -170,9 +192,8 @@ function settle() {
   clearTimeout(c.timer);
   c.settled = true;
   later(async () => {
-    const before = decided(c.suspect);
+    c.before = wanted(c.suspect);
     await toggle(c.suspect);
-    c.before = before;
   });
 }
 
