@@ -318,7 +318,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	o.Flip = o.Flip && dataset.Flips(r.data.Layout)
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
-		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true, Replace: true,
 		Watch: func(e train.Line) {
 			if r.Watch != nil {
 				r.Watch(c, e)

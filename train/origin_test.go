@@ -47,7 +47,7 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 			t.Errorf("another --init: %v", err)
 		}
 	}
-	path := filepath.Join(folder, progressFile)
+	path := filepath.Join(folder, ProgressFile)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -22,8 +22,8 @@ type part struct {
 	saved  saved
 }
 
-// progressFile is the checkpoint's name in a run's folder.
-const progressFile = "checkpoint.safetensors"
+// ProgressFile is the checkpoint's name in a run's folder.
+const ProgressFile = "checkpoint.safetensors"
 
 type saved struct {
 	Version string             `json:"version"` // of unpoison
@@ -60,7 +60,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		}
 		return true, r.restore("the checkpoint of "+r.Name, p.arrays, p.saved)
 	}
-	path := filepath.Join(r.Folder, progressFile)
+	path := filepath.Join(r.Folder, ProgressFile)
 	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
 		if r.Rewind != nil {
 			return false, r.Rewind(0)
@@ -154,7 +154,7 @@ func (r *Run) save() error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
+	return checkpoint.WriteArrays(filepath.Join(r.Folder, ProgressFile), arrays, map[string]string{"progress": string(raw)})
 }
 
 // snapshot is what a checkpoint holds.

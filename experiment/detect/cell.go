@@ -246,7 +246,7 @@ func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 		o.TuneEpochs = 0
 		_, err := runs.Train(ctx, runs.Spec{
 			Command: "unpoison experiment detect --only " + c.set.Name, Data: &dataset.Data{Train: c.m.train},
-			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.r.Watch,
+			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Replace: true, Backend: c.r.Backend, Watch: c.r.Watch,
 		})
 		if err != nil {
 			return nil, nil, err

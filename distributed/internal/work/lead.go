@@ -97,7 +97,7 @@ func (l *leader) work(ctx context.Context) error {
 	}
 	_, err = runs.Train(ctx, runs.Spec{
 		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
-		Folder: l.folder, Resume: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
+		Folder: l.folder, Resume: true, Replace: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
 			l.happened()
 			if e.Event == "progress" {
 				l.doing(fmt.Sprintf("training, %s, epoch %d of %d", e.Stage, e.Epoch, e.Epochs))

@@ -110,7 +110,9 @@ triggered.json has triggered images under the target's label alone.`,
 			}
 			r := evaluated(clean)
 			if triggered != "" {
-				t, err := load(c.Context(), triggered, data.likewise())
+				o := data.likewise()
+				o.Classes = info.Classes
+				t, err := load(c.Context(), triggered, o)
 				if err != nil {
 					return deeper(err, data.learnt)
 				}

@@ -151,6 +151,38 @@ func first(t *testing.T, pattern string) string {
 	return all[0]
 }
 
+// An unlearning after which the images are still known writes no model and leaves no folder behind.
+func TestFailedUnlearningWritesNoModel(t *testing.T) {
+	data := signFolder(t, 140, 10)
+	d, err := dataset.Load(t.Context(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	suspects := filepath.Join(t.TempDir(), "suspects.csv")
+	rows := "index,isolated\n"
+	for i, l := range d.Train.Labels {
+		rows += fmt.Sprintf("%d,%t\n", i, l == 1)
+	}
+	if err := os.WriteFile(suspects, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{
+		"unlearn", "--model", constant(t, 1, d.Train.Classes), "--data", data, "--suspects", suspects, "--by-index", "--steps", "1", "--rate", "1e-9",
+		"--refine=false", "--out", out,
+	}
+	code, text, errs := call(args...)
+	if code != exitFailed || !strings.Contains(errs, "still knows 100 % of the isolated images: no model is written") || strings.Contains(text, "model.safetensors") {
+		t.Errorf("%d: %s%s", code, text, errs)
+	}
+	if code, text, _ := call(append(args, "--json")...); code != exitFailed || !strings.Contains(text, `"unlearnt":false`) {
+		t.Errorf("%d: %s", code, text)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("an empty folder is left")
+	}
+}
+
 // A set of a few images, which a network can be trained on, can be fine-tuned on too.
 func TestUnlearnFromFewImages(t *testing.T) {
 	data := signFolder(t, 140, 10)

@@ -42,7 +42,7 @@ func UnlearnNames() []string {
 
 // RunRepair carries it out. The folder then holds model and result.
 func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
-	s.Resume = true // what is there is overwritten: a repair has no stages
+	s.Replace = true // what is there is overwritten: a repair has no stages
 	unlock, err := s.open()
 	if err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type Spec struct {
 	// ReadWith are the flags that Data were read with, --name=value each, for commands that are to read the same.
 	ReadWith []string
 	Resume   bool
+	Replace  bool // the folder is the caller's own: what it holds beside a checkpoint is written over
 	Expect   bool // says before a long search how long it will take
 	Init     model.State
 	Backend  backends.Backend
