@@ -337,7 +337,7 @@ func writeFolder(dir string, d *Data) error {
 		var folders []string
 		for _, c := range part.set.Classes {
 			folders = append(folders, filepath.Join(dir, part.name, names.File(c)))
-			if err := os.MkdirAll(folders[len(folders)-1], 0o755); err != nil {
+			if err := os.MkdirAll(folders[len(folders)-1], 0o777); err != nil {
 				return err
 			}
 		}

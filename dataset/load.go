@@ -237,7 +237,7 @@ func Write(name, dir string, d *Data) error {
 	if l == nil || l.Write == nil {
 		return fmt.Errorf("layout %q can't be written", name)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	return l.Write(dir, d)

@@ -182,7 +182,7 @@ func (r *Runner) open(ctx context.Context) error {
 
 // openFolder makes the folder ready and keeps the grid in it.
 func (r *Runner) openFolder() error {
-	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o777); err != nil {
 		return err
 	}
 	g := r.Grid

@@ -110,7 +110,7 @@ func (l *leader) work(ctx context.Context) error {
 // join reads the decoded packs into one mapped set.
 func (l *leader) join(ctx context.Context, p *passes, decode store.Key, parts []mapPart) (*dataset.Data, error) {
 	images := filepath.Join(l.dir, "images")
-	if err := os.MkdirAll(images, 0o755); err != nil {
+	if err := os.MkdirAll(images, 0o777); err != nil {
 		return nil, err
 	}
 	train, _ := l.plan.Data.Packs()

@@ -32,14 +32,7 @@ type evalResult struct {
 }
 
 func evaluated(of *evaluate.Result) *evalResult {
-	r := &evalResult{CA: 100 * of.Accuracy, Loss: of.Loss, PerClass: make([]*float64, len(of.PerClass))}
-	for k, v := range of.PerClass {
-		if of.Images[k] > 0 {
-			v *= 100
-			r.PerClass[k] = &v
-		}
-	}
-	return r
+	return &evalResult{CA: 100 * of.Accuracy, Loss: of.Loss, PerClass: of.Percent()}
 }
 
 func (r *evalResult) print(out io.Writer, classes []string) {

@@ -36,7 +36,7 @@ names stand in the metadata.`,
 			}
 			info.NumberClasses(n)
 			info.Version = version.Number
-			if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 				return err
 			}
 			if err := checkpoint.WriteONNX(out, n, state, *info); err != nil {

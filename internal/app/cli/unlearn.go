@@ -211,7 +211,7 @@ func methodTable() string {
 // goes with its lock.
 func modelFolder(out string) (unlock func(), err error) {
 	_, missing := os.Stat(out)
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return nil, err
 	}
 	release, err := atomicfile.Lock(out)
@@ -239,7 +239,7 @@ func modelFolder(out string) (unlock func(), err error) {
 
 // saveModel writes a model that was changed by what some data taught: a depth that its file does not say is theirs.
 func saveModel(path string, state model.State, info *checkpoint.Info, learnt *dataset.Data) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	info.Depth, info.Version = cmp.Or(info.Depth, learnt.Depth), version.Number

@@ -18,7 +18,7 @@ func (s *Spec) open() (unlock func(), err error) {
 	if labels := s.Data.Train.Labels; len(labels) > 0 && !slices.ContainsFunc(labels, func(l int32) bool { return l != labels[0] }) {
 		return nil, fmt.Errorf("data %s: expected training images of at least two classes, found those of %q alone", s.Data.Path, s.Data.Train.Classes[labels[0]])
 	}
-	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+	if err := os.MkdirAll(s.Folder, 0o777); err != nil {
 		return nil, err
 	}
 	if unlock, err = atomicfile.Lock(s.Folder); err != nil {

@@ -63,9 +63,7 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 	}
 	ca := 100 * clean.Accuracy
 	res.CA = &ca
-	for _, share := range clean.PerClass {
-		res.CAOf = append(res.CAOf, 100*share)
-	}
+	res.CAOf = clean.Percent()
 	for k, a := range out.Attacks {
 		triggered, err := a.Triggered(ctx, s.Data.Test)
 		if err != nil {

@@ -8,6 +8,24 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 )
 
+// A class without a test image has no accuracy.
+func TestClassesWithoutTestImagesAreNull(t *testing.T) {
+	s := tiny(t, t.TempDir())
+	s.Data.Test = s.Data.Test.View([]int{0, 1})
+	if _, err := Train(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	res, err := ReadFinished(s.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, n := range s.Data.Test.Counts() {
+		if got := res.CAOf[k]; (got == nil) != (n == 0) {
+			t.Errorf("class %d with %d images: %v", k, n, got)
+		}
+	}
+}
+
 // An epoch of unlearning is as many images as the set has, whether they are kept or isolated ones.
 func TestEpochsOfUnlearning(t *testing.T) {
 	s := &Spec{Audit: true}

@@ -42,7 +42,7 @@ type Result struct {
 	Defense   Defense    `json:"defense"`
 	Epochs    Epochs     `json:"epochs"`
 	CA        *float64   `json:"ca"`
-	CAOf      []float64  `json:"ca_of,omitempty"` // the same of each class; 0 where it has no test image
+	CAOf      []*float64 `json:"ca_of,omitempty"` // the same of each class; null where it has no test image
 	ASR       *float64   `json:"asr"`             // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
 	// Correction is null without a search, without --correct, where nothing was to be corrected, where the truth is unknown and under CBA.
