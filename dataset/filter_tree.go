@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -161,7 +162,7 @@ func copyFile(ctx context.Context, from, to string) error {
 		return err
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s: expected a file, found %s", from, st.Mode().Type())
+		return fmt.Errorf("%s: expected a file, found %s", from, cmp.Or(specialFile(st.Mode()), "a folder"))
 	}
 	in, err := os.Open(from)
 	if err != nil {

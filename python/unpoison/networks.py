@@ -172,7 +172,9 @@ def load(path: Path | str) -> nn.Module:
     """Return the network in a model.safetensors of unpoison's, in eval mode."""
     tensors, meta = read_safetensors(Path(path))
     arch = meta.get("architecture", "")
-    last = next(name for name in ("fc.bias", "linear.bias") if name in tensors)
+    last = next((name for name in ("fc.bias", "linear.bias") if name in tensors), None)
+    if not arch or last is None:
+        raise ValueError(f"{path}: expected a model.safetensors of unpoison's, with its architecture in the metadata and a last layer")
     net = network(arch, len(tensors[last]), int(meta.get("stem", "1")))
     missing, unexpected = net.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
