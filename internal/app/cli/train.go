@@ -318,6 +318,9 @@ func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State,
 	if n.Arch != o.Network {
 		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init.file, n.Arch, o.Network, n.Arch)
 	}
+	if info.Normalize != nil {
+		fmt.Fprintf(a.err, "note: %s learnt from normalised images: the run gives it RGB from 0 to 1\n", printable.Text(f.init.file))
+	}
 	of, err := model.NewStem(n.Arch, len(d.Train.Classes), d.Train.Height, d.Train.Width, n.Stem)
 	if err != nil && n.Stem > 1 {
 		err = fmt.Errorf("%s takes images in patches of %d×%[2]d pixels: %w", f.init.file, n.Stem, err)
