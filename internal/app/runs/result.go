@@ -81,6 +81,7 @@ type DataInfo struct {
 	Conflicting int      `json:"conflicting_duplicates"`
 	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
 	Empty       []string `json:"empty_classes,omitempty"`        // and with none
+	Untaught    []string `json:"untaught_classes,omitempty"`     // and with none that the model was trained on
 }
 
 // Whole are the flags that all of the data are read with: those that were given, but for a part of them.

@@ -137,6 +137,7 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 	if err := s.measure(ctx, out, res); err != nil {
 		return nil, err
 	}
+	res.Data.Untaught = out.Trained.Untaught
 	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
 	if out.Verdict != nil {
 		res.Epochs.Tune -= out.Verdict.Continued
@@ -219,7 +220,7 @@ func (s *Spec) searched(images *dataset.Set) *dataset.Data {
 // searched takes over what a search for poison, and a training after it, came to.
 func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	if err == nil {
-		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Engines: r.Engines}
+		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Untaught: r.Verdict.Untaught, Seconds: r.Seconds, Engines: r.Engines}
 		o.Verdict, o.Odd = r.Verdict, r.Odd
 	}
 	return err
