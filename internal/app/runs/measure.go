@@ -19,6 +19,7 @@ import (
 // measure evaluates what was trained and scores the ranking.
 func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	t := out.Trained
+	res.Data.Untaught = t.Untaught
 	if t.Unlearn != nil {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())

@@ -34,10 +34,13 @@ func TestEpochsOfUnlearning(t *testing.T) {
 		images int
 		want   float64
 	}{{10 * 128, 1}, {10 * 64, 0.5}} {
-		out.Trained = &abl.Result{Unlearn: &abl.Outcome{Steps: 10, Images: c.images}}
+		out.Trained = &abl.Result{Unlearn: &abl.Outcome{Steps: 10, Images: c.images}, Untaught: []string{"a"}}
 		res := &Result{}
 		if err := s.measure(context.Background(), out, res); err != nil || res.Epochs.Unlearn != c.want {
 			t.Errorf("%d images in 10 steps: %g epochs, expected %g: %v", c.images, res.Epochs.Unlearn, c.want, err)
+		}
+		if len(res.Data.Untaught) != 1 {
+			t.Errorf("the result names %q as untaught", res.Data.Untaught)
 		}
 	}
 }

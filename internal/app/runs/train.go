@@ -137,7 +137,6 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 	if err := s.measure(ctx, out, res); err != nil {
 		return nil, err
 	}
-	res.Data.Untaught = out.Trained.Untaught
 	res.Seconds, res.Epochs.Isolate = out.Trained.Seconds, out.Trained.Isolated
 	if out.Verdict != nil {
 		res.Epochs.Tune -= out.Verdict.Continued
