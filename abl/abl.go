@@ -23,6 +23,7 @@ type Result struct {
 	Unlearn  *Outcome          // nil if there was no unlearning
 	Seconds  map[string]float64
 	Isolated int      // epochs of isolation
+	Untaught []string // classes of which the training was shown no image
 	Engines  []string // that computed, in turn
 }
 
@@ -60,6 +61,9 @@ func Train(ctx context.Context, set *dataset.Set, o Options, s train.Settings) (
 		if res.Unlearn, err = o.unlearn(ctx, r, parts); err != nil {
 			return nil, err
 		}
+	}
+	if o.TuneEpochs > 0 {
+		res.Untaught = train.Untaught(set, parts.Kept, nil)
 	}
 	res.Model, res.Seconds, res.Engines = r.State, r.Seconds, r.Engines
 	return res, nil

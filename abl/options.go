@@ -16,14 +16,14 @@ type Options struct {
 	train.Recipe    // the network, and its training on what is kept
 	isolate.Options // what is isolated
 
-	Unlearn       string  `json:"unlearn"`                               // of Modes, or "none"
-	UnlearnSteps  int     `json:"unlearn_steps" range:"[0,)"`            // of a round, at most
-	UnlearnEpochs float64 `json:"unlearn_epochs,omitempty" range:"[0,)"` // instead of steps: over the kept images (joint) or the isolated ones (split)
-	UnlearnRate   float64 `json:"unlearn_rate" range:"(0,)"`             // at the start: joint falls to 0 along a cosine, split keeps it
-	UnlearnLimit  float64 `json:"unlearn_limit"`                         // isolated losses count up to here; 0: ln(classes), negative: unbounded
-	Tolerance     float64 `json:"tolerance" range:"[0,1]"`               // accuracy that unlearning may cost on held-back images
-	HeldBackShare float64 `json:"held_back" range:"[0,0.5]"`             // share of the kept images that only watches
-	Refine        bool    `json:"refine"`                                // a second round of unlearning without the images that hung on the backdoor
+	Unlearn       string  `json:"unlearn"`                                      // of Modes, or "none"
+	UnlearnSteps  int     `json:"unlearn_steps" range:"[0,1000000000]"`         // of a round, at most
+	UnlearnEpochs float64 `json:"unlearn_epochs,omitempty" range:"[0,1000000]"` // instead of steps: over the kept images (joint) or the isolated ones (split)
+	UnlearnRate   float64 `json:"unlearn_rate" range:"(0,)"`                    // at the start: joint falls to 0 along a cosine, split keeps it
+	UnlearnLimit  float64 `json:"unlearn_limit"`                                // isolated losses count up to here; 0: ln(classes), negative: unbounded
+	Tolerance     float64 `json:"tolerance" range:"[0,1]"`                      // accuracy that unlearning may cost on held-back images
+	HeldBackShare float64 `json:"held_back" range:"[0,0.5]"`                    // share of the kept images that only watches
+	Refine        bool    `json:"refine"`                                       // a second round of unlearning without the images that hung on the backdoor
 }
 
 // Default is the recipe that docs/researchers.md measures: the paper's steps in fewer epochs, with a

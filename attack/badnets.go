@@ -17,7 +17,7 @@ var badNets = Method{
 
 // BadNets are the settings of badnets.
 type BadNets struct {
-	PatchSize int `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
+	PatchSize int `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
 }
 
 // Trigger implements Settings.

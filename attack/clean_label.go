@@ -28,9 +28,9 @@ var cleanLabel = Method{
 
 // CL are the settings of cl.
 type CL struct {
-	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"`  // pixels at a side of 32; scales with the image
-	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`  // largest change of a pixel, of 255
-	Steps     int     `json:"steps,omitempty" range:"[1,100000]"` // of projected gradient descent
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
+	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`     // largest change of a pixel, of 255
+	Steps     int     `json:"steps,omitempty" range:"[1,100000]"`    // of projected gradient descent
 	Surrogate
 }
 

@@ -49,9 +49,9 @@ type Config struct {
 
 // Surrogate is how an attacker trains networks of its own. Settings of attacks that do so embed it.
 type Surrogate struct {
-	Network string `json:"network,omitempty"`             // its architecture
-	Epochs  int    `json:"epochs,omitempty" range:"[0,)"` // of its training
-	NoFlip  bool   `json:"no_flip,omitempty"`             // its images are never swapped left and right
+	Network string `json:"network,omitempty"`                    // its architecture
+	Epochs  int    `json:"epochs,omitempty" range:"[0,1000000]"` // of its training
+	NoFlip  bool   `json:"no_flip,omitempty"`                    // its images are never swapped left and right
 }
 
 func (s *Surrogate) surrogate() *Surrogate { return s }

@@ -29,8 +29,8 @@ var dfst = Method{
 
 // DFST are the settings of dfst.
 type DFST struct {
-	Steps int    `json:"steps,omitempty" range:"[0,)"` // of the style transfer's training
-	Style string `json:"style,omitempty"`              // "sunset" or a folder of pictures
+	Steps int    `json:"steps,omitempty" range:"[0,1000000]"` // of the style transfer's training
+	Style string `json:"style,omitempty"`                     // "sunset" or a folder of pictures
 	Surrogate
 }
 

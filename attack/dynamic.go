@@ -30,8 +30,8 @@ var dynamic = Method{
 
 // Dynamic are the settings of dynamic.
 type Dynamic struct {
-	Steps   int     `json:"steps,omitempty" range:"[0,)"`    // of the mask's training
-	Density float64 `json:"density,omitempty" range:"(0,1)"` // share of the image that masks may cover for nothing
+	Steps   int     `json:"steps,omitempty" range:"[0,1000000]"` // of the mask's training
+	Density float64 `json:"density,omitempty" range:"(0,1)"`     // share of the image that masks may cover for nothing
 	Surrogate
 }
 

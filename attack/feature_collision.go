@@ -28,11 +28,11 @@ var featureCollision = Method{
 
 // FC are the settings of fc.
 type FC struct {
-	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"`  // pixels at a side of 32; scales with the image
-	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`  // largest change of a pixel, of 255
-	Steps     int     `json:"steps,omitempty" range:"[1,100000]"` // of projected gradient descent
-	Attacker  string  `json:"attacker,omitempty"`                 // "aware" or "clean", what the attacker's network has learnt
-	Place     string  `json:"place,omitempty"`                    // what is perturbed, the whole "image" or where the "patch" goes
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
+	Epsilon   float64 `json:"epsilon,omitempty" range:"(0,255]"`     // largest change of a pixel, of 255
+	Steps     int     `json:"steps,omitempty" range:"[1,100000]"`    // of projected gradient descent
+	Attacker  string  `json:"attacker,omitempty"`                    // "aware" or "clean", what the attacker's network has learnt
+	Place     string  `json:"place,omitempty"`                       // what is perturbed, the whole "image" or where the "patch" goes
 	Surrogate
 }
 

@@ -105,7 +105,7 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 		if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if err := os.MkdirAll(a.lab.Cache, 0o755); err != nil {
+		if err := os.MkdirAll(a.lab.Cache, 0o777); err != nil {
 			return err
 		}
 	}
@@ -200,7 +200,7 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	}
 	if l.Cache != "" {
 		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)
-		if err := os.MkdirAll(r.Folder, 0o755); err != nil {
+		if err := os.MkdirAll(r.Folder, 0o777); err != nil {
 			return nil, nil, err
 		}
 	}

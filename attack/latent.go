@@ -22,8 +22,8 @@ var latent = Method{
 
 // LBA are the settings of lba.
 type LBA struct {
-	PatchSize int `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
-	Steps     int `json:"steps,omitempty" range:"[0,)"`      // of the optimisation
+	PatchSize int `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
+	Steps     int `json:"steps,omitempty" range:"[0,1000000]"`   // of the optimisation
 	Surrogate
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // markerFile lies beside triggered images.
@@ -67,34 +68,24 @@ func ReadMarker(dir string) (*Marker, error) {
 }
 
 // Aimed returns those of the folder's images that success is measured on, with the labels that are wanted of them; their own
-// where any other is.
+// where any other is. It gives images with labels of their own the marker's classes, of which they may lack some.
 func (m *Marker) Aimed(images *dataset.Set) (*dataset.Set, error) {
 	if !m.OwnLabels {
 		return images, nil
 	}
-	to := make([]int, len(images.Classes)) // the marker's class of each
 	known := m.Classes
 	if own := names.ByIndex(images.Classes, m.Classes); own != nil {
 		known = own
 	}
-	for k, name := range images.Classes {
-		to[k] = slices.Index(known, name)
+	if !images.OrderClasses(known) {
+		return nil, fmt.Errorf("%s is of %d classes, and the images have others: %s", markerFile, len(known), printable.Few(printable.Apart(images.Classes, known)))
 	}
 	var keep []int
 	var labels []int32
 	for i, l := range images.Labels {
-		if to[l] < 0 {
-			return nil, fmt.Errorf("%s is of the classes %.300q, the images are of %.300q", markerFile, m.Classes, images.Classes)
+		if wanted := m.Wanted[l]; wanted >= 0 {
+			keep, labels = append(keep, i), append(labels, int32(wanted))
 		}
-		wanted := m.Wanted[to[l]]
-		if wanted < 0 {
-			continue
-		}
-		class := slices.Index(to, wanted)
-		if class < 0 {
-			return nil, fmt.Errorf("%s is of the classes %.300q, the images are of %.300q", markerFile, m.Classes, images.Classes)
-		}
-		keep, labels = append(keep, i), append(labels, int32(class))
 	}
 	aimed := images.View(keep)
 	aimed.Labels = labels

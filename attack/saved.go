@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/limited"
 	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 )
@@ -49,7 +50,7 @@ func (c Config) pictureOf(learns bool) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// fits puts a set's classes in order, and reports whether they are those of the attack.
+// fits gives a set the attack's classes, and reports whether its own are among them.
 func (m *made) fits(set *dataset.Set) bool {
 	return len(m.Classes) == 0 || slices.Equal(m.Classes, set.Classes) || set.OrderClasses(m.Classes) ||
 		set.OrderClasses(names.ByIndex(set.Classes, m.Classes))
@@ -127,7 +128,7 @@ func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 		return nil, fmt.Errorf("%s was made for images of %d×%d, these are %d×%d; --size %d resizes them", path, s.Height, s.Width, set.Height, set.Width, s.Height)
 	}
 	if !s.fits(set) {
-		return nil, fmt.Errorf("%s was made for the classes %.300q, these are %.300q", path, s.Classes, set.Classes)
+		return nil, fmt.Errorf("%s was made for %d classes, and the images have others: %s", path, len(s.Classes), printable.Few(printable.Apart(set.Classes, s.Classes)))
 	}
 	if s.Picture != "" {
 		if got, err := config.pictureOf(false); err != nil {

@@ -18,8 +18,8 @@ var taCT = Method{
 
 // TaCT are the settings of tact.
 type TaCT struct {
-	Source    int `json:"source" range:"[0,)"`               // the class whose images the trigger sends to the target
-	PatchSize int `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
+	Source    int `json:"source" range:"[0,)"`                   // the class whose images the trigger sends to the target
+	PatchSize int `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
 }
 
 // Trigger implements Settings.

@@ -24,10 +24,10 @@ var trojan = Method{
 
 // Trojan are the settings of trojan.
 type Trojan struct {
-	PatchSize int     `json:"patch_size,omitempty" range:"[1,)"` // pixels at a side of 32; scales with the image
-	Alpha     float64 `json:"alpha,omitempty" range:"(0,1]"`     // opacity of the watermark
-	Mask      string  `json:"mask,omitempty"`                    // "square" or "watermark"
-	Steps     int     `json:"steps,omitempty" range:"[0,)"`      // of the optimisation
+	PatchSize int     `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
+	Alpha     float64 `json:"alpha,omitempty" range:"(0,1]"`         // opacity of the watermark
+	Mask      string  `json:"mask,omitempty"`                        // "square" or "watermark"
+	Steps     int     `json:"steps,omitempty" range:"[0,1000000]"`   // of the optimisation
 	Surrogate
 }
 

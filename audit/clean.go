@@ -75,8 +75,8 @@ func (f *Found) Lessons(set *dataset.Set, a Options, seed uint64) Lessons {
 			f.even(set, &l, seed)
 		}
 	}
-	rest := look.Those(f.Removed, func(i int) bool { return !back[i] })
-	l.Unseen = rest
+	l.Unseen = look.Those(f.Removed, func(i int) bool { return !back[i] })
+	f.Untaught = train.Untaught(set, l.Kept, l.More)
 	return l
 }
 

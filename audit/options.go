@@ -10,11 +10,11 @@ import (
 type Options struct {
 	Content bool `json:"content"` // whether to compare labels with what a network makes of the images that can't see triggers
 	// ContentEpochs are those of the networks that can't see triggers; 0: some 8, and more where images are few.
-	ContentEpochs int  `json:"content_epochs,omitempty" range:"[0,)"`
+	ContentEpochs int  `json:"content_epochs,omitempty" range:"[0,1000000]"`
 	Pixels        bool `json:"pixels"` // whether to look for patterns that are the same in many images
 	// InspectEpochs are those of a training, as by somebody who suspects nothing, of the network that is asked what a suspected
 	// pattern does, and what removed images show; more where images are few; 0: none.
-	InspectEpochs int `json:"inspect_epochs" range:"[0,)"`
+	InspectEpochs int `json:"inspect_epochs" range:"[0,1000000]"`
 	// Learn is how many images its networks learn from, about, drawn by label, of those that they might; 0: all.
 	Learn int `json:"learn_images,omitempty" range:"[0,)"`
 	// Correct puts removed images back whose labels contradict what they show, under the label that they surely show.

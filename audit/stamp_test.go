@@ -151,6 +151,9 @@ func TestLessonsCorrect(t *testing.T) {
 		if correct && (l.More[0].Image != 0 || *l.More[0].Label != 1 || l.Unseen[0] != 1) {
 			t.Errorf("%+v", l)
 		}
+		if !slices.Equal(f.Untaught, []string{"a"}) { // whose second image nothing shows either
+			t.Errorf("%q are untaught", f.Untaught)
+		}
 	}
 }
 

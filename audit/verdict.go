@@ -47,6 +47,8 @@ type Cleaned struct {
 	Stamped  int `json:"stamped,omitempty"`
 	// Evened counts the images that it was shown under their own labels with the pattern of corrected images on them.
 	Evened int `json:"evened,omitempty"`
+	// Untaught names the classes of which it was shown no image, since all are removed: the clean model does not know them.
+	Untaught []string `json:"untaught_classes,omitempty"`
 	// Remaining is the share of the other removed images, which the clean model never saw, that it still gives the
 	// label they came with. For images whose label was changed it estimates the attack success rate that is
 	// left, and needs no trigger for it; for those that really are of their class it is accuracy. Nil without a model.

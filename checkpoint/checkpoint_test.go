@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
@@ -50,6 +51,33 @@ func TestModelRoundTrip(t *testing.T) {
 	}
 	if second, _ := os.ReadFile(path); !bytes.Equal(first, second) {
 		t.Error("the same model gives other bytes")
+	}
+}
+
+// What is done to images before the first layer is kept with a model.
+func TestNormalizationRoundTrip(t *testing.T) {
+	_, s, info := small(t)
+	info.Normalize = &model.Normalize{Mean: [3]float32{0.485, 0, -1e-9}, Std: [3]float32{0.229, 1, 1e9}}
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := Save(path, s, info); err != nil {
+		t.Fatal(err)
+	}
+	n, _, got, err := Load(path)
+	if err != nil || got.Normalize == nil || *got.Normalize != *info.Normalize || n.Normalize == nil || *n.Normalize != *info.Normalize {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	arrays, meta, err := ReadArrays(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, std := range []string{"", "[1,1]", "[1,1,0]", `["1","1","1"]`, "[1,1,1e99]"} {
+		meta["std"] = std
+		if err := WriteArrays(path, arrays, meta); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := Load(path); err == nil || !strings.Contains(err.Error(), "a positive deviation of three colours") {
+			t.Errorf("%q: %v", std, err)
+		}
 	}
 }
 

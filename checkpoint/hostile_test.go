@@ -31,6 +31,13 @@ func put(t *testing.T, name string, raw []byte) string {
 	return path
 }
 
+// What is no file is named in words.
+func TestNoFileIsSaid(t *testing.T) {
+	for path, want := range map[string]string{t.TempDir(): "found a folder", os.DevNull: "found a device or a pipe"} {
+		refused(t, path, "expected a file, "+want)
+	}
+}
+
 // refused loads a file that has to be refused soon and with little memory.
 func refused(t *testing.T, path, want string) {
 	t.Helper()

@@ -23,6 +23,8 @@ type Info struct {
 	Guessed bool   // the file does not say the images' size: it is the network's usual one
 	Depth   int    // bits that samples of 16 had in the images that it learnt from; 0: there were none, or nobody knows
 	Version string // of unpoison
+	// Normalize is what the network does to images before its first layer; nil: nothing.
+	Normalize *model.Normalize
 	// Weights says where in a PyTorch checkpoint of several networks of one kind the weights were, Others where else there
 	// are some. Empty for files of one.
 	Weights string
@@ -57,6 +59,9 @@ func Save(path string, s model.State, info Info) error {
 	}
 	if info.Depth > 0 {
 		meta["depth"] = strconv.Itoa(info.Depth)
+	}
+	if n := info.Normalize; n != nil {
+		meta["mean"], meta["std"] = colours(n.Mean), colours(n.Std)
 	}
 	if stem := model.StemOf(s); stem > 1 {
 		meta["stem"] = strconv.Itoa(stem)
@@ -140,6 +145,9 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 			return nil, fmt.Errorf("expected 8 to 16 bits a sample, found %.20q", text)
 		}
 	}
+	if i.Normalize, err = normalize(f.meta["mean"], f.meta["std"]); err != nil {
+		return nil, err
+	}
 	// What evaluating a batch takes at least: its images, and the input and output of a layer of 16 channels.
 	const batch, floats = 128, 3 + 2*16
 	if err := sysinfo.Fits(batch*int64(i.Height)*int64(i.Width)*floats*4, fmt.Sprintf("%d images of %d×%d, which it is for,", batch, i.Width, i.Height), ""); err != nil {
@@ -168,7 +176,23 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	if wrong := misfits(n, f.tensors); len(wrong) > 0 {
 		return nil, fmt.Errorf("the tensors are not those of %s for %d classes:\n  %s", i.Arch, n.Classes, few(wrong))
 	}
+	n.Normalize = i.Normalize
 	return n, nil
+}
+
+// colours is a number for each of three as JSON.
+func colours(v [3]float32) string { return strings.Join(strings.Fields(fmt.Sprint(v)), ",") }
+
+// normalize reads what metadata say of each colour, [r,g,b] each; nil if they say nothing.
+func normalize(mean, std string) (*model.Normalize, error) {
+	if mean == "" && std == "" {
+		return nil, nil
+	}
+	var m, s []float32
+	if err := errors.Join(json.Unmarshal([]byte(mean), &m), json.Unmarshal([]byte(std), &s)); err != nil || len(m) != 3 || len(s) != 3 || slices.Min(s) <= 0 {
+		return nil, fmt.Errorf("expected a mean and a positive deviation of three colours, found %.60q and %.60q", mean, std)
+	}
+	return &model.Normalize{Mean: [3]float32(m), Std: [3]float32(s)}, nil
 }
 
 // fill reads tensors in PyTorch's layout into a state of the network, which they fit, and compares them with the file's

@@ -98,8 +98,8 @@ func value(name string, kind int, dims ...int) message {
 }
 
 // WriteONNX stores a network as an ONNX model, operator set 17. Its input pixels is uint8,
-// [batch, 3, height, width], as images are; the scaling to 0…1 is part of the model. Its outputs are
-// logits and probabilities, [batch, classes]. Class names and architecture stand in the metadata.
+// [batch, 3, height, width], as images are; the scaling to 0…1 and Info.Normalize are part of the model. Its outputs are
+// logits and probabilities, [batch, classes]. The metadata say the classes, the architecture and how images are to be made.
 func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 	if err := s.Finite(); err != nil {
 		return fmt.Errorf("model not written to %s: %w", path, err)
@@ -111,7 +111,15 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 	var g message
 	add := func(m message) { g = g.raw(1, m) }
 	add(node("Cast", []string{"pixels"}, "floats", number("to", onnxFloat)))
-	add(node("Mul", []string{"floats", "scale"}, "v0"))
+	scaled := "v0"
+	if info.Normalize != nil {
+		scaled = "scaled"
+	}
+	add(node("Mul", []string{"floats", "scale"}, scaled))
+	if info.Normalize != nil {
+		add(node("Sub", []string{scaled, "mean"}, "centred"))
+		add(node("Div", []string{"centred", "std"}, "v0"))
+	}
 	name := func(v int) string {
 		if v == len(layers) {
 			return "logits"
@@ -123,31 +131,20 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 		for _, v := range l.In {
 			in = append(in, name(v))
 		}
-		out := name(l.Out)
-		square := []message{ints64("kernel_shape", l.Kernel, l.Kernel), ints64("strides", l.Stride, l.Stride), ints64("pads", l.Pad[0], l.Pad[1], l.Pad[0], l.Pad[1])}
-		switch l.Kind {
-		case "conv":
-			add(node("Conv", append(in, l.Name+".weight"), out, square...))
-		case "batchnorm":
-			add(node("BatchNormalization", append(in, l.Name+".weight", l.Name+".bias", l.Name+".running_mean", l.Name+".running_var"), out, float("epsilon", 1e-5)))
-		case "relu":
-			add(node("Relu", in, out))
-		case "add":
-			add(node("Add", in, out))
-		case "maxpool":
-			add(node("MaxPool", in, out, square...))
-		case "globalpool":
-			add(node("GlobalAveragePool", in, out+".pooled"))
-			add(node("Flatten", []string{out + ".pooled"}, out))
-		case "linear":
-			add(node("Gemm", append(in, l.Name+".weight", l.Name+".bias"), out, number("transB", 1)))
-		default:
-			return fmt.Errorf("ONNX: no operator for a layer of kind %q", l.Kind)
+		nodes, err := operators(l, in, name(l.Out))
+		if err != nil {
+			return err
+		}
+		for _, m := range nodes {
+			add(m)
 		}
 	}
 	add(node("Softmax", []string{"logits"}, "probabilities", number("axis", 1)))
 	g = g.text(2, n.Arch)
 	g = g.raw(5, initializer("scale", nil, []float32{1.0 / 255}))
+	if info.Normalize != nil {
+		g = g.raw(5, initializer("mean", []int{1, 3, 1, 1}, info.Normalize.Mean[:])).raw(5, initializer("std", []int{1, 3, 1, 1}, info.Normalize.Std[:]))
+	}
 	for _, t := range s {
 		dims, data := t.PyTorch()
 		g = g.raw(5, initializer(t.Name, dims, data))
@@ -161,10 +158,7 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 	}
 	m := message(nil).number(1, 8).text(2, "unpoison").text(3, info.Version).raw(7, g)
 	m = m.raw(8, message(nil).text(1, "").number(2, onnxOpset))
-	meta := map[string]string{"architecture": n.Arch, "classes": string(classes), "height": strconv.Itoa(n.Height), "width": strconv.Itoa(n.Width)}
-	if n.Stem > 1 {
-		meta["stem"] = strconv.Itoa(n.Stem)
-	}
+	meta := described(n, info, string(classes))
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
 		m = m.raw(14, message(nil).text(1, k).text(2, meta[k]))
 	}
@@ -172,4 +166,42 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 		_, err := w.Write(m)
 		return err
 	})
+}
+
+// operators returns the nodes of a layer.
+func operators(l model.Layer, in []string, out string) ([]message, error) {
+	square := []message{ints64("kernel_shape", l.Kernel, l.Kernel), ints64("strides", l.Stride, l.Stride), ints64("pads", l.Pad[0], l.Pad[1], l.Pad[0], l.Pad[1])}
+	switch l.Kind {
+	case "conv":
+		return []message{node("Conv", append(in, l.Name+".weight"), out, square...)}, nil
+	case "batchnorm":
+		in = append(in, l.Name+".weight", l.Name+".bias", l.Name+".running_mean", l.Name+".running_var")
+		return []message{node("BatchNormalization", in, out, float("epsilon", 1e-5))}, nil
+	case "relu":
+		return []message{node("Relu", in, out)}, nil
+	case "add":
+		return []message{node("Add", in, out)}, nil
+	case "maxpool":
+		return []message{node("MaxPool", in, out, square...)}, nil
+	case "globalpool":
+		return []message{node("GlobalAveragePool", in, out+".pooled"), node("Flatten", []string{out + ".pooled"}, out)}, nil
+	case "linear":
+		return []message{node("Gemm", append(in, l.Name+".weight", l.Name+".bias"), out, number("transB", 1))}, nil
+	}
+	return nil, fmt.Errorf("ONNX: no operator for a layer of kind %q", l.Kind)
+}
+
+// described is the metadata of a model: what it is, and how images are made for it.
+func described(n *model.Network, info Info, classes string) map[string]string {
+	meta := map[string]string{
+		"architecture": n.Arch, "classes": classes, "height": strconv.Itoa(n.Height), "width": strconv.Itoa(n.Width), "channels": "RGB",
+		"resize": "stretched to height and width, Catmull-Rom, antialiased",
+	}
+	if info.Depth > 0 {
+		meta["depth"] = strconv.Itoa(info.Depth)
+	}
+	if n.Stem > 1 {
+		meta["stem"] = strconv.Itoa(n.Stem)
+	}
+	return meta
 }

@@ -118,12 +118,20 @@ func TestLayersAreTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const h, w = 17, 25 // neither a multiple of the stem's patches
-	for k, arch := range append(model.Names(), "small-cnn") {
-		stem := 1 + k/len(model.Names())
+	for k, arch := range append(model.Names(), "small-cnn", "small-cnn") {
+		h, w, stem := 17, 25, 1 // neither a multiple of the stem's patches
+		switch k - len(model.Names()) {
+		case 0:
+			stem = 2
+		case 1:
+			h, w, stem = 75, 101, model.StemFor(arch, 75, 101)
+		}
 		n, err := model.NewStem(arch, 5, h, w, stem)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if stem > 1 {
+			n.Normalize = &model.Normalize{Mean: [3]float32{0.4, 0.5, 0.6}, Std: [3]float32{0.2, 0.25, 0.3}}
 		}
 		s := n.Init(3)
 		r := rng.Stream(1, "onnx test")
@@ -138,7 +146,11 @@ func TestLayersAreTheNetwork(t *testing.T) {
 		x := image{3, h, w, make([]float64, h*w*3)}
 		for i := range set.Pixels {
 			set.Pixels[i] = uint8(r.IntN(256))
-			x.v[i%3*h*w+i/3] = float64(set.Pixels[i]) / 255
+			v, c := float64(set.Pixels[i])/255, i%3
+			if n.Normalize != nil {
+				v = (v - float64(n.Normalize.Mean[c])) / float64(n.Normalize.Std[c])
+			}
+			x.v[c*h*w+i/3] = v
 		}
 		layers, err := n.Layers()
 		if err != nil {
@@ -184,7 +196,7 @@ func TestONNXIsWellFormed(t *testing.T) {
 	}
 	s := n.Init(0)
 	path := filepath.Join(t.TempDir(), "m.onnx")
-	if err := WriteONNX(path, n, s, Info{Classes: []string{"a", "b", "c"}, Version: "x"}); err != nil {
+	if err := WriteONNX(path, n, s, Info{Classes: []string{"a", "b", "c"}, Version: "x", Depth: 12}); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(path)
@@ -226,10 +238,12 @@ func TestONNXIsWellFormed(t *testing.T) {
 		}
 		return count
 	}
-	if f := fields(raw); f[1] != 1 || f[7] != 1 || f[8] != 1 || f[14] != 4 {
+	if f := fields(raw); f[1] != 1 || f[7] != 1 || f[8] != 1 || f[14] != 7 {
 		t.Errorf("the model's fields: %v", f)
 	}
-	if !strings.Contains(string(raw), `["a","b","c"]`) {
-		t.Error("the class names are missing")
+	for _, want := range []string{`["a","b","c"]`, "RGB", "Catmull-Rom, antialiased", "depth\x12\x0212"} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("%q is missing", want)
+		}
 	}
 }

@@ -52,13 +52,17 @@ func TestONNXRuntimeAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const side, classes = 32, 7
+	const classes = 7
 	for _, arch := range model.Names() {
-		for _, n := range []int{1, 5} {
-			t.Run(fmt.Sprintf("%s/%d", arch, n), func(t *testing.T) {
-				net, err := model.New(arch, classes, side, side)
+		for _, c := range []struct{ n, h, w int }{{1, 32, 32}, {5, 32, 32}, {2, 75, 101}} { // the last with a stem that does not fit into them
+			n, h, w := c.n, c.h, c.w
+			t.Run(fmt.Sprintf("%s/%d of %d×%d", arch, n, w, h), func(t *testing.T) {
+				net, err := model.New(arch, classes, h, w)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if n > 1 {
+					net.Normalize = &model.Normalize{Mean: [3]float32{0.4, 0.5, 0.6}, Std: [3]float32{0.2, 0.25, 0.3}}
 				}
 				r := rng.Stream(uint64(n), "onnxruntime test")
 				s := net.Init(3)
@@ -70,8 +74,8 @@ func TestONNXRuntimeAgrees(t *testing.T) {
 					}
 				}
 				set := &dataset.Set{
-					Height: side, Width: side, Classes: make([]string, classes),
-					Pixels: make([]uint8, n*side*side*3), Labels: make([]int32, n),
+					Height: h, Width: w, Classes: make([]string, classes),
+					Pixels: make([]uint8, n*h*w*3), Labels: make([]int32, n),
 				}
 				for c := range set.Classes {
 					set.Classes[c] = fmt.Sprint("class ", c)
@@ -79,14 +83,14 @@ func TestONNXRuntimeAgrees(t *testing.T) {
 				planes := make([]uint8, len(set.Pixels)) // [n, 3, height, width]
 				for i := range set.Pixels {
 					set.Pixels[i] = uint8(r.IntN(256))
-					image, at := i/(side*side*3), i%(side*side*3)
-					planes[image*side*side*3+at%3*side*side+at/3] = set.Pixels[i]
+					image, at := i/(h*w*3), i%(h*w*3)
+					planes[image*h*w*3+at%3*h*w+at/3] = set.Pixels[i]
 				}
 				path := filepath.Join(t.TempDir(), "model.onnx")
-				if err := WriteONNX(path, net, s, Info{Classes: set.Classes, Version: "test"}); err != nil {
+				if err := WriteONNX(path, net, s, Info{Classes: set.Classes, Version: "test", Normalize: net.Normalize}); err != nil {
 					t.Fatal(err)
 				}
-				logits, probabilities := onnxRuntime(t, path, n, side, side, planes)
+				logits, probabilities := onnxRuntime(t, path, n, h, w, planes)
 				if len(logits) != n || len(probabilities) != n {
 					t.Fatalf("%d and %d rows for %d images", len(logits), len(probabilities), n)
 				}

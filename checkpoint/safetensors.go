@@ -134,8 +134,11 @@ func openRegular(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: expected a file, found %s", path, st.Mode().Type())
+	switch {
+	case st.IsDir():
+		return nil, fmt.Errorf("%s: expected a file, found a folder", path)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: expected a file, found a device or a pipe", path)
 	}
 	return os.Open(path)
 }

@@ -100,7 +100,7 @@ func (c *treeCopy) moved() error {
 			return err
 		}
 		to := c.to(c.moves.to[k])
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 			return err
 		}
 		st, err := os.Lstat(c.from(rel))

@@ -254,17 +254,17 @@ func (s *Set) InRGB() *Set {
 	return s
 }
 
-// OrderClasses numbers the classes as names does, and reports whether these are the same names, each once. If not, the set
-// stays as it is.
+// OrderClasses takes over the classes of names, and reports whether the set's own are among them, each once. If not, the set stays as
+// it is.
 func (s *Set) OrderClasses(names []string) bool {
-	if len(names) != len(s.Classes) {
-		return false
-	}
 	at := make(map[string]int32, len(names))
 	for k, name := range names {
 		at[name] = int32(k)
 	}
-	to := make([]int32, len(names))
+	if len(at) != len(names) {
+		return false
+	}
+	to := make([]int32, len(s.Classes))
 	for c, name := range s.Classes {
 		k, ok := at[name]
 		if !ok {

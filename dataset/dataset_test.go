@@ -230,13 +230,16 @@ func TestLimitIsASeededSubset(t *testing.T) {
 
 func TestClassesInAnotherOrder(t *testing.T) {
 	s := &Set{Classes: []string{"a", "b", "c"}, Labels: []int32{0, 1, 2, 1}}
-	for _, names := range [][]string{{"a", "b"}, {"a", "b", "d"}, {"a", "b", "c", "d"}, {"a", "b", "b"}} {
+	for _, names := range [][]string{{"a", "b"}, {"a", "b", "d"}, {"a", "b", "d", "e"}, {"a", "b", "b"}, {"a", "b", "c", "c"}, nil} {
 		if s.OrderClasses(names) || !slices.Equal(s.Labels, []int32{0, 1, 2, 1}) || s.Classes[2] != "c" {
 			t.Errorf("%v: %+v", names, s)
 		}
 	}
 	if !s.OrderClasses([]string{"c", "a", "b"}) || !slices.Equal(s.Labels, []int32{1, 2, 0, 2}) || s.Classes[0] != "c" {
 		t.Errorf("%+v", s)
+	}
+	if !s.OrderClasses([]string{"b", "x", "a", "c"}) || !slices.Equal(s.Labels, []int32{2, 0, 3, 0}) || len(s.Classes) != 4 {
+		t.Errorf("with a class that it lacks: %+v", s)
 	}
 }
 

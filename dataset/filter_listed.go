@@ -171,7 +171,7 @@ func (f *filter) copyListed(kept map[string]bool) error {
 		if err := f.ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(c.to(rel)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(c.to(rel)), 0o777); err != nil {
 			return err
 		}
 		st, err := os.Lstat(c.from(rel))

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (c *treeCopy) from(rel string) string { return filepath.Join(c.base, filepa
 func (c *treeCopy) to(rel string) string   { return filepath.Join(c.dir, filepath.FromSlash(rel)) }
 
 func (c *treeCopy) folder(rel string) error {
-	if err := os.MkdirAll(c.to(rel), 0o755); err != nil {
+	if err := os.MkdirAll(c.to(rel), 0o777); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(c.from(rel))
@@ -144,7 +145,7 @@ func (c *treeCopy) changes(rel string) (bool, error) {
 
 // linked makes a folder of links to what a linked folder holds, but for what is dropped.
 func (c *treeCopy) linked(rel string) error {
-	if err := os.MkdirAll(c.to(rel), 0o755); err != nil {
+	if err := os.MkdirAll(c.to(rel), 0o777); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(c.from(rel))
@@ -184,7 +185,7 @@ func copyFile(ctx context.Context, from, to string) error {
 		return err
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s: expected a file, found %s", from, st.Mode().Type())
+		return fmt.Errorf("%s: expected a file, found %s", from, cmp.Or(specialFile(st.Mode()), "a folder"))
 	}
 	in, err := os.Open(from)
 	if err != nil {
@@ -199,7 +200,7 @@ func copyFile(ctx context.Context, from, to string) error {
 
 // writeFile creates a file in a folder that is renamed when it is whole.
 func writeFile(path string, fill func(w io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	out, err := os.Create(path)

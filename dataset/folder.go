@@ -32,10 +32,22 @@ func isFolder(dir string, o Options) bool {
 	if err != nil {
 		return true // said by open
 	}
-	if f == nil || len(s.subfolders(f.train)) < 2 {
+	if f == nil || len(o.classes(s.subfolders(f.train))) < 2 {
 		return false
 	}
 	return slices.ContainsFunc(s.subfolders(f.train), func(c string) bool { return s.hasImage(filepath.Join(f.train, c)) })
+}
+
+// classes returns those of class folders, and of a single one that is known all that are.
+func (o Options) classes(folders []string) []string {
+	classes := make([]string, len(folders))
+	for k, folder := range folders {
+		classes[k] = names.FromFile(folder) // as it was before it was written
+	}
+	if len(classes) == 1 && slices.Contains(o.Classes, classes[0]) {
+		return o.Classes
+	}
+	return classes
 }
 
 // findFolders tells parts from classes by their names and by what lies in them. It returns nil if the folders below hold
@@ -148,9 +160,7 @@ func openFolder(ctx context.Context, dir string, o Options) (*Contents, error) {
 	}
 	l := &folderLister{ctx: ctx, store: s, others: map[string]int{}}
 	c := &Contents{}
-	for _, folder := range s.subfolders(f.train) {
-		c.Classes = append(c.Classes, names.FromFile(folder)) // as it was before it was written
-	}
+	c.Classes = o.classes(s.subfolders(f.train))
 	if len(c.Classes) < 2 {
 		return nil, fmt.Errorf("%s: expected a folder for each of at least two classes, found %d", s.rel(f.train), len(c.Classes))
 	}
@@ -327,7 +337,7 @@ func writeFolder(dir string, d *Data) error {
 		var folders []string
 		for _, c := range part.set.Classes {
 			folders = append(folders, filepath.Join(dir, part.name, names.File(c)))
-			if err := os.MkdirAll(folders[len(folders)-1], 0o755); err != nil {
+			if err := os.MkdirAll(folders[len(folders)-1], 0o777); err != nil {
 				return err
 			}
 		}

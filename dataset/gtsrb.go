@@ -149,7 +149,7 @@ func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record)
 
 func writeGTSRB(dir string, d *Data) error {
 	write := func(s *Set, images, table string, only int32) error {
-		if err := os.MkdirAll(filepath.Join(dir, images), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, images), 0o777); err != nil {
 			return err
 		}
 		return atomicfile.Write(filepath.Join(dir, table), func(w io.Writer) error {
@@ -168,7 +168,7 @@ func writeGTSRB(dir string, d *Data) error {
 				}
 				name := fmt.Sprintf("%05d.ppm", i)
 				head := fmt.Sprintf("P6\n%d %d\n255\n", s.Width, s.Height)
-				if err := os.WriteFile(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...), 0o666); err != nil {
 					return err
 				}
 				side := strconv.Itoa

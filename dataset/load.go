@@ -43,6 +43,8 @@ type Options struct {
 	Watch func(part string, read, of int)
 	// Tell is told a sentence before something that takes long or much; nil: nobody.
 	Tell func(text string)
+	// Classes are those that the data may have. A folder of one of them alone is data too; empty: two are needed.
+	Classes []string
 	// Layouts are further layouts, tried before the built-in ones.
 	Layouts []Layout
 
@@ -235,7 +237,7 @@ func Write(name, dir string, d *Data) error {
 	if l == nil || l.Write == nil {
 		return fmt.Errorf("layout %q can't be written", name)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	return l.Write(dir, d)

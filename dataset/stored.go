@@ -42,7 +42,7 @@ func (b *builder) place(size measure, all ...*scanned) error {
 	if b.store == "" {
 		return tooLarge(need, fmt.Sprintf("at %v pixels", size))
 	}
-	if err := os.MkdirAll(b.store, 0o755); err != nil {
+	if err := os.MkdirAll(b.store, 0o777); err != nil {
 		return fmt.Errorf("store %s: %w", b.store, err)
 	}
 	return nil

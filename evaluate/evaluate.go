@@ -176,6 +176,18 @@ type Result struct {
 	Images   []int     // of each class
 }
 
+// Percent returns the accuracy of each class in percent; nil where a class has no image.
+func (r *Result) Percent() []*float64 {
+	all := make([]*float64, len(r.PerClass))
+	for k, v := range r.PerClass {
+		if r.Images[k] > 0 {
+			v *= 100
+			all[k] = &v
+		}
+	}
+	return all
+}
+
 // Accuracy measures a network on a set; with no images all figures are 0.
 func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, error) {
 	r := &Result{PerClass: make([]float64, len(s.Classes)), Images: s.Counts()}

@@ -83,7 +83,7 @@ func (r *Runner) once(ctx context.Context, folder string, run func(context.Conte
 
 // with calls do while it holds a claim. If there is one already, the error is errClaimed.
 func (t claims) with(parent context.Context, path string, do func(context.Context) error) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if errors.Is(err, os.ErrExist) {
 		return errClaimed
 	}

@@ -153,21 +153,24 @@ func (r *Runner) worst(defense string, gaps [][]*float64) []string {
 
 // worstClass is by how much, in points, the accuracy of that class differs which loses most; nil where it was not measured.
 func (r *Runner) worstClass(vary, attack, defense string) (worst *float64) {
-	for class := 0; ; class++ {
+	for class, more := 0, true; more; class++ {
+		more = false
 		of := func(res *runs.Result) *float64 {
 			if class >= len(res.CAOf) {
 				return nil
 			}
-			return &res.CAOf[class]
+			more = true
+			return res.CAOf[class]
 		}
 		got, before := r.over(vary, attack, defense, nil, of), r.over(vary, attack, string(runs.Before), nil, of)
-		if got == nil || before == nil { // these were all classes
-			return worst
+		if got == nil || before == nil {
+			continue
 		}
 		if gap := *got - *before; worst == nil || gap < *worst {
 			worst = &gap
 		}
 	}
+	return worst
 }
 
 // share is one number of another, in percent.

@@ -75,12 +75,12 @@ func (d *document) section(r *Runner, command string) string {
 
 // write puts the file and its plots in their places.
 func (d *document) write(text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o777); err != nil {
 		return err
 	}
 	for name, svg := range d.plots {
 		path := filepath.Join(filepath.Dir(d.path), filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
 		if err := atomicfile.WriteBytes(path, svg); err != nil {

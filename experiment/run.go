@@ -182,7 +182,7 @@ func (r *Runner) open(ctx context.Context) error {
 
 // openFolder makes the folder ready and keeps the grid in it.
 func (r *Runner) openFolder() error {
-	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o777); err != nil {
 		return err
 	}
 	g := r.Grid
@@ -318,7 +318,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	o.Flip = o.Flip && dataset.Flips(r.data.Layout)
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
-		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true, Replace: true,
 		Watch: func(e train.Line) {
 			if r.Watch != nil {
 				r.Watch(c, e)

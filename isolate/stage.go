@@ -15,17 +15,17 @@ import (
 
 // Options of isolation. Start from Default.
 type Options struct {
-	IsolateEpochs int     `json:"isolate_epochs" range:"[0,)"` // the turning epoch T_te; 0: no isolation
-	IsolateRate   float64 `json:"isolate_rate" range:"(0,)"`   // learning rate meanwhile
+	IsolateEpochs int     `json:"isolate_epochs" range:"[0,1000000]"` // the turning epoch T_te; 0: no isolation
+	IsolateRate   float64 `json:"isolate_rate" range:"(0,)"`          // learning rate meanwhile
 	// IsolateMost, unless 0, lets isolation go on up to so many epochs, until the mean loss of one is below
 	// γ + 0.25: what is easy has been learnt then, however many or few images there are.
 	IsolateMost int     `json:"isolate_most,omitempty" range:"[0,)"`
-	Loss        string  `json:"loss"`                               // of Losses
-	Gamma       float64 `json:"gamma" range:"[0,)"`                 // LGA's threshold, flooding's level
-	Sign        string  `json:"sign"`                               // LGA's sign, of Signs: that of each image's loss (the formula) or of the batch's mean (the published code)
-	Rank        string  `json:"rank"`                               // by the "final" network's losses, or their "mean" or "worst" over the epochs; see Scores
-	RankEpochs  int     `json:"rank_epochs,omitempty" range:"[0,)"` // so many of the last ones; 0: all, of the worst all but the first
-	Isolation   float64 `json:"isolation" range:"[0,0.5)"`          // isolation rate p: share of images isolated
+	Loss        string  `json:"loss"`                                      // of Losses
+	Gamma       float64 `json:"gamma" range:"[0,)"`                        // LGA's threshold, flooding's level
+	Sign        string  `json:"sign"`                                      // LGA's sign, of Signs: that of each image's loss (the formula) or of the batch's mean (the published code)
+	Rank        string  `json:"rank"`                                      // by the "final" network's losses, or their "mean" or "worst" over the epochs; see Scores
+	RankEpochs  int     `json:"rank_epochs,omitempty" range:"[0,1000000]"` // so many of the last ones; 0: all, of the worst all but the first
+	Isolation   float64 `json:"isolation" range:"[0,0.5)"`                 // isolation rate p: share of images isolated
 }
 
 // Losses returns the names of isolation's losses.

@@ -200,6 +200,8 @@ type Network struct {
 	Height  int
 	Width   int
 	Stem    int // side of the patches that images are taken in; 1: none, each pixel is seen by itself
+	// Normalize is done to images before the first layer; nil: they are taken as they are, from 0 to 1.
+	Normalize *Normalize
 
 	build func(b *Builder, x *Node, classes int) *Node
 	mask  []float32
@@ -228,6 +230,9 @@ func Parameters(g *Graph, prefix string, spec State) map[string]*Node {
 // Lay applies the network to x with the tensors that b has, for graphs that hold several networks.
 func (n *Network) Lay(b *Builder, x *Node) *Graphed {
 	b.mask = n.mask
+	if n.Normalize != nil {
+		x = n.Normalize.Of(x)
+	}
 	logits := n.build(b, x, n.Classes)
 	return &Graphed{logits, b.params, b.updates, b.taps}
 }

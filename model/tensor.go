@@ -86,7 +86,8 @@ func (s State) WithClassifier(of State) State {
 	weight, bias := to.Classifier()
 	for _, t := range []*Tensor{weight, bias} {
 		if t != nil {
-			copy(t.Data, of.Get(t.Name).Data)
+			other := of.Get(t.Name)
+			t.Dims, t.Data = slices.Clone(other.Dims), slices.Clone(other.Data)
 		}
 	}
 	return to

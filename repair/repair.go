@@ -22,10 +22,10 @@ import (
 // Options of all methods; start from Defaults.
 type Options struct {
 	Seed   uint64  `json:"seed"`
-	Batch  int     `json:"batch" range:"[2,)"`
-	Epochs int     `json:"epochs" range:"[0,)"` // over the clean data, of each training that a method does
-	Rate   float64 `json:"rate" range:"(0,)"`   // learning rate at the start, falling along a cosine
-	Flip   bool    `json:"flip"`                // flip left and right; wrong for road signs and text
+	Batch  int     `json:"batch" range:"[2,1000000]"`
+	Epochs int     `json:"epochs" range:"[0,1000000]"` // over the clean data, of each training that a method does
+	Rate   float64 `json:"rate" range:"(0,)"`          // learning rate at the start, falling along a cosine
+	Flip   bool    `json:"flip"`                       // flip left and right; wrong for road signs and text
 	// Tolerance is the accuracy on the clean data that fine-pruning may cost before it tunes.
 	Tolerance float64 `json:"tolerance,omitempty" range:"[0,1]"`
 	// Beta weighs NAD's attention loss of each residual group.

@@ -20,12 +20,12 @@ import (
 // UnlearnOptions are the settings of the methods that unlearn; start from DefaultUnlearn.
 type UnlearnOptions struct {
 	Seed    uint64  `json:"seed"`
-	Batch   int     `json:"batch" range:"[2,)"`
-	Epochs  int     `json:"epochs" range:"[0,)"`         // of fine-tuning
-	Rate    float64 `json:"rate" range:"(0,)"`           // its learning rate at the start, falling along a cosine
-	Scratch int     `json:"scratch_epochs" range:"[0,)"` // of a network trained from scratch, one-cycle at 0.1
-	Noise   float64 `json:"noise" range:"[0,255]"`       // deviation of pixel noise, and step of gradient noise, of 255
-	Smooth  float64 `json:"smooth" range:"[0,1]"`        // label smoothing's share of the uniform distribution
+	Batch   int     `json:"batch" range:"[2,1000000]"`
+	Epochs  int     `json:"epochs" range:"[0,1000000]"`         // of fine-tuning
+	Rate    float64 `json:"rate" range:"(0,)"`                  // its learning rate at the start, falling along a cosine
+	Scratch int     `json:"scratch_epochs" range:"[0,1000000]"` // of a network trained from scratch, one-cycle at 0.1
+	Noise   float64 `json:"noise" range:"[0,255]"`              // deviation of pixel noise, and step of gradient noise, of 255
+	Smooth  float64 `json:"smooth" range:"[0,1]"`               // label smoothing's share of the uniform distribution
 
 	Augment           augment.Options `json:"-"`
 	Pretrained        model.State     `json:"-"` // the pre-trained method's network

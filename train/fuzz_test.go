@@ -63,7 +63,7 @@ func FuzzCheckpoint(f *testing.F) {
 			arrays[fmt.Sprintf("momentum.%d", k)] = checkpoint.Array{Dims: []int{len(m)}, Data: m}
 		}
 		r := &Run{Backend: b, Network: n, Data: set, Folder: t.TempDir(), Digest: "d", Batch: 2}
-		if err := checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": progress}); err != nil {
+		if err := checkpoint.WriteArrays(filepath.Join(r.Folder, ProgressFile), arrays, map[string]string{"progress": progress}); err != nil {
 			return
 		}
 		if _, err := r.Start(true); err != nil {

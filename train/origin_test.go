@@ -47,7 +47,18 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 			t.Errorf("another --init: %v", err)
 		}
 	}
-	path := filepath.Join(folder, progressFile)
+	for want, change := range map[string]func() (back func()){
+		": tune_rate was 0.1 and is 0.2":          func() func() { recipe.TuneRate = 0.2; return func() { recipe.TuneRate = 0.1 } },
+		`: class was "b" and is "c"`:              func() func() { set.Classes[1] = "c"; return func() { set.Classes[1] = "b" } },
+		": the images or their labels are others": func() func() { set.Labels[0] = 1; return func() { set.Labels[0] = 0 } },
+	} {
+		back := change()
+		if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q, got %v", want, err)
+		}
+		back()
+	}
+	path := filepath.Join(folder, ProgressFile)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

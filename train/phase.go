@@ -176,6 +176,23 @@ func (p *Phase) orders(steps int) func(k int) (epoch int, places []int) {
 	}
 }
 
+// Untaught names the classes that have images, of which a training on kept ones and more examples is shown none.
+func Untaught(set *dataset.Set, kept []int, more []Example) (names []string) {
+	left := set.Counts()
+	for _, i := range kept {
+		left[set.Labels[i]] = 0
+	}
+	for _, e := range more {
+		left[e.label(set)] = 0
+	}
+	for c, n := range left {
+		if n > 0 {
+			names = append(names, set.Classes[c])
+		}
+	}
+	return names
+}
+
 // weight is how much an image counts.
 func (p *Phase) weight(image int) float32 {
 	if p.Weights == nil {

@@ -23,9 +23,9 @@ type Recipe struct {
 	// Architecture, unless nil, is a network of one's own. Network is its name then, which is none of model.Names.
 	Architecture *model.Architecture `json:"-"`
 	Seed         uint64              `json:"seed"`
-	Batch        int                 `json:"batch" range:"[2,)"`
+	Batch        int                 `json:"batch" range:"[2,1000000]"`
 
-	TuneEpochs int     `json:"tune_epochs" range:"[0,)"`
+	TuneEpochs int     `json:"tune_epochs" range:"[0,1000000]"`
 	TuneRate   float64 `json:"tune_rate" range:"(0,)"` // highest learning rate
 	Schedule   string  `json:"schedule"`               // of Schedules
 	Augment    bool    `json:"augment"`                // crop, flip and cutout

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +25,8 @@ type part struct {
 	saved  saved
 }
 
-// progressFile is the checkpoint's name in a run's folder.
-const progressFile = "checkpoint.safetensors"
+// ProgressFile is the checkpoint's name in a run's folder.
+const ProgressFile = "checkpoint.safetensors"
 
 type saved struct {
 	Version string             `json:"version"` // of unpoison
@@ -60,7 +63,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		}
 		return true, r.restore("the checkpoint of "+r.Name, p.arrays, p.saved)
 	}
-	path := filepath.Join(r.Folder, progressFile)
+	path := filepath.Join(r.Folder, ProgressFile)
 	if _, err := os.Stat(path); r.Folder == "" || !resume || errors.Is(err, os.ErrNotExist) {
 		if r.Rewind != nil {
 			return false, r.Rewind(0)
@@ -79,7 +82,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return false, fmt.Errorf("%s %w %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, ErrVersion, cmp.Or(s.Version, "0.1 or older"), version.Number)
 	}
 	if s.Digest != r.Digest {
-		return false, fmt.Errorf("%s belongs to a training with other data, class names or settings; use another --out", path)
+		return false, fmt.Errorf("%s belongs to a training with other data, class names or settings%s; use another --out", path, differs(s.Digest, r.Digest))
 	}
 	if err := r.restore(path, arrays, s); err != nil {
 		return false, err
@@ -91,6 +94,69 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return true, r.Rewind(s.Log)
 	}
 	return true, nil
+}
+
+// differs says what the digests of two trainings, that of the data and JSON of the rest, first differ in, if it can be told.
+func differs(was, is string) string {
+	parse := func(digest string) (data string, rest []any) {
+		at := strings.IndexByte(digest, '[')
+		if at < 0 || json.Unmarshal([]byte(digest[at:]), &rest) != nil {
+			return digest, nil
+		}
+		return digest[:at], rest
+	}
+	dataWas, restWas := parse(was)
+	dataIs, restIs := parse(is)
+	switch {
+	case restWas == nil || restIs == nil:
+		return ""
+	case dataWas != dataIs:
+		return ": the images or their labels are others"
+	}
+	var key string
+	var a, b any
+	for k, of := range []string{"recipe", "class"} { // as Start has them
+		if k < len(restWas) && k < len(restIs) && key == "" && !reflect.DeepEqual(restWas[k], restIs[k]) {
+			key, a, b = firstOther(of, restWas[k], restIs[k])
+		}
+	}
+	if key == "" {
+		key, a, b = firstOther("what it starts from or looks for", restWas, restIs)
+	}
+	show := func(v any) string {
+		raw, err := json.Marshal(v)
+		if err != nil || v == nil {
+			return "none"
+		}
+		return fmt.Sprintf("%.60s", raw)
+	}
+	return fmt.Sprintf(": %s was %s and is %s", key, show(a), show(b))
+}
+
+// firstOther returns the first key of JSON values, below one, at which they differ, and what is there.
+func firstOther(key string, a, b any) (name string, was, is any) {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok {
+			break
+		}
+		all := maps.Clone(x)
+		maps.Copy(all, y)
+		for _, k := range slices.Sorted(maps.Keys(all)) {
+			if !reflect.DeepEqual(x[k], y[k]) {
+				return firstOther(k, x[k], y[k])
+			}
+		}
+	case []any:
+		y, ok := b.([]any)
+		for k := range x {
+			if ok && k < len(y) && !reflect.DeepEqual(x[k], y[k]) {
+				return firstOther(key, x[k], y[k])
+			}
+		}
+	}
+	return key, a, b
 }
 
 // restore takes over what a checkpoint holds.
@@ -154,7 +220,7 @@ func (r *Run) save() error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.WriteArrays(filepath.Join(r.Folder, progressFile), arrays, map[string]string{"progress": string(raw)})
+	return checkpoint.WriteArrays(filepath.Join(r.Folder, ProgressFile), arrays, map[string]string{"progress": string(raw)})
 }
 
 // snapshot is what a checkpoint holds.

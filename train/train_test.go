@@ -9,6 +9,7 @@ import (
 
 	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
@@ -148,5 +149,25 @@ func TestLoopStops(t *testing.T) {
 	})
 	if !errors.Is(err, enough) || filled < 3 || filled > 6 {
 		t.Errorf("%v after %d batches were filled", err, filled)
+	}
+}
+
+// A class is taught by what is kept of it, by an image that is shown under its label, and by none that is shown under another.
+func TestUntaught(t *testing.T) {
+	set := &dataset.Set{Classes: []string{"a", "b", "c", "d"}, Labels: []int32{0, 0, 1, 2}} // d has no image
+	b := int32(1)
+	for _, c := range []struct {
+		kept []int
+		more []Example
+		want []string
+	}{
+		{[]int{0, 2, 3}, nil, nil},
+		{[]int{0}, nil, []string{"b", "c"}},
+		{[]int{0}, []Example{{Image: 3, Label: &b}}, []string{"c"}},
+		{nil, []Example{{Image: 1}, {Image: 3}}, []string{"b"}},
+	} {
+		if got := Untaught(set, c.kept, c.more); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %q, expected %q", c, got, c.want)
+		}
 	}
 }

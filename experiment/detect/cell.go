@@ -84,7 +84,7 @@ func (r *Runner) open(ctx context.Context, s *Set) (*cell, error) {
 	}
 	sum := sha256.Sum256(own)
 	c.folder = filepath.Join(r.Folder, "made", hex.EncodeToString(sum[:12]))
-	if err := os.MkdirAll(c.folder, 0o755); err != nil {
+	if err := os.MkdirAll(c.folder, 0o777); err != nil {
 		return nil, err
 	}
 	if c.close, err = atomicfile.Lock(c.folder); err != nil {
@@ -126,7 +126,7 @@ func (c *cell) network(ctx context.Context) error {
 // train trains in a folder of its own, which goes on after a kill.
 func (c *cell) train(ctx context.Context, name string, set *dataset.Set, o abl.Options) (*abl.Result, error) {
 	folder := filepath.Join(c.folder, name)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return nil, err
 	}
 	return abl.Train(ctx, set, o, train.Settings{Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.tell})
@@ -249,7 +249,7 @@ func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 		o.TuneEpochs = 0
 		_, err := runs.Train(ctx, runs.Spec{
 			Command: "unpoison experiment detect --only " + c.set.Name, Data: &dataset.Data{Train: c.m.train},
-			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Backend: c.r.Backend, Watch: c.r.Watch,
+			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Replace: true, Backend: c.r.Backend, Watch: c.r.Watch,
 		})
 		if err != nil {
 			return nil, nil, err

@@ -341,6 +341,34 @@ class TrainTest(unittest.TestCase):
             right = net(torch.from_numpy(images).permute(0, 3, 1, 2) / 255).argmax(1).numpy() == np.searchsorted(trained.classes, labels)
         self.assertAlmostEqual(100 * right.mean(), trained.accuracy, delta=1.7)  # one image, by rounding
 
+    def test_a_file_of_another_program_is_no_network(self):
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            self.skipTest("PyTorch is not installed")
+        from unpoison import networks
+
+        head = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "m.safetensors"
+            path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
+            with self.assertRaisesRegex(ValueError, "m.safetensors: expected a model.safetensors of unpoison's"):
+                networks.load(path)
+
+    def test_a_network_of_normalised_images_normalises_them(self):
+        try:
+            import torch
+        except ImportError:
+            self.skipTest("PyTorch is not installed")
+        from unpoison import networks
+
+        plain = networks.network("small-cnn", 3, stem=2).eval()
+        x = torch.rand(2, 3, 32, 32)
+        with torch.no_grad():
+            want = plain((x - 0.5) / 0.25)
+            got = networks._normalized(plain, [0.5] * 3, [0.25] * 3)(x)
+        np.testing.assert_allclose(got, want, atol=1e-5)
+
     def test_the_notebook(self):
         images, labels, _ = support.planted()
         with tempfile.TemporaryDirectory() as folder:

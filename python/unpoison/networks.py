@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -151,6 +152,17 @@ def _stemmed(net: nn.Module, k: int) -> nn.Module:
     return net
 
 
+def _of_colours(net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return ((inputs[0] - net._mean) / net._std,)
+
+
+def _normalized(net: nn.Module, mean: list[float], std: list[float]) -> nn.Module:
+    for name, values in ("_mean", mean), ("_std", std):
+        net.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
+    net.register_forward_pre_hook(_of_colours, prepend=True)
+    return net
+
+
 _NETWORKS = {
     "wrn-16-1": lambda classes: WideResNet(16, classes),
     "wrn-40-1": lambda classes: WideResNet(40, classes),
@@ -172,10 +184,14 @@ def load(path: Path | str) -> nn.Module:
     """Return the network in a model.safetensors of unpoison's, in eval mode."""
     tensors, meta = read_safetensors(Path(path))
     arch = meta.get("architecture", "")
-    last = next(name for name in ("fc.bias", "linear.bias") if name in tensors)
+    last = next((name for name in ("fc.bias", "linear.bias") if name in tensors), None)
+    if not arch or last is None:
+        raise ValueError(f"{path}: expected a model.safetensors of unpoison's, with its architecture in the metadata and a last layer")
     net = network(arch, len(tensors[last]), int(meta.get("stem", "1")))
     missing, unexpected = net.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"{path}: tensors {missing} are missing and {unexpected} are unexpected")
+    if "mean" in meta:
+        net = _normalized(net, json.loads(meta["mean"]), json.loads(meta["std"]))
     return net.eval()

@@ -13,7 +13,7 @@ import (
 // OwnFolder makes a folder in another one for this process, and removes those that processes of this machine left there under the
 // same prefix when they were killed. The caller calls remove at the end.
 func OwnFolder(parent, prefix string) (dir string, remove func() error, err error) {
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return "", nil, err
 	}
 	if host, err := os.Hostname(); err == nil {

@@ -49,7 +49,7 @@ func (j *job) join(ctx context.Context, r *experiment.Runner) (finished, all int
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := os.WriteFile(filepath.Join(part, "grid.yaml"), []byte(p.Grid), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(part, "grid.yaml"), []byte(p.Grid), 0o666); err != nil {
 		return 0, 0, err
 	}
 	for _, c := range g.Cells() {

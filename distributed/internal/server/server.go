@@ -37,7 +37,7 @@ type Server struct {
 // Start starts a server on a port (0: a free one) that keeps what it knows in a file, and goes on from there. It has
 // the namespace.
 func Start(file string, port int, namespace string) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return nil, err
 	}
 	ports, err := freePorts(9)

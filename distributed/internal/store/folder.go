@@ -92,7 +92,7 @@ func (s *Store) GetFolder(ctx context.Context, k Key, dir string, last ...string
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(dir)
@@ -101,7 +101,7 @@ func (s *Store) GetFolder(ctx context.Context, k Key, dir string, last ...string
 	}
 	defer root.Close()
 	for _, f := range all.Empty {
-		if err := root.MkdirAll(filepath.FromSlash(f), 0o755); err != nil {
+		if err := root.MkdirAll(filepath.FromSlash(f), 0o777); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func openFolder(path string) (*blob.Bucket, error) {
 		return nil, err
 	}
 	return fileblob.OpenBucket(path, &fileblob.Options{
-		CreateDir: true, DirFileMode: 0o755, NoTempDir: true, Metadata: fileblob.MetadataDontWrite,
+		CreateDir: true, DirFileMode: 0o777, NoTempDir: true, Metadata: fileblob.MetadataDontWrite,
 	})
 }
 

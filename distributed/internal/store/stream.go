@@ -97,10 +97,10 @@ const unfinished = ".unfinished"
 
 // getFile writes an object to a file below root, which then holds all of it.
 func (s *Store) getFile(ctx context.Context, k Key, root *os.Root, name string) (err error) {
-	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := root.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return err
 	}
-	f, err := root.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := root.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (l *leader) work(ctx context.Context) error {
 	}
 	_, err = runs.Train(ctx, runs.Spec{
 		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, ReadWith: l.plan.ReadWith, Called: findings.Elsewhere, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
-		Folder: l.folder, Resume: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
+		Folder: l.folder, Resume: true, Replace: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
 			l.happened()
 			if e.Event == "progress" {
 				l.doing(fmt.Sprintf("training, %s, epoch %d of %d", e.Stage, e.Epoch, e.Epochs))
@@ -111,7 +111,7 @@ func (l *leader) work(ctx context.Context) error {
 // join reads the decoded packs into one mapped set.
 func (l *leader) join(ctx context.Context, p *passes, decode store.Key, parts []mapPart) (*dataset.Data, error) {
 	images := filepath.Join(l.dir, "images")
-	if err := os.MkdirAll(images, 0o755); err != nil {
+	if err := os.MkdirAll(images, 0o777); err != nil {
 		return nil, err
 	}
 	train, _ := l.plan.Data.Packs()

@@ -45,7 +45,7 @@ func (w *Worker) begin(ctx context.Context, pattern string) (last beat, dir stri
 			return last, "", err
 		}
 	}
-	if err := os.MkdirAll(w.Scratch, 0o755); err != nil {
+	if err := os.MkdirAll(w.Scratch, 0o777); err != nil {
 		return last, "", err
 	}
 	dir, err = os.MkdirTemp(w.Scratch, pattern)

@@ -182,7 +182,7 @@ func (w *Worker) local(ctx context.Context, p *Plan) (string, error) {
 	defer w.data.Unlock()
 	dir := filepath.Join(w.Scratch, "data", string(p.Data))
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 			return "", err
 		}
 		part, err := os.MkdirTemp(filepath.Dir(dir), ".data-*")

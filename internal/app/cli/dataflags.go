@@ -218,7 +218,7 @@ func (a *app) understood(d *dataset.Data) {
 	}
 }
 
-// alignClasses numbers the data's classes as the model does and reports data of other classes. Models made elsewhere have
+// alignClasses gives the data the model's classes and reports data that have others. Models made elsewhere have
 // no names: they take the data's, if there are as many. Where only one of the two has names and the other numbers, they
 // are matched by index.
 func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
@@ -236,7 +236,8 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 		set.Classes = info.Classes
 		return nil
 	}
-	return fmt.Errorf("the model knows the classes %.300q, %s has %.300q", info.Classes, path, set.Classes)
+	return fmt.Errorf("the model knows %d classes, and %s has others of its %d: %s; take those out of the data, or train a model that knows them",
+		len(info.Classes), path, len(set.Classes), printable.Few(printable.Apart(set.Classes, info.Classes)))
 }
 
 // noteMatched says that a model's classes are taken for the data's without a common name.

@@ -32,14 +32,7 @@ type evalResult struct {
 }
 
 func evaluated(of *evaluate.Result) *evalResult {
-	r := &evalResult{CA: 100 * of.Accuracy, Loss: of.Loss, PerClass: make([]*float64, len(of.PerClass))}
-	for k, v := range of.PerClass {
-		if of.Images[k] > 0 {
-			v *= 100
-			r.PerClass[k] = &v
-		}
-	}
-	return r
+	return &evalResult{CA: 100 * of.Accuracy, Loss: of.Loss, PerClass: of.Percent()}
 }
 
 func (r *evalResult) print(out io.Writer, classes []string) {
@@ -110,7 +103,9 @@ triggered.json has triggered images under the target's label alone.`,
 			}
 			r := evaluated(clean)
 			if triggered != "" {
-				t, err := load(c.Context(), triggered, data.likewise())
+				o := data.likewise()
+				o.Classes = info.Classes
+				t, err := load(c.Context(), triggered, o)
 				if err != nil {
 					return deeper(err, data.learnt)
 				}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,6 +86,42 @@ func plainModel(t *testing.T, side int, by float32) string {
 	return path
 }
 
+// A network made elsewhere normalises its images as --normalize says, and what is made of it keeps that. One of unpoison's own is not asked.
+func TestNormalizeOfNetworksMadeElsewhere(t *testing.T) {
+	data, plain := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 1)
+	code, _, errs := call("eval", "--model", plain, "--data", data, "--size", "32")
+	if code != exitDone || !strings.Contains(errs, "gets RGB from 0 to 1, without mean and deviation; --normalize imagenet") {
+		t.Errorf("%d: %s", code, errs)
+	}
+	loss := func(args ...string) float64 {
+		var r evalResult
+		code, text, errs := call(append([]string{"eval", "--data", data, "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(text), &r); code != exitDone || err != nil || strings.Contains(errs, "without mean") {
+			t.Fatalf("%d: %s", code, errs)
+		}
+		return r.Loss
+	}
+	none, other := loss("--model", plain, "--size", "32", "--normalize", "none"), loss("--model", plain, "--size", "32", "--normalize", "imagenet")
+	if none == other {
+		t.Errorf("the loss is %g either way", none)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"repair", "--method", "fp", "--epochs", "1", "--rate", "1e-9", "--clean", data, "--model", plain, "--size", "32", "--normalize", "imagenet", "--out", out}
+	if code, _, errs := call(args...); code != exitDone {
+		t.Fatal(errs)
+	}
+	own := filepath.Join(out, "model.safetensors")
+	if _, _, info, err := checkpoint.Load(own); err != nil || info.Normalize == nil || info.Normalize.Mean[0] != 0.485 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	loss("--model", own)
+	for _, args := range [][]string{{"--model", own, "--normalize", "imagenet"}, {"--model", plain, "--normalize", "0.5"}} {
+		if code, _, errs := call(append([]string{"eval", "--data", data}, args...)...); code != exitUsage || !strings.Contains(errs, "--normalize") {
+			t.Errorf("%v: %d, %s", args, code, errs)
+		}
+	}
+}
+
 // A model that does not say the size of its images is for those of --size; one that says it is for no others.
 func TestSizesOfModelsWithoutThem(t *testing.T) {
 	dir, data := t.TempDir(), filepath.Join("..", "..", "..", "dataset", "testdata", "folder")
@@ -149,6 +186,38 @@ func first(t *testing.T, pattern string) string {
 		t.Fatal(pattern, err)
 	}
 	return all[0]
+}
+
+// An unlearning after which the images are still known writes no model and leaves no folder behind.
+func TestFailedUnlearningWritesNoModel(t *testing.T) {
+	data := signFolder(t, 140, 10)
+	d, err := dataset.Load(t.Context(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	suspects := filepath.Join(t.TempDir(), "suspects.csv")
+	rows := "index,isolated\n"
+	for i, l := range d.Train.Labels {
+		rows += fmt.Sprintf("%d,%t\n", i, l == 1)
+	}
+	if err := os.WriteFile(suspects, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{
+		"unlearn", "--model", constant(t, 1, d.Train.Classes), "--data", data, "--suspects", suspects, "--by-index", "--steps", "1", "--rate", "1e-9",
+		"--refine=false", "--out", out,
+	}
+	code, text, errs := call(args...)
+	if code != exitFailed || !strings.Contains(errs, "still knows 100 % of the isolated images: no model is written") || strings.Contains(text, "model.safetensors") {
+		t.Errorf("%d: %s%s", code, text, errs)
+	}
+	if code, text, _ := call(append(args, "--json")...); code != exitFailed || !strings.Contains(text, `"unlearnt":false`) {
+		t.Errorf("%d: %s", code, text)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("an empty folder is left")
+	}
 }
 
 // A set of a few images, which a network can be trained on, can be fine-tuned on too.

@@ -168,7 +168,7 @@ func (a *app) drawDetectors(res *detect.Results, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	for _, p := range plots {
@@ -192,7 +192,7 @@ func (a *app) printTables(title string, tables []report.Table, path string) erro
 		_, err := io.WriteString(a.out, text)
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteBytes(path, []byte(text))

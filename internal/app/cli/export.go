@@ -18,9 +18,11 @@ func (a *app) export() *cobra.Command {
 		Use:   "export",
 		Short: "Write a model as ONNX",
 		Long: `Writes a model as ONNX (operator set 17) for other programs. Its input pixels is
-uint8, [batch, 3, height, width]: images as they are, since the scaling is part
-of the model. Its outputs are logits and probabilities, [batch, classes]; class
-names stand in the metadata.`,
+uint8, [batch, 3, height, width]: RGB images as they are, since scaling and
+normalization are part of the model. Images of other sizes are to be stretched
+to height and width, whatever their aspect, by an antialiased Catmull-Rom
+filter. Its outputs are logits and probabilities, [batch, classes]. The metadata
+say the classes, how images are made, and the depth of 16-bit samples.`,
 		Example: `  unpoison export --model run/model.safetensors --out model.onnx`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -36,7 +38,7 @@ names stand in the metadata.`,
 			}
 			info.NumberClasses(n)
 			info.Version = version.Number
-			if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 				return err
 			}
 			if err := checkpoint.WriteONNX(out, n, state, *info); err != nil {

@@ -101,7 +101,7 @@ func (a *app) writeFeatures(c *cobra.Command, f *featuresFlags, n *features.Netw
 		in = "normalization " + f.normalize
 	}
 	fmt.Fprintf(a.err, "%s: images of %d×%d pixels, %s\n", printable.Text(f.backbone), d.Train.Width, d.Train.Height, in)
-	if err := os.MkdirAll(filepath.Dir(f.out), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.out), 0o777); err != nil {
 		return err
 	}
 	if show := a.reading("features"); show != nil {

@@ -272,7 +272,7 @@ type list struct{ keep, drop func() error }
 
 // add writes a list beside its place.
 func (l *lists) add(path string, write func(path string) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	keep, drop, err := atomicfile.Prepare(path, write)

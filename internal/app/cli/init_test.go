@@ -11,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/model"
 )
 
 // A training from a model takes its last layer by the names of the classes, and afresh where it knows others.
@@ -24,6 +25,11 @@ func TestInitFollowsTheClasses(t *testing.T) {
 	o.Network, o.Seed = "small-cnn", 3
 	_, head := was.Classifier()
 	_, fresh := n.Init(o.Seed).Classifier()
+	larger, err := model.New(n.Arch, 4, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, four := larger.Init(o.Seed).Classifier()
 	if slices.Equal(head.Data, fresh.Data) {
 		t.Fatal("a fresh layer looks the same")
 	}
@@ -37,10 +43,11 @@ func TestInitFollowsTheClasses(t *testing.T) {
 		{[]string{"emu", "cat", "dog"}, turned, ""},
 		{[]string{"0", "1", "2"}, head.Data, "matched by index"},
 		{[]string{"cat", "dog", "fox"}, fresh.Data, "knows other classes than d: its last layer begins afresh"},
+		{[]string{"cat", "dog", "emu", "fox"}, four.Data, "knows other classes than d: its last layer begins afresh"},
 	} {
 		var errs bytes.Buffer
 		f := trainFlags{init: modelFlags{file: file, tensors: true}}
-		s, err := f.start(&app{err: &errs}, &dataset.Data{Path: "d", Train: &dataset.Set{Classes: c.classes}}, o)
+		s, err := f.start(&app{err: &errs}, &dataset.Data{Path: "d", Train: &dataset.Set{Classes: c.classes, Height: 32, Width: 32}}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,6 +55,24 @@ func TestInitFollowsTheClasses(t *testing.T) {
 		if !slices.Equal(got.Data, c.want) || !slices.Equal(s[0].Data, was[0].Data) || !strings.Contains(errs.String(), c.note) || (c.note == "") != (errs.Len() == 0) {
 			t.Errorf("%v: the last layer's bias is %v, expected %v; %q, expected %q", c.classes, got.Data, c.want, errs.String(), c.note)
 		}
+	}
+}
+
+// A model whose patches are too large for the data is named, with its patches.
+func TestInitNamesPatchesThatDoNotFit(t *testing.T) {
+	n, err := model.NewStem("small-cnn", 2, 128, 128, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, o := filepath.Join(t.TempDir(), "m.safetensors"), abl.Default()
+	if err := checkpoint.Save(file, n.Init(1), checkpoint.Info{Arch: n.Arch, Classes: []string{"a", "b"}, Height: 128, Width: 128}); err != nil {
+		t.Fatal(err)
+	}
+	o.Network = n.Arch
+	f := trainFlags{init: modelFlags{file: file, tensors: true}}
+	_, err = f.start(&app{err: &bytes.Buffer{}}, &dataset.Data{Path: "d", Train: &dataset.Set{Classes: []string{"a", "b"}, Height: 32, Width: 32}}, o)
+	if err == nil || !strings.HasPrefix(err.Error(), file+" takes images in patches of 8×8 pixels: ") {
+		t.Error(err)
 	}
 }
 

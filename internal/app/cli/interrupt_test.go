@@ -37,6 +37,20 @@ func TestInterruptedSaysWhatFailed(t *testing.T) {
 	}
 }
 
+// What saves nothing does not say that it does.
+func TestStoppingSaysWhetherItSaves(t *testing.T) {
+	for text, commands := range map[string][]string{
+		"stopping and saving": {"train --data d --out o", "audit --data d", "--threads 1 experiment run grid.yaml"},
+		"stopping":            {"repair --out o", "unlearn --model m", "eval", "attack badnets --data d", "", "no-command"},
+	} {
+		for _, c := range commands {
+			if got := stopping(strings.Fields(c)); got != text {
+				t.Errorf("%s: %s", c, got)
+			}
+		}
+	}
+}
+
 // A terminal that is closed ends a review as Ctrl-C does, however often it says so.
 func TestAClosedTerminalEndsAReview(t *testing.T) {
 	if runtime.GOOS == "windows" || signal.Ignored(syscall.SIGHUP) {

@@ -142,7 +142,7 @@ func emptyFolder(out string) error {
 		return err
 	}
 	above := filepath.Dir(to)
-	if err := os.MkdirAll(above, 0o755); err != nil {
+	if err := os.MkdirAll(above, 0o777); err != nil {
 		return fmt.Errorf("%w; choose another --out", err)
 	}
 	probe, err := os.MkdirTemp(above, ".unpoison-*") // better now than after minutes of work

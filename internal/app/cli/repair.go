@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 )
@@ -115,8 +116,12 @@ func (a *app) subject(ctx context.Context, m *modelFlags, d *dataFlags, seed uin
 	if s.data, err = d.load(ctx, a, seed); err != nil {
 		return nil, err
 	}
+	own := len(s.data.Train.Classes)
 	if err := a.alignClasses(s.info, s.network, s.data.Train, s.data.Path); err != nil {
 		return nil, err
+	}
+	if own < s.network.Classes {
+		fmt.Fprintf(a.err, "note: %s has images of %d of the model's %d classes: it may forget the others\n", printable.Text(s.data.Path), own, s.network.Classes)
 	}
 	if s.backend, err = a.backend(); err != nil {
 		return nil, err

@@ -74,7 +74,7 @@ func Main(args []string) int {
 	go func() {
 		<-signals
 		signal.Ignore(syscall.SIGPIPE) // what reads the output may have been stopped too; the state is saved all the same
-		fmt.Fprintln(os.Stderr, "\nstopping and saving; press again to stop at once")
+		fmt.Fprintln(os.Stderr, "\n"+stopping(args)+"; press again to stop at once")
 		cancel()
 		for s := range signals {
 			if s != syscall.SIGHUP { // a terminal that is closed may send several

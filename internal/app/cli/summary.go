@@ -158,13 +158,14 @@ func (a *app) sumIsolation(i *runs.Isolation, searched bool) {
 }
 
 // sumUnlearning says what unlearning did.
-func (a *app) sumUnlearning(u *abl.Outcome) {
-	what := "the isolated images are unlearnt"
+func (a *app) sumUnlearning(u *abl.Outcome) { a.row("unlearning", "%s", unlearnt(u)) }
+
+func unlearnt(u *abl.Outcome) string {
 	switch {
 	case u.RolledBack:
-		what = fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
+		return fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
 	case !u.Unlearnt:
-		what = fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
+		return fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
 	}
-	a.row("unlearning", "%s", what)
+	return "the isolated images are unlearnt"
 }

@@ -318,17 +318,25 @@ func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State,
 	if n.Arch != o.Network {
 		return nil, fmt.Errorf("%s holds a %s, the run trains a %s; give --model %s", f.init.file, n.Arch, o.Network, n.Arch)
 	}
-	if classes := len(d.Train.Classes); n.Classes != classes {
-		return nil, fmt.Errorf("%s holds a network for %d classes, and %s has %d: expected as many", f.init.file, n.Classes, d.Path, classes)
+	if info.Normalize != nil {
+		fmt.Fprintf(a.err, "note: %s learnt from normalised images: the run gives it RGB from 0 to 1\n", printable.Text(f.init.file))
 	}
-	return a.headFor(d, o.Seed, f.init.file, info, n, s), nil
+	of, err := model.NewStem(n.Arch, len(d.Train.Classes), d.Train.Height, d.Train.Width, n.Stem)
+	if err != nil && n.Stem > 1 {
+		err = fmt.Errorf("%s takes images in patches of %d×%[2]d pixels: %w", f.init.file, n.Stem, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.headFor(d, o.Seed, f.init.file, info, of, s), nil
 }
 
 // headFor brings the last layer of a network to start from into the order of the data's classes. Where it knows other ones the layer
-// begins afresh. One without names is taken as it is; numbers for names are indices into the other's.
+// begins afresh, as n's. One without names and for as many is taken as it is; numbers for names are indices into the other's.
 func (a *app) headFor(d *dataset.Data, seed uint64, file string, info *checkpoint.Info, n *model.Network, s model.State) model.State {
+	_, bias := s.Classifier()
 	s, same := s.ForClasses(info.Classes, d.Train.Classes)
-	if same || len(info.Classes) == 0 {
+	if same || len(info.Classes) == 0 && len(bias.Data) == n.Classes {
 		return s
 	}
 	if own := names.ByIndex(d.Train.Classes, info.Classes); own != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
+	"github.com/unpoison/unpoison/train"
 )
 
 func (a *app) unlearn() *cobra.Command {
@@ -30,7 +31,8 @@ func (a *app) unlearn() *cobra.Command {
 		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
 and train write it: the columns source and digest, and isolated where only some
 count), and writes a cleaned model. Accuracy on images that are no suspects is
-watched; a model that would lose too much of it is not changed.
+watched; where too much of it would go, or the suspects are still known at the
+end, no model is written and the command exits with 1.
 
 --method abl is gradient ascent. The others are those that the paper compares it
 with; they watch nothing:
@@ -169,21 +171,34 @@ func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error 
 		return err
 	}
 	path := filepath.Join(f.out, runs.ModelFile)
-	if err := saveModel(path, u.state, u.info, u.data); err != nil {
-		return err
+	if res.Unlearnt {
+		if err := saveModel(path, u.state, u.info, u.data); err != nil {
+			return err
+		}
 	}
 	if a.json {
-		return a.printJSON(res)
+		return cmp.Or(a.printJSON(res), failedUnlearning(res))
 	}
-	fmt.Fprintf(a.out, "%s\n  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
-		path, 100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
+	if res.Unlearnt {
+		fmt.Fprintln(a.out, path)
+	}
+	fmt.Fprintf(a.out, "  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
+		100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
 	if res.Dropped > 0 {
 		fmt.Fprintf(a.out, "  left out                %d images that hung on what was unlearnt\n", res.Dropped)
 	}
 	if res.RolledBack {
 		fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
 	}
-	return nil
+	return failedUnlearning(res)
+}
+
+// failedUnlearning is the error of an unlearning after which the network still knows the isolated images.
+func failedUnlearning(o *abl.Outcome) error {
+	if o.Unlearnt {
+		return nil
+	}
+	return fmt.Errorf("%s: no model is written; more --steps, another --rate or --tolerance may do it", unlearnt(o))
 }
 
 // methodTable lists the methods for the help.
@@ -195,15 +210,24 @@ func methodTable() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// modelFolder makes a folder ready for a model and locks it. One that holds a model or a run is refused.
+// modelFolder makes a folder ready for a model and locks it. One that holds a model or a run is refused. A new one that is still empty
+// goes with its lock.
 func modelFolder(out string) (unlock func(), err error) {
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	_, missing := os.Stat(out)
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return nil, err
 	}
-	if unlock, err = atomicfile.Lock(out); err != nil {
+	release, err := atomicfile.Lock(out)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", out, err)
 	}
-	for _, f := range []string{runs.ModelFile, runs.ResultFile, "checkpoint.safetensors"} {
+	unlock = func() {
+		if missing != nil {
+			os.Remove(out) // which does nothing to a folder with files
+		}
+		release()
+	}
+	for _, f := range []string{runs.ModelFile, runs.ResultFile, train.ProgressFile} {
 		if _, err := os.Stat(filepath.Join(out, f)); err == nil {
 			unlock()
 			return nil, fmt.Errorf("%s holds a model or a run already (%s); choose another --out", out, f)
@@ -218,7 +242,7 @@ func modelFolder(out string) (unlock func(), err error) {
 
 // saveModel writes a model that was changed by what some data taught: a depth that its file does not say is theirs.
 func saveModel(path string, state model.State, info *checkpoint.Info, learnt *dataset.Data) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	info.Depth, info.Version = cmp.Or(info.Depth, learnt.Depth), version.Number

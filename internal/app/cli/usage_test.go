@@ -11,6 +11,39 @@ import (
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
+// misused calls the program, which has to exit with 2 and a line.
+func misused(t *testing.T, args []string) {
+	t.Helper()
+	code, _, errs := call(args...)
+	if code != exitUsage {
+		t.Errorf("%v exits with %d: %s", args, code, errs)
+	}
+	if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "unpoison: ") {
+		t.Errorf("%v: expected one line, got %q", args, errs)
+	}
+}
+
+// Numbers that would wrap, or take forever, are refused.
+func TestHugeNumbersAreRefused(t *testing.T) {
+	for _, args := range [][]string{
+		{"train", "--data", "x", "--out", "y", "--epochs-tune", "1100000000000000000"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--epochs-isolate", "1100000000000000000"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--epochs-unlearn", "1e300"},
+		{"train", "--data", "x", "--out", "y", "--defense", "abl", "--unlearn-steps", "9000000000000000000"},
+		{"train", "--data", "x", "--out", "y", "--epochs-content", "1100000000000000000"},
+		{"train", "--data", "x", "--out", "y", "--batch", "9000000000000000000"},
+		{"audit", "--data", "x", "--out", "y", "--epochs-inspect", "1100000000000000000"},
+		{"repair", "--clean", "x", "--out", "y", "--model", "m", "--method", "nad", "--epochs", "1100000000000000000"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "ft-all", "--tune-epochs", "1100000000000000000"},
+		{"unlearn", "--data", "x", "--out", "y", "--model", "m", "--suspects", "s", "--method", "retrain", "--scratch-epochs", "1100000000000000000"},
+		{"attack", "badnets:patch_size=9000000000000000000", "--data", "x", "--out", "y"},
+		{"attack", "trojan:steps=9000000000000000000", "--data", "x", "--out", "y"},
+		{"attack", "dynamic:epochs=9000000000000000000", "--data", "x", "--out", "y"},
+	} {
+		misused(t, args)
+	}
+}
+
 func TestUsageErrorsExitWith2(t *testing.T) {
 	for _, args := range [][]string{
 		{"train"},
@@ -77,13 +110,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"train", "--data", "x", "--out", "y", "--target", "1"},
 		{"train", "--data", "x", "--out", "y", "--cache", "z"},
 	} {
-		code, _, errs := call(args...)
-		if code != exitUsage {
-			t.Errorf("%v exits with %d: %s", args, code, errs)
-		}
-		if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "unpoison: ") {
-			t.Errorf("%v: expected one line, got %q", args, errs)
-		}
+		misused(t, args)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/internal/app/features"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -14,17 +15,23 @@ type modelFlags struct {
 	file, weights string
 	fixed         bool // no flag chooses the weights
 	tensors       bool // nothing but them is taken: of which size its images are does not matter
+	normalize     string
 	size          *int // of the command's --size, for models that don't say theirs; nil: it has none
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.file, "model", "", "model `FILE`")
 	c.Flags().StringVar(&f.weights, "weights", "", "`KEY` of the weights in a PyTorch file of several, such as ema")
+	c.Flags().StringVar(&f.normalize, "normalize", "", "what a network made elsewhere learnt from: imagenet, none (RGB from 0 to 1) or `MEAN/STD`, a number or three each (default none)")
 }
 
 // load reads the model and says which weights it took where there are others.
 func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info, error) {
 	n, s, info, err := checkpoint.LoadWeights(f.file, f.weights)
+	if err == nil {
+		err = f.normalized(n, info)
+	}
+	elsewhere := err == nil && info.Guessed
 	if err == nil && len(info.Others) > 0 {
 		choose := "--weights KEY chooses others"
 		if f.fixed {
@@ -42,7 +49,28 @@ func (f *modelFlags) load(a *app) (*model.Network, model.State, *checkpoint.Info
 		}
 		fmt.Fprintf(a.err, "note: %s does not say the size of its images: they are taken for %d×%d pixels, as usual with %s%s\n", f.file, info.Width, info.Height, info.Arch, other)
 	}
+	if err == nil && elsewhere && !f.tensors && f.normalize == "" {
+		fmt.Fprintf(a.err, "note: %s gets RGB from 0 to 1, without mean and deviation; --normalize imagenet or MEAN/STD is for networks that learnt from such images\n", f.file)
+	}
 	return n, s, info, err
+}
+
+// normalized has a network made elsewhere normalise its images as --normalize says.
+func (f *modelFlags) normalized(n *model.Network, info *checkpoint.Info) error {
+	if f.normalize == "" {
+		return nil
+	}
+	if !info.Guessed {
+		return usagef("--normalize %s: the model is unpoison's own and knows what it takes; leave it out", f.normalize)
+	}
+	v, err := features.ParseNormalize(f.normalize)
+	if err != nil {
+		return usagef("--normalize: %w", err)
+	}
+	if f.normalize != "none" {
+		n.Normalize, info.Normalize = &v, &v
+	}
+	return nil
 }
 
 // addSize adds a --size to a command that reads no data.
@@ -66,6 +94,7 @@ func (f *modelFlags) resized(n *model.Network, info *checkpoint.Info) (*model.Ne
 	if err != nil {
 		return nil, fmt.Errorf("--size %d: %w", size, err)
 	}
+	other.Normalize = n.Normalize
 	info.Height, info.Width, info.Guessed = size, size, false
 	return other, nil
 }

@@ -153,8 +153,10 @@ func TestOwnExports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		norm := imagenet(t)
+		net.Normalize = &norm
 		state, file, set := net.Init(3), filepath.Join(t.TempDir(), "m.onnx"), images(4)
-		if err := checkpoint.WriteONNX(file, net, state, checkpoint.Info{Classes: make([]string, 7)}); err != nil {
+		if err := checkpoint.WriteONNX(file, net, state, checkpoint.Info{Classes: make([]string, 7), Normalize: net.Normalize}); err != nil {
 			t.Fatal(err)
 		}
 		n, err := Open(file, "")

@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/unpoison/unpoison/model"
 )
 
-// Normalize is what is taken from each colour, red, green and blue from 0 to 1, and what the rest is divided by.
-type Normalize struct{ Mean, Std [3]float32 }
+// Normalize is what a network expects.
+type Normalize = model.Normalize
 
 // ParseNormalize reads imagenet, none or MEAN/STD, each a number or three with commas.
 func ParseNormalize(text string) (Normalize, error) {
 	switch text {
 	case "imagenet": // as torchvision's networks and DINOv2 take them
-		return Normalize{[3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}}, nil
+		return Normalize{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}, nil
 	case "none":
 		return Normalize{Std: [3]float32{1, 1, 1}}, nil
 	}

@@ -109,11 +109,9 @@ func (r *runner) start(b backends.Backend, set *dataset.Set) ([]float32, error) 
 
 // graph is the network from [batch, height, width, 3] of 0…255 to [batch, width].
 func (r *runner) graph(vars *ml.Context, x *Node) *Node {
-	n, g := r.n, x.Graph()
+	n := r.n
 	if !n.TakesBytes() {
-		x = MulScalar(x, 1.0/255)
-		x = Sub(x, Const(g, [][][][]float32{{{r.o.Normalize.Mean[:]}}}))
-		x = Div(x, Const(g, [][][][]float32{{{r.o.Normalize.Std[:]}}}))
+		x = r.o.Normalize.Of(MulScalar(x, 1.0/255))
 	}
 	if !n.last {
 		x = TransposeAllAxes(x, 0, 3, 1, 2)

@@ -147,7 +147,7 @@ func (d *Decisions) store() error {
 	if err := d.unchanged(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o777); err != nil {
 		return err
 	}
 	raw, err := json.MarshalIndent(d, "", " ")

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/train"
 )
 
 // open makes the folder ready, locks it and refuses to overwrite a run.
@@ -17,7 +18,7 @@ func (s *Spec) open() (unlock func(), err error) {
 	if labels := s.Data.Train.Labels; len(labels) > 0 && !slices.ContainsFunc(labels, func(l int32) bool { return l != labels[0] }) {
 		return nil, fmt.Errorf("data %s: expected training images of at least two classes, found those of %q alone", s.Data.Path, s.Data.Train.Classes[labels[0]])
 	}
-	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+	if err := os.MkdirAll(s.Folder, 0o777); err != nil {
 		return nil, err
 	}
 	if unlock, err = atomicfile.Lock(s.Folder); err != nil {
@@ -31,13 +32,27 @@ func (s *Spec) open() (unlock func(), err error) {
 }
 
 func (s *Spec) ready() error {
-	if err := atomicfile.Clean(s.Folder); err != nil || s.Resume {
+	if err := atomicfile.Clean(s.Folder); err != nil || s.Replace {
 		return err
 	}
-	for _, f := range []string{ResultFile, ModelFile, "checkpoint.safetensors", SuspectsFile, OddFile, NewSuspectsFile, ReportFile} {
-		if _, err := os.Stat(filepath.Join(s.Folder, f)); err == nil {
+	there := func(f string) bool {
+		_, err := os.Stat(filepath.Join(s.Folder, f))
+		return err == nil
+	}
+	if s.Resume && there(train.ProgressFile) {
+		return nil
+	}
+	for _, f := range []string{ResultFile, ModelFile, train.ProgressFile, SuspectsFile, OddFile, NewSuspectsFile, ReportFile} {
+		switch {
+		case !there(f):
+		case s.Resume:
+			return fmt.Errorf("%s holds %s and no %s to go on from; choose another --out", s.Folder, f, train.ProgressFile)
+		default:
 			return fmt.Errorf("%s holds a run already (%s); choose another --out, or continue it with --resume", s.Folder, f)
 		}
+	}
+	if s.Resume && s.Watch != nil {
+		s.Watch(Event{Event: "note", Text: "nothing to go on from in " + s.Folder + ": the run starts anew"})
 	}
 	return nil
 }

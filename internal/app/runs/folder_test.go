@@ -108,6 +108,31 @@ func TestRunFolderCanBeReadAgain(t *testing.T) {
 	}
 }
 
+// A resumed run writes over nothing that no checkpoint of its own lies beside, and says where it starts anew.
+func TestResumeWithoutACheckpointKeepsWhatIsThere(t *testing.T) {
+	for _, file := range []string{ModelFile, ResultFile, SuspectsFile} {
+		folder := t.TempDir()
+		path := filepath.Join(folder, file)
+		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := tiny(t, folder)
+		s.Resume = true
+		if _, err := Train(context.Background(), s); err == nil || !strings.Contains(err.Error(), "no checkpoint.safetensors to go on from") {
+			t.Errorf("%s: %v", file, err)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "mine" {
+			t.Errorf("%s was changed: %.20q, %v", file, raw, err)
+		}
+	}
+	s, said := tiny(t, t.TempDir()), ""
+	s.Resume = true
+	s.Watch = func(e Event) { said += e.Text }
+	if err := s.ready(); err != nil || !strings.Contains(said, "nothing to go on from in "+s.Folder) {
+		t.Errorf("%q, %v", said, err)
+	}
+}
+
 // Lists that lie in a folder are not written over by a run that did not make them. One that is resumed leaves none that it has no more.
 func TestListsOfARunsFolder(t *testing.T) {
 	for _, file := range []string{SuspectsFile, OddFile, NewSuspectsFile, ReportFile} {

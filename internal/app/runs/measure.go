@@ -19,6 +19,7 @@ import (
 // measure evaluates what was trained and scores the ranking.
 func (s *Spec) measure(ctx context.Context, out *Outcome, res *Result) error {
 	t := out.Trained
+	res.Data.Untaught = t.Untaught
 	if t.Unlearn != nil {
 		res.Unlearning = t.Unlearn
 		res.Epochs.Unlearn = float64(t.Unlearn.Images) / float64(out.Train.Len())
@@ -63,9 +64,7 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 	}
 	ca := 100 * clean.Accuracy
 	res.CA = &ca
-	for _, share := range clean.PerClass {
-		res.CAOf = append(res.CAOf, 100*share)
-	}
+	res.CAOf = clean.Percent()
 	for k, a := range out.Attacks {
 		triggered, err := a.Triggered(ctx, s.Data.Test)
 		if err != nil {

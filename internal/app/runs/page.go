@@ -145,6 +145,7 @@ func (d *DataInfo) Warnings() []string {
 	say(d.Duplicates-d.Conflicting, "One image is an exact copy of another of its label.", "%d images are exact copies of others of their label.")
 	say(len(d.Single), "One label has a single image: %s.", "%d labels have a single image each: %s.", names(d.Single))
 	say(len(d.Empty), "One label has no image: %s.", "%d labels have no image: %s.", names(d.Empty))
+	say(len(d.Untaught), "No image of one label was left to train on: %s. The model does not know it.", "No image of %d labels was left to train on: %s. The model does not know them.", names(d.Untaught))
 	return w
 }
 

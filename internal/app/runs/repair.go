@@ -42,7 +42,7 @@ func UnlearnNames() []string {
 
 // RunRepair carries it out. The folder then holds model and result.
 func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
-	s.Resume = true // what is there is overwritten: a repair has no stages
+	s.Replace = true // what is there is overwritten: a repair has no stages
 	unlock, err := s.open()
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 	res.Data.Digest = out.Train.Digest()
 	res.Seconds = map[string]float64{"total": time.Since(start).Seconds()}
 	res.PeakMemory = sysinfo.PeakMemory()
-	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Depth: cmp.Or(base.Depth, s.Data.Depth), Version: version.Number}
+	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Depth: cmp.Or(base.Depth, s.Data.Depth), Normalize: base.Normalize, Version: version.Number}
 	if err := checkpoint.Save(filepath.Join(s.Folder, ModelFile), state, info); err != nil {
 		return nil, err
 	}

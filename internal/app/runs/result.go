@@ -42,7 +42,7 @@ type Result struct {
 	Defense   Defense    `json:"defense"`
 	Epochs    Epochs     `json:"epochs"`
 	CA        *float64   `json:"ca"`
-	CAOf      []float64  `json:"ca_of,omitempty"` // the same of each class; 0 where it has no test image
+	CAOf      []*float64 `json:"ca_of,omitempty"` // the same of each class; null where it has no test image
 	ASR       *float64   `json:"asr"`             // of several attacks the highest
 	Isolation *Isolation `json:"isolation"`
 	// Correction is null without a search, without --correct, where nothing was to be corrected, where the truth is unknown and under CBA.
@@ -81,6 +81,7 @@ type DataInfo struct {
 	Conflicting int      `json:"conflicting_duplicates"`
 	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
 	Empty       []string `json:"empty_classes,omitempty"`        // and with none
+	Untaught    []string `json:"untaught_classes,omitempty"`     // and with none that the model was trained on
 }
 
 // Whole are the flags that all of the data are read with: those that were given, but for a part of them.

@@ -25,7 +25,7 @@ func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 	folder := func(number int) string { return filepath.Join(s.Folder, fmt.Sprintf("spike-%d", number)) }
 	start := time.Now()
 	limits, err := spike.Run(ctx, s.searched(out.Train), s.Options.Seed, out.Verdict, suspected, func(ctx context.Context, d *dataset.Data, number int) (*audit.Verdict, error) {
-		if err := os.MkdirAll(folder(number), 0o755); err != nil {
+		if err := os.MkdirAll(folder(number), 0o777); err != nil {
 			return nil, err
 		}
 		watch := Watcher(s.Watch)

@@ -47,6 +47,7 @@ type Spec struct {
 	// ReadWith are the flags that Data were read with, --name=value each, for commands that are to read the same.
 	ReadWith []string
 	Resume   bool
+	Replace  bool // the folder is the caller's own: what it holds beside a checkpoint is written over
 	Expect   bool // says before a long search how long it will take
 	Init     model.State
 	Backend  backends.Backend
@@ -220,7 +221,7 @@ func (s *Spec) searched(images *dataset.Set) *dataset.Data {
 // searched takes over what a search for poison, and a training after it, came to.
 func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	if err == nil {
-		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Seconds: r.Seconds, Engines: r.Engines}
+		o.Trained = &abl.Result{Network: r.Network, Model: r.Model, Suspects: r.Suspects, Untaught: r.Verdict.Untaught, Seconds: r.Seconds, Engines: r.Engines}
 		o.Verdict, o.Odd = r.Verdict, r.Odd
 	}
 	return err

@@ -2,7 +2,11 @@
 package atomicfile
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +22,7 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	if path, err = Target(path); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+partial)
+	f, err := begin(path)
 	if err != nil {
 		return err
 	}
@@ -31,9 +35,6 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	if err = fill(f); err != nil {
 		return err
 	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
 	if err = f.Sync(); err != nil {
 		return err
 	}
@@ -41,6 +42,30 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// begin makes a file beside path, with the permissions of what is there, or else those that new files get.
+func begin(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(besides(path), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if st, err := os.Stat(path); err == nil {
+			if err := f.Chmod(st.Mode().Perm()); err != nil {
+				return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+			}
+		}
+		return f, nil
+	}
+}
+
+// besides is a hidden name beside path, another one with each call.
+func besides(path string) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d%s", filepath.Base(path), rand.Uint64(), partial))
 }
 
 // WriteBytes is Write with the content at hand.

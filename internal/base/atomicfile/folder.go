@@ -15,14 +15,14 @@ func Folder(path string, fill func(dir string) error) (err error) {
 		return err
 	}
 	parent := filepath.Dir(path)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
 	if err := removeAbandoned(parent, filepath.Base(path)); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(parent, "."+filepath.Base(path)+".*"+partial)
-	if err != nil {
+	dir := besides(path)
+	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
 	defer func() {
@@ -35,9 +35,6 @@ func Folder(path string, fill func(dir string) error) (err error) {
 		return err
 	}
 	defer unlock()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
 	if err := fill(dir); err != nil {
 		return err
 	}

@@ -61,10 +61,10 @@ func EachJSON(path string, raw []byte, visit func(line []byte) error) error {
 // that a stopped program left without an end stays one of its own. What is written of a line that fails, as on a full disk, is
 // taken back, unless another program has added to it.
 func AppendLine(path string, line []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func Prepare(path string, write func(path string) error) (keep, drop func() erro
 	if path, err = Target(path); err != nil {
 		return nil, nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+partial)
+	f, err := begin(path)
 	if err != nil {
 		return nil, nil, err
 	}
