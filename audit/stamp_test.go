@@ -75,8 +75,8 @@ func TestStampIsTheTrigger(t *testing.T) {
 	}
 }
 
-// The images of a shortcut come back, and its pattern is laid on the same share of other labels' images, each shown once; of what
-// is no shortcut nothing does.
+// The images of a shortcut come back, and its pattern is laid on all images of other labels in the same share of the epochs, each shown
+// once; of what is no shortcut nothing does.
 func TestPurify(t *testing.T) {
 	config := attack.Defaults("badnets")
 	config.Target, config.Rate = 4, 0.03
@@ -110,7 +110,7 @@ func TestPurify(t *testing.T) {
 		for _, i := range l.Kept {
 			seen[i] = true
 		}
-		stamped := 0
+		stamped, often := 0, 0.0
 		for _, e := range l.More {
 			if seen[e.Image] || e.Label != nil {
 				t.Errorf("%s: image %d is shown as %+v", name, e.Image, e)
@@ -120,6 +120,7 @@ func TestPurify(t *testing.T) {
 				continue
 			}
 			stamped++
+			often += e.Share
 			if int(set.Labels[e.Image]) == 4 { // the sticker hides what is below it
 				t.Errorf("%s: image %d of the label is stamped", name, e.Image)
 			}
@@ -129,12 +130,12 @@ func TestPurify(t *testing.T) {
 				}
 			}
 		}
-		returned := 0
+		returned, all := 0, 0
 		if c.n > 0 {
-			returned = len(with)
+			returned, all = len(with), len(others)
 		}
-		if stamped != c.n || f.Stamped != c.n || f.Returned != returned || len(seen) != len(kept)+returned {
-			t.Errorf("%s: %d stamped and %d returned, expected %d and %d; %d are shown", name, stamped, f.Returned, c.n, returned, len(seen))
+		if stamped != all || math.Abs(often-float64(c.n)) > 1 || f.Stamped != c.n || f.Returned != returned || len(seen) != len(kept)+returned {
+			t.Errorf("%s: %d stamped, %g an epoch, and %d returned, expected %d, %d and %d; %d are shown", name, stamped, often, f.Returned, all, c.n, returned, len(seen))
 		}
 	}
 }
@@ -232,8 +233,8 @@ func TestEven(t *testing.T) {
 	}
 }
 
-// Where nearly all images of a label share a pattern that can be lifted, it is lifted from so many that a quarter of the label's carry it,
-// as a quarter of the others' do then.
+// Where nearly all images of a label share a pattern that can be lifted, it is lifted in so many epochs that a quarter of the label's
+// images carry it in each, as a quarter of the others' do then.
 func TestPurifyLifts(t *testing.T) {
 	config := attack.Defaults("sig")
 	config.Target, config.Rate = 4, 0.08
@@ -242,22 +243,67 @@ func TestPurifyLifts(t *testing.T) {
 	f := &Found{Verdict: &Verdict{Targets: []Target{target(4, look.Shortcut, pixels.Name)}}, Removed: with, Kept: stat.Union(own, others)}
 	l := Lessons{Kept: f.Kept}
 	f.purify(set, &l, make([]bool, set.Len()), 1)
-	as, lifted, laid := 0, 0, 0
+	as, laid := 0.0, 0.0
 	inverse := look.StampOf(set, with, own, others).Inverse()
 	for _, e := range l.More {
 		switch under := int(set.Labels[e.Image]) == 4; {
 		case !under:
-			laid++
+			laid += e.Share
 		case e.Stamp == nil:
-			as++
+			t.Fatalf("image %d always carries the pattern", e.Image)
 		default:
-			lifted++
+			as += 1 - e.Share
 			if !slices.Equal(e.Stamp.Scale, inverse.Scale) || !slices.Equal(e.Stamp.Shift, inverse.Shift) {
 				t.Fatalf("image %d has another stamp", e.Image)
 			}
 		}
 	}
-	if some := (len(with) + len(own)) / 4; len(with) <= some || as != some || lifted != len(with)-some || laid != len(others)/4 {
-		t.Errorf("of %d with the pattern and %d without it: %d as they are, %d lifted; %d of %d others have it", len(with), len(own), as, lifted, laid, len(others))
+	if some := float64(len(with)+len(own)) / 4; float64(len(with)) <= some || math.Abs(as-some) > 1e-6 || math.Abs(laid-float64(len(others))/4) > 1e-6 {
+		t.Errorf("an epoch shows %d with the pattern and %d without it: %g as they are; %g of %d others have it", len(with), len(own), as, laid, len(others))
+	}
+}
+
+// Where two labels have shortcuts, each pattern is laid on images of all other labels, on none both, and in its share of them.
+func TestPurifyTwo(t *testing.T) {
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = 4, 0.03
+	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
+	with, own, _ := sides(set.Labels, poisoned, config.Target)
+	f := &Found{Verdict: &Verdict{Targets: []Target{target(4, look.Shortcut, pixels.Name), target(2, look.Shortcut, pixels.Name)}}}
+	all := rng.Iota(set.Len())
+	second := look.Those(all, func(i int) bool { return set.Labels[i] == 2 })
+	carry := second[:len(second)/3]
+	f.Removed = stat.Union(with, carry)
+	f.Kept = look.Those(all, func(i int) bool { return !slices.Contains(f.Removed, i) })
+	l := Lessons{Kept: f.Kept}
+	f.purify(set, &l, make([]bool, set.Len()), 1)
+	sum := map[*augment.Stamp]float64{}
+	on := map[*augment.Stamp]map[int32]bool{}
+	seen := map[int]bool{}
+	for _, e := range l.More {
+		if seen[e.Image] {
+			t.Fatalf("image %d is shown twice", e.Image)
+		}
+		if seen[e.Image] = true; e.Stamp == nil {
+			continue
+		}
+		sum[e.Stamp] += e.Share
+		if on[e.Stamp] == nil {
+			on[e.Stamp] = map[int32]bool{}
+		}
+		on[e.Stamp][set.Labels[e.Image]] = true
+	}
+	if len(sum) != 2 || len(seen)+len(l.Kept) != set.Len() {
+		t.Fatalf("%d patterns, %d images are shown, expected 2 and %d", len(sum), len(seen)+len(l.Kept), set.Len())
+	}
+	for s, labels := range on {
+		label, share := 4, float64(len(with))/float64(len(with)+len(own))
+		if labels[4] {
+			label, share = 2, float64(len(carry))/float64(len(second))
+		}
+		others := len(look.Those(f.Kept, func(i int) bool { return int(set.Labels[i]) != label }))
+		if want := min(mostStamped, share) * float64(others); labels[int32(label)] || len(labels) != len(set.Classes)-1 || math.Abs(sum[s]-want) > 1e-6*want {
+			t.Errorf("the pattern of label %d is laid on %g images of %d labels an epoch, expected %g", label, sum[s], len(labels), want)
+		}
 	}
 }

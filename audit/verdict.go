@@ -41,8 +41,8 @@ type Cleaned struct {
 	Continued int `json:"continued,omitempty"`
 	// Corrected counts the removed images that it was shown under the label that they show.
 	Corrected int `json:"corrected,omitempty"`
-	// Returned counts the images of a shortcut that it was shown under their labels, from some of which the pattern was lifted; Stamped the images of other labels that it was shown
-	// with the pattern on them, so that it means no label.
+	// Returned counts the images of a shortcut that it was shown under their labels, from some of which the pattern was lifted; Stamped the
+	// images of other labels that it was shown with the pattern on them in each epoch, other ones each time, so that it means no label.
 	Returned int `json:"returned,omitempty"`
 	Stamped  int `json:"stamped,omitempty"`
 	// Evened counts the images that it was shown under their own labels with the pattern of corrected images on them.

@@ -36,6 +36,7 @@ type Phase struct {
 type Example struct {
 	Image int
 	Stamp *augment.Stamp // laid over it before augmentation; nil: nothing
+	Share float64        // of the epochs, drawn by chance, in which it is; 0: all
 	Label *int32         // that it is shown under; nil: its own
 }
 
@@ -206,6 +207,11 @@ func (p *Phase) draws(epoch, image int) *rand.Rand {
 	return rng.Stream(p.Seed, p.Name+" augment", epoch, image)
 }
 
+// stamped tells whether an example's stamp is laid on in an epoch.
+func (p *Phase) stamped(e Example, epoch int) bool {
+	return e.Stamp != nil && (e.Share == 0 || rng.Stream(p.Seed, p.Name+" stamp", epoch, e.Image).Float64() < e.Share)
+}
+
 // filler returns a function that assembles the batch of a step. Order and augmentation depend on seed, phase, epoch
 // and image alone.
 func (p *Phase) filler(steps int) func(k int, b *Batch) {
@@ -218,7 +224,7 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 			i := e.Image
 			b.Images[j], b.Labels[j], b.Weights[j] = i, e.label(p.Data), p.weight(i)
 			image, dst := p.Data.Image(i), b.X[j*n:(j+1)*n]
-			if e.Stamp != nil {
+			if p.stamped(e, epoch) {
 				image = e.Stamp.On(image)
 				b.Images[j] = -1
 			}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 
@@ -43,5 +44,38 @@ func TestPhaseStamps(t *testing.T) {
 	}
 	if way[false] != 2 || way[true] != 1 {
 		t.Errorf("image 7 was shown %d times as it is and %d times stamped", way[false], way[true])
+	}
+}
+
+// A stamp that has a share is laid on in this share of the epochs, drawn anew in each, and on all images as often; without one it always is.
+func TestStampsHaveAShare(t *testing.T) {
+	const images, epochs = 100, 200
+	p := &Phase{Name: "test", Seed: 3}
+	for share, want := range map[float64]float64{0: 1, 0.25: 0.25, 1: 1} {
+		in := make([]int, epochs) // how many images are stamped
+		of := make([]int, images) // in how many epochs an image is
+		for epoch := range epochs {
+			for i := range images {
+				e := Example{Image: i, Stamp: &augment.Stamp{}, Share: share}
+				if p.stamped(e, epoch) {
+					in[epoch]++
+					of[i]++
+				}
+				if e.Stamp = nil; p.stamped(e, epoch) {
+					t.Fatal("an example without a stamp is stamped")
+				}
+			}
+		}
+		sum := 0
+		for _, n := range in {
+			sum += n
+		}
+		if got := float64(sum) / images / epochs; math.Abs(got-want) > 0.01 {
+			t.Errorf("share %g: %g of all", share, got)
+		}
+		least := int(0.5 * want * epochs)
+		if slices.Min(of) < least || want < 1 && (slices.Max(of) > 2*int(want*epochs) || slices.Min(in) == slices.Max(in)) {
+			t.Errorf("share %g: an image is stamped in %d to %d epochs, an epoch has %d to %d", share, slices.Min(of), slices.Max(of), slices.Min(in), slices.Max(in))
+		}
 	}
 }

@@ -53,7 +53,7 @@ func cleanedSentences(v *audit.Cleaned) []string {
 		s = append(s, "Its training went on from the ordinary network of the search, which learnt none of the removed images.")
 	}
 	if v.Returned > 0 {
-		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut, and the pattern on %d images of other labels too, to learn that it means none.", v.Returned, v.Stamped))
+		s = append(s, fmt.Sprintf("The model was shown %d images of a shortcut, and in each epoch the pattern on %d images of other labels, to learn that it means none.", v.Returned, v.Stamped))
 	}
 	if v.Evened > 0 {
 		s = append(s, fmt.Sprintf("What these images share was laid on %d others under their own labels, so that it speaks neither for nor against a label.", v.Evened))
