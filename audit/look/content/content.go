@@ -257,8 +257,8 @@ func flipsOf(c *look.Content) []labelFlips {
 			n++
 		}
 	}
-	other := func(labels ...int) func(k int) bool { // the others that there are images of
-		return func(k int) bool { return len(of[k]) > 0 && !slices.Contains(labels, k) }
+	other := func(label int) func(k int) bool { // the others that there are images of
+		return func(k int) bool { return len(of[k]) > 0 && k != label }
 	}
 	all := make([]labelFlips, classes)
 	odds := make([][]float64, classes) // of each label's images
@@ -297,11 +297,12 @@ func flipsOf(c *look.Content) []labelFlips {
 		f.images = len(of[l])
 		f.usual = stat.Median(rates, other(l))
 		f.Flips = stat.Flips{Rate: rates[l], Evidence: stat.MoveEvidence(odds[l], n-len(of[l]), rates[l], f.usual)}
+		median := stat.MedianBut(moved[l], other(l))
 		for from := range all {
 			if from == l {
 				continue
 			}
-			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], other(l, from))), Flips: stat.Flips{Rate: moved[l][from]}}
+			m := move{from: from, usual: max(moved[from][l], median(l, from)), Flips: stat.Flips{Rate: moved[l][from]}}
 			if m.Rate > 0 && moved[from][l] == 0 && len(of[l]) > 0 { // fewer go back than make a rate, but they count
 				m.usual = max(m.usual, rate(l, from))
 			}
