@@ -165,6 +165,9 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 			if e.Carriers != nil && len(e.Carriers) != c.Data.Len() {
 				return fmt.Errorf("the look %q has %d carriers, expected one for each of the %d images", l.Name(), len(e.Carriers), c.Data.Len())
 			}
+			if n := c.Data.Counts()[e.Label]; e.Own != nil && len(e.Own) != n {
+				return fmt.Errorf("the look %q has %d carriers, expected one for each of the label's %d images", l.Name(), len(e.Own), n)
+			}
 		}
 		if err := c.Add(ctx, all...); err != nil {
 			return err

@@ -80,6 +80,8 @@ func TestLooksSpeakOfTheData(t *testing.T) {
 		{look.Evidence{Label: -1}, "label -1"},
 		{look.Evidence{Carriers: []float32{1}}, "1 carriers"},
 		{look.Evidence{Carriers: []float32{}}, "0 carriers"},
+		{look.Evidence{Own: []float32{1}}, ""},
+		{look.Evidence{Own: []float32{1, 0}}, "2 carriers"},
 	} {
 		of, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{})
 		if err != nil {

@@ -121,6 +121,7 @@ func (c *Case) keep() error { return c.run.Put(caseKey, c.saved) }
 // that there are planted ones.
 func (c *Case) Add(ctx context.Context, all ...Evidence) error {
 	for _, e := range all {
+		e.Carriers = c.Carriers(e)
 		e, err := c.judge(ctx, e)
 		if err != nil {
 			return err
