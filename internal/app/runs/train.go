@@ -27,6 +27,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/spike"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -98,6 +99,11 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 	res := s.newResult()
 	if len(s.Attacks) > 0 {
 		if err := s.plant(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
+	if s.Spike {
+		if err := spike.Check(out.Train, s.Options.Seed); err != nil {
 			return nil, err
 		}
 	}
@@ -174,10 +180,25 @@ func (s *Spec) search(set train.Settings) unpoison.Options {
 
 // expected says what a search will take. The log does not have it, since it is of this machine.
 func (s *Spec) expected(e look.Expected) string {
-	n, classes := s.Data.Train.Len(), len(s.Data.Train.Classes)
-	perImage := 4*(classes+4) + len(s.Data.Train.Source(0)) + 70 // in the checkpoint and in suspects.csv
-	return fmt.Sprintf("the search of %s images will take about %s here, %s or more where something is found, and %d MB in %s; --learn N makes it shorter",
-		report.Count(n), long(e.Clean), long(e.Found), max(1, n*perImage>>20), s.Folder)
+	images := report.Count(s.Data.Train.Len()) + " images"
+	if s.Spike {
+		images += fmt.Sprintf(" and of %d copies with known attacks", spike.Copies)
+		e.Clean, e.Found = e.Clean+spike.Copies*e.Found, (1+spike.Copies)*e.Found
+	}
+	all, label := s.disk()
+	return fmt.Sprintf("the search of %s will take about %s here, %s or more where something is found, and up to %s in %s, %s more for each label that is found; --learn N makes it shorter",
+		images, long(e.Clean), long(e.Found), sysinfo.Size(all), s.Folder, sysinfo.Size(label))
+}
+
+// disk is how many bytes the folder of a search takes at most where nothing is found, and for each label that is found.
+func (s *Spec) disk() (all, label int64) {
+	n, classes := int64(s.Data.Train.Len()), int64(len(s.Data.Train.Classes))
+	checkpoint := 4 * n * (classes + 4) // what networks say of each image, and what is found
+	all = 2*checkpoint + n*int64(len(s.Data.Train.Source(0))+70) // the old one stays until the new one is written; and suspects.csv
+	if s.Spike {
+		all += spike.Copies * checkpoint
+	}
+	return all, 2 * 4 * n * (classes + 1)
 }
 
 // long is a time in minutes or hours.
