@@ -193,7 +193,7 @@ func (s *Spec) expected(e look.Expected) string {
 // disk is how many bytes the folder of a search takes at most where nothing is found, and for each label that is found.
 func (s *Spec) disk() (all, label int64) {
 	n, classes := int64(s.Data.Train.Len()), int64(len(s.Data.Train.Classes))
-	checkpoint := 4 * n * (classes + 4) // what networks say of each image, and what is found
+	checkpoint := 4 * n * (classes + 4)                          // what networks say of each image, and what is found
 	all = 2*checkpoint + n*int64(len(s.Data.Train.Source(0))+70) // the old one stays until the new one is written; and suspects.csv
 	if s.Spike {
 		all += spike.Copies * checkpoint
