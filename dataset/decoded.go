@@ -126,7 +126,7 @@ func removeAbandoned(path string) (bool, error) {
 	if name := filepath.Base(path); !strings.HasPrefix(name, ".decoded.") || !strings.HasSuffix(name, decodedPart) {
 		return false, nil
 	}
-	unlock, err := atomicfile.Lock(path)
+	unlock, err := atomicfile.Take(path)
 	if err != nil {
 		return false, nil
 	}
