@@ -159,7 +159,7 @@ func (w *decodedWriter) endBlock() {
 	w.sum, w.block = 0, 0
 }
 
-// finish gives the file its name, and returns its path.
+// finish gives the file its name, and returns its path. It is held until drop, so that it can be opened before anybody removes it.
 func (w *decodedWriter) finish(records int) (string, error) {
 	w.endBlock()
 	head, err := json.Marshal(w.head)
@@ -171,14 +171,13 @@ func (w *decodedWriter) finish(records int) (string, error) {
 	tail = binary.LittleEndian.AppendUint64(append(tail, sum[:]...), uint64(len(head)))
 	_, err = w.out.Write(append(tail, decodedMagic...))
 	path := filepath.Join(filepath.Dir(w.file.Name()), w.head.name(records, w.digests))
-	defer w.unlock()
 	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o444), w.file.Sync(), w.file.Close()); err == nil {
 		err = os.Rename(w.file.Name(), path)
 	}
 	return path, err
 }
 
-// drop removes what was written, if it has no name yet.
+// drop ends the writing, and removes what was written if it has no name yet.
 func (w *decodedWriter) drop() {
 	w.file.Close()
 	os.Remove(w.file.Name())
@@ -268,7 +267,7 @@ func DefaultStore() (string, error) {
 }
 
 // CleanStore removes the files of decoded images in a folder, and what writers left that were killed. It returns how many
-// there were, and their bytes. Other files stay.
+// there were, and their bytes. Other files stay, and those that are being written.
 func CleanStore(dir string) (files int, size int64, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -282,7 +281,7 @@ func CleanStore(dir string) (files int, size int64, err error) {
 		st, stErr := e.Info()
 		gone, err := removeAbandoned(path)
 		if !gone && strings.HasSuffix(e.Name(), decodedSuffix) && endsAsDecoded(path) {
-			gone, err = true, os.Remove(path)
+			gone, err = removeDecoded(path)
 		}
 		if err != nil {
 			return files, size, err
@@ -293,6 +292,18 @@ func CleanStore(dir string) (files int, size int64, err error) {
 		files += bit(gone)
 	}
 	return files, size, nil
+}
+
+// removeDecoded removes a file of decoded images, unless its writer is about to open it, and tells whether it did.
+func removeDecoded(path string) (bool, error) {
+	unlock, err := atomicfile.Lock(path)
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return false, nil
+	}
+	if err == nil {
+		defer unlock()
+	}
+	return true, os.Remove(path)
 }
 
 // endsAsDecoded tells a file of decoded images from another one of such a name.
