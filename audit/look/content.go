@@ -270,6 +270,19 @@ func shiftBy(logits []float32, shift []float64) {
 	}
 }
 
+// shiftedOf is the logarithm of one class's probability, of the logarithms of all, which get what they lack.
+func shiftedOf(logs []float32, shift []float64, class int) float32 {
+	if shift == nil {
+		return logs[class]
+	}
+	shiftBy(logs, shift)
+	all := make([]float64, len(logs))
+	for k, v := range logs {
+		all[k] = float64(v)
+	}
+	return float32(stat.LogSoftmax(all, 1)[class])
+}
+
 // contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it
 // stays until Finish; the number tells its random streams from others'.
 func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number int) (*train.Run, error) {
