@@ -144,6 +144,7 @@ type Summer interface {
 func (c *Case) Spectra(ctx context.Context) (*stat.Spectra, error) {
 	if c.spectra == nil {
 		of := Pictures(c.Data)
+		of.Fewest = 2 * fewestHalved
 		if s, ok := c.run.Passes.(Summer); ok {
 			of.Sums = s.Sums
 		}

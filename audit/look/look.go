@@ -18,6 +18,9 @@ const (
 	ByPixels  Name = "pixels"
 )
 
+// fewestHalved is how many images a half of a label has at least that the look at pixels looks at.
+var fewestHalved = int(Limit("pixels", "fewest"))
+
 // A Look asks one question of a data set.
 type Look interface {
 	Name() Name
