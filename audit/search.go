@@ -142,9 +142,13 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 
 // open opens the case of a search.
 func (a Options) open(r *train.Run, s Setup) (*look.Case, error) {
-	return look.NewCase(r, look.Settings{
+	c, err := look.NewCase(r, look.Settings{
 		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Fits()
 }
 
 // run asks the stage's looks that were not asked before an interruption, and saves after each.

@@ -2,11 +2,13 @@ package look
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 
@@ -83,6 +85,19 @@ func NewCase(r *train.Run, s Settings) (*Case, error) {
 		r.Arrays[foundKey] = make([]float32, r.Data.Len())
 	}
 	return c, nil
+}
+
+// Fits refuses more images and classes than there is memory for: networks give each image a probability of each class, in 4 bytes.
+func (c *Case) Fits() error {
+	if !c.Settings.Content {
+		return nil
+	}
+	n, classes := c.Data.Len(), len(c.Data.Classes)
+	need := int64(n) * int64(classes)
+	for fold := range contentFolds {
+		need -= int64(len(c.run.Arrays[foldKey(contentKey, fold)])) // of an earlier run
+	}
+	return sysinfo.Fits(4*need, fmt.Sprintf("the probabilities of %d classes for %d images", classes, n), "; --limit N takes fewer images")
 }
 
 // Evidence is what the looks have said so far.

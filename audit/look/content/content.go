@@ -197,7 +197,7 @@ type labelFlips struct {
 	usual      float64 // rate
 	alone      float64 // nats by which there are flips at all
 	pair       move    // from the class that speaks loudest
-	moves      []move  // from all classes
+	moves      []move  // from the classes that more came from than usual
 }
 
 // move is how many images that show a class were moved to a label, beyond what is usual.
@@ -236,7 +236,7 @@ func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 func (f labelFlips) moved(p []float64) float64 {
 	sum := 0.0
 	for _, m := range f.moves {
-		sum += max(0, m.Rate-m.usual) * p[m.from]
+		sum += (m.Rate - m.usual) * p[m.from]
 	}
 	return sum
 }
@@ -308,8 +308,9 @@ func flipsOf(c *look.Content) []labelFlips {
 			}
 			if m.Rate > m.usual {
 				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), m.Rate, m.usual)
+				f.moves = append(f.moves, m)
 			}
-			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
+			if m.Evidence > f.pair.Evidence {
 				f.pair = m
 			}
 		}
