@@ -156,27 +156,11 @@ func (c *Case) featureless() (missing []bool) {
 // contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated, by networks that
 // learnt none of those that are left out. The name is that of their part in the run's checkpoint.
 func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]float32, error) {
-	n, classes := c.Data.Len(), len(c.Data.Classes)
-	logs := make([][]float32, n)
-	if f := c.Settings.Features; f != nil {
-		labels := slices.Clone(c.Data.Labels)
-		for i := range left {
-			if left[i] {
-				labels[i] = -1
-			}
-		}
-		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, labels)
-		if err != nil {
-			return nil, err
-		}
-		for i := range logs {
-			logs[i] = out[i*classes : (i+1)*classes]
-			if math.IsNaN(float64(logs[i][0])) { // without features: all classes are alike
-				clear(logs[i])
-			}
-		}
-		return logs, nil
+	classes := len(c.Data.Classes)
+	if c.Settings.Features != nil {
+		return c.featureLogs(ctx, name, left)
 	}
+	logs := make([][]float32, c.Data.Len())
 	folds := c.contentFolds()
 	for fold, held := range folds {
 		key := foldKey(name, fold)
@@ -193,6 +177,38 @@ func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]f
 		for k, i := range held {
 			logs[i] = c.run.Arrays[key][k*classes : (k+1)*classes]
 		}
+	}
+	return logs, nil
+}
+
+// featureLogs are contentLogs by classifiers of the features, which are kept as if they were of one fold.
+func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]float32, error) {
+	n, classes := c.Data.Len(), len(c.Data.Classes)
+	key, f := foldKey(name, 0), c.Settings.Features
+	if len(c.run.Arrays[key]) != n*classes {
+		labels := slices.Clone(c.Data.Labels)
+		for i := range left {
+			if left[i] {
+				labels[i] = -1
+			}
+		}
+		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, labels)
+		if err != nil {
+			return nil, err
+		}
+		for row := range slices.Chunk(out, classes) {
+			if math.IsNaN(float64(row[0])) { // without features: all classes are alike
+				clear(row)
+			}
+		}
+		c.run.Arrays[key] = out
+		if err := c.Save(); err != nil {
+			return nil, err
+		}
+	}
+	logs := make([][]float32, n)
+	for i := range logs {
+		logs[i] = c.run.Arrays[key][i*classes : (i+1)*classes]
 	}
 	return logs, nil
 }

@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
 )
@@ -29,6 +30,9 @@ func (c *Case) leave(label int, found []bool) {
 	is := make([]float32, len(found))
 	for i, f := range found {
 		is[i] = float32(stat.Bit(f))
+	}
+	if before := c.run.Arrays[withoutKey(label)]; before != nil && !slices.Equal(before, is) { // what was said is of others
+		c.forget(label)
 	}
 	c.run.Arrays[withoutKey(label)] = is
 }
