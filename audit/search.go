@@ -84,6 +84,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 	if err != nil {
 		return nil, err
 	}
+	defer c.Close()
 	if s.Expect != nil {
 		e, err := c.Expect(ctx, a.Pixels)
 		if err != nil {

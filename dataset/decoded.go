@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -240,7 +241,7 @@ func openDecoded(path string) (_ *decodedFile, err error) {
 }
 
 // load maps the pixels and compares them with their checksums.
-func (d *decodedFile) load() (_ *mapping, _ []byte, err error) {
+func (d *decodedFile) load(ctx context.Context) (_ *mapping, _ []byte, err error) {
 	defer Lost(&err)
 	m, pixels, err := mapFile(d.file, int(d.pixels()))
 	if err != nil {
@@ -250,10 +251,13 @@ func (d *decodedFile) load() (_ *mapping, _ []byte, err error) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}
 	wrong := make([]bool, len(d.Sums))
-	Each(len(wrong), func(k int) {
+	err = eachUntil(ctx, len(wrong), func(k int) {
 		block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
 		m.guard(func() { wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k] })
 	})
+	if err != nil {
+		return nil, nil, err
+	}
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}

@@ -100,6 +100,14 @@ func (c *Case) Fits() error {
 	return sysinfo.Fits(4*need, fmt.Sprintf("the probabilities of %d classes for %d images", classes, n), "; --limit N takes fewer images")
 }
 
+// Close gives back what the case takes beside the images, which nobody looks into any more.
+func (c *Case) Close() {
+	if c.small != nil && c.small != c.Data {
+		c.small.Release()
+	}
+	c.small = nil
+}
+
 // Evidence is what the looks have said so far.
 func (c *Case) Evidence() []Evidence { return slices.Clone(c.saved.Evidence) }
 

@@ -217,11 +217,11 @@ func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]f
 func foldKey(name string, fold int) string { return fmt.Sprintf("%s.%d", name, fold) }
 
 // contentImages are the images, averaged down to what content needs.
-func (c *Case) contentImages() *dataset.Set {
+func (c *Case) contentImages(ctx context.Context) (_ *dataset.Set, err error) {
 	if c.small == nil {
-		c.small = evaluate.Small(c.Data, contentSide)
+		c.small, err = evaluate.Small(ctx, c.Data, contentSide)
 	}
-	return c.small
+	return c.small, err // none with an error
 }
 
 // contentFolds parts the images by chance.
@@ -302,7 +302,7 @@ func shiftedOf(logs []float32, shift []float64, class int) float32 {
 // contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it
 // stays until Finish; the number tells its random streams from others'.
 func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number int) (*train.Run, error) {
-	r, phase, err := c.contentPhase(c.run, name, learnt, number)
+	r, phase, err := c.contentPhase(ctx, c.run, name, learnt, number)
 	if err != nil {
 		return nil, err
 	}
@@ -311,9 +311,12 @@ func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number
 }
 
 // contentPhase readies that training, within a run or, for nil, in none.
-func (c *Case) contentPhase(within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
+func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
 	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
-	set := c.contentImages()
+	set, err := c.contentImages(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		return nil, nil, err
@@ -353,7 +356,11 @@ func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int) ([]flo
 	if c.run.Passes != nil { // other machines have their own
 		return judged(ctx, r, c.run.Passes, images)
 	}
-	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: c.contentImages()}, images)
+	set, err := c.contentImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: set}, images)
 }
 
 // judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.

@@ -26,6 +26,7 @@ const (
 type Expected struct {
 	Clean time.Duration // where no label is suspected
 	Found time.Duration // where one surely is; what is in doubt takes longer
+	Disk  int64         // bytes that smaller images take beside the decoded ones, until it ends
 }
 
 // Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes
@@ -33,9 +34,10 @@ type Expected struct {
 func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 	all := rng.Iota(c.Data.Len())
 	n := float64(len(all))
-	clean, found := 0.0, 0.0
+	clean, found, disk := 0.0, 0.0, int64(0)
 	if c.Settings.Content && c.Settings.Features == nil {
-		r, phase, err := c.contentPhase(nil, "", all[:len(all)-len(all)/contentFolds], 0)
+		disk = evaluate.SmallBytes(c.Data, contentSide)
+		r, phase, err := c.contentPhase(ctx, nil, "", all[:len(all)-len(all)/contentFolds], 0)
 		if err != nil {
 			return Expected{}, err
 		}
@@ -89,7 +91,7 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		found += step * float64(phase.Epochs*phase.Len()) * (1 + 1/float64(3*phase.Epochs)) // a pass costs a third of an epoch
 	}
 	of := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
-	return Expected{of(clean), of(clean + found)}, nil
+	return Expected{of(clean), of(clean + found), disk}, nil
 }
 
 // fitting returns the seconds that classifiers of features take.

@@ -15,11 +15,11 @@ import (
 // What is expected is said in units that people plan in, of all that is audited.
 func TestExpectedIsSaid(t *testing.T) {
 	for spike, want := range map[bool][]string{
-		false: {"1,000,000 images will", "about 1 min here, 118 min or more where", "up to 180 MB in out, 83.9 MB more"},
+		false: {"1,000,000 images will", "about 1 min here, 118 min or more where", "up to 180 MB in out, 83.9 MB more for each label that is found, and 12288 MB beside the decoded images"},
 		true:  {"1,000,000 images and of 3 copies with known attacks will", "about 5.9 h here, 7.9 h or more where", "up to 340 MB in out"},
 	} {
 		s := &Spec{Folder: "out", Spike: spike, Data: &dataset.Data{Train: &dataset.Set{Labels: make([]int32, 1_000_000), Classes: make([]string, 10)}}}
-		got := s.expected(look.Expected{Clean: 20 * time.Second, Found: 118 * time.Minute})
+		got := s.expected(look.Expected{Clean: 20 * time.Second, Found: 118 * time.Minute, Disk: 12 << 30})
 		for _, part := range want {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s, expected %q", got, part)

@@ -96,25 +96,16 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 			s.Discard(out)
 		}
 	}()
-	res := s.newResult()
-	if len(s.Attacks) > 0 {
-		if err := s.plant(ctx, out, res); err != nil {
-			return nil, err
-		}
+	res, err := s.prepared(ctx, out)
+	if err != nil {
+		return nil, err
 	}
-	if s.Spike {
-		if err := spike.Check(out.Train, s.Options.Seed); err != nil {
-			return nil, err
-		}
-	}
-	res.Data.Digest = out.Train.Digest()
-
 	log, err := openLog(filepath.Join(s.Folder, LogFile), s.Resume)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Passes: s.Passes, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	set := train.Settings{Digest: res.Data.Digest, Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Passes: s.Passes, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
 		err = out.searched(unpoison.Audit(ctx, s.searched(out.Train), s.search(set)))
@@ -186,8 +177,12 @@ func (s *Spec) expected(e look.Expected) string {
 		e.Clean, e.Found = e.Clean+spike.Copies*e.Found, (1+spike.Copies)*e.Found
 	}
 	all, label := s.disk()
-	return fmt.Sprintf("the search of %s will take about %s here, %s or more where something is found, and up to %s in %s, %s more for each label that is found; --learn N makes it shorter",
-		images, long(e.Clean), long(e.Found), sysinfo.Size(all), s.Folder, sysinfo.Size(label))
+	beside := ""
+	if e.Disk > 0 {
+		beside = fmt.Sprintf(", and %s beside the decoded images until it ends", sysinfo.Size(e.Disk))
+	}
+	return fmt.Sprintf("the search of %s will take about %s here, %s or more where something is found, and up to %s in %s, %s more for each label that is found%s; --learn N makes it shorter",
+		images, long(e.Clean), long(e.Found), sysinfo.Size(all), s.Folder, sysinfo.Size(label), beside)
 }
 
 // disk is how many bytes the folder of a search takes at most where nothing is found, and for each label that is found.
@@ -246,7 +241,7 @@ func (o *Outcome) searched(r *unpoison.Result, err error) error {
 }
 
 // newResult returns a result with what is known beforehand.
-func (s *Spec) newResult() *Result {
+func (s *Spec) newResult(ctx context.Context) (*Result, error) {
 	res := &Result{
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
@@ -263,7 +258,10 @@ func (s *Spec) newResult() *Result {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	twins := s.Data.Train.Twins()
+	twins, err := s.Data.Train.TwinsUntil(ctx)
+	if err != nil {
+		return nil, err
+	}
 	res.Data.Duplicates, res.Data.Conflicting = twins.Same, twins.Conflicting
 	for c, n := range s.Data.Train.Counts() {
 		switch n {
@@ -273,7 +271,27 @@ func (s *Spec) newResult() *Result {
 			res.Data.Single = append(res.Data.Single, s.Data.Train.Classes[c])
 		}
 	}
-	return res
+	return res, nil
+}
+
+// prepared poisons the images, where that is asked for, and returns a result with what is known of them.
+func (s *Spec) prepared(ctx context.Context, out *Outcome) (*Result, error) {
+	res, err := s.newResult(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Attacks) > 0 {
+		if err := s.plant(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
+	if s.Spike {
+		if err := spike.Check(out.Train, s.Options.Seed); err != nil {
+			return nil, err
+		}
+	}
+	res.Data.Digest, err = out.Train.DigestUntil(ctx)
+	return res, err
 }
 
 // plant poisons the training set.
