@@ -167,7 +167,7 @@ type Summer interface {
 func (c *Case) Spectra(ctx context.Context) (*stat.Spectra, error) {
 	if c.spectra == nil {
 		of := Pictures(c.Data)
-		of.Fewest = 2 * fewestHalved
+		of.Fewest = 2 * halfFewest
 		if s, ok := c.run.Passes.(Summer); ok {
 			of.Sums = s.Sums
 		}

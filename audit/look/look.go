@@ -18,8 +18,10 @@ const (
 	ByPixels  Name = "pixels"
 )
 
-// fewestHalved is how many images a half of a label has at least that the look at pixels looks at.
-var fewestHalved = int(Limit("pixels", "fewest"))
+var halfFewest = int(Limit("pixels", "fewest"))
+
+// HalfFewest is how many images a half of a label has at least that the look at pixels looks at.
+func HalfFewest() int { return halfFewest }
 
 // A Look asks one question of a data set.
 type Look interface {

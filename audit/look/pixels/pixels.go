@@ -18,7 +18,7 @@ var (
 	otherLabels = look.Limit("pixels", "other labels")
 	variation   = look.Limit("pixels", "variation")
 	between     = look.Limit("pixels", "between")
-	fewest      = int(look.Limit("pixels", "fewest"))
+	fewest      = look.HalfFewest()
 )
 
 // Facts are what the pixels of a label's images show.
