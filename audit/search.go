@@ -84,6 +84,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 	if err != nil {
 		return nil, err
 	}
+	defer c.Close()
 	if s.Expect != nil {
 		e, err := c.Expect(ctx, a.Pixels)
 		if err != nil {
@@ -142,9 +143,13 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 
 // open opens the case of a search.
 func (a Options) open(r *train.Run, s Setup) (*look.Case, error) {
-	return look.NewCase(r, look.Settings{
+	c, err := look.NewCase(r, look.Settings{
 		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Fits()
 }
 
 // run asks the stage's looks that were not asked before an interruption, and saves after each.
@@ -164,6 +169,9 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 			}
 			if e.Carriers != nil && len(e.Carriers) != c.Data.Len() {
 				return fmt.Errorf("the look %q has %d carriers, expected one for each of the %d images", l.Name(), len(e.Carriers), c.Data.Len())
+			}
+			if n := c.Data.Counts()[e.Label]; e.Own != nil && len(e.Own) != n {
+				return fmt.Errorf("the look %q has %d carriers, expected one for each of the label's %d images", l.Name(), len(e.Own), n)
 			}
 		}
 		if err := c.Add(ctx, all...); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/train"
 )
@@ -80,6 +81,8 @@ func TestLooksSpeakOfTheData(t *testing.T) {
 		{look.Evidence{Label: -1}, "label -1"},
 		{look.Evidence{Carriers: []float32{1}}, "1 carriers"},
 		{look.Evidence{Carriers: []float32{}}, "0 carriers"},
+		{look.Evidence{Own: []float32{1}}, ""},
+		{look.Evidence{Own: []float32{1, 0}}, "2 carriers"},
 	} {
 		of, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{})
 		if err != nil {
@@ -89,6 +92,22 @@ func TestLooksSpeakOfTheData(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: %v, expected %q", c.said, err, c.want)
 		}
+	}
+}
+
+// More probabilities than there is memory for are refused before anything is trained.
+func TestProbabilitiesHaveRoom(t *testing.T) {
+	if sysinfo.AvailableMemory() == 0 {
+		t.Skip("nothing says how much memory there is")
+	}
+	const many = 2_000_000
+	set := &dataset.Set{Height: 1, Width: 1, Classes: make([]string, many), Labels: make([]int32, many)}
+	of, err := Options{Content: true}.open(&train.Run{Data: set}, Setup{})
+	if of == nil || err == nil || !strings.HasPrefix(err.Error(), "the probabilities of 2000000 classes for 2000000 images take 15258789 MB") {
+		t.Error(err)
+	}
+	if _, err := (Options{}).open(&train.Run{Data: set}, Setup{}); err != nil {
+		t.Errorf("without them: %v", err)
 	}
 }
 

@@ -64,6 +64,9 @@ func WriteArrays(path string, arrays map[string]Array, meta map[string]string) e
 		return err
 	}
 	head = append(head, strings.Repeat(" ", (8-len(head)%8)%8)...)
+	if len(head) > maxHeader {
+		return fmt.Errorf("%s: the names of %d arrays, with what is known of them, take %d bytes, a safetensors header has up to %d", path, len(names), len(head), maxHeader)
+	}
 	return atomicfile.Write(path, func(w io.Writer) error {
 		var n [8]byte
 		binary.LittleEndian.PutUint64(n[:], uint64(len(head)))

@@ -302,6 +302,12 @@ func (s *Set) OfClass(c int32) []int {
 
 // Digest identifies images and labels, in order: the same for the same data in any layout.
 func (s *Set) Digest() string {
+	digest, _ := s.DigestUntil(context.Background())
+	return digest
+}
+
+// DigestUntil is Digest, or the context's error once that ends.
+func (s *Set) DigestUntil(ctx context.Context) (string, error) {
 	h := sha256.New()
 	var head [24]byte
 	for i, v := range []int{s.Len(), s.Height, s.Width} {
@@ -310,6 +316,9 @@ func (s *Set) Digest() string {
 	h.Write(head[:])
 	var scratch []uint8
 	for i := range s.Labels {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
 		h.Write(s.view(i, &scratch))
 	}
 	buf := make([]byte, 4*s.Len())
@@ -317,7 +326,7 @@ func (s *Set) Digest() string {
 		binary.LittleEndian.PutUint32(buf[4*i:], uint32(l))
 	}
 	h.Write(buf)
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Data is a training set and a test set, which may be empty.

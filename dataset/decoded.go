@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -126,7 +127,7 @@ func removeAbandoned(path string) (bool, error) {
 	if name := filepath.Base(path); !strings.HasPrefix(name, ".decoded.") || !strings.HasSuffix(name, decodedPart) {
 		return false, nil
 	}
-	unlock, err := atomicfile.Lock(path)
+	unlock, err := atomicfile.Take(path)
 	if err != nil {
 		return false, nil
 	}
@@ -159,7 +160,7 @@ func (w *decodedWriter) endBlock() {
 	w.sum, w.block = 0, 0
 }
 
-// finish gives the file its name, and returns its path.
+// finish gives the file its name, and returns its path. It is held until drop, so that it can be opened before anybody removes it.
 func (w *decodedWriter) finish(records int) (string, error) {
 	w.endBlock()
 	head, err := json.Marshal(w.head)
@@ -171,14 +172,13 @@ func (w *decodedWriter) finish(records int) (string, error) {
 	tail = binary.LittleEndian.AppendUint64(append(tail, sum[:]...), uint64(len(head)))
 	_, err = w.out.Write(append(tail, decodedMagic...))
 	path := filepath.Join(filepath.Dir(w.file.Name()), w.head.name(records, w.digests))
-	defer w.unlock()
 	if err = errors.Join(err, w.out.Flush(), w.file.Chmod(0o444), w.file.Sync(), w.file.Close()); err == nil {
 		err = os.Rename(w.file.Name(), path)
 	}
 	return path, err
 }
 
-// drop removes what was written, if it has no name yet.
+// drop ends the writing, and removes what was written if it has no name yet.
 func (w *decodedWriter) drop() {
 	w.file.Close()
 	os.Remove(w.file.Name())
@@ -241,7 +241,7 @@ func openDecoded(path string) (_ *decodedFile, err error) {
 }
 
 // load maps the pixels and compares them with their checksums.
-func (d *decodedFile) load() (_ *mapping, _ []byte, err error) {
+func (d *decodedFile) load(ctx context.Context) (_ *mapping, _ []byte, err error) {
 	defer Lost(&err)
 	m, pixels, err := mapFile(d.file, int(d.pixels()))
 	if err != nil {
@@ -251,10 +251,13 @@ func (d *decodedFile) load() (_ *mapping, _ []byte, err error) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}
 	wrong := make([]bool, len(d.Sums))
-	Each(len(wrong), func(k int) {
+	err = eachUntil(ctx, len(wrong), func(k int) {
 		block := pixels[k*decodedBlock : min(len(pixels), (k+1)*decodedBlock)]
 		m.guard(func() { wrong[k] = crc32.Checksum(block, castagnoli) != d.Sums[k] })
 	})
+	if err != nil {
+		return nil, nil, err
+	}
 	if slices.Contains(wrong, true) {
 		return nil, nil, fmt.Errorf("%s is damaged", d.file.Name())
 	}
@@ -268,7 +271,7 @@ func DefaultStore() (string, error) {
 }
 
 // CleanStore removes the files of decoded images in a folder, and what writers left that were killed. It returns how many
-// there were, and their bytes. Other files stay.
+// there were, and their bytes. Other files stay, and those that are being written.
 func CleanStore(dir string) (files int, size int64, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -282,7 +285,7 @@ func CleanStore(dir string) (files int, size int64, err error) {
 		st, stErr := e.Info()
 		gone, err := removeAbandoned(path)
 		if !gone && strings.HasSuffix(e.Name(), decodedSuffix) && endsAsDecoded(path) {
-			gone, err = true, os.Remove(path)
+			gone, err = removeDecoded(path)
 		}
 		if err != nil {
 			return files, size, err
@@ -293,6 +296,18 @@ func CleanStore(dir string) (files int, size int64, err error) {
 		files += bit(gone)
 	}
 	return files, size, nil
+}
+
+// removeDecoded removes a file of decoded images, unless its writer is about to open it, and tells whether it did.
+func removeDecoded(path string) (bool, error) {
+	unlock, err := atomicfile.Lock(path)
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return false, nil
+	}
+	if err == nil {
+		defer unlock()
+	}
+	return true, os.Remove(path)
 }
 
 // endsAsDecoded tells a file of decoded images from another one of such a name.

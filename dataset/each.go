@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
@@ -31,4 +32,14 @@ func Each(n int, do func(k int)) {
 	if errors.As(errors.Join(lost...), &gone) {
 		panic(gone)
 	}
+}
+
+// eachUntil is Each until the context ends: then it returns the context's error, and some are not done.
+func eachUntil(ctx context.Context, n int, do func(k int)) error {
+	Each(n, func(k int) {
+		if ctx.Err() == nil {
+			do(k)
+		}
+	})
+	return ctx.Err()
 }

@@ -223,7 +223,7 @@ func FuzzStored(f *testing.F) {
 			return
 		}
 		defer file.file.Close()
-		if _, pixels, err := file.load(); err == nil && int64(len(pixels)) != file.pixels() {
+		if _, pixels, err := file.load(t.Context()); err == nil && int64(len(pixels)) != file.pixels() {
 			t.Errorf("%d bytes, expected %d", len(pixels), file.pixels())
 		}
 	})

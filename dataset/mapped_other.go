@@ -22,6 +22,8 @@ func mapFile(f *os.File, size int) (*mapping, []byte, error) {
 
 func (*mapping) again() ([]byte, error) { return nil, errors.ErrUnsupported }
 
+func (*mapping) release([]byte) {}
+
 // diskFree returns how many bytes there is room for in a folder; −1 if nothing says so.
 func diskFree(string) int64 { return -1 }
 

@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,17 @@ func (m *mapping) again() ([]byte, error) {
 		return nil, nil
 	}
 	return unix.Mmap(int(m.file.Fd()), 0, m.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|mapNoReserve)
+}
+
+// release takes a file that has no name any more off the disk. Where it was mapped there are zeros: what still reads them does not fail.
+func (m *mapping) release(pixels []byte) {
+	if len(pixels) > 0 {
+		_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&pixels[0]), uintptr(len(pixels)), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED)
+		if err != nil {
+			return // it stays until the process ends
+		}
+	}
+	m.file.Close()
 }
 
 // advise tells the system whether images are read in any order, or one after the other and so ahead of their use.

@@ -2,9 +2,12 @@ package dataset
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 )
 
 const (
@@ -14,28 +17,61 @@ const (
 
 // Scaled returns the images at another size, with the set's labels and no sources. Those of a set that is mapped are mapped too if
 // they are many: from a file beside the set's, or among temporary files where that has no room, which has no name any more and is gone
-// with the process.
-func (s *Set) Scaled(height, width int) *Set {
+// with the process, or once it is released.
+func (s *Set) Scaled(ctx context.Context, height, width int) (*Set, error) {
 	t := &Set{Height: height, Width: width, Classes: s.Classes, Labels: s.Labels}
-	if s.mapped != nil && s.Len()*t.ImageBytes() >= manyScaled {
+	need := int64(s.Len()) * int64(t.ImageBytes())
+	if s.ScaledBytes(height, width) > 0 {
 		for _, folder := range []string{filepath.Dir(s.mapped.file.Name()), os.TempDir()} {
-			if t.mapScaled(s, folder) == nil {
-				return t
+			if free := diskFree(folder); free >= 0 && free < need {
+				continue
+			}
+			if t.mapScaled(ctx, s, folder) == nil {
+				return t, nil
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
 		}
+		if err := sysinfo.Fits(need, "the smaller images", ", and no disk has room for them; --store DIR takes another folder"); err != nil {
+			return nil, err
+		}
 	}
-	t.Pixels = make([]uint8, 0, s.Len()*t.ImageBytes())
-	_ = s.scaled(height, width, func(pixels []uint8) error { // which has no error
+	t.Pixels = make([]uint8, 0, need)
+	err := s.scaled(ctx, height, width, func(pixels []uint8) error {
 		t.Pixels = append(t.Pixels, pixels...)
 		return nil
 	})
-	return t
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// ScaledBytes is how many bytes of a disk Scaled takes; 0 where the images are held in memory.
+func (s *Set) ScaledBytes(height, width int) int64 {
+	need := int64(s.Len()) * int64(height*width*3)
+	if s.mapped == nil || need < manyScaled {
+		return 0
+	}
+	return need
+}
+
+// Release gives back what a set takes that Scaled made, and that nobody reads any more: it has no images then.
+func (s *Set) Release() {
+	if s.mapped != nil {
+		s.mapped.release(s.Pixels)
+	}
+	s.mapped, s.Pixels = nil, nil
 }
 
 // scaled gives each image at another size to take, in order. All processors work on them.
-func (s *Set) scaled(height, width int, take func(pixels []uint8) error) error {
+func (s *Set) scaled(ctx context.Context, height, width int, take func(pixels []uint8) error) error {
 	part := make([][]uint8, runtime.GOMAXPROCS(0)*scaledAtOne)
 	for first := 0; first < s.Len(); first += len(part) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		some := part[:min(len(part), s.Len()-first)]
 		Each(len(some), func(k int) { some[k] = Resize(s.Image(first+k), s.Height, s.Width, height, width) })
 		for _, pixels := range some {
@@ -48,7 +84,7 @@ func (s *Set) scaled(height, width int, take func(pixels []uint8) error) error {
 }
 
 // mapScaled makes the set of another one's images at its own size, in a file of a folder.
-func (s *Set) mapScaled(from *Set, folder string) (err error) {
+func (s *Set) mapScaled(ctx context.Context, from *Set, folder string) (err error) {
 	f, err := os.CreateTemp(folder, ".decoded.*"+decodedPart)
 	if err != nil {
 		return err
@@ -62,7 +98,7 @@ func (s *Set) mapScaled(from *Set, folder string) (err error) {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = from.scaled(s.Height, s.Width, func(pixels []uint8) error {
+	err = from.scaled(ctx, s.Height, s.Width, func(pixels []uint8) error {
 		_, err := w.Write(pixels)
 		return err
 	})

@@ -130,7 +130,7 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 	if seen != d.Sources {
 		return errOthers
 	}
-	if set.mapped, set.Pixels, err = d.load(); err != nil {
+	if set.mapped, set.Pixels, err = d.load(b.ctx); err != nil {
 		return err
 	}
 	kept = set.mapped != nil
@@ -188,7 +188,7 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	if err != nil {
 		return err
 	}
-	if set.mapped, set.Pixels, err = d.load(); err != nil {
+	if set.mapped, set.Pixels, err = d.load(b.ctx); err != nil {
 		d.file.Close()
 		return err
 	}

@@ -41,8 +41,15 @@ func TestWritersOfOneStore(t *testing.T) {
 	if files, _, err := CleanStore(o.Store); files != 1 || err != nil {
 		t.Errorf("%d files removed, %v", files, err)
 	}
-	if _, err := w.finish(0); err != nil {
+	path, err := w.finish(0)
+	if err != nil {
 		t.Errorf("cleaning took what was being written: %v", err)
+	}
+	for _, want := range []int{0, 1} { // its writer has yet to open it, or is done
+		if files, _, err := CleanStore(o.Store); files != want || err != nil {
+			t.Errorf("%s: %d files removed, expected %d, %v", path, files, want, err)
+		}
+		w.drop()
 	}
 }
 

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -26,14 +27,22 @@ func (t *Twins) add(a, b string, conflicting bool) {
 
 // Twins finds images of the set that equal an earlier one of it.
 func (s *Set) Twins() Twins {
-	var t Twins
-	x := s.byPixels()
+	t, _ := s.TwinsUntil(context.Background())
+	return t
+}
+
+// TwinsUntil is Twins, or the context's error once that ends.
+func (s *Set) TwinsUntil(ctx context.Context) (t Twins, err error) {
+	x, err := s.byPixels(ctx)
+	if err != nil {
+		return t, err
+	}
 	for j := range s.Labels {
 		if i, _ := x.first(x.digests[j]); i < j {
 			t.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j])
 		}
 	}
-	return t
+	return t, nil
 }
 
 // Shared finds images of other that equal one of the set, as when test images were trained on.
@@ -42,7 +51,7 @@ func (s *Set) Shared(other *Set) Twins {
 	if other == nil || s.Height != other.Height || s.Width != other.Width {
 		return t
 	}
-	x := s.byPixels()
+	x, _ := s.byPixels(context.Background())
 	var scratch []uint8
 	for j := range other.Labels {
 		if i, ok := x.first(digestPixels(other.view(j, &scratch), s.Height, s.Width)); ok {
@@ -58,16 +67,18 @@ type pixelIndex struct {
 	order   []int32 // images by digest, equal ones by place
 }
 
-func (s *Set) byPixels() *pixelIndex {
+func (s *Set) byPixels(ctx context.Context) (*pixelIndex, error) {
 	x := &pixelIndex{make([]ImageDigest, s.Len()), make([]int32, s.Len())}
-	var scratch []uint8
-	for i := range s.Labels {
-		x.digests[i], x.order[i] = digestPixels(s.view(i, &scratch), s.Height, s.Width), int32(i)
+	err := eachUntil(ctx, s.Len(), func(i int) {
+		x.digests[i], x.order[i] = digestPixels(s.Image(i), s.Height, s.Width), int32(i)
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
 		return cmp.Or(bytes.Compare(x.digests[a][:], x.digests[b][:]), int(a-b))
 	})
-	return x
+	return x, nil
 }
 
 // first returns the first image of a digest.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -63,12 +64,23 @@ func TestScaledImagesAreTheSameInAFile(t *testing.T) {
 		}
 		return len(all)
 	}
-	before, want := files(), d.Train.Scaled(5, 7)
+	before := files()
+	want, err := d.Train.Scaled(t.Context(), 5, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
 	got := &Set{Height: 5, Width: 7, Classes: want.Classes, Labels: want.Labels}
-	if err := got.mapScaled(d.Train, store); err != nil {
+	if err := got.mapScaled(t.Context(), d.Train, store); err != nil {
 		t.Fatal(err)
 	}
 	if got.mapped == nil || got.Digest() != want.Digest() || files() != before {
 		t.Errorf("mapped: %v; the same images: %v; %d files, expected %d", got.mapped != nil, got.Digest() == want.Digest(), files(), before)
+	}
+	held := got.View([]int{0})
+	if got.Release(); got.Pixels != nil || held.Image(0)[0] != 0 {
+		t.Error("a set that was released has images")
+	}
+	if _, err := held.mapped.file.Stat(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("its file stays: %v", err)
 	}
 }

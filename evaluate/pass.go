@@ -63,7 +63,10 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 
 // some makes the pass over a few images.
 func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit func(k int, row []float32)) error {
-	set = Small(set, p.Side)
+	set, err := Small(ctx, set, p.Side)
+	if err != nil {
+		return err
+	}
 	if len(p.Blurs) == 0 {
 		return e.each(ctx, set, visit)
 	}
@@ -80,12 +83,26 @@ func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit fu
 }
 
 // Small returns images averaged down to a shorter side, or the set itself where that is not longer; 0: the set itself.
-func Small(set *dataset.Set, side int) *dataset.Set {
-	own := min(set.Height, set.Width)
-	if side == 0 || own <= side {
-		return set
+func Small(ctx context.Context, set *dataset.Set, side int) (*dataset.Set, error) {
+	if h, w := smallSize(set, side); h < set.Height {
+		return set.Scaled(ctx, h, w)
 	}
-	return set.Scaled(set.Height*side/own, set.Width*side/own)
+	return set, nil
+}
+
+// SmallBytes is how many bytes of a disk Small takes.
+func SmallBytes(set *dataset.Set, side int) int64 {
+	if h, w := smallSize(set, side); h < set.Height {
+		return set.ScaledBytes(h, w)
+	}
+	return 0
+}
+
+func smallSize(set *dataset.Set, side int) (height, width int) {
+	if own := min(set.Height, set.Width); side > 0 && own > side {
+		return set.Height * side / own, set.Width * side / own
+	}
+	return set.Height, set.Width
 }
 
 // blurred returns a copy of the images, smoothed.

@@ -60,6 +60,21 @@ func (s state) level() int { return (s.low + s.high) / 2 }
 // rate of a level, from 1 on: the highest level is most.
 func rate(level int) float64 { return most / math.Exp2(float64(levels-level)) }
 
+// Check refuses data that attacks can't be planted in whatever an audit finds there: images that have too few labels, or no room for
+// a copy.
+func Check(set *dataset.Set, seed uint64) error {
+	states, _, err := choose(set, seed, &audit.Verdict{}, nil)
+	if err != nil {
+		return err
+	}
+	return fits(set, len(states))
+}
+
+// fits refuses images that there is no room for a copy of, with so many attacks.
+func fits(set *dataset.Set, attacks int) error {
+	return sysinfo.Fits(set.CloneBytes(attacks*count(most, set.Len())), "the images of a copy", "; --limit N takes fewer images")
+}
+
 // Run plants the attacks in copies of the training images, each attack under a label that the verdict does not name, in images that
 // were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are not tried, which their
 // limits say. The copies stay in memory, one at a time.
@@ -68,11 +83,7 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 	if err != nil {
 		return nil, err
 	}
-	planted := 0
-	for range states {
-		planted += count(most, data.Train.Len())
-	}
-	if err := sysinfo.Fits(data.Train.CloneBytes(planted), "the images of a copy", "; --limit N takes fewer images"); err != nil {
+	if err := fits(data.Train, len(states)); err != nil {
 		return nil, err
 	}
 	for copied := range Copies {

@@ -22,7 +22,7 @@ func TestLimitsAreFound(t *testing.T) {
 	for i := range suspected {
 		suspected[i] = i%10 == 0
 	}
-	before := d.Train.Counts()
+	before, digest := d.Train.Counts(), d.Train.Digest()
 	v := &audit.Verdict{Targets: []audit.Target{{Class: "stop", Evidence: look.Evidence{Label: 0, Says: look.Poisoned}}}}
 	for _, needs := range []int{0, 3, 6, 10, 45, 160, 1000} {
 		asked := 0
@@ -76,10 +76,20 @@ func TestLimitsAreFound(t *testing.T) {
 			}
 		}
 	}
-	for i, l := range d.Train.Labels {
-		if int(l) >= len(before) {
-			t.Fatalf("image %d was changed", i)
-		}
+	if d.Train.Digest() != digest {
+		t.Error("the data were changed, and not their copies")
+	}
+}
+
+// What no audit can make room for is refused before it.
+func TestCheckIsOfTheData(t *testing.T) {
+	set := signs.Render(1, 300, 10).Train
+	if err := Check(set, 1); err != nil {
+		t.Error(err)
+	}
+	clear(set.Labels)
+	if err := Check(set, 1); err == nil || !strings.Contains(err.Error(), "there are 1") {
+		t.Errorf("one label: %v", err)
 	}
 }
 

@@ -89,6 +89,8 @@ type Settings struct {
 	Backend backends.Backend
 	// Passes makes passes over the images, perhaps on more machines; nil: this one does.
 	Passes evaluate.Passes
+	// Digest is the set's, if it is known; empty: it is computed.
+	Digest string
 	// Log and Rewind keep a log in step with the checkpoints; see Run.
 	Log    func() int64
 	Rewind func(size int64) error
@@ -119,9 +121,12 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Digest == "" {
+		s.Digest = set.Digest()
+	}
 	run := &Run{
 		Backend: s.Backend, Network: n, Data: set, Seed: r.Seed, Batch: r.Batch,
-		Passes: s.Passes, Folder: s.Folder, Digest: set.Digest() + string(own), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
+		Passes: s.Passes, Folder: s.Folder, Digest: s.Digest + string(own), Watch: s.Watch, Log: s.Log, Rewind: s.Rewind,
 	}
 	resumed, err := run.Start(s.Resume)
 	if err != nil || s.Init == nil || resumed {

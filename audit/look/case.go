@@ -2,11 +2,13 @@ package look
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/sysinfo"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 
@@ -85,6 +87,27 @@ func NewCase(r *train.Run, s Settings) (*Case, error) {
 	return c, nil
 }
 
+// Fits refuses more images and classes than there is memory for: networks give each image a probability of each class, in 4 bytes.
+func (c *Case) Fits() error {
+	if !c.Settings.Content {
+		return nil
+	}
+	n, classes := c.Data.Len(), len(c.Data.Classes)
+	need := int64(n) * int64(classes)
+	for fold := range contentFolds {
+		need -= int64(len(c.run.Arrays[foldKey(contentKey, fold)])) // of an earlier run
+	}
+	return sysinfo.Fits(4*need, fmt.Sprintf("the probabilities of %d classes for %d images", classes, n), "; --limit N takes fewer images")
+}
+
+// Close gives back what the case takes beside the images, which nobody looks into any more.
+func (c *Case) Close() {
+	if c.small != nil && c.small != c.Data {
+		c.small.Release()
+	}
+	c.small = nil
+}
+
 // Evidence is what the looks have said so far.
 func (c *Case) Evidence() []Evidence { return slices.Clone(c.saved.Evidence) }
 
@@ -121,6 +144,7 @@ func (c *Case) keep() error { return c.run.Put(caseKey, c.saved) }
 // that there are planted ones.
 func (c *Case) Add(ctx context.Context, all ...Evidence) error {
 	for _, e := range all {
+		e.Carriers = c.Carriers(e)
 		e, err := c.judge(ctx, e)
 		if err != nil {
 			return err
@@ -143,6 +167,7 @@ type Summer interface {
 func (c *Case) Spectra(ctx context.Context) (*stat.Spectra, error) {
 	if c.spectra == nil {
 		of := Pictures(c.Data)
+		of.Fewest = 2 * halfFewest
 		if s, ok := c.run.Passes.(Summer); ok {
 			of.Sums = s.Sums
 		}

@@ -73,6 +73,34 @@ func TestEvidenceIsMerged(t *testing.T) {
 	}
 }
 
+// What is in doubt under many labels takes no more in a checkpoint than one number for each image, and counts as what is given for all.
+func TestDoubtTakesOneNumberForEachImage(t *testing.T) {
+	labels := []int32{0, 1, 0, 1, 2}
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b", "c"}, Labels: labels, Pixels: make([]uint8, 3*len(labels))}
+	all := [][]float32{{0.9, -1, 0.2, -1, -1}, {-1, 0.7, -1, 0, -1}}
+	for _, own := range []bool{false, true} {
+		c := newCase(t, &train.Run{Data: set})
+		for label, carriers := range all {
+			e := Evidence{Look: "some", Label: label, Says: CantTell, Carriers: carriers}
+			if own {
+				e.Carriers, e.Own = nil, []float32{carriers[label], carriers[label+2]}
+			}
+			if err := c.Add(context.Background(), e); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.doubted(c.saved.Evidence[label]); !slices.Equal(got, carriers) {
+				t.Errorf("kept %v, expected %v", got, carriers)
+			}
+			if n := len(c.run.Arrays[doubtfulKey(e)]); n != 2 {
+				t.Errorf("%d numbers are kept of a label's 2 images", n)
+			}
+		}
+		if want := []float32{0.9, 0.7, 0.2, 0, 0}; !slices.Equal(c.Doubtful(), want) {
+			t.Errorf("doubtful %v, expected %v", c.Doubtful(), want)
+		}
+	}
+}
+
 // Facts are judged by what they were, not by what a checkpoint made of them: shares at a limit stay on its side.
 func TestFactsStayExact(t *testing.T) {
 	type facts struct {

@@ -156,27 +156,11 @@ func (c *Case) featureless() (missing []bool) {
 // contentLogs returns the logarithms of each image's probabilities, [images][classes], before they are calibrated, by networks that
 // learnt none of those that are left out. The name is that of their part in the run's checkpoint.
 func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]float32, error) {
-	n, classes := c.Data.Len(), len(c.Data.Classes)
-	logs := make([][]float32, n)
-	if f := c.Settings.Features; f != nil {
-		labels := slices.Clone(c.Data.Labels)
-		for i := range left {
-			if left[i] {
-				labels[i] = -1
-			}
-		}
-		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, labels)
-		if err != nil {
-			return nil, err
-		}
-		for i := range logs {
-			logs[i] = out[i*classes : (i+1)*classes]
-			if math.IsNaN(float64(logs[i][0])) { // without features: all classes are alike
-				clear(logs[i])
-			}
-		}
-		return logs, nil
+	classes := len(c.Data.Classes)
+	if c.Settings.Features != nil {
+		return c.featureLogs(ctx, name, left)
 	}
+	logs := make([][]float32, c.Data.Len())
 	folds := c.contentFolds()
 	for fold, held := range folds {
 		key := foldKey(name, fold)
@@ -197,15 +181,47 @@ func (c *Case) contentLogs(ctx context.Context, name string, left []bool) ([][]f
 	return logs, nil
 }
 
+// featureLogs are contentLogs by classifiers of the features, which are kept as if they were of one fold.
+func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]float32, error) {
+	n, classes := c.Data.Len(), len(c.Data.Classes)
+	key, f := foldKey(name, 0), c.Settings.Features
+	if len(c.run.Arrays[key]) != n*classes {
+		labels := slices.Clone(c.Data.Labels)
+		for i := range left {
+			if left[i] {
+				labels[i] = -1
+			}
+		}
+		out, err := stat.Linear{Seed: c.Seed}.CrossFitted(ctx, n, f.Width(), classes, f.Row, labels)
+		if err != nil {
+			return nil, err
+		}
+		for row := range slices.Chunk(out, classes) {
+			if math.IsNaN(float64(row[0])) { // without features: all classes are alike
+				clear(row)
+			}
+		}
+		c.run.Arrays[key] = out
+		if err := c.Save(); err != nil {
+			return nil, err
+		}
+	}
+	logs := make([][]float32, n)
+	for i := range logs {
+		logs[i] = c.run.Arrays[key][i*classes : (i+1)*classes]
+	}
+	return logs, nil
+}
+
 // foldKey is the name of what a fold's network says of its images.
 func foldKey(name string, fold int) string { return fmt.Sprintf("%s.%d", name, fold) }
 
 // contentImages are the images, averaged down to what content needs.
-func (c *Case) contentImages() *dataset.Set {
+func (c *Case) contentImages(ctx context.Context) (_ *dataset.Set, err error) {
 	if c.small == nil {
-		c.small = evaluate.Small(c.Data, contentSide)
+		c.small, err = evaluate.Small(ctx, c.Data, contentSide)
 	}
-	return c.small
+	return c.small, err // none with an error
 }
 
 // contentFolds parts the images by chance.
@@ -270,10 +286,23 @@ func shiftBy(logits []float32, shift []float64) {
 	}
 }
 
+// shiftedOf is the logarithm of one class's probability, of the logarithms of all, which get what they lack.
+func shiftedOf(logs []float32, shift []float64, class int) float32 {
+	if shift == nil {
+		return logs[class]
+	}
+	shiftBy(logs, shift)
+	all := make([]float64, len(logs))
+	for k, v := range logs {
+		all[k] = float64(v)
+	}
+	return float32(stat.LogSoftmax(all, 1)[class])
+}
+
 // contentRun trains a network that can't see triggers on some images. The name is that of its part in the run's checkpoint, where it
 // stays until Finish; the number tells its random streams from others'.
 func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number int) (*train.Run, error) {
-	r, phase, err := c.contentPhase(c.run, name, learnt, number)
+	r, phase, err := c.contentPhase(ctx, c.run, name, learnt, number)
 	if err != nil {
 		return nil, err
 	}
@@ -282,9 +311,12 @@ func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number
 }
 
 // contentPhase readies that training, within a run or, for nil, in none.
-func (c *Case) contentPhase(within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
+func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
 	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
-	set := c.contentImages()
+	set, err := c.contentImages(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		return nil, nil, err
@@ -324,7 +356,11 @@ func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int) ([]flo
 	if c.run.Passes != nil { // other machines have their own
 		return judged(ctx, r, c.run.Passes, images)
 	}
-	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: c.contentImages()}, images)
+	set, err := c.contentImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: set}, images)
 }
 
 // judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.

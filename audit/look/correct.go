@@ -72,6 +72,9 @@ func (c *Case) Correct(ctx context.Context) error {
 	}
 	c.saved.Cleared = cleared
 	c.run.Arrays[correctedKey] = labels
+	for label := range wrong {
+		c.forget(label)
+	}
 	c.Note("%d of the images that were found surely show another class; %d surely show their label, and are kept", corrected, cleared)
 	return c.keep()
 }

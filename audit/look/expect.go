@@ -14,6 +14,7 @@ import (
 // How the speed of this machine is measured: the difference between many images and few, which leaves out what is done once.
 const (
 	fewBatches, manyBatches = 2, 10
+	fewRows, manyRows       = 1024, 5120
 	fewPictures             = 64
 	manyPictures            = 576
 	pixelPasses             = 5    // over all images by the looks at pixels, up to nine; one more for a label that is suspected
@@ -25,6 +26,7 @@ const (
 type Expected struct {
 	Clean time.Duration // where no label is suspected
 	Found time.Duration // where one surely is; what is in doubt takes longer
+	Disk  int64         // bytes that smaller images take beside the decoded ones, until it ends
 }
 
 // Expect measures how fast this machine is on some of the images, in seconds, and says how long the search will take. It changes
@@ -32,9 +34,10 @@ type Expected struct {
 func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 	all := rng.Iota(c.Data.Len())
 	n := float64(len(all))
-	clean, found := 0.0, 0.0
+	clean, found, disk := 0.0, 0.0, int64(0)
 	if c.Settings.Content && c.Settings.Features == nil {
-		r, phase, err := c.contentPhase(nil, "", all[:len(all)-len(all)/contentFolds], 0)
+		disk = evaluate.SmallBytes(c.Data, contentSide)
+		r, phase, err := c.contentPhase(ctx, nil, "", all[:len(all)-len(all)/contentFolds], 0)
 		if err != nil {
 			return Expected{}, err
 		}
@@ -50,6 +53,13 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 			return Expected{}, err
 		}
 		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
+	}
+	if c.Settings.Content && c.Settings.Features != nil {
+		fits, err := c.fitting(ctx, all)
+		if err != nil {
+			return Expected{}, err
+		}
+		clean, found = clean+fits, found+fits
 	}
 	if c.Settings.Content {
 		step, err := c.teaching(ctx, all)
@@ -81,7 +91,20 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		found += step * float64(phase.Epochs*phase.Len()) * (1 + 1/float64(3*phase.Epochs)) // a pass costs a third of an epoch
 	}
 	of := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
-	return Expected{of(clean), of(clean + found)}, nil
+	return Expected{of(clean), of(clean + found), disk}, nil
+}
+
+// fitting returns the seconds that classifiers of features take.
+func (c *Case) fitting(ctx context.Context, all []int) (float64, error) {
+	f := c.Settings.Features
+	known := Those(all, func(i int) bool { return f.Row(i) != nil })
+	one, err := perImage(fewRows, manyRows, len(known), func(k int) error {
+		some := c.Draw("expected", known, k)
+		labels := c.Data.View(some).Labels
+		_, err := stat.Linear{Epochs: 1}.CrossFitted(ctx, len(some), f.Width(), len(c.Data.Classes), func(j int) []float32 { return f.Row(some[j]) }, labels)
+		return err
+	})
+	return one * float64(stat.Linear{}.Shown(len(known))), err
 }
 
 // teaching returns the seconds that a small network takes to learn an image.

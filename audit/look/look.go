@@ -18,6 +18,11 @@ const (
 	ByPixels  Name = "pixels"
 )
 
+var halfFewest = int(Limit("pixels", "fewest"))
+
+// HalfFewest is how many images a half of a label has at least that the look at pixels looks at.
+func HalfFewest() int { return halfFewest }
+
 // A Look asks one question of a data set.
 type Look interface {
 	Name() Name
@@ -36,6 +41,8 @@ type Evidence struct {
 	// Carriers is each image's probability of being planted, by this look, and negative where it was not asked of the image;
 	// nil if the look can't tell.
 	Carriers []float32
+	// Own are the Carriers of the label's images alone, in their order, in place of those of all images: there may be many labels.
+	Own []float32
 	// Flipped tells that images were moved to the label, by the look at content.
 	Flipped bool
 	// Right compares the suspects' labels with what they show; nil where the look was not weighed.
@@ -50,7 +57,7 @@ func (e Evidence) Found() bool { return e.Says >= Shortcut }
 
 // bare is the evidence without carriers, which are merged into the Case.
 func (e Evidence) bare() Evidence {
-	e.Carriers = nil
+	e.Carriers, e.Own = nil, nil
 	return e
 }
 

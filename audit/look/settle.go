@@ -38,8 +38,11 @@ func (c *Case) open(e Evidence) bool {
 // sure: then it stays open, as it does without such a network.
 func (c *Case) Settle(ctx context.Context) error {
 	for k, e := range c.saved.Evidence {
-		carriers := c.run.Arrays[doubtfulKey(e)]
-		if !c.open(e) || carriers == nil {
+		if !c.open(e) {
+			continue
+		}
+		carriers := c.doubted(e)
+		if carriers == nil {
 			continue
 		}
 		plain, err := c.Plain(ctx)

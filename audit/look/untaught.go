@@ -167,6 +167,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 	if err != nil {
 		return got, err
 	}
+	shift := c.sampled(learnt, "content")
 	for k, images := range of {
 		set := c.Data.View(c.Draw("untaught", images, laidOn, p.label, k))
 		if k > 0 {
@@ -178,7 +179,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 		}
 		got[k] = make([]float32, set.Len())
 		for i := range got[k] {
-			got[k][i] = logs[i*r.Network.Classes+p.label]
+			got[k][i] = shiftedOf(logs[i*r.Network.Classes:(i+1)*r.Network.Classes], shift, p.label)
 		}
 	}
 	if keep {
@@ -186,7 +187,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 		if err != nil {
 			return got, err
 		}
-		shiftBy(all, c.sampled(learnt, "content"))
+		shiftBy(all, shift)
 		c.run.Arrays[foldKey(withoutKey(p.label), fold)] = all
 	}
 	r.Finish()

@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/stat"
 )
@@ -30,6 +31,9 @@ func (c *Case) leave(label int, found []bool) {
 	for i, f := range found {
 		is[i] = float32(stat.Bit(f))
 	}
+	if before := c.run.Arrays[withoutKey(label)]; before != nil && !slices.Equal(before, is) { // what was said is of others
+		c.forget(label)
+	}
 	c.run.Arrays[withoutKey(label)] = is
 }
 
@@ -52,8 +56,11 @@ func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
 // withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
 func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
 
-// forget drops what such networks said of a label: Correct asks of wrong labels alone.
+// forget drops what such networks said of a label: Correct asks of wrong labels alone, and nobody after it.
 func (c *Case) forget(label int) {
+	if c.without.label == label {
+		c.without.content = nil
+	}
 	for fold := range contentFolds {
 		delete(c.run.Arrays, foldKey(withoutKey(label), fold))
 	}

@@ -2,9 +2,8 @@ package stat
 
 import (
 	"math"
-	"slices"
 
-	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/floats"
 )
 
 // Flips is how many images of a set were moved to a label from elsewhere, as labels and a network that cannot see triggers tell.
@@ -38,10 +37,7 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own []float64) {
 				others = append(others, p.At(i, l))
 			}
 		}
-		if len(others) > 0 {
-			slices.Sort(others)
-			floors[l] = stat.Quantile(floorAt, stat.Empirical, others, nil)
-		}
+		floors[l] = floor(others)
 	})
 	own = make([]float64, len(labels))
 	for i, y := range labels {
@@ -53,6 +49,17 @@ func Unfloored(p *Softmax, labels []int32, classes int) (own []float64) {
 		own[i] = max(p.At(i, int(y))-f, 0) / max(1-f, leastP)
 	}
 	return own
+}
+
+// floor is the quantile of values that a floor lies at; 0 of none. It moves them about.
+func floor(values []float64) float64 {
+	switch {
+	case len(values) == 0:
+		return 0
+	case floats.HasNaN(values):
+		return math.NaN()
+	}
+	return kth(values, max(0, int(math.Ceil(floorAt*float64(len(values))))-1))
 }
 
 // FlipRatios are what MoveRate takes for flips to a label whatever images show. own are the probabilities, from 0 to 1, that a network

@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,16 @@ func (l Linear) CrossFitted(ctx context.Context, rows, width, classes int, at fu
 		}
 	}
 	return out, nil
+}
+
+// Shown is how often CrossFitted shows a classifier a row, of so many rows.
+func (l Linear) Shown(rows int) int { return rows * l.epochs(max(1, rows/2)) }
+
+// epochs are those of a fit to so many rows.
+func (l Linear) epochs(rows int) int {
+	batch := min(linearBatch, rows)
+	perEpoch := (rows + batch - 1) / batch
+	return cmp.Or(l.Epochs, max(12, (linearLeast+perEpoch-1)/perEpoch))
 }
 
 // linear is a classifier in the making.
@@ -165,10 +176,7 @@ func (c *linear) fit(ctx context.Context, fit []int, fold int) error {
 	}
 	batch := min(linearBatch, len(fit))
 	perEpoch := (len(fit) + batch - 1) / batch
-	epochs := c.Epochs
-	if epochs == 0 {
-		epochs = max(12, (linearLeast+perEpoch-1)/perEpoch)
-	}
+	epochs := c.epochs(len(fit))
 	c.weights, c.bias = make([]float32, c.classes*c.width), make([]float32, c.classes)
 	size := c.classes * (c.width + 1)
 	momentum := make([]float32, size)

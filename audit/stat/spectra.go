@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"sort"
+	"sync"
 	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas"
@@ -35,6 +36,8 @@ type Pictures struct {
 	Labels        []int32
 	Classes       int
 	At            func(i int) []uint8 // the image's pixels, [height, width, 3]
+	// Fewest is how many images a label has at least whose Directions are asked for.
+	Fewest int
 	// Part is how many images are summed at a time, in order, before the parts' sums are summed; 0: PartSize.
 	Part int
 	// Sums returns the sums of the parts by a half for each image, made elsewhere, one after the other; nil: they are made here.
@@ -48,7 +51,7 @@ type Spectra struct {
 	images Pictures
 	h, w   int // of what is looked at
 	bh, bw int // how many of an image's pixels, down and across, make one of it
-	// Sums of the coefficients, of each label and fold, and of each fold; the variance within labels.
+	// Sums of the coefficients, of each label with enough images and each fold, and of each fold; the variance within labels.
 	sums     [][2][]float64
 	total    [2][]float64
 	count    [][2]int
@@ -154,21 +157,24 @@ func NewSpectra(ctx context.Context, set Pictures, seed uint64) (*Spectra, error
 			s.count[c][k%2]++
 		}
 	}
-	labels, err := s.labelSums(ctx)
-	if err != nil {
+	n := s.Size()
+	s.total, s.variance = [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
+	if err := s.sumLabels(ctx); err != nil {
 		return nil, err
 	}
-	s.join(labels)
+	for k := range s.variance {
+		s.variance[k] = s.variance[k]/float64(len(s.Fold)) + grain*grain
+	}
 	return s, nil
 }
 
-// labelSums sums each label's coefficients, part by part.
-func (s *Spectra) labelSums(ctx context.Context) ([]LabelSums, error) {
-	labels := make([]LabelSums, len(s.Of))
-	for c := range labels {
-		labels[c] = newLabelSums(c, s.Size())
-	}
+// sumLabels sums each label's coefficients, part by part, and joins the sums in the order of the labels.
+func (s *Spectra) sumLabels(ctx context.Context) error {
 	if s.images.Sums != nil {
+		labels := make([]LabelSums, len(s.Of))
+		for c := range labels {
+			labels[c] = newLabelSums(c, s.Size())
+		}
 		err := s.images.Sums(ctx, s.Fold, func(part []LabelSums) error {
 			for _, own := range part {
 				if own.Label < 0 || own.Label >= len(labels) || !own.of(s.Size()) {
@@ -178,40 +184,52 @@ func (s *Spectra) labelSums(ctx context.Context) ([]LabelSums, error) {
 			}
 			return nil
 		})
-		return labels, err
+		for _, own := range labels {
+			s.join(own)
+		}
+		return err
 	}
 	size := cmp.Or(s.images.Part, PartSize)
-	err := s.EachLabel(ctx, func(t *Transform, c int) {
+	var joining sync.Mutex
+	waiting, next := map[int]LabelSums{}, 0 // those done before an earlier label
+	return s.EachLabel(ctx, func(t *Transform, c int) {
+		own := newLabelSums(c, s.Size())
 		for images := s.Of[c]; len(images) > 0; {
 			end := (images[0]/size + 1) * size
 			n := sort.SearchInts(images, end)
-			labels[c].add(t.sum(c, images[:n]))
+			own.add(t.sum(c, images[:n]))
 			images = images[n:]
 		}
+		joining.Lock()
+		defer joining.Unlock()
+		waiting[c] = own
+		for {
+			own, done := waiting[next]
+			if !done {
+				return
+			}
+			delete(waiting, next)
+			s.join(own)
+			next++
+		}
 	})
-	return labels, err
 }
 
-// join makes the means and the variance of the labels' sums.
-func (s *Spectra) join(labels []LabelSums) {
-	n := s.Size()
-	s.total, s.variance = [2][]float64{make([]float64, n), make([]float64, n)}, make([]float64, n)
-	for c := range s.Of {
-		own := labels[c]
-		s.sums[c] = own.Folds
-		if m := float64(len(s.Of[c])); m > 0 { // around the label's mean
-			for k := range own.Squares {
-				sum := own.Folds[0][k] + own.Folds[1][k]
-				own.Squares[k] -= sum * sum / m
-			}
+// join adds a label's sums to the means and the variance.
+func (s *Spectra) join(own LabelSums) {
+	c := own.Label
+	if m := float64(len(s.Of[c])); m > 0 { // around the label's mean
+		for k := range own.Squares {
+			sum := own.Folds[0][k] + own.Folds[1][k]
+			own.Squares[k] -= sum * sum / m
 		}
-		for f := range 2 {
-			floats.Add(s.total[f], s.sums[c][f])
-			s.all[f] += s.count[c][f]
-		}
-		floats.Add(s.variance, own.Squares)
 	}
-	for k := range s.variance {
-		s.variance[k] = s.variance[k]/float64(len(s.Fold)) + grain*grain
+	for f := range 2 {
+		floats.Add(s.total[f], own.Folds[f])
+		s.all[f] += s.count[c][f]
+	}
+	floats.Add(s.variance, own.Squares)
+	if len(s.Of[c]) >= s.images.Fewest {
+		s.sums[c] = own.Folds
 	}
 }

@@ -133,6 +133,15 @@ func TestSumsInParts(t *testing.T) {
 	if !reflect.DeepEqual(parts.sums, whole.sums) || !reflect.DeepEqual(parts.total, whole.total) || !reflect.DeepEqual(parts.variance, whole.variance) {
 		t.Error("sums of parts that were made apart differ")
 	}
+	few := of(0, n)
+	few.Fewest = len(whole.Of[0]) + 1
+	some, err := NewSpectra(ctx, few, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if some.sums[0][0] != nil || !reflect.DeepEqual(some.total, whole.total) || !reflect.DeepEqual(some.variance, whole.variance) {
+		t.Error("labels that nobody asks for are kept, or missing in what all have in common")
+	}
 	for k, v := range single.variance {
 		if math.Abs(v-whole.variance[k]) > 1e-12 {
 			t.Fatalf("variance %d is %g in one part, %g in several", k, v, whole.variance[k])

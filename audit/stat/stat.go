@@ -3,6 +3,8 @@
 package stat
 
 import (
+	"cmp"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -30,6 +32,69 @@ func Median(values []float64, taken func(k int) bool) float64 {
 	}
 	slices.Sort(all)
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+// MedianBut returns Median of the values that are taken but for two of them, which it sorts once for all pairs.
+func MedianBut(values []float64, taken func(k int) bool) func(a, b int) float64 {
+	var all []int
+	for k := range values {
+		if taken(k) {
+			all = append(all, k)
+		}
+	}
+	slices.SortFunc(all, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
+	place := make([]int, len(values)) // of each value among the sorted ones
+	for k := range place {
+		place[k] = len(all) // of one that is not taken, behind them
+	}
+	for at, k := range all {
+		place[k] = at
+	}
+	return func(a, b int) float64 {
+		first, second := min(place[a], place[b]), max(place[a], place[b])
+		n := len(all) - Bit(first < len(all)) - Bit(second < len(all) && second > first)
+		if n == 0 {
+			return 0
+		}
+		at := func(k int) float64 { // the k-th of those that are left
+			k += Bit(k >= first)
+			if first != second {
+				k += Bit(k >= second)
+			}
+			return values[all[k]]
+		}
+		return (at((n-1)/2) + at(n/2)) / 2
+	}
+}
+
+// kth returns the value that would be at a place if the values were sorted, which it moves about (Hoare's selection).
+func kth(values []float64, place int) float64 {
+	r := rand.New(rand.NewPCG(1, 1)) // the value does not depend on it
+	for low, high := 0, len(values)-1; low < high; {
+		pivot := values[low+r.IntN(high-low+1)]
+		i, j := low, high
+		for i <= j {
+			for values[i] < pivot {
+				i++
+			}
+			for values[j] > pivot {
+				j--
+			}
+			if i <= j {
+				values[i], values[j] = values[j], values[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case place <= j:
+			high = j
+		case place >= i:
+			low = i
+		default:
+			return values[place]
+		}
+	}
+	return values[place]
 }
 
 // Bit is 1 for true.

@@ -70,9 +70,15 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 		if f.Under, err = c.Weigh(ctx, p, label); err != nil {
 			return nil, err
 		}
-		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Right: f.Right(), Carriers: c.Unasked(), Facts: f}
-		for _, i := range with[label] {
-			e.Carriers[i] = p[i]
+		e := look.Evidence{Look: Name, Label: label, Score: f.Distance, Says: f.Says(), Strength: f.Strength(), Right: f.Right(), Facts: f}
+		if e.Says != look.NoEvidence {
+			for _, i := range images[label] {
+				carries := float32(-1)
+				if p[i] > look.Flagged {
+					carries = p[i]
+				}
+				e.Own = append(e.Own, carries)
+			}
 		}
 		all = append(all, e)
 	}

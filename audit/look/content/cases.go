@@ -119,12 +119,12 @@ func (q question) key(numbers ...int) []int { return append(slices.Clone(q.label
 
 // of is the evidence of one of the labels.
 func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, label int, f Facts) (e look.Evidence, err error) {
-	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence, Carriers: c.Unasked()}
-	images := look.Those(rng.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
+	e = look.Evidence{Look: Name, Label: label, Score: f.Evidence}
+	carriers, images := c.Unasked(), look.Those(rng.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) == label })
 	f.Images, f.Others, f.Shared, f.InCommon, f.OfLabel, f.Left = len(images), len(a.others), a.shared, a.inCommon, a.ofLabel, a.left
 	f.Known, f.Shown = knownOf(content, label), make([]int, len(c.Data.Classes))
 	for _, i := range images {
-		e.Carriers[i] = float32(a.p[i])
+		carriers[i] = float32(a.p[i])
 		if a.p[i] > look.Flagged {
 			f.Shown[content.Shows(i, label)]++
 		}
@@ -132,13 +132,18 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	for _, i := range a.cases {
 		f.Cases += stat.Bit(int(c.Data.Labels[i]) == label)
 	}
-	f.Tally(images, e.Carriers)
+	f.Tally(images, carriers)
 	for _, i := range a.others {
 		f.Leak += stat.Bit(a.ratio != nil && a.ratio(i) > carried)
 	}
 	e.Says, e.Strength, e.Facts = f.Says(), f.Strength(), f
-	if e.Right, err = c.Weigh(ctx, e.Carriers, label); err != nil {
+	if e.Right, err = c.Weigh(ctx, carriers, label); err != nil {
 		return e, err
+	}
+	if e.Says != look.NoEvidence {
+		for _, i := range images {
+			e.Own = append(e.Own, carriers[i])
+		}
 	}
 	whence := "all images"
 	if f.From != nil {

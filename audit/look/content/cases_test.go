@@ -26,7 +26,7 @@ func TestUnknownImagesAreNoControls(t *testing.T) {
 		set.Labels, v, all = append(set.Labels, int32(i%2)), append(v, []float32{float32(i % 2)}), append(all, i)
 	}
 	v[unknown] = nil
-	c, err := look.NewCase(&train.Run{Data: set}, look.Settings{Content: true, Features: v})
+	c, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{Content: true, Features: v})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,7 +197,7 @@ type labelFlips struct {
 	usual      float64 // rate
 	alone      float64 // nats by which there are flips at all
 	pair       move    // from the class that speaks loudest
-	moves      []move  // from all classes
+	moves      []move  // from the classes that more came from than usual
 }
 
 // move is how many images that show a class were moved to a label, beyond what is usual.
@@ -236,7 +236,7 @@ func (f labelFlips) odds(content *look.Content) func(i int) float64 {
 func (f labelFlips) moved(p []float64) float64 {
 	sum := 0.0
 	for _, m := range f.moves {
-		sum += max(0, m.Rate-m.usual) * p[m.from]
+		sum += (m.Rate - m.usual) * p[m.from]
 	}
 	return sum
 }
@@ -257,8 +257,8 @@ func flipsOf(c *look.Content) []labelFlips {
 			n++
 		}
 	}
-	other := func(labels ...int) func(k int) bool { // the others that there are images of
-		return func(k int) bool { return len(of[k]) > 0 && !slices.Contains(labels, k) }
+	other := func(label int) func(k int) bool { // the others that there are images of
+		return func(k int) bool { return len(of[k]) > 0 && k != label }
 	}
 	all := make([]labelFlips, classes)
 	odds := make([][]float64, classes) // of each label's images
@@ -297,18 +297,20 @@ func flipsOf(c *look.Content) []labelFlips {
 		f.images = len(of[l])
 		f.usual = stat.Median(rates, other(l))
 		f.Flips = stat.Flips{Rate: rates[l], Evidence: stat.MoveEvidence(odds[l], n-len(of[l]), rates[l], f.usual)}
+		median := stat.MedianBut(moved[l], other(l))
 		for from := range all {
 			if from == l {
 				continue
 			}
-			m := move{from: from, usual: max(moved[from][l], stat.Median(moved[l], other(l, from))), Flips: stat.Flips{Rate: moved[l][from]}}
+			m := move{from: from, usual: max(moved[from][l], median(l, from)), Flips: stat.Flips{Rate: moved[l][from]}}
 			if m.Rate > 0 && moved[from][l] == 0 && len(of[l]) > 0 { // fewer go back than make a rate, but they count
 				m.usual = max(m.usual, rate(l, from))
 			}
 			if m.Rate > m.usual {
 				m.Evidence = stat.MoveEvidence(ratios(from, l), len(of[from]), m.Rate, m.usual)
+				f.moves = append(f.moves, m)
 			}
-			if f.moves = append(f.moves, m); m.Evidence > f.pair.Evidence {
+			if m.Evidence > f.pair.Evidence {
 				f.pair = m
 			}
 		}

@@ -54,7 +54,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		}
 		switch name {
 		case "clean":
-			if len(said) != 1 || said[0].Says != want || said[0].Score >= evidence || said[0].Carriers != nil {
+			if len(said) != 1 || said[0].Says != want || said[0].Score >= evidence || said[0].Own != nil {
 				t.Errorf("%s: %+v", name, said[0].Facts)
 			}
 			continue
@@ -62,7 +62,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 			hit, wrong, words := 0, 0, 0
 			for _, e := range said {
 				words += stat.Bit(e.Says == want)
-				h, w := count(e, all)
+				h, w := count(c, e, all)
 				hit, wrong = hit+h, wrong+w
 			}
 			if words < len(clean.Classes)/2 || hit < 100 || wrong > 5 {
@@ -73,7 +73,7 @@ func TestContentTellsStickersFromWrongLabels(t *testing.T) {
 		if len(said) != 2 || said[0].Label != target || said[0].Says != want || said[1].Says != look.NoEvidence || said[1].Strength > 0.5 {
 			t.Fatalf("%s: %+v", name, said)
 		}
-		if hit, wrong := count(said[0], poisoned); want == look.Poisoned && (hit < 64 || wrong > 2) {
+		if hit, wrong := count(c, said[0], poisoned); want == look.Poisoned && (hit < 64 || wrong > 2) {
 			t.Errorf("%s: %d planted and %d other images are flagged", name, hit, wrong)
 		}
 	}
@@ -103,8 +103,8 @@ func likely(shown bool) float32 {
 }
 
 // count returns how many planted and other images evidence flags.
-func count(e look.Evidence, poisoned []bool) (hit, wrong int) {
-	for i, p := range e.Carriers {
+func count(c *look.Case, e look.Evidence, poisoned []bool) (hit, wrong int) {
+	for i, p := range c.Carriers(e) {
 		if p > look.Flagged && poisoned[i] {
 			hit++
 		} else if p > look.Flagged {

@@ -18,7 +18,7 @@ var (
 	otherLabels = look.Limit("pixels", "other labels")
 	variation   = look.Limit("pixels", "variation")
 	between     = look.Limit("pixels", "between")
-	fewest      = int(look.Limit("pixels", "fewest"))
+	fewest      = look.HalfFewest()
 )
 
 // Facts are what the pixels of a label's images show.
@@ -162,12 +162,13 @@ func (l *label) measure(ctx context.Context, c *look.Case, s *stat.Spectra, clas
 		f.Leak += n
 	}
 	p := stat.Beyond(l.along, l.middle)
-	carriers := c.Unasked()
+	carriers, own := c.Unasked(), make([]float32, len(p))
 	for k, i := range s.Of[class] {
-		carriers[i] = float32(p[k])
+		own[k] = float32(p[k])
+		carriers[i] = own[k]
 	}
 	f.Tally(s.Of[class], carriers)
-	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Strength: f.strength(c), Carriers: carriers, Facts: *f}
+	e = look.Evidence{Look: Name, Label: class, Score: f.Distance, Says: f.Says(), Strength: f.strength(c), Own: own, Facts: *f}
 	c.Note("%s: a pattern in %d of %d images, %.2f from the rest, %d in between; %d of %d under other labels carry it; they vary %.2f times as the rest",
 		c.Data.Classes[class], f.Flagged, f.Images, f.Distance, f.Between, f.Leak, f.Others, f.Spread)
 	return e, nil

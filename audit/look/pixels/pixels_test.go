@@ -101,7 +101,7 @@ func TestPixelsFindAFaintPattern(t *testing.T) {
 		t.Fatalf("%+v", seen)
 	}
 	wrong := 0
-	for i, p := range seen[0].Carriers {
+	for i, p := range c.Carriers(seen[0]) {
 		wrong += stat.Bit(poisoned[i] != (p > look.Flagged))
 	}
 	if wrong > 2 {

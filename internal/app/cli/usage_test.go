@@ -123,15 +123,15 @@ func TestWhatThereIsNotIsNamed(t *testing.T) {
 	}
 }
 
-// Who interrupts is told how to go on, where one can.
+// Who interrupts is told how to go on, where one can; the images are looked through before there is anything to save.
 func TestInterruptedTellsHowToGoOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	out := filepath.Join(t.TempDir(), "out")
 	for want, args := range map[string][]string{
-		"unpoison: interrupted; the same command with --resume goes on from here\n": {"train", "--defense", "abl", "--data", "signs", "--limit", "100", "--out", out},
-		"unpoison: interrupted; the same command goes on from here\n":               {"experiment", "auto", "photos", "--photos", "x", "--out", out},
-		"unpoison: interrupted\n": {"demo", "--out", out + "2"},
+		"unpoison: interrupted before anything was saved\n":           {"train", "--defense", "abl", "--data", "signs", "--limit", "100", "--out", out},
+		"unpoison: interrupted; the same command goes on from here\n": {"experiment", "auto", "photos", "--photos", "x", "--out", out},
+		"unpoison: interrupted\n":                                     {"demo", "--out", out + "2"},
 	} {
 		var o, e bytes.Buffer
 		if code := (&app{out: &o, err: &e, args: args}).run(ctx); code != exitInterrupted || e.String() != want {

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"maps"
@@ -207,17 +206,16 @@ func (b *Baseline) compare(set *dataset.Set, suspects []isolate.Suspect) *Compar
 // write lists the new suspects, those that look most like it first, and says of each whether its image was added.
 func (c *Comparison) write(folder string, set *dataset.Set) error {
 	return atomicfile.Write(filepath.Join(folder, NewSuspectsFile), func(w io.Writer) error {
-		rows := [][]string{{"index", "source", "label", "digest", "probability", "image"}}
-		for _, s := range c.rows {
-			image := "known"
+		columns := []string{"index", "source", "label", "digest", "probability", "image"}
+		return writeRows(w, columns, len(c.rows), func(k int) []string {
+			s, image := c.rows[k], "known"
 			if s.added {
 				image = "added"
 			}
-			rows = append(rows, []string{
+			return []string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]), set.ImageDigest(s.Index).String(),
 				strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), image,
-			})
-		}
-		return csv.NewWriter(w).WriteAll(rows)
+			}
+		})
 	})
 }

@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
@@ -16,14 +15,14 @@ import (
 // writeOdd lists images whose labels are probably wrong, the likeliest first. unpoison data filter takes the list.
 func writeOdd(path string, set *dataset.Set, odd []look.Odd) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
-		lines := [][]string{{"index", "source", "label", "shows", "probability", "rank", "digest"}}
-		for k, o := range odd {
-			lines = append(lines, []string{
+		columns := []string{"index", "source", "label", "shows", "probability", "rank", "digest"}
+		return writeRows(w, columns, len(odd), func(k int) []string {
+			o := odd[k]
+			return []string{
 				strconv.Itoa(o.Image), names.Cell(set.Source(o.Image)), names.Cell(set.Classes[set.Labels[o.Image]]), names.Cell(set.Classes[o.Shows]),
 				strconv.FormatFloat(o.Probability, 'g', 4, 64), strconv.Itoa(k + 1), set.ImageDigest(o.Image).String(),
-			})
-		}
-		return csv.NewWriter(w).WriteAll(lines)
+			}
+		})
 	})
 }
 

@@ -60,7 +60,11 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 		}
 		return path
 	}
-	out, res := &Outcome{Train: s.Data.Train}, s.newResult()
+	out := &Outcome{Train: s.Data.Train}
+	res, err := s.newResult(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer s.Discard(out)
 	res.Epochs = Epochs{}
 	res.Repair = &Repair{Base: near(s.Base), Isolate: near(s.Suspects)}

@@ -24,12 +24,14 @@ func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 	}
 	folder := func(number int) string { return filepath.Join(s.Folder, fmt.Sprintf("spike-%d", number)) }
 	start := time.Now()
+	search := *s
+	search.Expect = false // the copies' time was said with the search's
 	limits, err := spike.Run(ctx, s.searched(out.Train), s.Options.Seed, out.Verdict, suspected, func(ctx context.Context, d *dataset.Data, number int) (*audit.Verdict, error) {
 		if err := os.MkdirAll(folder(number), 0o777); err != nil {
 			return nil, err
 		}
 		watch := Watcher(s.Watch)
-		r, err := unpoison.Audit(ctx, d, s.search(train.Settings{Folder: folder(number), Resume: true, Init: s.Init, Backend: s.Backend, Watch: func(e train.Event) {
+		r, err := unpoison.Audit(ctx, d, search.search(train.Settings{Folder: folder(number), Resume: true, Init: s.Init, Backend: s.Backend, Watch: func(e train.Event) {
 			if e.Stage = fmt.Sprintf("spike %d/%d", number, spike.Copies); e.Progress != nil {
 				watch(e)
 			}

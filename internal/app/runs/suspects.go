@@ -21,17 +21,14 @@ import (
 // (doubtful); otherwise the loss that isolation ranks by.
 func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect, searched bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
-		c := csv.NewWriter(w)
 		columns := []string{"index", "source", "label", "rank", "isolated", "digest"}
 		if searched {
 			columns = append(columns, "probability", "shows", "doubtful")
 		} else {
 			columns = append(columns, "loss")
 		}
-		if err := c.Write(columns); err != nil {
-			return err
-		}
-		for rank, s := range suspects {
+		return writeRows(w, columns, len(suspects), func(rank int) []string {
+			s := suspects[rank]
 			row := []string{
 				strconv.Itoa(s.Index), names.Cell(set.Source(s.Index)), names.Cell(set.Classes[set.Labels[s.Index]]),
 				strconv.Itoa(rank + 1), strconv.FormatBool(s.Isolated), set.ImageDigest(s.Index).String(),
@@ -41,16 +38,10 @@ func WriteSuspects(path string, set *dataset.Set, suspects []isolate.Suspect, se
 				if s.Wrong {
 					shows = names.Cell(set.Classes[s.Shows])
 				}
-				row = append(row, strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), shows, strconv.FormatBool(s.Doubtful))
-			} else {
-				row = append(row, strconv.FormatFloat(float64(s.Score), 'g', 6, 32))
+				return append(row, strconv.FormatFloat(float64(s.Probability), 'g', 4, 32), shows, strconv.FormatBool(s.Doubtful))
 			}
-			if err := c.Write(row); err != nil {
-				return err
-			}
-		}
-		c.Flush()
-		return c.Error()
+			return append(row, strconv.FormatFloat(float64(s.Score), 'g', 6, 32))
+		})
 	})
 }
 
@@ -200,22 +191,33 @@ func WriteCorrected(path string, set *dataset.Set, labels []int32) error {
 }
 
 func printKept(w io.Writer, set *dataset.Set, labels []int32, keep func(i int) bool) error {
-	c := csv.NewWriter(w)
-	lines := [][]string{{"index", "source", "digest", "label"}}
+	columns := []string{"index", "source", "digest", "label"}
 	if labels != nil {
-		lines[0] = append(lines[0], "old_label")
+		columns = append(columns, "old_label")
 	}
-	for i, l := range set.Labels {
+	return writeRows(w, columns, len(set.Labels), func(i int) []string {
 		if !keep(i) {
-			continue
+			return nil
 		}
-		line := []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[l])}
+		line := []string{strconv.Itoa(i), names.Cell(set.Source(i)), set.ImageDigest(i).String(), names.Cell(set.Classes[set.Labels[i]])}
 		if labels != nil {
 			if line = append(line, line[3]); labels[i] >= 0 {
 				line[3] = names.Cell(set.Classes[labels[i]])
 			}
 		}
-		lines = append(lines, line)
+		return line
+	})
+}
+
+// writeRows writes a table of up to n rows, each when it is made; nil: none.
+func writeRows(w io.Writer, columns []string, n int, row func(k int) []string) error {
+	c := csv.NewWriter(w)
+	err := c.Write(columns)
+	for k := 0; k < n && err == nil; k++ {
+		if cells := row(k); cells != nil {
+			err = c.Write(cells)
+		}
 	}
-	return c.WriteAll(lines)
+	c.Flush()
+	return cmp.Or(err, c.Error())
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/report"
+	"github.com/unpoison/unpoison/spike"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -98,20 +99,16 @@ func Train(ctx context.Context, s Spec) (_ *Outcome, err error) {
 			s.Discard(out)
 		}
 	}()
-	res := s.newResult()
-	if len(s.Attacks) > 0 {
-		if err := s.plant(ctx, out, res); err != nil {
-			return nil, err
-		}
+	res, err := s.prepared(ctx, out)
+	if err != nil {
+		return nil, err
 	}
-	res.Data.Digest = out.Train.Digest()
-
 	log, err := openLog(filepath.Join(s.Folder, LogFile), s.Resume)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	set := train.Settings{Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Passes: s.Passes, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
+	set := train.Settings{Digest: res.Data.Digest, Folder: s.Folder, Resume: s.Resume, Init: s.Init, Backend: s.Backend, Passes: s.Passes, Log: log.size, Rewind: log.rewind, Watch: func(e train.Event) { s.tell(log, out, e) }}
 	switch {
 	case s.Audit:
 		err = out.searched(unpoison.Audit(ctx, s.searched(out.Train), s.search(set)))
@@ -177,10 +174,29 @@ func (s *Spec) search(set train.Settings) unpoison.Options {
 
 // expected says what a search will take. The log does not have it, since it is of this machine.
 func (s *Spec) expected(e look.Expected) string {
-	n, classes := s.Data.Train.Len(), len(s.Data.Train.Classes)
-	perImage := 4*(classes+4) + len(s.Data.Train.Source(0)) + 70 // in the checkpoint and in suspects.csv
-	return fmt.Sprintf("the search of %s images will take about %s here, %s or more where something is found, and %d MB in %s; --learn N makes it shorter",
-		report.Count(n), long(e.Clean), long(e.Found), max(1, n*perImage>>20), s.Folder)
+	images := report.Count(s.Data.Train.Len()) + " images"
+	if s.Spike {
+		images += fmt.Sprintf(" and of %d copies with known attacks", spike.Copies)
+		e.Clean, e.Found = e.Clean+spike.Copies*e.Found, (1+spike.Copies)*e.Found
+	}
+	all, label := s.disk()
+	beside := ""
+	if e.Disk > 0 {
+		beside = fmt.Sprintf(", and %s beside the decoded images until it ends", sysinfo.Size(e.Disk))
+	}
+	return fmt.Sprintf("the search of %s will take about %s here, %s or more where something is found, and up to %s in %s, %s more for each label that is found%s; --learn N makes it shorter",
+		images, long(e.Clean), long(e.Found), sysinfo.Size(all), s.Folder, sysinfo.Size(label), beside)
+}
+
+// disk is how many bytes the folder of a search takes at most where nothing is found, and for each label that is found.
+func (s *Spec) disk() (all, label int64) {
+	n, classes := int64(s.Data.Train.Len()), int64(len(s.Data.Train.Classes))
+	checkpoint := 4 * n * (classes + 4)                          // what networks say of each image, and what is found
+	all = 2*checkpoint + n*int64(len(s.Data.Train.Source(0))+70) // the old one stays until the new one is written; and suspects.csv
+	if s.Spike {
+		all += spike.Copies * checkpoint
+	}
+	return all, 2 * 4 * n * (classes + 1)
 }
 
 // long is a time in minutes or hours.
@@ -228,7 +244,7 @@ func (o *Outcome) searched(r *unpoison.Result, err error) error {
 }
 
 // newResult returns a result with what is known beforehand.
-func (s *Spec) newResult() *Result {
+func (s *Spec) newResult(ctx context.Context) (*Result, error) {
 	res := &Result{
 		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
 		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
@@ -245,7 +261,10 @@ func (s *Spec) newResult() *Result {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	twins := s.Data.Train.Twins()
+	twins, err := s.Data.Train.TwinsUntil(ctx)
+	if err != nil {
+		return nil, err
+	}
 	res.Data.Duplicates, res.Data.Conflicting = twins.Same, twins.Conflicting
 	for c, n := range s.Data.Train.Counts() {
 		switch n {
@@ -255,7 +274,27 @@ func (s *Spec) newResult() *Result {
 			res.Data.Single = append(res.Data.Single, s.Data.Train.Classes[c])
 		}
 	}
-	return res
+	return res, nil
+}
+
+// prepared poisons the images, where that is asked for, and returns a result with what is known of them.
+func (s *Spec) prepared(ctx context.Context, out *Outcome) (*Result, error) {
+	res, err := s.newResult(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Attacks) > 0 {
+		if err := s.plant(ctx, out, res); err != nil {
+			return nil, err
+		}
+	}
+	if s.Spike {
+		if err := spike.Check(out.Train, s.Options.Seed); err != nil {
+			return nil, err
+		}
+	}
+	res.Data.Digest, err = out.Train.DigestUntil(ctx)
+	return res, err
 }
 
 // plant poisons the training set.

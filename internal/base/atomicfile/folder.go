@@ -61,7 +61,7 @@ func removeAbandoned(parent, name string) error {
 		if !e.IsDir() || !isPartial(e.Name(), name+".") {
 			continue
 		}
-		unlock, err := Lock(dir)
+		unlock, err := Take(dir)
 		if errors.Is(err, ErrLocked) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

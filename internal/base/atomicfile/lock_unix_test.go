@@ -37,3 +37,31 @@ func TestFilesAreOpenedToWriteForALock(t *testing.T) {
 		t.Error("what can't be locked is an error, or an error is none")
 	}
 }
+
+// Where a file system has no locks, what another process may still write is not taken for what it left.
+func TestWithoutLocksNothingIsTaken(t *testing.T) {
+	parent := t.TempDir()
+	left := filepath.Join(parent, ".x.1"+partial)
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fill := func() {
+		if err := Folder(filepath.Join(parent, "x"), func(string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flock = func(int, int) error { return syscall.ENOLCK }
+	defer func() { flock = syscall.Flock }()
+	if unlock, err := Lock(left); err != nil {
+		t.Error(err)
+	} else {
+		unlock()
+	}
+	if fill(); len(names(t, parent)) != 2 {
+		t.Errorf("left: %v", names(t, parent))
+	}
+	flock = syscall.Flock
+	if fill(); len(names(t, parent)) != 1 {
+		t.Errorf("left: %v", names(t, parent))
+	}
+}

@@ -12,50 +12,72 @@ import (
 func AvailableMemory() int64 {
 	free := int64(0)
 	if raw, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for line := range strings.Lines(string(raw)) {
-			if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemAvailable:" {
-				kb, _ := strconv.ParseInt(f[1], 10, 64)
-				free = kb << 10
-			}
-		}
+		free = valueOf(string(raw), "MemAvailable:") << 10
 	}
 	groups, _ := os.ReadFile("/proc/self/cgroup")
-	for _, file := range limitFiles(string(groups)) { // what is used includes files in the cache, so only the limit counts
-		if most := number(file); most > 0 && (free == 0 || most < free) {
-			free = most
+	for _, group := range groupsOf(string(groups)) {
+		if left := group.left(); left > 0 && (free == 0 || left < free) {
+			free = left
 		}
 	}
 	return free
 }
 
-// limitFiles lists the files that may say how much memory the control groups of a process have, of version 2 and 1, by what
-// /proc/self/cgroup says: those of its own groups and of all that these are in. In a container some are not there.
-func limitFiles(groups string) []string {
-	files := []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
-	for line := range strings.Lines(groups) {
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3) // number:controllers:group
-		if len(part) < 3 {
-			continue
-		}
-		root, name := "/sys/fs/cgroup", "memory.max"
-		switch {
-		case part[1] == "memory":
-			root, name = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		case part[1] != "":
-			continue
-		}
-		for group := path.Clean("/" + part[2]); group != "/"; group = path.Dir(group) {
-			files = append(files, root+group+"/"+name)
-		}
-	}
-	return files
+// group is a control group's folder, of version 2 or 1.
+type group struct {
+	folder string
+	first  bool
 }
 
-func number(file string) int64 {
-	raw, err := os.ReadFile(file)
+// root is where control groups are.
+const root = "/sys/fs/cgroup"
+
+// groupsOf lists the control groups that may say how much memory a process has, of version 2 and 1, by what /proc/self/cgroup says: its
+// own groups and all that these are in. In a container some are not there.
+func groupsOf(groups string) []group {
+	all := []group{{root, false}, {root + "/memory", true}}
+	for line := range strings.Lines(groups) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3) // number:controllers:group
+		if len(part) < 3 || part[1] != "" && part[1] != "memory" {
+			continue
+		}
+		of := group{root, false}
+		if part[1] == "memory" {
+			of = all[1]
+		}
+		for name := path.Clean("/" + part[2]); name != "/"; name = path.Dir(name) {
+			all = append(all, group{of.folder + name, of.first})
+		}
+	}
+	return all
+}
+
+// left is how many bytes a group's processes can still take, at least 1; 0 without a limit. What they use includes files in the cache,
+// which make room, so only what is of no file counts.
+func (g group) left() int64 {
+	limit, used := "memory.max", "anon"
+	if g.first {
+		limit, used = "memory.limit_in_bytes", "total_rss"
+	}
+	raw, err := os.ReadFile(path.Join(g.folder, limit))
 	if err != nil {
 		return 0
 	}
-	n, _ := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
-	return n
+	most, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
+	if err != nil || most <= 0 { // "max"
+		return 0
+	}
+	stat, _ := os.ReadFile(path.Join(g.folder, "memory.stat"))
+	return max(1, most-valueOf(string(stat), used))
+}
+
+// valueOf returns the number after a name that a line of a text begins with; 0 without such a line.
+func valueOf(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == name {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n
+		}
+	}
+	return 0
 }
