@@ -26,8 +26,8 @@ import (
 //
 // NAME is SET/FILE for what results/SET/FILE.jsonl holds, a grid or a table; SET for all grids of a folder; "gap
 // SET/FILE" for what a grid's defended networks do otherwise than those trained before the attack; "measured" for what verdicts said
-// of sets whose truth is known; "detectors" for how published detectors compare, and "networks" for audits with other networks, both
-// from the folder detect; or "summary DATA: ATTACK…; DATA: ATTACK…" for what no defence and ABL leave, from the folder paper.
+// of sets whose truth is known; "networks" for audits with other networks, from the folder detect; or "summary DATA: ATTACK…; DATA:
+// ATTACK…" for what no defence and ABL leave, from the folder paper.
 const (
 	blockStart = "<!-- generated: "
 	blockEnd   = "<!-- end -->"
@@ -125,17 +125,6 @@ func (d *document) block(results, name string) (string, error) {
 	if name == "networks" {
 		t, err := detect.Networks(filepath.Join(results, "detect"))
 		return Markdown(t), err
-	}
-	if name == "detectors" {
-		r, err := detect.Read(filepath.Join(results, "detect", "detect"+storeExt))
-		if err != nil {
-			return "", err
-		}
-		var b strings.Builder
-		for _, t := range r.Comparison() {
-			b.WriteString(Markdown(t) + "\n")
-		}
-		return b.String(), nil
 	}
 	path := filepath.Join(results, filepath.FromSlash(name))
 	if !strings.Contains(name, "/") {

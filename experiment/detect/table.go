@@ -137,16 +137,11 @@ func (r *Results) mean(sets []Set, name string, m metric) *float64 {
 	return &sum
 }
 
-// Comparison returns what was measured of each detector, and the averages over the sets that all have scored.
-func (r *Results) Comparison() []report.Table {
-	clean := among(r.sets, func(s *Set) bool { return !s.Poisoned() })
-	return []report.Table{r.detectors(), r.roles(among(r.sets, (*Set).Poisoned)), r.falseAlarms(clean)}
-}
-
 // Tables returns the averages first, then where this program is behind, then every set.
 func (r *Results) Tables() []report.Table {
 	poisoned, clean := among(r.sets, (*Set).Poisoned), among(r.sets, func(s *Set) bool { return !s.Poisoned() })
-	all := append(r.Comparison(), r.behind(poisoned), r.retrainings(poisoned))
+	all := []report.Table{r.detectors()}
+	all = append(all, r.roles(poisoned), r.falseAlarms(clean), r.behind(poisoned), r.retrainings(poisoned))
 	for _, m := range metrics() {
 		if m.name != "seconds" {
 			all = append(all, r.byAttack(poisoned, m))
