@@ -53,20 +53,32 @@ func Save(path string, s model.State, info Info) error {
 		dims, data := t.PyTorch()
 		arrays[t.Name] = Array{dims, data}
 	}
-	meta := map[string]string{
-		"format": "pt", "architecture": info.Arch, "classes": string(classes),
-		"height": strconv.Itoa(info.Height), "width": strconv.Itoa(info.Width), "unpoison": info.Version,
-	}
-	if info.Depth > 0 {
-		meta["depth"] = strconv.Itoa(info.Depth)
-	}
+	meta := described(info.Arch, string(classes), info.Height, info.Width, info.Depth, model.StemOf(s))
+	meta["format"], meta["unpoison"] = "pt", info.Version
 	if n := info.Normalize; n != nil {
-		meta["mean"], meta["std"] = colours(n.Mean), colours(n.Std)
-	}
-	if stem := model.StemOf(s); stem > 1 {
-		meta["stem"] = strconv.Itoa(stem)
+		mean, err := json.Marshal(n.Mean)
+		if err != nil {
+			return err
+		}
+		std, err := json.Marshal(n.Std)
+		if err != nil {
+			return err
+		}
+		meta["mean"], meta["std"] = string(mean), string(std)
 	}
 	return WriteArrays(path, arrays, meta)
+}
+
+// described is the metadata of a model in any format: what it is, and what images it is for.
+func described(arch, classes string, height, width, depth, stem int) map[string]string {
+	meta := map[string]string{"architecture": arch, "classes": classes, "height": strconv.Itoa(height), "width": strconv.Itoa(width)}
+	if depth > 0 {
+		meta["depth"] = strconv.Itoa(depth)
+	}
+	if stem > 1 {
+		meta["stem"] = strconv.Itoa(stem)
+	}
+	return meta
 }
 
 // Load reads a model file and its network: what Save wrote, safetensors of other programs, or a PyTorch
@@ -179,9 +191,6 @@ func (i *Info) network(f *arrayFile, own []*model.Architecture) (n *model.Networ
 	n.Normalize = i.Normalize
 	return n, nil
 }
-
-// colours is a number for each of three as JSON.
-func colours(v [3]float32) string { return strings.Join(strings.Fields(fmt.Sprint(v)), ",") }
 
 // normalize reads what metadata say of each colour, [r,g,b] each; nil if they say nothing.
 func normalize(mean, std string) (*model.Normalize, error) {

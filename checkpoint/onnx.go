@@ -158,7 +158,8 @@ func WriteONNX(path string, n *model.Network, s model.State, info Info) error {
 	}
 	m := message(nil).number(1, 8).text(2, "unpoison").text(3, info.Version).raw(7, g)
 	m = m.raw(8, message(nil).text(1, "").number(2, onnxOpset))
-	meta := described(n, info, string(classes))
+	meta := described(n.Arch, string(classes), n.Height, n.Width, info.Depth, n.Stem)
+	meta["channels"], meta["resize"] = "RGB", "stretched to height and width, Catmull-Rom, antialiased"
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
 		m = m.raw(14, message(nil).text(1, k).text(2, meta[k]))
 	}
@@ -189,19 +190,4 @@ func operators(l model.Layer, in []string, out string) ([]message, error) {
 		return []message{node("Gemm", append(in, l.Name+".weight", l.Name+".bias"), out, number("transB", 1))}, nil
 	}
 	return nil, fmt.Errorf("ONNX: no operator for a layer of kind %q", l.Kind)
-}
-
-// described is the metadata of a model: what it is, and how images are made for it.
-func described(n *model.Network, info Info, classes string) map[string]string {
-	meta := map[string]string{
-		"architecture": n.Arch, "classes": classes, "height": strconv.Itoa(n.Height), "width": strconv.Itoa(n.Width), "channels": "RGB",
-		"resize": "stretched to height and width, Catmull-Rom, antialiased",
-	}
-	if info.Depth > 0 {
-		meta["depth"] = strconv.Itoa(info.Depth)
-	}
-	if n.Stem > 1 {
-		meta["stem"] = strconv.Itoa(n.Stem)
-	}
-	return meta
 }

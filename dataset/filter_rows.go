@@ -157,14 +157,30 @@ func (f *filter) idxRows(path string) (int, error) {
 		return 0, err
 	}
 	defer in.Close()
-	head := make([]byte, 8)
-	if _, err := io.ReadFull(in, head); err != nil {
+	_, dims, err := idxStart(in)
+	if err != nil {
 		return 0, err
 	}
-	if head[0] != 0 || head[1] != 0 || idxBytes[head[2]] == 0 || head[3] == 0 {
-		return 0, errors.New("no IDX array")
+	return int(binary.BigEndian.Uint32(dims)), nil
+}
+
+// idxStart reads what an array of any type begins with: its magic number, and its dimensions in four bytes each.
+func idxStart(in io.Reader) (head, dims []byte, err error) {
+	head = make([]byte, 4)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return nil, nil, err
 	}
-	return int(binary.BigEndian.Uint32(head[4:])), nil
+	if head[0] != 0 || head[1] != 0 || idxBytes[head[2]] == 0 {
+		return nil, nil, errors.New("no IDX array")
+	}
+	dims = make([]byte, 4*int(head[3]))
+	if _, err := io.ReadFull(in, dims); err != nil {
+		return nil, nil, err
+	}
+	if len(dims) == 0 {
+		return nil, nil, errors.New("an IDX array without dimensions")
+	}
+	return head, dims, nil
 }
 
 // idxBytes is what a number takes in an IDX array, by its type.
@@ -172,16 +188,9 @@ var idxBytes = map[byte]int64{0x08: 1, 0x09: 1, 0x0b: 2, 0x0c: 4, 0x0d: 4, 0x0e:
 
 // copyIDX copies an array without the rows in drop, each of which is there; see copyRows.
 func copyIDX(w io.Writer, in io.Reader, drop map[int]bool, heads map[int][]byte) error {
-	head := make([]byte, 4)
-	if _, err := io.ReadFull(in, head); err != nil {
+	head, dims, err := idxStart(in)
+	if err != nil {
 		return err
-	}
-	dims := make([]byte, 4*int(head[3]))
-	if _, err := io.ReadFull(in, dims); err != nil {
-		return err
-	}
-	if len(dims) == 0 {
-		return errors.New("an IDX array without dimensions")
 	}
 	n, size := binary.BigEndian.Uint32(dims), idxBytes[head[2]]
 	for k := 4; k < len(dims); k += 4 {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -22,6 +24,28 @@ func through(t *testing.T, e Evidence) Evidence {
 		t.Fatal(err)
 	}
 	return back
+}
+
+// trained opens the case of a run with a small network, which has yet to be trained.
+func trained(t *testing.T, set *dataset.Set, batch int, s Settings) (*train.Run, *Case) {
+	t.Helper()
+	b, err := engines.New("cpu", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &train.Run{Backend: b, Network: n, Data: set, Seed: 1, Batch: batch}
+	if _, err := r.Start(false); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewCase(r, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, c
 }
 
 func newCase(t *testing.T, r *train.Run) *Case {

@@ -7,10 +7,7 @@ import (
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
-	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/train"
 )
 
 // A sticker that a network has learnt moves images of other labels; a difference by chance between images of a label does not. Networks
@@ -19,22 +16,7 @@ func TestSettleTellsATriggerFromAKind(t *testing.T) {
 	config := attack.Defaults("badnets")
 	config.Target, config.Rate = 4, 0.1
 	_, set, poisoned := planted.Poison(t, config, signs.Render(1, 600, 10).Train)
-	b, err := engines.New("cpu", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &train.Run{Backend: b, Network: n, Data: set, Seed: 1, Batch: 32}
-	if _, err := r.Start(false); err != nil {
-		t.Fatal(err)
-	}
-	c, err := NewCase(r, Settings{Content: true, PlainEpochs: 1, Rate: 0.1, ContentEpochs: 8, Steps: Steps{Plain: 120}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, c := trained(t, set, 32, Settings{Content: true, PlainEpochs: 1, Rate: 0.1, ContentEpochs: 8, Steps: Steps{Plain: 120}})
 	sticker, mark, chance := c.Unasked(), c.Unasked(), c.Unasked()
 	for i, l := range set.Labels {
 		switch l {

@@ -7,9 +7,6 @@ import (
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
-	"github.com/unpoison/unpoison/internal/base/engines"
-	"github.com/unpoison/unpoison/model"
-	"github.com/unpoison/unpoison/train"
 )
 
 // A network that learnt from a sample in which a class has half its share takes it for half as likely as it is.
@@ -30,22 +27,7 @@ func TestUntaughtIsShifted(t *testing.T) {
 	for i := range set.Labels {
 		set.Labels[i] = int32(stat.Bit(i%10 == 0)) // a sample has more of the rare one
 	}
-	b, err := engines.New("cpu", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &train.Run{Backend: b, Network: n, Data: set, Seed: 1, Batch: 8}
-	if _, err := r.Start(false); err != nil {
-		t.Fatal(err)
-	}
-	c, err := NewCase(r, Settings{Content: true, ContentEpochs: 1, Learn: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, c := trained(t, set, 8, Settings{Content: true, ContentEpochs: 1, Learn: 16})
 	carriers, suspect := c.Unasked(), make([]bool, set.Len())
 	for i := range carriers {
 		if set.Labels[i] == 0 && i%3 == 0 {

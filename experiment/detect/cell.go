@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/unpoison/unpoison/abl"
@@ -308,8 +307,12 @@ func readSuspects(path string, set *dataset.Set) (scores []float32, flagged []bo
 }
 
 func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
+	command := fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s", c.set.Family, name, c.set.Name)
+	if c.r.Network != "" {
+		command += " --model " + c.r.Network
+	}
 	return &Score{
-		Command: strings.TrimSuffix(fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s --model %s", c.set.Family, name, c.set.Name, c.r.Network), " --model "),
+		Command: command,
 		Date:    time.Now().UTC().Format(time.DateOnly),
 		Set:     *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
 		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),

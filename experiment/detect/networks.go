@@ -1,13 +1,13 @@
 package detect
 
 import (
+	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
+	"io/fs"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
-	"github.com/unpoison/unpoison/internal/base/names"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/report"
 	"github.com/unpoison/unpoison/train"
 )
@@ -22,13 +22,12 @@ func Networks(folder string) (report.Table, error) {
 	if err != nil {
 		return t, err
 	}
-	for _, path := range names.Matching(folder, "detect-*.jsonl") {
-		network := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "detect-"), ".jsonl")
-		if strings.HasSuffix(network, "quick") {
+	for _, network := range model.Names() {
+		r, err := Read(ResultsFile(folder, network, false))
+		switch {
+		case network == train.DefaultRecipe().Network || errors.Is(err, fs.ErrNotExist):
 			continue
-		}
-		r, err := Read(path)
-		if err != nil {
+		case err != nil:
 			return t, err
 		}
 		var own, same []*Score

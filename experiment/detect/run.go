@@ -16,6 +16,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	published "github.com/unpoison/unpoison/detect"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -93,6 +94,9 @@ func (r *Runner) Check() error {
 			}
 			return fmt.Errorf("no family %q; there are %s", n, strings.Join(names, ", "))
 		}
+	}
+	if r.Network != "" && !slices.Contains(model.Names(), r.Network) {
+		return fmt.Errorf("no network %q; there are %s", r.Network, strings.Join(model.Names(), ", "))
 	}
 	if r.Only != "" && !slices.ContainsFunc(sets, func(s Set) bool { return s.Name == r.Only }) {
 		return fmt.Errorf("no set %q; experiment detect sets lists them", r.Only)

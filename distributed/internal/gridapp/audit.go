@@ -123,8 +123,5 @@ func moved(path, folder string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(findings.Moved(page, folder))
-		return err
-	})
+	return atomicfile.WriteBytes(path, findings.Moved(page, folder))
 }

@@ -188,21 +188,28 @@ func first(t *testing.T, pattern string) string {
 	return all[0]
 }
 
-// An unlearning after which the images are still known writes no model and leaves no folder behind.
-func TestFailedUnlearningWritesNoModel(t *testing.T) {
-	data := signFolder(t, 140, 10)
+// suspected writes data of 140 signs, and a list of those of them that are suspects.
+func suspected(t *testing.T, isolated func(i int, label int32) bool) (data string, d *dataset.Data, list string) {
+	t.Helper()
+	data = signFolder(t, 140, 10)
 	d, err := dataset.Load(t.Context(), data, dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	suspects := filepath.Join(t.TempDir(), "suspects.csv")
 	rows := "index,isolated\n"
 	for i, l := range d.Train.Labels {
-		rows += fmt.Sprintf("%d,%t\n", i, l == 1)
+		rows += fmt.Sprintf("%d,%t\n", i, isolated(i, l))
 	}
-	if err := os.WriteFile(suspects, []byte(rows), 0o600); err != nil {
+	list = filepath.Join(t.TempDir(), "suspects.csv")
+	if err := os.WriteFile(list, []byte(rows), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return data, d, list
+}
+
+// An unlearning after which the images are still known writes no model and leaves no folder behind.
+func TestFailedUnlearningWritesNoModel(t *testing.T) {
+	data, d, suspects := suspected(t, func(_ int, l int32) bool { return l == 1 })
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{
 		"unlearn", "--model", constant(t, 1, d.Train.Classes), "--data", data, "--suspects", suspects, "--by-index", "--steps", "1", "--rate", "1e-9",
@@ -222,19 +229,7 @@ func TestFailedUnlearningWritesNoModel(t *testing.T) {
 
 // A set of a few images, which a network can be trained on, can be fine-tuned on too.
 func TestUnlearnFromFewImages(t *testing.T) {
-	data := signFolder(t, 140, 10)
-	d, err := dataset.Load(t.Context(), data, dataset.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	suspects := filepath.Join(t.TempDir(), "suspects.csv")
-	rows := "index,isolated\n"
-	for i := range 140 {
-		rows += fmt.Sprintf("%d,%t\n", i, i < 10)
-	}
-	if err := os.WriteFile(suspects, []byte(rows), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	data, d, suspects := suspected(t, func(i int, _ int32) bool { return i < 10 })
 	model := newModel(t, 32, d.Train.Classes...)
 	for method, epochs := range map[string]string{"ft-all": "--tune-epochs", "pixel-noise": "--tune-epochs", "retrain": "--scratch-epochs"} {
 		code, out, errs := call("unlearn", "--method", method, "--model", model, "--data", data, "--suspects", suspects, "--by-index", epochs, "1",

@@ -56,9 +56,6 @@ that --only names. That is one more training for each detector and set.`,
 			if !slices.Contains(scales, scale) {
 				return usagef("--scale %q; there are %s", scale, strings.Join(scales, ", "))
 			}
-			if network != "" && !slices.Contains(model.Names(), network) {
-				return usagef("--model %q; there are %s", network, strings.Join(model.Names(), ", "))
-			}
 			r := &detect.Runner{
 				Folder: out, Keep: keep, Families: map[string]string{}, Cache: f.cacheDir(), Jobs: jobs, Budget: budget, Only: only,
 				Network: network, Detectors: detectors, Retrain: retrain, Quick: scale == "quick",
