@@ -79,6 +79,9 @@ func (s *Set) own(i int) []uint8 {
 	}
 	own := from[i*n : (i+1)*n : (i+1)*n]
 	if s.mapped != nil {
+		if s.place != nil || s.mapped.random.Load() > 0 {
+			fetch(own)
+		}
 		s.mapped.look(own)
 	}
 	return own

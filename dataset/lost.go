@@ -72,8 +72,13 @@ func (s *Set) AtRandom() (back func()) {
 	if s.place != nil {
 		pixels = s.whole
 	}
+	s.mapped.random.Add(1)
 	advise(pixels, true)
-	return func() { advise(pixels, false) }
+	return func() {
+		if s.mapped.random.Add(-1) == 0 {
+			advise(pixels, false)
+		}
+	}
 }
 
 // Discard gives the memory of what was written to a copy of a mapped set back: it is lost. Who is done with such a copy calls it, since

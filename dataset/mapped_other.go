@@ -6,12 +6,16 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 )
 
 // canMap tells whether files of decoded images are mapped here.
 const canMap = false
 
-type mapping struct{ file *os.File }
+type mapping struct {
+	file   *os.File
+	random atomic.Int32
+}
 
 // mapFile reads the first size bytes of a file into memory.
 func mapFile(f *os.File, size int) (*mapping, []byte, error) {
@@ -28,5 +32,7 @@ func (*mapping) release([]byte) {}
 func diskFree(string) int64 { return -1 }
 
 func advise([]byte, bool) {}
+
+func fetch([]byte) {}
 
 func discard([]byte) {}

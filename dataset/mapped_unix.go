@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"os"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +16,14 @@ const canMap = true
 // mapping is a file in memory. What is written there stays there: the file is not changed. It is never taken out of memory,
 // since nobody knows who still has a part of it; that costs addresses, and memory only for what is written: see Set.Discard.
 type mapping struct {
-	file *os.File
-	size int
+	file   *os.File
+	size   int
+	random atomic.Int32 // how often Set.AtRandom was called and is not over
 }
 
 // mapFile maps the first size bytes of a file, which it keeps open.
 func mapFile(f *os.File, size int) (*mapping, []byte, error) {
-	m := &mapping{f, size}
+	m := &mapping{file: f, size: size}
 	data, err := m.again()
 	return m, data, err
 }
@@ -54,6 +56,20 @@ func advise(pixels []byte, random bool) {
 	if len(pixels) > 0 {
 		_ = unix.Madvise(pixels, how) // advice; without it all is as it was
 	}
+}
+
+// fetchPages is from how many pages on an image is worth a call that reads them all at once.
+const fetchPages = 4
+
+// fetch has the system read an image in one go: else each page is waited for, or much around it is read too.
+func fetch(image []byte) {
+	page := os.Getpagesize()
+	if len(image) < fetchPages*page {
+		return
+	}
+	before := int(uintptr(unsafe.Pointer(&image[0])) % uintptr(page)) // the mapping starts with a page
+	from := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(&image[0]), -before)), before+len(image))
+	_ = unix.Madvise(from, unix.MADV_WILLNEED) // advice; without it all is as it was
 }
 
 // discard gives the memory of what was written to a mapping back.
