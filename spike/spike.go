@@ -34,9 +34,9 @@ func attacks() []string { return []string{"badnets", "blend:alpha=0.15", "wanet:
 type Limit struct {
 	Attack string  `json:"attack"` // with settings that are not the default ones
 	Class  string  `json:"class"`  // that it was planted under
-	Rate   float64 `json:"rate"`   // of all images, the least at which it was found; 0 if it was not found at the highest
+	Rate   float64 `json:"rate"`   // share of all images that was planted, the least at which it was found; 0 if it was not found at the highest
 	Images int     `json:"images"` // at that rate
-	Most   float64 `json:"most"`   // the highest rate that was tried
+	Most   float64 `json:"most"`   // the highest share that was tried
 	// NotTried is why the attack was not planted; its rates are 0 then.
 	NotTried string `json:"not_tried,omitempty"`
 }
@@ -109,9 +109,10 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 	}
 	limits := make([]Limit, len(states))
 	for k, s := range states {
-		limits[k] = Limit{Attack: attacks()[k], Class: data.Train.Classes[s.class], Most: most}
+		n := data.Train.Len()
+		limits[k] = Limit{Attack: attacks()[k], Class: data.Train.Classes[s.class], Most: planted(levels, n)}
 		if s.high <= levels {
-			limits[k].Rate, limits[k].Images = rate(s.high), count(rate(s.high), data.Train.Len())
+			limits[k].Rate, limits[k].Images = planted(s.high, n), count(rate(s.high), n)
 		}
 	}
 	for _, left := range attacks()[len(states):] {
@@ -174,12 +175,15 @@ func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (
 // count is how many of n images a rate is.
 func count(rate float64, n int) int { return max(fewest, int(rate*float64(n)+0.5)) }
 
-// plant plants each attack at the rate that it is to be tried at.
+// planted is the share of n images that is planted at a level: few images make it more than the level's rate.
+func planted(level, n int) float64 { return float64(count(rate(level), n)) / float64(n) }
+
+// plant plants each attack at the level that it is to be tried at.
 func plant(ctx context.Context, set *dataset.Set, states []state, suspected []bool) error {
 	var configs []attack.Config
 	for _, s := range states {
 		c := s.config
-		c.Rate = float64(count(rate(s.level()), set.Len())) / float64(set.Len())
+		c.Rate = planted(s.level(), set.Len())
 		configs = append(configs, c)
 	}
 	return attack.Plant(ctx, configs, set, suspected, attack.Env{}, func(int, *attack.Attack, *attack.Truth) {})

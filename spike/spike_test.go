@@ -69,7 +69,7 @@ func TestLimitsAreFound(t *testing.T) {
 			labels[l.Class] = true
 			want := 0.0 // the least rate that is enough
 			for level := levels; level > 0 && count(rate(level), 2000) >= needs; level-- {
-				want = rate(level)
+				want = float64(count(rate(level), 2000)) / 2000
 			}
 			if math.Abs(l.Rate-want) > 1e-12 || l.Found() != (needs <= 160) {
 				t.Errorf("%d images are needed: %+v, expected a rate of %g", needs, l, want)
@@ -78,6 +78,36 @@ func TestLimitsAreFound(t *testing.T) {
 	}
 	if d.Train.Digest() != digest {
 		t.Error("the data were changed, and not their copies")
+	}
+}
+
+// Of few images no fewer than three are planted, and the limit is the share that they are.
+func TestLimitsAreWhatWasPlanted(t *testing.T) {
+	for _, images := range []int{60, 300} {
+		d := signs.Render(1, images, 10)
+		limits, err := Run(context.Background(), d, 1, &audit.Verdict{}, make([]bool, images), func(_ context.Context, copied *dataset.Data, _ int) (*audit.Verdict, error) {
+			moved := make([]int, len(d.Train.Classes))
+			got := &audit.Verdict{}
+			for i, l := range copied.Train.Labels {
+				if l != d.Train.Labels[i] {
+					moved[l]++
+				}
+			}
+			for label, n := range moved {
+				if n > 0 {
+					got.Targets = append(got.Targets, audit.Target{Evidence: look.Evidence{Label: label, Says: look.Poisoned}})
+				}
+			}
+			return got, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range limits {
+			if l.Images != fewest || math.Abs(l.Rate*float64(images)-fewest) > 1e-9 || math.Abs(l.Most*float64(images)-math.Round(max(fewest, most*float64(images)))) > 1e-9 {
+				t.Errorf("%d images: %+v", images, l)
+			}
+		}
 	}
 }
 
