@@ -206,6 +206,17 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplots: [curves, foo]\n":             "curves, separation, sweep",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {badnet: batch=8}\n":     "no attack \"badnet\"",
 		"name: a\ndata: signs\nattacks: [blend]\ndefenses: [auto, before]\nplain: tune_epochs=8\n":    "the defence before in another way",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"none:tune_epochs=3\"]\n":                 "takes no settings",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"unlearn:magic\"]\n":                      "grad-noise",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"unlearn:\"]\n":                           "grad-noise",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:gama=1\"]\n":                        "content_epochs",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"auto:contents=false\"]\n":                "gamma",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"abl:seed=3\"]\n":                         "seeds_for",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [\"nad:seed=3\"]\n":                         "seeds_for",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"batch=8,seed=3\"\n":     "seeds_for",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {blend: \"seed=3\"}\n":   "seeds_for",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none, abl]\nseeds_for: {nad: [1]}\n":       "it has none, abl",
+		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\ncolor: red\n":                       "title, data",
 		"name: [a]\ndata: signs\nattacks: [none]\ndefenses: [none]\n":                                 "line 1",
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n": "line",
 	} {
@@ -215,6 +226,18 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		}
 		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "grid.yaml") {
 			t.Errorf("%q: got %v, expected the file and something about %q", text, err, want)
+		}
+	}
+}
+
+// A defence on a trained model flips no images that it, or the recipe, does not let be flipped.
+func TestRepairsFlipAsTold(t *testing.T) {
+	for _, c := range []struct {
+		defense    string
+		flip, want bool
+	}{{"nad", true, true}, {"nad", false, false}, {"nad:flip=false", true, false}, {"fp:flip=true", false, false}} {
+		if _, o, err := (Cell{Defense: c.defense, Seed: 7}).repair(100, c.flip); err != nil || o.Flip != c.want || o.Seed != 7 {
+			t.Errorf("%s: %+v, %v", c.defense, o, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package experiment
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -84,7 +85,7 @@ func decode(from io.Reader) (*Grid, error) {
 	d := yaml.NewDecoder(from)
 	d.KnownFields(true)
 	if err := d.Decode(g); err != nil {
-		return nil, err
+		return nil, keysListed(err)
 	}
 	if err := d.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
 		return nil, errors.New("expected one grid, found more behind it")
@@ -114,7 +115,7 @@ func (g *Grid) Check() error {
 	}
 	for d := range g.SeedsFor {
 		if !slices.ContainsFunc(g.Defenses, func(of string) bool { return string(runs.Kind(of)) == d }) {
-			return fmt.Errorf("seeds_for: the grid has no defence %q", d)
+			return fmt.Errorf("seeds_for: the grid has no defence %q; it has %s", d, strings.Join(g.Defenses, ", "))
 		}
 	}
 	if err := g.checkPlots(); err != nil {
@@ -150,25 +151,29 @@ func (g *Grid) Check() error {
 	}
 	for a := range g.PlainFor {
 		if !g.attacks(a) && !builtin(a) { // others may be left out for a while
-			return fmt.Errorf("plain_for: the grid has no attack %q", a)
+			return fmt.Errorf("plain_for: the grid has no attack %q; it has %s", a, strings.Join(g.Attacks, ", "))
 		}
 		if err := g.checkOptions(a, "none"); err != nil {
 			return fmt.Errorf("plain_for %s: %w", a, err)
 		}
 	}
 	for _, d := range g.Defenses {
-		if k := runs.Kind(d); k != runs.NoDefense && k != runs.ABL && k != runs.Auto && !runs.Defense(d).Repairs() {
-			return fmt.Errorf("no defence %q; there are none, before, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
-		}
-		if err := g.checkOptions("none", d); err != nil {
+		if err := cmp.Or(checkDefense(d), g.checkOptions("none", d)); err != nil {
 			return err
 		}
 	}
-	return g.checkBefore()
+	return cmp.Or(g.checkSeeds(), g.checkBefore())
 }
 
 // checkOptions tries the settings of a defence: the recipe's and its own.
 func (g *Grid) checkOptions(attack, defense string) error {
+	s, _, err := search(defense)
+	if err == nil {
+		err = s.Check()
+	}
+	if err != nil {
+		return err
+	}
 	o, err := g.options(attack, defense, 0, 0)
 	if err == nil {
 		err = o.Check()
@@ -179,13 +184,6 @@ func (g *Grid) checkOptions(attack, defense string) error {
 	name, r, err := repairOptions(defense, 0)
 	if err == nil && slices.Contains(repair.Names(), string(name)) {
 		err = r.CheckFor(string(name))
-	}
-	if err != nil {
-		return err
-	}
-	s, _, err := search(defense)
-	if err == nil {
-		err = s.Check()
 	}
 	return err
 }
@@ -258,15 +256,13 @@ func search(defense string) (o audit.Options, recipe string, err error) {
 	if runs.Defense(name) != runs.Auto || list == "" {
 		return o, list, nil
 	}
-	var own, rest []string
+	var rest []string
 	for _, item := range strings.Split(list, ",") {
-		if slices.Contains(settings.Names(&o), settings.Key(item)) {
-			own = append(own, item)
-		} else {
+		if !slices.Contains(settings.Names(&o), settings.Key(item)) {
 			rest = append(rest, item)
 		}
 	}
-	return o, strings.Join(rest, ","), settings.Set(strings.Join(own, ","), &o)
+	return o, strings.Join(rest, ","), settings.Set(list, &o, new(abl.Options))
 }
 
 // recipe returns the settings that the grid gives to a cell's training, in order.
@@ -309,6 +305,13 @@ func repairOptions(defense string, images int) (d runs.Defense, o repair.Options
 	}
 	o = repair.Defaults(name, images)
 	return runs.Defense(name), o, settings.Set(list, &o)
+}
+
+// repair returns a cell's repairOptions with its seed. Images are flipped where the recipe, the data and the defence let them.
+func (c Cell) repair(images int, flip bool) (runs.Defense, repair.Options, error) {
+	d, o, err := repairOptions(c.Defense, images)
+	o.Seed, o.Flip = c.Seed, o.Flip && flip
+	return d, o, err
 }
 
 // Cell is one run of a grid.

@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/base/settings"
 )
 
 // checkNames refuses what stands in a list twice, and cells that would share a folder.
@@ -75,6 +79,51 @@ func nameOf(spec string) string {
 // builtin reports whether there is an attack of this name, or attacks of several.
 func builtin(name string) bool {
 	return !slices.ContainsFunc(strings.Split(name, "+"), func(one string) bool { return !slices.Contains(attack.Builtin().Names(), one) })
+}
+
+// checkDefense refuses a defence that there is not, and settings of one that takes none.
+func checkDefense(d string) error {
+	k, list, given := strings.Cut(d, ":")
+	if method, ok := runs.Defense(d).Unlearns(); ok && !slices.Contains(runs.UnlearnNames(), method) {
+		return fmt.Errorf("no unlearning method %q; there are %s", method, strings.Join(runs.UnlearnNames(), ", "))
+	}
+	switch of := runs.Defense(k); {
+	case of == runs.NoDefense && given:
+		return fmt.Errorf("defence none takes no settings, got %q: plain and plain_for are those of the networks without defence", list)
+	case of != runs.NoDefense && of != runs.ABL && of != runs.Auto && !runs.Defense(d).Repairs():
+		return fmt.Errorf("no defence %q; there are none, before, abl, auto, fp, mcr, nad, unlearn:METHOD", d)
+	}
+	return nil
+}
+
+// checkSeeds refuses a seed among settings: it would make all seeds the same, or be passed over.
+func (g *Grid) checkSeeds() error {
+	lists := append([]string{g.Settings, g.Plain}, slices.Collect(maps.Values(g.PlainFor))...)
+	for _, d := range g.Defenses {
+		_, list, _ := strings.Cut(d, ":")
+		lists = append(lists, list)
+	}
+	for _, list := range lists {
+		if slices.ContainsFunc(strings.Split(list, ","), func(item string) bool { return settings.Key(item) == "seed" }) {
+			return fmt.Errorf("settings %q: a grid's seeds are in seeds and seeds_for", list)
+		}
+	}
+	return nil
+}
+
+// keysListed adds the keys of a grid to an error about one that there is not.
+func keysListed(err error) error {
+	var wrong *yaml.TypeError
+	const unknown = " in type experiment.Grid"
+	if !errors.As(err, &wrong) || !strings.Contains(err.Error(), unknown) {
+		return err
+	}
+	var keys []string
+	for of, i := reflect.TypeFor[Grid](), 0; i < of.NumField(); i++ {
+		key, _, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
+		keys = append(keys, key)
+	}
+	return fmt.Errorf("%s; there are %s", strings.ReplaceAll(strings.Join(wrong.Errors, "; "), unknown, ""), strings.Join(keys, ", "))
 }
 
 // checkBefore refuses to compare networks of two recipes: those of before are trained as without defence.

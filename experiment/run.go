@@ -334,10 +334,9 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 		return err
 	}
 	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.Needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn(0)}
-	if rep.Defense, rep.Repair, err = repairOptions(c.Defense, int(g.Clean*float64(data.Train.Len()))); err != nil {
+	if rep.Defense, rep.Repair, err = c.repair(int(g.Clean*float64(data.Train.Len())), o.Flip); err != nil {
 		return err
 	}
-	rep.Repair.Seed, rep.Repair.Flip = c.Seed, o.Flip
 	rep.Tune.Scratch = o.TuneEpochs
 	if n := c.Needs(); len(n) > 1 {
 		rep.Suspects = r.folder(n[1])
