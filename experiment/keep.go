@@ -31,9 +31,7 @@ func (r *Runner) openKept() error {
 	}
 	r.store = s
 	if s.grid != nil {
-		old := *s.grid
-		old.Plain, old.PlainFor = r.Grid.Plain, r.Grid.PlainFor // what these change is run again
-		if !r.Grid.extends(&old) {
+		if !r.Grid.goesOn(s.grid) {
 			return fmt.Errorf("%s is of a grid with other data or settings; choose another --keep", s.path)
 		}
 		have := s.grid.Cells()
@@ -42,6 +40,13 @@ func (r *Runner) openKept() error {
 		}
 	}
 	return s.setGrid(r.Grid)
+}
+
+// goesOn reports whether kept results of another grid stand for cells of this one where their trainings agree.
+func (g *Grid) goesOn(kept *Grid) bool {
+	old := *kept
+	old.Plain, old.PlainFor = g.Plain, g.PlainFor // what these change is run again
+	return g.extends(&old)
 }
 
 // keep adds a finished cell's result to those kept, and the losses that its plot needs.

@@ -101,3 +101,57 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 		t.Errorf("results kept of other data: %v", err)
 	}
 }
+
+// Results that are kept of another recipe than the folder's do not stand in one table with those of its runs.
+func TestSavedGridsAreOfOneRecipe(t *testing.T) {
+	grid := "name: x\ndata: signs\nattacks: [blend]\ndefenses: [none, abl]\n"
+	kept := `{"grid":{"name":"x","data":"signs","attacks":["blend"],"defenses":["none","abl"],"plain":"tune_epochs=2"}}
+{"cell":"blend.none.0","result":{"version":"0.2","ca":80,"asr":90}}
+{"cell":"blend.abl.0","result":{"version":"0.2","ca":80,"asr":4}}
+`
+	for _, c := range []struct {
+		more      string
+		none, abl bool
+	}{{"plain: tune_epochs=2\n", true, true}, {"plain: tune_epochs=3\n", false, true}, {"plain: tune_epochs=2\nlimit: 500\n", false, false}} {
+		folder, keep := t.TempDir(), t.TempDir()
+		if err := os.Mkdir(filepath.Join(folder, "x"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for path, text := range map[string]string{filepath.Join(folder, "x", gridFile): grid + c.more, filepath.Join(keep, "x.jsonl"): kept} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := Saved(context.Background(), folder, "x", keep, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for defense, want := range map[string]bool{"none": c.none, "abl": c.abl} {
+			if got := r.result(Cell{Attack: "blend", Defense: defense}) != nil; got != want {
+				t.Errorf("%q: the kept result of %s stands: %v", c.more, defense, got)
+			}
+		}
+	}
+}
+
+// An average has ASR and CA of the same attacks, and says of how many where some were not measured.
+func TestAveragesAreOfTheSameAttacks(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets", "blend", "sig"}, Defenses: []string{"none"}}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	figures := func(asr, ca float64) *runs.Result {
+		res := &runs.Result{CA: &ca}
+		if asr >= 0 {
+			res.ASR = &asr
+		}
+		return res
+	}
+	r := &Runner{Grid: g, read: map[Cell]*runs.Result{
+		{Attack: "badnets", Defense: "none"}: figures(90, 80), {Attack: "blend", Defense: "none"}: figures(70, 70), {Attack: "sig", Defense: "none"}: figures(-1, 30),
+	}}
+	lines := r.Table().Rows
+	if want := "80.00 / 75.00, of 2"; lines[len(lines)-1][1] != want || lines[2][1] != "– / 30.00" {
+		t.Errorf("%v, expected an average of %s", lines, want)
+	}
+}

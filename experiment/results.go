@@ -119,7 +119,7 @@ func (r *Runner) seeds() (all []uint64) {
 }
 
 // Saved returns the grid of this name that a folder holds, or that keep holds the results of, with what is finished
-// of it and its plots, to be read only. If there is none, the error is os.ErrNotExist. What takes long to draw is left out once
+// of it and its plots, to be read only. What keep holds that the folder's grid trains otherwise is left out. If there is none, the error is os.ErrNotExist. What takes long to draw is left out once
 // the context has ended.
 func Saved(ctx context.Context, folder, name, keep string, b backends.Backend, cache string) (*Runner, error) {
 	r := &Runner{Folder: filepath.Join(folder, name), Keep: keep, Backend: b, Cache: cache, ctx: ctx}
@@ -137,6 +137,13 @@ func Saved(ctx context.Context, folder, name, keep string, b backends.Backend, c
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s := r.store; s != nil && s.grid != nil {
+		if r.Grid.goesOn(s.grid) {
+			s.of(r.Grid)
+		} else {
+			r.store = nil // the folder's runs are of other data or settings
+		}
 	}
 	return r, r.draw()
 }

@@ -216,7 +216,7 @@ func (g *Grid) lay(rows []Row, cell func(*Row) string, average func(rows []Row, 
 	return append([]string{"attack"}, g.Defenses...), lines
 }
 
-// average is the pair of means over the attacks of defence k of n, and says of how many if some are missing.
+// average is the pair of means over the attacks of defence k of n of which both were measured, and says of how many if some are missing.
 func average(rows []Row, k, n int) string {
 	var asr, ca, pASR, pCA []*float64
 	all := 0
@@ -225,7 +225,7 @@ func average(rows []Row, k, n int) string {
 		if row.Attack == "none" {
 			continue
 		}
-		if all++; row.Seeds > 0 {
+		if all++; row.ASR != nil && row.CA != nil {
 			asr, ca, pASR, pCA = append(asr, row.ASR), append(ca, row.CA), append(pASR, row.PaperASR), append(pCA, row.PaperCA)
 		}
 	}
