@@ -123,8 +123,7 @@ func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attack %s: %w", name, err)
 	}
-	_, partly := t.(Coverer)
-	if _, plain := t.(pixels); c.Cover > 0 && c.Method.CleanLabel && !partly && !plain {
+	if _, against := t.(perturbing); c.Cover > 0 && c.Method.CleanLabel && against {
 		return nil, fmt.Errorf("attack %s takes no covering images: it shows its trigger in test images alone", name)
 	}
 	lab, err := newLab(c, env, set)

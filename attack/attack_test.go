@@ -284,7 +284,7 @@ func TestGreyImagesArePoisonedInPlace(t *testing.T) {
 // A regularised attack lays its trigger over images that keep their labels, none of them of the target class.
 func TestTheTriggerItselfCovers(t *testing.T) {
 	d := images()
-	for _, name := range []string{"badnets", "sig"} {
+	for _, name := range []string{"badnets", "sig", "refool-clean"} {
 		c := quick(t, name)
 		c.Cover = 0.1
 		a, err := New(ctx, c, d.Train, Env{})

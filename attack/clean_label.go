@@ -57,6 +57,11 @@ type attacker struct {
 	state model.State
 }
 
+// perturbing is a trigger whose training images are perturbed against a network, so that they need not show it.
+type perturbing interface {
+	network() (*model.Network, model.State)
+}
+
 func (a *attacker) network() (*model.Network, model.State) { return a.net, a.state }
 
 // Learned implements part of Learner.

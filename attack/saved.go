@@ -18,7 +18,6 @@ import (
 	"github.com/unpoison/unpoison/internal/base/names"
 	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/internal/base/version"
-	"github.com/unpoison/unpoison/model"
 )
 
 // The files of a prepared attack.
@@ -77,9 +76,7 @@ func (a *Attack) Save(dir string, classes []string) error {
 			return err
 		}
 	}
-	if n, ok := a.trigger.(interface {
-		network() (*model.Network, model.State)
-	}); ok {
+	if n, ok := a.trigger.(perturbing); ok {
 		net, state := n.network()
 		info := checkpoint.Info{Arch: net.Arch, Classes: classes, Height: a.lab.height, Width: a.lab.width, Version: version.Number}
 		if err := checkpoint.Save(filepath.Join(dir, attackerFile), state, info); err != nil {
