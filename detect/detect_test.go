@@ -98,6 +98,31 @@ func TestAgreesWithNumPy(t *testing.T) {
 	near(t, "gram", got, r.Gram)
 }
 
+// Labels without images, or with too few, change nothing of what is said of the others.
+func TestEmptyLabelsAreNoLabels(t *testing.T) {
+	_, in := readReference(t)
+	few := *in
+	classes := []string{"a", "b", "c", "none", "few", "none either"}
+	width := len(in.Features) / in.Data.Len()
+	few.Data = &dataset.Set{Classes: classes, Labels: append(slices.Clone(in.Data.Labels), 4, 4)}
+	few.Clean = &dataset.Set{Classes: classes, Labels: in.Clean.Labels}
+	few.Features = append(slices.Clone(in.Features), make([]float32, 2*width)...)
+	for _, d := range []Detector{SCAn{}, ActivationClustering{}} {
+		want, err := d.Detect(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Detect(context.Background(), &few)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := in.Data.Len()
+		if !slices.Equal(got.Scores[:n], want.Scores) || !slices.Equal(got.Flagged[:n], want.Flagged) || got.Scores[n] != 0 || got.Flagged[n] {
+			t.Errorf("%s: other scores beside empty labels", d.Name())
+		}
+	}
+}
+
 // TestConfusedAgreesWithNumPy compares the likelihood ratios of confusion training, and what it flags by them.
 func TestConfusedAgreesWithNumPy(t *testing.T) {
 	r, in := readReference(t)

@@ -33,8 +33,8 @@ func (SCAn) Detect(ctx context.Context, in *Input) (*Output, error) {
 	cleanMean, w := variation(in)
 	_, k := w.Dims()
 	of := byLabel(in.Data)
-	statistic := make([]float64, len(of))
 	margins := make([][]float64, len(of))
+	var statistics []float64 // of the labels with images enough, in their order
 	for c, images := range of {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func (SCAn) Detect(ctx context.Context, in *Input) (*Output, error) {
 		side := untangle(&x)
 		mean, n := means(&x, side)
 		j := float64(n[0]) * float64(n[1]) / float64(len(images)) * distance2(mean[0], mean[1])
-		statistic[c] = (j - float64(k)) / math.Sqrt(2*float64(k))
+		statistics = append(statistics, (j-float64(k))/math.Sqrt(2*float64(k)))
 		suspect := 1 // the smaller part, or the one that lies further from the clean images
 		if cleanMean[c] != nil && distance2(mean[0], cleanMean[c]) > distance2(mean[1], cleanMean[c]) {
 			suspect = 0
@@ -57,15 +57,16 @@ func (SCAn) Detect(ctx context.Context, in *Input) (*Output, error) {
 			margins[c] = append(margins[c], (a-b)/max(a+b, 1e-12))
 		}
 	}
-	index := deviations(statistic)
-	mid := quantile(statistic, 0.5)
+	indices, mid, at := deviations(statistics), quantile(statistics, 0.5), 0
 	for c, images := range of {
-		for r, i := range images {
-			if margins[c] != nil {
-				out.Scores[i] = index[c] * margins[c][r]
-				out.Flagged[i] = index[c] > scanLimit && statistic[c] > mid && margins[c][r] > 0
-			}
+		if margins[c] == nil {
+			continue
 		}
+		for r, i := range images {
+			out.Scores[i] = indices[at] * margins[c][r]
+			out.Flagged[i] = indices[at] > scanLimit && statistics[at] > mid && margins[c][r] > 0
+		}
+		at++
 	}
 	return out, nil
 }
