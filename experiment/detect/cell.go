@@ -247,7 +247,7 @@ func (c *cell) audit(ctx context.Context) (*Score, []bool, error) {
 	if _, err := runs.ReadFinished(folder); err != nil { // damaged ones are made again
 		o.TuneEpochs = 0
 		_, err := runs.Train(ctx, runs.Spec{
-			Command: "unpoison experiment detect --only " + c.set.Name, Data: &dataset.Data{Train: c.m.train},
+			Command: c.command(Ours), Data: &dataset.Data{Train: c.m.train},
 			Defense: runs.Auto, Audit: true, Auto: c.r.look(), Options: o, Folder: folder, Resume: true, Replace: true, Backend: c.r.Backend, Watch: c.r.Watch,
 		})
 		if err != nil {
@@ -306,13 +306,28 @@ func readSuspects(path string, set *dataset.Set) (scores []float32, flagged []bo
 	})
 }
 
-func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
-	command := fmt.Sprintf("unpoison experiment detect --family %s=DIR --detectors %s --only %s", c.set.Family, name, c.set.Name)
-	if c.r.Network != "" {
-		command += " --model " + c.r.Network
+// command is the line that measures a detector on the set again.
+func (c *cell) command(detector string) string {
+	text := "unpoison experiment detect"
+	if c.set.Family != "signs" { // which are rendered
+		text += " --family " + c.set.Family + "=DIR"
 	}
+	text += " --detectors " + detector + " --only " + c.set.Name
+	if c.r.Network != "" {
+		text += " --model " + c.r.Network
+	}
+	if c.r.retrained(c.set) {
+		text += " --retrain"
+	}
+	if c.r.Quick {
+		text += " --scale quick"
+	}
+	return text
+}
+
+func (c *cell) score(name, told string, scores []float32, flagged []bool) *Score {
 	return &Score{
-		Command: command,
+		Command: c.command(name),
 		Date:    time.Now().UTC().Format(time.DateOnly),
 		Set:     *c.set, Detector: name, Told: told, Digest: c.digest, Images: c.m.train.Len(), Classes: len(c.m.train.Classes), Planted: c.m.count(Planted),
 		Covered: c.m.count(Covered), Rates: measure(scores, flagged, c.m.truth), Version: version.String(),

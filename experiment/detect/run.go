@@ -217,7 +217,7 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	defer c.close()
 	for _, name := range r.wanted() {
 		v := r.store.of(*s, name)
-		if r.lacks(s, v) {
+		if r.lacks(s, v) || v.Digest != c.digest {
 			if v, err = c.one(ctx, name); err != nil {
 				return "", fmt.Errorf("%s: %w", name, err)
 			}

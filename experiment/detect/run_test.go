@@ -171,6 +171,39 @@ func TestTrainsWithoutWhatWasFlagged(t *testing.T) {
 	score()
 }
 
+// Scores of a set are of the same images: those of others don't stand beside them, and are measured again with what is missing. The
+// commands of scores repeat them.
+func TestScoresOfASetAreOfTheSameImages(t *testing.T) {
+	r := tiny(t, t.TempDir())
+	run := func(detectors ...string) []*Score {
+		r.Detectors = detectors
+		if err := r.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		res, err := Read(ResultsFile(r.Folder, "", true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Scores()
+	}
+	first := run("spectral", "activation-clustering")
+	if want := "unpoison experiment detect --detectors spectral --only " + tried + " --scale quick"; len(first) != 2 || first[0].Command != want {
+		t.Fatalf("%d scores, the first by %s, expected %s", len(first), first[0].Command, want)
+	}
+	path := ResultsFile(r.Folder, "", true)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.ReplaceAll(raw, []byte(first[0].Digest), []byte("sha256:other")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := run("spectral", "isolation")
+	if len(again) != 2 || again[0].Digest != first[0].Digest || again[1].Digest != first[0].Digest {
+		t.Errorf("%d scores: %+v", len(again), again)
+	}
+}
+
 // brightness is a detector of one's own.
 type brightness struct{}
 

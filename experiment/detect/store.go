@@ -67,13 +67,14 @@ const Ours = "unpoison"
 type store struct {
 	path string
 
-	mu  sync.Mutex
-	all map[[2]string]*Score // by set and detector
+	mu   sync.Mutex
+	all  map[[2]string]*Score // by set and detector
+	made map[string]string    // the digest of a set as it was made last
 }
 
 // openStore reads a file of results; there may be none.
 func openStore(path string) (*store, error) {
-	s := &store{path: path, all: map[[2]string]*Score{}}
+	s := &store{path: path, all: map[[2]string]*Score{}, made: map[string]string{}}
 	raw, err := atomicfile.ReadLines(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -98,13 +99,18 @@ func openStore(path string) (*store, error) {
 		if v.Detector == Ours {
 			v.CA = nil // it measures none, and said 0
 		}
-		s.all[[2]string{v.Set.Name, v.Detector}] = &v
+		s.take(&v)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// take remembers a score.
+func (s *store) take(v *Score) {
+	s.all[[2]string{v.Set.Name, v.Detector}], s.made[v.Set.Name] = v, v.Digest
 }
 
 // names lists the detectors that there are, and then others with scores, in the alphabet's order.
@@ -120,12 +126,13 @@ func (s *store) names() []string {
 	return append(names, more...)
 }
 
-// of returns a detector's score of a set; nil if there is none, or one of a set that was made otherwise.
+// of returns a detector's score of a set; nil if there is none, or one of a set that was made otherwise, or of other images than the
+// set's last score.
 func (s *store) of(set Set, detector string) *Score {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.all[[2]string{set.Name, detector}]
-	if v == nil {
+	if v == nil || v.Digest != s.made[set.Name] {
 		return nil
 	}
 	was := v.Set
@@ -147,6 +154,6 @@ func (s *store) add(v *Score) error {
 	if err := atomicfile.AppendLine(s.path, raw); err != nil {
 		return err
 	}
-	s.all[[2]string{v.Set.Name, v.Detector}] = v
+	s.take(v)
 	return nil
 }
