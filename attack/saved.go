@@ -38,16 +38,45 @@ type made struct {
 
 // pictureOf returns the digest of the picture's file that settings name; empty if they name none, or if what was learnt from it is kept.
 func (c Config) pictureOf(learns bool) (string, error) {
-	if learns || c.File() == "" {
+	if learns {
 		return "", nil
 	}
-	raw, err := limited.ReadFile(c.File(), 256<<20)
+	return c.Pictures()
+}
+
+// Pictures returns the digest of the picture that the settings name, or of those in the folder that they name; empty if they name none.
+func (c Config) Pictures() (string, error) {
+	path := c.File()
+	if path == "" {
+		return "", nil
+	}
+	st, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	if !st.IsDir() {
+		raw, err := limited.ReadFile(path, mostPicture)
+		sum := sha256.Sum256(raw)
+		return "sha256:" + hex.EncodeToString(sum[:]), err
+	}
+	files, err := pictureFiles(path)
+	if err != nil {
+		return "", err
+	}
+	all := sha256.New()
+	for _, f := range files {
+		raw, err := limited.ReadFile(f, mostPicture)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(raw)
+		all.Write(sum[:])
+	}
+	return "sha256:" + hex.EncodeToString(all.Sum(nil)), nil
 }
+
+// mostPicture is how many bytes the file of a picture may have.
+const mostPicture = 256 << 20
 
 // fits gives a set the attack's classes, and reports whether its own are among them.
 func (m *made) fits(set *dataset.Set) bool {

@@ -40,16 +40,13 @@ func (s *DFST) file() string {
 
 // pictures reads a folder's PNG and JPEG files, so many at most, in the size of the set's images.
 func pictures(folder string, most int, set *dataset.Set) ([][]uint8, error) {
-	entries, err := os.ReadDir(folder)
+	files, err := pictureFiles(folder)
 	if err != nil {
 		return nil, err
 	}
 	var all [][]uint8
-	for _, e := range entries {
-		if ext := strings.ToLower(filepath.Ext(e.Name())); !slices.Contains([]string{".png", ".jpg", ".jpeg"}, ext) || len(all) == most {
-			continue
-		}
-		p, err := loadPicture(filepath.Join(folder, e.Name()), set.Height, set.Width)
+	for _, f := range files[:min(most, len(files))] {
+		p, err := loadPicture(f, set.Height, set.Width)
 		if err != nil {
 			return nil, err
 		}
@@ -63,6 +60,17 @@ func pictures(folder string, most int, set *dataset.Set) ([][]uint8, error) {
 		return nil, fmt.Errorf("folder %s holds no PNG or JPEG pictures", folder)
 	}
 	return all, nil
+}
+
+// pictureFiles lists a folder's PNG and JPEG files by name.
+func pictureFiles(folder string) (all []string, err error) {
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(e.Name()))) {
+			all = append(all, filepath.Join(folder, e.Name()))
+		}
+	}
+	return all, err
 }
 
 // sunset renders an evening: a sky from violet to orange, a low sun, bands of cloud and dark ground.

@@ -24,10 +24,27 @@ func (r *Runner) origin() string {
 	return r.from
 }
 
-// ofThisData reports whether a result is of the data that the grid reads. Version 0.1 did not note what an attack had
-// changed before the digest was taken: such a result is taken for one.
+// ofThesePictures reports whether a result's attacks had the pictures that their settings name now. Results of earlier versions don't
+// say which, and pictures that are gone are not asked for.
+func (r *Runner) ofThesePictures(c Cell, res *runs.Result) bool {
+	all, err := r.Grid.attack(c.Attack, c.Seed)
+	if err != nil || len(all) != len(res.Attacks) {
+		return true
+	}
+	for k, a := range all {
+		if now, err := a.Pictures(); err == nil && res.Attacks[k].Pictures != "" && now != res.Attacks[k].Pictures {
+			return false
+		}
+	}
+	return true
+}
+
+// ofThisData reports whether a result is of the data that the grid reads, and of its attacks' pictures. Version 0.1 did not note what an
+// attack had changed before the digest was taken: such a result is taken for one.
 func (r *Runner) ofThisData(c Cell, res *runs.Result) bool {
 	switch {
+	case !r.ofThesePictures(c, res):
+		return false
 	case res.Data.Origin != "":
 		return res.Data.Origin == r.origin()
 	case c.Attack == "none" && c.Vary == "" && res.Data.Digest != "":
@@ -41,10 +58,14 @@ func (r *Runner) checkOrigin(c Cell) error {
 	if !r.known(c) {
 		return nil
 	}
-	if res := r.result(c); res != nil && !r.ofThisData(c, res) {
+	switch res := r.result(c); {
+	case res == nil || r.ofThisData(c, res):
+		return nil
+	case !r.ofThesePictures(c, res):
+		return fmt.Errorf("cell %s was run with another picture than lies there now: choose another --out and --keep, or delete the cell", c.Name())
+	default:
 		return fmt.Errorf("cell %s was run on other data than %s holds now: choose another --out and --keep, or delete the cell", c.Name(), r.Grid.Data)
 	}
-	return nil
 }
 
 // earlier says how many of the cells that searched did so in an earlier way, whose figures may be others.

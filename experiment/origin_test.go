@@ -62,6 +62,41 @@ func TestChangedDataAreNoticed(t *testing.T) {
 	}
 }
 
+// So are those of attacks whose picture is another one now.
+func TestChangedPicturesAreNoticed(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "mark.png")
+	draw := func(v uint8) {
+		if err := dataset.WritePNG(path, bytes.Repeat([]byte{v}, 192), 8, 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(folder string) (adopted int, err error) {
+		r := runner(t, &Grid{
+			Name: "g", Data: "signs", Limit: 120, Test: 20, Model: "small-cnn", Attacks: []string{"blend:image=" + path}, Defenses: []string{"none"}, Settings: "batch=32,tune_epochs=1",
+		}, filepath.Join(root, folder))
+		r.Say = func(format string, _ ...any) {
+			if strings.HasPrefix(format, "%-32s is") {
+				adopted++
+			}
+		}
+		return adopted, r.Run(context.Background())
+	}
+	draw(200)
+	for k, folder := range []string{"a", "a", "b"} {
+		if n, err := run(folder); err != nil || n != k/2 {
+			t.Fatalf("%s of the same picture: %d cells adopted, %v", folder, n, err)
+		}
+	}
+	draw(20)
+	if _, err := run("a"); err == nil || !strings.Contains(err.Error(), "another picture") {
+		t.Errorf("going on with another picture: %v", err)
+	}
+	if n, err := run("c"); err != nil || n != 0 {
+		t.Errorf("of another picture: %d cells adopted, %v", n, err)
+	}
+}
+
 // A result of another search is shown, and said to be one, but neither adopted nor taken for finished.
 func TestEarlierSearchesAreMadeAgain(t *testing.T) {
 	root := t.TempDir()

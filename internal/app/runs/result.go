@@ -116,7 +116,8 @@ type Attack struct {
 	// for Dynamic the cross-trigger accuracy.
 	Covered  *float64      `json:"covered_accuracy,omitempty"`
 	Settings attack.Config `json:"settings"`
-	Seconds  float64       `json:"seconds"` // of preparing and planting
+	Pictures string        `json:"pictures,omitempty"` // digest of those that the settings name
+	Seconds  float64       `json:"seconds"`            // of preparing and planting
 }
 
 // Repair says what a defence did to a model that was trained before.

@@ -326,7 +326,8 @@ func (s *Spec) Discard(out *Outcome) {
 // note adds an attack to an outcome and its result.
 func note(out *Outcome, res *Result, c attack.Config, a *attack.Attack, took time.Duration) {
 	out.Attacks = append(out.Attacks, a)
-	res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Seconds: took.Seconds()})
+	pictures, _ := c.Pictures() // what was learnt from some that are gone may be kept
+	res.Attacks = append(res.Attacks, &Attack{Name: c.Method.Name, Rate: c.Rate, Target: c.Target, Settings: c, Pictures: pictures, Seconds: took.Seconds()})
 	res.Attack = res.Attacks[0]
 }
 
