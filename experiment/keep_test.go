@@ -155,3 +155,26 @@ func TestAveragesAreOfTheSameAttacks(t *testing.T) {
 		t.Errorf("%v, expected an average of %s", lines, want)
 	}
 }
+
+// A cell that is not finished has no curve, whatever its log has by now: what is kept of it has.
+func TestUnfinishedCellsHaveNoCurve(t *testing.T) {
+	c := Cell{Attack: "blend", Defense: "none"}
+	r := &Runner{Folder: t.TempDir(), Grid: &Grid{Name: "x", Data: "signs", Attacks: []string{"blend"}, Defenses: []string{"none"}, Seeds: []uint64{0}, Plots: []string{"curves"}}}
+	if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log := `{"event":"epoch","epoch":1,"loss":2,"clean":2.1,"poisoned":1.5}` + "\n"
+	if err := os.WriteFile(filepath.Join(r.folder(c), runs.LogFile), []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if made, err := r.curves(); err != nil || len(made) != 0 {
+		t.Errorf("%d curves, %v", len(made), err)
+	}
+	r.store = &store{cells: map[string]*keptCell{c.Name(): {Cell: c.Name(), Result: &runs.Result{}, Losses: &losses{Clean: []float64{2, 1}, Poisoned: []float64{1, 0}}}}}
+	if l, err := r.losses(c); err != nil || l == nil || len(l.Clean) != 2 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if made, err := r.curves(); err != nil || len(made) != 1 {
+		t.Errorf("%d curves of what is kept, %v", len(made), err)
+	}
+}

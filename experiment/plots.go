@@ -105,14 +105,7 @@ func (r *Runner) curves() ([]drawn, error) {
 	for _, a := range r.Grid.Attacks {
 		for _, d := range r.Grid.Defenses {
 			c := Cell{a, d, r.Grid.Seeds[0], r.Grid.sets()[0]}
-			l, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
-			if errors.Is(err, os.ErrNotExist) {
-				if kept := r.store.cell(c.Name()); kept != nil {
-					l, err = kept.Losses, nil
-				} else {
-					continue
-				}
-			}
+			l, err := r.losses(c)
 			if err != nil {
 				return nil, err
 			}
@@ -128,6 +121,20 @@ func (r *Runner) curves() ([]drawn, error) {
 		}
 	}
 	return made, nil
+}
+
+// losses returns those of a finished cell, from its log or as they were kept; nil if there are none.
+func (r *Runner) losses(c Cell) (*losses, error) {
+	if r.has(c) { // else its log has begun at most
+		l, err := epochLosses(filepath.Join(r.folder(c), runs.LogFile))
+		if !errors.Is(err, os.ErrNotExist) {
+			return l, err
+		}
+	}
+	if kept := r.store.cell(c.Name()); kept != nil {
+		return kept.Losses, nil
+	}
+	return nil, nil
 }
 
 // epochLosses reads a run's log.
@@ -219,7 +226,7 @@ func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err 
 		switch _, err := os.Stat(filepath.Join(r.folder(c), runs.SuspectsFile)); {
 		case kept != nil && kept.Scores != nil:
 			scores = kept.Scores
-		case a == "none" || err != nil:
+		case a == "none" || err != nil || !r.has(c):
 			continue
 		default:
 			if set == nil { // only now: it may take a while
