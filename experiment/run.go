@@ -232,7 +232,8 @@ func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Dat
 	return signs.Render(seed, cmp.Or(g.Limit, signs.Train), cmp.Or(g.Test, signs.Test)), nil
 }
 
-// pretrained returns a network that was trained on other data, and the names of its classes, in the folder cells/pretrained.SEED.
+// pretrained returns a network that was trained on other data, and the names of its classes, in the folder cells/pretrained.SEED. It is
+// the same whichever cell asks first.
 func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, []string, error) {
 	r.pre.Lock() // the first cell trains it, the others wait
 	defer r.pre.Unlock()
@@ -248,7 +249,10 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, []st
 			if d.Train.Height != r.data.Train.Height || d.Train.Width != r.data.Train.Width {
 				return nil, nil, fmt.Errorf("pretrain: images of %d×%d, the grid's are %d×%d", d.Train.Height, d.Train.Width, r.data.Train.Height, r.data.Train.Width)
 			}
-			s.Data, s.Attacks, s.Defense = d, nil, "none"
+			if s.Options, err = r.Grid.options("none", string(runs.Unlearning("ft-pretrained")), s.Options.Seed, d.Train.Len()); err != nil {
+				return nil, nil, err
+			}
+			s.Data, s.Attacks, s.Defense, s.Origin = d, nil, "none", ""
 			s.Options.Flip = s.Options.Flip && dataset.Flips(d.Layout)
 			err = r.once(ctx, s.Folder, func(ctx context.Context) error {
 				_, err := runs.Train(ctx, s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/model"
 )
 
 // A cell that fails stops no other: what builds on it is left out, and all errors come at the end.
@@ -245,5 +247,32 @@ func TestJoinRefusesOtherData(t *testing.T) {
 	}
 	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
 		t.Error("something was joined all the same")
+	}
+}
+
+// The network that was trained on other data is the same, whichever cell needs it first.
+func TestPretrainedNetworksAreOne(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Limit: 200, Test: 20, Model: "small-cnn", Attacks: []string{"badnets"}, Defenses: []string{"unlearn:ft-pretrained"}, Settings: "tune_epochs=1"}
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	var networks []model.State
+	for _, images := range []int{200, 20_000} { // of a cell's data
+		r := runner(t, g, t.TempDir())
+		if err := r.open(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		o, err := g.options("badnets", g.Defenses[0], 0, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, _, err := r.pretrained(context.Background(), runs.Spec{Options: o, Backend: r.Backend})
+		if err != nil {
+			t.Fatal(err)
+		}
+		networks = append(networks, state)
+	}
+	if !reflect.DeepEqual(networks[0], networks[1]) {
+		t.Error("two networks")
 	}
 }
