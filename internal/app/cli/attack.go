@@ -35,9 +35,11 @@ func (a *app) attack() *cobra.Command {
 		Long: `Writes the poisoned training set and the clean test set to --out, in the layout
 of the input or, where that can't be written, a folder a class; the triggered
 test set to triggered/ in it; attack.png to look at; poison.csv, which tells
-which images were changed; and attack.json, from which unpoison attack apply
-goes on. The triggered images carry the target as their label; images that are
-of the target class anyway are left out. With random_labels they keep their own.
+which images were changed, by their numbers in --data (a folder a class has them
+as file names, and another order); and attack.json, from which unpoison attack
+apply goes on. The triggered images carry the target as their label; images that
+are of the target class anyway are left out. With random_labels they keep their
+own.
 
 Every attack takes rate, target, seed and cover, the share of images that show
 the trigger under their own labels. Those that change labels also take
