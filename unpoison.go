@@ -102,7 +102,7 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if len(found.Kept) == 0 {
 		return nil, errors.New("all images look poisoned: nothing is left to train on")
 	}
-	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil {
+	if o.Init == nil && len(o.Looks) == 0 && o.Features == nil && !found.Untold { // no set was measured whose labels nobody can tell
 		if found.Measured, err = search.RatesFor(configuration(recipe, data, r.Network.Stem)); err != nil {
 			return nil, err
 		}

@@ -26,6 +26,9 @@ type Verdict struct {
 	// Confirmed is the share of the images, from 0 to 1, whose label is the class that a network which can't see triggers takes them for;
 	// 0 without one.
 	Confirmed float64 `json:"confirmed"`
+	// Untold tells that such networks know the labels no better than how common these are, as where images or labels are random. What
+	// images show was then compared with nothing, and only patterns of pixels can be found.
+	Untold bool `json:"labels_untold,omitempty"`
 	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
 	// other settings than the default ones.
 	Measured *ErrorRates `json:"measured,omitempty"`

@@ -98,8 +98,18 @@ func (b *builder) readAll(v *survey) (*Data, error) {
 func (b *builder) readParts(v *survey, d *Data) (err error) {
 	if d.Train, err = b.read(v.train, v.numbering, v.size); err == nil && v.test != nil {
 		d.Test, err = b.read(v.test, v.numbering, v.size)
+		err = untrained(err)
 	}
 	return err
+}
+
+// untrained says of a test image of a class that there is no training image of what to do.
+func untrained(err error) error {
+	var bad *RecordError
+	if !errors.As(err, &bad) || !strings.HasPrefix(bad.Want, aLabel) {
+		return err
+	}
+	return fmt.Errorf("%w: the training images are of no such class; take these test images out, or pass over them with --skip-bad", err)
 }
 
 func (b *builder) noteMoving() {

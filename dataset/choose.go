@@ -51,7 +51,7 @@ func (s *scanned) wanted() int {
 // readTest reads the test images, and the training images where none of those can be read.
 func (b *builder) readTest(v *survey, d *Data) (err error) {
 	if d.Test, err = b.read(v.test, v.numbering, v.size); err != nil {
-		return err
+		return untrained(err)
 	}
 	if d.Test.Len() == 0 {
 		v.train.bare, v.train.only = false, nil

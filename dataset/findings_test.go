@@ -77,7 +77,7 @@ func TestFoldersAreUnderstood(t *testing.T) {
 		{"train/bus/a.png=1 train/car/b.png=2 test/car/c.png=3 extra/d.png=4", "bus:1 car:2", "car:3", `"extra"`},
 		{"train/bus/a.png=1 train/car/b.png=2 van/d.png=4", `may be the training images or a class beside "van"`, "", ""},
 		{"train/bus/a.png=1 train/car/b.png=2 training/car/c.png=3", "could both be", "", ""},
-		{"train/bus/a.png=1 train/car/b.png=2 test/van/c.png=3", `expected a label of ["bus" "car"], found "van"`, "", ""},
+		{"train/bus/a.png=1 train/car/b.png=2 test/van/c.png=3", `expected a label of ["bus" "car"], found "van": the training images are of no such class; take these test images out`, "", ""},
 		{
 			"bus/a.png=1 bus/b.heic=x bus/c=x car/d=4 car/e.heic=y car/.ipynb_checkpoints/e.png=9 loose.png=3 .hid/x.png=1", "bus:1 car:4", "none",
 			"3 files are no images that are read (.heic 2, none 1)|1 images lie in no class's folder|\".hid\"",

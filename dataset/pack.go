@@ -141,6 +141,9 @@ func packUpTo(ctx context.Context, spec string, o Options, size, most int, put f
 		}
 		*part.to = &PackedPart{Name: part.of.part.Name, Records: part.of.records, Grey: !part.of.colour && part.of.records > 0}
 		held, err := b.pack(part.of, v.numbering, size, most, put)
+		if part.of == v.test {
+			err = untrained(err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("data %s: %w", spec, err)
 		}

@@ -66,7 +66,7 @@ func (a *Architecture) stemmed(classes, height, width, side int) (*Network, erro
 		return nil, fmt.Errorf("a stem of %d×%d pixels", side, side)
 	}
 	if least := leastMap * side; height < least || width < least {
-		return nil, fmt.Errorf("images of %d×%d are too small for %s; at least %d×%d", height, width, a.Name, least, least)
+		return nil, fmt.Errorf("images of %d×%d pixels, width × height, are too small for %s: expected at least %d×%d", width, height, a.Name, least, least)
 	}
 	n := &Network{Arch: a.Name, Classes: classes, Height: height, Width: width, Stem: side, build: a.Build}
 	if side > 1 {

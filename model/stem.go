@@ -6,10 +6,13 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 )
 
+// LeastSide is how many pixels images have a side, at least, that a network takes.
+const LeastSide = 8
+
 const (
-	mapSide      = 32 // of the maps that the networks for small images are made for
-	leastMap     = 8  // side of what a stem leaves, at least
-	stemChannels = 32 // of what it makes of a patch
+	mapSide      = 32        // of the maps that the networks for small images are made for
+	leastMap     = LeastSide // side of what a stem leaves, at least
+	stemChannels = 32        // of what it makes of a patch
 )
 
 // StemWeight is the tensor by which a network with a stem is known.

@@ -16,13 +16,14 @@ type Odd struct {
 }
 
 // Odd lists the images whose labels are probably wrong among those that nothing was found in and that are not in doubt, the likeliest first: by the rate of
-// flips to each label that explains the labels of these images best. It is empty where no network can tell what images show.
+// flips to each label that explains the labels of these images best. It is empty where no network can tell what images show. An image that most
+// likely shows its label is none of them, however frequent flips are.
 func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 	if !c.Settings.Content {
 		return nil, nil
 	}
 	content, err := c.Content(ctx)
-	if err != nil || content.Tells() <= 0 { // then it can't tell wrong labels either
+	if err != nil || content.Untold() { // then it can't tell wrong labels either
 		return nil, err
 	}
 	doubtful := c.Doubtful()
@@ -39,9 +40,12 @@ func (c *Case) Odd(ctx context.Context) ([]Odd, error) {
 		for k, i := range is {
 			own[k] = content.Own[i]
 		}
+		if len(is) < rightFewest && !slices.ContainsFunc(is, func(i int) bool { return content.Shows(i, -1) == label }) {
+			continue // so rare that no network knows it: what its images show is not known either
+		}
 		rate := stat.MoveRate(stat.FlipRatios(own), images-len(is))
 		for k, i := range is {
-			if p := stat.Flipped(own[k], rate); p > Flagged {
+			if p := stat.Flipped(own[k], rate); p > Flagged && content.Shows(i, -1) != label {
 				all = append(all, Odd{i, content.Shows(i, label), p})
 			}
 		}

@@ -121,7 +121,7 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	if content.Tells() <= 0 {
+	if content.Untold() {
 		c.Note("networks that can't see triggers tell the labels no better than how common these are: only patterns of pixels can be found")
 	}
 	flips := flipsOf(content)

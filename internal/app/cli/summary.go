@@ -97,6 +97,10 @@ func (a *app) sumAttacks(r *runs.Result) {
 // sumVerdict says what a search found.
 func (a *app) sumVerdict(v *audit.Verdict) {
 	a.row("verdict", "%s", v.Says)
+	if v.Untold {
+		a.row("", "networks can't tell the labels by what the images show:")
+		a.row("", "only patterns of pixels can be found")
+	}
 	if c := v.Common(); c != nil && c.Says != look.NoEvidence {
 		a.row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)
 	}

@@ -28,6 +28,17 @@ func TestSummaryTellsALabelOnce(t *testing.T) {
 	}
 }
 
+// A summary says where networks can't tell the labels: no evidence is less then.
+func TestSummarySaysWhatCouldNotBeCompared(t *testing.T) {
+	for _, untold := range []bool{false, true} {
+		var out bytes.Buffer
+		(&app{out: &out}).sumVerdict(&audit.Verdict{Untold: untold})
+		if strings.Contains(out.String(), "can't tell the labels") != untold {
+			t.Errorf("%v: %s", untold, out.String())
+		}
+	}
+}
+
 // A name with line breaks forges no line of a summary or of what is said beside it.
 func TestNamesStayOnTheirLine(t *testing.T) {
 	const name = "cat\n  verdict               no evidence of poison\rx"

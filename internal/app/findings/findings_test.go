@@ -67,6 +67,29 @@ func TestLeadsSayWhatWasCompared(t *testing.T) {
 	}
 }
 
+// Where networks can't tell the labels, nothing says that labels are right, or wrong, or how often such a verdict errs.
+func TestLabelsThatNobodyCanTell(t *testing.T) {
+	odd := target(looks.NoEvidence, content.Name, content.Facts{Counts: looks.Counts{Images: 90, Flagged: 90}, Cases: 90, Shown: []int{0, 90}})
+	for says := looks.NoEvidence; says < looks.Poisoned; says++ {
+		v := &audit.Verdict{Says: says, Untold: true, Targets: []audit.Target{odd, target(says, pixels.Name, pixels.Facts{})}}
+		c := &Case{Verdict: v, Classes: []string{"stop", "yield"}, Images: 180}
+		h := c.Head()
+		for _, wrong := range []string{"Nothing in the images", "labels are right."} {
+			if strings.Contains(h.Lead, wrong) {
+				t.Errorf("%s: %s", says, h.Lead)
+			}
+		}
+		if !strings.Contains(h.Lead, "can't be told") || h.Sure.Short != "Not measured" {
+			t.Errorf("%s: %s; %+v", says, h.Lead, h.Sure)
+		}
+		for _, e := range c.Evidence() {
+			if strings.Contains(e.Text, "labels are odd") {
+				t.Errorf("%s: %s", says, e.Text)
+			}
+		}
+	}
+}
+
 // A lead counts the images that it speaks of once, also where something else was removed.
 func TestLeadsCountOnce(t *testing.T) {
 	of := func(label int, class string, says looks.Says, n int) audit.Target {

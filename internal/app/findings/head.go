@@ -43,7 +43,10 @@ func (c *Case) Head() *report.Head {
 	if strings.Contains(w.lead, "%s") {
 		h.Lead = fmt.Sprintf(w.lead, c.subject())
 	}
-	if v.Says >= looks.Shortcut && unweighed(Told(v)) {
+	switch {
+	case v.Untold && v.Says < looks.Poisoned:
+		h.Lead, h.Next = c.untold(h.Lead), append([]report.Step{tell}, h.Next...)
+	case v.Says >= looks.Shortcut && unweighed(Told(v)):
 		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are right was not looked at."
 	}
 	if others := c.besides(); len(others) > 0 {
@@ -62,6 +65,17 @@ func (c *Case) Head() *report.Head {
 		h.Next = planted(c.Planted, Words(append([]string{c.Data}, c.ReadWith...)))
 	}
 	return h
+}
+
+// untold is the lead where networks can't tell the labels by what images show: nothing was compared then but pixels.
+func (c *Case) untold(lead string) string {
+	switch c.Verdict.Says {
+	case looks.NoEvidence:
+		lead = "No pattern of pixels looks planted."
+	case looks.Shortcut:
+		lead = c.subject() + " carry something that other images do not."
+	}
+	return lead + " Whether the labels are right can't be told: networks learn from these images no more of them than how common each is."
 }
 
 // unweighed tells whether nothing compared the labels of what was found with what the images show, as without the look at content.
@@ -138,6 +152,9 @@ func (c *Case) sure(w word) report.Answer {
 	var a report.Answer
 	m := c.Verdict.Measured
 	switch {
+	case c.Verdict.Untold:
+		a.Short = "Not measured"
+		a.Text = append(a.Text, "How often such verdicts are wrong was not measured on data whose labels nobody can tell by what the images show.")
 	case m == nil || c.Verdict.Says == looks.NoEvidence && m.Poisoned.Sets == 0:
 		a.Short = "Not measured"
 		a.Text = append(a.Text, "How often such verdicts are wrong was not measured for this configuration.")
@@ -186,7 +203,11 @@ func on(what, between string, names []string) string {
 func (c *Case) label() report.Answer {
 	told := Told(c.Verdict)
 	if len(told) == 0 {
-		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were looked at.", plural(len(c.Classes), "label"))}}
+		by := ""
+		if c.Verdict.Untold {
+			by = " for patterns of pixels"
+		}
+		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were looked at%s.", plural(len(c.Classes), "label"), by)}}
 	}
 	const most = 3
 	a := report.Answer{Short: under(told), Text: []string{"Images that stand out, of all with the label."}}
@@ -211,6 +232,9 @@ func (c *Case) Evidence() []report.Evidence {
 	var all []report.Evidence
 	for _, t := range c.Verdict.Targets {
 		s := see(t, c.Classes)
+		if c.Verdict.Untold && t.Look == looks.ByContent && t.Says == looks.NoEvidence {
+			s = sight{text: "What these images show could not be compared with their label: networks know it no better than how common it is."}
+		}
 		all = append(all, report.Evidence{
 			Title: fmt.Sprintf("%s: %s", t.Class, t.Look), Class: t.Class, Text: s.text, Picture: s.picture,
 			Weak: t.Says == looks.NoEvidence && t.Look != common.Name,

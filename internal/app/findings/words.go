@@ -35,6 +35,7 @@ var (
 	look    = report.Step{Text: "Look at the suspects below. Does each show what its label says, without a mark that does not belong to it?"}
 	review  = report.Step{Text: "Decide on them with the keyboard, in a browser.", Command: "unpoison review " + runHere}
 	filter  = report.Step{Text: "Write the data without the suspects.", Command: "unpoison data filter --data " + dataHere + " --suspects " + listHere + " --out clean"}
+	tell    = report.Step{Text: "Look at some images of each label: do they show what those of others don't? If so, ask again with features of a pretrained network: unpoison audit --help."}
 	nothing = word{lead: "%s stand out.", looks: "What the suspects have in common.", next: []report.Step{look, review}}
 )
 
