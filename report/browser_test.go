@@ -108,7 +108,7 @@ func TestReviewInABrowser(t *testing.T) {
 	for _, key := range []string{"p", "p", " "} { // image 0, which is to be dropped so far
 		browser.Do(t, ctx, chromedp.KeyEvent(key))
 	}
-	if count, want := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown are to be dropped"; count != want {
+	if count, want := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown will be dropped"; count != want {
 		t.Errorf("%q, expected %q", count, want)
 	}
 	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#save")))
