@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 
 	"github.com/unpoison/unpoison/model"
 )
@@ -42,10 +43,7 @@ func TestModelRoundTrip(t *testing.T) {
 			t.Errorf("tensor %s changed", s[i].Name)
 		}
 	}
-	first, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := testfile.Read(t, path)
 	if err := Save(path, got, *gotInfo); err != nil {
 		t.Fatal(err)
 	}
@@ -159,23 +157,16 @@ func TestDamage(t *testing.T) {
 	if err := Save(path, s, info); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	bad := filepath.Join(dir, "bad")
 	for k := range 100 {
-		if err := os.WriteFile(bad, raw[:len(raw)*k/100], 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, bad, raw[:len(raw)*k/100])
 		if _, _, _, err := Load(bad); err == nil {
 			t.Errorf("a file cut at %d of %d bytes was accepted", len(raw)*k/100, len(raw))
 		}
 		flipped := bytes.Clone(raw)
 		flipped[(k*k*37)%min(len(raw), 6000)] ^= byte(1 << (k % 8))
-		if err := os.WriteFile(bad, flipped, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, bad, flipped)
 		_, _, _, _ = Load(bad) // must not panic
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/base/pickle"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -25,9 +26,7 @@ import (
 func put(t *testing.T, name string, raw []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, raw)
 	return path
 }
 
@@ -207,10 +206,7 @@ func TestFlippedBitsAreFound(t *testing.T) {
 	if err := Save(path, s, info); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	head := 8 + int(binary.LittleEndian.Uint64(raw))
 	bad := filepath.Join(t.TempDir(), "bad")
 	other := 0
@@ -221,9 +217,7 @@ func TestFlippedBitsAreFound(t *testing.T) {
 		}
 		flipped := bytes.Clone(raw)
 		flipped[at/8] ^= 1 << (at % 8)
-		if err := os.WriteFile(bad, flipped, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, bad, flipped)
 		_, got, gotInfo, err := Load(bad)
 		if err != nil {
 			continue
@@ -262,9 +256,7 @@ func TestModelsWithoutAChecksum(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...), body...), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...), body...))
 	}
 	save()
 	if _, got, _, err := Load(path); err != nil || !slices.Equal(got[0].Data, s[0].Data) {

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 )
@@ -199,10 +199,7 @@ func TestONNXIsWellFormed(t *testing.T) {
 	if err := WriteONNX(path, n, s, Info{Classes: []string{"a", "b", "c"}, Version: "x", Depth: 12}); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	fields := func(b []byte) map[protowire.Number]int {
 		count := map[protowire.Number]int{}
 		for len(b) > 0 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
@@ -19,10 +20,7 @@ import (
 
 // Checkpoints that PyTorch wrote (testdata/make.py) give the logits that PyTorch computed.
 func TestPyTorchCheckpoints(t *testing.T) {
-	raw, err := os.ReadFile("testdata/logits.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/logits.json")
 	var want []float64
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)
@@ -67,10 +65,7 @@ func TestPyTorchCheckpoints(t *testing.T) {
 func TestDamagedPyTorchCheckpoints(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, file := range []string{"half.pt", "legacy.pth"} {
-		raw, err := os.ReadFile(filepath.Join("testdata", file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join("testdata", file))
 		for k := range 200 {
 			broken := append([]byte(nil), raw...)
 			if k < 100 {
@@ -79,9 +74,7 @@ func TestDamagedPyTorchCheckpoints(t *testing.T) {
 				broken[r.IntN(2000)] ^= byte(1 + r.IntN(255)) // where the pickle lies
 			}
 			path := filepath.Join(t.TempDir(), "x.pt")
-			if err := os.WriteFile(path, broken, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, broken)
 			_, _, _, err := Load(path)
 			if k < 100 && err == nil {
 				t.Errorf("%s cut to %d bytes was read", file, len(broken))
@@ -136,9 +129,7 @@ func FuzzPyTorch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		path := filepath.Join(t.TempDir(), "x.pt")
-		if err := os.WriteFile(path, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, raw)
 		_, _ = readPyTorch(path)
 	})
 }

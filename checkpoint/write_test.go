@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Arrays are written as they lie, one after the other, and not copied for that.
@@ -30,12 +31,10 @@ func TestArraysAreWrittenThroughASmallBuffer(t *testing.T) {
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
 		t.Errorf("%d bytes were taken to write %d", took, 4*len(long))
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	var want []byte
 	for _, name := range []string{"a", "b", "c", "d"} {
+		var err error
 		want, err = binary.Append(want, binary.LittleEndian, arrays[name].Data)
 		if err != nil {
 			t.Fatal(err)

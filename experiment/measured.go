@@ -71,7 +71,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 	}
 	t.Note = ratesNote(audit.Rates(sets))
 	if before > 0 { // what was measured again is in the history of results/detect
-		t.Note += fmt.Sprintf(" %d of the %d sets that are not earlier ones were measured under earlier searches. 55 such sets were measured again (four of them poisoned): 53 gave the same figures, two (faces) had other images by then. Where the search changed since, that was asked again of the sets that it concerns: the look at pixels of all of them, that at many labels of those in which one label has much of the images.", before, now)
+		t.Note += fmt.Sprintf(" %d of the %d sets that are neither *earlier* nor *larger* were measured with previous versions of the search. 55 such sets (four of them poisoned) were measured again: 53 gave the same figures, two (faces) had other images by then. Looks that changed later were repeated: `pixels` on all of these sets, `common` on those where one label has many of the images.", before, now)
 	}
 	return t
 }

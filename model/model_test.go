@@ -2,13 +2,13 @@ package model_test
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
 
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -32,10 +32,7 @@ func TestParameters(t *testing.T) {
 // statistics of the other kind.
 func TestNamesAreThoseOfPyTorch(t *testing.T) {
 	for _, arch := range model.Names() {
-		raw, err := os.ReadFile("testdata/" + arch + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, "testdata/"+arch+".json")
 		var ref struct {
 			Side  int
 			Grads map[string]any

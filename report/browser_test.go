@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"html/template"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/unpoison/unpoison/internal/testkit/browser"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 const suspects = 130
@@ -108,7 +108,7 @@ func TestReviewInABrowser(t *testing.T) {
 	for _, key := range []string{"p", "p", " "} { // image 0, which is to be dropped so far
 		browser.Do(t, ctx, chromedp.KeyEvent(key))
 	}
-	if count, want := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown are to be dropped"; count != want {
+	if count, want := browser.Do(t, ctx, chromedp.Text(chromedp.CSS("#count"))), "65 of 130 shown will be dropped"; count != want {
 		t.Errorf("%q, expected %q", count, want)
 	}
 	browser.Do(t, ctx, chromedp.Click(chromedp.CSS("#save")))
@@ -120,10 +120,7 @@ func TestReviewInABrowser(t *testing.T) {
 			break
 		}
 	}
-	raw, err := os.ReadFile(filepath.Join(downloads, "decisions.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(downloads, "decisions.csv"))
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
 	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image;'=0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" ||
 		!strings.HasSuffix(lines[122], "d121,drop") || !strings.HasSuffix(lines[123], "d122,keep") {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func TestPageIsOneFileAndEscapes(t *testing.T) {
@@ -26,10 +28,7 @@ func TestPageIsOneFileAndEscapes(t *testing.T) {
 	if err := p.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	text := string(raw)
 	if strings.Contains(text, "<script") {
 		t.Error("a name from the data became markup")

@@ -32,22 +32,24 @@ func (a *app) attack() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "attack NAME[:key=value,…]",
 		Short: "Write a poisoned copy of a data set, for experiments",
-		Long: `Writes the poisoned training set and the clean test set to --out, in the layout
-of the input or, where that can't be written, a folder a class; the triggered
-test set to triggered/ in it; attack.png to look at; poison.csv, which tells
-which images were changed, by their numbers in --data (a folder a class has them
-as file names, and another order); and attack.json, from which unpoison attack
-apply goes on. The triggered images carry the target as their label; images that
-are of the target class anyway are left out. With random_labels they keep their
-own.
+		Long: `Writes a poisoned copy of a data set to --out, in the layout of the input or, if
+that can't be written, as one folder per class:
+
+  training and test set  the poisoned training images and the clean test images
+  triggered/             the test images with the trigger, labelled as the
+                         target; images of the target class are left out. With
+                         random_labels they keep their own labels
+  attack.png             some images before and after, and their difference
+  poison.csv             which images were changed, by their numbers in --data
+                         (a folder per class has those as file names)
+  attack.json            the attack, for unpoison attack apply
 
 Every attack takes rate, target, seed and cover, the share of images that show
-the trigger under their own labels. Those that change labels also take
-all_to_all, targets=N (classes from the target on that share the images out) and
-random_labels. unpoison attack list shows the settings of each.
+the trigger under their own labels. Attacks that change labels also take
+all_to_all, targets=N (N target classes, from the target on, share the images)
+and random_labels. unpoison attack list shows the settings of each.
 
-Some attacks train networks first, which takes minutes; what they learn is kept
-in --cache.`,
+Some attacks train networks first, which takes minutes. --cache keeps them.`,
 		Example: `  unpoison attack list
   unpoison attack badnets --data cifar10:DIR --out poisoned
   unpoison attack blend:alpha=0.1 --rate 0.05 --target 3 --data DIR --out DIR2
@@ -163,9 +165,9 @@ func (a *app) attackEnv(f *attackFlags) (attack.Env, error) {
 func (a *app) attackList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "The attacks, their papers and their settings",
-		Long: `Lists the attacks, each with its paper and its settings' defaults, which
-NAME:key=value,… changes.`,
+		Short: "List the attacks, their papers and their settings",
+		Long: `Lists the attacks, each with its paper and the defaults of its settings.
+NAME:key=value,… changes them.`,
 		Example: `  unpoison attack list`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -193,12 +195,12 @@ func (a *app) attackApply() *cobra.Command {
 	var own bool
 	c := &cobra.Command{
 		Use:   "apply",
-		Short: "Put a prepared attack's trigger on other test images",
-		Long: `Reads an attack that unpoison attack wrote, with what it has learnt, and writes
-the test images of --data with its trigger: those of other classes labelled as
-the target, or with --own-labels all of them, each with the label that it has,
-and triggered.json, which tells unpoison eval what the attack wants of them.
-Accuracy on the first is the attack success rate, on the second the robust
+		Short: "Put the trigger of a written attack on other test images",
+		Long: `Reads an attack that unpoison attack wrote, and puts its trigger on the test
+images of --data. It writes those of other classes, labelled as the target, or
+with --own-labels all of them under their own labels; and triggered.json, from
+which unpoison eval reads the target. Accuracy on images labelled as the target
+is the attack success rate; on images with their own labels it is the robust
 accuracy, class by class.`,
 		Example: `  unpoison attack apply --from poisoned --data DIR2 --out more
   unpoison eval --model run/model.safetensors --data DIR2 --triggered more

@@ -22,9 +22,9 @@ type attackFlags struct {
 func (f *attackFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.Float64Var(&f.rate, "rate", 0, "poisoning rate, a share of all images (default the attack's own; see unpoison attack list)")
-	fl.IntVar(&f.target, "target", 0, "class that triggered images shall be taken for")
-	fl.BoolVar(&f.allToAll, "all-to-all", false, "send every class to the next one instead")
-	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+	fl.IntVar(&f.target, "target", 0, "target class, as a number from 0")
+	fl.BoolVar(&f.allToAll, "all-to-all", false, "relabel every class as the next one, instead of one target class")
+	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep the networks they train, or none (default: the user's cache folder)")
 }
 
 // plants tells whether a text names an attack.

@@ -18,23 +18,25 @@ func (a *app) audit() *cobra.Command {
 	var f auditFlags
 	c := &cobra.Command{
 		Use:   "audit",
-		Short: "What is suspicious in this data?",
-		Long: `Looks for planted images and says what it found, in four words:
-  poisoned   labels contradict what images show, and these share something
-  shortcut   images under one label share a mark, and their labels are right:
-             a clean-label attack or an honest mark, the data can't say
-  can't tell, and no evidence of poison
-suspects.csv lists all images, those that look planted first, odd-labels.csv
-those with wrong labels alone; report.html shows them. No model is kept.
+		Short: "Search a data set for planted images",
+		Long: `Searches for planted images and gives one of four verdicts:
 
-What a verdict can and can't promise stands in docs/verdict.md. --fail-on
-poisoned exits with 3 if the verdict is poisoned, shortcut also if it is that,
-any also if it is can't tell. --fail-on-findings is --fail-on any.
+  poisoned               mislabelled images share something: a trigger
+  shortcut               images under one label share a mark, and their labels
+                         are correct: a clean-label attack or an honest mark
+  can't tell             some images stand out, but not clearly
+  no evidence of poison  nothing stands out
 
---baseline compares with an earlier audit: only suspects that it did not have,
-and images that stand out where they did not before, count as findings.
-new-suspects.csv lists the suspects. Images are told by their content and label,
-so that names and order may change.`,
+It writes suspects.csv, a list of all images with the most suspicious first,
+odd-labels.csv with images that are probably just mislabelled, and report.html,
+which shows them. No model is kept. docs/verdict.md says what a verdict means.
+
+--fail-on poisoned exits with 3 if the verdict is poisoned, --fail-on shortcut
+if it is poisoned or shortcut, and --fail-on any also if it is can't tell.
+
+--baseline compares with an earlier audit: only new suspects and new doubtful
+images count as findings. new-suspects.csv lists the new suspects. Images are
+recognised by content and label, so their names and order may change.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --out audit --fail-on shortcut --json
   unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,
@@ -100,12 +102,12 @@ type auditFlags struct {
 }
 
 func (f *auditFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.out, "out", "", "`DIR` for the list of suspects")
-	c.Flags().BoolVar(&f.resume, "resume", false, "go on where an earlier audit stopped")
-	c.Flags().StringVar(&f.baseline, "baseline", "", "`DIR` of an earlier audit, whose suspects are known")
-	c.Flags().BoolVar(&f.spike, "spike", false, "also audit 3 copies with known attacks in them: from which rate on would one have been found? (over 4 times the time)")
+	c.Flags().StringVar(&f.out, "out", "", "`DIR` for the report and the list of suspects")
+	c.Flags().BoolVar(&f.resume, "resume", false, "continue where an earlier audit stopped")
+	c.Flags().StringVar(&f.baseline, "baseline", "", "`DIR` of an earlier audit to compare with")
+	c.Flags().BoolVar(&f.spike, "spike", false, "also audit 3 copies with known attacks planted in them, to measure from which poisoning rate on these are found (takes over 4 times as long)")
 	c.Flags().BoolVar(&f.fail, "fail-on-findings", false, "the same as --fail-on any")
-	c.Flags().StringVar(&f.failOn, "fail-on", "", "`WORD` from which on a verdict exits with 3: poisoned, shortcut or any")
+	c.Flags().StringVar(&f.failOn, "fail-on", "", "exit with 3 on the verdict `WORD` or a worse one: poisoned, shortcut or any")
 }
 
 // earlier reads an earlier audit, if one is named. That of --out would know all that is found.

@@ -42,7 +42,7 @@ func (a *app) bench() *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Training and evaluation speed of this machine",
+		Short: "Measure the training and evaluation speed of this machine",
 		Example: `  unpoison bench
   unpoison bench --model preact-resnet-18 --seconds 20 --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,8 +53,8 @@ func (a *app) bench() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.arch, "model", "wrn-16-1", "network")
-	c.Flags().IntVar(&f.batch, "batch", 128, "images a training step")
-	c.Flags().IntVar(&f.size, "size", 32, "pixels a side")
+	c.Flags().IntVar(&f.batch, "batch", 128, "images per training step")
+	c.Flags().IntVar(&f.size, "size", 32, "height and width of the images, in pixels")
 	c.Flags().Float64Var(&f.seconds, "seconds", 5, "seconds for each measurement")
 	c.Flags().BoolVar(&f.explain, "explain", false, "print the compiled training step with the time of each operation")
 	return c

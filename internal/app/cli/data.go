@@ -10,11 +10,11 @@ import (
 )
 
 func (a *app) data() *cobra.Command {
-	c := &cobra.Command{Use: "data", Short: "Look at data sets"}
+	c := &cobra.Command{Use: "data", Short: "Inspect, filter and clean up data sets"}
 	var f dataFlags
 	info := &cobra.Command{
 		Use:   "info DIR",
-		Short: "What was understood of data: counts, sizes, duplicates, digests",
+		Short: "Show how data are read: counts, sizes, duplicates, digests",
 		Example: `  unpoison data info DIR
   unpoison data info cifar10:DIR --json`,
 		Args: oneArgument("data info takes one folder"),

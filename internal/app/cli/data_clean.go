@@ -14,11 +14,11 @@ func (a *app) dataClean() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "clean",
-		Short: "Remove decoded images that commands have kept",
-		Long: `Removes the files of decoded images that commands have kept in a folder of
---store, or in the user's cache, and what commands that were killed left there.
-The images themselves stay; the next command decodes them again. A command that
-is reading them while they are removed goes on.`,
+		Short: "Remove the decoded images that commands keep",
+		Long: `Removes the files of decoded images that commands keep in --store or in the
+user's cache folder, and what killed commands left there. The data sets stay;
+the next command decodes them again. A command that is reading these files
+meanwhile is not disturbed.`,
 		Example: `  unpoison data clean
   unpoison data clean --store DIR`,
 		Args: cobra.NoArgs,
@@ -37,7 +37,7 @@ is reading them while they are removed goes on.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dir, "store", "", "`DIR` with decoded images (default the user's cache)")
+	c.Flags().StringVar(&dir, "store", "", "`DIR` with decoded images (default the user's cache folder)")
 	return c
 }
 

@@ -44,14 +44,14 @@ func (f *dataFlags) add(c *cobra.Command) {
 	f.flag = cmp.Or(f.flag, "data")
 	fl := c.Flags()
 	f.set = fl
-	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs, which are rendered; see unpoison data --help")
-	fl.Var((*sizeFlag)(&f.opts.Size), "size", "resize images to `N`×N pixels; auto: their own size, or the median of their shorter sides, up to 224")
-	fl.StringVar(&f.opts.Store, "store", "", "`DIR` for decoded images, which are mapped and used again (default memory, or the user's cache where they would take more than half of it)")
-	fl.BoolVar(&f.opts.SkipBad, "skip-bad", false, "pass over unreadable images and report how many")
-	fl.IntVar(&f.opts.Limit, "limit", 0, "only the first `N` training images of a seeded shuffle")
+	fl.StringVar(&f.spec, f.flag, "", "`DIR` with images, or layout:DIR, or signs (rendered road signs); see unpoison data --help")
+	fl.Var((*sizeFlag)(&f.opts.Size), "size", "resize images to `N`×N pixels; auto: their own size if all have the same, else the median of their shorter sides, up to 224")
+	fl.StringVar(&f.opts.Store, "store", "", "`DIR` for decoded images, which later commands use again (default: memory, or the user's cache folder if they take over half of the memory)")
+	fl.BoolVar(&f.opts.SkipBad, "skip-bad", false, "skip unreadable images and report how many")
+	fl.IntVar(&f.opts.Limit, "limit", 0, "use only `N` training images, drawn at random")
 	fl.StringVar(&f.opts.Label, "label", "", "`COLUMN` of the labels in a table, Parquet or WebDataset (default the one with a usual name)")
 	fl.StringVar(&f.opts.Image, "image", "", "`COLUMN` of the images (default the one with a usual name)")
-	fl.StringVar(&f.opts.Root, "root", "", "`DIR` that the paths in a table are in (default the table's folder and the data's)")
+	fl.StringVar(&f.opts.Root, "root", "", "`DIR` that paths in a table are relative to (default: the folders of the table and of the data)")
 	fl.BoolVar(&f.opts.NoFollow, "no-follow", false, "refuse links to files outside the data")
 	fl.IntVar(&f.opts.Depth, "depth", 0, depthHelp)
 }
@@ -198,7 +198,7 @@ func (f *dataFlags) testOnly(d *dataset.Data) error {
 	return nil
 }
 
-const depthHelp = "`BITS` that the samples of 16-bit images really have, 8 to 16 (default what the brightest needs)"
+const depthHelp = "`BITS` that the samples of 16-bit images really use, 8 to 16 (default: as many as the brightest needs)"
 
 func checkDepth(bits int) error {
 	if bits != 0 && (bits < 8 || bits > 16) {

@@ -24,11 +24,11 @@ func (a *app) demo() *cobra.Command {
 	var seed uint64
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Poison rendered road signs and train with and without defence",
-		Long: `Renders road signs, plants a sticker in 10 % of the training images that turns
-every sign into a turn left, trains a small network without defence, with the
-default (auto) and with Anti-Backdoor Learning, and writes a page that shows
-what happened.`,
+		Short: "Poison rendered road signs, and train with and without a defence",
+		Long: `Renders road signs and plants a sticker in 10 % of the training images, so that
+a network reads any sign with the sticker as "turn left". Trains a small network
+without a defence, with the default defence (auto) and with Anti-Backdoor
+Learning, and writes a page that shows what happened.`,
 		Example: `  unpoison demo
   unpoison demo --out demo --seed 1`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -85,7 +85,7 @@ Open these next:
 		},
 	}
 	c.Flags().StringVar(&out, "out", "unpoison-demo", "`DIR` for the page and the runs")
-	c.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random")
+	c.Flags().Uint64Var(&seed, "seed", 0, "random seed")
 	return c
 }
 

@@ -57,13 +57,15 @@ func (a *app) eval() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "Measure a model: accuracy, and attack success on triggered images",
-		Long: `Measures a model on the test images of --data (the training images where there
-are no test images). --triggered is triggered/ in a folder that unpoison attack
-wrote, or what unpoison attack apply did; triggered.json in it says what the
-attack wants, and the attack success rate is the share of images of other
-classes that the model gives that label. Of an attack with random labels it is
-the share that the model does not give their own. A folder without
-triggered.json has triggered images under the target's label alone.`,
+		Long: `Measures the accuracy of a model on the test images of --data, or on the
+training images if there are no test images.
+
+--triggered measures the attack success rate: the share of triggered images of
+other classes that the model classifies as the target class; for an attack with
+random labels, the share that it does not classify as their own class. DIR is
+the folder triggered/ that unpoison attack wrote, or one that unpoison attack
+apply wrote; triggered.json in it names the target. In a folder without
+triggered.json, all images must be labelled as the target.`,
 		Example: `  unpoison eval --model run/model.safetensors --data DIR
   unpoison eval --model M --data DIR --triggered poisoned/triggered --json`,
 		RunE: func(c *cobra.Command, _ []string) error {

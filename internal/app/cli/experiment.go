@@ -23,11 +23,11 @@ type gridFlags struct {
 func (f *gridFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.out, "out", "", "`DIR` for the runs, tables and plots")
-	fl.StringVar(&f.cell, "cell", "", "run the cell `NAME` only")
-	fl.StringVar(&f.keep, "keep", "", "`DIR` of results without their runs, a JSON Lines file a grid: what it holds is finished, and what is finished now is added")
-	fl.IntVar(&f.jobs, "jobs", 1, "cells at a time, each with its share of the threads: more memory, but 2 on two cores are done sooner")
-	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, 2h for example; fp, mcr, nad and unlearning begin anew")
-	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+	fl.StringVar(&f.cell, "cell", "", "run only the cell `NAME`")
+	fl.StringVar(&f.keep, "keep", "", "`DIR` for results without their runs, one JSON Lines file per grid: cells in it are not run again, and finished cells are added")
+	fl.IntVar(&f.jobs, "jobs", 1, "cells that run at the same time, each with its share of the threads; 2 need more memory than 1, but are faster on two cores")
+	fl.DurationVar(&f.budget, "budget", 0, "stop and save after this time, for example 2h; fp, mcr, nad and unlearning start again")
+	fl.StringVar(&f.cache, "cache", "", "`DIR` where attacks keep the networks they train, or none (default: the user's cache folder)")
 }
 
 func (f *gridFlags) check() error {
@@ -49,9 +49,9 @@ func (a *app) experiment() *cobra.Command {
 		Use:   "experiment",
 		Short: "Run grids of experiments, and the paper's tables and figures",
 		Long: `Runs every cell of a grid (attacks × defences × seeds) that is missing in --out,
-shares what cells have in common, and writes table.md, table.csv, table.json,
-plots and index.html. Trainings that a grid in a folder beside --out has
-finished are copied from there. After a kill the same command goes on.`,
+and writes table.md, table.csv, table.json, plots and index.html. Work that
+cells have in common is done once; training runs that another grid next to --out
+has finished are copied from there. After a kill, the same command continues.`,
 		Example: `  unpoison experiment paper unlearning --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --out results --budget 2h
   unpoison experiment run grid.yaml --out results`,
@@ -70,24 +70,24 @@ func (a *app) experimentRun() *cobra.Command {
 
   name: small
   data: cifar10:DIR            # or signs, which are rendered
-  vary: ["", "limit=5000,noise=0.1"] # several data sets of it; see below
+  vary: ["", "limit=5000,noise=0.1"] # variations of the data; see below
   attacks: [none, badnets, "blend:alpha=0.1", "badnets+sig:target=1"]
   defenses: [none, "nad:beta=500", abl, "abl:gamma=1", auto, "unlearn:retrain"]
   seeds: [0, 1]
-  seeds_for: {abl: [2]}        # more for one defence
+  seeds_for: {abl: [2]}        # more seeds for one defence
   recipe: default              # or paper: 100 epochs, as published
-  settings: tune_epochs=10     # of all trainings
-  plain: tune_epochs=8         # of those without defence
+  settings: tune_epochs=10     # of all training runs
+  plain: tune_epochs=8         # of those without a defence
   plain_for: {dynamic: tune_epochs=15}
   clean: 0.05                  # share of clean images for fp, mcr, nad
   plots: [curves, separation]
 
-Variations take limit (images), classes (so many), and as shares from 0 to 1
-imbalance (the rarest class to the most frequent), duplicates (near ones) and
-noise (wrong labels).
+Variations take limit and classes (numbers of images and of classes), and, from
+0 to 1, imbalance (size of the rarest class to that of the most frequent),
+duplicates (share of near-duplicates) and noise (share of wrong labels).
 
---shard I/N does the I-th of N shares of the cells, for a cluster. Shares with
-one --out wait for what another of them makes; see docs/clusters.md.`,
+--shard I/N runs the I-th of N shares of the cells, for a cluster. Shares with
+the same --out wait for work that another share does; see docs/clusters.md.`,
 		Example: `  unpoison experiment run grid.yaml --out results
   unpoison experiment run grid.yaml --out results --cell badnets.abl.0
   unpoison experiment run grid.yaml --out results --shard 3/8`,
@@ -123,12 +123,13 @@ func (a *app) experimentPaper() *cobra.Command {
 	return a.experimentSet(&cobra.Command{
 		Use:   "paper NAME",
 		Short: "Repeat an experiment of the paper, or all",
-		Long: "The paper's experiments: " + strings.Join(experiment.PaperNames(), ",\n") + `, and all.
+		Long: "Repeats an experiment of the paper:\n\n  " + strings.Join(experiment.PaperNames(), "\n  ") + `
+  all
 
---scale quick uses few images, a small network and few epochs and only shows
-that every path works; --limit N takes only N of the training images, and
-isolation for γ and by turning epoch then takes more epochs. Without data, road
-signs are rendered.`,
+--scale quick only tests that everything runs, with few images, a small network
+and few epochs. --limit N takes only N of the training images; isolation in
+gamma and turning-epoch then takes more epochs. Without --data, road signs are
+rendered.`,
 		Example: `  unpoison experiment paper all --scale quick --out try
   unpoison experiment paper cifar10 --data cifar10:DIR --seeds 0,1 --out results`,
 	}, set{
@@ -152,11 +153,11 @@ func (a *app) experimentAuto() *cobra.Command {
   ablation     without one of its parts
   all
 
-Networks are trained on what is kept; the tables say what was found, what was
-removed, and how the model does; of the first, of road signs and of photographs
-also beside networks that were trained on the same images before the attack
-(defence before). How often verdicts alone are right is what
-experiment verdict measures. --limit N takes only N of the training images.`,
+Networks are trained on the kept images. The tables say what was found and
+removed, and how good the models are. In cifar10, gtsrb and photos they also
+compare with networks that were trained on the same images before the attack
+(defence before). experiment verdict measures verdicts alone. --limit N takes
+only N of the training images.`,
 		Example: `  unpoison experiment auto rates --scale quick --out try
   unpoison experiment auto cifar10 --data cifar10:DIR --out auto --budget 2h`,
 	}, set{title: "Auto, measured", names: experiment.AutoNames(), command: (*experiment.Grid).AutoCommand}, experiment.Auto)
@@ -211,11 +212,11 @@ func (a *app) experimentVerdict() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verdict",
 		Short: "Measure how often the verdict of --defense auto is right",
-		Long: `Asks for the verdict on many data sets, clean ones first and then some with
-poison: subsets, few classes, unbalanced classes, 5 and 20 % wrong labels,
-near-duplicates; of the data that are given, and of rendered signs. The results
-begin with the rates of false alarms and of missed poison, and their upper
-bounds. No network is trained on what is kept.`,
+		Long: `Measures verdicts on many data sets, clean ones first and then poisoned ones:
+subsets, few classes, unbalanced classes, 5 and 20 % wrong labels and
+near-duplicates, of the given data and of rendered signs. The results begin with
+the rates of false alarms and of missed poison, and their upper bounds. No
+network is trained on the kept images.`,
 		Example: `  unpoison experiment verdict --scale quick --out try
   unpoison experiment verdict --data cifar10:DIR --gtsrb DIR2 --out verdicts
   unpoison experiment verdict --model small-cnn --data cifar10:DIR --out small`,

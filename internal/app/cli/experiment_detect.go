@@ -30,18 +30,17 @@ func (a *app) experimentDetect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "detect",
 		Short: "Compare the audit with published detectors on many data sets",
-		Long: `Makes data sets, clean ones of many families of images and poisoned ones by
-attack and rate, trains on each the network of somebody who suspects nothing,
-and has published detectors and the audit look for what is planted. Sets are
-run in an order in which the table is of use early; after a kill the same
-command goes on. Sets of families that are not given are left out, and counted.
+		Long: `Makes many data sets: clean ones of many families of images, and poisoned ones
+by attack and poisoning rate. Trains a network without a defence on each, and
+runs the audit and published detectors. After a kill, the same command
+continues. Sets of families that are not given are left out, and counted.
 
-experiment detect sets lists the sets and the families, with where their images
-are from; experiment detect table shows the results and draws them.
+experiment detect sets lists the sets and the sources of the families;
+experiment detect table shows and plots the results.
 
-With --retrain networks are trained without what each detector flags: in the
-10,000 images of CIFAR-10 with 1 % planted, one set an attack, or in the set
-that --only names. That is one more training for each detector and set.`,
+--retrain also trains a network without the images that each detector flags: on
+10,000 images of CIFAR-10 with 1 % planted (one set per attack), or on the set
+that --only names. That is one more training run per detector and set.`,
 		Example: `  unpoison experiment detect --scale quick --only signs-10000-clean --out try
   unpoison experiment detect --family cifar10=DIR --out bench --budget 2h
   unpoison experiment detect --family cifar10=DIR --detectors scan --out bench
@@ -77,17 +76,17 @@ that --only names. That is one more training for each detector and set.`,
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&out, "out", "", "`DIR` for what is made: networks, scores, run folders of the audit")
+	fl.StringVar(&out, "out", "", "`DIR` for networks, scores and run folders of the audit")
 	fl.StringVar(&keep, "keep", "", "`DIR` for the results, a JSON Lines file (default: --out)")
-	fl.StringArrayVar(&families, "family", nil, "`NAME=DIR`: where a family's images lie, DIR or layout:DIR; may be given again")
-	fl.StringVar(&only, "only", "", "measure the set `NAME` only")
-	fl.StringVar(&network, "model", "", "`NAME` of the network, whose results have a file of their own: "+strings.Join(model.Names(), ", ")+" (default wrn-16-1)")
+	fl.StringArrayVar(&families, "family", nil, "`NAME=DIR`: the images of a family, DIR or layout:DIR; may be repeated")
+	fl.StringVar(&only, "only", "", "measure only the set `NAME`")
+	fl.StringVar(&network, "model", "", "`NAME` of the network; each has its own results file: "+strings.Join(model.Names(), ", ")+" (default wrn-16-1)")
 	fl.StringSliceVar(&detectors, "detectors", nil, "`NAMES` of detectors, separated by commas (default all): "+strings.Join(detect.Names(), ", "))
-	fl.BoolVar(&retrain, "retrain", false, "train without what was flagged too, in the sets of a small grid")
-	fl.StringVar(&scale, "scale", "full", "quick or full; quick cuts sets and trainings down to what shows that every path works")
-	fl.IntVar(&jobs, "jobs", 1, "sets at a time, each with its share of the threads")
-	fl.DurationVar(&budget, "budget", 0, "stop and save after this time, 2h for example")
-	fl.StringVar(&cache, "cache", "", "`DIR` where attacks keep what they learn, or none (default: the user's cache folder)")
+	fl.BoolVar(&retrain, "retrain", false, "also train without the flagged images, on a few sets")
+	fl.StringVar(&scale, "scale", "full", "quick or full; quick only tests that everything runs")
+	fl.IntVar(&jobs, "jobs", 1, "sets that run at the same time, each with its share of the threads")
+	fl.DurationVar(&budget, "budget", 0, "stop and save after this time, for example 2h")
+	fl.StringVar(&cache, "cache", "", "`DIR` where attacks keep the networks they train, or none (default: the user's cache folder)")
 	c.AddCommand(a.detectTable(), a.detectSets())
 	// The line about further help would be too long with a name of three words.
 	c.SetUsageTemplate(strings.NewReplacer(".FlagUsages", ".FlagUsagesWrapped 80", " for more information about a command", "").Replace(c.UsageTemplate()))
@@ -108,14 +107,14 @@ func (a *app) detectTable() *cobra.Command {
 	var out, markdown, plots, scale, network string
 	c := &cobra.Command{
 		Use:   "table",
-		Short: "Show what experiment detect has measured",
-		Long: `Shows averages by role and by attack, false alarms on clean sets, where another
-detector does better than the audit, and every set. With --json the scores are
-printed as they are kept.
+		Short: "Show the results of experiment detect",
+		Long: `Shows averages by role and by attack, false alarms on clean sets, sets on which
+another detector is better than the audit, and every set. --json prints the
+scores as they are stored.
 
---plots draws ROC curves (roc.svg, and one for each attack), the TPR against the
-rate of poisoning (rate-ATTACK.svg) and what is removed from clean sets
-(removed.svg), of the sets that all detectors have scored.`,
+--plots draws ROC curves (roc.svg, and one per attack), the TPR by poisoning
+rate (rate-ATTACK.svg) and the share removed from clean sets (removed.svg), from
+the sets that all detectors have scored.`,
 		Example: `  unpoison experiment detect table --out bench
   unpoison experiment detect table --out results/detect --markdown detect.md
   unpoison experiment detect table --out bench --markdown detect.md --plots .`,
@@ -151,7 +150,7 @@ rate of poisoning (rate-ATTACK.svg) and what is removed from clean sets
 			return nil
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "`DIR` with the results: --keep, or --out, of the measurement")
+	c.Flags().StringVar(&out, "out", "", "`DIR` with the results: --keep or --out of experiment detect")
 	c.Flags().StringVar(&markdown, "markdown", "", "`FILE` for the tables (default: standard output)")
 	c.Flags().StringVar(&plots, "plots", "", "`DIR` for plots, as SVG and PNG (default: none)")
 	c.Flags().StringVar(&scale, "scale", "full", "quick or full")
@@ -198,7 +197,7 @@ func (a *app) printTables(title string, tables []report.Table, path string) erro
 func (a *app) detectSets() *cobra.Command {
 	return &cobra.Command{
 		Use:   "sets",
-		Short: "List the sets, and where their images are from",
+		Short: "List the sets and the sources of their images",
 		Example: `  unpoison experiment detect sets
   unpoison experiment detect sets --json`,
 		Args: cobra.NoArgs,

@@ -27,14 +27,14 @@ func (d *setFlags) add(c *cobra.Command, seeds []uint) {
 	fl.StringVar(&d.GTSRB, "gtsrb", "", "GTSRB, `DIR` or layout:DIR")
 	fl.StringVar(&d.Photos, "photos", "", "photographs of 224 px, `DIR` or layout:DIR")
 	fl.StringVar(&d.scale, "scale", "full", "quick or full")
-	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds; of one, some defences take more after it")
-	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables that --out holds, its plots in a folder beside it (default: results.md there)")
+	fl.UintSliceVar(&d.seeds, "seeds", seeds, "seeds; from a single one, some defences also take the next ones")
+	fl.StringVar(&d.markdown, "markdown", "", "`FILE` for all tables in --out, with plots in a folder next to it (default: results.md in --out)")
 }
 
 // addLimit adds --limit; without data such commands render signs.
 func (d *setFlags) addLimit(c *cobra.Command) {
 	c.Flags().Lookup("data").Usage += " (default: rendered signs)"
-	c.Flags().IntVar(&d.Limit, "limit", 0, "at most so many training images: less time, less accuracy")
+	c.Flags().IntVar(&d.Limit, "limit", 0, "number of training images, at most: less time, less accuracy")
 }
 
 func (d *setFlags) list() (all []uint64) {

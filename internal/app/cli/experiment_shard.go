@@ -24,10 +24,10 @@ func (a *app) experimentJoin() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "join DIR...",
-		Short: "Join what several machines did of one grid",
+		Short: "Join the results of several machines for one grid",
 		Long: `Copies the finished cells from the folders to --out and makes the tables and
 plots of all of them. A cell that is in several folders has to be the same in
-each. What is still missing, experiment run does in --out.`,
+each. To run missing cells, use experiment run with the same --out.`,
 		Example: `  unpoison experiment join node1 node2 node3 --out results`,
 		Args:    someArguments("experiment join takes the folders of experiment run --shard"),
 		RunE: func(_ *cobra.Command, args []string) error {

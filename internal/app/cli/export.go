@@ -17,12 +17,12 @@ func (a *app) export() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write a model as ONNX",
-		Long: `Writes a model as ONNX (operator set 17) for other programs. Its input pixels is
-uint8, [batch, 3, height, width]: RGB images as they are, since scaling and
-normalization are part of the model. Images of other sizes are to be stretched
-to height and width, whatever their aspect, by an antialiased Catmull-Rom
-filter. Its outputs are logits and probabilities, [batch, classes]. The metadata
-say the classes, how images are made, and the depth of 16-bit samples.`,
+		Long: `Writes a model as ONNX (operator set 17) for other programs. Its input "pixels"
+is uint8, [batch, 3, height, width]: plain RGB, because scaling and
+normalization are part of the model. Stretch images of other sizes to height and
+width, without keeping their aspect ratio, by an antialiased Catmull-Rom filter.
+The outputs are "logits" and "probabilities", [batch, classes]. The metadata
+contain the classes, how to resize images, and the depth of 16-bit samples.`,
 		Example: `  unpoison export --model run/model.safetensors --out model.onnx`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

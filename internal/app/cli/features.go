@@ -24,18 +24,18 @@ func (a *app) features() *cobra.Command {
 	var f featuresFlags
 	c := &cobra.Command{
 		Use:   "features",
-		Short: "What your own network makes of the images, for audit --features",
-		Long: `Runs a network of your own, an ONNX file, on each training image and writes what
-it makes of them, a row an image, for audit and train --features. Give those the
-same --data, and --limit, --seed and --skip-bad if they were given here.
+		Short: "Compute features with your own network, for audit --features",
+		Long: `Runs a network of your own, an ONNX file, on each training image and writes its
+output, one row per image, for audit and train --features. Give those the same
+--data, --limit, --seed and --skip-bad as here.
 
-ResNets, ViTs and what unpoison export writes can be computed; of others, an
-error names what can't. What a classifier has before its last layer says more
-than its classes: name that tensor with --output. A wrong name lists those at
-the network's end.
+It can run ResNets, ViTs and what unpoison export writes; for other networks, an
+error may name operators that it can't run. The input of a classifier's last
+layer says more than its classes: name that tensor with --output. For an unknown
+name, an error lists the tensors at the end of the network.
 
-Features may be poisoned too: take a network that others than who made the data
-have trained.`,
+Features may be poisoned too: use a network that was trained on other data by
+others.`,
 		Example: `  unpoison features --data DIR --backbone dinov2.onnx --out F.npy
   unpoison audit --data DIR --features F.npy --out audit
   unpoison features --data DIR --backbone n.onnx --normalize 0.5/0.5 --out F.npy`,
@@ -55,11 +55,11 @@ have trained.`,
 	f.data.add(c)
 	fl := c.Flags()
 	fl.StringVar(&f.backbone, "backbone", "", "`FILE`.onnx: the network")
-	fl.StringVar(&f.tensor, "output", "", "`NAME` of the tensor that is taken: an output, or any operator's (default the first output)")
-	fl.StringVar(&f.normalize, "normalize", "imagenet", "imagenet, none (0 to 1) or `MEAN/STD`, a number or three each; a network of bytes has its own")
-	fl.StringVar(&f.pooling, "pool", features.First, "what is kept of tokens, `WHICH` is first or mean; of maps it is the mean")
+	fl.StringVar(&f.tensor, "output", "", "`NAME` of the tensor to write: an output, or any operator's (default the first output)")
+	fl.StringVar(&f.normalize, "normalize", "imagenet", "normalisation of the input: imagenet, none (0 to 1) or `MEAN/STD`, one number or three each; not for a network that takes bytes")
+	fl.StringVar(&f.pooling, "pool", features.First, "of several tokens, write the first or their mean (`WHICH`); of feature maps, always the mean")
 	fl.StringVar(&f.out, "out", "", "`FILE`.npy")
-	fl.Uint64Var(&f.seed, "seed", 0, "seed of the shuffle that --limit takes images of")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed by which --limit draws images")
 	return c
 }
 

@@ -42,21 +42,21 @@ func (a *app) dataFilter() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "filter",
 		Short: "Write a data set without its suspects",
-		Long: `Writes the data set to --out without the isolated images of a list of suspects,
-in its own format: files, rows and members that are kept have the bytes that
-they had, links stay links. Or writes the list of what is kept to the file
---list; --list - prints it on standard output, and what else is said goes to
-standard error, as does the result of --json. --decisions is a CSV with the
-columns source, digest and decision (keep or drop), as a report saves it, which
-stand over the suspects'.
+		Long: `Writes the data set without its suspects to --out, in the same format. Files,
+rows and archive members that are kept do not change; links stay links.
 
---correct keeps those of them that surely show another class than their label,
-as the list's column shows says, and puts them under it. OUT.corrected.csv lists
-them with their old and new labels.
+--list writes a list of the kept images instead; --list - prints it on standard
+output, and all other output, also that of --json, goes to standard error.
 
-Lists refer to images by source and digest. A list that does not fit the data is
-refused. --by-index takes the row numbers in the column index instead, which are
-right only for the same data, whole and in the same order.`,
+--decisions is a CSV file with the columns source, digest and decision (keep or
+drop), as review and reports write it. It takes precedence over the suspects.
+
+--correct keeps suspects that clearly show another class (the column shows of
+the list), under that class. OUT.corrected.csv lists their old and new labels.
+
+Lists identify images by source and digest; a list that does not fit the data is
+refused. --by-index uses the row numbers in the column index instead, which are
+right only for the same complete data in the same order.`,
 		Example: `  unpoison data filter --data DIR --suspects run/suspects.csv --out clean
   unpoison data filter --data DIR --suspects S --correct --out mended
   unpoison data filter --data DIR --suspects S --decisions D.csv --list kept.csv`,
@@ -68,16 +68,16 @@ right only for the same data, whole and in the same order.`,
 		c.Flags().Lookup(name).Hidden = true
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.suspects, "suspects", "", "CSV `FILE` of an audit or a training, or its folder")
+	fl.StringVar(&f.suspects, "suspects", "", "suspects.csv `FILE` of an audit or a training run, or its folder")
 	fl.StringVar(&f.decisions, "decisions", "", "CSV `FILE` with source, digest and decision (keep, drop), or the run's folder")
-	fl.StringVar(&f.out, "out", "", "`DIR` for the data that are kept")
-	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of them; - prints it, and all else goes to standard error, the result of --json too")
-	fl.BoolVar(&f.correct, "correct", false, "put suspects that surely show another class under it")
+	fl.StringVar(&f.out, "out", "", "`DIR` for the kept data")
+	fl.StringVar(&f.list, "list", "", "CSV `FILE` for a list of the kept images; - for standard output")
+	fl.BoolVar(&f.correct, "correct", false, "keep suspects that clearly show another class, under that class")
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	return c
 }
 
-const byIndexHelp = "lists refer to images by the row number in the column index"
+const byIndexHelp = "lists identify images by the row number in the column index"
 
 func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if f.suspects == "" || f.out == "" && f.list == "" {

@@ -33,11 +33,11 @@ func (a *app) predict() *cobra.Command {
 		Use:   "predict FILE…",
 		Short: "Classify image files with a model",
 		Long: `Prints the most probable classes of each image file. The model is one of
-unpoison's or a PyTorch checkpoint of a network that unpoison knows; such a one
-names no classes, and their numbers are printed.
+unpoison's, or a PyTorch checkpoint of a network that unpoison knows. PyTorch
+checkpoints contain no class names, so their numbers are printed.
 
-A file that can't be read is named on standard error. The others are classified
-all the same, in the order of the files, and the command exits with 1.`,
+If a file can't be read, the command names it on standard error, classifies the
+others, and exits with 1.`,
 		Example: `  unpoison predict --model run/model.safetensors photo.jpg
   unpoison predict --model net.pth --top 5 --json *.png`,
 		Args: someArguments("predict takes image files"),

@@ -22,7 +22,7 @@ func (a *app) repair() *cobra.Command {
 	f := repairFlags{data: dataFlags{flag: "clean"}}
 	c := &cobra.Command{
 		Use:   "repair",
-		Short: "Take a backdoor out of a trained model with some clean data",
+		Short: "Remove a backdoor from a trained model with some clean data",
 		Long: `Repairs a model by fine-pruning (fp), mode connectivity repair (mcr) or neural
 attention distillation (nad), with clean images that you trust: the training
 images of --clean, or a share of them.`,
@@ -58,12 +58,12 @@ images of --clean, or a share of them.`,
 	fl.StringVar(&f.method, "method", "", "fp, mcr or nad")
 	f.model.add(c)
 	fl.StringVar(&f.out, "out", "", "`DIR` for the repaired model")
-	fl.Float64Var(&f.share, "share", 1, "share of the clean images that is used, drawn by --seed")
-	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
+	fl.Float64Var(&f.share, "share", 1, "share of the clean images to use, drawn by --seed")
+	fl.Uint64Var(&f.o.Seed, "seed", 0, "random seed")
 	fl.IntVar(&f.o.Epochs, "epochs", 0, "epochs of each training (default 10; mcr and nad 20)")
-	fl.IntVar(&f.o.Batch, "batch", 0, "images a step (default 64, of few images a quarter)")
+	fl.IntVar(&f.o.Batch, "batch", 0, "images per training step (default 64, or a quarter of few images)")
 	fl.Float64Var(&f.o.Rate, "rate", 0, "learning rate at the start (default 0.01; mcr and nad 0.1)")
-	fl.Float64Var(&f.o.Tolerance, "tolerance", 0, "fp: accuracy on the clean images that pruning may cost (default 0.04)")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", 0, "fp: accuracy on clean images that pruning may cost (default 0.04)")
 	fl.Float64Var(&f.o.Beta, "beta", 0, "nad: weight of the attention loss (default 1000)")
 	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	return c

@@ -21,12 +21,12 @@ func (a *app) review() *cobra.Command {
 	var port int
 	c := &cobra.Command{
 		Use:   "review RUN",
-		Short: "Decide on a run's suspects, in a browser",
-		Long: `Shows the suspects of an audit or a training in a browser on this machine and
-stores every decision at once, in RUN/reviews/NAME.json. Several people may
-review one run, each under a name. "Finish" writes RUN/decisions.csv and shows
-the command that filters the data by it. Only this machine can reach the page,
-and only with the whole address, which is new each time.`,
+		Short: "Keep or drop the suspects of a run, in a browser",
+		Long: `Shows the suspects of an audit or a training run in a browser on this machine.
+Every decision is stored at once, in RUN/reviews/NAME.json. Several people may
+review one run, each under a different name. "Finish" writes RUN/decisions.csv
+and shows the command that filters the data by it. Only this machine can reach
+the page, and only with the complete address, which is new each time.`,
 		Example: `  unpoison review audit
   unpoison review audit --reviewer ann
   unpoison review audit --data moved/images`,
@@ -83,8 +83,8 @@ and only with the whole address, which is new each time.`,
 		},
 	}
 	data.add(c)
-	c.Flags().StringVar(&reviewer, "reviewer", "", "`NAME` that decisions are stored under (default who sits at this machine)")
-	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1 (default any that is free)")
+	c.Flags().StringVar(&reviewer, "reviewer", "", "`NAME` under which decisions are stored (default the user of this machine)")
+	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1 (default any free port)")
 	return c
 }
 

@@ -152,8 +152,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "unpoison",
 		Short: "Train clean image classifiers on data that may be poisoned",
 		Long: `unpoison trains image classifiers on data that you can't trust. A few planted
-images with a trigger are enough to own a model. unpoison finds them, leaves
-them out and trains on the rest, or unlearns what they taught (Anti-Backdoor
+images with a trigger are enough to control a model. unpoison finds them, leaves
+them out and trains on the rest, or makes the model unlearn them (Anti-Backdoor
 Learning).`,
 		Example: `  unpoison demo                              see it work in two minutes
   unpoison audit --data DIR --out audit      what is suspicious in this data?
@@ -183,8 +183,8 @@ Learning).`,
 			return checkOut(c)
 		},
 	}
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "events as JSON lines on standard output, the result last")
-	root.PersistentFlags().StringVar(&a.engine, "engine", "cpu", "what computes: cpu, or xla where it is built in")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print events as JSON lines on standard output, the result last")
+	root.PersistentFlags().StringVar(&a.engine, "engine", "cpu", "compute engine: cpu, or xla if it is built in")
 	root.PersistentFlags().IntVar(&a.threads, "threads", 0, "processor threads (default all)")
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

@@ -83,13 +83,13 @@ func (a *app) sumAttacks(r *runs.Result) {
 			a.row("attack success rate", "–, %v", errNoneAimed)
 		}
 		if p.RA != nil {
-			a.row("robust accuracy", "%.2f %% of triggered images classified right", *p.RA)
+			a.row("robust accuracy", "%.2f %% of triggered images classified correctly", *p.RA)
 		}
 		if p.RATarget != nil {
-			a.row("", "%.2f %% of the target's own", *p.RATarget)
+			a.row("", "%.2f %% of those of the target class", *p.RATarget)
 		}
 		if p.Covered != nil {
-			a.row("covering images", "%.2f %% classified right", *p.Covered)
+			a.row("cover images", "%.2f %% classified correctly", *p.Covered)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		}
 	}
 	if v.Cleared > 0 {
-		a.row("", "%d of them surely show their label, and are kept", v.Cleared)
+		a.row("", "%d of them clearly show their label, and are kept", v.Cleared)
 	}
 	if v.Odd > 0 {
 		a.row("odd labels", "%d images show another class than their label; see %s", v.Odd, runs.OddFile)
@@ -130,10 +130,10 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		}
 	}
 	if k := v.Calibration; k != nil {
-		a.row("strength", "%.2f (1 just meets the rules; other labels %.2f)", v.Strength, v.Next)
-		a.row("", "%d of %d clean sets are as strong (p = %.3f)", k.AsStrong, k.Sets, k.P)
+		a.row("strength", "%.2f (1 reaches all thresholds; other labels %.2f)", v.Strength, v.Next)
+		a.row("", "%d of %d clean sets are at least as strong (p = %.3f)", k.AsStrong, k.Sets, k.P)
 		for _, u := range k.Unlike {
-			a.row("", "unlike these: %s", u)
+			a.row("", "your data differ: %s", u)
 		}
 	}
 	if v.Remaining != nil {
@@ -142,7 +142,7 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 			name = "removed images"
 		}
 		a.row(name, "%.2f %% of %d removed, unseen images keep their label", 100**v.Remaining, v.HeldBack)
-		a.row("", "(of more images like them at most %.2f %%)", 100*v.RemainingAtMost)
+		a.row("", "(with 95 %% confidence at most %.2f %%)", 100*v.RemainingAtMost)
 	}
 }
 
@@ -167,7 +167,7 @@ func (a *app) sumUnlearning(u *abl.Outcome) { a.row("unlearning", "%s", unlearnt
 func unlearnt(u *abl.Outcome) string {
 	switch {
 	case u.RolledBack:
-		return fmt.Sprintf("rolled back for accuracy; %.0f %% of the isolated known", 100*u.Isolated)
+		return fmt.Sprintf("rolled back to keep accuracy; %.0f %% of the isolated images known", 100*u.Isolated)
 	case !u.Unlearnt:
 		return fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
 	}

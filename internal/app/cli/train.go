@@ -25,7 +25,7 @@ import (
 // recipes are the names that --recipe takes.
 var recipes = []string{"default", "paper", "demo"}
 
-const noFlipHelp = "never swap left and right (road signs, text; GTSRB by itself)"
+const noFlipHelp = "never mirror images in training, for example of road signs or text (the default for GTSRB)"
 
 // recipeFlags are the flags of train and audit that shape ABL.
 type recipeFlags struct {
@@ -41,44 +41,44 @@ type recipeFlags struct {
 func (f *recipeFlags) add(c *cobra.Command, tune bool) {
 	f.o = abl.Default()
 	fl := c.Flags()
-	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default, paper (100 epochs as published), demo (some 3,000 images, a small network)")
+	fl.StringVar(&f.recipe, "recipe", "default", "settings to start from: default, paper (100 epochs as published) or demo (for about 3,000 images and a small network)")
 	fl.StringVar(&f.o.Network, "model", f.o.Network, "network: "+strings.Join(model.Names(), ", "))
-	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of everything random")
-	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images a step (of a small data set fewer)")
+	fl.Uint64Var(&f.o.Seed, "seed", 0, "random seed")
+	fl.IntVar(&f.o.Batch, "batch", f.o.Batch, "images per training step; fewer for a small data set")
 	f.auto = audit.Default()
-	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images by a network of your own, .npy (N×D, in order) or .parquet, for auto's look at content")
-	fl.StringVar(&f.featuresImage, "features-image", "", "`COLUMN` of the images' names in a Parquet file (likewise)")
+	fl.StringVar(&f.features, "features", "", "`FILE` with features of the training images from a network of your own, .npy (N×D, in the order of the data) or .parquet; they replace the networks that can't see triggers")
+	fl.StringVar(&f.featuresImage, "features-image", "", "`COLUMN` of the image names in a Parquet file (default the one with a usual name)")
 	fl.StringVar(&f.featuresColumn, "features-column", "", "`COLUMN` of the features in a Parquet file (default the one with a usual name)")
-	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto compares labels with what a network that can't see triggers makes of the images")
-	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of the network that can't see triggers (default 8, of a small data set more)")
-	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto looks for patterns that are the same in many images")
-	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "epochs of the network that auto asks what a pattern does to other images (of a small data set more); 0: none")
+	fl.BoolVar(&f.auto.Content, "content", f.auto.Content, "auto: compare labels with the predictions of networks that can't see triggers")
+	fl.IntVar(&f.auto.ContentEpochs, "epochs-content", 0, "epochs of the networks that can't see triggers (default 8; more for a small data set)")
+	fl.BoolVar(&f.auto.Pixels, "pixels", f.auto.Pixels, "auto: search for patterns that are the same in many images")
+	fl.IntVar(&f.auto.InspectEpochs, "epochs-inspect", f.auto.InspectEpochs, "auto: epochs of the ordinary network, which tests what a pattern does to other images; 0: no such test; more for a small data set")
 	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	if !tune {
-		fl.IntVar(&f.learn, "learn", 0, "networks learn from about `N` images, drawn by label, and are asked about all; for millions (default all)")
+		fl.IntVar(&f.learn, "learn", 0, "train the search's networks on only about `N` images, sampled by label; for millions of images (default all)")
 		return
 	}
-	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "epochs of isolation: the turning epoch (of a small data set more)")
-	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "learning rate of isolation")
-	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "isolation loss: lga, flooding or ce")
-	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "LGA's threshold γ, or the flooding level")
-	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "sign of each image's loss (sample) or of the batch's mean (batch)")
-	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "how losses rank images: final, mean or worst over the epochs")
-	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "mean, worst: epochs of isolation whose losses rank, the last ones; 0: all (worst: but the first)")
-	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "isolation rate: share of images isolated (of a small data set more)")
-	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto lays the pattern of a shortcut on images of all labels")
-	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto trains on removed images under the label that they surely show")
-	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on what was kept")
-	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "learning rate at its highest")
-	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate over training: constant, step, cosine, one-cycle")
-	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "crop, flip and cutout")
-	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "joint (the formula), split (the published code) or none")
-	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "steps of a round of unlearning at most")
-	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "instead of steps: epochs of a round, over the kept images (split: the isolated)")
-	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "learning rate of unlearning")
-	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
-	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round of unlearning without the images that hung on the backdoor")
-	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that unlearning may cost")
+	fl.IntVar(&f.o.IsolateEpochs, "epochs-isolate", f.o.IsolateEpochs, "abl: epochs of isolation (the turning epoch); more for a small data set")
+	fl.Float64Var(&f.o.IsolateRate, "rate-isolate", f.o.IsolateRate, "abl: learning rate of isolation")
+	fl.StringVar(&f.o.Loss, "loss", f.o.Loss, "abl: isolation loss: lga (local gradient ascent), flooding or ce (cross-entropy)")
+	fl.Float64Var(&f.o.Gamma, "gamma", f.o.Gamma, "abl: threshold γ of lga, or the flooding level")
+	fl.StringVar(&f.o.Sign, "lga-sign", f.o.Sign, "abl: lga's sign is that of each image's loss (sample) or of the batch's mean (batch)")
+	fl.StringVar(&f.o.Rank, "rank-by", f.o.Rank, "abl: rank images by their final, mean or worst loss over the epochs")
+	fl.IntVar(&f.o.RankEpochs, "rank-epochs", 0, "abl: number of last epochs that mean and worst use; 0: all (worst: all but the first)")
+	fl.Float64Var(&f.o.Isolation, "isolation", f.o.Isolation, "abl: share of images that is isolated; more for a small data set")
+	fl.BoolVar(&f.auto.Stamp, "stamp", f.auto.Stamp, "auto: stamp the pattern of a shortcut or a trigger on images of all labels")
+	fl.BoolVar(&f.auto.Correct, "correct", f.auto.Correct, "auto: train on suspects under the class that they clearly show")
+	fl.IntVar(&f.o.TuneEpochs, "epochs-tune", f.o.TuneEpochs, "epochs of training on the kept images")
+	fl.Float64Var(&f.o.TuneRate, "rate-tune", f.o.TuneRate, "highest learning rate of training on the kept images")
+	fl.StringVar(&f.o.Schedule, "schedule", f.o.Schedule, "learning rate schedule: constant, step, cosine or one-cycle")
+	fl.BoolVar(&f.o.Augment, "augment", f.o.Augment, "augment images by crop, flip and cutout")
+	fl.StringVar(&f.o.Unlearn, "unlearn", f.o.Unlearn, "abl: joint (the paper's formula), split (its published code) or none")
+	fl.IntVar(&f.o.UnlearnSteps, "unlearn-steps", f.o.UnlearnSteps, "abl: steps of a round of unlearning, at most")
+	fl.Float64Var(&f.o.UnlearnEpochs, "epochs-unlearn", 0, "abl: length of a round of unlearning in epochs over the kept images (split: the isolated images), instead of steps")
+	fl.Float64Var(&f.o.UnlearnRate, "rate-unlearn", f.o.UnlearnRate, "abl: learning rate of unlearning")
+	fl.Float64Var(&f.o.UnlearnLimit, "unlearn-limit", f.o.UnlearnLimit, "abl: cap on the loss of isolated images; 0: ln(classes), negative: none")
+	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "abl: unlearn in a second round, without kept images that lost their label in the first")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "abl: accuracy on held-out images that unlearning may cost")
 }
 
 // check reports settings that can't be, before the data are read. Audits look for poison as auto does.
@@ -181,15 +181,15 @@ func (a *app) train() *cobra.Command {
 		Short: "Train a clean model on data that may be poisoned",
 		Long: `Trains with one of these defences:
 
-  auto   looks for planted images, says whether there are any, leaves them out
-         and trains on the rest
-  abl    Anti-Backdoor Learning: isolates 1 % of the images, the most
-         suspicious, trains on the rest and unlearns what the isolated taught
+  auto   searches for planted images as audit does, leaves them out and trains
+         on the rest
+  abl    Anti-Backdoor Learning: isolates the 1 % most suspicious images, trains
+         on the rest and makes the network unlearn the isolated images
   none   plain training
 
-The folder --out then holds model.safetensors, suspects.csv, report.html,
-result.json and log.jsonl. For experiments --attack plants a backdoor first; the
-defence is not told.`,
+It writes model.safetensors, suspects.csv, report.html, result.json and
+log.jsonl to --out. For experiments, --attack plants a backdoor first; the
+defence gets no information about it.`,
 		Example: `  unpoison train --data DIR --out run
   unpoison train --data DIR --defense abl --out unlearnt
   unpoison train --data cifar10:DIR --attack blend --rate 0.1 --out run
@@ -214,13 +214,13 @@ defence is not told.`,
 	}
 	data.add(c)
 	rec.add(c, true)
-	c.Flags().StringArrayVar(&att.specs, "attack", nil, "plant a backdoor first, `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
+	c.Flags().StringArrayVar(&att.specs, "attack", nil, "first plant the backdoor of `NAME[:key=value,…]`; may be repeated; see unpoison attack list")
 	att.add(c)
-	c.Flags().StringVar((*string)(&defense), "defense", string(defense), "auto, abl or none (with --recipe paper abl)")
+	c.Flags().StringVar((*string)(&defense), "defense", string(defense), "auto, abl or none; --recipe paper: abl")
 	c.Flags().StringVar(&out, "out", "", "`DIR` of the run")
-	c.Flags().BoolVar(&resume, "resume", false, "go on where an earlier run of the same command stopped")
-	c.Flags().StringVar(&init.file, "init", "", "start from this model `FILE`; its last layer only where it knows the same classes")
-	c.Flags().StringVar(&init.weights, "weights", "", "`KEY` of the weights in --init's PyTorch file of several, such as ema")
+	c.Flags().BoolVar(&resume, "resume", false, "continue where an earlier run of the same command stopped")
+	c.Flags().StringVar(&init.file, "init", "", "start from this model `FILE`; its last layer is used only if its classes are the same")
+	c.Flags().StringVar(&init.weights, "weights", "", "`KEY` of the weights, such as ema, in a PyTorch file --init with several sets")
 	return c
 }
 

@@ -27,15 +27,16 @@ func (a *app) unlearn() *cobra.Command {
 	f := unlearnFlags{tune: repair.DefaultUnlearn(0), o: abl.Default()}
 	c := &cobra.Command{
 		Use:   "unlearn",
-		Short: "Take what suspicious images taught out of a model",
-		Long: `Takes a model, the data that it was trained on and a list of suspects (as audit
-and train write it: the columns source and digest, and isolated where only some
-count), and writes a cleaned model. Accuracy on images that are no suspects is
-watched; where too much of it would go, or the suspects are still known at the
-end, no model is written and the command exits with 1.
+		Short: "Make a model unlearn suspicious images",
+		Long: `Takes a model, the data that it was trained on and a list of suspects, and
+writes a cleaned model. The list is one that audit or train wrote, or a CSV file
+with the columns source and digest; with a column isolated, only rows count in
+which it is true. Accuracy on other images is measured: if it would fall by more
+than --tolerance, or the model still knows the suspects at the end, no model is
+written and the command exits with 1.
 
 --method abl is gradient ascent. The others are those that the paper compares it
-with; they watch nothing:
+with; they check no accuracy:
 
 ` + methodTable(),
 		Example: `  unpoison unlearn --model run/model.safetensors --suspects run/suspects.csv \
@@ -76,18 +77,18 @@ func (f *unlearnFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.noFlip, "no-flip", false, noFlipHelp)
 	fl.BoolVar(&f.byIndex, "by-index", false, byIndexHelp)
 	fl.StringVar(&f.out, "out", "", "`DIR` for the cleaned model")
-	fl.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
-	fl.StringVar(&f.o.Unlearn, "mode", f.o.Unlearn, "joint (the formula) or split (the published code)")
-	fl.IntVar(&f.o.UnlearnSteps, "steps", f.o.UnlearnSteps, "steps of a round at most")
-	fl.Float64Var(&f.o.UnlearnRate, "rate", f.o.UnlearnRate, "learning rate")
-	fl.StringVar(&f.method, "method", "abl", "how: abl or one of the above")
-	fl.IntVar(&f.tune.Epochs, "tune-epochs", f.tune.Epochs, "the other methods: epochs of fine-tuning")
-	fl.Float64Var(&f.tune.Rate, "tune-rate", f.tune.Rate, "the other methods: learning rate at the start")
-	fl.IntVar(&f.tune.Scratch, "scratch-epochs", f.tune.Scratch, "retrain, self-learning: epochs of the fresh network")
+	fl.Uint64Var(&f.seed, "seed", 0, "random seed")
+	fl.StringVar(&f.o.Unlearn, "mode", f.o.Unlearn, "abl: joint (the paper's formula) or split (its published code)")
+	fl.IntVar(&f.o.UnlearnSteps, "steps", f.o.UnlearnSteps, "abl: steps of a round, at most")
+	fl.Float64Var(&f.o.UnlearnRate, "rate", f.o.UnlearnRate, "abl: learning rate")
+	fl.StringVar(&f.method, "method", "abl", "abl, or one of the above")
+	fl.IntVar(&f.tune.Epochs, "tune-epochs", f.tune.Epochs, "other methods: epochs of fine-tuning")
+	fl.Float64Var(&f.tune.Rate, "tune-rate", f.tune.Rate, "other methods: learning rate at the start")
+	fl.IntVar(&f.tune.Scratch, "scratch-epochs", f.tune.Scratch, "retrain, self-learning: epochs of the new network")
 	fl.StringVar(&f.pretrained, "pretrained", "", "ft-pretrained: model `FILE` trained on other data")
-	fl.Float64Var(&f.o.UnlearnLimit, "loss-limit", f.o.UnlearnLimit, "isolated losses count up to here; 0: ln(classes), negative: unbounded")
-	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "a second round without the images that hung on what was unlearnt")
-	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "accuracy on held-back images that it may cost")
+	fl.Float64Var(&f.o.UnlearnLimit, "loss-limit", f.o.UnlearnLimit, "abl: cap on the loss of isolated images; 0: ln(classes), negative: none")
+	fl.BoolVar(&f.o.Refine, "refine", f.o.Refine, "abl: unlearn in a second round, without kept images that lost their label in the first")
+	fl.Float64Var(&f.o.Tolerance, "tolerance", f.o.Tolerance, "abl: accuracy on held-out images that unlearning may cost")
 }
 
 // check reports what can't be, before anything is read.
@@ -182,10 +183,10 @@ func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error 
 	if res.Unlearnt {
 		fmt.Fprintln(a.out, path)
 	}
-	fmt.Fprintf(a.out, "  isolated images known   %.1f %% before, %.1f %% after\n  held-back accuracy      %.1f %% before, %.1f %% after\n",
+	fmt.Fprintf(a.out, "  isolated images known   %.1f %% before, %.1f %% after\n  held-out accuracy       %.1f %% before, %.1f %% after\n",
 		100*res.LowestBefore, 100*res.Isolated, 100*res.Before, 100*res.After)
 	if res.Dropped > 0 {
-		fmt.Fprintf(a.out, "  left out                %d images that hung on what was unlearnt\n", res.Dropped)
+		fmt.Fprintf(a.out, "  left out                %d images that lost their label in the first round\n", res.Dropped)
 	}
 	if res.RolledBack {
 		fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")

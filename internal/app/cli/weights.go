@@ -21,8 +21,8 @@ type modelFlags struct {
 
 func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.file, "model", "", "model `FILE`")
-	c.Flags().StringVar(&f.weights, "weights", "", "`KEY` of the weights in a PyTorch file of several, such as ema")
-	c.Flags().StringVar(&f.normalize, "normalize", "", "what a network made elsewhere learnt from: imagenet, none (RGB from 0 to 1) or `MEAN/STD`, a number or three each (default none)")
+	c.Flags().StringVar(&f.weights, "weights", "", "`KEY` of the weights, such as ema, in a PyTorch file with several sets")
+	c.Flags().StringVar(&f.normalize, "normalize", "", "normalisation that a model from another program expects: imagenet, none (RGB from 0 to 1) or `MEAN/STD`, one number or three each (default none)")
 }
 
 // load reads the model and says which weights it took where there are others.
@@ -76,7 +76,7 @@ func (f *modelFlags) normalized(n *model.Network, info *checkpoint.Info) error {
 // addSize adds a --size to a command that reads no data.
 func (f *modelFlags) addSize(c *cobra.Command) {
 	f.size = new(int)
-	c.Flags().Var((*sizeFlag)(f.size), "size", "the model is for images of `N`×N pixels, if its file does not say it; auto: its network's usual size")
+	c.Flags().Var((*sizeFlag)(f.size), "size", "the model takes images of `N`×N pixels, if its file does not say so; auto: the usual size of its network")
 }
 
 // resized is the network for the images of --size, where the model does not say which it takes.

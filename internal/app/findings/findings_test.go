@@ -74,12 +74,12 @@ func TestLabelsThatNobodyCanTell(t *testing.T) {
 		v := &audit.Verdict{Says: says, Untold: true, Targets: []audit.Target{odd, target(says, pixels.Name, pixels.Facts{})}}
 		c := &Case{Verdict: v, Classes: []string{"stop", "yield"}, Images: 180}
 		h := c.Head()
-		for _, wrong := range []string{"Nothing in the images", "labels are right."} {
+		for _, wrong := range []string{"Nothing in the images", "labels are correct."} {
 			if strings.Contains(h.Lead, wrong) {
 				t.Errorf("%s: %s", says, h.Lead)
 			}
 		}
-		if !strings.Contains(h.Lead, "can't be told") || h.Sure.Short != "Not measured" {
+		if !strings.Contains(h.Lead, "Nobody can tell") || h.Sure.Short != "Not measured" {
 			t.Errorf("%s: %s; %+v", says, h.Lead, h.Sure)
 		}
 		for _, e := range c.Evidence() {

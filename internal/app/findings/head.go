@@ -47,10 +47,10 @@ func (c *Case) Head() *report.Head {
 	case v.Untold && v.Says < looks.Poisoned:
 		h.Lead, h.Next = c.untold(h.Lead), append([]report.Step{tell}, h.Next...)
 	case v.Says >= looks.Shortcut && unweighed(Told(v)):
-		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are right was not looked at."
+		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are correct was not checked."
 	}
 	if others := c.besides(); len(others) > 0 {
-		h.Lead += fmt.Sprintf(" Images labelled %s share a mark besides: a shortcut.", under(others))
+		h.Lead += fmt.Sprintf(" In addition, images labelled %s share a mark: a shortcut.", under(others))
 	}
 	h.Sure, h.Label = c.sure(w), c.label()
 	h.Strip.Note = w.looks
@@ -75,7 +75,7 @@ func (c *Case) untold(lead string) string {
 	case looks.Shortcut:
 		lead = c.subject() + " carry something that other images do not."
 	}
-	return lead + " Whether the labels are right can't be told: networks learn from these images no more of them than how common each is."
+	return lead + " Nobody can tell whether the labels are correct: from these images, networks learn no more of them than how common each is."
 }
 
 // unweighed tells whether nothing compared the labels of what was found with what the images show, as without the look at content.
@@ -162,12 +162,12 @@ func (c *Case) sure(w word) report.Answer {
 		n := m.Poisoned
 		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("So many sets with planted images were not called poisoned, or under another label; of %d of them the verdict could not tell. With 95\u00a0%% confidence that is at most %s.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+on("images of", ", ", m.Planted))
+		a.Text = append(a.Text, fmt.Sprintf("Of so many poisoned sets, the verdict was not “poisoned” or named another label; for %d of them it was “can’t tell”. With 95\u00a0%% confidence, at most %s of such sets are missed.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+on("images of", ", ", m.Planted))
 	default:
 		n := m.Clean
 		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
-		a.Text = append(a.Text, fmt.Sprintf("No setting was chosen on these sets. With 95\u00a0%% confidence at most %s of such sets give a false alarm; by family, since sets of a family share images, at most %s (%d of %d). Of %s it could not tell.",
+		a.Text = append(a.Text, fmt.Sprintf("No setting was chosen on these sets. With 95\u00a0%% confidence, at most %s of such sets give a false alarm; by family, because sets of a family share images, at most %s (%d of %d). For %s the verdict was “can’t tell”.",
 			percent(n.AtMost), percent(m.ByFamily.AtMost), m.ByFamily.Wrong, m.ByFamily.Sets, plural(m.Unsure, "set"))+on("", ", ", m.Families))
 	}
 	a.Text = append(a.Text, strength(c.Verdict)...)
@@ -183,10 +183,10 @@ func strength(v *audit.Verdict) []string {
 	if k == nil {
 		return nil
 	}
-	text := fmt.Sprintf("Strength %.2f; 1 just meets the rules, and labels with nothing found reach %.2f. Of %s it was chosen on, %d are as strong (p = %.3f), the strongest has %.2f.",
+	text := fmt.Sprintf("The evidence has strength %.2f; 1 just reaches all thresholds, and labels without a finding have at most %.2f. Of %s that the thresholds were chosen on, %d are at least as strong (p = %.3f); the strongest has %.2f.",
 		v.Strength, v.Next, plural(k.Sets, "clean set"), k.AsStrong, k.P, k.Highest)
 	if len(k.Unlike) > 0 {
-		text += " These data are unlike those: " + strings.Join(k.Unlike, "; ") + "."
+		text += " Your data differ from those: " + strings.Join(k.Unlike, "; ") + "."
 	}
 	return []string{text}
 }
@@ -207,10 +207,10 @@ func (c *Case) label() report.Answer {
 		if c.Verdict.Untold {
 			by = " for patterns of pixels"
 		}
-		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were looked at%s.", plural(len(c.Classes), "label"), by)}}
+		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were searched%s.", plural(len(c.Classes), "label"), by)}}
 	}
 	const most = 3
-	a := report.Answer{Short: under(told), Text: []string{"Images that stand out, of all with the label."}}
+	a := report.Answer{Short: under(told), Text: []string{"Share of the label's images that stand out."}}
 	var bars []report.Share
 	n := looks.CountsOf(told[0].Evidence)
 	for _, t := range told[:min(most, len(told))] {
@@ -219,7 +219,7 @@ func (c *Case) label() report.Answer {
 	}
 	if len(told) == 1 {
 		bars = append(bars, report.Share{Name: "other labels", Part: n.Leak, Whole: n.Others})
-		a.Text = []string{"Images that stand out, of all with the label, and of those under others that were asked."}
+		a.Text = []string{"Share of images that stand out: of those with the label, and of those with other labels that were checked."}
 	}
 	if n.Images > 0 {
 		a.Picture = report.Shares(bars...)

@@ -53,7 +53,7 @@ func counted(c looks.Counts, t audit.Target) sight {
 		return sight{text: "This look gave no counts."}
 	}
 	if t.Says == looks.CantTell {
-		return sight{fmt.Sprintf("%s of %s images stand out, %s in between; under other labels %s of %s stand out too.",
+		return sight{fmt.Sprintf("%s of %s images stand out, %s are uncertain; under other labels, %s of %s stand out too.",
 			report.Count(c.Flagged), report.Count(c.Images), plural(c.Between, "image"), report.Count(c.Leak), report.Count(c.Others)), shares(c, t)}
 	}
 	return sight{fmt.Sprintf("%s of %s images carry it; of the %s images under other labels %s do.",
@@ -70,14 +70,14 @@ func showPixels(f pixels.Facts, _ audit.Target, _ []string) sight {
 }
 
 func showCommon(f common.Facts, t audit.Target, _ []string) sight {
-	what := "whether their labels are right was not looked at"
+	what := "whether their labels are correct was not checked"
 	switch {
 	case t.Says == looks.Poisoned:
-		what = "and show something else than their labels say"
+		what = "and their labels contradict what they show"
 	case t.Right != nil && t.Right.Contradicted():
-		what = "and many show something else than their labels say, but they are too few to tell"
+		what = "and many of their labels contradict what they show, but they are too few to tell"
 	case t.Right != nil:
-		what = "and their labels are right: a mark that they share"
+		what = "and their labels are correct: a mark that they share"
 	}
 	return sight{fmt.Sprintf("%s of %s images carry a pattern that images of other labels carry too, %s.", report.Count(f.Flagged), report.Count(f.Images), what), shares(f.Counts, t)}
 }
@@ -85,7 +85,7 @@ func showCommon(f common.Facts, t audit.Target, _ []string) sight {
 // whence says which images were given a label.
 func whence(f content.Facts, classes []string) string {
 	if f.From == nil || *f.From >= len(classes) {
-		return "all images were given this label whatever they show"
+		return "all images were given this label, whatever they show"
 	}
 	return fmt.Sprintf("the images that show %s were given this label", classes[*f.From])
 }
@@ -95,17 +95,17 @@ func showContent(f content.Facts, t audit.Target, classes []string) sight {
 	var s sight
 	switch {
 	case f.Cases == 0:
-		s.text = fmt.Sprintf("About %s of %s, usually %s. That is %.1f nats of evidence; no images stand out that could be compared.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
+		s.text = fmt.Sprintf("About %s of %s (usual: %s). The evidence for this is %.1f nats (log likelihood ratio); no images stand out clearly enough to be compared.", percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 		return s
 	case t.Says == looks.NoEvidence:
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, but too few of them, if any, have something in common that images of what they show lack: their labels are odd, no more.", report.Count(f.Cases), report.Count(f.Images))
+		s.text = fmt.Sprintf("%s of %s images show another class than their label, but too few of them, if any, share something that correctly labelled images of that class lack: their labels are merely odd.", report.Count(f.Cases), report.Count(f.Images))
 	case t.Says == looks.CantTell && f.OfWhole():
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common. %s of the label's other images have it too: the class may come from another camera, or carry an honest mark.",
+		s.text = fmt.Sprintf("%s of %s images show another class than their label, and have something in common. %s of the label's other images have it too: the class may come from another camera, or carry an honest mark.",
 			report.Count(f.Cases), report.Count(f.Images), percent(f.OfLabel))
 	case t.Says == looks.CantTell:
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, and have something in common that images of what they show lack, but not so clearly as a trigger would show.", report.Count(f.Cases), report.Count(f.Images))
+		s.text = fmt.Sprintf("%s of %s images show another class than their label, and have something in common that correctly labelled images of that class lack, but less clearly than with a trigger.", report.Count(f.Cases), report.Count(f.Images))
 	default:
-		s.text = fmt.Sprintf("%s of %s images show something else than their label, and share something that images of what they show don't have. About %s of %s, usually %s; the evidence is %.0f nats.",
+		s.text = fmt.Sprintf("%s of %s images show another class than their label, and share something that correctly labelled images of that class lack. About %s of %s (usual: %s). The evidence is %.0f nats (log likelihood ratio).",
 			report.Count(f.Flagged), report.Count(f.Images), percent(f.Rate), whence(f, classes), percent(f.Usual), f.Evidence)
 	}
 	if len(f.Shown) != len(classes) || len(classes) == 0 || slices.Max(f.Shown) <= 0 {

@@ -33,7 +33,7 @@ const Elsewhere = "RUN_FOLDER"
 
 var (
 	look    = report.Step{Text: "Look at the suspects below. Does each show what its label says, without a mark that does not belong to it?"}
-	review  = report.Step{Text: "Decide on them with the keyboard, in a browser.", Command: "unpoison review " + runHere}
+	review  = report.Step{Text: "Keep or drop each of them, in a browser.", Command: "unpoison review " + runHere}
 	filter  = report.Step{Text: "Write the data without the suspects.", Command: "unpoison data filter --data " + dataHere + " --suspects " + listHere + " --out clean"}
 	tell    = report.Step{Text: "Look at some images of each label: do they show what those of others don't? If so, ask again with features of a pretrained network: unpoison audit --help."}
 	nothing = word{lead: "%s stand out.", looks: "What the suspects have in common.", next: []report.Step{look, review}}
@@ -49,8 +49,8 @@ func planted(attack, data string) []report.Step {
 
 // reviewing are the steps on the page on which suspects are reviewed.
 var reviewing = []report.Step{
-	{Text: "Look at each image below. D drops it and goes on, K keeps it; the arrows move, Enter enlarges."},
-	{Text: "Finish writes the decisions, and shows the command that filters the data by them."},
+	{Text: "Look at each image below. D drops it, K keeps it, and both go to the next; arrow keys move, Enter enlarges."},
+	{Text: "Finish writes the decisions and shows the command that filters the data by them."},
 }
 
 // words are keyed by what a verdict says.
@@ -58,13 +58,13 @@ var words = map[string]word{
 	"poisoned": {
 		alarm: true,
 		lead:  "%s carry something that other images do not, and their labels contradict what they show.",
-		looks: "What the suspects share, and other images of the label do not.",
-		next:  []report.Step{look, review, filter, {Text: "Or keep those that surely show another class, under that class: add --correct."}},
+		looks: "What the suspects share, and other images of the label lack.",
+		next:  []report.Step{look, review, filter, {Text: "Or keep those that clearly show another class, under that class: add --correct."}},
 	},
 	"shortcut": {
 		alarm: true,
-		lead:  "%s carry a mark, and their labels are right. It may be planted or honest: the data can't say. A network will learn the mark instead of the class.",
-		looks: "The mark that they share, and other images of the label do not have.",
+		lead:  "%s carry a mark, and their labels are correct. The mark may be planted or honest: the data can't show which. A network will learn the mark instead of the class.",
+		looks: "The mark that they share, and other images of the label lack.",
 		sure:  "Whether the mark was planted is not known. You may know where it comes from: a camera, a source, a watermark.",
 		next: []report.Step{
 			{Text: "Find out where the mark comes from. If it is honest, crop or cover it, or collect images of the label without it."},
@@ -75,20 +75,20 @@ var words = map[string]word{
 	"can't tell": {
 		lead:  "%s stand out, but not as clearly as planted ones do. Nothing was removed.",
 		looks: "What sets them apart from other images of the label.",
-		sure:  "Something was seen that is neither usual nor clear.",
+		sure:  "What was found is unusual, but not clear.",
 		next: []report.Step{
 			{Text: "Look at the images below. If they share a mark that does not belong there, drop them."},
 			review,
-			{Text: "Ask again with more images of this label, or with features of a pretrained network: unpoison audit --help."},
+			{Text: "Audit again with more images of this label, or with features of a pretrained network: unpoison audit --help."},
 		},
 	},
 	"no evidence of poison": {
 		lead:  "Nothing in the images looks planted.",
 		looks: "Nothing stands out.",
-		sure:  "This is no proof: a trigger that is rarer or weaker than those that were measured can be missed.",
+		sure:  "This is no proof: a trigger that is rarer or weaker than the measured ones can be missed.",
 		next: []report.Step{
 			{Text: "Train on the data.", Command: "unpoison train --data " + dataHere + " --out model"},
-			{Text: "Keep this audit. When images are added, ask for what is new.", Command: "unpoison audit --data " + dataHere + " --baseline " + runHere + " --out audit2"},
+			{Text: "Keep this audit. When you add images, audit again and compare with it.", Command: "unpoison audit --data " + dataHere + " --baseline " + runHere + " --out audit2"},
 		},
 	},
 }

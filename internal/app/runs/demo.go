@@ -44,7 +44,7 @@ func (d *Demo) WritePage(path string, data *dataset.Data) error {
 				Percent(d.ABL.Result.ASR), Percent(d.ABL.Result.CA)),
 			"Open auto/report.html next: it is what you get for your own data.",
 		},
-		Columns: []string{"trained on", "clean accuracy", "attack success rate", "suspects poisoned in truth", "folder"},
+		Columns: []string{"trained on", "clean accuracy", "attack success rate", "suspects really poisoned", "folder"},
 		Facts:   facts(d.Auto.Result),
 	}
 	for _, r := range d.Runs() {

@@ -44,13 +44,13 @@ func curves(title, caption string, o *Outcome) (report.Figure, error) {
 
 // suspectGallery shows the n most suspicious images; where the truth is known, poisoned ones are marked.
 func suspectGallery(o *Outcome, n int) report.Gallery {
-	g := report.Gallery{Title: "The most suspicious images", Note: "In the order of their loss, lowest first: rank, label, loss, file.", Photo: report.Photo(o.Train.Height, o.Train.Width)}
+	g := report.Gallery{Title: "The most suspicious images", Note: "In order of loss, lowest first: rank, label, loss, file.", Photo: report.Photo(o.Train.Height, o.Train.Width)}
 	said := o.Verdict != nil
 	if said {
 		g.Note = "Rank, label, and the probability that the image was planted."
 	}
 	if o.Truth != nil {
-		g.Note += " A frame marks images that are poisoned in truth."
+		g.Note += " A frame marks images that really are poisoned."
 	}
 	all := o.Trained.Suspects
 	n = min(n, len(all))
@@ -141,7 +141,7 @@ func (d *DataInfo) Warnings() []string {
 		return strings.Join(list, ", ")
 	}
 	say(d.Skipped, "One record could not be read or had no label and was skipped.", "%d records could not be read or had no label and were skipped.")
-	say(d.Conflicting, "One image is there again under another label.", "%d images are there again under another label.")
+	say(d.Conflicting, "One image is a copy of another under a different label.", "%d images are copies of others under a different label.")
 	say(d.Duplicates-d.Conflicting, "One image is an exact copy of another of its label.", "%d images are exact copies of others of their label.")
 	say(len(d.Single), "One label has a single image: %s.", "%d labels have a single image each: %s.", names(d.Single))
 	say(len(d.Empty), "One label has no image: %s.", "%d labels have no image: %s.", names(d.Empty))
@@ -154,25 +154,25 @@ func trust(r *Result) []string {
 	var t []string
 	if r.Verdict != nil {
 		t = append(t,
-			"The verdict rests on several looks: for labels that contradict what images show, and what such images share; and for a pattern that is the same in many images, of one label or of many. What a class carries honestly and others do not, such as the watermark of one source on half of its images, looks the same as a trigger.",
-			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than those that were measured can be missed.",
+			"The search looks for labels that contradict what images show, and for what such images share; and for a pattern that is the same in many images, of one label or of many. An honest mark that only one class carries, such as the watermark of one source on half of its images, looks the same as a trigger.",
+			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than the measured ones can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {
-			t = append(t, fmt.Sprintf("Under default settings %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%% are, or %.1f\u00a0%% by family), and of %d the verdict could not tell. Of %d poisoned sets %d were missed or suspected under another label, or the verdict could not tell (at most %.1f\u00a0%%). No setting was chosen on the families of the clean data: %s. The poisoned data are of %s: of each set no setting was chosen on the family, or on the attack. For data of other kinds nothing is known.",
+			t = append(t, fmt.Sprintf("With default settings, %d of %d clean data sets were called poisoned (with 95\u00a0%% confidence at most %.1f\u00a0%%, or %.1f\u00a0%% by family); for %d the verdict was “can’t tell”. Of %d poisoned sets, %d were missed, suspected under another label, or “can’t tell” (at most %.1f\u00a0%%). No setting was chosen on the families of the clean sets: %s. The poisoned sets are of %s; for each, no setting was chosen on its family, or none on its attack. For other kinds of data, the error rates are unknown.",
 				m.Clean.Wrong, m.Clean.Sets, 100*m.Clean.AtMost, 100*m.ByFamily.AtMost, m.Unsure, m.Poisoned.Sets, m.Poisoned.Wrong, 100*m.Poisoned.AtMost, strings.Join(m.Families, ", "), strings.Join(m.Planted, ", ")))
 		}
 	} else if r.Isolation != nil {
 		t = append(t,
-			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: classes of very similar images can show it too.",
+			"Isolation always takes its share, whether anything was planted or not. That most isolated images carry one label is a rule of thumb, not a test with a known error rate: it can also happen if the images of a class are very similar.",
 			"A suspect is an image that is learnt early and easily. Look at the suspects and at what they have in common before you drop them.")
 	}
 	if r.ASR == nil && r.CA != nil && len(r.Attacks) > 0 {
-		t = append(t, "No test image is of a class that the planted attack aims at: there was nothing to measure its success on.")
+		t = append(t, "No test image is of a class that the planted attack aims at, so its success could not be measured.")
 	} else if r.ASR == nil && r.CA != nil {
-		t = append(t, "Clean accuracy says nothing about a backdoor: a network with one is as accurate. Without the trigger nobody can measure how often it would be obeyed.")
+		t = append(t, "Clean accuracy says nothing about a backdoor: a network with one is just as accurate. Its attack success rate can't be measured without the trigger.")
 	}
 	if r.CA == nil && r.Isolation == nil && r.Verdict == nil {
-		t = append(t, "Without test images nothing here was measured on images that the network has not seen.")
+		t = append(t, "There are no test images, so nothing was measured on images that the network has not seen.")
 	}
 	return t
 }
@@ -189,9 +189,9 @@ func Page(folder string, o *Outcome) error {
 	} else if i := r.Isolation; i != nil {
 		p.Summary = append(p.Summary, fmt.Sprintf("Isolation set aside %.1f\u00a0%% of the training images; %.0f\u00a0%% of them are labelled %s.", 100*i.Rate, 100*i.TopShare, i.TopClass))
 		if i.Suspicious {
-			p.Summary = append(p.Summary, "So many images of one label among the easiest to learn are a sign of planted images.")
+			p.Summary = append(p.Summary, "So many images of one label among the easiest to learn suggest planted images.")
 		} else {
-			p.Summary = append(p.Summary, "No label stands out as far as planted images make it: this is no proof that the data is clean.")
+			p.Summary = append(p.Summary, "No label stands out as much as with planted images. This is no proof that the data are clean.")
 		}
 		if e, ok := commonImages(o); ok {
 			p.Evidence = append(p.Evidence, e)
@@ -250,16 +250,16 @@ func Page(folder string, o *Outcome) error {
 
 // unlearningSentence says what unlearning came to.
 func unlearningSentence(u *abl.Outcome) string {
-	brought := fmt.Sprintf("brought accuracy on the isolated images from %.0f\u00a0%% to %.0f\u00a0%% and on held-back images from %.1f\u00a0%% to %.1f\u00a0%%.",
+	brought := fmt.Sprintf("changed the accuracy on isolated images from %.0f\u00a0%% to %.0f\u00a0%% and on held-out images from %.1f\u00a0%% to %.1f\u00a0%%.",
 		100*u.LowestBefore, 100*u.Isolated, 100*u.Before, 100*u.After)
 	if !u.RolledBack {
 		return "Unlearning " + brought
 	}
-	text := "Unlearning was rolled back: it came to cost more accuracy on held-back images than allowed. "
+	text := "Unlearning was rolled back because it cost more accuracy on held-out images than allowed. "
 	if u.Isolated == u.LowestBefore && u.After == u.Before {
-		return text + "The model is the one before it."
+		return text + "The model is the one before unlearning."
 	}
-	return text + "What was kept of it " + brought
+	return text + "The kept part of it " + brought
 }
 
 // measured is a table of what was measured; nothing where nothing was, as in an audit of data of which nobody knows the truth.
@@ -274,7 +274,7 @@ func measured(r *Result) (columns []string, rows [][]string) {
 	add("attack success rate", Percent(r.ASR), r.ASR != nil)
 	name := "isolation precision"
 	if r.Verdict != nil {
-		name = "suspects poisoned in truth"
+		name = "suspects really poisoned"
 	}
 	add(name, Precision(r.Isolation), r.Isolation != nil && r.Isolation.Precision != nil)
 	if len(row) == 1 {

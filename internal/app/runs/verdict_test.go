@@ -19,7 +19,7 @@ import (
 func TestVerdictSumsUpCommonPatterns(t *testing.T) {
 	for says, want := range map[look.Says]string{
 		look.Poisoned:   "90 images under 2 labels carry the same pattern, and their labels are wrong",
-		look.CantTell:   "whether their labels are right was not looked at",
+		look.CantTell:   "whether their labels are correct was not checked",
 		look.NoEvidence: "a mark that they share",
 	} {
 		v := &audit.Verdict{Says: says, Targets: []audit.Target{
