@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // module is this module's path.
@@ -128,10 +130,7 @@ func checkImport(t *testing.T, file, from, to string) {
 // What many machines need lies in a module of its own: who builds or tests this one downloads none of it.
 func TestTheCoreNeedsNoServer(t *testing.T) {
 	for _, file := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testfile.Read(t, file)
 		for _, other := range []string{"go.temporal.io/", "gocloud.dev"} {
 			if strings.Contains(string(text), other) {
 				t.Errorf("%s names %s", file, other)

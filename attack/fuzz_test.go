@@ -3,12 +3,12 @@ package attack
 import (
 	"encoding/binary"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // FuzzConfig gives an attack as users write it, or as attack.json holds it. What is right comes back the same from JSON.
@@ -64,9 +64,7 @@ func savedAttack(t testing.TB, config string, arrays []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, raw := range map[string][]byte{configFile: []byte(config), tensorsFile: arrays} {
-		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(dir, name), raw)
 	}
 	return dir
 }

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Of images with their own labels those count that the attack aims at, with the label that it wants.
@@ -57,9 +57,7 @@ func TestMarkersKnowWhatIsWanted(t *testing.T) {
 		t.Errorf("labelled as wanted: %v, %v", got, err)
 	}
 	for _, text := range []string{"{", "{}", `{"classes":["a"],"wanted":[1]}`} {
-		if err := os.WriteFile(filepath.Join(dir, markerFile), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(dir, markerFile), text)
 		if _, err := ReadMarker(dir); err == nil {
 			t.Errorf("%s was taken", text)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -141,13 +142,8 @@ func TestDamagedAttackFolders(t *testing.T) {
 	}
 	for _, name := range []string{tensorsFile, configFile} {
 		path := filepath.Join(dir, name)
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, raw[:len(raw)/2], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, path)
+		testfile.Write(t, path, raw[:len(raw)/2])
 		if _, err := Open(dir, d.Test, Env{}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s cut off: %v", name, err)
 		}
@@ -163,13 +159,8 @@ func TestSavedAttacksKnowTheirPicture(t *testing.T) {
 		if _, err := Open(dir, d.Test.Clone(), Env{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		other, err := os.ReadFile(picture(t, 16))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, other, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		other := testfile.Read(t, picture(t, 16))
+		testfile.Write(t, path, other)
 		if _, err := Open(dir, d.Test.Clone(), Env{}); err == nil || !strings.Contains(err.Error(), "another one now") {
 			t.Errorf("%s with another picture: %v", name, err)
 		}
@@ -206,13 +197,8 @@ func TestLearntFromOtherPictures(t *testing.T) {
 	if again := plant(); again.Digest() != before.Digest() {
 		t.Error("the same pictures plant other images")
 	}
-	other, err := os.ReadFile(picture(t, 16))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, other, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	other := testfile.Read(t, picture(t, 16))
+	testfile.Write(t, path, other)
 	if after := plant(); after.Digest() == before.Digest() {
 		t.Error("another picture plants the same images")
 	}

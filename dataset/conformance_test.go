@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // The conformance suite: small data sets in every layout that can hold them, and each kind of damage or ambiguity. Every
@@ -367,10 +369,7 @@ func TestConformanceTable(t *testing.T) {
 		b.WriteString("\n")
 	}
 	doc := filepath.Join("..", "docs", "data.md")
-	raw, err := os.ReadFile(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, doc)
 	const from, to = "<!-- conformance -->\n", "<!-- end -->\n"
 	before, rest, ok := strings.Cut(string(raw), from)
 	old, after, ok2 := strings.Cut(rest, to)
@@ -383,7 +382,5 @@ func TestConformanceTable(t *testing.T) {
 	if os.Getenv("UNPOISON_WRITE_DOCS") == "" {
 		t.Fatalf("the table in %s is another one; UNPOISON_WRITE_DOCS=1 go test -run TestConformanceTable ./dataset writes it", doc)
 	}
-	if err := os.WriteFile(doc, []byte(before+from+b.String()+to+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, doc, before+from+b.String()+to+after)
 }

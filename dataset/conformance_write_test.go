@@ -16,6 +16,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -114,12 +115,7 @@ func (s *tiny) each(do func(word string, images []tinyImage)) {
 
 func put(t testing.TB, path string, raw []byte) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, raw)
 }
 
 func writeTinyFolder(t testing.TB, dir string, s *tiny) {

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/rng"
 
 	"golang.org/x/image/bmp"
@@ -101,10 +102,7 @@ func TestCIFARErrorsNameFileAndRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "data_batch_1.bin")
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	for _, c := range []struct {
 		name   string
 		damage func([]byte) []byte
@@ -115,9 +113,7 @@ func TestCIFARErrorsNameFileAndRow(t *testing.T) {
 		{"cut", func(b []byte) []byte { return b[:len(b)-5] }, []string{"data_batch_1.bin", "row 29", "3073", "3068"}, 29},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if err := os.WriteFile(path, c.damage(bytes.Clone(raw)), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, c.damage(bytes.Clone(raw)))
 			_, err := Load(context.Background(), dir, Options{})
 			var rec *RecordError
 			if !errors.As(err, &rec) {
@@ -188,9 +184,7 @@ func TestFolderReadsImageFormats(t *testing.T) {
 		}
 	}
 
-	if err := os.WriteFile(filepath.Join(dir, "one", "broken.png"), []byte("\x89PNG\r\n\x1a\nno"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(dir, "one", "broken.png"), "\x89PNG\r\n\x1a\nno")
 	if _, err := Load(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "one/broken.png") {
 		t.Errorf("the error does not name the file: %v", err)
 	}

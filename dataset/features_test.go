@@ -3,13 +3,14 @@ package dataset
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // sixImages are those that testdata/features/make.py wrote features of.
@@ -59,10 +60,7 @@ func TestFeaturesAsNumPyAndPyTorchWriteThem(t *testing.T) {
 	if _, err := LoadFeatures("testdata/features/torch-float32.npy", few, FeatureOptions{}); err == nil || !strings.Contains(err.Error(), "6 rows for 2 training images") {
 		t.Errorf("rows of other images: %v", err)
 	}
-	raw, err := os.ReadFile("testdata/features/torch-float32.npy")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/features/torch-float32.npy")
 	for _, n := range []int{0, 5, 60, len(raw) - 1} {
 		cut := filepath.Join(t.TempDir(), "cut.npy")
 		put(t, cut, raw[:n])

@@ -6,10 +6,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // npyOf is an array of any kind.
@@ -113,10 +114,7 @@ func TestFilterOfArraysOfEveryKind(t *testing.T) {
 func arrayIn(t *testing.T, dir, name string, archive bool) []byte {
 	t.Helper()
 	if !archive {
-		raw, err := os.ReadFile(filepath.Join(dir, name+".npy"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join(dir, name+".npy"))
 		return raw
 	}
 	z, err := zip.OpenReader(filepath.Join(dir, "all.npz"))
@@ -140,10 +138,7 @@ func TestFilterOfPickledArraysBeside(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	writeTinyPickle(t, dir, tinySet(32, false, 1, 0))
 	file := filepath.Join(dir, "data_batch_1")
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, file)
 	text := func(v string) string { return "U" + string(byte(len(v))) + v }
 	array := func(shape, order, data string) string {
 		return "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85" + text("b") + "tR(K\x01" + shape + "cnumpy\ndtype\n(" + text("u1") + "K\x00K\x01tR" + order + data + "tb"

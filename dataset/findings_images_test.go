@@ -12,7 +12,6 @@ import (
 	"image/gif"
 	"image/png"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -20,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func TestDepthIsJudgedOverTheSet(t *testing.T) {
@@ -87,10 +88,7 @@ func TestFirstFrames(t *testing.T) {
 	if !animated(b.Bytes()) {
 		t.Error("it does not move")
 	}
-	still, err := os.ReadFile("testdata/odd/plain.webp")
-	if err != nil {
-		t.Fatal(err)
-	}
+	still := testfile.Read(t, "testdata/odd/plain.webp")
 	// A frame that fills the picture of 24 × 16.
 	frame := append([]byte{0, 0, 0, 0, 0, 0, 23, 0, 0, 15, 0, 0, 1, 0, 0, 0}, still[12:]...)
 	chunk := func(kind string, data []byte) []byte {
@@ -112,10 +110,7 @@ func TestFirstFrames(t *testing.T) {
 
 func TestOrientationInPNGAndWebP(t *testing.T) {
 	exif := []byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00")
-	raw, err := os.ReadFile("testdata/odd/plain.png")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/odd/plain.png")
 	end := len(raw) - 12
 	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(exif))), "eXIf"...)
 	turned := slices.Concat(raw[:33], chunk, exif, []byte{0, 0, 0, 0}, raw[33:end], raw[end:])

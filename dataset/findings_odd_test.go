@@ -11,15 +11,14 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // What is ambiguous, joined or half there is said, in whatever layout.
 func TestOddDataAreSaid(t *testing.T) {
 	tar := func(members ...string) []byte {
-		raw, err := os.ReadFile(filepath.Join(shardOf(t, members...), "train-0.tar"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join(shardOf(t, members...), "train-0.tar"))
 		return raw
 	}
 	a, b := string(dot(1)), string(dot(2))
@@ -96,10 +95,7 @@ func TestMissingBatchesAreNamed(t *testing.T) {
 		s := tinySet(32, false, 1, 0)
 		h.write(t, dir, s)
 		ending := map[string]string{"CIFAR-10": ".bin"}[h.name]
-		raw, err := os.ReadFile(filepath.Join(dir, "data_batch_1"+ending))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join(dir, "data_batch_1"+ending))
 		put(t, filepath.Join(dir, "data_batch_4"+ending), raw)
 		d, err := Load(context.Background(), dir, Options{})
 		if err != nil || d.Train.Len() != 2*len(s.train) || !strings.Contains(strings.Join(d.Notes, "\n"), "not there: data_batch_2, data_batch_3") {
@@ -123,10 +119,7 @@ func TestDownloadsBesideData(t *testing.T) {
 		if err := os.CopyFS(filepath.Join(dir, "cifar-10-batches-py"), os.DirFS("testdata/cifar-python")); err != nil {
 			t.Fatal(err)
 		}
-		raw, err := os.ReadFile(filepath.Join(shardOf(t, c.members...), "train-0.tar"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join(shardOf(t, c.members...), "train-0.tar"))
 		put(t, filepath.Join(dir, "cifar-10-python.tar"), raw)
 		if _, l := recognise(builtin(), nil, dir, Options{}); l == nil || l.Name != c.layout {
 			t.Errorf("%s: %+v, expected %s", name, l, c.layout)
@@ -136,10 +129,7 @@ func TestDownloadsBesideData(t *testing.T) {
 
 // A picture of several pages says so.
 func TestPagesOfTIFF(t *testing.T) {
-	raw, err := os.ReadFile("testdata/odd/plain.tif")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/odd/plain.tif")
 	if got := tiffPages(raw); got != 1 {
 		t.Errorf("%d pages", got)
 	}

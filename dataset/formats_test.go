@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // The files in testdata were written by other programs: NumPy, Python's pickle, Pillow, GNU tar, gzip,
@@ -69,10 +71,7 @@ func TestFormatsHoldTheSame(t *testing.T) {
 
 func TestOddImageFiles(t *testing.T) {
 	read := func(path string) ([]uint8, int, int, error) {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, path)
 		return decode(raw)
 	}
 	want, h, w, err := read("testdata/odd/plain.png")
@@ -129,10 +128,7 @@ func TestDamagedFormats(t *testing.T) {
 		}
 		for k := range 200 {
 			file := files[k%len(files)]
-			whole, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			whole := testfile.Read(t, file)
 			raw := bytes.Clone(whole)
 			if k < 100 {
 				raw = raw[:r.IntN(len(raw))]
@@ -143,16 +139,12 @@ func TestDamagedFormats(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(broken, rel), raw, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(broken, rel), raw)
 			d, err := Load(context.Background(), broken, Options{SkipBad: k%2 == 0})
 			if err == nil && d.Train.Len() > 16 {
 				t.Errorf("%s, damage %d: %d images out of 8", file, k, d.Train.Len())
 			}
-			if err := os.WriteFile(filepath.Join(broken, rel), whole, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(broken, rel), whole)
 		}
 	}
 }
@@ -165,10 +157,7 @@ func TestDamagedImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		whole, err := os.ReadFile(filepath.Join("testdata/odd", e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		whole := testfile.Read(t, filepath.Join("testdata/odd", e.Name()))
 		path := filepath.Join(t.TempDir(), e.Name())
 		failed := 0
 		for k := range 200 {
@@ -177,9 +166,7 @@ func TestDamagedImages(t *testing.T) {
 				raw = bytes.Clone(whole)
 				raw[r.IntN(len(raw))] ^= byte(1 + r.IntN(255))
 			}
-			if err := os.WriteFile(path, raw, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, raw)
 			var pixels []uint8
 			var bad error
 			_, err := EachImage(context.Background(), []string{path}, 4, 5, 0, func(_ int, p []uint8, b error) error {
@@ -205,9 +192,7 @@ func TestDamagedImages(t *testing.T) {
 func TestTablesStayInTheirFolder(t *testing.T) {
 	dir := t.TempDir()
 	for _, p := range []string{"../secret.png", "/etc/passwd", "a/../../secret.png"} {
-		if err := os.WriteFile(filepath.Join(dir, "train.csv"), []byte("path,label\n"+p+",a\nx.png,b\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(dir, "train.csv"), "path,label\n"+p+",a\nx.png,b\n")
 		_, err := Load(context.Background(), dir, Options{})
 		if err == nil || !strings.Contains(err.Error(), "--root") || !strings.Contains(err.Error(), "row 1") {
 			t.Errorf("%s: %v", p, err)
@@ -233,9 +218,7 @@ func TestPartsOfADataSet(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f)), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(dir, f), "")
 		}
 		p := newStore(dir, Options{}).partFiles(dir, parquetSuffixes)
 		test := p.test

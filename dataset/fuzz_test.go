@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/unpoison/unpoison/internal/testkit/corpus"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func seedFrom(f *testing.F, pattern string) {
@@ -280,8 +281,6 @@ func FuzzFeatures(f *testing.F) {
 // loadFile loads a folder in which a single file lies.
 func loadFile(t *testing.T, name string, raw []byte) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(dir, name), raw)
 	_, _ = Load(context.Background(), dir, Options{SkipBad: true})
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // mappedSet is a set of 400 images of 30 kB that is mapped, and the file.
@@ -135,10 +137,7 @@ func TestPartsOfMappedSets(t *testing.T) {
 
 // Features whose file is cut off or written to while it is mapped are an error.
 func TestLostFeatures(t *testing.T) {
-	raw, err := os.ReadFile("testdata/features/torch-float32.npy")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/features/torch-float32.npy")
 	path := filepath.Join(t.TempDir(), "f.npy")
 	put(t, path, raw)
 	f, err := LoadFeatures(path, sixImages(), FeatureOptions{})

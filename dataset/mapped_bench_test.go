@@ -9,15 +9,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Images of 224 pixels that the system's memory doesn't have, read from a mapped file in any order: in one go each, and page by page.
 func BenchmarkReadAtRandom(b *testing.B) {
 	const n, images = 224 * 224 * 3, 400
 	name := filepath.Join(b.TempDir(), "images")
-	if err := os.WriteFile(name, make([]byte, n*images), 0o600); err != nil {
-		b.Fatal(err)
-	}
+	testfile.Write(b, name, make([]byte, n*images))
 	f, err := os.Open(name)
 	if err != nil {
 		b.Fatal(err)

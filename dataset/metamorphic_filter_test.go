@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -105,9 +106,7 @@ func TestFilterPassesOverBadImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad = filepath.Join(bad, classes[0].Name(), "zzz.png")
-	if err := os.WriteFile(bad, []byte("\x89PNG\r\n\x1a\nno more"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, bad, "\x89PNG\r\n\x1a\nno more")
 	d, err := Load(t.Context(), dir, Options{SkipBad: true})
 	if err != nil {
 		t.Fatal(err)

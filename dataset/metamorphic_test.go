@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/rng"
 )
 
@@ -97,10 +98,7 @@ var damages = []struct {
 	}},
 	{"flip", false, func(t *testing.T, r *rand.Rand, dir string, _ *holder) {
 		path := anyFile(t, r, dir)
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, path)
 		if len(raw) > 0 {
 			raw[r.IntN(len(raw))] ^= 1 << r.IntN(8)
 		}

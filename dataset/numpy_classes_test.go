@@ -1,11 +1,12 @@
 package dataset
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Names beside arrays stand for the numbers in their order; what can't be such a list is refused with the line.
@@ -19,9 +20,7 @@ func TestNumPyClassNames(t *testing.T) {
 		"cat\n":          "expected at least two classes",
 	} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, numpyClassesFile), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(dir, numpyClassesFile), text)
 		names, err := numpyClasses(dir)
 		switch {
 		case want == "" && (err != nil || !slices.Equal(names, []string{"cat", "dog"})):

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // kept lists the files in a store.
@@ -152,10 +154,7 @@ func TestDamagedStoresAreMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(o.Store, kept(t, o.Store)[0])
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := testfile.Read(t, path)
 	at := want.Train.Len() * want.Train.ImageBytes()
 	for name, raw := range map[string][]byte{
 		"a pixel":  flipped(whole, 100),

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 var (
@@ -53,9 +55,7 @@ func TestFillMakesBlocksAgain(t *testing.T) {
 		"notes.txt":         "<!-- generated: s/t -->\n<!-- end -->\n",
 		"no.md":             "<!-- generated: s/none -->\n<!-- end -->\n",
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(folder, name), text)
 	}
 	good := filepath.Join(folder, "good.md")
 	for range 2 {
@@ -84,12 +84,7 @@ func TestSummaryComparesTheSameSeeds(t *testing.T) {
 	}{{"none.0", 90}, {"none.1", 94}, {"abl.0", 2}, {"abl.1", 4}, {"abl.2", 99}} {
 		lines += fmt.Sprintf(`{"cell":"blend.%s","result":{"version":"0.2","ca":80,"asr":%d}}`+"\n", c.cell, c.asr)
 	}
-	if err := os.MkdirAll(filepath.Join(folder, "paper"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, "paper", "x.jsonl"), []byte(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(folder, "paper", "x.jsonl"), lines)
 	text, err := summary(folder, "x: blend")
 	if want := "| 92.00 ± 2.83 / 80.00 ± 0.00 | 3.00 ± 1.41 / 80.00 ± 0.00 | "; err != nil || !strings.Contains(text, want) || !strings.Contains(text, "| 0,1 |") {
 		t.Errorf("%s has no %q (%v)", text, want, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func small() *Grid {
@@ -70,14 +71,8 @@ func TestGridGoesOnAfterAStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []string{"table.md", "table.csv", "table.json", "index.html"} {
-		a, err := os.ReadFile(filepath.Join(whole, f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(filepath.Join(broken, f))
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := testfile.Read(t, filepath.Join(whole, f))
+		b := testfile.Read(t, filepath.Join(broken, f))
 		if string(a) != string(b) {
 			t.Errorf("%s differs after the stops", f)
 		}
@@ -221,9 +216,7 @@ func TestWrongGridsAreRefused(t *testing.T) {
 		"name: a\ndata: signs\nattacks: [none]\ndefenses: [none]\nsettings: \"network=huge\"\nx: 1\n": "line",
 	} {
 		path := filepath.Join(t.TempDir(), "grid.yaml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "grid.yaml") {
 			t.Errorf("%q: got %v, expected the file and something about %q", text, err, want)
 		}
@@ -320,10 +313,7 @@ func TestGridsShareTrainings(t *testing.T) {
 	if err := Results(set, file, "Title", []*Runner{saved, s}, false, (*Grid).PaperCommand); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testfile.Read(t, file)
 	for _, link := range regexp.MustCompile(`\]\((.*?)\)`).FindAllStringSubmatch(string(text), -1) {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(file), link[1])); err != nil {
 			t.Errorf("the plot %s is missing", link[1])

@@ -2,9 +2,10 @@ package experiment
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // A grid that is taken has cells whose names are folders of their own.
@@ -36,9 +37,7 @@ func FuzzKept(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "g"+storeExt)
-		if err := os.WriteFile(path, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, raw)
 		_, _ = readTable(path)
 		_, _ = epochLosses(path)
 		if r, err := Kept(path); err == nil {

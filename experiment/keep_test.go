@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // written returns the files that Results makes of a grid, by their names.
@@ -87,10 +88,7 @@ func TestKeptResultsStandForRuns(t *testing.T) {
 	if start(other); len(ran) != 0 {
 		t.Errorf("another grid ran %v again", ran)
 	}
-	raw, err := os.ReadFile(filepath.Join(keep, "other.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(keep, "other.jsonl"))
 	if bytes.Contains(raw, []byte(keep)) || bytes.Contains(raw, []byte(first.Folder)) {
 		t.Error("a kept result names a folder of this machine")
 	}

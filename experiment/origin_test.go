@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Results of data that have changed since are neither reused nor adopted.
@@ -123,9 +124,7 @@ func TestEarlierSearchesAreMadeAgain(t *testing.T) {
 		if err != nil || !bytes.Contains(old, []byte(`"revision":1`)) {
 			t.Fatalf("%s has no %s (%v)", p, today, err)
 		}
-		if err := os.WriteFile(p, old, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, p, old)
 	}
 	earlier := &Runner{Grid: g, Folder: r.Folder}
 	if tables := earlier.Tables(); earlier.Done(c) || len(tables) != 1 || !strings.Contains(tables[0].Note, "earlier searches: 1 of 1 cells") {

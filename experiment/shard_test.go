@@ -14,6 +14,7 @@ import (
 
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Every cell belongs to one share, shares are as large as each other, and cells that come later move none.
@@ -93,10 +94,7 @@ func contents(t *testing.T, r *Runner) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		model, err := os.ReadFile(filepath.Join(r.folder(c), runs.ModelFile))
-		if err != nil {
-			t.Fatal(err)
-		}
+		model := testfile.Read(t, filepath.Join(r.folder(c), runs.ModelFile))
 		all[c.Name()] = string(text) + string(model)
 	}
 	return all
@@ -172,22 +170,15 @@ func TestShardsMakeWhatOneMachineMakes(t *testing.T) {
 	// A result that says something else is no result of this cell.
 	cell := Shard{1, 2}.Cells(sharded())[0]
 	path := filepath.Join(folders[0], "cells", cell.Name(), runs.ResultFile)
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(raw), `"ca": `, `"ca": 1`, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
+	testfile.Write(t, path, strings.Replace(string(raw), `"ca": `, `"ca": 1`, 1))
 	if _, _, err := runner(t, nil, joined.Folder).Join(folders); err == nil || !strings.Contains(err.Error(), cell.Name()) {
 		t.Errorf("another result of %s: %v", cell.Name(), err)
 	}
 	other := sharded()
 	other.Limit = 150
 	text := fmt.Sprintf("name: small\ndata: signs\nlimit: %d\nattacks: [none]\ndefenses: [none]\n", other.Limit)
-	if err := os.WriteFile(filepath.Join(folders[1], gridFile), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(folders[1], gridFile), text)
 	if _, _, err := runner(t, nil, filepath.Join(apart, "other")).Join(folders); err == nil || !strings.Contains(err.Error(), folders[1]) {
 		t.Errorf("a folder of another grid: %v", err)
 	}
@@ -199,9 +190,7 @@ func TestClaimsOfTheDeadAreTakenOver(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(folder+claimExt, []byte("host 1 dead 5\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, folder+claimExt, "host 1 dead 5\n")
 	r := &Runner{Shard: Shard{1, 2}, Say: t.Logf, claims: claims{beat: time.Millisecond, stale: 5 * time.Millisecond}}
 	tries := 0
 	err := r.once(context.Background(), folder, func(ctx context.Context) error {
@@ -223,9 +212,7 @@ func TestClaimsOfTheDeadAreTakenOver(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	held := filepath.Join(t.TempDir(), "held")
-	if err := os.WriteFile(held+claimExt, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, held+claimExt, "")
 	if err := r.once(ctx, held, func(context.Context) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting was not stopped: %v", err)
 	}

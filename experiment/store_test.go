@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // What programs that share a file keep at the same time is all there afterwards, once each, and of the same cell the
@@ -69,18 +70,14 @@ func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
 		{"a field that no grid has", `{"grid":{"name":"x","colour":1}}` + "\n", ":1: "},
 	} {
 		path := filepath.Join(t.TempDir(), "x.jsonl")
-		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, c.text)
 		if _, err := openStore(path); err == nil || !strings.Contains(err.Error(), path+c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 	// A line that lacks its end alone, and empty ones, are no harm.
 	whole := filepath.Join(t.TempDir(), "x.jsonl")
-	if err := os.WriteFile(whole, []byte(grid+"\n"+`{"cell":"a","result":{"ca":5}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, whole, grid+"\n"+`{"cell":"a","result":{"ca":5}}`)
 	if s, err := openStore(whole); err != nil || s.cell("a") == nil || s.add(&keptCell{Cell: "b", Result: &runs.Result{}}) != nil {
 		t.Errorf("a line without its end: %v", err)
 	}
@@ -89,9 +86,7 @@ func TestStoreNamesTheLineThatIsWrong(t *testing.T) {
 	}
 	// A result may have more, or less, than today's.
 	path := filepath.Join(t.TempDir(), "x.jsonl")
-	if err := os.WriteFile(path, []byte(grid+`{"cell":"a","more":1,"result":{"ca":5,"verdict":{"says":"poisoned","of_old":[1]}}}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, grid+`{"cell":"a","more":1,"result":{"ca":5,"verdict":{"says":"poisoned","of_old":[1]}}}`+"\n")
 	if s, err := openStore(path); err != nil || *s.cell("a").Result.CA != 5 {
 		t.Errorf("a result of another version: %v", err)
 	}

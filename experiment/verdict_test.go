@@ -11,6 +11,7 @@ import (
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
@@ -25,9 +26,7 @@ func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
 		if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(r.folder(c), runs.ResultFile), []byte(`{"version":"0.2","data":{"classes":["a","b","c","d","e"]},`+text+"}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(r.folder(c), runs.ResultFile), `{"version":"0.2","data":{"classes":["a","b","c","d","e"]},`+text+"}")
 	}
 	d := r.Grid.Defenses[0]
 	write(Cell{"none", d, 0, "noise=0.1"}, poisoned)                                                 // a false alarm
@@ -70,9 +69,7 @@ func TestVerdictsWithoutContentAreShortcuts(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := `{"version":"0.2","data":{"classes":["a","b"]},"attacks":[{"name":"badnets","target":1}],"verdict":{"says":"shortcut","targets":[{"class":"b","index":1,"says":"shortcut"}]}}`
-		if err := os.WriteFile(filepath.Join(r.folder(c), runs.ResultFile), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(r.folder(c), runs.ResultFile), text)
 	}
 	all := r.Verdicts()
 	if len(all) != 2 {
@@ -264,9 +261,7 @@ func TestSeparationIsOfABL(t *testing.T) {
 	if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(r.folder(c), runs.SuspectsFile), []byte("index,source,label,rank,isolated,digest,probability,shows,doubtful\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(r.folder(c), runs.SuspectsFile), "index,source,label,rank,isolated,digest,probability,shows,doubtful\n")
 	if made, err := r.separation(); err != nil || len(made) != 0 {
 		t.Errorf("%d plots, %v", len(made), err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -29,12 +30,7 @@ func TestAFailedCellStopsNoOther(t *testing.T) {
 		said := make(chan string, 20)
 		r.Say = func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }
 		for _, name := range []string{"none.none.0", "none.abl.0"} { // files where their folders would be
-			if err := os.MkdirAll(filepath.Join(r.Folder, "cells"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(r.Folder, "cells", name), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(r.Folder, "cells", name), "")
 		}
 		err := r.Run(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "cell none.none.0") || !strings.Contains(err.Error(), "cell none.abl.0") || strings.Contains(err.Error(), "fp") {
@@ -103,9 +99,7 @@ func TestPlantsAsTheCellsDid(t *testing.T) {
 // A grid's own folder takes it again, whatever is empty in it.
 func TestEmptyMapsAreNone(t *testing.T) {
 	folder, path := filepath.Join(t.TempDir(), "g"), filepath.Join(t.TempDir(), "grid.yaml")
-	if err := os.WriteFile(path, []byte("name: g\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {}\nseeds_for: {}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, "name: g\ndata: signs\nattacks: [none]\ndefenses: [none]\nplain_for: {}\nseeds_for: {}\n")
 	for range 2 {
 		g, err := Read(path)
 		if err != nil {
@@ -134,9 +128,7 @@ func TestLeftCopiesAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(from, runs.ResultFile), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(from, runs.ResultFile), "{}")
 	if err := copyFolder(from, filepath.Join(cells, "a.none.0")); err != nil {
 		t.Fatal(err)
 	}
@@ -158,9 +150,7 @@ func TestDamagedResultsAreMadeAgain(t *testing.T) {
 		if err := os.MkdirAll(r.folder(cells[k]), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(r.folder(cells[k]), runs.ResultFile), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(r.folder(cells[k]), runs.ResultFile), text)
 	}
 	if missing := r.missing(cells); !slices.Equal(missing, cells[1:]) {
 		t.Errorf("missing: %v", missing)
@@ -187,9 +177,7 @@ func finishedFolder(t *testing.T, path, cell, origin string) string {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(path, file)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(path, file), text)
 	}
 	return path
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -59,20 +59,13 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 		back()
 	}
 	path := filepath.Join(folder, ProgressFile)
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	changed := strings.Replace(string(raw), `\"position\"`, `\"Position\"`, 1)
-	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, changed)
 	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("an edited checkpoint: %v", err)
 	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, raw)
 	arrays, meta, err := checkpoint.ReadArrays(path)
 	if err != nil {
 		t.Fatal(err)
@@ -85,9 +78,7 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 		t.Errorf("another version's checkpoint: %v", err)
 	}
 	meta["progress"] = strings.Replace(meta["progress"], `"version":"9.`, `"version":"`, 1)
-	if err := os.WriteFile(path, unsummed(t, arrays, meta["progress"]), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, unsummed(t, arrays, meta["progress"]))
 	if err := begin(n.Init(1)); err == nil || !strings.Contains(err.Error(), "finish it with that one, or leave out --resume") {
 		t.Errorf("a checkpoint without a checksum, as version 0.1 wrote them: %v", err)
 	}

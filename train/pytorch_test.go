@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"hash/crc32"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -130,10 +130,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 		t.Fatalf("found %d reference files, expected 5", len(files))
 	}
 	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, f)
 		var ref reference
 		if err := json.Unmarshal(raw, &ref); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 var update = flag.Bool("update", false, "write docs/limits.md")
@@ -35,9 +36,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	b.WriteString("<!-- end -->\n")
 	path := filepath.Join("..", "..", "docs", "limits.md")
 	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, b.String())
 	}
 	got, err := os.ReadFile(path)
 	if err != nil || string(got) != b.String() {
@@ -55,10 +54,7 @@ func TestEachLimitIsReadOnce(t *testing.T) {
 		}
 		for _, f := range files {
 			if !strings.HasSuffix(f, "_test.go") {
-				raw, err := os.ReadFile(f)
-				if err != nil {
-					t.Fatal(err)
-				}
+				raw := testfile.Read(t, f)
 				code.Write(raw)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // FuzzScores gives a file of scores and a list of suspects.
@@ -16,9 +17,7 @@ func FuzzScores(f *testing.F) {
 	f.Fuzz(func(t *testing.T, scores, list string) {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"scores.jsonl": scores, "suspects.csv": list} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(dir, name), text)
 		}
 		if s, err := openStore(filepath.Join(dir, "scores.jsonl")); err == nil {
 			for key, v := range s.all {
@@ -38,9 +37,7 @@ func TestLastLines(t *testing.T) {
 	const line = `{"set":{"name":"a"},"detector":"d","tpr_at":[1,2,3]}`
 	for text, want := range map[string]string{line: line, line + "\n\n" + line: line + "\n\n" + line, line + "\n": line + "\n", line + "\n" + line[:20]: line + "\n", line[:20]: "", "": ""} {
 		path := filepath.Join(t.TempDir(), "scores.jsonl")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		s, err := openStore(path)
 		if err != nil || (len(s.all) > 0) != (want != "") {
 			t.Errorf("%q: %v", text, err)
@@ -50,9 +47,7 @@ func TestLastLines(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "scores.jsonl")
-	if err := os.WriteFile(path, []byte(line+"\n"+line[:20]+"\n"+line+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, line+"\n"+line[:20]+"\n"+line+"\n")
 	if _, err := openStore(path); err == nil || !strings.Contains(err.Error(), "scores.jsonl:2: the line is not whole") {
 		t.Errorf("a line that was cut: %v", err)
 	}

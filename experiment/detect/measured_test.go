@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 //go:generate go test -run TestMeasuredSetsAreKept -update
@@ -34,9 +35,7 @@ func TestMeasuredSetsAreKept(t *testing.T) {
 	}
 	path := filepath.Join("..", "..", "audit", "measured.csv")
 	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, b.Bytes())
 		return
 	}
 	if kept, err := os.ReadFile(path); err != nil || !bytes.Equal(kept, b.Bytes()) {

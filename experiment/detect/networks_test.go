@@ -1,12 +1,12 @@
 package detect
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Another network's verdicts stand beside the default one's of the same sets; earlier searches and sets that only one has don't count.
@@ -44,9 +44,7 @@ func TestNetworksAreCompared(t *testing.T) {
 	write("small-cnn",
 		score("xray-all-badnets-5", "no evidence of poison", &no, audit.Revision), score("xray-all-clean", "shortcut", nil, audit.Revision),
 		score("hands-all-clean", "can't tell", nil, audit.Revision), score("satellite-all-clean", "poisoned", nil, audit.Revision-1))
-	if err := os.WriteFile(filepath.Join(folder, "detect-small-cnn-quick.jsonl"), []byte("no results\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(folder, "detect-small-cnn-quick.jsonl"), "no results\n")
 	got, err := Networks(folder)
 	if err != nil {
 		t.Fatal(err)

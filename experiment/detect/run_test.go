@@ -13,6 +13,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	published "github.com/unpoison/unpoison/detect"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 const tried = "signs-3000-badnets-2"
@@ -47,10 +48,7 @@ func scores(t *testing.T, folder string) ([]Score, map[string][]byte) {
 		t.Fatal(err)
 	}
 	for _, p := range paths {
-		raw, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, p)
 		rel, _ := filepath.Rel(folder, p)
 		files[rel] = raw
 	}

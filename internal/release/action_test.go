@@ -21,6 +21,7 @@ import (
 	"github.com/unpoison/unpoison/internal/app/cli"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 type action struct {
@@ -38,10 +39,7 @@ type action struct {
 
 func readAction(t *testing.T) *action {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(root, "action.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(root, "action.yml"))
 	var a action
 	if err := yaml.Unmarshal(raw, &a); err != nil {
 		t.Fatal(err)
@@ -137,9 +135,7 @@ echo "::set-output name=x::evil"
 cp "$RUNNER_TEMP/result" "$5/result.json"
 echo "<code>unpoison review $5</code> <code>--suspects $5/suspects.csv</code>" > "$5/report.html"
 exit %d`, code)})
-		if err := os.WriteFile(filepath.Join(r.dir, "result"), resultOf(t, look.CantTell), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(r.dir, "result"), resultOf(t, look.CantTell))
 		got, out := r.step("audit", "DATA=my data", "ARGS=--size 32  --seed 1", "BASELINE=", "REPORT=my-audit")
 		if got != want {
 			t.Errorf("an audit that ends with %d ends the step with %d: %s", code, got, out)
@@ -200,10 +196,7 @@ func TestActionNamesWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"action.yml", "docs/pipeline.md"} {
-		raw, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, filepath.Join(root, path))
 		flags := 0
 		for line := range strings.Lines(string(raw)) {
 			if !strings.Contains(line, "unpoison audit") && !strings.Contains(line, "args") {
@@ -224,10 +217,7 @@ func TestActionNamesWhatThereIs(t *testing.T) {
 
 // What people made of an audit is not removed by the next one: examples write to new folders.
 func TestExamplesRemoveNothing(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join(root, "docs", "pipeline.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(root, "docs", "pipeline.md"))
 	if bytes.Contains(raw, []byte("rm -")) || !bytes.Contains(raw, []byte("--out .audit/$(date +%s)")) {
 		t.Error("the example before a commit writes to a folder that another run may have")
 	}
@@ -243,9 +233,7 @@ func TestActionInstalls(t *testing.T) {
 	}{{sums, 0}, {strings.Replace(sums, fmt.Sprintf("%x", sha256.Sum256(archive.data)), strings.Repeat("0", 64), 1), 1}, {"", 1}} {
 		served := t.TempDir()
 		for name, data := range map[string][]byte{archive.name: archive.data, "SHA256SUMS": []byte(c.sums)} {
-			if err := os.WriteFile(filepath.Join(served, name), data, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(served, name), data)
 		}
 		r := newRunner(t, map[string]string{"curl": `for url; do :; done
 while [ $# -gt 1 ]; do if [ "$1" = -o ]; then out=$2; fi; shift; done

@@ -23,6 +23,7 @@ import (
 
 	"github.com/unpoison/unpoison/internal/app/cli"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 const root = "../.."
@@ -59,10 +60,7 @@ func TestNoticesAreWhole(t *testing.T) {
 }
 
 func TestMissingLicenceIsAnError(t *testing.T) {
-	bsd, err := os.ReadFile(filepath.Join(root, "LICENSE"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	bsd := testfile.Read(t, filepath.Join(root, "LICENSE"))
 	for _, c := range []struct {
 		files map[string]string
 		found string // the identifiers; empty for an error
@@ -78,12 +76,7 @@ func TestMissingLicenceIsAnError(t *testing.T) {
 		m := &module{Path: "example.org/m", Version: "v1", Dir: t.TempDir()}
 		for name, text := range c.files {
 			path := filepath.Join(m.Dir, name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, text)
 		}
 		sub := filepath.Join(m.Dir, "sub")
 		if err := os.MkdirAll(sub, 0o755); err != nil {
@@ -103,10 +96,7 @@ func TestMissingLicenceIsAnError(t *testing.T) {
 func packed(t *testing.T, target target) []file {
 	t.Helper()
 	modules := []*module{{Path: "example.org/m", Version: "v1.2.3", Sum: "h1:" + base64.StdEncoding.EncodeToString(make([]byte, 32))}}
-	text, err := os.ReadFile(filepath.Join(root, "LICENSE"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testfile.Read(t, filepath.Join(root, "LICENSE"))
 	modules[0].texts = []licenceText{{"LICENSE", text}}
 	files, err := pack(target, root, []byte("binary"), modules, at)
 	if err != nil {
@@ -154,9 +144,7 @@ func TestNothingOfTheBuilderIsInARelease(t *testing.T) {
 		}
 	}
 	settings := filepath.Join(t.TempDir(), "env")
-	if err := os.WriteFile(settings, []byte("GOFIPS140=latest\nGOEXPERIMENT=arenas\nGOFLAGS=-race\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, settings, "GOFIPS140=latest\nGOEXPERIMENT=arenas\nGOFLAGS=-race\n")
 	t.Setenv("GOENV", settings)
 	c := exec.Command("go", "env", "GOFIPS140", "GOEXPERIMENT", "GOFLAGS")
 	c.Env = targets[0].environ()

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Who gives a folder of images without classes, with one, or none is shown a layout in their own names; whoever has more in
@@ -33,12 +35,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		}
 		for _, f := range c.files {
 			path := filepath.Join(dir, f)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, "")
 		}
 		err := explain(dir, reader)
 		if (c.want == "") != errors.Is(err, reader) || !strings.Contains(err.Error(), c.want) {
@@ -57,9 +54,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		{file + ".zip", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + ".txt", "is no folder, and no file that is read"}, {file + "-not-there", "there is no "},
 	} {
 		if !strings.HasSuffix(c.file, "-not-there") {
-			if err := os.WriteFile(c.file, nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, c.file, "")
 		}
 		code, _, errs := call("audit", "--data", c.file, "--out", filepath.Join(t.TempDir(), "out"))
 		if code != exitFailed || !strings.Contains(errs, c.want) || !strings.Contains(errs, "/dog/2.jpg") {
@@ -69,9 +64,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 	// Files without endings, as IDX and CIFAR have, that were recognised: their reader knows better.
 	cut := t.TempDir()
 	for _, name := range []string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"} {
-		if err := os.WriteFile(filepath.Join(cut, name), []byte{0, 0, 8, 1}, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(cut, name), []byte{0, 0, 8, 1})
 	}
 	if code, _, errs := call("data", "info", cut); code != exitFailed || !strings.Contains(errs, "train-images-idx3-ubyte") || strings.Contains(errs, "no images") {
 		t.Errorf("a damaged IDX file: %d, %s", code, errs)

@@ -23,6 +23,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // The test binary is the program when this variable is set, so that tests can kill a real process.
@@ -103,10 +104,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	if r.Verdict == nil || r.Verdict.Removed != 60 || *r.Isolation.Recall != 1 || *r.Isolation.FPR != 0 || r.CA == nil {
 		t.Errorf("the result is %+v, %+v", r.Verdict, r.Isolation)
 	}
-	raw, err := os.ReadFile(filepath.Join(out, runs.SuspectsFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(out, runs.SuspectsFile))
 	if lines := strings.Split(string(raw), "\n"); !strings.Contains(lines[0], "isolated,digest,probability") || !strings.Contains(lines[1], ",true,") {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
@@ -305,9 +303,7 @@ func filters(t *testing.T, poisoned, dir string) {
 	run := filepath.Join(dir, "run")
 	decisions := filepath.Join(dir, "decisions.csv")
 	first := firstClass(t, poisoned)
-	if err := os.WriteFile(decisions, []byte("source,decision\ntrain/"+first+"/000000.png,drop\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, decisions, "source,decision\ntrain/"+first+"/000000.png,drop\n")
 	filtered := filepath.Join(dir, "filtered")
 	if code, _, errs := call("data", "filter", "--data", poisoned, "--suspects", filepath.Join(run, runs.SuspectsFile), "--decisions", decisions, "--out", filtered, "--list", filepath.Join(dir, "kept.csv")); code != 0 {
 		t.Fatal(errs)
@@ -358,14 +354,8 @@ func files(t *testing.T, dir string) map[string][]byte {
 func same(t *testing.T, a, b string) {
 	t.Helper()
 	for _, f := range []string{runs.ModelFile, runs.SuspectsFile, runs.LogFile} {
-		x, err := os.ReadFile(filepath.Join(a, f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		y, err := os.ReadFile(filepath.Join(b, f))
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := testfile.Read(t, filepath.Join(a, f))
+		y := testfile.Read(t, filepath.Join(b, f))
 		if !bytes.Equal(x, y) {
 			t.Errorf("%s differs between %s and %s", f, filepath.Base(a), filepath.Base(b))
 		}

@@ -11,15 +11,13 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/unpoison/unpoison/experiment"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // block returns the one code block of a language in docs/clusters.md that has the text.
 func block(t *testing.T, language, with string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "clusters.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testfile.Read(t, filepath.Join("..", "..", "..", "docs", "clusters.md"))
 	for _, found := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		if strings.Contains(found[1], with) {
 			return found[1]

@@ -6,10 +6,11 @@ import (
 	"image"
 	"image/color"
 	"image/png"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // deepImage is a PNG of 16 bits a sample, whose brightest is given.
@@ -23,12 +24,7 @@ func deepImage(t *testing.T, path string, brightest uint16) {
 	if err := png.Encode(&b, img); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, b.Bytes())
 }
 
 // A model's images of 16 bits a sample are read as those were that it learnt from, however dark they are.

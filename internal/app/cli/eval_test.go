@@ -10,6 +10,7 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -22,9 +23,7 @@ func TestSuccessOfTriggeredImages(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		if text != "" {
-			if err := os.WriteFile(filepath.Join(dir, "attack.json"), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(dir, "attack.json"), text)
 		}
 		for _, triggered := range []string{dir, filepath.Join(dir, "triggered"), filepath.Join(dir, "triggered") + "/", "folder:" + filepath.Join(dir, "triggered")} {
 			if _, of, err := wanted(triggered, triggered, one); err != nil || of(30) != want {
@@ -37,9 +36,7 @@ func TestSuccessOfTriggeredImages(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "attack.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(dir, "attack.json"), "{")
 	if _, _, err := wanted(dir, dir, one); err == nil {
 		t.Error("a damaged attack.json was taken")
 	}
@@ -157,9 +154,7 @@ func TestSizesOfModelsWithoutThem(t *testing.T) {
 func TestModelsThatComputeNoNumbers(t *testing.T) {
 	data, huge := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 1e30)
 	suspects := filepath.Join(t.TempDir(), "suspects.csv")
-	if err := os.WriteFile(suspects, []byte("index,isolated\n0,true\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, suspects, "index,isolated\n0,true\n")
 	for _, args := range [][]string{
 		{"eval", "--model", huge, "--data", data},
 		{"predict", "--model", huge, first(t, filepath.Join(data, "test", "cat", "*"))},
@@ -201,9 +196,7 @@ func suspected(t *testing.T, isolated func(i int, label int32) bool) (data strin
 		rows += fmt.Sprintf("%d,%t\n", i, isolated(i, l))
 	}
 	list = filepath.Join(t.TempDir(), "suspects.csv")
-	if err := os.WriteFile(list, []byte(rows), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, list, rows)
 	return data, d, list
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // What features writes is what audit reads, for the same images.
@@ -37,9 +39,7 @@ func TestFeaturesForAnAudit(t *testing.T) {
 	if err := png.Encode(&black, image.NewRGBA(image.Rect(0, 0, 32, 32))); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(changed, "train", firstClass(t, changed), "000000.png"), black.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(changed, "train", firstClass(t, changed), "000000.png"), black.Bytes())
 	audit := func(data string, more ...string) {
 		t.Helper()
 		args := []string{"audit", "--data", data, "--features", out, "--epochs-inspect", "0", "--pixels=false", "--out", t.TempDir()}

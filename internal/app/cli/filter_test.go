@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // An audit that suspects nothing may still be reviewed: what was decided is left out, and nothing else.
@@ -19,9 +21,7 @@ func TestFilterByDecisionsAlone(t *testing.T) {
 	for path, text := range map[string]string{
 		suspects: "source,isolated\n" + first + ",false\n", decisions: "source,decision\n" + first + ",drop\n", none: "source,decision\n",
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
 	for path, want := range map[string]string{decisions: "19 of 20 training images kept", none: "20 of 20 training images kept"} {
 		code, out, errs := call("data", "filter", "--data", data, "--suspects", suspects, "--decisions", path, "--list", filepath.Join(dir, "kept.csv"))
@@ -43,9 +43,7 @@ func TestListsComeBeforeData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, text := range map[string]string{filepath.Join(run, "suspects.csv"): "source,isolated\n" + first + ",false\n", filepath.Join(run, "decisions.csv"): "source,decision\n" + first + ",drop\n", other: "a,b\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
 	filter := func(data, suspects, decisions string) (int, string) {
 		code, out, errs := call("data", "filter", "--data", data, "--suspects", suspects, "--decisions", decisions, "--list", filepath.Join(dir, "kept.csv"))
@@ -77,18 +75,13 @@ func TestListsComeBeforeData(t *testing.T) {
 func TestListsArePrinted(t *testing.T) {
 	data, dir := signFolder(t, 20, 10), t.TempDir()
 	suspects, kept := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "kept.csv")
-	if err := os.WriteFile(suspects, []byte("source,isolated\ntrain/"+firstClass(t, data)+"/000000.png,true\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, suspects, "source,isolated\ntrain/"+firstClass(t, data)+"/000000.png,true\n")
 	t.Chdir(dir)
 	args := []string{"data", "filter", "--data", data, "--suspects", suspects, "--list"}
 	if code, _, errs := call(append(args, kept)...); code != exitDone {
 		t.Fatal(errs)
 	}
-	want, err := os.ReadFile(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testfile.Read(t, kept)
 	for more, said := range map[string]string{"--json": `"kept":19`, "--threads=1": "19 of 20 training images kept", "--out=clean": "was read again"} {
 		code, out, errs := call(append(args, "-", more)...)
 		if code != exitDone || out != string(want) || !strings.Contains(errs, said) {
@@ -108,14 +101,9 @@ func TestFilterCorrects(t *testing.T) {
 	suspects, decisions := filepath.Join(dir, "suspects.csv"), filepath.Join(dir, "decisions.csv")
 	source := "train/" + from + "/000000.png"
 	for path, text := range map[string]string{suspects: "source,isolated,shows\n" + source + ",true," + to + "\n", decisions: "source,decision\n" + source + ",keep\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
-	image, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	image := testfile.Read(t, file)
 	args := []string{"data", "filter", "--data", data, "--suspects", suspects, "--correct"}
 	out := filepath.Join(dir, "out")
 	if code, text, errs := call(append(args, "--out", out)...); code != 0 || !strings.Contains(text, "20 of 20 training images kept, 0 dropped\n1 of those that are kept got the label that they show") {
@@ -135,9 +123,7 @@ func TestFilterCorrects(t *testing.T) {
 		t.Errorf("%d: %s%s", code, text, errs)
 	}
 	again := []string{"data", "filter", "--data", out, "--suspects", suspects, "--correct", "--out", out + "3"}
-	if err := os.WriteFile(suspects, []byte("source,digest,isolated,shows\n,"+digestOf(image)+",true,"+to+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, suspects, "source,digest,isolated,shows\n,"+digestOf(image)+",true,"+to+"\n")
 	if code, text, errs := call(again...); code != 0 || !strings.Contains(text, "20 of 20 training images kept, 0 dropped\n0 of those that are kept got") {
 		t.Errorf("what was corrected before: %d: %s%s", code, text, errs)
 	}

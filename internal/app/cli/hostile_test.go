@@ -12,6 +12,7 @@ import (
 
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Standard output that can't be written is an error.
@@ -37,9 +38,7 @@ func TestOutputInTheDataIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	grid := filepath.Join(t.TempDir(), "grid.yaml")
-	if err := os.WriteFile(grid, []byte("name: g\ndata: folder:"+data+"\nattacks: [none]\ndefenses: [none]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, grid, "name: g\ndata: folder:"+data+"\nattacks: [none]\ndefenses: [none]\n")
 	for _, out := range []string{data, filepath.Join(data, "out")} {
 		for _, args := range [][]string{
 			{"train", "--data", data, "--out", out},
@@ -80,9 +79,7 @@ func TestRunFoldersAreLockedAndKept(t *testing.T) {
 		}
 	}
 	unlock()
-	if err := os.WriteFile(filepath.Join(dir, runs.ModelFile), []byte("a model"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(dir, runs.ModelFile), "a model")
 	for _, a := range args {
 		if code, _, errs := call(a...); code != exitFailed || !strings.Contains(errs, "already") {
 			t.Errorf("%v over a model: %d, %s", a, code, errs)
@@ -115,9 +112,7 @@ func TestInterruptedWithoutACheckpoint(t *testing.T) {
 	if text := interrupted(c, context.Canceled); strings.Contains(text, "--resume") || !strings.Contains(text, "before anything was saved") {
 		t.Error(text)
 	}
-	if err := os.WriteFile(filepath.Join(out, "checkpoint.safetensors"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(out, "checkpoint.safetensors"), "")
 	if text := interrupted(c, context.Canceled); !strings.HasSuffix(text, "--resume goes on from here") {
 		t.Error(text)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // killed is a command that is killed, and what has to be the same after it went on.
@@ -52,9 +53,7 @@ func TestKills(t *testing.T) {
 	grid := filepath.Join(t.TempDir(), "grid.yaml")
 	for path, text := range map[string]string{list: text, grid: "name: g\ndata: signs\nlimit: 100\ntest: 20\nmodel: small-cnn\nclean: 0.5\n" +
 		"attacks: [none, badnets]\ndefenses: [none, abl, fp]\nsettings: \"batch=32,isolate_epochs=1,tune_epochs=1,unlearn_steps=4,isolation=0.05\"\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
 	named := func(names ...string) func(*testing.T, string) map[string][]byte {
 		return func(t *testing.T, out string) map[string][]byte {

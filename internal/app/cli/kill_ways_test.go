@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // killAfter runs a command and kills it at a random moment of the time that it takes. It reports whether it was still running. If it
@@ -55,10 +57,7 @@ func systemCalls(t *testing.T, c *exec.Cmd) (calls []systemCall) {
 		t.Logf("kills at system calls are left out: %v: %s", err, text)
 		return nil
 	}
-	raw, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, log)
 	counts := map[string]int{} // by thread and call
 	most := map[string]int{}
 	for line := range bytes.Lines(raw) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func signClasses() []string { return signs.Render(1, 1, 1).Train.Classes }
@@ -66,9 +67,7 @@ func TestOneClassIsRefused(t *testing.T) {
 func TestAnotherSizeThanTheModelsIsRefused(t *testing.T) {
 	data, out := signFolder(t, 60, 20), filepath.Join(t.TempDir(), "out")
 	model, list := newModel(t, 32, signClasses()...), filepath.Join(t.TempDir(), "suspects.csv")
-	if err := os.WriteFile(list, []byte("source\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, list, "source\n")
 	for _, args := range [][]string{
 		{"eval", "--model", model, "--data", data},
 		{"repair", "--method", "fp", "--model", model, "--clean", data, "--out", out},
@@ -89,9 +88,7 @@ func TestOutputsOfTheWrongKindAreRefusedFirst(t *testing.T) {
 	dir := t.TempDir()
 	data, file, folder := filepath.Join(dir, "no-such-data"), filepath.Join(dir, "file"), filepath.Join(dir, "folder.npy")
 	onnx := filepath.Join(dir, "folder.onnx")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, file, "")
 	for _, path := range []string{folder, onnx} {
 		if err := os.Mkdir(path, 0o755); err != nil {
 			t.Fatal(err)
@@ -136,9 +133,7 @@ func TestFilterKeepsTheListsThatItReads(t *testing.T) {
 	mine := "source,isolated,decision\n" + first + ",true,drop\n"
 	link := filepath.Join(dir, "link.csv")
 	for _, path := range []string{suspects, decisions, out + ".corrected.csv"} {
-		if err := os.WriteFile(path, []byte(mine), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, mine)
 	}
 	if err := os.Symlink(suspects, link); err != nil {
 		t.Skip(err)
@@ -238,9 +233,7 @@ func TestReviewsReadTheDataAsTheRunDid(t *testing.T) {
 		fmt.Fprintf(&table, "%s/%s,%d,%s\n", class, filepath.Base(file), k%3, class)
 	}
 	table.WriteString("yield/none.png,0,yield\n")
-	if err := os.WriteFile(filepath.Join(data, "train.csv"), table.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(data, "train.csv"), table.Bytes())
 	code, _, errs := call("audit", "--data", data, "--label", "kind", "--root", filepath.Join(images, "train"), "--skip-bad", "--limit", "80", "--seed", "3",
 		"--epochs-inspect", "0", "--content=false", "--out", run)
 	if code != exitDone {
@@ -276,9 +269,7 @@ func TestOtherFilesThanModels(t *testing.T) {
 	if code, _, errs := call("export", "--model", newModel(t, 32, "a", "b"), "--out", onnx); code != exitDone {
 		t.Fatal(errs)
 	}
-	if err := os.WriteFile(text, []byte("my model is the best of all\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, text, "my model is the best of all\n")
 	if err := checkpoint.WriteArrays(progress, map[string]checkpoint.Array{"x": {Dims: []int{1}, Data: []float32{1}}}, map[string]string{"progress": "{}"}); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 )
@@ -46,9 +47,7 @@ func hostileTable(t *testing.T) string {
 		}
 		rows = append(append(rows, row...), '\n')
 	}
-	if err := os.WriteFile(filepath.Join(dir, "train.jsonl"), rows, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(dir, "train.jsonl"), rows)
 	return dir
 }
 

@@ -7,15 +7,14 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // suspectsOf writes a list of a folder's first image, which another class claims, and returns it.
 func suspectsOf(t *testing.T, data string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "suspects.csv")
-	if err := os.WriteFile(path, []byte("source,isolated,shows\ntrain/"+firstClass(t, data)+"/000000.png,true,yield\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, "source,isolated,shows\ntrain/"+firstClass(t, data)+"/000000.png,true,yield\n")
 	return path
 }
 
@@ -27,9 +26,7 @@ func TestAFolderCalledSignsIsNotPassedOver(t *testing.T) {
 		t.Fatalf("%d, %s", code, errs)
 	}
 	grid := "name: x\ndata: signs\nattacks: [none]\ndefenses: [none]\n"
-	if err := os.WriteFile("grid.yaml", []byte(grid), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, "grid.yaml", grid)
 	if err := os.CopyFS("signs", os.DirFS(signFolder(t, 20, 10))); err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +52,7 @@ func TestOlderListsStayUntilDataAreThere(t *testing.T) {
 	data, dir := signFolder(t, 20, 10), t.TempDir()
 	suspects, out, kept := suspectsOf(t, data), filepath.Join(dir, "out"), filepath.Join(dir, "kept.csv")
 	for _, path := range []string{kept, out + ".corrected.csv"} {
-		if err := os.WriteFile(path, []byte("older"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, "older")
 	}
 	args := []string{"data", "filter", "--data", data, "--correct", "--out", out, "--list", kept, "--suspects"}
 	every := filepath.Join(dir, "every.csv") // without all of them there are no data
@@ -65,9 +60,7 @@ func TestOlderListsStayUntilDataAreThere(t *testing.T) {
 	for name := range files(t, filepath.Join(data, "train")) {
 		text += "train/" + filepath.ToSlash(name) + ",true,\n"
 	}
-	if err := os.WriteFile(every, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, every, text)
 	if code, text, errs := call(append(args, every)...); code != exitFailed {
 		t.Fatalf("%d, %s%s", code, text, errs)
 	}
@@ -114,9 +107,7 @@ func TestOutputsAreApart(t *testing.T) {
 		t.Errorf("--out .: %d, %s", code, errs)
 	}
 	npy := filepath.Join(dir, "x.npy")
-	if err := os.WriteFile(npy, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, npy, "")
 	if code, _, errs := call("features", "--data", "numpy:"+npy, "--backbone", "n.onnx", "--out", npy); code != exitFailed || !strings.Contains(errs, "would be written over: it is read too") {
 		t.Errorf("data: %d, %s", code, errs)
 	}
@@ -128,9 +119,7 @@ func TestAnAuditIsNotItsOwnBaseline(t *testing.T) {
 	if err := os.Mkdir("run", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("run", runs.SuspectsFile), []byte("digest,label,isolated\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join("run", runs.SuspectsFile), "digest,label,isolated\n")
 	for _, baseline := range []string{"run", "./run/", filepath.Join("run", runs.SuspectsFile), filepath.Join("run", runs.ReportFile)} {
 		code, _, errs := call("audit", "--data", "none", "--out", "../"+filepath.Base(wd(t))+"/run", "--baseline", baseline, "--resume")
 		if code != exitUsage || !strings.Contains(errs, "is the audit in --out") {

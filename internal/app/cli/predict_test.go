@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // noisyImages are n PNG files that all differ.
@@ -59,9 +60,7 @@ func TestPredictPassesOverBadFiles(t *testing.T) {
 		}
 	}
 	damaged := filepath.Join(t.TempDir(), "damaged.png")
-	if err := os.WriteFile(damaged, []byte("\x89PNG"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, damaged, "\x89PNG")
 	mixed := append([]string{"missing.png"}, good...)
 	mixed = append(mixed[:9:9], append([]string{damaged}, mixed[9:]...)...)
 	code, out, errs := predict(mixed...)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // TestKilledRunsGoOnToTheSameBytes kills a real process at random moments, twice; TestKills does it oftener.
@@ -108,18 +109,13 @@ func TestAnotherGridsTableIsKept(t *testing.T) {
 	grid := func(name string, limit int) string {
 		path := filepath.Join(dir, name+".yaml")
 		text := fmt.Sprintf("name: %s\ndata: signs\nlimit: %d\ntest: 20\nmodel: small-cnn\nattacks: [none]\ndefenses: [none]\nsettings: tune_epochs=1,batch=32\n", name, limit)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		return path
 	}
 	if code, _, errs := call("experiment", "run", grid("first", 64), "--out", out); code != exitDone {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
-	before, err := os.ReadFile(filepath.Join(out, "table.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := testfile.Read(t, filepath.Join(out, "table.md"))
 	if code, _, errs := call("experiment", "run", grid("second", 96), "--out", out); code != exitFailed || !strings.Contains(errs, "other data or settings") {
 		t.Errorf("exit code %d: %s", code, errs)
 	}

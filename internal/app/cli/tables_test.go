@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func TestTablesAreMadeInTheirPlaces(t *testing.T) {
@@ -17,9 +19,7 @@ func TestTablesAreMadeInTheirPlaces(t *testing.T) {
 		page:  "<!-- generated: set/one -->\n<!-- end -->\n",
 		table: `{"table":{"columns":["a"]}}` + "\n" + `{"figures":{"a":"17"},"command":"c","date":"d"}` + "\n",
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
 	if code, _, errs := call("experiment", "tables", folder, "--results", filepath.Join(folder, "results")); code != 0 {
 		t.Fatalf("exit %d: %s", code, errs)

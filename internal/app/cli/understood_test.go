@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Every command that reads data says first what it took them for, and what it passed over.
@@ -16,9 +17,7 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"notes.heic": "x", "x.png": "no image"} {
-		if err := os.WriteFile(filepath.Join(data, "train", "cat", name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(data, "train", "cat", name), text)
 	}
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none.npy")
@@ -32,9 +31,7 @@ func TestEveryCommandSaysWhatItUnderstood(t *testing.T) {
 		filepath.Join(run, runs.ResultFile): `{"data":{"path":"x","layout":"folder"}}`,
 		grid:                                "name: g\ndata: folder:" + data + "\nmodel: small-cnn\nattacks: [\"badnets:target=99\"]\ndefenses: [none]\n",
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 	}
 	two, three := newModel(t, 32, "cat", "dog"), newModel(t, 32, "a", "b", "c")
 	// Most end with an error right after the data were read.
@@ -92,14 +89,9 @@ func TestInfoSaysWhatIsThereTwice(t *testing.T) {
 	if err != nil || len(first) == 0 {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(first[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, first[0])
 	for _, name := range []string{"train/cat/again.png", "train/dog/again.png", "test/dog/again.png"} {
-		if err := os.WriteFile(filepath.Join(data, name), raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(data, name), raw)
 	}
 	_, out, _ := call("data", "info", data)
 	for _, want := range []string{

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/internal/app/runs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // misused calls the program, which has to exit with 2 and a line.
@@ -146,12 +147,7 @@ func TestDemoRemovesOnlyDemos(t *testing.T) {
 	put := func(name string) {
 		t.Helper()
 		path := filepath.Join(out, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, "")
 	}
 	left := func() int {
 		entries, err := os.ReadDir(out)
@@ -178,9 +174,7 @@ func TestDemoRemovesOnlyDemos(t *testing.T) {
 		out = t.TempDir()
 		put("auto/" + runs.LogFile)
 		if command != "" {
-			if err := os.WriteFile(filepath.Join(out, "auto", runs.ResultFile), []byte(`{"command": "`+command+`"}`), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(out, "auto", runs.ResultFile), `{"command": "`+command+`"}`)
 		}
 		if err := clearDemo(out); (err == nil) != gone || (left() == 0) != gone {
 			t.Errorf("a run of %q: %v, %d left", command, err, left())

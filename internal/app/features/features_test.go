@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 )
 
@@ -85,10 +86,7 @@ func near(t *testing.T, what string, got, want []float32) {
 
 // Networks that PyTorch exported give what onnxruntime computes, whatever the number of images.
 func TestAgreesWithOnnxruntime(t *testing.T) {
-	raw, err := os.ReadFile("testdata/reference.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, "testdata/reference.json")
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // FuzzNetwork: a file is opened as a network of images, or refused.
@@ -17,9 +19,7 @@ func FuzzNetwork(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		file := filepath.Join(t.TempDir(), "n.onnx")
-		if err := os.WriteFile(file, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, file, raw)
 		n, err := Open(file, "")
 		if err != nil {
 			return

@@ -2,7 +2,6 @@ package features
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/onnx-gomlx/onnx"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // changed is a network of testdata as another file.
@@ -144,17 +145,13 @@ func TestOtherWaysToSayTheSame(t *testing.T) {
 	})
 	weights := filepath.Join(filepath.Dir(file), "w.bin")
 	for size, says := range map[int]string{len(beside): "", len(beside) - 1: "w.bin, which has", 0: "w.bin, which has"} {
-		if err := os.WriteFile(weights, beside[:size], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, weights, beside[:size])
 		_, err := Open(file, "")
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%d of %d bytes: %v", size, len(beside), err)
 		}
 	}
-	if err := os.WriteFile(weights, beside, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, weights, beside)
 	got, _ := made(t, file, "/Flatten_output_0", set, o)
 	for i := range set.Len() {
 		near(t, "weights beside the network", got.At(i), want.At(i))

@@ -12,15 +12,13 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/unpoison/unpoison/internal/testkit/browser"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // stored returns what is on disk of a reviewer's decisions.
 func stored(t *testing.T, run, reviewer string) map[int]string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(run, Folder, reviewer+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(run, Folder, reviewer+".json"))
 	var d Decisions
 	if err := json.Unmarshal(raw, &d); err != nil {
 		t.Fatal(err)

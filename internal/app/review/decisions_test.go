@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Decisions that no reviewer of the run has made are neither emptied nor replaced; those of reviews are, also when all are taken back.
@@ -13,10 +15,7 @@ func TestDecisionsFromElsewhereStay(t *testing.T) {
 	run, set := madeUp(t)
 	path := filepath.Join(run, DecisionsFile)
 	held := func() string {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := testfile.Read(t, path)
 		return string(raw)
 	}
 	begin := func(who string) *Review {
@@ -27,9 +26,7 @@ func TestDecisionsFromElsewhereStay(t *testing.T) {
 		return r
 	}
 	saved := "source,digest,decision\n" + set.Source(2) + ",,drop\n"
-	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, saved)
 	ann := begin("ann")
 	if decided, _, err := ann.End(); decided != 0 || err != nil || held() != saved {
 		t.Fatalf("%d decisions, %v; %q is left", decided, err, held())
@@ -111,18 +108,13 @@ func TestSortedListsShowTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, list)
 	lines := strings.SplitAfter(strings.TrimSpace(string(raw))+"\n", "\n")
 	back := lines[0]
 	for k := len(lines) - 1; k > 0; k-- {
 		back += lines[k]
 	}
-	if err := os.WriteFile(list, []byte(back), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, list, back)
 	got, err := readSuspects(list)
 	if err != nil || len(got) != len(want) || len(got) != suspected+besides {
 		t.Fatalf("%d images, expected %d (%v)", len(got), len(want), err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // FuzzRun gives the files of a run's folder that a review reads. What it takes makes a page.
@@ -38,12 +39,7 @@ func FuzzRun(f *testing.F) {
 		run := t.TempDir()
 		for name, text := range map[string]string{"result.json": result, "suspects.csv": list, filepath.Join(Folder, "a.json"): history, filepath.Join(Folder, "b.json"): history} {
 			path := filepath.Join(run, name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, path, text)
 		}
 		r, err := Open(run, set, "a")
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // suspected is how many of the made-up run's images are suspected.
@@ -33,9 +34,7 @@ func madeUp(t testing.TB) (run string, set *dataset.Set) {
 	result := fmt.Sprintf(`{"data":{"path":"rendered","layout":"signs"},"verdict":{"says":"poisoned","removed":%d,"targets":[{"class":%q,"says":"poisoned","by":"pixels"}]}}`,
 		suspected, set.Classes[set.Labels[0]])
 	for name, text := range map[string]string{"suspects.csv": csv.String(), "result.json": result} {
-		if err := os.WriteFile(filepath.Join(run, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(run, name), text)
 	}
 	return run, set
 }
@@ -118,9 +117,7 @@ func TestNothingIsLost(t *testing.T) {
 // A run without a verdict, as ABL's are, has set aside what its list says.
 func TestRunsWithoutAVerdictSetAside(t *testing.T) {
 	run, set := madeUp(t)
-	if err := os.WriteFile(filepath.Join(run, "result.json"), []byte(`{"defense":"abl","data":{"path":"rendered","layout":"signs"}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(run, "result.json"), `{"defense":"abl","data":{"path":"rendered","layout":"signs"}}`)
 	r, err := Open(run, set, "ann")
 	if err != nil {
 		t.Fatal(err)
@@ -152,10 +149,7 @@ func TestReviewersSettle(t *testing.T) {
 	if err != nil || decided != 3 || disagreed != 2 {
 		t.Fatalf("%d decided, %d disagreed, %v", decided, disagreed, err)
 	}
-	raw, err := os.ReadFile(filepath.Join(run, DecisionsFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(run, DecisionsFile))
 	got := ""
 	for _, line := range strings.Split(strings.TrimSpace(string(raw)), "\n")[1:] {
 		f := strings.Split(line, ",")
@@ -212,18 +206,13 @@ func TestOtherDataAreRefused(t *testing.T) {
 	odd := set.Clone()
 	odd.Image(3)[0] ^= 255
 	list := filepath.Join(run, "suspects.csv")
-	raw, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, list)
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
 	lines[0] += ",digest"
 	for k := range lines[1:] {
 		lines[k+1] += "," + set.ImageDigest(k).String()
 	}
-	if err := os.WriteFile(list, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, list, strings.Join(lines, "\n")+"\n")
 	if _, err := Open(run, set, "ann"); err != nil {
 		t.Error(err)
 	}
@@ -231,9 +220,7 @@ func TestOtherDataAreRefused(t *testing.T) {
 		t.Error("an image that was changed since was taken")
 	}
 	result := `{"data":{"layout":"signs"},"attacks":[{"name":"badnets"}]}`
-	if err := os.WriteFile(filepath.Join(run, "result.json"), []byte(result), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(run, "result.json"), result)
 	if _, err := Open(run, set, "ann"); err == nil || !strings.Contains(err.Error(), "unpoison attack") {
 		t.Errorf("a run that planted what it saw was shown without it: %v", err)
 	}
@@ -253,9 +240,7 @@ func TestDoubtfulImagesAreShown(t *testing.T) {
 	class := set.Classes[set.Labels[0]]
 	result := fmt.Sprintf(`{"data":{"path":"rendered","layout":"signs"},"verdict":{"says":"can't tell","targets":[{"class":%q,"index":%d,"says":"can't tell","by":"features"}]}}`, class, set.Labels[0])
 	for name, text := range map[string]string{"suspects.csv": csv.String(), "result.json": result} {
-		if err := os.WriteFile(filepath.Join(run, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(run, name), text)
 	}
 	r, err := Open(run, set, "ann")
 	if err != nil {
@@ -273,27 +258,20 @@ func TestDoubtfulImagesAreShown(t *testing.T) {
 func TestListsThatASpreadsheetSaved(t *testing.T) {
 	run, set := madeUp(t)
 	list := filepath.Join(run, "suspects.csv")
-	raw, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, list)
 	want, err := readSuspects(list)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for text, ok := range map[string]bool{"FALSE": true, "no": false} {
-		if err := os.WriteFile(list, bytes.ReplaceAll(raw, []byte(",false,"), []byte(","+text+",")), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, list, bytes.ReplaceAll(raw, []byte(",false,"), []byte(","+text+",")))
 		r, err := Open(run, set, "ann")
 		if (err == nil) != ok || ok && len(r.suspects) != len(want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	saved := append([]byte("\ufeff"), bytes.ReplaceAll(raw, []byte(","), []byte(";"))...)
-	if err := os.WriteFile(list, saved, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, list, saved)
 	if got, err := readSuspects(list); err != nil || !slices.Equal(got, want) {
 		t.Errorf("with semicolons: %v, expected %v (%v)", got, want, err)
 	}
@@ -337,10 +315,7 @@ func TestDecisionsOfOthersAreKept(t *testing.T) {
 	}
 	other, _ := madeUp(t)
 	list := filepath.Join(other, "suspects.csv")
-	raw, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, list)
 	lines := strings.SplitAfter(string(raw), "\n")
 	if err := os.WriteFile(list, []byte(strings.Join(slices.Delete(lines, 2, 3), "")), 0o600); err != nil { // image 1 is no suspect there
 		t.Fatal(err)
@@ -362,9 +337,7 @@ func TestDecisionsOfOthersAreKept(t *testing.T) {
 	if raw, err = os.ReadFile(mine); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(mine, bytes.Replace(raw, []byte(set.Source(1)), []byte(set.Source(5)), 1), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, mine, bytes.Replace(raw, []byte(set.Source(1)), []byte(set.Source(5)), 1))
 	if _, err := Open(run, set, "ann"); err == nil || !strings.Contains(err.Error(), "another run") {
 		t.Errorf("decisions on another image of that number: %v", err)
 	}
@@ -373,12 +346,7 @@ func TestDecisionsOfOthersAreKept(t *testing.T) {
 // TestCopiedDecisionsAreTheirReviewers wants a copy of another's file to be of whom it is named after.
 func TestCopiedDecisionsAreTheirReviewers(t *testing.T) {
 	run := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(run, Folder), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(run, Folder, "bob.json"), []byte(`{"reviewer":"alice","history":[{"index":1,"decision":"drop"}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, filepath.Join(run, Folder, "bob.json"), `{"reviewer":"alice","history":[{"index":1,"decision":"drop"}]}`)
 	if d, err := openDecisions(run, "bob"); err != nil || d.Reviewer != "bob" || len(d.History) != 1 {
 		t.Errorf("%+v, %v", d, err)
 	}

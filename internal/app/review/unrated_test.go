@@ -1,7 +1,6 @@
 package review
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,23 +8,19 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/unpoison/unpoison/internal/testkit/browser"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // withoutProbabilities takes the last column of a run's list away, as ABL has none.
 func withoutProbabilities(t *testing.T, run string) {
 	t.Helper()
 	path := filepath.Join(run, "suspects.csv")
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	var b strings.Builder
 	for line := range strings.Lines(string(raw)) {
 		b.WriteString(line[:strings.LastIndexByte(line, ',')] + "\n")
 	}
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, b.String())
 }
 
 func TestListsWithoutProbabilities(t *testing.T) {

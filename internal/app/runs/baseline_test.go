@@ -14,6 +14,7 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/isolate"
 )
 
@@ -46,9 +47,7 @@ func TestBaseline(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := filepath.Join(dir, ResultFile)
-	if err := os.WriteFile(result, []byte("{}"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, result, "{}")
 	for name, c := range map[string]struct {
 		now  audited
 		want Comparison
@@ -161,9 +160,7 @@ func TestBaselineErrors(t *testing.T) {
 		"index,label,isolated\n":      "expected a column digest, found [index label isolated]; audit the earlier data again",
 		"digest,label,isolated\nab,c": "wrong number of fields",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, SuspectsFile), bytes.TrimSpace([]byte(text)), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(dir, SuspectsFile), bytes.TrimSpace([]byte(text)))
 		if _, err := ReadBaseline(dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -178,9 +175,7 @@ func FuzzBaseline(f *testing.F) {
 	suspects := []isolate.Suspect{{Index: 1, Isolated: true}, {Index: 0}}
 	path := filepath.Join(f.TempDir(), SuspectsFile)
 	f.Fuzz(func(t *testing.T, text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		b, err := ReadBaseline(path)
 		if err != nil {
 			return
@@ -198,9 +193,7 @@ func FuzzResult(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, ResultFile)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		r, err := ReadResult(path)
 		if err != nil {
 			return

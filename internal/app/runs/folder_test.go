@@ -18,6 +18,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // tiny is a run of a second: every file, little in it.
@@ -41,10 +42,7 @@ func tiny(t *testing.T, folder string) Spec {
 
 func read(t *testing.T, path ...string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(path...))
 	return raw
 }
 
@@ -113,9 +111,7 @@ func TestResumeWithoutACheckpointKeepsWhatIsThere(t *testing.T) {
 	for _, file := range []string{ModelFile, ResultFile, SuspectsFile} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, file)
-		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, "mine")
 		s := tiny(t, folder)
 		s.Resume = true
 		if _, err := Train(context.Background(), s); err == nil || !strings.Contains(err.Error(), "no checkpoint.safetensors to go on from") {
@@ -138,9 +134,7 @@ func TestListsOfARunsFolder(t *testing.T) {
 	for _, file := range []string{SuspectsFile, OddFile, NewSuspectsFile, ReportFile} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, file)
-		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, "mine")
 		s := tiny(t, folder)
 		if _, err := Train(context.Background(), s); err == nil || !strings.Contains(err.Error(), "holds a run already ("+file+")") {
 			t.Errorf("%s: %v", file, err)
@@ -155,9 +149,7 @@ func TestListsOfARunsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{OddFile, NewSuspectsFile} {
-		if err := os.WriteFile(filepath.Join(folder, file), []byte("of the run before"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, filepath.Join(folder, file), "of the run before")
 	}
 	s = tiny(t, folder)
 	s.Resume = true
@@ -215,16 +207,12 @@ func TestListsOfSuspectsAreChecked(t *testing.T) {
 		{"index,isolated\n1\n", "wrong number of fields"},
 		{"index,isolated\n1,false\n", "no suspects"},
 	} {
-		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, c.text)
 		if _, _, err := ReadSuspects(list); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, expected %q", c.text, err, c.want)
 		}
 	}
-	if err := os.WriteFile(path, []byte("index\n3\n1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, "index\n3\n1\n")
 	scores, isolated, err := ReadSuspects(list)
 	if err != nil || isolated != 2 || scores[1] >= scores[3] || scores[3] >= scores[0] {
 		t.Errorf("scores %v, %d isolated (%v)", scores, isolated, err)
@@ -234,15 +222,11 @@ func TestListsOfSuspectsAreChecked(t *testing.T) {
 // Results of other versions may have fields that this one does not know; what is no result names its file.
 func TestResultsOfOtherVersionsAreRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ResultFile)
-	if err := os.WriteFile(path, []byte(`{"ca":81.5,"of_the_future":{"a":[1]},"verdict":{"says":"poisoned","of_the_past":2}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, `{"ca":81.5,"of_the_future":{"a":[1]},"verdict":{"says":"poisoned","of_the_past":2}}`)
 	if r, err := ReadResult(path); err != nil || *r.CA != 81.5 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := os.WriteFile(path, []byte(`{"ca":`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, `{"ca":`)
 	if _, err := ReadResult(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("half a result: %v", err)
 	}
@@ -316,9 +300,7 @@ func TestListsOfSuspectsTellNoMoreThanTheySay(t *testing.T) {
 		"index,rank,isolated\n5,1,true\n0,2,false\n1,3,false\n2,4,false\n3,5,false\n4,6,false\n":                              {8, 9, 10, 11, 12, 1},
 		"index,rank,isolated,probability\n5,1,true,1\n0,2,false,\n1,3,false,\n2,4,false,0.1\n3,5,false,0.1\n4,6,false,0.1\n":  {8, 9, 10, 10, 10, 1},
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		if scores, _, err := ReadSuspects(list); err != nil || !slices.Equal(scores, want) {
 			t.Errorf("%q: scores %v, expected %v (%v)", text, scores, want, err)
 		}

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/pixels"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/isolate"
 )
 
@@ -38,10 +38,7 @@ func TestPagesStaySmall(t *testing.T) {
 	if err := Page(folder, o); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(filepath.Join(folder, ReportFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, filepath.Join(folder, ReportFile))
 	page := string(raw)
 	shown, lazy, all := strings.Count(page, "data-index="), strings.Count(page, `loading="lazy"`), strings.Count(page, "<img")
 	t.Logf("%d bytes, %d suspects shown, %d of %d pictures lazy", len(raw), shown, lazy, all)

@@ -13,6 +13,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/isolate"
 )
 
@@ -85,19 +86,14 @@ func TestSuspectsMeanTheirImages(t *testing.T) {
 	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
 		t.Errorf("isolated %v, expected %v", got, want)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	if strings.Contains(string(raw), ",=") || strings.Contains(string(raw), "\n=") {
 		t.Errorf("a cell begins a formula: %s", raw)
 	}
 	lines := strings.SplitAfter(strings.TrimSpace(string(raw))+"\n", "\n")
 	slices.Reverse(lines[1 : len(lines)-1])
 	sorted := filepath.Join(t.TempDir(), "sorted.csv")
-	if err := os.WriteFile(sorted, []byte(strings.Join(lines, "")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, sorted, strings.Join(lines, ""))
 	scores, _, _ := ReadSuspects(List{Path: path, Set: set})
 	again, _, err := ReadSuspects(List{Path: sorted, Set: set})
 	if err != nil || !slices.Equal(scores, again) {
@@ -105,18 +101,14 @@ func TestSuspectsMeanTheirImages(t *testing.T) {
 	}
 	// The sources alone, as lists of version 0.1 have them, and those of a part of the data.
 	old := filepath.Join(t.TempDir(), "old.csv")
-	if err := os.WriteFile(old, []byte("index,source,label,loss,rank,isolated\n0,a/3.png,a,0.1,1,true\n1,b/4.png,b,0.2,2,false\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, old, "index,source,label,loss,rank,isolated\n0,a/3.png,a,0.1,1,true\n1,b/4.png,b,0.2,2,false\n")
 	if got := isolatedIn(t, List{Path: old, Set: set}); !slices.Equal(got, []string{"a/3.png"}) {
 		t.Errorf("a list of version 0.1 isolates %v", got)
 	}
 	if got := isolatedIn(t, List{Path: old, Set: set, ByIndex: true}); !slices.Equal(got, []string{"=1+1/0.png"}) {
 		t.Errorf("by index it isolates %v", got)
 	}
-	if err := os.WriteFile(old, []byte("index,digest,isolated\n0,"+set.ImageDigest(1).String()+",true\n1,,false\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, old, "index,digest,isolated\n0,"+set.ImageDigest(1).String()+",true\n1,,false\n")
 	if _, _, err := ReadSuspects(List{Path: old, Set: set, ByIndex: true}); err == nil || !strings.Contains(err.Error(), "row 1: image 0, =1+1/0.png, has the digest") {
 		t.Errorf("by the index of another image: %v", err)
 	}
@@ -157,9 +149,7 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 		"no header": {"", "column names"},
 	} {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, c.text)
 		if _, _, err := ReadSuspects(List{Path: path, Set: set}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -178,9 +168,7 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 	digest := set.ImageDigest(0).String()
 	for text, ok := range map[string]bool{"source,digest\na/y.png," + digest + "\n": true, "digest\n" + digest + "\n": false, "source,digest\nold.png," + digest + "\n": false} {
 		path := filepath.Join(dir, "twins")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		if _, _, err := ReadSuspects(List{Path: path, Set: set}); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -193,9 +181,7 @@ func FuzzLists(f *testing.F) {
 	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a"}, Pixels: []uint8{1, 2, 3, 4, 5, 6}, Labels: []int32{0, 0}}
 	path := filepath.Join(f.TempDir(), "list.csv")
 	f.Fuzz(func(t *testing.T, text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, text)
 		for _, by := range []bool{false, true} {
 			if scores, n, err := ReadSuspects(List{Path: path, Set: set, ByIndex: by}); err == nil && (n < 1 || n > 2 || len(scores) != 2) {
 				t.Error(fmt.Sprint(scores, n))
@@ -214,10 +200,7 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := testfile.Read(t, path)
 	saved := strings.NewReplacer(",true,", ",TRUE,", ",false,", ",FALSE,").Replace(string(raw))
 	if err := os.WriteFile(path, []byte(saved), 0o600); err != nil || !strings.Contains(saved, "TRUE") {
 		t.Fatal(saved, err)
@@ -230,9 +213,7 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 	}
 	for _, mark := range []string{";", "\t"} { // as in other countries, and with a mark of UTF-8
 		other := "\ufeff" + strings.NewReplacer(",", mark, "\n", "\r\n").Replace(saved)
-		if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testfile.Write(t, path, other)
 		if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
 			t.Errorf("%q: isolated %v, expected %v", mark, got, want)
 		}
@@ -244,22 +225,16 @@ func TestListsThatASpreadsheetSaved(t *testing.T) {
 	for _, u := range utf16.Encode([]rune("\ufeff" + strings.ReplaceAll(saved, ",", "\t"))) { // "Unicode text"
 		wide = binary.LittleEndian.AppendUint16(wide, u)
 	}
-	if err := os.WriteFile(path, wide, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, wide)
 	if got := isolatedIn(t, List{Path: path, Set: set}); !slices.Equal(got, want) {
 		t.Errorf("UTF-16: isolated %v, expected %v", got, want)
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(saved, "TRUE", "yes")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, strings.ReplaceAll(saved, "TRUE", "yes"))
 	if _, err := ReadBaseline(path); err == nil || !strings.Contains(err.Error(), `found "yes"`) {
 		t.Error(err)
 	}
 	decided := filepath.Join(t.TempDir(), "decisions.csv")
-	if err := os.WriteFile(decided, []byte("source,decision\na/1.png,Drop\na/2.png,KEEP\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, decided, "source,decision\na/1.png,Drop\na/2.png,KEEP\n")
 	drop := make([]bool, set.Len())
 	if err := ReadDecisions(List{Path: decided, Set: set}, func(i int, gone bool) { drop[i] = gone }); err != nil || !drop[1] || drop[2] {
 		t.Errorf("%v (%v)", drop, err)

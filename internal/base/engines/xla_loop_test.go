@@ -24,6 +24,7 @@ import (
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/gx"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -100,9 +101,7 @@ func readMLIR(t *testing.T, text []byte) {
 		t.Skip("no mlir-opt-19 here")
 	}
 	file := filepath.Join(t.TempDir(), "loop.mlir")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, file, text)
 	out, err := exec.Command(reader, "--allow-unregistered-dialect", "-o", os.DevNull, file).CombinedOutput()
 	if err != nil || len(text) == 0 {
 		t.Errorf("%d bytes: %v\n%.3000s", len(text), err, out)

@@ -6,13 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 func TestBounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testfile.Write(t, path, "12345")
 	for most, ok := range map[int64]bool{6: true, 5: true, 4: false} {
 		if raw, err := ReadFile(path, most); (err == nil) != ok || ok && string(raw) != "12345" {
 			t.Errorf("up to %d bytes: %q, %v", most, raw, err)

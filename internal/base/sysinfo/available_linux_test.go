@@ -1,10 +1,11 @@
 package sysinfo
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // A limit counts wherever it was set: on the process's own group, as systemd-run does, or on one that this is in.
@@ -44,9 +45,7 @@ func TestWhatIsHeldIsNotLeft(t *testing.T) {
 	} {
 		g := group{t.TempDir(), c.first}
 		for file, text := range c.files {
-			if err := os.WriteFile(filepath.Join(g.folder, file), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testfile.Write(t, filepath.Join(g.folder, file), text)
 		}
 		if got := g.left(); got != c.want {
 			t.Errorf("%s: %d bytes are left, expected %d", name, got, c.want)

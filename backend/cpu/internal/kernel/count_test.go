@@ -1,11 +1,12 @@
 package kernel
 
 import (
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // loopCount counts the instructions of a loop.
@@ -50,10 +51,7 @@ func (c *loopCount) add(line string) error {
 // most multiplications.
 func neonLoops(t *testing.T) map[string]loopCount {
 	t.Helper()
-	text, err := os.ReadFile("kernels_arm64.s")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testfile.Read(t, "kernels_arm64.s")
 	all := map[string]loopCount{}
 	for _, kernel := range strings.Split(string(text), "\nTEXT ·")[1:] {
 		name, body, _ := strings.Cut(kernel, "(SB)")
@@ -92,10 +90,7 @@ func TestPeakCountsItsSums(t *testing.T) {
 		{"kernels_amd64.s", "peakAVX512", "VFMADD231PS", 16, 28 * 16},
 		{"kernels_amd64.s", "peakAVX2", "VFMADD231PS", 8, 12 * 8},
 	} {
-		text, err := os.ReadFile(c.file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testfile.Read(t, c.file)
 		_, body, _ := strings.Cut(string(text), "TEXT ·"+c.name+"(SB)")
 		body, _, _ = strings.Cut(body, "RET")
 		if n := strings.Count(body, c.op) * c.lanes; n != c.sums {
