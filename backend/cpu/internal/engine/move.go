@@ -8,50 +8,6 @@ import (
 // Operations that only move elements are strided copies: an output index maps to an input offset
 // by one stride an axis, which may be zero (broadcast) or negative (reverse).
 
-// strided copies dims elements from src to dst, both with their own strides (in elements).
-func strided[T any](dst, src unsafe.Pointer, dims, dstStrides, srcStrides []int) {
-	var zero T
-	size := int(unsafe.Sizeof(zero))
-	if len(dims) == 0 {
-		*(*T)(dst) = *(*T)(src)
-		return
-	}
-	for _, d := range dims {
-		if d == 0 {
-			return
-		}
-	}
-	last := len(dims) - 1
-	n, ds, ss := dims[last], dstStrides[last]*size, srcStrides[last]*size
-	var room [maxRank]int
-	idx := indices(&room, last)
-	d, s := 0, 0
-	for {
-		if ds == size && ss == size {
-			copy(slice[T](unsafe.Add(dst, d), n), slice[T](unsafe.Add(src, s), n))
-		} else {
-			for i := range n {
-				*(*T)(unsafe.Add(dst, d+i*ds)) = *(*T)(unsafe.Add(src, s+i*ss))
-			}
-		}
-		axis := last - 1
-		for ; axis >= 0; axis-- {
-			idx[axis]++
-			d += dstStrides[axis] * size
-			s += srcStrides[axis] * size
-			if idx[axis] < dims[axis] {
-				break
-			}
-			d -= dims[axis] * dstStrides[axis] * size
-			s -= dims[axis] * srcStrides[axis] * size
-			idx[axis] = 0
-		}
-		if axis < 0 {
-			return
-		}
-	}
-}
-
 func stridedAny(size int, dst, src unsafe.Pointer, dims, dstStrides, srcStrides []int) {
 	switch size {
 	case 1:
