@@ -140,7 +140,7 @@ func TestSizesOfModelsWithoutThem(t *testing.T) {
 		{[]string{"eval", "--model", plain, "--data", data}, exitDone, "taken for 32×32 pixels, as usual with small-cnn; --size N takes others"},
 		{[]string{"eval", "--model", says, "--data", data, "--size", "16"}, exitUsage, "leave out --size"},
 		{[]string{"predict", "--model", plain, "--size", "16", image}, exitDone, "x.png"},
-		{[]string{"predict", "--model", plain, "--size", "4", image}, exitFailed, "--size 4: images of 4×4 are too small"},
+		{[]string{"predict", "--model", plain, "--size", "4", image}, exitFailed, "--size 4: images of 4×4 pixels, width × height, are too small"},
 		{[]string{"predict", "--model", says, "--size", "16", image}, exitUsage, "takes images of 32×32 pixels"},
 		{[]string{"export", "--model", plain, "--size", "16", "--out", filepath.Join(dir, "m.onnx")}, exitDone, "images of 16×16"},
 	} {
