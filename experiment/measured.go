@@ -30,12 +30,12 @@ func measured(sets []audit.MeasuredSet) report.Table {
 			k.role = "reporting"
 		}
 		switch {
+		case s.Fails && !s.Earlier:
+			k.role += ", fails"
 		case s.Larger():
 			k.role += ", larger"
 		case s.Earlier:
 			k.role += ", earlier"
-		case s.Fails:
-			k.role += ", fails"
 		}
 		if s.Truth == audit.TruthClean || s.Truth == audit.TruthMarked {
 			k.what, k.truth = s.Family, s.Truth

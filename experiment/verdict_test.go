@@ -266,3 +266,13 @@ func TestSeparationIsOfABL(t *testing.T) {
 		t.Errorf("%d plots, %v", len(made), err)
 	}
 }
+
+// Sets without a backdoor stand apart whatever the size of their images.
+func TestSetsWithoutABackdoorStandApart(t *testing.T) {
+	set := audit.MeasuredSet{Truth: "wanet", Size: 128, Images: 9469, Classes: 10}
+	for want, s := range map[string]audit.MeasuredSet{"choosing, larger": set, "choosing, fails": {Truth: set.Truth, Size: set.Size, Fails: true}} {
+		if got := measured([]audit.MeasuredSet{s}).Rows[0][0]; got != want {
+			t.Errorf("%s, expected %s", got, want)
+		}
+	}
+}
