@@ -105,8 +105,7 @@ func (b *builder) readParts(v *survey, d *Data) (err error) {
 
 // untrained says of a test image of a class that there is no training image of what to do.
 func untrained(err error) error {
-	var bad *RecordError
-	if !errors.As(err, &bad) || !strings.HasPrefix(bad.Want, aLabel) {
+	if !errors.As(err, new(labelError)) {
 		return err
 	}
 	return fmt.Errorf("%w: the training images are of no such class; take these test images out, or pass over them with --skip-bad", err)

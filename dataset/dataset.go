@@ -71,14 +71,14 @@ func (s *Set) Image(i int) []uint8 {
 
 // own returns the bytes of image i as they are kept.
 func (s *Set) own(i int) []uint8 {
-	from, n := s.Pixels, s.stored()
+	from, n, mapped := s.Pixels, s.stored(), s.mapped != nil
 	if s.place != nil {
 		if from, i = s.whole, int(s.place[i]); i < 0 {
-			from, i = s.copies, ^i
+			from, i, mapped = s.copies, ^i, false
 		}
 	}
 	own := from[i*n : (i+1)*n : (i+1)*n]
-	if s.mapped != nil {
+	if mapped {
 		if s.place != nil || s.mapped.random.Load() > 0 {
 			fetch(own)
 		}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -122,5 +123,17 @@ func TestFoldersOfAnyNameAndNumber(t *testing.T) {
 	d, err := Load(context.Background(), dir, Options{})
 	if err != nil || len(d.Train.Classes) != 3000 || d.Train.Classes[d.Train.Labels[2999]] != "c2999" {
 		t.Errorf("%v, %v", d, err)
+	}
+}
+
+// Only a label that is no class is said to be unknown to the training images: not one that can't be read.
+func TestUnreadableLabelsAreNoUnknownClass(t *testing.T) {
+	unreadable := error(&RecordError{"a.tar", -1, "a label in x.cls", "a link"})
+	if err := untrained(unreadable); err != unreadable { //nolint:errorlint // the very same
+		t.Errorf("%v", err)
+	}
+	unknown := labelled(Record{Source: "a.png", Row: -1, Label: Name("van")}, &classes{names: []string{"bus"}, index: map[string]int32{"bus": 0}}).err
+	if err := untrained(unknown); !strings.Contains(err.Error(), "no such class") || !errors.As(err, new(*RecordError)) {
+		t.Errorf("%v", err)
 	}
 }

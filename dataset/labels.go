@@ -181,18 +181,20 @@ func (c *classes) of(l Label) (int32, bool) {
 	return i, ok
 }
 
-// aLabel begins what an error expected of a label.
-const aLabel = "a label "
+// labelError is about a record whose label is no class.
+type labelError struct{ *RecordError }
+
+func (e labelError) Unwrap() error { return e.RecordError }
 
 // want is what an error says that it expected.
 func (c *classes) want(l Label) string {
 	if c.indices && l.kind == numberLabel {
-		return fmt.Sprintf(aLabel+"from 0 to %d", len(c.names)-1)
+		return fmt.Sprintf("a label from 0 to %d", len(c.names)-1)
 	}
 	if len(c.names) > 6 {
-		return fmt.Sprintf(aLabel+"of %q and %d more", c.names[:6], len(c.names)-6)
+		return fmt.Sprintf("a label of %q and %d more", c.names[:6], len(c.names)-6)
 	}
-	return fmt.Sprintf(aLabel+"of %q", c.names)
+	return fmt.Sprintf("a label of %q", c.names)
 }
 
 // check refuses names that no model's file and no list keeps as they are.

@@ -129,7 +129,7 @@ func labelled(rec Record, numbering *classes) *reading {
 		case rec.Table != "":
 			e.File, e.Row = rec.Table, rec.TableRow
 		}
-		r.err = e
+		r.err = labelError{e}
 	}
 	return r
 }

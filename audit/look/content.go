@@ -81,7 +81,7 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Settings.Features != nil && content.Tells() <= 0 {
+		if c.Settings.Features != nil && content.tells() <= 0 {
 			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", len(c.Data.Classes))
 		}
 		c.content = content

@@ -2,24 +2,17 @@ package look
 
 import "math"
 
-// Tells is what it tells of an image's label, in nats beyond how common the labels are: 0 or less where it knows nothing.
-func (c *Content) Tells() float64 {
-	nats, known := c.tells()
-	return nats / max(1, known)
-}
-
 // leastTold is how many nats networks tell of all labels at least that know something of them: fewer are chance.
 const leastTold = 10
 
 // Untold tells whether it knows no more of the labels than chance gives.
 func (c *Content) Untold() bool {
-	nats, _ := c.tells()
-	return nats < leastTold
+	return c.tells() < leastTold
 }
 
-// tells is what it tells of all labels, in nats, and of how many images.
-func (c *Content) tells() (nats, known float64) {
-	count := make([]float64, c.Classes())
+// tells is what it tells of all labels, in nats beyond how common they are: 0 or less where it knows nothing.
+func (c *Content) tells() (nats float64) {
+	count, known := make([]float64, c.Classes()), 0.0
 	for i, y := range c.Labels {
 		if c.Knows(i) {
 			count[y]++
@@ -32,5 +25,5 @@ func (c *Content) tells() (nats, known float64) {
 			nats -= n * math.Log(n/known)
 		}
 	}
-	return nats, known
+	return nats
 }

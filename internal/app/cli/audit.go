@@ -34,7 +34,7 @@ which shows them. No model is kept. docs/verdict.md says what a verdict means.
 --fail-on poisoned exits with 3 if the verdict is poisoned, --fail-on shortcut
 if it is poisoned or shortcut, and --fail-on any also if it is can't tell.
 --baseline compares with an earlier audit: only new suspects, which are listed
-in new-suspects.csv, and new doubtful images count. Their names may change.`,
+in new-suspects.csv, and new doubtful images count, whatever their names.`,
 		Example: `  unpoison audit --data DIR --out audit
   unpoison audit --data DIR --out audit --fail-on shortcut --json
   unpoison audit --data DIR --out audit2 --baseline audit --fail-on shortcut`,

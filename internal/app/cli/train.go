@@ -151,11 +151,11 @@ func (f *recipeFlags) given(c *cobra.Command) (abl.Options, error) {
 // options returns the recipe for the data.
 func (f *recipeFlags) options(c *cobra.Command, d *dataset.Data) (abl.Options, error) {
 	o, err := f.given(c)
-	if h, w := d.Train.Height, d.Train.Width; err == nil && min(h, w) < model.LeastSide {
-		err = fmt.Errorf("data %s: images of %d×%d pixels are too small to learn from, expected at least %d×%[4]d; --size N resizes all to N×N pixels", d.Path, w, h, model.LeastSide)
-	}
 	if err != nil {
 		return o, err
+	}
+	if h, w := d.Train.Height, d.Train.Width; min(h, w) < model.LeastSide {
+		return o, fmt.Errorf("data %s: images of %d×%d pixels are too small to learn from, expected at least %d×%[4]d; --size N resizes all to N×N pixels", d.Path, w, h, model.LeastSide)
 	}
 	if f.recipe == "default" {
 		flags := map[string]string{"batch": "batch", "isolate_epochs": "epochs-isolate", "isolation": "isolation", "gamma": "gamma"}

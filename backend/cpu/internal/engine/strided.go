@@ -72,12 +72,12 @@ func merged(rooms *[4][maxRank]int, dims, dstStrides, srcStrides []int) (n, ds, 
 func line[T any](dst, src unsafe.Pointer, n, dstStride, srcStride int) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	switch to := slice[T](dst, 1); {
+	switch {
 	case dstStride == 1 && srcStride == 1:
 		copy(slice[T](dst, n), slice[T](src, n))
 	case dstStride == 1 && srcStride == 0:
+		to := slice[T](dst, n)
 		to[0] = *(*T)(src)
-		to = slice[T](dst, n)
 		for done := 1; done < n; done *= 2 {
 			copy(to[done:], to[:done])
 		}
