@@ -21,8 +21,8 @@ func npyFeatures(file string, set *Set) (*Features, error) {
 	a, err := npyHead(f)
 	switch {
 	case err != nil:
-	case len(a.dims) != 2:
-		err = fmt.Errorf("expected an array of N×D numbers, found the shape %v", a.dims)
+	case len(a.dims) != 2 || a.dims[1] == 0:
+		err = fmt.Errorf("expected an array of N×D numbers, D at least 1, found the shape %v", a.dims)
 	case a.kind != "f2" && a.kind != "f4":
 		err = fmt.Errorf("expected float16 or float32, found %s", a.kind)
 	case product(a.dims)*int64(a.width) != size-a.size:

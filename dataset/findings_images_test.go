@@ -238,7 +238,7 @@ func TestGreySetsAreAsRGB(t *testing.T) {
 func TestSharedImages(t *testing.T) {
 	a, b := synthetic(6, 8, []string{"a", "b"}), synthetic(9, 8, []string{"a", "b"})
 	copy(b.Image(3), a.Image(2))
-	if got := a.Shared(b); got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
+	if _, got, err := a.TwinsUntil(t.Context(), b); err != nil || got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
 		t.Errorf("%+v", got)
 	}
 }

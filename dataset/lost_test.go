@@ -60,7 +60,7 @@ func TestLostFilesAreErrors(t *testing.T) {
 	}
 	for name, do := range map[string]func(){
 		"an image": func() { set.Image(399) }, "the digest": func() { set.Digest() }, "a part": func() { part.Image(0) }, "a clone": func() { set.Clone().Image(399) },
-		"duplicates": func() { set.Shared(set) },
+		"duplicates": func() { set.Twins() },
 	} {
 		err := errors.New("before")
 		func() {

@@ -27,38 +27,32 @@ func (t *Twins) add(a, b string, conflicting bool) {
 
 // Twins finds images of the set that equal an earlier one of it.
 func (s *Set) Twins() Twins {
-	t, _ := s.TwinsUntil(context.Background())
+	t, _, _ := s.TwinsUntil(context.Background(), nil)
 	return t
 }
 
-// TwinsUntil is Twins, or the context's error once that ends.
-func (s *Set) TwinsUntil(ctx context.Context) (t Twins, err error) {
+// TwinsUntil is Twins, and finds images of another set, nil: none, that equal one of this, as when test images are trained on. It
+// ends with the context's error once that does.
+func (s *Set) TwinsUntil(ctx context.Context, other *Set) (own, shared Twins, err error) {
 	x, err := s.byPixels(ctx)
 	if err != nil {
-		return t, err
+		return own, shared, err
 	}
 	for j := range s.Labels {
 		if i, _ := x.first(x.digests[j]); i < j {
-			t.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j])
+			own.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j])
 		}
 	}
-	return t, nil
-}
-
-// Shared finds images of other that equal one of the set, as when test images were trained on.
-func (s *Set) Shared(other *Set) Twins {
-	var t Twins
 	if other == nil || s.Height != other.Height || s.Width != other.Width {
-		return t
+		return own, shared, nil
 	}
-	x, _ := s.byPixels(context.Background())
-	var scratch []uint8
-	for j := range other.Labels {
-		if i, ok := x.first(digestPixels(other.view(j, &scratch), s.Height, s.Width)); ok {
-			t.add(s.Source(i), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
+	digests, err := other.digestsUntil(ctx)
+	for j, d := range digests {
+		if i, ok := x.first(d); ok {
+			shared.add(s.Source(i), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
 		}
 	}
-	return t
+	return own, shared, err
 }
 
 // pixelIndex finds images by their pixels; it takes 20 bytes an image.
@@ -68,12 +62,13 @@ type pixelIndex struct {
 }
 
 func (s *Set) byPixels(ctx context.Context) (*pixelIndex, error) {
-	x := &pixelIndex{make([]ImageDigest, s.Len()), make([]int32, s.Len())}
-	err := eachUntil(ctx, s.Len(), func(i int) {
-		x.digests[i], x.order[i] = digestPixels(s.Image(i), s.Height, s.Width), int32(i)
-	})
+	digests, err := s.digestsUntil(ctx)
 	if err != nil {
 		return nil, err
+	}
+	x := &pixelIndex{digests, make([]int32, s.Len())}
+	for i := range x.order {
+		x.order[i] = int32(i)
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
 		return cmp.Or(bytes.Compare(x.digests[a][:], x.digests[b][:]), int(a-b))
@@ -88,4 +83,14 @@ func (x *pixelIndex) first(d ImageDigest) (int, bool) {
 		return 0, false
 	}
 	return int(x.order[k]), true
+}
+
+// digestsUntil are those of all images' pixels; none with an error.
+func (s *Set) digestsUntil(ctx context.Context) ([]ImageDigest, error) {
+	digests := make([]ImageDigest, s.Len())
+	err := eachUntil(ctx, s.Len(), func(i int) { digests[i] = digestPixels(s.Image(i), s.Height, s.Width) })
+	if err != nil {
+		return nil, err
+	}
+	return digests, nil
 }

@@ -13,7 +13,7 @@ func TestPassesEndWithTheContext(t *testing.T) {
 	if got, err := set.DigestUntil(ctx); err != nil || got != set.Digest() {
 		t.Errorf("%s, %v", got, err)
 	}
-	if got, err := set.TwinsUntil(ctx); err != nil || got != set.Twins() {
+	if got, _, err := set.TwinsUntil(ctx, nil); err != nil || got != set.Twins() {
 		t.Errorf("%+v, %v", got, err)
 	}
 	store := t.TempDir()
@@ -23,7 +23,7 @@ func TestPassesEndWithTheContext(t *testing.T) {
 	}
 	stop()
 	_, digest := set.DigestUntil(ctx)
-	_, twins := set.TwinsUntil(ctx)
+	_, _, twins := set.TwinsUntil(ctx, nil)
 	_, scaled := mapped.Train.Scaled(ctx, 5, 7)
 	_, _, loaded := (&decodedFile{decodedHead: decodedHead{Height: 1, Width: 1, Sources: 1, Sums: []uint32{0}}, file: mapped.Train.mapped.file}).load(ctx)
 	for name, err := range map[string]error{"digest": digest, "twins": twins, "scaled": scaled, "loaded": loaded} {

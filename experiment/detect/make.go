@@ -114,7 +114,7 @@ func (r *Runner) make(ctx context.Context, s *Set) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Limit = images
+	v.Limit = images / max(1, v.Copies)
 	if d, err = v.apply(d, s.Seed); err != nil {
 		return nil, err
 	}

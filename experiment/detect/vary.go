@@ -21,6 +21,7 @@ type Variation struct {
 	Camera string  `json:"camera,omitempty"` // one class from another camera: jpeg, noise or white
 	Mark   string  `json:"mark,omitempty"`   // an honest mark on one class: line, border or tag
 	Grey   bool    `json:"grey,omitempty"`   // all images without colour
+	Copies int     `json:"copies,omitempty"` // the training images are so many varied copies each of fewer images
 }
 
 var (
@@ -33,12 +34,14 @@ func (s *Set) variation() (Variation, error) {
 	if err := settings.Set(s.Vary, &v); err != nil {
 		return v, err
 	}
-	v.Limit, v.Classes = s.Images, s.Classes
+	v.Limit, v.Classes = s.Images/max(1, v.Copies), s.Classes
 	switch {
 	case !(v.Pairs >= 0 && v.Pairs <= 1):
 		return v, fmt.Errorf("pairs %g, expected a share from 0 to 1", v.Pairs)
 	case !slices.Contains(cameras, v.Camera):
 		return v, fmt.Errorf("no camera %q", v.Camera)
+	case v.Copies < 0 || s.Images > 0 && v.Copies > s.Images:
+		return v, fmt.Errorf("copies %d of %d images", v.Copies, s.Images)
 	case !slices.Contains(marks, v.Mark):
 		return v, fmt.Errorf("no mark %q", v.Mark)
 	}
@@ -83,7 +86,41 @@ func (v Variation) apply(d *dataset.Data, seed uint64) (*dataset.Data, error) {
 	if v.Pairs > 0 {
 		swap(out.Train, v.Pairs, seed)
 	}
+	if v.Copies > 1 {
+		out.Train = copied(out.Train, v.Copies, dataset.Flips(d.Layout), seed)
+	}
 	return out, nil
+}
+
+// copied returns varied copies of each image in turn, as programs that enlarge a set in advance write them: a part of 80 to 100 % of
+// each side, flipped or not, its light and contrast up to a fifth more or less.
+func copied(s *dataset.Set, copies int, flips bool, seed uint64) *dataset.Set {
+	var of []int
+	for i := range s.Len() {
+		of = append(of, slices.Repeat([]int{i}, copies)...)
+	}
+	out := s.Subset(of)
+	for k := range out.Len() {
+		r := rng.Stream(seed, "detect copies", k)
+		h, w := int(float64(s.Height)*(0.8+0.2*r.Float64())+0.5), int(float64(s.Width)*(0.8+0.2*r.Float64())+0.5)
+		top, left := r.IntN(s.Height-h+1), r.IntN(s.Width-w+1)
+		gain, light := 0.8+0.4*r.Float64(), 51*(2*r.Float64()-1)
+		flip := r.IntN(2) == 1 && flips
+		from, part := out.Image(k), make([]uint8, 0, h*w*3)
+		for y := range h {
+			for x := range w {
+				at := left + x
+				if flip {
+					at = left + w - 1 - x
+				}
+				part = append(part, from[((top+y)*s.Width+at)*3:][:3]...)
+			}
+		}
+		for j, p := range dataset.Resize(part, h, w, s.Height, s.Width) {
+			from[j] = clamp((float64(p)-128)*gain + 128 + light)
+		}
+	}
+	return out
 }
 
 // merge gives the images of one class another's label; the last class takes the free number.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func (a *app) data() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.describe(d)
+			return a.describe(c.Context(), d)
 		},
 	}
 	f.add(info)
@@ -49,7 +50,7 @@ type partInfo struct {
 	Digest      string         `json:"digest"`
 }
 
-func describePart(s *dataset.Set) *partInfo {
+func describePart(s *dataset.Set, t dataset.Twins) *partInfo {
 	if s == nil {
 		return nil
 	}
@@ -57,7 +58,6 @@ func describePart(s *dataset.Set) *partInfo {
 	for i, n := range s.Counts() {
 		p.PerClass[s.Classes[i]] = n
 	}
-	t := s.Twins()
 	p.Duplicates, p.Conflicting, p.Example = t.Same, t.Conflicting, example(t)
 	return p
 }
@@ -77,9 +77,18 @@ func twice(same, conflicting int, example []string) string {
 	return printable.Text(fmt.Sprintf("%d are there twice, %d of them under another label, such as %s and %s", same, conflicting, example[0], example[1]))
 }
 
-func (a *app) describe(d *dataset.Data) error {
-	train, test := describePart(d.Train), describePart(d.Test)
-	shared := d.Train.Shared(d.Test)
+func (a *app) describe(ctx context.Context, d *dataset.Data) error {
+	twins, shared, err := d.Train.TwinsUntil(ctx, d.Test)
+	if err != nil {
+		return err
+	}
+	var ofTest dataset.Twins
+	if d.Test != nil {
+		if ofTest, _, err = d.Test.TwinsUntil(ctx, nil); err != nil {
+			return err
+		}
+	}
+	train, test := describePart(d.Train, twins), describePart(d.Test, ofTest)
 	if a.json {
 		notes := d.Notes
 		if notes == nil {

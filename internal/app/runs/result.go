@@ -79,9 +79,10 @@ type DataInfo struct {
 	// under another label, as the data came.
 	Duplicates  int      `json:"duplicates"`
 	Conflicting int      `json:"conflicting_duplicates"`
-	Single      []string `json:"single_image_classes,omitempty"` // classes with one training image
-	Empty       []string `json:"empty_classes,omitempty"`        // and with none
-	Untaught    []string `json:"untaught_classes,omitempty"`     // and with none that the model was trained on
+	Shared      int      `json:"test_images_trained_on,omitempty"` // test images that equal a training image
+	Single      []string `json:"single_image_classes,omitempty"`   // classes with one training image
+	Empty       []string `json:"empty_classes,omitempty"`          // and with none
+	Untaught    []string `json:"untaught_classes,omitempty"`       // and with none that the model was trained on
 }
 
 // Whole are the flags that all of the data are read with: those that were given, but for a part of them.

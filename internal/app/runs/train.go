@@ -261,11 +261,15 @@ func (s *Spec) newResult(ctx context.Context) (*Result, error) {
 	if s.Data.Test != nil {
 		res.Data.Test = s.Data.Test.Len()
 	}
-	twins, err := s.Data.Train.TwinsUntil(ctx)
+	test := s.Data.Test
+	if s.Audit { // which measures nothing on it
+		test = nil
+	}
+	twins, shared, err := s.Data.Train.TwinsUntil(ctx, test)
 	if err != nil {
 		return nil, err
 	}
-	res.Data.Duplicates, res.Data.Conflicting = twins.Same, twins.Conflicting
+	res.Data.Duplicates, res.Data.Conflicting, res.Data.Shared = twins.Same, twins.Conflicting, shared.Same
 	for c, n := range s.Data.Train.Counts() {
 		switch n {
 		case 0:
