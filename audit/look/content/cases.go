@@ -64,6 +64,7 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		prior[i] = q.odds(i)
 		a.p[i] = stat.Logistic(prior[i])
 	}
+	kin := false
 	var before []int
 	var history []told
 	for round := range rounds {
@@ -81,6 +82,9 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		l.alike, l.matched, of = alike(content, l)
 		l.weigh(of, a.p)
 		l.own = c.Draw("content own", honest(content, images, a.p), len(l.cases), q.key(round)...)
+		if kin {
+			l.kin = copiesOf(c, l)
+		}
 		if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
 			return a, err
 		}
@@ -88,6 +92,14 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 			a.cases = cases
 			if a.common, err = a.told.sure(ctx, c, l); err != nil {
 				return a, err
+			}
+			if a.inCommon >= hinted {
+				if l.kin = copiesOf(c, l); l.kin != nil {
+					kin = true
+					if err = a.byKin(ctx, c, l, asked); err != nil {
+						return a, err
+					}
+				}
 			}
 			if a.inCommon < hinted {
 				break // they have nothing in common: there is nothing to learn
@@ -101,6 +113,19 @@ func ask(ctx context.Context, c *look.Case, content *look.Content, q question) (
 		a.ratio = a.join(images, a.last, prior, a.p)
 	}
 	return a, nil
+}
+
+// byKin asks again where most cases are copies of one another: by networks that learnt no copy of what they judge.
+func (a *answer) byKin(ctx context.Context, c *look.Case, l lesson, asked []int) (err error) {
+	alone := a.inCommon
+	if a.told, err = tell(ctx, c, l, asked, 0); err != nil {
+		return err
+	}
+	if a.common, err = a.told.sure(ctx, c, l); err != nil {
+		return err
+	}
+	c.Note("%s: most images that show something else are varied copies of each other, %.1f deviations from chance; counted once each, %.1f", c.Data.Classes[l.labels[0]], alone, a.inCommon)
+	return nil
 }
 
 // honest are the images that show their label, by their probabilities of having been moved there.
@@ -164,6 +189,8 @@ type lesson struct {
 	// weight is the probability of a case to have been moved, and for a control of the first kind that of its case.
 	weight map[int]float64
 	mean   float64 // weight of the cases
+	// kin numbers the images that are copies of one another, see copiesOf; nil where most cases have none.
+	kin map[int]int
 }
 
 // weigh notes the weights, of what control is whose and of the images' probabilities.

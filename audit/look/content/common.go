@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
@@ -22,15 +23,32 @@ type common struct {
 // class with few other images, not all are matched: else what classes they show would tell them. A case counts as much as it surely
 // shows something else, and its controls too: among those in doubt there are honest ones.
 func (t told) common(l lesson) common {
-	ranks := make([]stat.Ranked, 0, len(l.matched)+len(l.alike))
-	for _, i := range look.Those(l.matched, t.says) {
-		ranks = append(ranks, stat.Ranked{At: t.z[i], Marked: true, Weight: l.weight[i]})
-	}
-	for _, i := range look.Those(l.alike, t.says) {
-		ranks = append(ranks, stat.Ranked{At: t.z[i], Weight: l.weight[i]})
-	}
-	share, deviations := stat.Above(ranks)
+	share, deviations := stat.Above(slices.Concat(t.ranked(l, l.matched, true), t.ranked(l, l.alike, false)))
 	return common{share, deviations}
+}
+
+// ranked are images by what the networks say of them, copies of one as one.
+func (t told) ranked(l lesson, images []int, marked bool) (ranks []stat.Ranked) {
+	at, copies := map[int]int{}, []float64(nil)
+	for _, i := range look.Those(images, t.says) {
+		number, has := l.kin[i]
+		k, is := at[number]
+		if !has || !is {
+			k = len(ranks)
+			ranks, copies = append(ranks, stat.Ranked{Marked: marked}), append(copies, 0)
+			if has {
+				at[number] = k
+			}
+		}
+		ranks[k].At += t.z[i]
+		ranks[k].Weight += l.weight[i]
+		copies[k]++
+	}
+	for k, n := range copies {
+		ranks[k].At /= n
+		ranks[k].Weight /= n
+	}
+	return ranks
 }
 
 // says tells whether the networks say anything of an image.

@@ -52,6 +52,9 @@ func foldsOf(c *look.Case, l lesson, folds, way int) map[int]int {
 			in[i] = foldParts*folds*(1+number) + like[i]
 		}
 	}
+	for i, number := range l.kin { // −1: no number of a cluster is negative
+		in[i] = -1 - number
+	}
 	return balanced(l.cases, controls, in, folds)
 }
 
