@@ -21,34 +21,63 @@ const (
 	copyNear   = 2      // thumbnail pixels around one whose mean is taken off
 	copyPoints = 3      // of a thumbnail's pixel across, that are looked at
 	copyAlike  = 0.8    // cosine of two thumbnails from which one image is a copy of the other
+	copyTurned = 0.05   // of the links are by a turn that is looked for
 	copyAsked  = 500    // cases that are asked whether they have copies
 	copied     = 0.5    // of these have
 	copyOthers = 0.5    // as many as have one under other labels, at most
 	copyLink   = 1. / 3 // of the cases, at most, are linked: a trigger would link more than copies of some images
 )
 
-// copyViews are the parts of an image, [top, left, side] as shares of it, that may be what a copy shows: they are cut by up to a fifth
-// or moved by a twentieth.
-func copyViews() (views [][3]float64) {
-	views = append(views, [3]float64{0, 0, 1})
+// part is what a copy may show of an image: a square from a place, as shares of the image, turned about the image's middle.
+type part struct{ top, left, side, angle float64 }
+
+// copyViews are cut by up to a fifth, moved by a twentieth, or turned by up to 15°.
+func copyViews() (views []part) {
+	views = append(views, part{0, 0, 1, 0})
 	for _, corner := range [][2]float64{{0, 0}, {0, 1}, {1, 0}, {1, 1}} {
 		for _, cut := range []float64{0.12, 0.2} {
-			views = append(views, [3]float64{corner[0] * cut, corner[1] * cut, 1 - cut})
+			views = append(views, part{corner[0] * cut, corner[1] * cut, 1 - cut, 0})
 		}
-		views = append(views, [3]float64{corner[0]*0.1 - 0.05, corner[1]*0.1 - 0.05, 1})
+		views = append(views, part{corner[0]*0.1 - 0.05, corner[1]*0.1 - 0.05, 1, 0})
 	}
-	return append(views, [3]float64{0.06, 0.06, 0.88}, [3]float64{0.1, 0.1, 0.8})
+	for _, cut := range []float64{0.12, 0.2} {
+		views = append(views, part{cut / 2, cut / 2, 1 - cut, 0})
+	}
+	for _, degrees := range []float64{-15, -8, 8, 15} {
+		views = append(views, part{0, 0, 1, degrees * math.Pi / 180}, part{0.06, 0.06, 0.88, degrees * math.Pi / 180})
+	}
+	return views
 }
 
-// copiesOf numbers the copies among a lesson's cases and controls: images of one label that are cut, mirrored, lighter or darker ones of
+// copyTurns are the places in a thumbnail's row of what is at each place of one that is turned by right angles, mirrored or not.
+func copyTurns() (turns [][]int) {
+	for turn := range 8 {
+		from := make([]int, 0, 3*copySide*copySide)
+		for j := range 3 * copySide * copySide {
+			y, x := j/3/copySide, j/3%copySide
+			if turn >= 4 {
+				x = copySide - 1 - x
+			}
+			for range turn % 4 {
+				y, x = x, copySide-1-y
+			}
+			from = append(from, (y*copySide+x)*3+j%3)
+		}
+		turns = append(turns, from)
+	}
+	return turns
+}
+
+// copiesOf numbers the copies among a lesson's cases and controls: images of one label that are cut, mirrored, turned, lighter or darker ones of
 // one another, as in sets that were enlarged before they were stored. Copies of one odd photograph have the photograph in common. Nil
 // where fewer than half of the cases have copies; where images under other labels are alike as often, as pictures of one road sign
 // are; or where so many are alike that something else makes them so.
 func copiesOf(c *look.Case, l lesson) map[int]int {
 	asked := c.Draw("content copies", l.cases, copyAsked, l.key(l.round)...)
-	links := copyLinks(c, asked, l.cases)
+	turns := copyTurns()
+	links := copyLinks(c, asked, l.cases, turns)
 	having := havingLinks(links)
-	if having < copied*float64(len(asked)) || havingLinks(copyLinks(c, asked, l.alike)) > copyOthers*having {
+	if having < copied*float64(len(asked)) || havingLinks(copyLinks(c, asked, l.alike, turns)) > copyOthers*having {
 		return nil
 	}
 	size := map[int]int{}
@@ -65,24 +94,42 @@ func copiesOf(c *look.Case, l lesson) map[int]int {
 	for _, i := range stat.Union(l.cases, stat.Union(l.alike, l.own)) {
 		byLabel[c.Data.Labels[i]] = append(byLabel[c.Data.Labels[i]], i)
 	}
+	usual := usualTurns(links, turns)
 	links = nil
 	for _, images := range byLabel {
-		links = append(links, copyLinks(c, images, images)...)
+		links = append(links, copyLinks(c, images, images, usual)...)
 	}
 	return groups(links)
 }
 
+// link is an image that was asked, one that is a copy of it, and by which turn.
+type link struct{ asked, other, turn int }
+
+// usualTurns are those by which links are often: few sets have all.
+func usualTurns(links []link, turns [][]int) (usual [][]int) {
+	n := make([]float64, len(turns))
+	for _, pair := range links {
+		n[pair.turn]++
+	}
+	for k, turn := range turns {
+		if n[k] >= copyTurned*float64(len(links)) {
+			usual = append(usual, turn)
+		}
+	}
+	return usual
+}
+
 // havingLinks counts the images that were asked and have a copy.
-func havingLinks(links [][2]int) float64 {
+func havingLinks(links []link) float64 {
 	n := 0
 	for k, pair := range links { // those of an image follow each other
-		n += stat.Bit(k == 0 || pair[0] != links[k-1][0])
+		n += stat.Bit(k == 0 || pair.asked != links[k-1].asked)
 	}
 	return float64(n)
 }
 
 // groups gives the images of each group that links join the smallest one's number.
-func groups(links [][2]int) map[int]int {
+func groups(links []link) map[int]int {
 	of := map[int]int{}
 	var root func(i int) int
 	root = func(i int) int {
@@ -95,7 +142,7 @@ func groups(links [][2]int) map[int]int {
 		return of[i]
 	}
 	for _, pair := range links {
-		a, b := root(pair[0]), root(pair[1])
+		a, b := root(pair.asked), root(pair.other)
 		of[max(a, b)] = min(a, b)
 	}
 	for i := range of {
@@ -104,44 +151,51 @@ func groups(links [][2]int) map[int]int {
 	return of
 }
 
-// copyLinks are the pairs of an image that is asked and one of a list that is a copy of it.
-func copyLinks(c *look.Case, asked, list []int) [][2]int {
+// copyLinks are the pairs of an image that is asked and one of a list that is a copy of it, by one of some turns.
+func copyLinks(c *look.Case, asked, list []int, turns [][]int) []link {
 	if len(list) == 0 {
 		return nil
 	}
 	thumbs := make([]*thumbnails, runtime.GOMAXPROCS(0))
-	plain := blas64.General{Rows: len(list), Cols: 3 * copySide * copySide, Stride: 3 * copySide * copySide}
-	plain.Data = make([]float64, plain.Rows*plain.Cols)
+	plain := rowsOf(len(list), 3*copySide*copySide)
 	views := copyViews()
 	each(thumbs, len(list), func(t *thumbnails, k int) {
 		t.take(c.Data, list[k])
-		t.view(plain.Data[k*plain.Cols:(k+1)*plain.Cols], views[0], false)
+		t.view(plain.Data[k*plain.Cols:(k+1)*plain.Cols], views[0])
 	})
-	found := make([][][2]int, len(asked))
+	found := make([][]link, len(asked))
 	each(thumbs, len(asked), func(t *thumbnails, k int) {
 		t.take(c.Data, asked[k])
-		of := blas64.General{Rows: 2 * len(views), Cols: plain.Cols, Stride: plain.Cols, Data: make([]float64, 2*len(views)*plain.Cols)}
+		of := rowsOf(len(views)*len(turns), plain.Cols)
+		one := make([]float64, of.Cols)
 		for v, view := range views {
-			for m := range 2 {
-				row := 2*v + m
-				t.view(of.Data[row*of.Cols:(row+1)*of.Cols], view, m == 1)
+			t.view(one, view)
+			for m, from := range turns {
+				row := of.Data[(m*len(views)+v)*of.Cols:]
+				for j, at := range from {
+					row[j] = one[at]
+				}
 			}
 		}
-		cosines := blas64.General{Rows: of.Rows, Cols: len(list), Stride: len(list), Data: make([]float64, of.Rows*len(list))}
+		cosines := rowsOf(of.Rows, len(list))
 		blas64.Gemm(blas.NoTrans, blas.Trans, 1, of, plain, 0, cosines)
 		for j, i := range list {
-			if i == asked[k] {
-				continue
-			}
+			best, at := copyAlike, -1
 			for row := range cosines.Rows {
-				if cosines.Data[row*cosines.Cols+j] >= copyAlike {
-					found[k] = append(found[k], [2]int{asked[k], i})
-					break
+				if v := cosines.Data[row*cosines.Cols+j]; v >= best {
+					best, at = v, row/len(views)
 				}
+			}
+			if at >= 0 && i != asked[k] {
+				found[k] = append(found[k], link{asked[k], i, at})
 			}
 		}
 	})
 	return slices.Concat(found...)
+}
+
+func rowsOf(n, columns int) blas64.General {
+	return blas64.General{Rows: n, Cols: columns, Stride: columns, Data: make([]float64, n*columns)}
 }
 
 // each calls do for the numbers below n, by workers with thumbnails of their own.
@@ -173,18 +227,17 @@ func (t *thumbnails) take(set *dataset.Set, i int) {
 	t.pixels = dataset.Resize(set.Image(i), set.Height, set.Width, t.height, t.width)
 }
 
-// view writes the thumbnail of a part, mirrored or not, without the mean around each pixel and of length 1: light, contrast and what
-// goes slowly over the image say little of what image it is.
-func (t *thumbnails) view(row []float64, part [3]float64, mirrored bool) {
+// view writes the thumbnail of a part, without the mean around each pixel and of length 1: light, contrast and what goes slowly over
+// the image say little of what image it is.
+func (t *thumbnails) view(row []float64, p part) {
+	sin, cos := math.Sincos(p.angle)
 	for y := range copySide {
 		for x := range copySide {
 			t.raw[y][x] = [3]float64{}
-			for p := range copyPoints * copyPoints {
-				down := part[0] + part[2]*(float64(y)+(float64(p/copyPoints)+0.5)/copyPoints)/copySide
-				across := part[1] + part[2]*(float64(x)+(float64(p%copyPoints)+0.5)/copyPoints)/copySide
-				if mirrored {
-					across = 1 - across
-				}
+			for n := range copyPoints * copyPoints {
+				down := p.top + p.side*(float64(y)+(float64(n/copyPoints)+0.5)/copyPoints)/copySide - 0.5
+				across := p.left + p.side*(float64(x)+(float64(n%copyPoints)+0.5)/copyPoints)/copySide - 0.5
+				down, across = 0.5+down*cos+across*sin, 0.5+across*cos-down*sin
 				for k, v := range t.at(down*float64(t.height)-0.5, across*float64(t.width)-0.5) {
 					t.raw[y][x][k] += v
 				}
