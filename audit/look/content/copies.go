@@ -22,7 +22,7 @@ const (
 	copyPoints = 3      // of a thumbnail's pixel across, that are looked at
 	copyAlike  = 0.8    // cosine of two thumbnails from which one image is a copy of the other
 	copyTurned = 0.05   // of the links are by a turn that is looked for
-	copyAsked  = 500    // cases that are asked whether they have copies
+	copyAsked  = 100    // cases that are asked whether they have copies
 	copied     = 0.5    // of these have
 	copyOthers = 0.5    // as many as have one under other labels, at most
 	copyLink   = 1. / 3 // of the cases, at most, are linked: a trigger would link more than copies of some images

@@ -156,3 +156,13 @@ func TestCopiesCountOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+// What a label with 2,000 cases and 4,000 controls costs where there are no copies.
+func BenchmarkCopies(b *testing.B) {
+	c, err := look.NewCase(&train.Run{Data: copySet(6000, 1, none)}, look.Settings{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		copiesOf(c, lesson{question: question{labels: []int{0}}, cases: rng.Iota(2000), alike: rng.Iota(6000)[2000:]})
+	}
+}
