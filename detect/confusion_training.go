@@ -38,7 +38,8 @@ const (
 	confusionBatch  = 64   // images of the set a step, and as many clean ones
 	confusionClass  = 0.02 // of each class are kept in every round
 	confusionClean  = 0.1  // of each class, those of middle loss, stand for clean images
-	confusionFits   = 0.6  // logit of the label from which the network fits an image
+	confusionFits   = 0.5  // logit of the label above which the network fits an image, for the ratio of likelihoods
+	confusionFlags  = 0.6  // and above which an image is flagged
 	confusionMost   = 1.5  // likelihood ratio from which the most suspicious class counts
 )
 
@@ -94,11 +95,11 @@ func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error)
 		}
 		kept = distilled(in, losses, max(int(r.keep*float64(len(losses))), learner.Batch))
 	}
-	fits := make([]bool, len(losses))
+	own := make([]float32, len(losses))
 	for i, l := range in.Data.Labels {
-		fits[i] = logits[i*in.Network.Classes+int(l)] > confusionFits
+		own[i] = logits[i*in.Network.Classes+int(l)]
 	}
-	return confused(byLabel(in.Data), features, losses, fits), nil
+	return confused(byLabel(in.Data), features, losses, own), nil
 }
 
 // confuse returns a copy of a network, after a round's confusion. A batch is half of the set's images, weighed by the rarity of
@@ -183,8 +184,9 @@ func distilled(in *Input, losses []float32, n int) []int {
 
 // confused scores images by their losses, and flags those that the network fits in classes of which these lie apart: their
 // features, [images, width], in the plane of the class's two largest components, are e times as likely on average under two
-// Gaussians, one of clean and one of fitted images, as under the former alone, or 1.5 times in the class where this is most.
-func confused(classes [][]int, features, losses []float32, fits []bool) *Output {
+// Gaussians, one of clean and one of fitted images, as under the former alone, or 1.5 times in the class where this is most. own are
+// the logits of their labels.
+func confused(classes [][]int, features, losses, own []float32) *Output {
 	out := newOutput(len(losses))
 	for i, l := range losses {
 		out.Scores[i] = -float64(l)
@@ -192,14 +194,14 @@ func confused(classes [][]int, features, losses []float32, fits []bool) *Output 
 	ratios := make([]float64, len(classes))
 	for c, images := range classes {
 		if len(images) > 0 {
-			ratios[c] = likelihoodRatio(images, features, losses, fits)
+			ratios[c] = likelihoodRatio(images, features, losses, own)
 		}
 	}
 	most := slices.Max(ratios)
 	for c, images := range classes {
 		if ratios[c] > math.E || ratios[c] == most && most > confusionMost {
 			for _, i := range images {
-				out.Flagged[i] = fits[i]
+				out.Flagged[i] = own[i] > confusionFlags
 			}
 		}
 	}
@@ -207,7 +209,7 @@ func confused(classes [][]int, features, losses []float32, fits []bool) *Output 
 }
 
 // likelihoodRatio compares the two models of a class; 1 where there are too few images for them.
-func likelihoodRatio(images []int, features, losses []float32, fits []bool) float64 {
+func likelihoodRatio(images []int, features, losses, logits []float32) float64 {
 	n := len(images)
 	m := rows(features, len(losses), images)
 	centre(m)
@@ -220,7 +222,7 @@ func likelihoodRatio(images []int, features, losses []float32, fits []bool) floa
 	clean := evaluate.Order(own)[int(float64(n)/2-half):int(float64(n)/2+half)]
 	var fitted []int
 	for k, i := range images {
-		if fits[i] {
+		if logits[i] > confusionFits {
 			fitted = append(fitted, k)
 		}
 	}

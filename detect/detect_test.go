@@ -124,17 +124,28 @@ func TestEmptyLabelsAreNoLabels(t *testing.T) {
 func TestConfusedAgreesWithNumPy(t *testing.T) {
 	r, in := readReference(t)
 	var ratios []float64
+	own := make([]float32, len(r.Fits)) // logits
+	for i, fits := range r.Fits {
+		if fits {
+			own[i] = 1
+		}
+	}
 	for _, images := range byLabel(in.Data) {
-		ratios = append(ratios, likelihoodRatio(images, r.Features, r.Losses, r.Fits))
+		ratios = append(ratios, likelihoodRatio(images, r.Features, r.Losses, own))
 	}
 	near(t, "likelihood ratio", ratios, r.Ratios)
-	out := confused(byLabel(in.Data), r.Features, r.Losses, r.Fits)
+	out := confused(byLabel(in.Data), r.Features, r.Losses, own)
 	if !slices.Equal(out.Flagged, r.Confused) {
 		t.Errorf("flagged %v, want %v", out.Flagged, r.Confused)
 	}
-	alone := confused(byLabel(in.Data)[1:], r.Features, r.Losses, r.Fits) // the highest ratio is below 1.5
+	alone := confused(byLabel(in.Data)[1:], r.Features, r.Losses, own) // the highest ratio is below 1.5
 	if slices.Contains(alone.Flagged, true) {
 		t.Errorf("flagged %v without the planted class, want nothing", alone.Flagged)
+	}
+	at := slices.Index(r.Confused, true)
+	own[at] = 0.55 // fitted, and not flagged
+	if some := confused(byLabel(in.Data), r.Features, r.Losses, own); some.Flagged[at] || !slices.Contains(some.Flagged, true) {
+		t.Errorf("flagged %v with a logit of 0.55, image %d", some.Flagged, at)
 	}
 }
 
