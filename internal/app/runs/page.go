@@ -143,7 +143,7 @@ func (d *DataInfo) Warnings() []string {
 	say(d.Skipped, "One record could not be read or had no label and was skipped.", "%d records could not be read or had no label and were skipped.")
 	say(d.Conflicting, "One image is a copy of another under a different label.", "%d images are copies of others under a different label.")
 	say(d.Duplicates-d.Conflicting, "One image is an exact copy of another of its label.", "%d images are exact copies of others of their label.")
-	say(d.Shared, "One test image is also a training image: the accuracy on test images is a little too good.", "%d test images are also training images: the accuracy on test images is too good.")
+	say(d.Shared, "One test image is also a training image: the clean accuracy is overstated a little.", "%d test images are also training images: the clean accuracy is overstated.")
 	say(len(d.Single), "One label has a single image: %s.", "%d labels have a single image each: %s.", names(d.Single))
 	say(len(d.Empty), "One label has no image: %s.", "%d labels have no image: %s.", names(d.Empty))
 	say(len(d.Untaught), "No image of one label was left to train on: %s. The model does not know it.", "No image of %d labels was left to train on: %s. The model does not know them.", names(d.Untaught))

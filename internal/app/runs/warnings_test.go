@@ -11,7 +11,7 @@ func TestWarningsCountAndName(t *testing.T) {
 		"2 records could not be read or had no label and were skipped.",
 		"One image is a copy of another under a different label.",
 		"3 images are exact copies of others of their label.",
-		"7 test images are also training images: the accuracy on test images is too good.",
+		"7 test images are also training images: the clean accuracy is overstated.",
 		"6 labels have a single image each: a, b, c, d, e, ….",
 		"One label has no image: x.",
 		"No image of 2 labels was left to train on: a, b. The model does not know them.",
