@@ -156,6 +156,7 @@ func TestCopiesCountOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
 // What a label with 2,000 cases and 4,000 controls costs where there are no copies.
 func BenchmarkCopies(b *testing.B) {
 	c, err := look.NewCase(&train.Run{Data: copySet(6000, 1, none)}, look.Settings{})
