@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -179,6 +178,19 @@ func TestInitOfOtherClasses(t *testing.T) {
 	}
 }
 
+// served is the output of what serves until it is told to stop, as it is once it says where.
+type served struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (s *served) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"url"`)) {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
 // With --json standard output holds lines of JSON and nothing else, and files that are asked for are written all the same.
 func TestJSONIsAllThatIsPrinted(t *testing.T) {
 	dir := t.TempDir()
@@ -192,11 +204,8 @@ func TestJSONIsAllThatIsPrinted(t *testing.T) {
 		{"version"},
 		{"review", audit},
 	} {
-		var out, errs bytes.Buffer
 		ctx, stop := context.WithCancel(t.Context())
-		if args[0] == "review" { // it serves until it is told to stop
-			time.AfterFunc(time.Second, stop)
-		}
+		out, errs := served{stop: stop}, bytes.Buffer{}
 		code := (&app{out: &out, err: &errs, args: append(args, "--json")}).run(ctx)
 		stop()
 		if code != exitDone || out.Len() == 0 {
@@ -243,10 +252,9 @@ func TestReviewsReadTheDataAsTheRunDid(t *testing.T) {
 	if want := "--label=kind"; err != nil || !bytes.Contains(page, []byte(want)) || bytes.Contains(page, []byte("--limit=")) {
 		t.Errorf("the report's commands lack %s, or have a limit: %v", want, err)
 	}
-	var out, said bytes.Buffer
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	time.AfterFunc(time.Second, stop)
+	out, said := served{stop: stop}, bytes.Buffer{}
 	if code := (&app{out: &out, err: &said, args: []string{"review", run, "--json"}}).run(ctx); code != exitDone {
 		t.Fatalf("%d, %s", code, &said)
 	}
