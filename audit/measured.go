@@ -27,7 +27,7 @@ var measuredFile string
 const measuredDigest = "49db88ac01374704"
 
 // Revision counts up when the code of a search changes what it finds.
-const Revision = 6
+const Revision = 7
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {

@@ -22,7 +22,20 @@ type Pass struct {
 	// Blurs are deviations, in pixels of an image whose shorter side is 32: the images are asked about once under each. None: once,
 	// as they are.
 	Blurs []float64
+	// Half is the half that is shown of an image, with its mirror image in the place of the other one; 0: all of it.
+	Half Half
 }
+
+// Half is a half of an image.
+type Half uint8
+
+// The halves.
+const (
+	Left Half = iota + 1
+	Right
+	Upper
+	Lower
+)
 
 // Passes makes passes over the images of one set, which other machines may have parts of.
 type Passes interface {
@@ -46,7 +59,7 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 	if err != nil {
 		return err
 	}
-	if images == nil && p.Side == 0 && len(p.Blurs) == 0 {
+	if images == nil && p.Side == 0 && len(p.Blurs) == 0 && p.Half == 0 {
 		return e.each(ctx, h.Set, visit)
 	}
 	if images == nil {
@@ -66,6 +79,9 @@ func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit fu
 	set, err := Small(ctx, set, p.Side)
 	if err != nil {
 		return err
+	}
+	if p.Half != 0 {
+		set = mirrored(set, p.Half)
 	}
 	if len(p.Blurs) == 0 {
 		return e.each(ctx, set, visit)
@@ -109,6 +125,29 @@ func smallSize(set *dataset.Set, side int) (height, width int) {
 func blurred(set *dataset.Set, deviation float64) *dataset.Set {
 	side := float64(min(set.Height, set.Width)) / 32
 	return Redrawn(set, func(x []float32) { augment.Blur(x, set.Height, set.Width, deviation*side) })
+}
+
+// mirrored returns a copy of the images in which a half takes the place of the other one, mirrored. What is in the middle stays.
+func mirrored(set *dataset.Set, half Half) *dataset.Set {
+	if half == Upper || half == Lower {
+		return Redrawn(set, func(x []float32) { mirror(x, set.Height, 3*set.Width, half == Lower) })
+	}
+	return Redrawn(set, func(x []float32) {
+		for row := range slices.Chunk(x, 3*set.Width) {
+			mirror(row, set.Width, 3, half == Right)
+		}
+	})
+}
+
+// mirror copies the first half of n parts of a length over the second one in reverse order, or the second half over the first.
+func mirror(x []float32, n, length int, second bool) {
+	for k := range n / 2 {
+		to, from := n-1-k, k
+		if second {
+			to, from = from, to
+		}
+		copy(x[to*length:(to+1)*length], x[from*length:])
+	}
 }
 
 // Redrawn returns images, each changed as numbers from 0 to 1, [H,W,3], by several at a time. They are in memory, whatever the set's are.

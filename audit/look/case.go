@@ -123,7 +123,9 @@ func (c *Case) Begin() { c.asking, c.noted = true, 0 }
 // Done notes that a look was asked, and saves, without what it alone needed.
 func (c *Case) Done(l Name) error {
 	if l == ByContent {
-		maps.DeleteFunc(c.run.Arrays, func(name string, _ []float32) bool { return strings.HasPrefix(name, unseenKey) })
+		maps.DeleteFunc(c.run.Arrays, func(name string, _ []float32) bool {
+			return strings.HasPrefix(name, unseenKey) || strings.HasPrefix(name, networkKey)
+		})
 	}
 	c.saved.Asked = append(c.saved.Asked, l)
 	c.asking, c.saved.Noted = false, 0

@@ -227,9 +227,12 @@ func (c *Case) contentFold(ctx context.Context, key string, folds [][]int, fold 
 	if err != nil {
 		return nil, err
 	}
-	got, err := c.judgedAll(ctx, r, folds[fold])
+	got, err := c.judgedAll(ctx, r, folds[fold], 0)
 	if err != nil {
 		return nil, err
+	}
+	if left == nil {
+		c.keepNetwork(fold, r.State)
 	}
 	r.Finish()
 	shiftBy(got, c.sampled(learnt, "content"))
@@ -334,26 +337,30 @@ func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string,
 }
 
 // judgedAll is judged of images of the case, which are made small once for all.
-func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int) ([]float32, error) {
+func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int, half evaluate.Half) ([]float32, error) {
 	if c.run.Passes != nil { // other machines have their own
-		return judged(ctx, r, c.run.Passes, images)
+		return judged(ctx, r, c.run.Passes, images, half)
 	}
 	set, err := c.contentImages(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: set}, images)
+	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: set}, images, half)
 }
 
-// judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs.
-func judged(ctx context.Context, r *train.Run, by evaluate.Passes, images []int) ([]float32, error) {
+// judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs,
+// or a half of each under the first one.
+func judged(ctx context.Context, r *train.Run, by evaluate.Passes, images []int, half evaluate.Half) ([]float32, error) {
 	classes, blurs := r.Network.Classes, contentBlurs()
+	if half != 0 {
+		blurs = blurs[:1] // one is enough to say where to look
+	}
 	out := make([]float32, len(images)*classes)
 	at := make(map[int]int, len(images))
 	for k, i := range images {
 		at[i] = k
 	}
-	pass := evaluate.Pass{Network: r.Network, State: r.State, Side: contentSide, Blurs: blurs}
+	pass := evaluate.Pass{Network: r.Network, State: r.State, Side: contentSide, Blurs: blurs, Half: half}
 	err := by.Pass(ctx, pass, images, func(i int, both []float32) {
 		p := out[at[i]*classes:]
 		row := make([]float64, classes)

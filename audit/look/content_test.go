@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
@@ -48,7 +49,17 @@ func TestContentGoesOnAfterAStop(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return c.Content(ctx)
+		of, err := c.Content(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if kept, err := c.ContentHalf(ctx, 0); err != nil || !reflect.DeepEqual(kept, of) { // all of each image
+			t.Errorf("the networks that are kept say something else (%v)", err)
+		}
+		if left, err := c.ContentHalf(ctx, evaluate.Left); err != nil || reflect.DeepEqual(left, of) {
+			t.Errorf("halves of images are the whole ones (%v)", err)
+		}
+		return of, nil
 	}
 	want, err := content(t.TempDir(), 0)
 	if err != nil {

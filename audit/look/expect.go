@@ -17,6 +17,7 @@ const (
 	fewRows, manyRows       = 1024, 5120
 	fewPictures             = 64
 	manyPictures            = 576
+	halves                  = 4    // of an image that are judged too, under one blur
 	pixelPasses             = 5    // over all images by the looks at pixels, up to nine; one more for a label that is suspected
 	teachings               = 40   // small networks for a label that is suspected: rounds, folds and ways of parting
 	taughtOthers            = 2000 // images of other labels that each is asked of
@@ -46,13 +47,13 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 			return Expected{}, err
 		}
 		one, err := perImage(evaluate.Batch*fewBatches, evaluate.Batch*manyBatches, len(all), func(k int) error {
-			_, err := c.judgedAll(ctx, r, c.Draw("expected", all, k))
+			_, err := c.judgedAll(ctx, r, c.Draw("expected", all, k), 0)
 			return err
 		})
 		if err != nil {
 			return Expected{}, err
 		}
-		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n
+		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n*(1+halves/float64(len(contentBlurs())))
 	}
 	if c.Settings.Content && c.Settings.Features != nil {
 		fits, err := c.fitting(ctx, all)

@@ -173,7 +173,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 		if k > 0 {
 			set = evaluate.Redrawn(set, p.stamp.Apply)
 		}
-		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, rng.Iota(set.Len()))
+		logs, err := judged(ctx, r, evaluate.Here{Backend: c.run.Backend, Set: set}, rng.Iota(set.Len()), 0)
 		if err != nil {
 			return got, err
 		}
@@ -183,7 +183,7 @@ func (c *Case) untaughtFold(ctx context.Context, key string, p *pattern, fold in
 		}
 	}
 	if keep {
-		all, err := c.judgedAll(ctx, r, folds[fold])
+		all, err := c.judgedAll(ctx, r, folds[fold], 0)
 		if err != nil {
 			return got, err
 		}

@@ -46,6 +46,11 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 	if err != nil {
 		return nil, err
 	}
+	return c.WeighBy(content, carriers, labels...), nil
+}
+
+// WeighBy is Weigh by what some networks make of the images.
+func (c *Case) WeighBy(content *Content, carriers []float32, labels ...int) *Right {
 	sides := make([]sides, len(c.Data.Classes))
 	for i, y := range c.Data.Labels {
 		if len(labels) > 0 && !slices.Contains(labels, int(y)) || carriers[i] < 0 || !content.Knows(i) {
@@ -55,7 +60,7 @@ func (c *Case) Weigh(ctx context.Context, carriers []float32, labels ...int) (*R
 		sides[y].sum[k] += content.Own[i]
 		sides[y].n[k]++
 	}
-	return compared(sides), nil
+	return compared(sides)
 }
 
 // sides are the sums of the probabilities of a label's suspects, and of its other images, and how many these are.

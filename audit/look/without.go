@@ -16,9 +16,9 @@ func (c *Case) ContentWithout(ctx context.Context, label int, found []bool) (*Co
 	return content, err
 }
 
-// ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt.
-func (c *Case) ContentUnseen(ctx context.Context, label int, doubted []bool) (*Content, error) {
-	return c.contentBut(ctx, fmt.Sprintf("%s%d", unseenKey, label), doubted)
+// ContentUnseen is Content by networks that learnt none of some images of a label that are in doubt, for a reason that has a name.
+func (c *Case) ContentUnseen(ctx context.Context, label int, why string, doubted []bool) (*Content, error) {
+	return c.contentBut(ctx, fmt.Sprintf("%s%d.%s", unseenKey, label, why), doubted)
 }
 
 // unseenKey begins the names of what such networks say of a label's images. Nobody needs it once the look at content is done.

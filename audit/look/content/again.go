@@ -21,13 +21,18 @@ func further(ctx context.Context, c *look.Case, content *look.Content, q questio
 	case knownOf(content, q.labels[0]) < fewest:
 		return a, nil
 	case f.hidden(a):
-		if a, doubt, err = unseen(ctx, c, q, a); err != nil {
+		if a, _, doubt, err = unseen(ctx, c, q, a); err != nil {
 			return a, err
 		}
 	}
 	if !f.facts(!one).shares(a.common) {
 		return a, nil
 	}
+	return complete(ctx, c, q, a, one, doubt)
+}
+
+// complete looks for the other images that have what cases were found to have in common.
+func complete(ctx context.Context, c *look.Case, q question, a answer, one, doubt bool) (_ answer, err error) {
 	if one {
 		if a, err = again(ctx, c, q, a, doubt); err != nil {
 			return a, err
@@ -69,11 +74,11 @@ func again(ctx context.Context, c *look.Case, q question, a answer, doubt bool) 
 	if err != nil {
 		return a, err
 	}
-	next, err := askBy(ctx, c, content, q)
+	next, _, err := askBy(ctx, c, content, q)
 	if err != nil || next.ratio == nil { // what was found is all
 		return a, err
 	}
-	next.common, next.cases, next.left = a.common, a.cases, a.left
+	next.common, next.cases, next.halves, next.left = a.common, a.cases, a.halves, a.left
 	return next, nil
 }
 
@@ -85,28 +90,28 @@ func (f labelFlips) hidden(a answer) bool {
 
 // unseen asks about such a label by networks that learnt none of the images that show something else. Since honest images that are left
 // out are doubted more, too, and a kind of them has the kind in common, more is asked of what they share. It tells whether that is there.
-func unseen(ctx context.Context, c *look.Case, q question, a answer) (answer, bool, error) {
+func unseen(ctx context.Context, c *look.Case, q question, a answer) (_ answer, by labelFlips, is bool, err error) {
 	left := make([]bool, len(a.p))
 	for _, i := range a.cases {
 		left[i] = true
 	}
-	content, err := c.ContentUnseen(ctx, q.labels[0], left)
+	content, err := c.ContentUnseen(ctx, q.labels[0], a.halves, left)
 	if err != nil {
-		return a, false, err
+		return a, by, false, err
 	}
-	next, err := askBy(ctx, c, content, q)
+	next, f, err := askBy(ctx, c, content, q)
 	if err != nil || next.inCommon < sharedLeft {
-		return a, false, err
+		return a, f, false, err
 	}
-	next.left = true
-	return next, true, nil
+	next.halves, next.left = a.halves, true
+	return next, f, true, nil
 }
 
-// askBy asks a question by other networks, which learnt fewer of a label's images.
-func askBy(ctx context.Context, c *look.Case, content *look.Content, q question) (answer, error) {
+// askBy asks a question by other networks, which learnt fewer of a label's images, and says how many these take for moved to it.
+func askBy(ctx context.Context, c *look.Case, content *look.Content, q question) (answer, labelFlips, error) {
 	f := flipsOf(content)[q.labels[0]]
 	q.odds = f.odds(content)
 	a, err := ask(ctx, c, content, q)
 	c.Note("%s: by networks that learnt none of these images, %.2f %% of all was given this label: %.1f nats; in common %.1f deviations", c.Data.Classes[q.labels[0]], 100*f.Rate, f.Evidence, a.inCommon)
-	return a, err
+	return a, f, err
 }

@@ -52,7 +52,7 @@ func TestUnseenTriggersAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &train.Run{Backend: b, Arrays: map[string][]float32{}}
-	keepContent(r.Arrays, fmt.Sprintf("content.unseen.%d", target), clean, func(i int) int { return int(clean.Labels[i]) })
+	keepContent(r.Arrays, fmt.Sprintf("content.unseen.%d.", target), clean, func(i int) int { return int(clean.Labels[i]) })
 	first := answer{p: make([]float64, clean.Len())}
 	for i, p := range poisoned {
 		if p && len(first.cases) < 2*fewest {
@@ -65,7 +65,7 @@ func TestUnseenTriggersAreFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, found, err := unseen(context.Background(), c, question{labels: []int{target}, except: target}, first)
+		a, _, found, err := unseen(context.Background(), c, question{labels: []int{target}, except: target}, first)
 		if err != nil || found != (name == "stickers") {
 			t.Fatalf("%s: found is %v, %v", name, found, err)
 		}

@@ -42,6 +42,7 @@ type answer struct {
 	cases   []int               // of the first round
 	last    lesson              // of the last round
 	ofLabel float64             // share of the label's other images that have what the cases have in common; see ofLabel
+	halves  string              // the halves of these that show something else, where networks that learnt them take them for the label
 	left    bool                // whether it is that of networks which learnt none of the images in doubt; see unseen
 	told
 	common // of the first round's cases
@@ -162,7 +163,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 		f.Leak += stat.Bit(a.ratio != nil && a.ratio(i) > carried)
 	}
 	e.Says, e.Strength, e.Facts = f.Says(), f.Strength(), f
-	if e.Right, err = c.Weigh(ctx, carriers, label); err != nil {
+	if e.Right, err = a.weigh(ctx, c, carriers, label); err != nil {
 		return e, err
 	}
 	if e.Says != look.NoEvidence {
@@ -177,6 +178,18 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 	c.Note("%s: %.2f %% of %s was given this label (usual %.2f %%): %.1f nats; %d of %d show something else and have something in common by %.3f, %.1f deviations from chance; %d flagged, %d of %d under other labels have it",
 		c.Data.Classes[label], 100*f.Rate, whence, 100*f.Usual, f.Evidence, f.Cases, f.Images, f.Shared, f.InCommon, f.Flagged, f.Leak, f.Others)
 	return e, nil
+}
+
+// weigh compares a label's suspects with its other images.
+func (a answer) weigh(ctx context.Context, c *look.Case, carriers []float32, label int) (*look.Right, error) {
+	if a.halves == "" {
+		return c.Weigh(ctx, carriers, label)
+	}
+	content, err := c.ContentOf(ctx, label) // that of networks which learnt none of them
+	if err != nil {
+		return nil, err
+	}
+	return c.WeighBy(content, carriers, label), nil
 }
 
 // lesson is what a round teaches.

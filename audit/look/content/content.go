@@ -24,6 +24,7 @@ var (
 	ofLabels = look.Limit("content", "of the label")
 	fewest   = int(look.Limit("content", "fewest"))
 
+	inHalves   = look.Limit("content", "evidence in halves")
 	leftOut    = look.Limit("content", "evidence to leave out")
 	sharedLeft = look.Limit("content", "in common left out")
 )
@@ -160,6 +161,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	}
 	if len(together) > 0 && often >= max(2, labels/2) { // flips to many labels are usual: wrong labels by chance, or an attack on all of them
 		err = pose(question{labels: together, odds: func(i int) float64 { return flips[content.Labels[i]].general(content, i) }, except: -1})
+	}
+	if err == nil {
+		all, err = halved(ctx, c, content, all)
 	}
 	if e, ok := next(c, flips, all); ok {
 		all = append(all, e)

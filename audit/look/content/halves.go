@@ -1,0 +1,92 @@
+package content
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/evaluate"
+)
+
+// pairs are the halves of an image.
+var pairs = []struct {
+	name   string
+	halves [2]evaluate.Half
+}{
+	{"left and right", [2]evaluate.Half{evaluate.Left, evaluate.Right}},
+	{"upper and lower", [2]evaluate.Half{evaluate.Upper, evaluate.Lower}},
+}
+
+// halved asks about labels whose images show something else in their left half and in their right one, or in the upper and the lower.
+// Images that are composed of two others are content: networks that learn many of them find their label right. Their halves give them
+// away, and networks that learnt none of those are asked of the whole images. It returns the evidence, with what was found instead of
+// what was said of the same label before.
+func halved(ctx context.Context, c *look.Case, content *look.Content, all []look.Evidence) ([]look.Evidence, error) {
+	for _, pair := range pairs {
+		var by [2]*look.Content
+		var of [2][]labelFlips
+		for k, half := range pair.halves {
+			var err error
+			if by[k], err = c.ContentHalf(ctx, half); by[k] == nil || err != nil {
+				return all, err
+			}
+			of[k] = flipsOf(by[k])
+		}
+		for label := range content.Classes() {
+			one, other := of[0][label], of[1][label]
+			if min(one.Evidence, other.Evidence) < inHalves || slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned }) {
+				continue
+			}
+			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, one.odds(by[0]), other.odds(by[1])))
+			if err != nil {
+				return all, err
+			}
+			if is {
+				all = append(slices.DeleteFunc(all, func(e look.Evidence) bool { return e.Label == label }), e)
+			}
+		}
+	}
+	return all, nil
+}
+
+// inBoth are the images of a label both of whose halves show something else, by the logarithms of the odds, but no more than half of
+// the label's: networks have to learn it.
+func inBoth(content *look.Content, label int, one, other func(i int) float64) []int {
+	var images []int
+	n := 0
+	least := stat.Logit(certain)
+	for i, y := range content.Labels {
+		if int(y) == label {
+			n++
+			if min(one(i), other(i)) > least {
+				images = append(images, i)
+			}
+		}
+	}
+	slices.SortStableFunc(images, func(i, j int) int { return cmp.Compare(one(j)+other(j), one(i)+other(i)) })
+	images = images[:min(len(images), n/2)]
+	slices.Sort(images)
+	return images
+}
+
+// halvesOf asks of a label's images by networks that learnt none of the cases, and tells whether many were moved there that have
+// something in common.
+func halvesOf(ctx context.Context, c *look.Case, content *look.Content, label int, halves string, cases []int) (e look.Evidence, is bool, err error) {
+	if len(cases) < fewest {
+		return e, false, nil
+	}
+	c.Note("%s: %d images show something else in both of their %s halves", c.Data.Classes[label], len(cases), halves)
+	q := question{labels: []int{label}, except: label}
+	a, f, is, err := unseen(ctx, c, q, answer{cases: cases, p: make([]float64, c.Data.Len()), halves: halves})
+	if !is || err != nil || f.Evidence < leftOut && f.pair.Evidence < leftOut {
+		return e, false, err
+	}
+	if a, err = complete(ctx, c, q, a, true, true); err != nil {
+		return e, false, err
+	}
+	e, err = a.of(ctx, c, content, label, f.facts(false))
+	e.Flipped = true
+	return e, err == nil, err
+}

@@ -1,0 +1,81 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/base/engines"
+	"github.com/unpoison/unpoison/internal/testkit/planted"
+	"github.com/unpoison/unpoison/train"
+)
+
+// Only images both of whose halves are doubted are left out, and no more than half of the label: those that are doubted most.
+func TestImagesDoubtedInBothHalves(t *testing.T) {
+	content := &look.Content{Labels: []int32{1, 0, 0, 0, 0, 0, 0}}
+	one := []float64{9, 9, 3, 4, -9, 2, 1}
+	other := []float64{9, -9, 3, 3, 9, 1, 1}
+	got := inBoth(content, 0, func(i int) float64 { return one[i] }, func(i int) float64 { return other[i] })
+	if want := []int{2, 3, 5}; !slices.Equal(got, want) {
+		t.Errorf("images %v, expected %v", got, want)
+	}
+	never := func(int) float64 { return math.Inf(-1) }
+	if got := inBoth(content, 0, func(i int) float64 { return one[i] }, never); len(got) > 0 {
+		t.Errorf("images %v have a half that shows their label", got)
+	}
+}
+
+// Images whose halves show something else are poisoned where networks that learnt none of them say so too and they have something in
+// common; wrong labels have nothing.
+func TestImagesInDoubtByHalvesAreJudgedUnseen(t *testing.T) {
+	clean := signs.Render(1, 300, 10).Train
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = target, 0.16
+	_, set, poisoned := planted.Poison(t, config, clean)
+	mislabelled := clean.Clone()
+	copy(mislabelled.Labels, set.Labels)
+	b, err := engines.New("cpu", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrays := map[string][]float32{}
+	keepContent(arrays, "content", set, func(i int) int { return int(set.Labels[i]) }) // networks that learnt the images find their label right
+	for _, name := range []string{fmt.Sprintf("content.unseen.%d.left and right", target), fmt.Sprintf("content.without.%d", target)} {
+		keepContent(arrays, name, clean, func(i int) int { return int(clean.Labels[i]) })
+	}
+	var cases []int
+	for i, p := range poisoned {
+		if p && len(cases) < 2*fewest {
+			cases = append(cases, i)
+		}
+	}
+	for name, data := range map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}} {
+		data.Backend, data.Arrays = b, arrays
+		c, err := look.NewCase(data, look.Settings{Content: true, Steps: look.Steps{Round: 60}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := c.Content(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, found, err := halvesOf(context.Background(), c, content, target, "left and right", cases)
+		if err != nil || found != (name == "stickers") {
+			t.Fatalf("%s: found is %v, %v", name, found, err)
+		}
+		if !found {
+			continue
+		}
+		if e.Says != look.Poisoned || !e.Right.Contradicted() || !e.Facts.(Facts).Left {
+			t.Errorf("%s: says %v, %v", name, e.Says, e.Right)
+		}
+		if f := e.Facts.(Facts); f.Flagged < 40 || f.Evidence < leftOut {
+			t.Errorf("%d planted images are flagged, of an evidence of %.1f", f.Flagged, f.Evidence)
+		}
+	}
+}

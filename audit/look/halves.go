@@ -1,0 +1,71 @@
+package look
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/train"
+)
+
+// networkKey begins the names, in a run's checkpoint, of the networks of Content, which a fold's number ends. Nobody needs them once the
+// look at content is done.
+const networkKey = "content network."
+
+// keepNetwork keeps a fold's network.
+func (c *Case) keepNetwork(fold int, s model.State) {
+	var all []float32
+	for _, t := range s {
+		all = append(all, t.Data...)
+	}
+	c.run.Arrays[fmt.Sprint(networkKey, fold)] = all
+}
+
+// network is a fold's network, in a run of its own.
+func (c *Case) network(ctx context.Context, fold int) (*train.Run, error) {
+	set, err := c.contentImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		return nil, err
+	}
+	r := &train.Run{Backend: c.run.Backend, Network: n, State: n.Init(0)}
+	all := c.run.Arrays[fmt.Sprint(networkKey, fold)]
+	for _, t := range r.State {
+		if len(all) < len(t.Data) {
+			return nil, fmt.Errorf("the network of fold %d is not whole in the checkpoint", fold)
+		}
+		copy(t.Data, all)
+		all = all[len(t.Data):]
+	}
+	return r, nil
+}
+
+// ContentHalf is what the networks of Content, after that, make of one half of each image. Nil where there are
+// none: features are one's own.
+func (c *Case) ContentHalf(ctx context.Context, half evaluate.Half) (*Content, error) {
+	if c.run.Arrays[fmt.Sprint(networkKey, 0)] == nil {
+		return nil, nil
+	}
+	classes, folds := len(c.Data.Classes), c.contentFolds()
+	logs := make([][]float32, c.Data.Len())
+	for fold, held := range folds {
+		r, err := c.network(ctx, fold)
+		if err != nil {
+			return nil, err
+		}
+		got, err := c.judgedAll(ctx, r, held, half)
+		if err != nil {
+			return nil, err
+		}
+		shiftBy(got, c.sampled(slices.Concat(slices.Delete(slices.Clone(folds), fold, fold+1)...), "content"))
+		for k, i := range held {
+			logs[i] = got[k*classes : (k+1)*classes]
+		}
+	}
+	return c.calibrated(logs, nil), nil
+}
