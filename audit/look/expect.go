@@ -17,7 +17,7 @@ const (
 	fewRows, manyRows       = 1024, 5120
 	fewPictures             = 64
 	manyPictures            = 576
-	halves                  = 4    // of an image that are judged too, under one blur
+	halves                  = 2    // of an image that are judged too, under one blur; the other two where these show something else
 	pixelPasses             = 5    // over all images by the looks at pixels, up to nine; one more for a label that is suspected
 	teachings               = 40   // small networks for a label that is suspected: rounds, folds and ways of parting
 	taughtOthers            = 2000 // images of other labels that each is asked of

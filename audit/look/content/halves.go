@@ -8,6 +8,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/evaluate"
+	"github.com/unpoison/unpoison/rng"
 )
 
 // pairs are the halves of an image.
@@ -25,21 +26,26 @@ var pairs = []struct {
 // what was said of the same label before.
 func halved(ctx context.Context, c *look.Case, content *look.Content, all []look.Evidence) ([]look.Evidence, error) {
 	for _, pair := range pairs {
-		var by [2]*look.Content
-		var of [2][]labelFlips
-		for k, half := range pair.halves {
-			var err error
-			if by[k], err = c.ContentHalf(ctx, half); by[k] == nil || err != nil {
+		labels := look.Those(rng.Iota(content.Classes()), func(label int) bool {
+			return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
+		})
+		odds := make([][]func(i int) float64, content.Classes()) // by each half
+		for _, half := range pair.halves {
+			if len(labels) == 0 {
+				break
+			}
+			by, err := c.ContentHalf(ctx, half)
+			if by == nil || err != nil {
 				return all, err
 			}
-			of[k] = flipsOf(by[k])
-		}
-		for label := range content.Classes() {
-			one, other := of[0][label], of[1][label]
-			if min(one.Evidence, other.Evidence) < inHalves || slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned }) {
-				continue
+			flips := flipsOf(by)
+			labels = look.Those(labels, func(label int) bool { return flips[label].Evidence >= inHalves })
+			for _, label := range labels {
+				odds[label] = append(odds[label], flips[label].odds(by))
 			}
-			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, one.odds(by[0]), other.odds(by[1])))
+		}
+		for _, label := range labels {
+			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, odds[label][0], odds[label][1]))
 			if err != nil {
 				return all, err
 			}
