@@ -26,23 +26,9 @@ var pairs = []struct {
 // what was said of the same label before.
 func halved(ctx context.Context, c *look.Case, content *look.Content, all []look.Evidence) ([]look.Evidence, error) {
 	for _, pair := range pairs {
-		labels := look.Those(rng.Iota(content.Classes()), func(label int) bool {
-			return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
-		})
-		odds := make([][]func(i int) float64, content.Classes()) // by each half
-		for _, half := range pair.halves {
-			if len(labels) == 0 {
-				break
-			}
-			by, err := c.ContentHalf(ctx, half)
-			if by == nil || err != nil {
-				return all, err
-			}
-			flips := flipsOf(by)
-			labels = look.Those(labels, func(label int) bool { return flips[label].Evidence >= inHalves })
-			for _, label := range labels {
-				odds[label] = append(odds[label], flips[label].odds(by))
-			}
+		labels, odds, err := doubted(ctx, content.Classes(), all, pair.halves, c.ContentHalf)
+		if err != nil {
+			return all, err
 		}
 		for _, label := range labels {
 			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, odds[label][0], odds[label][1]))
@@ -55,6 +41,30 @@ func halved(ctx context.Context, c *look.Case, content *look.Content, all []look
 		}
 	}
 	return all, nil
+}
+
+// doubted are the labels, but for those under which something was found, to which many images were moved by what either half shows, and
+// the logarithms of the odds that an image of each was, by both. The second half is asked of where the first gives cause to.
+func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half) (*look.Content, error)) (labels []int, odds [][]func(i int) float64, err error) {
+	labels = look.Those(rng.Iota(classes), func(label int) bool {
+		return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
+	})
+	odds = make([][]func(i int) float64, classes)
+	for _, half := range halves {
+		if len(labels) == 0 {
+			break
+		}
+		by, err := ask(ctx, half)
+		if by == nil || err != nil {
+			return nil, nil, err
+		}
+		flips := flipsOf(by)
+		labels = look.Those(labels, func(label int) bool { return flips[label].Evidence >= inHalves })
+		for _, label := range labels {
+			odds[label] = append(odds[label], flips[label].odds(by))
+		}
+	}
+	return labels, odds, nil
 }
 
 // inBoth are the images of a label both of whose halves show something else, by the logarithms of the odds, but no more than half of

@@ -9,11 +9,71 @@ import (
 
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
+	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/train"
 )
+
+// A label is asked about where both halves of many of its images show something else, and nothing was found under it.
+func TestLabelsDoubtedInBothHalves(t *testing.T) {
+	const n = 2000
+	labels := make([]int32, n)
+	for i := range labels {
+		labels[i] = int32(i % 5)
+	}
+	shown := func(other ...int) *look.Content { // half of the images of some labels show the next class
+		logs := make([][]float32, n)
+		for i, y := range labels {
+			logs[i] = make([]float32, 5)
+			shows := int(y)
+			if slices.Contains(other, shows) && i%2 == 0 {
+				shows = (shows + 1) % 5
+			}
+			for class := range logs[i] {
+				logs[i][class] = likely(class == shows)
+			}
+		}
+		c := &look.Content{Labels: labels, P: stat.NewSoftmax(logs, 1)}
+		c.Own = stat.Unfloored(c.P, labels, 5)
+		return c
+	}
+	halves := [2]evaluate.Half{evaluate.Left, evaluate.Right}
+	for name, k := range map[string]struct {
+		left, right, found, want []int
+		asked                    int
+	}{
+		"none":           {asked: 1},
+		"one half":       {left: []int{1}, asked: 2},
+		"other labels":   {left: []int{1}, right: []int{3}, asked: 2},
+		"both":           {left: []int{1}, right: []int{1}, want: []int{1}, asked: 2},
+		"found already":  {left: []int{1}, right: []int{1}, found: []int{1}, asked: 1},
+		"beside another": {left: []int{1, 3}, right: []int{1, 3}, found: []int{1}, want: []int{3}, asked: 2},
+	} {
+		var all []look.Evidence
+		for _, label := range k.found {
+			all = append(all, look.Evidence{Label: label, Says: look.Poisoned})
+		}
+		asked := 0
+		got, odds, err := doubted(context.Background(), 5, all, halves, func(_ context.Context, half evaluate.Half) (*look.Content, error) {
+			asked++
+			if half == evaluate.Left {
+				return shown(k.left...), nil
+			}
+			return shown(k.right...), nil
+		})
+		if err != nil || !slices.Equal(got, k.want) || asked != k.asked {
+			t.Errorf("%s: labels %v after %d halves, expected %v after %d (%v)", name, got, asked, k.want, k.asked, err)
+		}
+		for _, label := range got {
+			if len(odds[label]) != 2 {
+				t.Errorf("%s: odds by %d halves", name, len(odds[label]))
+			}
+		}
+	}
+}
 
 // Only images both of whose halves are doubted are left out, and no more than half of the label: those that are doubted most.
 func TestImagesDoubtedInBothHalves(t *testing.T) {
