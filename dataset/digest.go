@@ -1,9 +1,11 @@
 package dataset
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 )
 
 // ImageDigest identifies an image: the first 16 bytes of the SHA-256 of its file, or, in a layout that keeps many images in a
@@ -20,6 +22,23 @@ func (s *Set) ImageDigest(i int) ImageDigest {
 		return s.digests[i]
 	}
 	return digestPixels(s.Image(i), s.Height, s.Width)
+}
+
+// WrittenDigest returns the digest that image i of a set has once Write has stored it in a layout.
+func (s *Set) WrittenDigest(layout string, i int) (ImageDigest, error) {
+	switch pixels := s.Image(i); layout {
+	case "cifar10", "cifar100":
+		stored := make([]uint8, len(pixels))
+		planes(stored, pixels)
+		return digestPixels(stored, s.Height, s.Width), nil
+	case "gtsrb":
+		return digestFile(encodePPM(pixels, s.Height, s.Width)), nil
+	case "folder":
+		var file bytes.Buffer
+		err := encodePNG(&file, pixels, s.Height, s.Width)
+		return digestFile(file.Bytes()), err
+	}
+	return ImageDigest{}, fmt.Errorf("layout %q can't be written", layout)
 }
 
 // storedDigest is what a file of decoded images knows an image by: its digest, but another one where the pixels of the same bytes
