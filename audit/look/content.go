@@ -81,9 +81,6 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Settings.Features != nil && content.tells() <= 0 {
-			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", len(c.Data.Classes))
-		}
 		c.content = content
 	}
 	return c.content, nil
@@ -183,16 +180,20 @@ func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]f
 				clear(row)
 			}
 		}
-		c.run.Arrays[key] = out
+		if name == contentKey && c.calibrated(slices.Collect(slices.Chunk(out, classes)), nil).tells() <= 0 {
+			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", classes)
+		}
+		if file, ok := f.(interface{ Unchanged() error }); ok {
+			if err := file.Unchanged(); err != nil {
+				return nil, err
+			}
+		}
+		c.run.Arrays[key] = out // no earlier: a run is not to go on from what wrong features said
 		if err := c.Save(); err != nil {
 			return nil, err
 		}
 	}
-	logs := make([][]float32, n)
-	for i := range logs {
-		logs[i] = c.run.Arrays[key][i*classes : (i+1)*classes]
-	}
-	return logs, nil
+	return slices.Collect(slices.Chunk(c.run.Arrays[key], classes)), nil
 }
 
 // foldKey is the name of what a fold's network says of its images.

@@ -212,6 +212,7 @@ type features struct{ of *dataset.Features }
 
 func (f features) Width() int          { return f.of.Width }
 func (f features) Row(i int) []float32 { return f.of.At(i) }
+func (f features) Unchanged() error    { return f.of.Unchanged() }
 
 // Digest is of all numbers, and of what has none.
 func (f features) Digest() string {
