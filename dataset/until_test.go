@@ -24,7 +24,7 @@ func TestPassesEndWithTheContext(t *testing.T) {
 	stop()
 	_, digest := set.DigestUntil(ctx)
 	_, _, twins := set.TwinsUntil(ctx, nil)
-	_, scaled := mapped.Train.Scaled(ctx, 5, 7)
+	_, scaled := mapped.Train.Scaled(ctx, 5, 7, nil)
 	_, _, loaded := (&decodedFile{decodedHead: decodedHead{Height: 1, Width: 1, Sources: 1, Sums: []uint32{0}}, file: mapped.Train.mapped.file}).load(ctx)
 	for name, err := range map[string]error{"digest": digest, "twins": twins, "scaled": scaled, "loaded": loaded} {
 		if !errors.Is(err, context.Canceled) {

@@ -356,9 +356,13 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 	switch {
 	case e.Progress != nil:
 		p := e.Progress
+		loss := &p.Loss
+		if p.Images {
+			loss = nil
+		}
 		if s.Watch != nil {
 			s.Watch(Event{
-				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss,
+				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: loss,
 				Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
 			})
 		}
