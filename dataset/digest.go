@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 )
 
 // ImageDigest identifies an image: the first 16 bytes of the SHA-256 of its file, or, in a layout that keeps many images in a
@@ -68,4 +69,25 @@ func digestPixels(pixels []uint8, h, w int) (d ImageDigest) {
 	sum.Write(pixels)
 	copy(d[:], sum.Sum(nil))
 	return d
+}
+
+// beginDigest begins the digest of a set; the images' pixels follow, in order.
+func (s *Set) beginDigest() hash.Hash {
+	h := sha256.New()
+	var head [24]byte
+	for i, v := range []int{s.Len(), s.Height, s.Width} {
+		binary.LittleEndian.PutUint64(head[8*i:], uint64(v))
+	}
+	h.Write(head[:])
+	return h
+}
+
+// endDigest ends it with the labels.
+func (s *Set) endDigest(h hash.Hash) string {
+	labels := make([]byte, 4*s.Len())
+	for i, l := range s.Labels {
+		binary.LittleEndian.PutUint32(labels[4*i:], uint32(l))
+	}
+	h.Write(labels)
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
