@@ -228,16 +228,21 @@ func writeCIFARFile(path string, s *Set, lo, hi, labels int) error {
 		rec := make([]byte, labels+3*cifarPixels)
 		for i := lo; i < hi; i++ {
 			rec[labels-1] = byte(s.Labels[i])
-			img := s.Image(i)
-			for p := range cifarPixels {
-				for c := range 3 {
-					rec[labels+c*cifarPixels+p] = img[3*p+c]
-				}
-			}
+			planes(rec[labels:], s.Image(i))
 			if _, err := w.Write(rec); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// planes writes RGB bytes channel after channel.
+func planes(to, rgb []byte) {
+	area := len(rgb) / 3
+	for p := range area {
+		for c := range 3 {
+			to[c*area+p] = rgb[3*p+c]
+		}
+	}
 }

@@ -9,9 +9,6 @@ package dataset
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -311,12 +308,7 @@ func (s *Set) Digest() string {
 
 // DigestUntil is Digest, or the context's error once that ends.
 func (s *Set) DigestUntil(ctx context.Context) (string, error) {
-	h := sha256.New()
-	var head [24]byte
-	for i, v := range []int{s.Len(), s.Height, s.Width} {
-		binary.LittleEndian.PutUint64(head[8*i:], uint64(v))
-	}
-	h.Write(head[:])
+	h := s.beginDigest()
 	var scratch []uint8
 	for i := range s.Labels {
 		if err := ctx.Err(); err != nil {
@@ -324,12 +316,7 @@ func (s *Set) DigestUntil(ctx context.Context) (string, error) {
 		}
 		h.Write(s.view(i, &scratch))
 	}
-	buf := make([]byte, 4*s.Len())
-	for i, l := range s.Labels {
-		binary.LittleEndian.PutUint32(buf[4*i:], uint32(l))
-	}
-	h.Write(buf)
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return s.endDigest(h), nil
 }
 
 // Data is a training set and a test set, which may be empty.

@@ -238,7 +238,15 @@ func TestGreySetsAreAsRGB(t *testing.T) {
 func TestSharedImages(t *testing.T) {
 	a, b := synthetic(6, 8, []string{"a", "b"}), synthetic(9, 8, []string{"a", "b"})
 	copy(b.Image(3), a.Image(2))
-	if _, got, err := a.TwinsUntil(t.Context(), b); err != nil || got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
+	ofA, err := a.PrintsUntil(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofB, err := b.PrintsUntil(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ofA.Shared(ofB); got.Same != 1 || got.Conflicting != 1 || got.First != [2]string{"memory:2", "memory:3"} {
 		t.Errorf("%+v", got)
 	}
 }

@@ -147,6 +147,11 @@ func (s *store) readGTSRB(t gtsrbTable, seen map[string]bool, yield func(Record)
 	}
 }
 
+// encodePPM makes a PPM file of RGB bytes.
+func encodePPM(pixels []uint8, h, w int) []byte {
+	return append(fmt.Appendf(nil, "P6\n%d %d\n255\n", w, h), pixels...)
+}
+
 func writeGTSRB(dir string, d *Data) error {
 	write := func(s *Set, images, table string, only int32) error {
 		if err := os.MkdirAll(filepath.Join(dir, images), 0o777); err != nil {
@@ -167,8 +172,7 @@ func writeGTSRB(dir string, d *Data) error {
 					return err
 				}
 				name := fmt.Sprintf("%05d.ppm", i)
-				head := fmt.Sprintf("P6\n%d %d\n255\n", s.Width, s.Height)
-				if err := os.WriteFile(filepath.Join(dir, images, name), append([]byte(head), s.Image(i)...), 0o666); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, images, name), encodePPM(s.Image(i), s.Height, s.Width), 0o666); err != nil {
 					return err
 				}
 				side := strconv.Itoa

@@ -181,6 +181,19 @@ func (c *classes) of(l Label) (int32, bool) {
 	return i, ok
 }
 
+// Several refuses images that are all of one class: what learns from them knows no other one any more. None are no fault.
+func (s *Set) Several(what string, at []int) error {
+	for _, i := range at {
+		if s.Labels[i] != s.Labels[at[0]] {
+			return nil
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	return fmt.Errorf("expected %s of at least two classes, found those of %q alone", what, s.Classes[s.Labels[at[0]]])
+}
+
 // labelError is about a record whose label is no class.
 type labelError struct{ *RecordError }
 

@@ -39,6 +39,9 @@ type Options struct {
 	// the next reading of the same images at the same size. Empty: images that would take more than half of the memory go to
 	// DefaultStore, others into memory.
 	Store string
+	// Smaller is a shorter side that larger training images are needed at too, beside those that are read: what there is no room for
+	// is refused before anything is decoded. 0: none are.
+	Smaller int
 	// Watch is told how many records of a part were read, of how many; nil: nobody.
 	Watch func(part string, read, of int)
 	// Tell is told a sentence before something that takes long or much; nil: nobody.

@@ -17,8 +17,8 @@ const (
 
 // Scaled returns the images at another size, with the set's labels and no sources. Those of a set that is mapped are mapped too if
 // they are many: from a file beside the set's, or among temporary files where that has no room, which has no name any more and is gone
-// with the process, or once it is released.
-func (s *Set) Scaled(ctx context.Context, height, width int) (*Set, error) {
+// with the process, or once it is released. watch is told now and then how many are done; nil: nobody.
+func (s *Set) Scaled(ctx context.Context, height, width int, watch func(done int)) (*Set, error) {
 	t := &Set{Height: height, Width: width, Classes: s.Classes, Labels: s.Labels}
 	need := int64(s.Len()) * int64(t.ImageBytes())
 	if s.ScaledBytes(height, width) > 0 {
@@ -26,7 +26,7 @@ func (s *Set) Scaled(ctx context.Context, height, width int) (*Set, error) {
 			if free := diskFree(folder); free >= 0 && free < need {
 				continue
 			}
-			if t.mapScaled(ctx, s, folder) == nil {
+			if t.mapScaled(ctx, s, folder, watch) == nil {
 				return t, nil
 			}
 			if err := ctx.Err(); err != nil {
@@ -36,9 +36,13 @@ func (s *Set) Scaled(ctx context.Context, height, width int) (*Set, error) {
 		if err := sysinfo.Fits(need, "the smaller images", ", and no disk has room for them; --store DIR takes another folder"); err != nil {
 			return nil, err
 		}
+	} else if need >= manyScaled {
+		if err := sysinfo.Fits(need, "the smaller images", "; --store DIR keeps them in files, --limit N takes fewer images"); err != nil {
+			return nil, err
+		}
 	}
 	t.Pixels = make([]uint8, 0, need)
-	err := s.scaled(ctx, height, width, func(pixels []uint8) error {
+	err := s.scaled(ctx, height, width, watch, func(pixels []uint8) error {
 		t.Pixels = append(t.Pixels, pixels...)
 		return nil
 	})
@@ -46,6 +50,14 @@ func (s *Set) Scaled(ctx context.Context, height, width int) (*Set, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Smaller is the size of images that are averaged down to a shorter side: their own where that is not longer. 0: their own.
+func Smaller(height, width, side int) (h, w int) {
+	if own := min(height, width); side > 0 && own > side {
+		return height * side / own, width * side / own
+	}
+	return height, width
 }
 
 // ScaledBytes is how many bytes of a disk Scaled takes; 0 where the images are held in memory.
@@ -66,7 +78,7 @@ func (s *Set) Release() {
 }
 
 // scaled gives each image at another size to take, in order. All processors work on them.
-func (s *Set) scaled(ctx context.Context, height, width int, take func(pixels []uint8) error) error {
+func (s *Set) scaled(ctx context.Context, height, width int, watch func(done int), take func(pixels []uint8) error) error {
 	part := make([][]uint8, runtime.GOMAXPROCS(0)*scaledAtOne)
 	for first := 0; first < s.Len(); first += len(part) {
 		if err := ctx.Err(); err != nil {
@@ -79,12 +91,15 @@ func (s *Set) scaled(ctx context.Context, height, width int, take func(pixels []
 				return err
 			}
 		}
+		if watch != nil {
+			watch(first + len(some))
+		}
 	}
 	return nil
 }
 
 // mapScaled makes the set of another one's images at its own size, in a file of a folder.
-func (s *Set) mapScaled(ctx context.Context, from *Set, folder string) (err error) {
+func (s *Set) mapScaled(ctx context.Context, from *Set, folder string, watch func(done int)) (err error) {
 	f, err := os.CreateTemp(folder, ".decoded.*"+decodedPart)
 	if err != nil {
 		return err
@@ -98,7 +113,7 @@ func (s *Set) mapScaled(ctx context.Context, from *Set, folder string) (err erro
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = from.scaled(ctx, s.Height, s.Width, func(pixels []uint8) error {
+	err = from.scaled(ctx, s.Height, s.Width, watch, func(pixels []uint8) error {
 		_, err := w.Write(pixels)
 		return err
 	})

@@ -26,13 +26,15 @@ func (b *builder) place(size measure, all ...*scanned) error {
 			need += int64(s.wanted()) * int64(size.h*size.w*s.channels())
 		}
 	}
-	free := sysinfo.AvailableMemory()
-	if b.store = b.Store; b.store == "" && canMap && free > 0 && need > free/2 {
+	free, beside := sysinfo.AvailableMemory(), b.beside(size, all[0])
+	if b.store = b.Store; b.store == "" && canMap && free > 0 && (need > free/2 || need+beside > free) {
 		dir, err := DefaultStore()
 		if err != nil {
 			return tooLarge(need, fmt.Sprintf("at %v pixels", size))
 		}
-		b.store = dir
+		if b.store = dir; need <= free/2 {
+			need += beside
+		}
 		b.note("the images take %s, more than half of the free memory: they are kept decoded in %s, for the next command too; unpoison data clean removes them", sysinfo.Size(need), dir)
 	}
 	if b.store != "" && !canMap {
@@ -40,12 +42,58 @@ func (b *builder) place(size measure, all ...*scanned) error {
 		b.store = ""
 	}
 	if b.store == "" {
-		return tooLarge(need, fmt.Sprintf("at %v pixels", size))
+		return tooLarge(need+beside, fmt.Sprintf("at %v pixels", size))
 	}
 	if err := os.MkdirAll(b.store, 0o777); err != nil {
 		return fmt.Errorf("store %s: %w", b.store, err)
 	}
-	return nil
+	return b.roomForAll(size, beside, all)
+}
+
+// beside is how many bytes smaller images take beside those of a part.
+func (b *builder) beside(size measure, s *scanned) int64 {
+	h, w := Smaller(size.h, size.w, b.Smaller)
+	if s == nil || s.bare || h == size.h {
+		return 0
+	}
+	return int64(s.wanted()) * int64(h*w*3)
+}
+
+// roomForAll refuses parts that there is no room for together, and what is needed beside them, before the first one is decoded. Of a
+// part that may be in the store already nothing is asked.
+func (b *builder) roomForAll(size measure, beside int64, all []*scanned) error {
+	entries, err := os.ReadDir(b.store)
+	if err != nil {
+		return err
+	}
+	need := int64(0)
+	for _, s := range all {
+		if s == nil || s.bare {
+			continue
+		}
+		kind := (&decodedHead{Height: size.h, Width: size.w}).kind(s.wanted())
+		if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.HasSuffix(e.Name(), kind) }) {
+			need += int64(s.wanted()) * int64(size.h*size.w*s.channels())
+		}
+	}
+	free := diskFree(b.store)
+	if err := roomFor(need, free, b.store); err != nil {
+		return err
+	}
+	elsewhere := diskFree(os.TempDir())
+	if elsewhere == free { // the same disk
+		elsewhere -= need
+	}
+	return roomBeside(need, beside, free, max(elsewhere, sysinfo.AvailableMemory()), b.store)
+}
+
+// roomBeside is roomFor smaller images, which may be elsewhere: among temporary files or, if they are few or no disk has room, in memory.
+func roomBeside(need, beside, free, elsewhere int64, folder string) error {
+	if free < 0 || beside <= max(free-need, elsewhere) {
+		return nil
+	}
+	return fmt.Errorf("the decoded images take %s, and smaller ones that networks look at %s more: %s has room for %s; --store DIR takes another folder, --limit N takes fewer images",
+		sysinfo.Size(need), sysinfo.Size(beside), folder, sysinfo.Size(free))
 }
 
 // head describes the file for a part's images.

@@ -252,3 +252,40 @@ func TestReadingIsTheSameForAnyNumberOfProcessors(t *testing.T) {
 		}
 	}
 }
+
+// What two parts take together, and smaller images beside them, has room before the first part is decoded.
+func TestRoomForAllIsAskedFirst(t *testing.T) {
+	store := t.TempDir()
+	free := diskFree(store)
+	if !canMap || free < 0 {
+		t.Skip("the room is not known here")
+	}
+	images := func(bytes int64) *scanned { return &scanned{records: int(bytes / (100 * 100))} }
+	b := newBuilder(t.Context(), Options{Store: store})
+	if err := b.place(measure{100, 100}, images(free*6/10), nil); err != nil {
+		t.Error(err)
+	}
+	part := images(free * 6 / 10)
+	if err := b.place(measure{100, 100}, images(free*6/10), part); err == nil || !strings.Contains(err.Error(), store+" has room for") {
+		t.Errorf("two parts of six tenths of the room each: %v", err)
+	}
+	put(t, filepath.Join(store, "0"+(&decodedHead{Height: 100, Width: 100}).kind(part.records)), nil)
+	if err := b.place(measure{100, 100}, part, nil); err != nil {
+		t.Errorf("what may be there already is asked for: %v", err)
+	}
+	b.Smaller = 64
+	if got := b.beside(measure{128, 256}, &scanned{records: 10}); got != 10*64*128*3 {
+		t.Errorf("%d bytes beside", got)
+	}
+	if got := b.beside(measure{64, 256}, &scanned{records: 10}); got != 0 {
+		t.Errorf("%d bytes beside images that are no larger", got)
+	}
+	for _, c := range []struct {
+		need, beside, free, elsewhere int64
+		fits                          bool
+	}{{6, 4, 10, 0, true}, {7, 4, 10, 0, false}, {7, 4, 10, 4, true}, {7, 4, -1, 0, true}, {0, 11, 10, 10, false}} {
+		if err := roomBeside(c.need, c.beside, c.free, c.elsewhere, "tm"); (err == nil) != c.fits || err != nil && !strings.Contains(err.Error(), "smaller ones that networks look at") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

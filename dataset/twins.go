@@ -27,32 +27,70 @@ func (t *Twins) add(a, b string, conflicting bool) {
 
 // Twins finds images of the set that equal an earlier one of it.
 func (s *Set) Twins() Twins {
-	t, _, _ := s.TwinsUntil(context.Background(), nil)
+	p, _ := s.PrintsUntil(context.Background(), nil)
+	return p.Twins()
+}
+
+// Prints are what one pass over a set's images tells: it takes long where they are in a file that is larger than memory.
+type Prints struct {
+	Digest string // Set.Digest
+
+	set *Set
+	pixelIndex
+}
+
+// printBytes is how many bytes of images are worked on at a time.
+const printBytes = 16 << 20
+
+// PrintsUntil makes the pass, and returns the context's error once that ends. watch is told now and then how many images are done, if
+// they are many; nil: nobody.
+func (s *Set) PrintsUntil(ctx context.Context, watch func(done int)) (*Prints, error) {
+	p := &Prints{set: s, pixelIndex: pixelIndex{digests: make([]ImageDigest, s.Len())}}
+	whole := s.beginDigest()
+	images := make([][]uint8, max(1, printBytes/max(1, s.ImageBytes())))
+	for first := 0; first < s.Len(); first += len(images) {
+		some := images[:min(len(images), s.Len()-first)]
+		err := eachUntil(ctx, len(some), func(k int) {
+			some[k] = s.Image(first + k)
+			p.digests[first+k] = digestPixels(some[k], s.Height, s.Width)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, pixels := range some {
+			whole.Write(pixels)
+		}
+		if done := first + len(some); watch != nil && s.Len() > len(images) {
+			watch(done)
+		}
+	}
+	p.Digest = s.endDigest(whole)
+	p.sort()
+	return p, ctx.Err()
+}
+
+// Twins finds images that equal an earlier one.
+func (p *Prints) Twins() (t Twins) {
+	for j, d := range p.digests {
+		if i, _ := p.first(d); i < j {
+			t.add(p.set.Source(i), p.set.Source(j), p.set.Labels[i] != p.set.Labels[j])
+		}
+	}
 	return t
 }
 
-// TwinsUntil is Twins, and finds images of another set, nil: none, that equal one of this, as when test images are trained on. It
-// ends with the context's error once that does.
-func (s *Set) TwinsUntil(ctx context.Context, other *Set) (own, shared Twins, err error) {
-	x, err := s.byPixels(ctx)
-	if err != nil {
-		return own, shared, err
+// Shared finds images of another set that equal one of this, as when test images are trained on.
+func (p *Prints) Shared(other *Prints) (t Twins) {
+	a, b := p.set, other.set
+	if a.Height != b.Height || a.Width != b.Width {
+		return t
 	}
-	for j := range s.Labels {
-		if i, _ := x.first(x.digests[j]); i < j {
-			own.add(s.Source(i), s.Source(j), s.Labels[i] != s.Labels[j])
+	for j, d := range other.digests {
+		if i, ok := p.first(d); ok {
+			t.add(a.Source(i), b.Source(j), a.Classes[a.Labels[i]] != b.Classes[b.Labels[j]])
 		}
 	}
-	if other == nil || s.Height != other.Height || s.Width != other.Width {
-		return own, shared, nil
-	}
-	digests, err := other.digestsUntil(ctx)
-	for j, d := range digests {
-		if i, ok := x.first(d); ok {
-			shared.add(s.Source(i), other.Source(j), s.Classes[s.Labels[i]] != other.Classes[other.Labels[j]])
-		}
-	}
-	return own, shared, err
+	return t
 }
 
 // pixelIndex finds images by their pixels; it takes 20 bytes an image.
@@ -61,19 +99,14 @@ type pixelIndex struct {
 	order   []int32 // images by digest, equal ones by place
 }
 
-func (s *Set) byPixels(ctx context.Context) (*pixelIndex, error) {
-	digests, err := s.digestsUntil(ctx)
-	if err != nil {
-		return nil, err
-	}
-	x := &pixelIndex{digests, make([]int32, s.Len())}
+func (x *pixelIndex) sort() {
+	x.order = make([]int32, len(x.digests))
 	for i := range x.order {
 		x.order[i] = int32(i)
 	}
 	slices.SortFunc(x.order, func(a, b int32) int {
 		return cmp.Or(bytes.Compare(x.digests[a][:], x.digests[b][:]), int(a-b))
 	})
-	return x, nil
 }
 
 // first returns the first image of a digest.
@@ -83,14 +116,4 @@ func (x *pixelIndex) first(d ImageDigest) (int, bool) {
 		return 0, false
 	}
 	return int(x.order[k]), true
-}
-
-// digestsUntil are those of all images' pixels; none with an error.
-func (s *Set) digestsUntil(ctx context.Context) ([]ImageDigest, error) {
-	digests := make([]ImageDigest, s.Len())
-	err := eachUntil(ctx, s.Len(), func(i int) { digests[i] = digestPixels(s.Image(i), s.Height, s.Width) })
-	if err != nil {
-		return nil, err
-	}
-	return digests, nil
 }

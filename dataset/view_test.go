@@ -65,13 +65,15 @@ func TestScaledImagesAreTheSameInAFile(t *testing.T) {
 		return len(all)
 	}
 	before := files()
-	want, err := d.Train.Scaled(t.Context(), 5, 7)
-	if err != nil {
-		t.Fatal(err)
+	done := 0
+	want, err := d.Train.Scaled(t.Context(), 5, 7, func(n int) { done = n })
+	if err != nil || done != d.Train.Len() {
+		t.Fatalf("told of %d of %d images, %v", done, d.Train.Len(), err)
 	}
 	got := &Set{Height: 5, Width: 7, Classes: want.Classes, Labels: want.Labels}
-	if err := got.mapScaled(t.Context(), d.Train, store); err != nil {
-		t.Fatal(err)
+	done = 0
+	if err := got.mapScaled(t.Context(), d.Train, store, func(n int) { done = n }); err != nil || done != d.Train.Len() {
+		t.Fatalf("told of %d of %d images, %v", done, d.Train.Len(), err)
 	}
 	if got.mapped == nil || got.Digest() != want.Digest() || files() != before {
 		t.Errorf("mapped: %v; the same images: %v; %d files, expected %d", got.mapped != nil, got.Digest() == want.Digest(), files(), before)

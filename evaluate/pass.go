@@ -76,7 +76,7 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 
 // some makes the pass over a few images.
 func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit func(k int, row []float32)) error {
-	set, err := Small(ctx, set, p.Side)
+	set, err := Small(ctx, set, p.Side, nil)
 	if err != nil {
 		return err
 	}
@@ -98,27 +98,21 @@ func (p Pass) some(ctx context.Context, e *Evaluator, set *dataset.Set, visit fu
 	return nil
 }
 
-// Small returns images averaged down to a shorter side, or the set itself where that is not longer; 0: the set itself.
-func Small(ctx context.Context, set *dataset.Set, side int) (*dataset.Set, error) {
-	if h, w := smallSize(set, side); h < set.Height {
-		return set.Scaled(ctx, h, w)
+// Small returns images averaged down to a shorter side, or the set itself where that is not longer; 0: the set itself. watch is told
+// now and then how many are done; nil: nobody.
+func Small(ctx context.Context, set *dataset.Set, side int, watch func(done int)) (*dataset.Set, error) {
+	if h, w := dataset.Smaller(set.Height, set.Width, side); h < set.Height {
+		return set.Scaled(ctx, h, w, watch)
 	}
 	return set, nil
 }
 
 // SmallBytes is how many bytes of a disk Small takes.
 func SmallBytes(set *dataset.Set, side int) int64 {
-	if h, w := smallSize(set, side); h < set.Height {
+	if h, w := dataset.Smaller(set.Height, set.Width, side); h < set.Height {
 		return set.ScaledBytes(h, w)
 	}
 	return 0
-}
-
-func smallSize(set *dataset.Set, side int) (height, width int) {
-	if own := min(set.Height, set.Width); side > 0 && own > side {
-		return set.Height * side / own, set.Width * side / own
-	}
-	return set.Height, set.Width
 }
 
 // blurred returns a copy of the images, smoothed.

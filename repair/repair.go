@@ -121,6 +121,9 @@ func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
 	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
+	if err := learnable(j.Clean, "clean images", rng.Iota(j.Clean.Len())); err != nil {
+		return nil, err
+	}
 	if n := j.Clean.Len(); n < j.Options.Batch {
 		return nil, fmt.Errorf("%d clean images do not make a batch of %d; give more images or a smaller batch", n, j.Options.Batch)
 	}
@@ -128,6 +131,14 @@ func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
 		return nil, fmt.Errorf("the clean data has %d classes, the network %d", len(j.Clean.Classes), j.Network.Classes)
 	}
 	return m.Run(ctx, j)
+}
+
+// learnable refuses images of one class.
+func learnable(set *dataset.Set, what string, at []int) error {
+	if err := set.Several(what, at); err != nil {
+		return fmt.Errorf("%w: the network would forget all others; give images of all classes that it knows", err)
+	}
+	return nil
 }
 
 // tuning returns a training on the clean data.

@@ -110,6 +110,9 @@ func Unlearn(ctx context.Context, m UnlearnMethod, j *UnlearnJob) (model.State, 
 	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
+	if err := learnable(j.Data, "kept images", j.Kept); err != nil {
+		return nil, err
+	}
 	if len(j.Isolated) == 0 || len(j.Kept) < j.Options.Batch {
 		return nil, fmt.Errorf("%d isolated and %d kept images: too few to unlearn from, expected 1 or more and a batch of %d", len(j.Isolated), len(j.Kept), j.Options.Batch)
 	}

@@ -42,8 +42,8 @@ func TestCheckpointsOfOtherTrainingsAreRefused(t *testing.T) {
 	if err := begin(n.Init(1)); err != nil {
 		t.Errorf("the same training: %v", err)
 	}
-	for _, other := range []model.State{n.Init(2), nil} {
-		if err := begin(other); err == nil || !strings.Contains(err.Error(), "other data, class names or settings") {
+	for want, other := range map[string]model.State{"the features, or the model that it starts from, are others;": n.Init(2), "it starts from, or looks for, something else;": nil} {
+		if err := begin(other); err == nil || !strings.Contains(err.Error(), "other data, class names or settings: "+want) {
 			t.Errorf("another --init: %v", err)
 		}
 	}

@@ -57,6 +57,7 @@ type Progress struct {
 	Rate            float64
 	ImagesPerSecond float64
 	Left            time.Duration // of the phase
+	Images          bool          // nothing is trained: steps are images, without a loss
 }
 
 // Hooks are called by the loop on its own goroutine; nil ones are left out.
@@ -151,7 +152,7 @@ func (w *walk) done(k int, b *Batch, loss float64) error {
 		speed := float64((k+1-w.first)*p.Batch) / time.Since(w.start).Seconds()
 		h.Step(Progress{
 			p.Name, pos.Epoch + 1, p.Epochs, pos.Step, w.steps, pos.LossSum / float64(pos.Step), w.rate(k), speed,
-			time.Duration(float64((w.last-k-1)*p.Batch) / speed * float64(time.Second)),
+			time.Duration(float64((w.last-k-1)*p.Batch) / speed * float64(time.Second)), false,
 		})
 	}
 	if pos.Step < w.steps {

@@ -122,6 +122,14 @@ func differs(was, is string) string {
 	}
 	if key == "" {
 		key, a, b = firstOther("what it starts from or looks for", restWas, restIs)
+		switch was := a.(type) {
+		case string:
+			if len(was) >= 64 { // a digest, which tells nobody anything
+				return ": the features, or the model that it starts from, are others"
+			}
+		case []any:
+			return ": it starts from, or looks for, something else"
+		}
 	}
 	show := func(v any) string {
 		raw, err := json.Marshal(v)

@@ -222,6 +222,16 @@ func (c *Case) progress(stage string) func(train.Event) {
 	}
 }
 
+// seen passes on how many images were looked at or made, as part of a stage; nil for nobody.
+func (c *Case) seen(stage string) func(done int) {
+	if c.run.Watch == nil {
+		return nil
+	}
+	return func(done int) {
+		c.run.Watch(train.Event{Stage: stage, Progress: &train.Progress{Phase: stage, Images: true, Epoch: 1, Epochs: 1, Step: done, Steps: c.Data.Len()}})
+	}
+}
+
 // Those returns the images of some that keep accepts.
 func Those(images []int, keep func(i int) bool) []int {
 	var out []int

@@ -18,7 +18,6 @@ import (
 // How the network that cannot see triggers is trained.
 const (
 	contentNetwork = "wrn-16-1"
-	contentSide    = 64 // pixels of the shorter side; larger images are averaged down: less shows what they are
 	contentFolds   = 2
 	contentSteps   = 600 // at least, in a fold
 	contentEpochs  = 8   // at least
@@ -27,6 +26,9 @@ const (
 	contentDecay   = 5e-4
 	contentWarm    = 0.2 // share of the steps in which the learning rate rises
 )
+
+// ContentSide is the shorter side, in pixels, that larger images are averaged down to: less shows what they are.
+const ContentSide = 64
 
 // contentBlurs are the deviations of the blurs, in pixels of an image with a side of 32, under which images are judged.
 func contentBlurs() []float64 { return []float64{0.6, 1} }
@@ -80,9 +82,6 @@ func (c *Case) Content(ctx context.Context) (*Content, error) {
 		content, err := c.contentBut(ctx, contentKey, nil)
 		if err != nil {
 			return nil, err
-		}
-		if c.Settings.Features != nil && content.tells() <= 0 {
-			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", len(c.Data.Classes))
 		}
 		c.content = content
 	}
@@ -183,16 +182,20 @@ func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]f
 				clear(row)
 			}
 		}
-		c.run.Arrays[key] = out
+		if name == contentKey && c.calibrated(slices.Collect(slices.Chunk(out, classes)), nil).tells() <= 0 {
+			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", classes)
+		}
+		if file, ok := f.(interface{ Unchanged() error }); ok {
+			if err := file.Unchanged(); err != nil {
+				return nil, err
+			}
+		}
+		c.run.Arrays[key] = out // no earlier: a run is not to go on from what wrong features said
 		if err := c.Save(); err != nil {
 			return nil, err
 		}
 	}
-	logs := make([][]float32, n)
-	for i := range logs {
-		logs[i] = c.run.Arrays[key][i*classes : (i+1)*classes]
-	}
-	return logs, nil
+	return slices.Collect(slices.Chunk(c.run.Arrays[key], classes)), nil
 }
 
 // foldKey is the name of what a fold's network says of its images.
@@ -201,7 +204,7 @@ func foldKey(name string, fold int) string { return fmt.Sprintf("%s.%d", name, f
 // contentImages are the images, averaged down to what content needs.
 func (c *Case) contentImages(ctx context.Context) (_ *dataset.Set, err error) {
 	if c.small == nil {
-		c.small, err = evaluate.Small(ctx, c.Data, contentSide)
+		c.small, err = evaluate.Small(ctx, c.Data, ContentSide, c.seen("content"))
 	}
 	return c.small, err // none with an error
 }
@@ -360,7 +363,7 @@ func judged(ctx context.Context, r *train.Run, by evaluate.Passes, images []int,
 	for k, i := range images {
 		at[i] = k
 	}
-	pass := evaluate.Pass{Network: r.Network, State: r.State, Side: contentSide, Blurs: blurs, Half: half}
+	pass := evaluate.Pass{Network: r.Network, State: r.State, Side: ContentSide, Blurs: blurs, Half: half}
 	err := by.Pass(ctx, pass, images, func(i int, both []float32) {
 		p := out[at[i]*classes:]
 		row := make([]float64, classes)

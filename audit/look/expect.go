@@ -37,7 +37,7 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 	n := float64(len(all))
 	clean, found, disk := 0.0, 0.0, int64(0)
 	if c.Settings.Content && c.Settings.Features == nil {
-		disk = evaluate.SmallBytes(c.Data, contentSide)
+		disk = evaluate.SmallBytes(c.Data, ContentSide)
 		r, phase, err := c.contentPhase(ctx, nil, "", all[:len(all)-len(all)/contentFolds], 0)
 		if err != nil {
 			return Expected{}, err

@@ -2,6 +2,10 @@ package look
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -67,5 +71,39 @@ func TestClassifiersAreFittedOnce(t *testing.T) {
 	}
 	if took, err := open().fitting(context.Background(), rng.Iota(n)); err != nil || took <= 0 {
 		t.Errorf("fitting takes %g s, %v", took, err)
+	}
+}
+
+// moved are features whose file was written to while it was read.
+type moved struct{ vectors }
+
+func (moved) Unchanged() error { return errors.New("changed") }
+
+// Nothing is kept of features that tell nothing, or that were changed while they were read.
+func TestNothingIsKeptOfWrongFeatures(t *testing.T) {
+	const n, classes = 300, 3
+	set := &dataset.Set{Height: 1, Width: 1, Classes: []string{"a", "b", "c"}, Pixels: make([]uint8, 3*n)}
+	r := rng.Stream(1, "features")
+	var noise, good vectors
+	for i := range n {
+		set.Labels = append(set.Labels, int32(i%classes))
+		noise = append(noise, []float32{float32(r.NormFloat64())})
+		good = append(good, []float32{float32(i % classes)})
+	}
+	folder := t.TempDir()
+	for _, x := range []struct {
+		of   Features
+		want string
+	}{{noise, "expected some that tell the 3 classes apart"}, {moved{good}, "changed"}, {good, ""}} {
+		run := &train.Run{Data: set, Folder: folder, Seconds: map[string]float64{}}
+		c, err := NewCase(run, Settings{Content: true, Features: x.of})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Content(t.Context())
+		_, kept := os.Stat(filepath.Join(folder, train.ProgressFile))
+		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) || (kept == nil) != (x.want == "") {
+			t.Errorf("%q: %v; a checkpoint: %v", x.want, err, kept == nil)
+		}
 	}
 }

@@ -196,8 +196,10 @@ func TestContentImagesAreSmall(t *testing.T) {
 		for k := range set.Pixels[3*c.h*c.w:] {
 			set.Pixels[3*c.h*c.w+k] = 200
 		}
-		got, err := (&Case{Data: set}).contentImages(context.Background())
-		if err != nil || got.Height != c.toH || got.Width != c.toW || got.Image(0)[5] != 0 || got.Image(1)[5] != 200 {
+		told := -1
+		run := &train.Run{Watch: func(e train.Event) { told = e.Progress.Steps - e.Progress.Step }}
+		got, err := (&Case{Data: set, run: run}).contentImages(context.Background())
+		if err != nil || (told == 0) != (c.toH < c.h) || got.Height != c.toH || got.Width != c.toW || got.Image(0)[5] != 0 || got.Image(1)[5] != 200 {
 			t.Errorf("%d×%d became %d×%d", c.h, c.w, got.Height, got.Width)
 		}
 	}

@@ -34,7 +34,8 @@ class Progress:
         total, done = e["epochs"] * e["steps"], (e["epoch"] - 1) * e["steps"] + e["step"]
         bar = _tqdm()
         if bar is None:
-            line = f"{e['stage']}  epoch {e['epoch']}/{e['epochs']}  {100 * done // max(1, total)} %  loss {e.get('loss', 0):.3f}"
+            line = f"{e['stage']}  epoch {e['epoch']}/{e['epochs']}  {100 * done // max(1, total)} %"
+            line += f"  loss {e['loss']:.3f}" if "loss" in e else ""
             sys.stderr.write("\r" + line[:_WIDTH].ljust(_WIDTH))
             sys.stderr.flush()
             self._drawn = True

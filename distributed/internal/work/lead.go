@@ -100,7 +100,7 @@ func (l *leader) work(ctx context.Context) error {
 		Backend: l.Backend, Command: "unpoison-grid audit", Data: d, ReadWith: l.plan.ReadWith, Called: findings.Elsewhere, Defense: runs.AuditOnly, Audit: true, Options: o, Auto: search,
 		Folder: l.folder, Resume: true, Replace: true, Passes: l.passes(p, d), Watch: func(e runs.Event) {
 			l.happened()
-			if e.Event == "progress" {
+			if e.Event == "progress" && e.Loss != nil {
 				l.doing(fmt.Sprintf("training, %s, epoch %d of %d", e.Stage, e.Epoch, e.Epochs))
 			}
 		},

@@ -41,7 +41,8 @@ that can't be written, as one folder per class:
                          random_labels they keep their own labels
   attack.png             some images before and after, and their difference
   poison.csv             which images were changed, by their numbers in --data
-                         (a folder per class has those as file names)
+                         (a folder per class has those as file names), and
+                         their digests in --out
   attack.json            the attack, for unpoison attack apply
 
 Every attack takes rate, target, seed and cover, the share of images that show
@@ -107,14 +108,14 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	}
 	a.done()
 	var visible attack.Visibility
-	triggered := 0 // test images
-	err = dataset.WriteUntil(c.Context(), dataset.WritableAs(d.Layout, poisoned), out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
+	triggered, layout := 0, dataset.WritableAs(d.Layout, poisoned) // test images
+	err = dataset.WriteUntil(c.Context(), layout, out, &dataset.Data{Train: poisoned, Test: d.Test}, func(dir string) error {
 		if d.Test != nil {
 			if triggered, err = writeImages(c, at, false, d, filepath.Join(dir, triggeredFolder)); err != nil && !errors.Is(err, errNoneAimed) {
 				return err
 			}
 		}
-		if err := writePoison(filepath.Join(dir, poisonFile), d.Train, poisoned, truth); err != nil {
+		if err := writePoison(filepath.Join(dir, poisonFile), layout, d.Train, poisoned, truth); err != nil {
 			return err
 		}
 		if err := at.Save(dir, d.Train.Classes); err != nil {
@@ -126,7 +127,7 @@ func (a *app) plant(c *cobra.Command, at *attack.Attack, d *dataset.Data, out st
 	if err != nil {
 		return err
 	}
-	a.noteCoarse(dataset.WritableAs(d.Layout, poisoned))
+	a.noteCoarse(layout)
 	n := 0
 	for _, t := range truth.Poisoned {
 		if t {
@@ -293,10 +294,12 @@ func writePicture(path string, before, after *dataset.Set, poisoned []bool) (att
 	return attack.Visible(before.Subset(at), after.Subset(at)), err
 }
 
-func writePoison(path string, before, after *dataset.Set, truth *attack.Truth) error {
+// writePoison lists the images that were changed, with the digests that they have in the layout they are written in: those of the data
+// before, or of others, are not these.
+func writePoison(path, layout string, before, after *dataset.Set, truth *attack.Truth) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		if err := c.Write([]string{"index", "source", "true_label", "label", "kind"}); err != nil {
+		if err := c.Write([]string{"index", "source", "true_label", "label", "kind", "digest"}); err != nil {
 			return err
 		}
 		for i, changed := range truth.Changed() {
@@ -307,7 +310,11 @@ func writePoison(path string, before, after *dataset.Set, truth *attack.Truth) e
 			if truth.Poisoned[i] {
 				kind = "poison"
 			}
-			if err := c.Write([]string{strconv.Itoa(i), names.Cell(before.Source(i)), names.Cell(before.Classes[before.Labels[i]]), names.Cell(before.Classes[after.Labels[i]]), kind}); err != nil {
+			digest, err := after.WrittenDigest(layout, i)
+			if err != nil {
+				return err
+			}
+			if err := c.Write([]string{strconv.Itoa(i), names.Cell(before.Source(i)), names.Cell(before.Classes[before.Labels[i]]), names.Cell(before.Classes[after.Labels[i]]), kind, digest.String()}); err != nil {
 				return err
 			}
 		}

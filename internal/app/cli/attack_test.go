@@ -9,6 +9,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
 // Images that their layout has no room for at the asked size are written as a folder a class.
@@ -128,6 +129,46 @@ func TestCleanedFoldersAreThere(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "typo"), ""} {
 		if code, _, errs := call("data", "clean", "--store", dir); code != exitFailed || !strings.Contains(errs, "there is no such folder") {
 			t.Errorf("%q: %d, %s", dir, code, errs)
+		}
+	}
+}
+
+// The list of what an attack changed finds these images in the copy that it wrote, in whatever order that is read, and in no other data.
+func TestThePoisonListIsOfItsData(t *testing.T) {
+	for _, layout := range []string{"cifar10", "folder"} {
+		dir := t.TempDir()
+		data, out, list := filepath.Join(dir, "data"), filepath.Join(dir, "out"), filepath.Join(dir, "out", poisonFile)
+		if err := dataset.Write(layout, data, signs.Render(1, 60, 10)); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := call("attack", "badnets", "--rate", "0.1", "--target", "3", "--data", data, "--out", out); code != exitDone {
+			t.Fatal(errs)
+		}
+		filtered := func(data string, more ...string) (code int, out, errs string) {
+			return call(append([]string{"data", "filter", "--list", "-", "--suspects", list, "--data", data}, more...)...)
+		}
+		if code, _, errs := filtered(out); code != exitDone || !strings.Contains(errs, "54 of 60 training images kept") {
+			t.Errorf("%s: %d, %s", layout, code, errs)
+		}
+		for _, more := range []string{"--by-index=false", "--by-index"} { // as the clean data are, of as many images
+			if code, _, errs := filtered(data, more); code != exitFailed || !strings.Contains(errs, "does not fit the data") || !strings.Contains(errs, list) {
+				t.Errorf("%s, %s: %d, %s", layout, more, code, errs)
+			}
+		}
+		if code, _, errs := filtered(out, "--by-index"); (code == exitDone) != (layout == "cifar10") || strings.Contains(errs, "without a digest") {
+			t.Errorf("%s by index: %d, %s", layout, code, errs)
+		}
+		raw, err := os.ReadFile(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var old strings.Builder // as earlier versions wrote it
+		for line := range strings.Lines(string(raw)) {
+			old.WriteString(line[:strings.LastIndex(line, ",")] + "\n")
+		}
+		testfile.Write(t, list, old.String())
+		if code, _, errs := filtered(out, "--by-index"); code != exitDone || !strings.Contains(errs, "without a digest: nothing tells whether they are of these data") {
+			t.Errorf("%s, an old list: %d, %s", layout, code, errs)
 		}
 	}
 }

@@ -56,7 +56,7 @@ in new-suspects.csv, and new doubtful images count, whatever their names.`,
 			if err != nil {
 				return err
 			}
-			data.opts.Only = dataset.OnlyTrain
+			data.opts.Only, data.opts.Smaller = dataset.OnlyTrain, rec.smaller()
 			d, err := data.load(c.Context(), a, rec.o.Seed)
 			if err != nil {
 				return err

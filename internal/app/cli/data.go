@@ -50,16 +50,27 @@ type partInfo struct {
 	Digest      string         `json:"digest"`
 }
 
-func describePart(s *dataset.Set, t dataset.Twins) *partInfo {
+// describePart returns what there is to say of a part, nil: none, and its prints.
+func (a *app) describePart(ctx context.Context, s *dataset.Set, name string) (*partInfo, *dataset.Prints, error) {
 	if s == nil {
-		return nil
+		return nil, nil, nil
 	}
-	p := &partInfo{Images: s.Len(), PerClass: map[string]int{}, Digest: s.Digest()}
+	watch := a.reading("comparing")
+	prints, err := s.PrintsUntil(ctx, func(done int) {
+		if watch != nil {
+			watch(name, done, s.Len())
+		}
+	})
+	a.done()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, t := &partInfo{Images: s.Len(), PerClass: map[string]int{}, Digest: prints.Digest}, prints.Twins()
 	for i, n := range s.Counts() {
 		p.PerClass[s.Classes[i]] = n
 	}
 	p.Duplicates, p.Conflicting, p.Example = t.Same, t.Conflicting, example(t)
-	return p
+	return p, prints, nil
 }
 
 func example(t dataset.Twins) []string {
@@ -78,17 +89,18 @@ func twice(same, conflicting int, example []string) string {
 }
 
 func (a *app) describe(ctx context.Context, d *dataset.Data) error {
-	twins, shared, err := d.Train.TwinsUntil(ctx, d.Test)
+	train, ofTrain, err := a.describePart(ctx, d.Train, "training images")
 	if err != nil {
 		return err
 	}
-	var ofTest dataset.Twins
-	if d.Test != nil {
-		if ofTest, _, err = d.Test.TwinsUntil(ctx, nil); err != nil {
-			return err
-		}
+	test, ofTest, err := a.describePart(ctx, d.Test, "test images")
+	if err != nil {
+		return err
 	}
-	train, test := describePart(d.Train, twins), describePart(d.Test, ofTest)
+	var shared dataset.Twins
+	if test != nil {
+		shared = ofTrain.Shared(ofTest)
+	}
 	if a.json {
 		notes := d.Notes
 		if notes == nil {

@@ -10,8 +10,10 @@ import (
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/repair"
 )
 
 // Success on triggered images is what the attack beside them says it is.
@@ -230,5 +232,38 @@ func TestUnlearnFromFewImages(t *testing.T) {
 		if code != exitDone || !strings.Contains(out, `"batch":32`) { // of 130: none is held back
 			t.Errorf("%s: %d, %s%s", method, code, out, errs)
 		}
+	}
+}
+
+// Where all images that are learnt from are of one class, no method makes a network that gives every image that class.
+func TestOneClassIsNotLearntAlone(t *testing.T) {
+	data, d, suspects := suspected(t, func(_ int, l int32) bool { return l != 3 })
+	model, out := newModel(t, 32, d.Train.Classes...), filepath.Join(t.TempDir(), "out")
+	for _, method := range runs.UnlearnNames() {
+		args := []string{"unlearn", "--method", method, "--model", model, "--data", data, "--suspects", suspects, "--by-index", "--out", out}
+		if method == "ft-pretrained" {
+			args = append(args, "--pretrained", model)
+		}
+		if method == "abl" {
+			args = append(args, "--steps", "1")
+		}
+		if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, fmt.Sprintf("found those of %q alone: the network would forget all others", d.Train.Classes[3])) {
+			t.Errorf("%s: %d, %s", method, code, errs)
+		}
+	}
+	for i := range d.Train.Labels {
+		d.Train.Labels[i] = 3
+	}
+	one := filepath.Join(t.TempDir(), "one")
+	if err := dataset.Write("folder", one, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range repair.Methods() {
+		if code, _, errs := call("repair", "--method", m.Name, "--model", model, "--clean", one, "--out", out); code != exitFailed || !strings.Contains(errs, "would forget all others") {
+			t.Errorf("%s: %d, %s", m.Name, code, errs)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a folder is left")
 	}
 }

@@ -2,15 +2,19 @@ package cli
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
 )
 
@@ -60,5 +64,34 @@ func TestFeaturesForAnAudit(t *testing.T) {
 	}
 	if code, _, errs := call("features", "--data", data, "--backbone", own, "--normalize", "none", "--out", out); code != exitUsage || !strings.Contains(errs, "scales them itself") {
 		t.Errorf("a normalization for bytes: %d, %s", code, errs)
+	}
+}
+
+// Features that tell nothing leave no run behind: mended, under the same name, the same command finds what it looks for.
+func TestFeaturesAreMended(t *testing.T) {
+	data, file := signFolder(t, 80, 10), filepath.Join(t.TempDir(), "f.npy")
+	d, err := dataset.Load(t.Context(), data, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(of func(i int) float32) {
+		head := fmt.Sprintf("%-117s\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (80, 1), }")
+		npy := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), 0)
+		npy = append(npy, head...)
+		for i := range d.Train.Len() {
+			npy = binary.LittleEndian.AppendUint32(npy, math.Float32bits(of(i)))
+		}
+		testfile.Write(t, file, string(npy))
+	}
+	for _, more := range []string{"--resume=false", "--resume"} {
+		args := []string{"audit", "--data", data, "--features", file, "--epochs-inspect", "0", "--pixels=false", "--out", filepath.Join(t.TempDir(), "run"), more}
+		write(func(i int) float32 { return float32(i * 37 % 80) })
+		if code, _, errs := call(args...); code != exitFailed || !strings.Contains(errs, "expected some that tell the 10 classes apart") {
+			t.Errorf("%s: %d, %s", more, code, errs)
+		}
+		write(func(i int) float32 { return 10 * float32(d.Train.Labels[i]) })
+		if code, _, errs := call(args...); code != exitDone {
+			t.Errorf("%s, mended: %d, %s", more, code, errs)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func (a *app) filter(c *cobra.Command, f *filterFlags) error {
 	if c.Flags().Changed("size") || c.Flags().Changed("limit") {
 		return usagef("data are filtered whole and at their own size: leave out --size and --limit")
 	}
-	if err := cmp.Or(checkList(&f.suspects, suspectsList, f.byIndex), checkList(&f.decisions, decisionsList, f.byIndex), f.checkOuts(c)); err != nil {
+	if err := cmp.Or(a.checkList(&f.suspects, suspectsList, f.byIndex), a.checkList(&f.decisions, decisionsList, f.byIndex), f.checkOuts(c)); err != nil {
 		return err
 	}
 	if f.list == printed { // and all else to standard error
@@ -143,7 +143,7 @@ var (
 )
 
 // checkList takes a run's folder for the list in it, and refuses a list that can't be read before the data are, which takes longer.
-func checkList(path *string, k listKind, byIndex bool) error {
+func (a *app) checkList(path *string, k listKind, byIndex bool) error {
 	if *path == "" {
 		return nil
 	}
@@ -152,8 +152,12 @@ func checkList(path *string, k listKind, byIndex bool) error {
 	if k.column != "" {
 		needs = append(needs, k.column)
 	}
-	if err := (runs.List{Path: *path, ByIndex: byIndex}).Check(needs...); err != nil {
+	numbers, err := runs.List{Path: *path, ByIndex: byIndex}.Check(needs...)
+	if err != nil {
 		return fmt.Errorf("--%s takes the %s %s, or the run's folder: %w", k.flag, k.file, k.from, err)
+	}
+	if numbers {
+		fmt.Fprintln(a.err, printable.Text(fmt.Sprintf("note: %s has rows without a digest: nothing tells whether they are of these data", *path)))
 	}
 	return nil
 }

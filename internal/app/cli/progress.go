@@ -48,7 +48,10 @@ func (a *app) watcher() func(runs.Event) {
 			stage, epochs = ev.Stage, ev.Epochs
 			if now := time.Now(); now.Sub(last) > every || terminal && ev.Step == ev.Steps {
 				last = now
-				s := fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
+				s := fmt.Sprintf("%-8s images %d/%d", ev.Stage, ev.Step, ev.Steps)
+				if ev.Loss != nil {
+					s = fmt.Sprintf("%-8s epoch %d/%d  step %d/%d  loss %.3f", ev.Stage, ev.Epoch, ev.Epochs, ev.Step, ev.Steps, *ev.Loss)
+				}
 				if ev.ImagesPerSecond > 0 {
 					s += fmt.Sprintf("  %.0f img/s  %s left", ev.ImagesPerSecond, (time.Duration(ev.SecondsLeft) * time.Second).String())
 				}

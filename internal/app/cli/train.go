@@ -13,6 +13,7 @@ import (
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	words "github.com/unpoison/unpoison/internal/app/findings"
@@ -258,6 +259,14 @@ func (f *trainFlags) check(c *cobra.Command) error {
 	return f.rec.check(c, f.defense)
 }
 
+// smaller is the side that a search needs larger images at too; 0: it needs none.
+func (f *recipeFlags) smaller() int {
+	if !f.auto.Content || f.features != "" {
+		return 0
+	}
+	return look.ContentSide
+}
+
 // load reads the features of the training images, if there are any.
 func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 	if f.features == "" {
@@ -279,6 +288,9 @@ func (f *recipeFlags) load(a *app, d *dataset.Data) (*dataset.Features, error) {
 
 // spec reads the data and returns the run.
 func (f *trainFlags) spec(c *cobra.Command, a *app) (*runs.Spec, error) {
+	if f.defense == runs.Auto {
+		f.data.opts.Smaller = f.rec.smaller()
+	}
 	d, err := f.data.load(c.Context(), a, f.rec.o.Seed)
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ type unlearning struct {
 }
 
 func (f *unlearnFlags) run(ctx context.Context, a *app) error {
-	if err := checkList(&f.suspects, suspectsList, f.byIndex); err != nil {
+	if err := a.checkList(&f.suspects, suspectsList, f.byIndex); err != nil {
 		return err
 	}
 	if f.pretrained != "" {

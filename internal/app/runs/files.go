@@ -5,18 +5,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
 	"github.com/unpoison/unpoison/internal/base/version"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
 // open makes the folder ready, locks it and refuses to overwrite a run.
 func (s *Spec) open() (unlock func(), err error) {
-	if labels := s.Data.Train.Labels; len(labels) > 0 && !slices.ContainsFunc(labels, func(l int32) bool { return l != labels[0] }) {
-		return nil, fmt.Errorf("data %s: expected training images of at least two classes, found those of %q alone", s.Data.Path, s.Data.Train.Classes[labels[0]])
+	if err := s.Data.Train.Several("training images", rng.Iota(s.Data.Train.Len())); err != nil {
+		return nil, fmt.Errorf("data %s: %w", s.Data.Path, err)
 	}
 	if err := os.MkdirAll(s.Folder, 0o777); err != nil {
 		return nil, err

@@ -44,18 +44,24 @@ func (l List) columns(needs []string) func(head []string) error {
 	}
 }
 
-// Check reports what is wrong with a list whatever the set is; a pipe, which can be read once, is not looked at.
-func (l List) Check(needs ...string) error {
+// Check reports what is wrong with a list whatever the set is, and whether rows have nothing but numbers to tell its data from others.
+// A pipe, which can be read once, is not looked at.
+func (l List) Check(needs ...string) (numbers bool, err error) {
 	st, err := os.Stat(l.Path)
 	if err != nil || !st.Mode().IsRegular() {
-		return err
+		return false, err
 	}
 	f, err := os.Open(l.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
-	return EachRow(l.Path, f, l.columns(needs), func(int, func(string) (string, bool)) error { return nil })
+	err = EachRow(l.Path, f, l.columns(needs), func(_ int, cell func(string) (string, bool)) error {
+		digest, _ := cell("digest")
+		numbers = numbers || l.ByIndex && digest == ""
+		return nil
+	})
+	return numbers, err
 }
 
 // ListIn is the list that a path names: that of a name in it, if it is a folder.

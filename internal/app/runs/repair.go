@@ -79,7 +79,9 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 	if err := s.measureModel(ctx, n, state, out, res); err != nil {
 		return nil, err
 	}
-	res.Data.Digest = out.Train.Digest()
+	if out.Truth != nil { // images were planted
+		res.Data.Digest = out.Train.Digest()
+	}
 	res.Seconds = map[string]float64{"total": time.Since(start).Seconds()}
 	res.PeakMemory = sysinfo.PeakMemory()
 	info := checkpoint.Info{Arch: n.Arch, Classes: out.Train.Classes, Height: n.Height, Width: n.Width, Depth: cmp.Or(base.Depth, s.Data.Depth), Normalize: base.Normalize, Version: version.Number}

@@ -22,9 +22,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
-	"github.com/unpoison/unpoison/internal/base/engines"
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
-	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/report"
 	"github.com/unpoison/unpoison/spike"
@@ -212,6 +210,7 @@ type features struct{ of *dataset.Features }
 
 func (f features) Width() int          { return f.of.Width }
 func (f features) Row(i int) []float32 { return f.of.At(i) }
+func (f features) Unchanged() error    { return f.of.Unchanged() }
 
 // Digest is of all numbers, and of what has none.
 func (f features) Digest() string {
@@ -243,44 +242,6 @@ func (o *Outcome) searched(r *unpoison.Result, err error) error {
 	return err
 }
 
-// newResult returns a result with what is known beforehand.
-func (s *Spec) newResult(ctx context.Context) (*Result, error) {
-	res := &Result{
-		Version: version.String(), Date: time.Now().UTC().Format("2006-01-02"), Command: s.Command, Seed: s.Options.Seed,
-		Model: s.Options.Network, Engine: engines.Describe(s.Backend), Defense: s.Defense,
-		Data: DataInfo{
-			Path: s.Data.Path, Layout: s.Data.Layout, ReadWith: s.ReadWith, Origin: s.Origin, Classes: s.Data.Train.Classes,
-			Train: s.Data.Train.Len(), Skipped: len(s.Data.Skipped),
-		},
-		Epochs:  Epochs{Isolate: s.Options.IsolateEpochs, Tune: s.Options.TuneEpochs},
-		Options: s.Options,
-	}
-	if s.Audit {
-		res.Epochs.Tune = 0
-	}
-	if s.Data.Test != nil {
-		res.Data.Test = s.Data.Test.Len()
-	}
-	test := s.Data.Test
-	if s.Audit { // which measures nothing on it
-		test = nil
-	}
-	twins, shared, err := s.Data.Train.TwinsUntil(ctx, test)
-	if err != nil {
-		return nil, err
-	}
-	res.Data.Duplicates, res.Data.Conflicting, res.Data.Shared = twins.Same, twins.Conflicting, shared.Same
-	for c, n := range s.Data.Train.Counts() {
-		switch n {
-		case 0:
-			res.Data.Empty = append(res.Data.Empty, s.Data.Train.Classes[c])
-		case 1:
-			res.Data.Single = append(res.Data.Single, s.Data.Train.Classes[c])
-		}
-	}
-	return res, nil
-}
-
 // prepared poisons the images, where that is asked for, and returns a result with what is known of them.
 func (s *Spec) prepared(ctx context.Context, out *Outcome) (*Result, error) {
 	res, err := s.newResult(ctx)
@@ -291,14 +252,16 @@ func (s *Spec) prepared(ctx context.Context, out *Outcome) (*Result, error) {
 		if err := s.plant(ctx, out, res); err != nil {
 			return nil, err
 		}
+		if res.Data.Digest, err = out.Train.DigestUntil(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if s.Spike {
 		if err := spike.Check(out.Train, s.Options.Seed); err != nil {
 			return nil, err
 		}
 	}
-	res.Data.Digest, err = out.Train.DigestUntil(ctx)
-	return res, err
+	return res, nil
 }
 
 // plant poisons the training set.
@@ -355,9 +318,13 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 	switch {
 	case e.Progress != nil:
 		p := e.Progress
+		loss := &p.Loss
+		if p.Images {
+			loss = nil
+		}
 		if s.Watch != nil {
 			s.Watch(Event{
-				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss,
+				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: loss,
 				Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
 			})
 		}
