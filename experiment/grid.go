@@ -290,8 +290,12 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 		if err := settings.Set(list, &o); err != nil {
 			return o, err
 		}
-		for _, item := range strings.Split(list, ",") {
-			given[settings.Key(item)] = true
+		own := keys(list)
+		for _, key := range own {
+			given[key] = true
+		}
+		if slices.Contains(own, "unlearn_steps") && !slices.Contains(own, "unlearn_epochs") {
+			o.UnlearnEpochs = 0 // which would stand instead
 		}
 	}
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil

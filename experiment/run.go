@@ -120,7 +120,7 @@ func (r *Runner) result(c Cell) *runs.Result {
 // errors come at the end.
 func (r *Runner) Run(ctx context.Context) error {
 	r.ctx = ctx
-	if err := cmp.Or(r.Grid.Check(), r.Grid.checkSweep()); err != nil {
+	if err := cmp.Or(r.Grid.Check(), r.Grid.checkRun()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
