@@ -10,6 +10,7 @@ import (
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // a network's layers read as mathematics
 
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -255,5 +256,17 @@ func TestStatisticsAreOfTheCleanData(t *testing.T) {
 				t.Fatalf("%s: %g is left of a difference of 10", x.Name, d)
 			}
 		}
+	}
+}
+
+// Images are shown as they are where that is asked.
+func TestImagesAsTheyAre(t *testing.T) {
+	j := &Job{Clean: signs.Render(1, 20, 0).Train, Options: Defaults("fp", 20)}
+	if j.tuning("x").Augment == (augment.Options{}) {
+		t.Error("nothing is augmented by default")
+	}
+	j.Options.NoAugment = true
+	if a := j.tuning("x").Augment; a != (augment.Options{}) {
+		t.Errorf("augmented by %+v", a)
 	}
 }
