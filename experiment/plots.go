@@ -209,8 +209,8 @@ func (r *Runner) separation() ([]drawn, error) {
 
 // separationOf plots it for the cells of an attack.
 func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err error) {
-	var set *dataset.Set // as the cells have it, and which of its images are planted
-	var truth []bool
+	var set *dataset.Set // as the cells have it, and what its images are
+	var truth []group
 	defer func() {
 		if set != nil {
 			set.Discard()
@@ -260,8 +260,17 @@ func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err 
 	return made, nil
 }
 
+// group is what an image is. Covering ones are neither clean nor poisoned.
+type group uint8
+
+const (
+	isClean group = iota
+	isPoisoned
+	isCover
+)
+
 // planted plants attacks once more, as in the cells, to know which images they change. Who is done with the set discards it.
-func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, planted []bool, err error) {
+func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, truth []group, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -281,35 +290,38 @@ func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, pl
 	if data == r.data { // varied images are a copy already
 		set = set.Clone()
 	}
-	planted = make([]bool, set.Len())
+	truth = make([]group, set.Len())
 	env := attack.Env{Backend: r.Backend, Cache: r.Cache}
 	err = attack.Plant(ctx, configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
-		for i, is := range t.Poisoned {
-			planted[i] = planted[i] || is
+		for i := range truth {
+			switch {
+			case t.Poisoned[i]:
+				truth[i] = isPoisoned
+			case t.Covered[i]:
+				truth[i] = isCover
+			}
 		}
 	})
 	if err != nil {
 		set.Discard()
 		return nil, nil, err
 	}
-	return set, planted, nil
+	return set, truth, nil
 }
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.
-func (r *Runner) scores(c Cell, set *dataset.Set, truth []bool) (*report.Histogram, error) {
+func (r *Runner) scores(c Cell, set *dataset.Set, truth []group) (*report.Histogram, error) {
 	scores, err := runs.ReadLosses(runs.List{Path: filepath.Join(r.folder(c), runs.SuspectsFile), Set: set, ByIndex: true}) // of the set as the cell poisoned it
 	if err != nil {
 		return nil, err
 	}
 	var groups [2][]float32
 	for i, l := range scores {
-		k := 0
-		if truth[i] {
-			k = 1
+		if k := truth[i]; k != isCover {
+			groups[k] = append(groups[k], l)
 		}
-		groups[k] = append(groups[k], l)
 	}
-	sorted := slices.Sorted(slices.Values(scores))
+	sorted := slices.Sorted(slices.Values(slices.Concat(groups[:]...)))
 	h := report.Spread(max(1e-3, float64(sorted[len(sorted)*95/100])), groups)
 	return &h, nil
 }
