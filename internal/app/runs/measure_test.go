@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 )
 
@@ -22,6 +23,26 @@ func TestClassesWithoutTestImagesAreNull(t *testing.T) {
 	for k, n := range s.Data.Test.Counts() {
 		if got := res.CAOf[k]; (got == nil) != (n == 0) {
 			t.Errorf("class %d with %d images: %v", k, n, got)
+		}
+	}
+}
+
+// Where no test image is of a class that an attack aims at, or puts together, its success is null and the model is stored.
+func TestAttacksWithoutTestImagesAreNull(t *testing.T) {
+	for _, spec := range []string{"cba", "tact:rate=0.05,cover=0"} {
+		s := tiny(t, t.TempDir())
+		c, err := attack.Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Attacks = []attack.Config{c}
+		s.Data.Test = s.Data.Test.View(s.Data.Test.OfClass(5))
+		out, err := Train(context.Background(), s)
+		if err != nil {
+			t.Fatalf("%s: %v", spec, err)
+		}
+		if r := out.Result; r.CA == nil || r.ASR != nil || r.Attacks[0].ASR != nil {
+			t.Errorf("%s: CA %v, ASR %v", spec, r.CA, r.ASR)
 		}
 	}
 }
