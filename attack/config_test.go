@@ -143,6 +143,33 @@ func TestAttacksApart(t *testing.T) {
 	}
 }
 
+// Nor are attacks of other names or settings that put the same on test images.
+func TestSameTriggersOnTestImagesAreRefused(t *testing.T) {
+	d := images()
+	for specs, same := range map[string]bool{
+		"badnets:patch_size=6 tact:rate=0.05,cover=0": true, "sig:rate=0.03 sig:target=1,rate=0.03,delta=10": true,
+		"badnets tact:rate=0.05,cover=0": false, "sig:rate=0.03 sig:target=1,rate=0.03,delta_test=60": false, "blend:rate=0.05 adaptive-blend:rate=0.05,seed=1": false,
+		"tact:source=2,rate=0.05,cover=0 tact:source=3,target=1,rate=0.05,cover=0": false, "cba:rate=0.05,cover=0 badnets": false,
+	} {
+		var all []Config
+		for _, spec := range strings.Fields(specs) {
+			c, err := Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		if err := Apart(all); err != nil {
+			t.Fatalf("%s: %v", specs, err)
+		}
+		planted := 0
+		err := Plant(ctx, all, d.Train.Clone(), nil, Env{}, func(int, *Attack, *Truth) { planted++ })
+		if (err != nil) != same || same && (planted != 1 || !strings.Contains(err.Error(), "the same trigger")) {
+			t.Errorf("%s: %d planted, %v", specs, planted, err)
+		}
+	}
+}
+
 // Attacks whose trigger no seed changes are not planted together with themselves; and the methods say rightly which these are.
 func TestSameTriggersAreRefused(t *testing.T) {
 	for specs, same := range map[string]bool{
