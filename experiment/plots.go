@@ -98,6 +98,15 @@ func (r *Runner) figures() []report.Figure {
 	return all
 }
 
+// plotted names a plot of a cell, with the seed where there are others.
+func (g *Grid) plotted(attack, defense string) string {
+	name := attack + ", " + defense
+	if len(g.Seeds) > 1 {
+		name += fmt.Sprintf(", seed %d", g.Seeds[0])
+	}
+	return name
+}
+
 // curves plots the losses of clean and poisoned images over the epochs, a figure for each cell of the
 // first seed.
 func (r *Runner) curves() ([]drawn, error) {
@@ -112,7 +121,7 @@ func (r *Runner) curves() ([]drawn, error) {
 			if l == nil || len(l.Clean) == 0 {
 				continue
 			}
-			f, err := report.LineFigure(a+", "+d, "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
+			f, err := report.LineFigure(r.Grid.plotted(a, d), "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
 				report.Line{Name: "clean images", Y: l.Clean}, report.Line{Name: "poisoned images", Y: l.Poisoned})
 			if err != nil {
 				return nil, err
@@ -250,7 +259,7 @@ func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err 
 				}
 			}
 		}
-		f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
+		f, err := report.HistogramFigure(r.Grid.plotted(a, d), "Isolation's scores; the highest twentieth is counted at the right edge.",
 			report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"clean images", "poisoned images"}, *scores)
 		if err != nil {
 			return nil, err

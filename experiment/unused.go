@@ -15,7 +15,7 @@ import (
 
 // checkRun is what Run checks beside Check. Grids of earlier versions that it refuses can be read.
 func (g *Grid) checkRun() error {
-	checks := []func() error{g.checkSweep, g.checkAttacks, g.checkPlain, g.checkBeforeAll}
+	checks := []func() error{g.checkSweep, g.checkPlotted, g.checkAttacks, g.checkPlain, g.checkBeforeAll}
 	for _, d := range g.Defenses {
 		checks = append(checks, func() error { return g.checkUnused(d) })
 	}
@@ -26,6 +26,14 @@ func (g *Grid) checkRun() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkPlotted refuses plots of several sets of data, of which they would show the first.
+func (g *Grid) checkPlotted() error {
+	if n := len(g.sets()); n > 1 && len(g.Plots) > 0 {
+		return fmt.Errorf("plots: %s are of one set of data, and vary makes %d: give each a grid of its own", strings.Join(g.Plots, ", "), n)
 	}
 	return nil
 }

@@ -39,6 +39,23 @@ func TestSettingsThatNobodyTakesAreRefused(t *testing.T) {
 	}
 }
 
+// Plots are of one set of data, and name the seed where a grid has several.
+func TestPlotsSayWhatTheyAreOf(t *testing.T) {
+	g := small()
+	if got := g.plotted("badnets", "abl"); got != "badnets, abl, seed 0" {
+		t.Errorf("a plot is called %q", got)
+	}
+	g.Seeds = []uint64{3}
+	if got := g.plotted("badnets", "abl"); got != "badnets, abl" {
+		t.Errorf("a plot is called %q", got)
+	}
+	for _, vary := range [][]string{nil, {"noise=0.1"}, {"", "noise=0.1"}} {
+		if g.Vary = vary; (g.checkRun() == nil) != (len(vary) < 2) {
+			t.Errorf("%q: %v", vary, g.checkRun())
+		}
+	}
+}
+
 // So are those of attacks.
 func TestSettingsOfAttacksThatNothingTakesAreRefused(t *testing.T) {
 	for spec, want := range map[string]string{
