@@ -27,6 +27,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"trojan:mask=star": "watermark", "trojan:mask=watermark,alpha=2": "alpha 2", "cl:epsilon=0": "epsilon 0", "cl:steps=0": "steps 0",
 		"custom": "custom:image=FILE.png", "sig:all_to_all=true": "keeps labels", "dfst:style=nowhere": "sunset or a folder",
 		"fc:place=odd": "image and patch", "fc:attacker=odd": "aware and clean", "dynamic:epochs=-1": "epochs -1",
+		"sig:delta_test=0.3": "no pixel of test images", "adaptive-blend:alpha_test=0.0001,rate=0.05": "no pixel of test images",
+		"adaptive-patch:opacity_test=0.0001,rate=0.05": "no pixel of test images",
 		"cl:cover=0.1": "covering", "fc:cover=0.1": "covering", "blend:cover=1": "cover 1", "trojan:cover=-1": "cover -1",
 	} {
 		c, err := Parse(spec)

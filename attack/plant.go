@@ -63,12 +63,14 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		return nil
 	}
 	before := prints(train, chosen)
+	if err := a.showsInTest(ctx, train, chosen, before); err != nil {
+		return nil, err
+	}
 	if err := apply("poison", chosen, t.Poisoned, a.trigger.Apply); err != nil {
 		return nil, err
 	}
 	if slices.Equal(before, prints(train, chosen)) {
-		return nil, fmt.Errorf("attack %s: the trigger changes no pixel of the %d images that it was put on, which have %d×%d pixels; choose other settings than %s, or another --size",
-			a.lab.Name, len(chosen), train.Width, train.Height, a.Config.Settings())
+		return nil, a.shows("the images that it was put on", len(chosen))
 	}
 	label := a.stream("label")
 	for _, i := range chosen {
@@ -80,6 +82,36 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		}
 	}
 	return t, nil
+}
+
+// shows is the error that a trigger shows in none of so many images.
+func (a *Attack) shows(what string, images int) error {
+	return fmt.Errorf("attack %s: the trigger changes no pixel of %s (%d, of %d×%d pixels); choose other settings than %s, or another --size",
+		a.lab.Name, what, images, a.lab.width, a.lab.height, a.Config.Settings())
+}
+
+// showsInTest refuses a trigger that shows in no test image, whose success would be that of clean ones. It asks of some of the images to
+// be planted, of which before are the prints: attacks have settings of their own for test images.
+func (a *Attack) showsInTest(ctx context.Context, set *dataset.Set, chosen []int, before []uint64) error {
+	if a.Composes() {
+		return nil
+	}
+	const most = 256
+	step := (len(chosen) + most - 1) / most
+	var some []int
+	var were []uint64
+	for k := 0; k < len(chosen); k += step {
+		some, were = append(some, chosen[k]), append(were, before[k])
+	}
+	marked, err := a.onTest(ctx, set, some, a.trigger.Apply)
+	if err != nil {
+		return err
+	}
+	defer marked.Discard()
+	if slices.Equal(were, prints(marked, rng.Iota(len(some)))) {
+		return a.shows("test images", len(some))
+	}
+	return nil
 }
 
 // printsSeed is any, and the same for all prints.
