@@ -255,6 +255,28 @@ func TestRobustAccuracyIsLaidOut(t *testing.T) {
 	}
 }
 
+// Defences that train twice on clean images are said to, and unlearning has no epochs over images that it was not given.
+func TestWhatDefencesUsed(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets"}, Defenses: []string{"fp", "mcr:epochs=20", "nad", "unlearn:retrain", "abl"}, Seeds: []uint64{0}}
+	r := &Runner{Grid: g, Folder: t.TempDir(), read: map[Cell]*runs.Result{}}
+	for _, c := range g.Cells() {
+		res := &runs.Result{Epochs: runs.Epochs{Isolate: 4, Tune: 20, Unlearn: 1.6}}
+		if runs.Defense(c.Defense).Repairs() {
+			res.Epochs, res.Repair = runs.Epochs{}, &runs.Repair{Options: map[string]any{"epochs": 20.0}}
+			if !strings.HasPrefix(c.Defense, "unlearn") {
+				res.Repair.Clean = 100
+			}
+		}
+		r.read[c] = res
+	}
+	want := [][]string{
+		{"fp", "–", "100", "20"}, {"mcr:epochs=20", "–", "100", "40"}, {"nad", "–", "100", "40"}, {"unlearn:retrain", "–", "–", "–"}, {"abl", "26", "–", "–"},
+	}
+	if got := r.spentTable().Rows; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, expected %v", got, want)
+	}
+}
+
 // Of several attacks a verdict's line has the worst of each figure, as the other tables do.
 func TestVerdictsHaveTheWorstOfSeveralAttacks(t *testing.T) {
 	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets+blend:target=1"}, Defenses: []string{"auto"}, Seeds: []uint64{0}}

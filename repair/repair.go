@@ -92,11 +92,13 @@ type Outcome struct {
 type Method struct {
 	Name string
 	Run  func(ctx context.Context, j *Job) (*Outcome, error)
+	// Trainings is how many it does, each of so many epochs as the options say; 0: one.
+	Trainings int
 }
 
 // Methods returns those of this package.
 func Methods() []Method {
-	return []Method{{"fp", prunedFinely}, {"mcr", connected}, {"nad", distilled}}
+	return []Method{{"fp", prunedFinely, 1}, {"mcr", connected, 2}, {"nad", distilled, 2}}
 }
 
 // Names lists them.

@@ -163,7 +163,7 @@ func TestWrongJobsAreRefused(t *testing.T) {
 	}
 	d := signs.Render(0, 40, 20).Train
 	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
-	if _, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
+	if _, err := Run(context.Background(), Method{Name: "fp", Run: prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
 		t.Errorf("too few images: %v", err)
 	}
 	blind, err := (&model.Architecture{Name: "blind", Build: func(b *model.Builder, x *Node, classes int) *Node {
@@ -216,7 +216,7 @@ func TestNothingToDo(t *testing.T) {
 	b := backdoored(t)
 	j := &Job{Backend: b.engine, Network: b.net, State: b.state, Clean: b.clean, Options: Defaults("fp", b.clean.Len())}
 	j.Options.Epochs = 0
-	if out, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err != nil || out.Chose["pruned"] == 0 {
+	if out, err := Run(context.Background(), Method{Name: "fp", Run: prunedFinely}, j); err != nil || out.Chose["pruned"] == 0 {
 		t.Errorf("pruning alone: %v", err)
 	}
 }
