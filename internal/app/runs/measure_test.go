@@ -7,6 +7,8 @@ import (
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // A class without a test image has no accuracy.
@@ -43,6 +45,21 @@ func TestAttacksWithoutTestImagesAreNull(t *testing.T) {
 		}
 		if r := out.Result; r.CA == nil || r.ASR != nil || r.Attacks[0].ASR != nil {
 			t.Errorf("%s: CA %v, ASR %v", spec, r.CA, r.ASR)
+		}
+	}
+}
+
+// Ranks in a report are those of the list of suspects, though other labels' come in between.
+func TestRanksAreOfTheList(t *testing.T) {
+	set := signs.Render(1, 40, 0).Train
+	o := &Outcome{Train: set, Trained: &abl.Result{}}
+	for k, i := range []int{0, 1, 2, 3} {
+		set.Labels[i] = int32(k % 2)
+		o.Trained.Suspects = append(o.Trained.Suspects, isolate.Suspect{Index: i, Isolated: true})
+	}
+	for class, want := range []string{"rank 3", "rank 4"} {
+		if got := stripOf(o, class).Pairs[1].Caption; got != want {
+			t.Errorf("the second of class %d: %q, expected %q", class, got, want)
 		}
 	}
 }
