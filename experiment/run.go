@@ -344,6 +344,10 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if !runs.Defense(c.Defense).Repairs() {
 		spec.Defense = runs.Kind(c.Defense)
 		out, err := runs.Train(ctx, spec)
+		if (errors.Is(err, train.ErrVersion) || errors.Is(err, train.ErrOther)) && r.has(c) && !r.Done(c) { // of an earlier search
+			spec.Resume = false
+			out, err = runs.Train(ctx, spec)
+		}
 		if err == nil {
 			spec.Discard(out)
 		}
