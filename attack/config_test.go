@@ -27,6 +27,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"trojan:mask=star": "watermark", "trojan:mask=watermark,alpha=2": "alpha 2", "cl:epsilon=0": "epsilon 0", "cl:steps=0": "steps 0",
 		"custom": "custom:image=FILE.png", "sig:all_to_all=true": "keeps labels", "dfst:style=nowhere": "sunset or a folder",
 		"fc:place=odd": "image and patch", "fc:attacker=odd": "aware and clean", "dynamic:epochs=-1": "epochs -1",
+		"sig:delta_test=0.3": "no pixel of test images", "adaptive-blend:alpha_test=0.0001,rate=0.05": "no pixel of test images",
+		"adaptive-patch:opacity_test=0.0001,rate=0.05": "no pixel of test images",
 		"cl:cover=0.1": "covering", "fc:cover=0.1": "covering", "blend:cover=1": "cover 1", "trojan:cover=-1": "cover -1",
 	} {
 		c, err := Parse(spec)
@@ -140,6 +142,33 @@ func TestAttacksApart(t *testing.T) {
 	}
 	if Gives("blend:pattern_seed=1", "seed") || !Gives("blend:alpha=0.1, seed=1", "seed") || Gives("blend", "seed") {
 		t.Error("a setting is taken for another")
+	}
+}
+
+// Nor are attacks of other names or settings that put the same on test images.
+func TestSameTriggersOnTestImagesAreRefused(t *testing.T) {
+	d := images()
+	for specs, same := range map[string]bool{
+		"badnets:patch_size=6 tact:rate=0.05,cover=0": true, "sig:rate=0.03 sig:target=1,rate=0.03,delta=10": true,
+		"badnets tact:rate=0.05,cover=0": false, "sig:rate=0.03 sig:target=1,rate=0.03,delta_test=60": false, "blend:rate=0.05 adaptive-blend:rate=0.05,seed=1": false,
+		"tact:source=2,rate=0.05,cover=0 tact:source=3,target=1,rate=0.05,cover=0": false, "cba:rate=0.05,cover=0 badnets": false,
+	} {
+		var all []Config
+		for _, spec := range strings.Fields(specs) {
+			c, err := Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		if err := Apart(all); err != nil {
+			t.Fatalf("%s: %v", specs, err)
+		}
+		planted := 0
+		err := Plant(ctx, all, d.Train.Clone(), nil, Env{}, func(int, *Attack, *Truth) { planted++ })
+		if (err != nil) != same || same && (planted != 1 || !strings.Contains(err.Error(), "the same trigger")) {
+			t.Errorf("%s: %d planted, %v", specs, planted, err)
+		}
 	}
 }
 

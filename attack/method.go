@@ -87,6 +87,21 @@ func (m Methods) Parse(spec string) (Config, error) {
 	return c, nil
 }
 
+// choosing are settings of which some mean nothing with some values of others.
+type choosing interface{ unused(c Common) []string }
+
+// Unused reports a setting that the attack's text says, and that its others leave without a meaning.
+func (c Config) Unused(spec string) error {
+	if of, ok := c.Own.(choosing); ok {
+		for _, key := range of.unused(c.Common) {
+			if Gives(spec, key) {
+				return fmt.Errorf("attack %s: %s means nothing with its other settings: %s", c.Method.Name, key, c.Settings())
+			}
+		}
+	}
+	return nil
+}
+
 // mostFollowed is the rate above which there are no more covering images.
 const mostFollowed = 0.1
 

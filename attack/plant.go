@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -62,12 +63,14 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		return nil
 	}
 	before := prints(train, chosen)
+	if err := a.showsInTest(ctx, train, chosen, before); err != nil {
+		return nil, err
+	}
 	if err := apply("poison", chosen, t.Poisoned, a.trigger.Apply); err != nil {
 		return nil, err
 	}
 	if slices.Equal(before, prints(train, chosen)) {
-		return nil, fmt.Errorf("attack %s: the trigger changes no pixel of the %d images that it was put on, which have %d×%d pixels; choose other settings than %s, or another --size",
-			a.lab.Name, len(chosen), train.Width, train.Height, a.Config.Settings())
+		return nil, a.shows("the images that it was put on", len(chosen))
 	}
 	label := a.stream("label")
 	for _, i := range chosen {
@@ -79,6 +82,36 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 		}
 	}
 	return t, nil
+}
+
+// shows is the error that a trigger shows in none of so many images.
+func (a *Attack) shows(what string, images int) error {
+	return fmt.Errorf("attack %s: the trigger changes no pixel of %s (%d, of %d×%d pixels); choose other settings than %s, or another --size",
+		a.lab.Name, what, images, a.lab.width, a.lab.height, a.Config.Settings())
+}
+
+// showsInTest refuses a trigger that shows in no test image, whose success would be that of clean ones. It asks of some of the images to
+// be planted, of which before are the prints: attacks have settings of their own for test images.
+func (a *Attack) showsInTest(ctx context.Context, set *dataset.Set, chosen []int, before []uint64) error {
+	if a.Composes() {
+		return nil
+	}
+	const most = 256
+	step := (len(chosen) + most - 1) / most
+	var some []int
+	var were []uint64
+	for k := 0; k < len(chosen); k += step {
+		some, were = append(some, chosen[k]), append(were, before[k])
+	}
+	marked, err := a.onTest(ctx, set, some, a.trigger.Apply)
+	if err != nil {
+		return err
+	}
+	defer marked.Discard()
+	if slices.Equal(were, prints(marked, rng.Iota(len(some)))) {
+		return a.shows("test images", len(some))
+	}
+	return nil
 }
 
 // printsSeed is any, and the same for all prints.
@@ -95,15 +128,24 @@ func prints(set *dataset.Set, at []int) []uint64 {
 
 // Plant plants attacks in a training set itself, one after the other. Each learns from what it finds: the clean images, if it is the
 // first. It leaves alone the images that the ones before it changed, and those marked in taken, which may be nil. each is told of
-// every attack, by its place in the list, once it is planted.
+// every attack, by its place in the list, once it is planted. Two attacks that put the same trigger on an image are refused.
 func Plant(ctx context.Context, configs []Config, train *dataset.Set, taken []bool, env Env, each func(k int, a *Attack, t *Truth)) error {
 	changed := make([]bool, train.Len())
 	copy(changed, taken)
+	few := train.Subset(rng.Shuffle(0, "attack same", train.Len())[:min(16, train.Len())])
+	defer few.Discard()
+	var before []*Attack
 	for k, c := range configs {
 		a, err := New(ctx, c, train, env)
 		if err != nil {
 			return err
 		}
+		for _, b := range before {
+			if same, err := a.same(ctx, b, few); err != nil || same {
+				return cmp.Or(err, fmt.Errorf("attacks %s and %s put the same trigger, pixel for pixel, on test images: neither success could be told from the other's; give one other settings, beside the target", b.lab.Name, a.lab.Name))
+			}
+		}
+		before = append(before, a)
 		t, err := a.PoisonInPlace(ctx, train, changed)
 		if err != nil {
 			return err
@@ -114,6 +156,32 @@ func Plant(ctx context.Context, configs []Config, train *dataset.Set, taken []bo
 		each(k, a, t)
 	}
 	return nil
+}
+
+// same tells whether another attack makes the same of some test images, of classes that both take, and something of some of them.
+func (a *Attack) same(ctx context.Context, other *Attack, some *dataset.Set) (bool, error) {
+	both := func(class int) bool {
+		for _, t := range []Trigger{a.trigger, other.trigger} {
+			if s, ok := t.(Selective); ok && !s.Takes(class) {
+				return false
+			}
+		}
+		return true
+	}
+	if a.Composes() || other.Composes() || !slices.ContainsFunc(rng.Iota(a.Classes), both) {
+		return false, nil
+	}
+	all := rng.Iota(some.Len())
+	made := [][]uint64{prints(some, all)}
+	for _, of := range []*Attack{a, other} {
+		marked, err := of.Marked(ctx, some)
+		if err != nil {
+			return false, err
+		}
+		made = append(made, prints(marked, all))
+		marked.Discard()
+	}
+	return slices.Equal(made[1], made[2]) && !slices.Equal(made[0], made[1]), nil
 }
 
 // victims chooses the images to poison among those that no other attack has taken.

@@ -43,6 +43,14 @@ func (s *Trojan) Trigger(_ Common, set *dataset.Set) (Trigger, error) {
 	return &trojanStamp{*square(set, side), s.Steps}, oneOf("mask", s.Mask, "square", "watermark")
 }
 
+// unused implements choosing.
+func (s *Trojan) unused(Common) []string {
+	if s.Mask == "watermark" {
+		return []string{"patch_size"}
+	}
+	return []string{"alpha"}
+}
+
 type trojanStamp struct {
 	stamp
 	steps int

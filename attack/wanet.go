@@ -29,6 +29,14 @@ func (s *WaNet) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 	return &warp{h: set.Height, w: set.Width, noise: s.Noise, field: s.field(c.Seed, set.Height, set.Width)}, nil
 }
 
+// unused implements choosing.
+func (s *WaNet) unused(c Common) []string {
+	if c.Cover == 0 {
+		return []string{"noise"}
+	}
+	return nil
+}
+
 // field returns displacements [h,w] along x and y in pixels: those at the nodes are uniform and of mean size 1, bicubic
 // between them, and scaled by half the strength. The paper gives them in coordinates from −1 to 1 over the image.
 func (s *WaNet) field(seed uint64, h, w int) [2][]float64 {

@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
+	"github.com/unpoison/unpoison/train"
 )
 
 func small() *Grid {
@@ -229,8 +230,31 @@ func TestRepairsFlipAsTold(t *testing.T) {
 		defense    string
 		flip, want bool
 	}{{"nad", true, true}, {"nad", false, false}, {"nad:flip=false", true, false}, {"fp:flip=true", false, false}} {
-		if _, o, err := (Cell{Defense: c.defense, Seed: 7}).repair(100, c.flip); err != nil || o.Flip != c.want || o.Seed != 7 {
+		if _, o, err := (Cell{Defense: c.defense, Seed: 7}).repair(100, train.Recipe{Flip: c.flip}); err != nil || o.Flip != c.want || o.Seed != 7 {
 			t.Errorf("%s: %+v, %v", c.defense, o, err)
+		}
+	}
+}
+
+// Settings of all trainings are those of the defences on a trained model too.
+func TestRepairsAreTrainedAsTold(t *testing.T) {
+	g := &Grid{
+		Name: "x", Data: "signs", Limit: 160, Test: 20, Model: "small-cnn", Attacks: []string{"badnets:target=9"}, Defenses: []string{"fp:epochs=1", "unlearn:retrain"}, Clean: 0.3,
+		Settings: "batch=16,augment=false,tune_rate=0.03,schedule=cosine,isolate_epochs=1,tune_epochs=1,unlearn=none,isolation=0.05",
+	}
+	r := runner(t, g, t.TempDir())
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for defense, want := range map[string]map[string]any{
+		"fp:epochs=1":     {"no_augment": true},
+		"unlearn:retrain": {"batch": 16.0, "scratch_epochs": 1.0, "scratch_rate": 0.03, "scratch_schedule": "cosine"},
+	} {
+		got := r.result(Cell{Attack: g.Attacks[0], Defense: defense}).Repair.Options.(map[string]any)
+		for key, v := range want {
+			if got[key] != v {
+				t.Errorf("%s: %s is %v, expected %v", defense, key, got[key], v)
+			}
 		}
 	}
 }

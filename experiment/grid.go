@@ -26,6 +26,7 @@ import (
 	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Grid is attacks × defences × seeds on one data set. As a file it is YAML with these keys.
@@ -290,8 +291,12 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 		if err := settings.Set(list, &o); err != nil {
 			return o, err
 		}
-		for _, item := range strings.Split(list, ",") {
-			given[settings.Key(item)] = true
+		own := keys(list)
+		for _, key := range own {
+			given[key] = true
+		}
+		if slices.Contains(own, "unlearn_steps") && !slices.Contains(own, "unlearn_epochs") {
+			o.UnlearnEpochs = 0 // which would stand instead
 		}
 	}
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil
@@ -307,10 +312,11 @@ func repairOptions(defense string, images int) (d runs.Defense, o repair.Options
 	return runs.Defense(name), o, settings.Set(list, &o)
 }
 
-// repair returns a cell's repairOptions with its seed. Images are flipped where the recipe, the data and the defence let them.
-func (c Cell) repair(images int, flip bool) (runs.Defense, repair.Options, error) {
+// repair returns a cell's repairOptions with its seed. Images are augmented and flipped where the recipe, the data and the defence let
+// them.
+func (c Cell) repair(images int, recipe train.Recipe) (runs.Defense, repair.Options, error) {
 	d, o, err := repairOptions(c.Defense, images)
-	o.Seed, o.Flip = c.Seed, o.Flip && flip
+	o.Seed, o.Flip, o.NoAugment = c.Seed, o.Flip && recipe.Flip, o.NoAugment || !recipe.Augment
 	return d, o, err
 }
 

@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
+	"github.com/unpoison/unpoison/train"
 )
 
 // Results of data that have changed since are neither reused nor adopted.
@@ -125,6 +127,19 @@ func TestEarlierSearchesAreMadeAgain(t *testing.T) {
 			t.Fatalf("%s has no %s (%v)", p, today, err)
 		}
 		testfile.Write(t, p, old)
+	}
+	progress := filepath.Join(r.folder(c), train.ProgressFile)
+	arrays, meta, err := checkpoint.ReadArrays(progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := meta["progress"]
+	meta["progress"] = strings.Replace(now, fmt.Sprintf(",%d]", audit.Revision), ",1]", 1) // the search's is the last of the digest
+	if meta["progress"] == now {
+		t.Fatalf("no revision in %.300s", now)
+	}
+	if err := checkpoint.WriteArrays(progress, arrays, meta); err != nil {
+		t.Fatal(err)
 	}
 	earlier := &Runner{Grid: g, Folder: r.Folder}
 	if tables := earlier.Tables(); earlier.Done(c) || len(tables) != 1 || !strings.Contains(tables[0].Note, "earlier searches: 1 of 1 cells") {

@@ -98,6 +98,15 @@ func (r *Runner) figures() []report.Figure {
 	return all
 }
 
+// plotted names a plot of a cell, with the seed where there are others.
+func (g *Grid) plotted(attack, defense string) string {
+	name := attack + ", " + defense
+	if len(g.Seeds) > 1 {
+		name += fmt.Sprintf(", seed %d", g.Seeds[0])
+	}
+	return name
+}
+
 // curves plots the losses of clean and poisoned images over the epochs, a figure for each cell of the
 // first seed.
 func (r *Runner) curves() ([]drawn, error) {
@@ -112,7 +121,7 @@ func (r *Runner) curves() ([]drawn, error) {
 			if l == nil || len(l.Clean) == 0 {
 				continue
 			}
-			f, err := report.LineFigure(a+", "+d, "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
+			f, err := report.LineFigure(r.Grid.plotted(a, d), "Mean training loss of each epoch.", report.Axes{X: "epoch", Y: "loss"},
 				report.Line{Name: "clean images", Y: l.Clean}, report.Line{Name: "poisoned images", Y: l.Poisoned})
 			if err != nil {
 				return nil, err
@@ -209,8 +218,8 @@ func (r *Runner) separation() ([]drawn, error) {
 
 // separationOf plots it for the cells of an attack.
 func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err error) {
-	var set *dataset.Set // as the cells have it, and which of its images are planted
-	var truth []bool
+	var set *dataset.Set // as the cells have it, and what its images are
+	var truth []group
 	defer func() {
 		if set != nil {
 			set.Discard()
@@ -250,7 +259,7 @@ func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err 
 				}
 			}
 		}
-		f, err := report.HistogramFigure(a+", "+d, "Isolation's scores; the highest twentieth is counted at the right edge.",
+		f, err := report.HistogramFigure(r.Grid.plotted(a, d), "Isolation's scores; the highest twentieth is counted at the right edge.",
 			report.Axes{X: "score (loss)", Y: "share of the group"}, [2]string{"clean images", "poisoned images"}, *scores)
 		if err != nil {
 			return nil, err
@@ -260,8 +269,17 @@ func (r *Runner) separationOf(ctx context.Context, a string) (made []drawn, err 
 	return made, nil
 }
 
+// group is what an image is. Covering ones are neither clean nor poisoned.
+type group uint8
+
+const (
+	isClean group = iota
+	isPoisoned
+	isCover
+)
+
 // planted plants attacks once more, as in the cells, to know which images they change. Who is done with the set discards it.
-func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, planted []bool, err error) {
+func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, truth []group, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -281,35 +299,38 @@ func (r *Runner) planted(ctx context.Context, spec string) (set *dataset.Set, pl
 	if data == r.data { // varied images are a copy already
 		set = set.Clone()
 	}
-	planted = make([]bool, set.Len())
+	truth = make([]group, set.Len())
 	env := attack.Env{Backend: r.Backend, Cache: r.Cache}
 	err = attack.Plant(ctx, configs, set, nil, env, func(_ int, _ *attack.Attack, t *attack.Truth) {
-		for i, is := range t.Poisoned {
-			planted[i] = planted[i] || is
+		for i := range truth {
+			switch {
+			case t.Poisoned[i]:
+				truth[i] = isPoisoned
+			case t.Covered[i]:
+				truth[i] = isCover
+			}
 		}
 	})
 	if err != nil {
 		set.Discard()
 		return nil, nil, err
 	}
-	return set, planted, nil
+	return set, truth, nil
 }
 
 // scores counts isolation's scores of a cell, of clean and of poisoned images.
-func (r *Runner) scores(c Cell, set *dataset.Set, truth []bool) (*report.Histogram, error) {
+func (r *Runner) scores(c Cell, set *dataset.Set, truth []group) (*report.Histogram, error) {
 	scores, err := runs.ReadLosses(runs.List{Path: filepath.Join(r.folder(c), runs.SuspectsFile), Set: set, ByIndex: true}) // of the set as the cell poisoned it
 	if err != nil {
 		return nil, err
 	}
 	var groups [2][]float32
 	for i, l := range scores {
-		k := 0
-		if truth[i] {
-			k = 1
+		if k := truth[i]; k != isCover {
+			groups[k] = append(groups[k], l)
 		}
-		groups[k] = append(groups[k], l)
 	}
-	sorted := slices.Sorted(slices.Values(scores))
+	sorted := slices.Sorted(slices.Values(slices.Concat(groups[:]...)))
 	h := report.Spread(max(1e-3, float64(sorted[len(sorted)*95/100])), groups)
 	return &h, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,7 +121,7 @@ func (r *Runner) result(c Cell) *runs.Result {
 // errors come at the end.
 func (r *Runner) Run(ctx context.Context) error {
 	r.ctx = ctx
-	if err := cmp.Or(r.Grid.Check(), r.Grid.checkSweep()); err != nil {
+	if err := cmp.Or(r.Grid.Check(), r.Grid.checkRun()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -296,6 +297,17 @@ func (r *Runner) attacks(spec string, seed uint64) ([]attack.Config, error) {
 	return all, nil
 }
 
+// unlearning returns the settings of the unlearning methods: a fresh network is trained by the recipe, and a batch that the grid's
+// settings give holds.
+func (g *Grid) unlearning(recipe train.Recipe) repair.UnlearnOptions {
+	o := repair.DefaultUnlearn(0)
+	o.Scratch, o.ScratchRate, o.ScratchSchedule = recipe.TuneEpochs, recipe.TuneRate, recipe.Schedule
+	if slices.Contains(keys(g.Settings), "batch") {
+		o.Batch = recipe.Batch
+	}
+	return o
+}
+
 // cell runs one cell, or goes on with it.
 func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	defer dataset.Lost(&err)
@@ -332,16 +344,19 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	if !runs.Defense(c.Defense).Repairs() {
 		spec.Defense = runs.Kind(c.Defense)
 		out, err := runs.Train(ctx, spec)
+		if (errors.Is(err, train.ErrVersion) || errors.Is(err, train.ErrOther)) && r.has(c) && !r.Done(c) { // of an earlier search
+			spec.Resume = false
+			out, err = runs.Train(ctx, spec)
+		}
 		if err == nil {
 			spec.Discard(out)
 		}
 		return err
 	}
-	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.Needs()[0]), Share: g.Clean, Tune: repair.DefaultUnlearn(0)}
-	if rep.Defense, rep.Repair, err = c.repair(int(g.Clean*float64(data.Train.Len())), o.Flip); err != nil {
+	rep := runs.RepairSpec{Spec: spec, Base: r.folder(c.Needs()[0]), Share: g.Clean, Tune: g.unlearning(o.Recipe)}
+	if rep.Defense, rep.Repair, err = c.repair(int(g.Clean*float64(data.Train.Len())), o.Recipe); err != nil {
 		return err
 	}
-	rep.Tune.Scratch = o.TuneEpochs
 	if n := c.Needs(); len(n) > 1 {
 		rep.Suspects = r.folder(n[1])
 	}

@@ -244,6 +244,7 @@ func (r *Runner) spentTable() report.Table {
 		Columns: []string{"defence", "epochs over all images", "clean images given", "epochs over those"},
 	}
 	for _, d := range r.Grid.Defenses {
+		method, _ := repair.MethodNamed(string(runs.Kind(d))) // of no name for other defences
 		var epochs, clean, own []int
 		for _, c := range r.Grid.Cells() {
 			res := r.result(c)
@@ -254,10 +255,13 @@ func (r *Runner) spentTable() report.Table {
 				epochs = append(epochs, res.Epochs.Isolate+res.Epochs.Tune+int(math.Round(res.Epochs.Unlearn)))
 				continue
 			}
+			if res.Repair.Clean == 0 { // unlearning, which is given none
+				continue
+			}
 			clean = append(clean, res.Repair.Clean)
 			if o, ok := res.Repair.Options.(map[string]any); ok {
 				if n, ok := o["epochs"].(float64); ok {
-					own = append(own, int(n))
+					own = append(own, int(n)*max(1, method.Trainings))
 				}
 			}
 		}

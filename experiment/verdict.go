@@ -29,7 +29,7 @@ type Verdict struct {
 	FPR     *float64  `json:"fpr"`
 	CA      *float64  `json:"ca"` // in percent; null where no network was trained on what is kept
 	ASR     *float64  `json:"asr"`
-	// RA and RATarget are the first attack's; see runs.Attack.
+	// RA and RATarget are the lowest of the attacks, as ASR is the highest; see runs.Attack.
 	RA       *float64 `json:"ra,omitempty"`
 	RATarget *float64 `json:"ra_target,omitempty"`
 	Seconds  float64  `json:"seconds"`
@@ -65,9 +65,8 @@ func (r *Runner) Verdicts() []Verdict {
 				word = look.Poisoned
 			}
 		}
-		if len(res.Attacks) > 0 {
-			v.RA, v.RATarget = res.Attacks[0].RA, res.Attacks[0].RATarget
-		}
+		v.RA = least(res, func(p *runs.Attack) *float64 { return p.RA })
+		v.RATarget = least(res, func(p *runs.Attack) *float64 { return p.RATarget })
 		if c.Attack == "none" {
 			v.Right = v.Says < look.Shortcut
 		} else {

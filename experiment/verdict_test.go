@@ -12,6 +12,7 @@ import (
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 func TestVerdictsAreJudgedByTheTruth(t *testing.T) {
@@ -251,6 +252,71 @@ func TestRobustAccuracyIsLaidOut(t *testing.T) {
 	g.Attacks = append(g.Attacks, "sig")
 	if rows := r.robustTable().Rows; len(rows) != 4 || !reflect.DeepEqual(rows[3], want[2]) {
 		t.Errorf("average %v, expected %v", rows, want[2])
+	}
+}
+
+// Defences that train twice on clean images are said to, and unlearning has no epochs over images that it was not given.
+func TestWhatDefencesUsed(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets"}, Defenses: []string{"fp", "mcr:epochs=20", "nad", "unlearn:retrain", "abl"}, Seeds: []uint64{0}}
+	r := &Runner{Grid: g, Folder: t.TempDir(), read: map[Cell]*runs.Result{}}
+	for _, c := range g.Cells() {
+		res := &runs.Result{Epochs: runs.Epochs{Isolate: 4, Tune: 20, Unlearn: 1.6}}
+		if runs.Defense(c.Defense).Repairs() {
+			res.Epochs, res.Repair = runs.Epochs{}, &runs.Repair{Options: map[string]any{"epochs": 20.0}}
+			if !strings.HasPrefix(c.Defense, "unlearn") {
+				res.Repair.Clean = 100
+			}
+		}
+		r.read[c] = res
+	}
+	want := [][]string{
+		{"fp", "–", "100", "20"}, {"mcr:epochs=20", "–", "100", "40"}, {"nad", "–", "100", "40"}, {"unlearn:retrain", "–", "–", "–"}, {"abl", "26", "–", "–"},
+	}
+	if got := r.spentTable().Rows; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, expected %v", got, want)
+	}
+}
+
+// Of several attacks a verdict's line has the worst of each figure, as the other tables do.
+func TestVerdictsHaveTheWorstOfSeveralAttacks(t *testing.T) {
+	g := &Grid{Name: "x", Data: "signs", Attacks: []string{"badnets+blend:target=1"}, Defenses: []string{"auto"}, Seeds: []uint64{0}}
+	asr, high, low, own, less := 90.0, 80.0, 10.0, 70.0, 20.0
+	r := &Runner{Grid: g, Folder: t.TempDir(), read: map[Cell]*runs.Result{{g.Attacks[0], "auto", 0, ""}: {
+		Verdict: &audit.Verdict{}, ASR: &asr, Attacks: []*runs.Attack{{Name: "badnets", RA: &high, RATarget: &own}, {Name: "blend", RA: &low, RATarget: &less}},
+	}}}
+	if v := r.Verdicts()[0]; *v.ASR != asr || *v.RA != low || *v.RATarget != less || *v.RA != *r.Rows()[0].RA {
+		t.Errorf("ASR %g, RA %g, of the targets %g", *v.ASR, *v.RA, *v.RATarget)
+	}
+}
+
+// Covering images are neither clean nor poisoned.
+func TestSeparationPassesOverCoveringImages(t *testing.T) {
+	r := runner(t, &Grid{Name: "x", Data: "signs", Limit: 120, Test: 10, Attacks: []string{"badnets:rate=0.1,cover=0.2"}, Defenses: []string{"abl"}, Seeds: []uint64{0}}, t.TempDir())
+	set, truth, err := r.planted(t.Context(), r.Grid.Attacks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Discard()
+	var all []isolate.Suspect
+	for i := range set.Len() {
+		all = append(all, isolate.Suspect{Index: i, Score: 1})
+		if truth[i] == isCover {
+			all[i].Score = 7
+		}
+	}
+	c := r.Grid.Cells()[0]
+	if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := runs.WriteSuspects(filepath.Join(r.folder(c), runs.SuspectsFile), set, all, false); err != nil {
+		t.Fatal(err)
+	}
+	h, err := r.scores(c, set, truth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Top != 1 {
+		t.Errorf("the scores go up to %g: those of covering images count", h.Top)
 	}
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	Epochs int     `json:"epochs" range:"[0,1000000]"` // over the clean data, of each training that a method does
 	Rate   float64 `json:"rate" range:"(0,)"`          // learning rate at the start, falling along a cosine
 	Flip   bool    `json:"flip"`                       // flip left and right; wrong for road signs and text
+	// NoAugment trains on the images as they are.
+	NoAugment bool `json:"no_augment,omitempty"`
 	// Tolerance is the accuracy on the clean data that fine-pruning may cost before it tunes.
 	Tolerance float64 `json:"tolerance,omitempty" range:"[0,1]"`
 	// Beta weighs NAD's attention loss of each residual group.
@@ -90,11 +92,13 @@ type Outcome struct {
 type Method struct {
 	Name string
 	Run  func(ctx context.Context, j *Job) (*Outcome, error)
+	// Trainings is how many it does, each of so many epochs as the options say; 0: one.
+	Trainings int
 }
 
 // Methods returns those of this package.
 func Methods() []Method {
-	return []Method{{"fp", prunedFinely}, {"mcr", connected}, {"nad", distilled}}
+	return []Method{{"fp", prunedFinely, 1}, {"mcr", connected, 2}, {"nad", distilled, 2}}
 }
 
 // Names lists them.
@@ -143,10 +147,14 @@ func learnable(set *dataset.Set, what string, at []int) error {
 
 // tuning returns a training on the clean data.
 func (j *Job) tuning(name string) *train.Phase {
-	return &train.Phase{
+	p := &train.Phase{
 		Name: name, Data: j.Clean, Indices: rng.Iota(j.Clean.Len()), Batch: j.Options.Batch, Epochs: j.Options.Epochs, Schedule: train.Cosine(j.Options.Rate),
-		Augment: augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip), Seed: j.Options.Seed,
+		Seed: j.Options.Seed,
 	}
+	if !j.Options.NoAugment {
+		p.Augment = augment.Standard(min(j.Clean.Height, j.Clean.Width), j.Options.Flip)
+	}
+	return p
 }
 
 // fineTuned returns a copy of the network, fine-tuned on the clean data.

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // a network's layers read as mathematics
 
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -162,7 +163,7 @@ func TestWrongJobsAreRefused(t *testing.T) {
 	}
 	d := signs.Render(0, 40, 20).Train
 	j := &Job{Network: n, Clean: d, Options: Defaults("fp", 0)}
-	if _, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
+	if _, err := Run(context.Background(), Method{Name: "fp", Run: prunedFinely}, j); err == nil || !strings.Contains(err.Error(), "40 clean images") {
 		t.Errorf("too few images: %v", err)
 	}
 	blind, err := (&model.Architecture{Name: "blind", Build: func(b *model.Builder, x *Node, classes int) *Node {
@@ -215,7 +216,7 @@ func TestNothingToDo(t *testing.T) {
 	b := backdoored(t)
 	j := &Job{Backend: b.engine, Network: b.net, State: b.state, Clean: b.clean, Options: Defaults("fp", b.clean.Len())}
 	j.Options.Epochs = 0
-	if out, err := Run(context.Background(), Method{"fp", prunedFinely}, j); err != nil || out.Chose["pruned"] == 0 {
+	if out, err := Run(context.Background(), Method{Name: "fp", Run: prunedFinely}, j); err != nil || out.Chose["pruned"] == 0 {
 		t.Errorf("pruning alone: %v", err)
 	}
 }
@@ -255,5 +256,17 @@ func TestStatisticsAreOfTheCleanData(t *testing.T) {
 				t.Fatalf("%s: %g is left of a difference of 10", x.Name, d)
 			}
 		}
+	}
+}
+
+// Images are shown as they are where that is asked.
+func TestImagesAsTheyAre(t *testing.T) {
+	j := &Job{Clean: signs.Render(1, 20, 0).Train, Options: Defaults("fp", 20)}
+	if j.tuning("x").Augment == (augment.Options{}) {
+		t.Error("nothing is augmented by default")
+	}
+	j.Options.NoAugment = true
+	if a := j.tuning("x").Augment; a != (augment.Options{}) {
+		t.Errorf("augmented by %+v", a)
 	}
 }

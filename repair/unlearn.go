@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +24,12 @@ type UnlearnOptions struct {
 	Batch   int     `json:"batch" range:"[2,1000000]"`
 	Epochs  int     `json:"epochs" range:"[0,1000000]"`         // of fine-tuning
 	Rate    float64 `json:"rate" range:"(0,)"`                  // its learning rate at the start, falling along a cosine
-	Scratch int     `json:"scratch_epochs" range:"[0,1000000]"` // of a network trained from scratch, one-cycle at 0.1
+	Scratch int     `json:"scratch_epochs" range:"[0,1000000]"` // of a network trained from scratch
 	Noise   float64 `json:"noise" range:"[0,255]"`              // deviation of pixel noise, and step of gradient noise, of 255
 	Smooth  float64 `json:"smooth" range:"[0,1]"`               // label smoothing's share of the uniform distribution
+
+	ScratchRate     float64 `json:"scratch_rate,omitempty" range:"[0,)"` // its highest learning rate; 0: 0.1
+	ScratchSchedule string  `json:"scratch_schedule,omitempty"`          // of train.Schedules; empty: one-cycle
 
 	Augment           augment.Options `json:"-"`
 	Pretrained        model.State     `json:"-"` // the pre-trained method's network
@@ -135,7 +139,7 @@ func (j *UnlearnJob) train(ctx context.Context, name string, s model.State, set 
 
 // scratch trains a fresh network on the kept images.
 func (j *UnlearnJob) scratch(ctx context.Context) (model.State, error) {
-	schedule, err := train.ScheduleNamed("one-cycle", 0.1)
+	schedule, err := train.ScheduleNamed(cmp.Or(j.Options.ScratchSchedule, "one-cycle"), cmp.Or(j.Options.ScratchRate, 0.1))
 	if err != nil {
 		return nil, err
 	}

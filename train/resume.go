@@ -50,6 +50,9 @@ const ofPart = "part."
 // ErrVersion is Start's error for a checkpoint that another version of this program left.
 var ErrVersion = errors.New("was written by version")
 
+// ErrOther is Start's error for a checkpoint of another training.
+var ErrOther = errors.New("belongs to a training with other data, class names or settings")
+
 // Start gives the run a fresh network, or the one of a checkpoint in its folder, or of the run that it is within, if resume is set.
 // It reports whether there was one.
 func (r *Run) Start(resume bool) (resumed bool, err error) {
@@ -82,7 +85,7 @@ func (r *Run) Start(resume bool) (resumed bool, err error) {
 		return false, fmt.Errorf("%s %w %s, this is %s: finish it with that one, or leave out --resume and use another --out to start over", path, ErrVersion, cmp.Or(s.Version, "0.1 or older"), version.Number)
 	}
 	if s.Digest != r.Digest {
-		return false, fmt.Errorf("%s belongs to a training with other data, class names or settings%s; use another --out", path, differs(s.Digest, r.Digest))
+		return false, fmt.Errorf("%s %w%s; use another --out", path, ErrOther, differs(s.Digest, r.Digest))
 	}
 	if err := r.restore(path, arrays, s); err != nil {
 		return false, err

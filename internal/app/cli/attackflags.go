@@ -39,6 +39,9 @@ func (f *attackFlags) configure(c *cobra.Command, seed uint64, noFlip bool) ([]a
 			continue
 		}
 		conf, err := attack.Parse(spec)
+		if err == nil {
+			err = conf.Unused(spec)
+		}
 		if err != nil {
 			return nil, &usageError{err}
 		}

@@ -147,7 +147,7 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 // tuneOn unlearns by one of the methods that the paper compares.
 func (f *unlearnFlags) tuneOn(ctx context.Context, a *app, u *unlearning) error {
 	j := &repair.UnlearnJob{Backend: u.backend, Network: u.network, State: u.state, Data: u.data.Train, Options: f.tune, Watch: runs.Progress(a.watcher())}
-	state, err := runs.TuneOn(ctx, f.method, j, u.parts, f.seed, !f.noFlip && dataset.Flips(u.data.Layout))
+	state, err := runs.TuneOn(ctx, f.method, j, u.parts, train.Recipe{Seed: f.seed, Augment: true, Flip: !f.noFlip && dataset.Flips(u.data.Layout)})
 	a.done()
 	if err != nil {
 		return err

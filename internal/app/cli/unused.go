@@ -26,10 +26,14 @@ func refuseUnused(c *cobra.Command, flag, value string, of map[string][]string) 
 func (f *unlearnFlags) unusedByMethod(c *cobra.Command) error {
 	abl, scratch := []string{runs.UnlearnABL}, []string{"retrain", "self-learning"}
 	tuned := slices.DeleteFunc(runs.UnlearnNames(), func(name string) bool { return name == runs.UnlearnABL || name == "retrain" })
-	return refuseUnused(c, "method", f.method, map[string][]string{
+	err := refuseUnused(c, "method", f.method, map[string][]string{
 		"mode": abl, "steps": abl, "rate": abl, "loss-limit": abl, "refine": abl, "tolerance": abl,
 		"tune-epochs": tuned, "tune-rate": tuned, "scratch-epochs": scratch, "pretrained": {"ft-pretrained"},
 	})
+	if err == nil {
+		err = refuseUnused(c, "mode", f.o.Unlearn, map[string][]string{"refine": {"joint"}})
+	}
+	return err
 }
 
 // unusedByLoss refuses settings of isolation and unlearning that others leave without a meaning.

@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/isolate"
 )
 
 // A class without a test image has no accuracy.
@@ -22,6 +25,41 @@ func TestClassesWithoutTestImagesAreNull(t *testing.T) {
 	for k, n := range s.Data.Test.Counts() {
 		if got := res.CAOf[k]; (got == nil) != (n == 0) {
 			t.Errorf("class %d with %d images: %v", k, n, got)
+		}
+	}
+}
+
+// Where no test image is of a class that an attack aims at, or puts together, its success is null and the model is stored.
+func TestAttacksWithoutTestImagesAreNull(t *testing.T) {
+	for _, spec := range []string{"cba", "tact:rate=0.05,cover=0"} {
+		s := tiny(t, t.TempDir())
+		c, err := attack.Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Attacks = []attack.Config{c}
+		s.Data.Test = s.Data.Test.View(s.Data.Test.OfClass(5))
+		out, err := Train(context.Background(), s)
+		if err != nil {
+			t.Fatalf("%s: %v", spec, err)
+		}
+		if r := out.Result; r.CA == nil || r.ASR != nil || r.Attacks[0].ASR != nil {
+			t.Errorf("%s: CA %v, ASR %v", spec, r.CA, r.ASR)
+		}
+	}
+}
+
+// Ranks in a report are those of the list of suspects, though other labels' come in between.
+func TestRanksAreOfTheList(t *testing.T) {
+	set := signs.Render(1, 40, 0).Train
+	o := &Outcome{Train: set, Trained: &abl.Result{}}
+	for k, i := range []int{0, 1, 2, 3} {
+		set.Labels[i] = int32(k % 2)
+		o.Trained.Suspects = append(o.Trained.Suspects, isolate.Suspect{Index: i, Isolated: true})
+	}
+	for class, want := range []string{"rank 3", "rank 4"} {
+		if got := stripOf(o, class).Pairs[1].Caption; got != want {
+			t.Errorf("the second of class %d: %q, expected %q", class, got, want)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 		return state, err
 	}
 	j := &repair.UnlearnJob{Backend: s.Backend, Network: n, State: state, Data: out.Train, Options: s.Tune, Watch: Progress(s.Watch)}
-	state, err = TuneOn(ctx, method, j, parts, s.Options.Seed, s.Options.Flip)
+	state, err = TuneOn(ctx, method, j, parts, s.Options.Recipe)
 	res.Repair.Options = j.Options
 	return state, err
 }
@@ -163,8 +163,8 @@ func ReadParts(l List, heldBack float64, seed uint64) (*isolate.Parts, error) {
 }
 
 // TuneOn unlearns by one of the methods that the paper compares. They watch nothing: images that were held back are kept ones. It completes
-// the job, by which it went.
-func TuneOn(ctx context.Context, method string, j *repair.UnlearnJob, parts *isolate.Parts, seed uint64, flip bool) (model.State, error) {
+// the job, by which it went. Of the recipe the seed and the augmentation count.
+func TuneOn(ctx context.Context, method string, j *repair.UnlearnJob, parts *isolate.Parts, o train.Recipe) (model.State, error) {
 	m, err := repair.UnlearnMethodNamed(method)
 	if err != nil {
 		return nil, err
@@ -172,6 +172,8 @@ func TuneOn(ctx context.Context, method string, j *repair.UnlearnJob, parts *iso
 	parts = parts.Unwatched()
 	j.Kept, j.Isolated = parts.Kept, parts.Isolated
 	j.Options.Batch = min(j.Options.Batch, repair.DefaultUnlearn(len(j.Kept)).Batch)
-	j.Options.Seed, j.Options.Augment = seed, augment.Standard(min(j.Network.Height, j.Network.Width), flip)
+	if j.Options.Seed = o.Seed; o.Augment {
+		j.Options.Augment = augment.Standard(min(j.Network.Height, j.Network.Width), o.Flip)
+	}
 	return repair.Unlearn(ctx, m, j)
 }

@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/attack"
+	"github.com/unpoison/unpoison/augment"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/testkit/written"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
+	"github.com/unpoison/unpoison/train"
 )
 
 // untrained writes a network that knows nothing of a run's data, and a list whose first seven images are isolated.
@@ -90,4 +92,25 @@ func TestPlantedCopiesAreGivenBack(t *testing.T) {
 		t.Fatal("a run that was stopped did not fail")
 	}
 	given("a run that failed")
+}
+
+// Methods that train augment as the recipe says.
+func TestUnlearningAugmentsAsTheRecipe(t *testing.T) {
+	s := tiny(t, "")
+	set := signs.Render(1, 135, 0).Train
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, augmented := range []bool{false, true} {
+		j := &repair.UnlearnJob{Backend: s.Backend, Network: n, State: n.Init(1), Data: set, Options: repair.DefaultUnlearn(0)}
+		j.Options.Epochs = 1
+		recipe := train.Recipe{Augment: augmented, Flip: true}
+		if _, err := TuneOn(t.Context(), "ft-last", j, isolate.Split(make([]float32, set.Len()), 0.05, 0, 0), recipe); err != nil {
+			t.Fatal(err)
+		}
+		if is := j.Options.Augment != (augment.Options{}); is != augmented {
+			t.Errorf("augmented: %v, expected %v", is, augmented)
+		}
+	}
 }

@@ -87,20 +87,20 @@ func probability(s isolate.Suspect) string {
 // stripOf shows what the suspects of a label have in common, the surest first; where the verdict can't tell, what stands out.
 func stripOf(o *Outcome, class int) report.Strip {
 	doubtful := o.Verdict != nil && o.Verdict.Says == look.CantTell
-	var with, without []int
+	var with, without, places []int // places in the list
 	var of []isolate.Suspect
-	for _, s := range o.Trained.Suspects {
+	for place, s := range o.Trained.Suspects {
 		switch {
 		case int(o.Train.Labels[s.Index]) != class:
 		case s.Isolated, doubtful && s.Doubtful:
-			with, of = append(with, s.Index), append(of, s)
+			with, of, places = append(with, s.Index), append(of, s), append(places, place)
 		default:
 			without = append(without, s.Index)
 		}
 	}
 	return findings.Strip(o.Train, with, without, func(k int) string {
 		if o.Verdict == nil {
-			return fmt.Sprintf("rank %d", k+1)
+			return fmt.Sprintf("rank %d", places[k]+1)
 		}
 		if of[k].Doubtful {
 			return ""
