@@ -62,6 +62,26 @@ class HuggingFace:
         return self.columns[key] if isinstance(key, str) else {c: v[key] for c, v in self.columns.items()}
 
 
+class Series:
+    """Stands for pandas', whose [i] is the row called i."""
+
+    dtype, shape, iloc = np.dtype(object), (len(LABELS),), None
+
+    def __init__(self, images, rows):
+        self.images, self.rows = images, rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.images[i]
+
+    def to_numpy(self):
+        out = np.empty(len(self.rows), object)
+        out[:] = [self.images[i] for i in self.rows]
+        return out
+
+
 class DataTest(unittest.TestCase):
     def setUp(self):
         held = tempfile.TemporaryDirectory()
@@ -97,6 +117,27 @@ class DataTest(unittest.TestCase):
                 x, y, _ = self.arrays(data)
                 np.testing.assert_array_equal(x, IMAGES)
                 np.testing.assert_array_equal(y, LABELS)
+
+    def test_shuffled_series_keep_their_labels(self):
+        order = np.array([3, 1, 5, 0, 4, 2])
+        x, y, _ = self.arrays(Series(IMAGES, order), LABELS[order])
+        np.testing.assert_array_equal(x, IMAGES[order])
+        np.testing.assert_array_equal(y, LABELS[order])
+
+    def test_files_grow_with_what_is_written(self):
+        """A mapped file is as long as its array from the start, and where the disk is full ends Python with a bus error."""
+        path, asked = self.dir / "x_train.npy", []
+
+        class Watched(Pairs):
+            def __getitem__(own, i):
+                asked.append(i)
+                if path.exists():
+                    self.assertLess(path.stat().st_size, IMAGES.nbytes)
+                return super().__getitem__(i)
+
+        prepare(Watched(IMAGES, LABELS), None, self.dir)
+        self.assertEqual(asked, list(range(6)))  # each is asked for once: augmentations are random
+        np.testing.assert_array_equal(np.load(path), IMAGES)
 
     def test_mapped_arrays_are_not_copied(self):
         np.save(self.dir / "mine.npy", IMAGES)
@@ -209,6 +250,8 @@ class DataTest(unittest.TestCase):
             ("no images", IMAGES[:0], []),
             ("no data that can be read", 17, None),
             (r"item 0 .* expected \(image, label\)", list(IMAGES), None),
+            ("no image 0 of 2: KeyError.*one part of a dict", {"train": Pairs(IMAGES, LABELS), "test": Pairs(IMAGES, LABELS)}, None),
+            ("no image 0 of 6: KeyError", dict(zip("abcdef", IMAGES)), LABELS),
             ("a folder has its own labels", "folder", LABELS),
         ):
             with self.subTest(want), self.assertRaisesRegex(DataError, want):

@@ -75,6 +75,8 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None 
 
 def _open(data: Any, labels: Any) -> tuple[Any, Any, list[Any] | None]:
     """Return images (an array, or a list of some length), labels, and names of classes where the data have them."""
+    if hasattr(data, "iloc"):  # of pandas, whose [i] is the row called i, wherever it stands
+        data = data.to_numpy()
     if hasattr(data, "column_names") and hasattr(data, "features"):
         if labels is not None:
             raise DataError("a Hugging Face data set has its own labels")
@@ -229,6 +231,8 @@ def _one(images: Any, i: int) -> NDArray[Any]:
         a = _pixels(images[i])
     except DataError as e:
         raise DataError(f"image {i}: {e}") from None
+    except LookupError as e:
+        raise DataError(f"no image {i} of {len(images)}: {e!r}; expected a data set or list that counts from 0, as one part of a dict of them") from e
     if a.ndim == 2:
         a = a[:, :, None]
     if a.ndim == 3 and a.shape[2] not in (1, 3, 4) and a.shape[0] in (1, 3, 4):
@@ -247,22 +251,34 @@ def _save_array(images: Any, path: Path) -> Picture:
         if _link(images, path):
             _refuse_ones(images)
             return np.load(path, mmap_mode="r").__getitem__
-        out = np.lib.format.open_memmap(path, "w+", np.uint8, tuple(images.shape))
-        for i in range(0, n, _BLOCK):
-            out[i : i + _BLOCK] = _pixels(images[i : i + _BLOCK])
+        save(path, images.shape, np.uint8, (_pixels(images[i : i + _BLOCK]) for i in range(0, n, _BLOCK)))
     elif _is_array(images) and images.dtype != object:
         raise DataError(f"an array of shape {tuple(images.shape)}; expected N×height×width×channels, N×channels×height×width or N×height×width")
     else:
-        shape = _one(images, 0).shape
-        out = np.lib.format.open_memmap(path, "w+", np.uint8, (n, *shape))
-        for i in range(n):
-            image = _one(images, i)
-            if image.shape != shape:
-                raise _SeveralSizes
-            out[i] = image
+        first = _one(images, 0)
+        save(path, (n, *first.shape), np.uint8, _alike(images, first))
+    out = np.load(path, mmap_mode="r")
     _refuse_ones(out)
-    out.flush()
     return out.__getitem__
+
+
+def save(path: Path, shape: Sequence[int], kind: Any, blocks: Iterable[NDArray[Any]]) -> None:
+    """Write an array block by block. It is not mapped: where the disk is full, that would end Python."""
+    with open(path, "wb") as f:
+        head = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": tuple(int(n) for n in shape)}
+        np.lib.format.write_array_header_1_0(f, head)
+        for block in blocks:
+            f.write(np.ascontiguousarray(block, kind).data)
+
+
+def _alike(images: Any, first: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """Yield the images of a list, each asked for once, as long as they are of one size."""
+    yield first
+    for i in range(1, len(images)):
+        image = _one(images, i)
+        if image.shape != first.shape:
+            raise _SeveralSizes
+        yield image
 
 
 def _refuse_ones(images: Iterable[Any]) -> None:
@@ -323,6 +339,6 @@ def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: 
             table.writerow(["path", "label"])
             table.writerows([f"{part}/{i:09d}.ppm", names[c] if c >= 0 else ""] for i, c in enumerate(numbers))
         return
-    np.save(folder / f"y_{part}.npy", numbers)
+    save(folder / f"y_{part}.npy", numbers.shape, np.int64, [numbers])
     if asked or names != [str(i) for i in range(len(names))]:
         folder.joinpath("classes.txt").write_text("".join(n + "\n" for n in names), encoding="utf-8")
