@@ -137,6 +137,18 @@ class AuditTest(unittest.TestCase):
         self.assertEqual((list(verdict.keep), list(verdict.table["doubtful"])), ([True, True], [False, True]))
         self.assertEqual(verdict._repr_html_().count("<img"), 1)
 
+    def test_names_do_not_turn_the_text_after_them(self):
+        folder = self.dir / "r"
+        folder.mkdir()
+        (folder / "suspects.csv").write_text("index,source,label,rank,isolated,probability\n0,x_train:0,a,1,true,0.9\n")
+        from unpoison._data import Prepared
+
+        data = Prepared("", np.array([0]), ["<cat>\u202e"], picture=lambda i: np.zeros((4, 4, 3), np.uint8))
+        target = {"class": "<cat>\u202e", "says": "poisoned", "by": "content", "facts": {"images": 1, "flagged": 1}}
+        page = unpoison.Verdict({"verdict": {"says": "poisoned", "targets": [target]}}, folder, data)._repr_html_()
+        self.assertNotIn("\u202e", page)
+        self.assertEqual(page.count(r"&lt;cat&gt;\u202e"), 3)
+
     def read(self, text):
         """Return the verdict of a folder whose data are the caller's."""
         from unpoison._data import Prepared
