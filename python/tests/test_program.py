@@ -1,5 +1,6 @@
 """How the binary is run, and what is said where it can't be, with scripts in its place."""
 
+import io
 import os
 import signal
 import subprocess
@@ -68,6 +69,16 @@ print("{}")
                 Path(os.environ["UNPOISON_BINARY"]).chmod(mode)
                 with self.assertRaisesRegex(unpoison.Error, "program can't be run: .*expected a program for this system"):
                     unpoison.audit(self.dir)
+
+    def test_a_moving_line_fits_the_terminal(self):
+        from unpoison._progress import Progress
+
+        for columns, width in (("40", 39), ("200", 79)):
+            with mock.patch.dict(os.environ, COLUMNS=columns), mock.patch("unpoison._progress._tqdm", return_value=None), mock.patch("sys.stderr", io.StringIO()) as said:
+                show = Progress(True)
+                show({"event": "progress", "stage": "s" * 99, "epoch": 1, "epochs": 2, "step": 1, "steps": 2})
+                show.close()
+            self.assertEqual(said.getvalue(), "\r" + "s" * width + "\r" + " " * width + "\r")
 
     @unittest.skipIf(os.name == "nt", "runs a script")
     def test_warnings_name_the_caller(self):
