@@ -62,6 +62,16 @@ class HuggingFace:
         return self.columns[key] if isinstance(key, str) else {c: v[key] for c, v in self.columns.items()}
 
 
+class NotKnown:
+    """Stands for pandas' NA, of which nobody knows whether it is anything."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("ambiguous")
+
+
 class Series:
     """Stands for pandas', whose [i] is the row called i."""
 
@@ -213,6 +223,13 @@ class DataTest(unittest.TestCase):
         self.assertEqual([p.label(c) for c in Path(p.spec, "classes.txt").read_text().splitlines()], names)
         with self.assertRaisesRegex(DataError, "are not told apart"):
             self.arrays(IMAGES, LABELS, classes=["ant", "ant ", "cat"])
+        for names in ({2: "cat", 0: "ant", 1: "bee"}, {"cat": 2, "bee": 1, "ant": np.int64(0)}):  # the order of a dict says nothing
+            _, y, p = self.arrays(IMAGES, LABELS, classes=names)
+            np.testing.assert_array_equal(y, LABELS)
+            self.assertEqual(p.classes, ["ant", "bee", "cat"])
+        for names in ({"ant", "bee", "cat"}, {1: "ant", 2: "bee", 3: "cat"}, "abc"):  # a set has no order
+            with self.assertRaisesRegex(DataError, f"classes are a {type(names).__name__}; expected their names in the order"):
+                self.arrays(IMAGES, LABELS, classes=names)
 
     def test_several_sizes_become_files(self):
         images = [IMAGES[0], IMAGES[1, :5], IMAGES[2, ..., :1], *IMAGES[3:]]
@@ -246,6 +263,8 @@ class DataTest(unittest.TestCase):
             (r"an array of shape \(6, 216\)", IMAGES.reshape(6, -1), LABELS),
             ("rows of zeros with a single one", IMAGES, np.ones((6, 3), int)),
             ("image 3 has no label", IMAGES, ["a", "b", "a", None, "a", "b"]),
+            ("image 3 has no label", IMAGES, ["a", "b", "a", NotKnown(), "a", "b"]),
+            ("a label is 2000000001; expected numbers that count", IMAGES, LABELS * 10**9 + 1),
             ("are not told apart", IMAGES, np.array([1, "1", "a", "a", "a", "a"], dtype=object)),
             ("no images", IMAGES[:0], []),
             ("no data that can be read", 17, None),

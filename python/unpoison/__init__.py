@@ -15,7 +15,7 @@ import os
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Callable, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Sequence, TypeVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def audit(
     features: Any = None,
     *,
     out: _Path | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
     progress: Wish = None,
     **options: Any,
 ) -> Verdict:
@@ -56,7 +56,7 @@ def audit(
     labels    one label an image: numbers from 0, names, or one-hot rows. None where the data have their own
     features  pretrained features of the images, N×D, where the binary takes --features
     out       a folder for the results, which must not hold any yet. By default they go when the verdict goes
-    classes   names of the classes, where labels are numbers
+    classes   names of the classes, where labels are numbers: in their order, or a dict from numbers to names
     progress  None shows it to people, True always, False never; a function receives each event as a dict
     options   flags of ``unpoison audit``, with underscores: size=32, seed=1, recipe="demo"
 
@@ -73,7 +73,7 @@ def train(
     *,
     test: Any = None,
     out: _Path | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
     progress: Wish = None,
     **options: Any,
 ) -> Trained:
@@ -93,7 +93,7 @@ def _run(
     features: Any,
     test: Any,
     out: _Path | None,
-    classes: Sequence[Any] | None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None,
     progress: Wish,
     options: dict[str, Any],
 ) -> _Made:

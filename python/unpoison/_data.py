@@ -9,7 +9,7 @@ import csv
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .errors import DataError
 
 _BLOCK = 1024  # images that are converted at a time
+_MOST = 1_000_000  # classes that labels count: larger numbers are ids
 
 
 Picture = Callable[[int], NDArray[Any]]  # one image as it was written: H×W, H×W×C or C×H×W, uint8
@@ -47,12 +48,13 @@ class Prepared:
         return next((c for c in self.classes if _named(c) == name), name)
 
 
-def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None = None, test: Any = None) -> Prepared:
+def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | Mapping[Any, Any] | None = None, test: Any = None) -> Prepared:
     """Write data to folder, or pass on a path. ``test`` is (images, labels), or a data set of the same kind."""
     if isinstance(data, (str, os.PathLike)):
         if labels is not None or test is not None or classes is not None:
             raise DataError("a folder has its own labels, classes and test images: give its path alone, or arrays")
         return Prepared(os.fspath(data))
+    classes = _in_order(classes)
     images, found, names = _open(data, labels)
     parts = {"train": images}
     if test is not None:
@@ -71,6 +73,18 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None 
         test_numbers = _test_numbers(test_labels, test_names, known, names)
         _save_labels(test_numbers, known, folder, "test", spec, classes is not None)
     return Prepared(spec, numbers, known, pictures["train"])
+
+
+def _in_order(classes: Any) -> list[Any] | None:
+    """Return the names of classes by number: those of a list, or of a dict from numbers to names, or the other way round."""
+    if isinstance(classes, Mapping):
+        numbers = range(len(classes))
+        for names in (classes, {number: name for name, number in classes.items() if isinstance(number, (int, np.integer))}):
+            if all(i in names for i in numbers):
+                return [names[i] for i in numbers]
+    if isinstance(classes, (Mapping, set, frozenset, str, bytes)):
+        raise DataError(f"classes are a {type(classes).__name__}; expected their names in the order of their numbers, or a dict from each number, from 0, to its name")
+    return None if classes is None else list(classes)
 
 
 def _open(data: Any, labels: Any) -> tuple[Any, Any, list[Any] | None]:
@@ -163,11 +177,13 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
     if np.issubdtype(a.dtype, np.integer):
         a = a.astype(np.int64)
         if names is None:
+            if a.max(initial=-1) >= _MOST:
+                raise DataError(f"a label is {a.max()}; expected numbers that count the classes from 0: give names or ids as text, as labels.astype(str)")
             names = range(a.max(initial=-1) + 1)
         if a.max(initial=-1) >= len(names):
             raise DataError(f"a label is {a.max()}, and there are {len(names)} classes: labels count from 0")
         return a, list(names)
-    values = [None if v != v else v for v in a.tolist()]  # NaN differs from itself
+    values = [None if _missing(v) else v for v in a.tolist()]
     if any(v is None for v in values):
         raise DataError(f"image {values.index(None)} has no label")
     known = list(names) if names is not None else sorted(set(values), key=str)
@@ -176,6 +192,14 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
         if v not in number:
             raise DataError(f"image {i} has the label {v!r}, which is none of the classes {known}")
     return np.array([number[v] for v in values], dtype=np.int64), known
+
+
+def _missing(value: Any) -> bool:
+    """Tell whether a label is none: NaN differs from itself, and of pandas' NA nobody knows."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def _test_numbers(labels: Any, names: list[Any] | None, known: list[Any], own: list[Any] | None) -> NDArray[Any]:
