@@ -228,7 +228,7 @@ class DataTest(unittest.TestCase):
             np.testing.assert_array_equal(y, LABELS)
             self.assertEqual(p.classes, ["ant", "bee", "cat"])
         for names in ({"ant", "bee", "cat"}, {1: "ant", 2: "bee", 3: "cat"}, "abc"):  # a set has no order
-            with self.assertRaisesRegex(DataError, f"classes are a {type(names).__name__}; expected their names in the order"):
+            with self.assertRaisesRegex(DataError, f"classes of type {type(names).__name__}; expected their names in the order"):
                 self.arrays(IMAGES, LABELS, classes=names)
 
     def test_several_sizes_become_files(self):
@@ -264,6 +264,18 @@ class DataTest(unittest.TestCase):
             ("rows of zeros with a single one", IMAGES, np.ones((6, 3), int)),
             ("image 3 has no label", IMAGES, ["a", "b", "a", None, "a", "b"]),
             ("image 3 has no label", IMAGES, ["a", "b", "a", NotKnown(), "a", "b"]),
+            ("a label is inf; expected numbers that count", IMAGES, np.where(LABELS == 0, np.inf, LABELS)),
+            ("a label is -2; expected numbers that count", IMAGES, LABELS - 2),
+            ("a label is 9223372036854775810; expected", IMAGES, LABELS.astype(np.uint64) + np.uint64(2**63)),
+            ("list is no array: .*inhomogeneous", IMAGES, [[1], [1, 2]] * 3),
+            (r"image 0 has the label \{\}; expected one", IMAGES, [{}] * 6),
+            (r"image 0 has the label \[0\]; expected one", Pairs(IMAGES, [[0], [1]] * 3), None),
+            (r"item 0 of the data set has a label of shape \(3,\)", Pairs(IMAGES, np.eye(3)[LABELS]), None),
+            ("labels of type int; expected one for each", IMAGES, 3),
+            ("labels of type str; expected one for each", IMAGES, "labels"),
+            ("image 0: str of <U5 is no image.*path of their folder", ["a.png"] * 6, LABELS),
+            ("image 0: dict of object is no image", [{}] * 6, LABELS),
+            ("image 0: tuple is no array", Pairs(IMAGES, LABELS), LABELS),
             ("a label is 2000000001; expected numbers that count", IMAGES, LABELS * 10**9 + 1),
             ("are not told apart", IMAGES, np.array([1, "1", "a", "a", "a", "a"], dtype=object)),
             ("no images", IMAGES[:0], []),
@@ -285,6 +297,8 @@ class DataTest(unittest.TestCase):
         clear = np.concatenate([IMAGES, np.full((6, 9, 8, 1), 100, np.uint8)], 3)
         x, _, _ = self.arrays(Pairs([Picture(p, "RGBA") for p in clear], LABELS))
         np.testing.assert_array_equal(x, IMAGES.astype(int) * 100 * 257 // 255 >> 8)
+        with self.assertRaisesRegex(DataError, r"item 0 .* expected \(image, label\)"):
+            self.arrays(IMAGES, LABELS, test=(IMAGES, LABELS, None))
         with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
             self.arrays(IMAGES, LABELS, classes=["a", "b"])
         with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):

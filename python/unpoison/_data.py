@@ -58,7 +58,8 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | Mappi
     images, found, names = _open(data, labels)
     parts = {"train": images}
     if test is not None:
-        parts["test"], test_labels, test_names = _open(*test) if isinstance(test, tuple) else _open(test, None)
+        pair = isinstance(test, tuple) and len(test) == 2
+        parts["test"], test_labels, test_names = _open(*test) if pair else _open(test, None)
     try:
         pictures = {part: _save_array(x, folder / f"x_{part}.npy") for part, x in parts.items()}
         spec = str(folder)
@@ -83,7 +84,7 @@ def _in_order(classes: Any) -> list[Any] | None:
             if all(i in names for i in numbers):
                 return [names[i] for i in numbers]
     if isinstance(classes, (Mapping, set, frozenset, str, bytes)):
-        raise DataError(f"classes are a {type(classes).__name__}; expected their names in the order of their numbers, or a dict from each number, from 0, to its name")
+        raise DataError(f"classes of type {type(classes).__name__}; expected their names in the order of their numbers, or a dict from each number, from 0, to its name")
     return None if classes is None else list(classes)
 
 
@@ -98,6 +99,8 @@ def _open(data: Any, labels: Any) -> tuple[Any, Any, list[Any] | None]:
     if _is_array(data) or labels is not None:
         if labels is None:
             raise DataError("labels are required beside an array of images: one for each image")
+        if not hasattr(labels, "__len__") or isinstance(labels, (str, bytes)):
+            raise DataError(f"labels of type {type(labels).__name__}; expected one for each image")
         if len(data) != len(labels):
             raise DataError(f"{len(data)} images and {len(labels)} labels; expected as many of both")
         return data, labels, None
@@ -124,7 +127,10 @@ class _Pairs:
         item = self.data[i]
         if not isinstance(item, (tuple, list)) or len(item) < 2:
             raise DataError(f"item {i} of the data set is {type(item).__name__}; expected (image, label)")
-        self.labels[i] = item[1].item() if hasattr(item[1], "item") else item[1]
+        try:
+            self.labels[i] = item[1].item() if hasattr(item[1], "item") else item[1]
+        except (ValueError, RuntimeError) as e:
+            raise DataError(f"item {i} of the data set has a label of shape {tuple(item[1].shape)}; expected one number or name") from e
         return item[0]
 
 
@@ -157,7 +163,10 @@ def plain(values: Any) -> NDArray[Any]:
     """Return a NumPy array of what may be a tensor, a Series or a list."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as e:
+        raise DataError(f"{type(values).__name__} is no array: {e}") from e
 
 
 def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], list[Any]]:
@@ -171,14 +180,13 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
     if a.ndim != 1:
         raise DataError(f"labels of shape {a.shape}; expected one label an image")
     if a.dtype == object and all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in a):
-        a = a.astype(np.int64)
-    if np.issubdtype(a.dtype, np.floating) and (a == np.rint(a)).all():
-        a = a.astype(np.int64)
-    if np.issubdtype(a.dtype, np.integer):
+        a = plain(a.tolist())  # of 64 bits, if they fit
+    if a.dtype.kind in "iu" or a.dtype.kind == "f" and (a == np.rint(a)).all():
+        for odd in (a.max(initial=0), a.min(initial=0)):
+            if not -1 <= odd < _MOST:
+                raise DataError(f"a label is {odd}; expected numbers that count the classes from 0: give names or ids as text, as labels.astype(str)")
         a = a.astype(np.int64)
         if names is None:
-            if a.max(initial=-1) >= _MOST:
-                raise DataError(f"a label is {a.max()}; expected numbers that count the classes from 0: give names or ids as text, as labels.astype(str)")
             names = range(a.max(initial=-1) + 1)
         if a.max(initial=-1) >= len(names):
             raise DataError(f"a label is {a.max()}, and there are {len(names)} classes: labels count from 0")
@@ -186,6 +194,11 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
     values = [None if _missing(v) else v for v in a.tolist()]
     if any(v is None for v in values):
         raise DataError(f"image {values.index(None)} has no label")
+    for i, v in enumerate(values):
+        try:
+            hash(v)
+        except TypeError:
+            raise DataError(f"image {i} has the label {v!r:.60}; expected one number or name") from None
     known = list(names) if names is not None else sorted(set(values), key=str)
     number = {c: i for i, c in enumerate(known)}
     for i, v in enumerate(values):
@@ -241,6 +254,8 @@ def _pixels(image: Any) -> NDArray[Any]:
         return a
     if a.dtype == bool:
         return a.astype(np.uint8) * 255
+    if a.dtype.kind not in "iuf":
+        raise DataError(f"{type(image).__name__} of {a.dtype} is no image; expected uint8, or floats from 0 to 1. Of files give the path of their folder")
     low, high = (a.min(), a.max()) if a.size else (0, 0)
     if np.issubdtype(a.dtype, np.floating) and low >= 0 and high <= 1:
         return np.rint(a * 255).astype(np.uint8)
