@@ -69,6 +69,15 @@ print("{}")
                 Path(os.environ["UNPOISON_BINARY"]).chmod(mode)
                 with self.assertRaisesRegex(unpoison.Error, "program can't be run: .*expected a program for this system"):
                     unpoison.audit(self.dir)
+                self.assertRegex(self.module(), r"\Aunpoison: .*program can't be run: .*\n\Z")
+            Path(os.environ["UNPOISON_BINARY"]).unlink()
+            self.assertRegex(self.module(), r"\Aunpoison: UNPOISON_BINARY names .*program, and no such file exists\n\Z")
+
+    def module(self):
+        """Return what the module says that can't run the program."""
+        done = subprocess.run([sys.executable, "-m", "unpoison", "version"], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(support.PACKAGE)})
+        self.assertEqual(done.returncode, 1)
+        return done.stderr
 
     def test_a_moving_line_fits_the_terminal(self):
         from unpoison._progress import Progress
