@@ -66,6 +66,9 @@ const manyPixels = 128 << 20
 
 func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Result, err error) {
 	defer dataset.Lost(&err)
+	if data == nil || data.Train == nil {
+		return nil, errors.New("the data hold no training images")
+	}
 	recipe, search := o.fit(data)
 	if err := search.Check(); err != nil {
 		return nil, err

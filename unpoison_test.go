@@ -2,6 +2,7 @@ package unpoison
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
@@ -50,6 +51,33 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	if _, err := Audit(context.Background(), d, Options{Network: "odd"}); err == nil {
 		t.Error("an odd network was taken")
+	}
+}
+
+// Data that a program made, and whose parts contradict each other, are refused: they made it panic, or judge other images.
+func TestDataAreChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(d *dataset.Data)
+		want  string
+	}{
+		"no images":     {func(d *dataset.Data) { d.Train = nil }, "the data hold no training images"},
+		"a label":       {func(d *dataset.Data) { d.Train.Labels[3] = int32(len(d.Train.Classes)) }, "image 3 has the label 4, expected 0 to 3"},
+		"a negative":    {func(d *dataset.Data) { d.Train.Labels[3] = -1 }, "image 3 has the label -1"},
+		"fewer pixels":  {func(d *dataset.Data) { d.Train.Pixels = d.Train.Pixels[d.Train.ImageBytes():] }, "100 images of 32×32 pixels take 307200 bytes, found 304128"},
+		"fewer labels":  {func(d *dataset.Data) { d.Train.Labels = d.Train.Labels[1:] }, "99 images of 32×32 pixels"},
+		"grey that are": {func(d *dataset.Data) { d.Train.Grey = true }, "take 102400 bytes, found 307200"},
+	} {
+		set := signs.Render(1, 100, 10).Train
+		d := &dataset.Data{Train: &dataset.Set{Height: set.Height, Width: set.Width, Classes: set.Classes[:4], Pixels: set.Pixels, Labels: make([]int32, 100)}}
+		c.spoil(d)
+		for _, run := range []func(context.Context, *dataset.Data, Options) (*Result, error){Audit, Train} {
+			if _, err := run(t.Context(), d, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if _, err := Audit(t.Context(), nil, Options{}); err == nil {
+		t.Error("no data were taken")
 	}
 }
 

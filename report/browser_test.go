@@ -38,6 +38,7 @@ func suspectPage(t *testing.T) (path string) {
 	}
 	g.Items[0].Source = "=image;=0"
 	g.Items[1].Source = `=image "1, x`
+	g.Items[2].Source = "a\u202eb & <c>"
 	f, err := LineFigure("loss", "caption", Axes{X: "epoch", Y: "loss"}, Line{Name: "clean", Y: []float64{2, 1}})
 	if err != nil {
 		t.Fatal(err)
@@ -122,9 +123,9 @@ func TestReviewInABrowser(t *testing.T) {
 	}
 	raw := testfile.Read(t, filepath.Join(downloads, "decisions.csv"))
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image;'=0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" ||
+	if len(lines) != suspects+1 || lines[0] != "index,source,digest,decision" || lines[1] != "1000,'=image;'=0,d0,keep" || lines[2] != "1001,\"'=image \"\"1, x\",d1,drop" || lines[3] != "1002,a\u202eb & <c>,d2,drop" ||
 		!strings.HasSuffix(lines[122], "d121,drop") || !strings.HasSuffix(lines[123], "d122,keep") {
-		t.Errorf("decisions of %d lines: %v", len(lines), lines[:3])
+		t.Errorf("decisions of %d lines: %q", len(lines), lines[:4])
 	}
 	mu.Lock()
 	defer mu.Unlock()

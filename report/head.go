@@ -76,5 +76,5 @@ var headTemplate = template.Must(template.New("head").Parse(headText))
 func (h *Head) HTML() (template.HTML, error) {
 	var b bytes.Buffer
 	err := headTemplate.Execute(&b, h)
-	return template.HTML(b.String()), err
+	return template.HTML(shown.Replace(b.String())), err
 }

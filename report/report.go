@@ -2,12 +2,12 @@
 package report
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +19,7 @@ import (
 var pageText string
 
 var pageTemplate = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
+	"source": source,
 	"policy": func() string { return policy },
 	"style":  func() template.CSS { return template.CSS(style) },
 	"themed": themed,
@@ -105,7 +106,12 @@ type Item struct {
 
 // Write stores the page at path.
 func (p *Page) Write(path string) error {
-	if err := atomicfile.Write(path, func(w io.Writer) error { return pageTemplate.Execute(w, p) }); err != nil {
+	var b bytes.Buffer
+	err := pageTemplate.Execute(&b, p)
+	if err == nil {
+		err = atomicfile.WriteBytes(path, []byte(shown.Replace(b.String())))
+	}
+	if err != nil {
 		return fmt.Errorf("report %s: %w", filepath.Base(path), err)
 	}
 	return nil

@@ -58,6 +58,34 @@ func TestPageIsOneFileAndEscapes(t *testing.T) {
 	}
 }
 
+// A name of the data can't turn the text after it; what is handed on for decisions keeps it.
+func TestNamesDoNotTurnText(t *testing.T) {
+	name := "cat\u202egnp\u2067.exe"
+	const shown, handed = `cat\u202egnp\u2067.exe`, "cat&#x202e;gnp&#x2067;.exe"
+	h := &Head{Lead: name, Label: Answer{Short: name, Picture: Shares(Share{Name: name, Whole: 1})}, Next: []Step{{Text: name, Command: name}}}
+	p := &Page{
+		Head: h, Summary: []string{name}, Rows: [][]string{{name}}, Facts: [][2]string{{"data", name}}, Evidence: []Evidence{{Title: name, Text: name}},
+		Galleries: []Gallery{{Decide: true, Items: []Item{{Caption: name, Detail: name, Source: name}}}},
+	}
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := p.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	head, err := h.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(testfile.Read(t, path))
+	for _, text := range []string{page, string(head)} {
+		if strings.ContainsAny(text, "\u202e\u2067") || !strings.Contains(text, `<p class="lead">`+shown+"</p>") {
+			t.Errorf("the text is turned: %q", text)
+		}
+	}
+	if strings.Count(page, `data-source="`+handed+`"`) != 1 || strings.Count(page, handed) != 1 {
+		t.Error("the image's name is not handed on")
+	}
+}
+
 func TestImageURLKeepsPixels(t *testing.T) {
 	url := string(ImageURL([]uint8{10, 20, 30, 40, 50, 60}, 1, 2))
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(url, "data:image/png;base64,"))

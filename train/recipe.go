@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -102,7 +103,7 @@ func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
 	if n := set.Len(); n < 2*r.Batch && n < 64 {
 		return nil, fmt.Errorf("%d training images are too few to learn from, expected at least %d", n, min(2*r.Batch, 64))
 	}
-	if err := r.Check(); err != nil {
+	if err := cmp.Or(r.Check(), set.Check()); err != nil {
 		return nil, err
 	}
 	n, err := r.build(set, s.Init)

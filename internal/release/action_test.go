@@ -160,6 +160,27 @@ exit %d`, code)})
 	}
 }
 
+// The artifact's name may hold what sed and shells take for commands: it is obeyed by neither, and the report is whole.
+func TestActionObeysNoName(t *testing.T) {
+	for name, want := range map[string]string{"my-audit_1.0": "my-audit_1.0", "x#e;#": "RUN", "x#w pwned": "RUN", "a&b": "RUN", `a\b`: "RUN", "audit #1": "RUN", "": "RUN"} {
+		r := newRunner(t, map[string]string{"unpoison": `echo "touch $RUNNER_TEMP/pwned #$5" > "$5/report.html"`})
+		if code, out := r.step("audit", "DATA=d", "ARGS=", "BASELINE=", "REPORT="+name); code != 0 {
+			t.Errorf("the name %q ends the step with %d: %s", name, code, out)
+		}
+		page, err := filepath.Glob(filepath.Join(r.dir, "audit-*", "report.html"))
+		if err != nil || len(page) != 1 {
+			t.Fatal(page, err)
+		}
+		raw, err := os.ReadFile(page[0])
+		if text := string(raw); err != nil || !strings.HasPrefix(text, "touch ") || !strings.HasSuffix(text, " "+want+"\n") {
+			t.Errorf("with the name %q the report says %s (%v)", name, text, err)
+		}
+		if _, err := os.Stat(filepath.Join(r.dir, "pwned")); err == nil {
+			t.Errorf("the name %q was obeyed", name)
+		}
+	}
+}
+
 func TestActionPassesArguments(t *testing.T) {
 	r := newRunner(t, map[string]string{"unpoison": `printf '%s\n' "$@" > "$RUNNER_TEMP/args"`})
 	if code, out := r.step("audit", "DATA=my data", "ARGS=--size 32\n  --seed 1\n", "BASELINE=last audit", "REPORT="); code != 0 {

@@ -137,6 +137,18 @@ class AuditTest(unittest.TestCase):
         self.assertEqual((list(verdict.keep), list(verdict.table["doubtful"])), ([True, True], [False, True]))
         self.assertEqual(verdict._repr_html_().count("<img"), 1)
 
+    def test_names_do_not_turn_the_text_after_them(self):
+        folder = self.dir / "r"
+        folder.mkdir()
+        (folder / "suspects.csv").write_text("index,source,label,rank,isolated,probability\n0,x_train:0,a,1,true,0.9\n")
+        from unpoison._data import Prepared
+
+        data = Prepared("", np.array([0]), ["<cat>\u202e"], picture=lambda i: np.zeros((4, 4, 3), np.uint8))
+        target = {"class": "<cat>\u202e", "says": "poisoned", "by": "content", "facts": {"images": 1, "flagged": 1}}
+        page = unpoison.Verdict({"verdict": {"says": "poisoned", "targets": [target]}}, folder, data)._repr_html_()
+        self.assertNotIn("\u202e", page)
+        self.assertEqual(page.count(r"&lt;cat&gt;\u202e"), 3)
+
     def read(self, text):
         """Return the verdict of a folder whose data are the caller's."""
         from unpoison._data import Prepared
@@ -151,68 +163,6 @@ class AuditTest(unittest.TestCase):
         self.assertEqual([os.fsencode(s) for s in table["source"]], [b"-1/\xff.png", b"'a;=\t';'b.png"])
         self.assertEqual((list(table["label"]), list(table["shows"])), (["-1", "b"], ["=x", ""]))
 
-    def program(self, text):
-        """Stand in for the binary."""
-        path = self.dir / "program"
-        path.write_text(f"#!{sys.executable}\nimport os, pathlib, signal, sys, time\n{text}")
-        path.chmod(0o755)
-        return mock.patch.dict(os.environ, UNPOISON_BINARY=str(path))
-
-    @unittest.skipIf(os.name == "nt", "runs a script")
-    def test_results_that_cannot_be_read_stay(self):
-        with self.program("""
-out = pathlib.Path(next(a for a in sys.argv if a.startswith("--out="))[6:])
-out.mkdir()
-out.joinpath("suspects.csv").write_text("index,source,label,rank,isolated\\nx,y,z,1,true\\n")
-print("{}")
-"""):
-            with mock.patch.object(tempfile, "tempdir", str(self.dir)), self.assertRaisesRegex(unpoison.Error, "its results, in .*, can't be read"):
-                unpoison.audit("data")
-        self.assertTrue(list(self.dir.glob("unpoison-*/results/suspects.csv")))
-
-    @unittest.skipIf(os.name == "nt", "runs a script")
-    def test_how_a_program_ended(self):
-        for how, kind, want in (
-            ("os.kill(os.getpid(), signal.SIGKILL)", unpoison.Error, "^the program was ended by SIGKILL, as .* short of memory$"),
-            ("print('lost', file=sys.stderr, flush=True); os.kill(os.getpid(), signal.SIGTERM)", unpoison.Error, "^.*SIGTERM; before, it said: lost$"),
-            ("print('unpoison: no flag', file=sys.stderr); sys.exit(2)", unpoison.UsageError, "^no flag$"),
-            ("print('fatal error: out of memory', file=sys.stderr); sys.exit(2)", unpoison.Error, "^fatal error: out of memory$"),
-            ("sys.exit(7)", unpoison.Error, "ended with 7 and said nothing"),
-            ("sys.exit('note\\nunpoison: mkdir /data/unpoison: permission denied')", unpoison.Error, "^mkdir /data/unpoison: permission denied$"),
-            ("sys.exit('unpoison: mkdir /data/unpoison: permission denied')", unpoison.Error, "^mkdir /data/unpoison: permission denied$"),
-        ):
-            with self.subTest(how), self.program("print('folders: 9 training images', file=sys.stderr, flush=True)\n" + how):
-                with self.assertRaisesRegex(unpoison.Error, want) as raised:
-                    unpoison.audit(self.dir)
-                self.assertIs(type(raised.exception), kind)
-
-    @unittest.skipIf(os.name == "nt", "runs a script")
-    def test_features_are_as_the_program_reads_them(self):
-        with self.program("""
-path = next(a for a in sys.argv if a.startswith("--features="))[11:]
-sys.exit("unpoison: " + str(pathlib.Path(path).read_bytes()[:40]))
-"""):
-            for kind, want in ((np.float64, "<f4"), (np.int64, "<f4"), (np.float16, "<f2"), (np.float32, "<f4")):
-                with self.subTest(kind), self.assertRaisesRegex(unpoison.Error, want):
-                    unpoison.audit("data", features=np.ones((2, 3), kind))
-
-    @unittest.skipIf(os.name == "nt", "sends a signal as a terminal does")
-    def test_the_module_waits_for_a_program_that_saves(self):
-        with self.program("""
-def save(*_):
-    time.sleep(1)
-    print("saved", flush=True)
-    sys.exit(130)
-signal.signal(signal.SIGINT, save)
-print("runs", flush=True)
-time.sleep(60)
-"""):
-            done = subprocess.Popen([sys.executable, "-m", "unpoison"], stdout=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": str(support.PACKAGE)})
-            self.assertEqual(done.stdout.readline(), "runs\n")
-            os.killpg(done.pid, signal.SIGINT)
-            said, _ = done.communicate(timeout=60)
-        self.assertEqual((said, done.returncode), ("saved\n", 130))
-
     def test_errors_have_the_binarys_text(self):
         with self.assertRaisesRegex(unpoison.UsageError, "^unknown flag: --nonsense$"):
             unpoison.audit(self.images, self.labels, nonsense=1)
@@ -225,8 +175,9 @@ time.sleep(60)
             labels = self.labels.copy()
             labels[5] = -1
             unpoison.audit(self.images, labels)
-        with self.assertRaisesRegex(unpoison.UsageError, "json is no option"):
-            unpoison.audit(self.images, self.labels, json=True)
+        for name in ("json", "help"):
+            with self.assertRaisesRegex(unpoison.UsageError, f"{name} is no option"):
+                unpoison.audit(self.images, self.labels, **{name: True})
         with mock.patch.dict(os.environ, UNPOISON_BINARY=str(self.dir / "nothing")):
             with self.assertRaisesRegex(unpoison.BinaryNotFoundError, "UNPOISON_BINARY names .*nothing"):
                 unpoison.audit(self.images, self.labels)

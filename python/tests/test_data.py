@@ -62,6 +62,36 @@ class HuggingFace:
         return self.columns[key] if isinstance(key, str) else {c: v[key] for c, v in self.columns.items()}
 
 
+class NotKnown:
+    """Stands for pandas' NA, of which nobody knows whether it is anything."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("ambiguous")
+
+
+class Series:
+    """Stands for pandas', whose [i] is the row called i."""
+
+    dtype, shape, iloc = np.dtype(object), (len(LABELS),), None
+
+    def __init__(self, images, rows):
+        self.images, self.rows = images, rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.images[i]
+
+    def to_numpy(self):
+        out = np.empty(len(self.rows), object)
+        out[:] = [self.images[i] for i in self.rows]
+        return out
+
+
 class DataTest(unittest.TestCase):
     def setUp(self):
         held = tempfile.TemporaryDirectory()
@@ -97,6 +127,27 @@ class DataTest(unittest.TestCase):
                 x, y, _ = self.arrays(data)
                 np.testing.assert_array_equal(x, IMAGES)
                 np.testing.assert_array_equal(y, LABELS)
+
+    def test_shuffled_series_keep_their_labels(self):
+        order = np.array([3, 1, 5, 0, 4, 2])
+        x, y, _ = self.arrays(Series(IMAGES, order), LABELS[order])
+        np.testing.assert_array_equal(x, IMAGES[order])
+        np.testing.assert_array_equal(y, LABELS[order])
+
+    def test_files_grow_with_what_is_written(self):
+        """A mapped file is as long as its array from the start, and where the disk is full ends Python with a bus error."""
+        path, asked = self.dir / "x_train.npy", []
+
+        class Watched(Pairs):
+            def __getitem__(own, i):
+                asked.append(i)
+                if path.exists():
+                    self.assertLess(path.stat().st_size, IMAGES.nbytes)
+                return super().__getitem__(i)
+
+        prepare(Watched(IMAGES, LABELS), None, self.dir)
+        self.assertEqual(asked, list(range(6)))  # each is asked for once: augmentations are random
+        np.testing.assert_array_equal(np.load(path), IMAGES)
 
     def test_mapped_arrays_are_not_copied(self):
         np.save(self.dir / "mine.npy", IMAGES)
@@ -172,6 +223,13 @@ class DataTest(unittest.TestCase):
         self.assertEqual([p.label(c) for c in Path(p.spec, "classes.txt").read_text().splitlines()], names)
         with self.assertRaisesRegex(DataError, "are not told apart"):
             self.arrays(IMAGES, LABELS, classes=["ant", "ant ", "cat"])
+        for names in ({2: "cat", 0: "ant", 1: "bee"}, {"cat": 2, "bee": 1, "ant": np.int64(0)}):  # the order of a dict says nothing
+            _, y, p = self.arrays(IMAGES, LABELS, classes=names)
+            np.testing.assert_array_equal(y, LABELS)
+            self.assertEqual(p.classes, ["ant", "bee", "cat"])
+        for names in ({"ant", "bee", "cat"}, {1: "ant", 2: "bee", 3: "cat"}, "abc"):  # a set has no order
+            with self.assertRaisesRegex(DataError, f"classes of type {type(names).__name__}; expected their names in the order"):
+                self.arrays(IMAGES, LABELS, classes=names)
 
     def test_several_sizes_become_files(self):
         images = [IMAGES[0], IMAGES[1, :5], IMAGES[2, ..., :1], *IMAGES[3:]]
@@ -205,10 +263,26 @@ class DataTest(unittest.TestCase):
             (r"an array of shape \(6, 216\)", IMAGES.reshape(6, -1), LABELS),
             ("rows of zeros with a single one", IMAGES, np.ones((6, 3), int)),
             ("image 3 has no label", IMAGES, ["a", "b", "a", None, "a", "b"]),
+            ("image 3 has no label", IMAGES, ["a", "b", "a", NotKnown(), "a", "b"]),
+            ("a label is inf; expected numbers that count", IMAGES, np.where(LABELS == 0, np.inf, LABELS)),
+            ("a label is -2; expected numbers that count", IMAGES, LABELS - 2),
+            ("a label is 9223372036854775810; expected", IMAGES, LABELS.astype(np.uint64) + np.uint64(2**63)),
+            ("list is no array: .*inhomogeneous", IMAGES, [[1], [1, 2]] * 3),
+            (r"image 0 has the label \{\}; expected one", IMAGES, [{}] * 6),
+            (r"image 0 has the label \[0\]; expected one", Pairs(IMAGES, [[0], [1]] * 3), None),
+            (r"item 0 of the data set has a label of shape \(3,\)", Pairs(IMAGES, np.eye(3)[LABELS]), None),
+            ("labels of type int; expected one for each", IMAGES, 3),
+            ("labels of type str; expected one for each", IMAGES, "labels"),
+            ("image 0: str of <U5 is no image.*path of their folder", ["a.png"] * 6, LABELS),
+            ("image 0: dict of object is no image", [{}] * 6, LABELS),
+            ("image 0: tuple is no array", Pairs(IMAGES, LABELS), LABELS),
+            ("a label is 2000000001; expected numbers that count", IMAGES, LABELS * 10**9 + 1),
             ("are not told apart", IMAGES, np.array([1, "1", "a", "a", "a", "a"], dtype=object)),
             ("no images", IMAGES[:0], []),
             ("no data that can be read", 17, None),
             (r"item 0 .* expected \(image, label\)", list(IMAGES), None),
+            ("no image 0 of 2: KeyError.*one part of a dict", {"train": Pairs(IMAGES, LABELS), "test": Pairs(IMAGES, LABELS)}, None),
+            ("no image 0 of 6: KeyError", dict(zip("abcdef", IMAGES)), LABELS),
             ("a folder has its own labels", "folder", LABELS),
         ):
             with self.subTest(want), self.assertRaisesRegex(DataError, want):
@@ -223,6 +297,8 @@ class DataTest(unittest.TestCase):
         clear = np.concatenate([IMAGES, np.full((6, 9, 8, 1), 100, np.uint8)], 3)
         x, _, _ = self.arrays(Pairs([Picture(p, "RGBA") for p in clear], LABELS))
         np.testing.assert_array_equal(x, IMAGES.astype(int) * 100 * 257 // 255 >> 8)
+        with self.assertRaisesRegex(DataError, r"item 0 .* expected \(image, label\)"):
+            self.arrays(IMAGES, LABELS, test=(IMAGES, LABELS, None))
         with self.assertRaisesRegex(DataError, "a label is 2, and there are 2 classes"):
             self.arrays(IMAGES, LABELS, classes=["a", "b"])
         with self.assertRaisesRegex(DataError, "'cat', which is none of the classes"):

@@ -10,16 +10,17 @@ The work is done by the program ``unpoison``, which a release's wheel holds.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Callable, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Sequence, TypeVar
 
 import numpy as np
 
 from . import _binary
-from ._data import Prepared, plain, prepare
+from ._data import Prepared, plain, prepare, save
 from ._held import Held
 from ._progress import Progress, Wish
 from ._train import Trained
@@ -34,6 +35,7 @@ except metadata.PackageNotFoundError:  # run from its source
     __version__ = "0"
 
 _Path = str | os.PathLike[str]
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # of a disk, a file or a quota
 _Made = TypeVar("_Made", Verdict, Trained)
 
 
@@ -43,7 +45,7 @@ def audit(
     features: Any = None,
     *,
     out: _Path | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
     progress: Wish = None,
     **options: Any,
 ) -> Verdict:
@@ -54,7 +56,7 @@ def audit(
     labels    one label an image: numbers from 0, names, or one-hot rows. None where the data have their own
     features  pretrained features of the images, N×D, where the binary takes --features
     out       a folder for the results, which must not hold any yet. By default they go when the verdict goes
-    classes   names of the classes, where labels are numbers
+    classes   names of the classes, where labels are numbers: in their order, or a dict from numbers to names
     progress  None shows it to people, True always, False never; a function receives each event as a dict
     options   flags of ``unpoison audit``, with underscores: size=32, seed=1, recipe="demo"
 
@@ -71,7 +73,7 @@ def train(
     *,
     test: Any = None,
     out: _Path | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
     progress: Wish = None,
     **options: Any,
 ) -> Trained:
@@ -91,7 +93,7 @@ def _run(
     features: Any,
     test: Any,
     out: _Path | None,
-    classes: Sequence[Any] | None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None,
     progress: Wish,
     options: dict[str, Any],
 ) -> _Made:
@@ -104,15 +106,15 @@ def _run(
     show = Progress(progress)
     # Windows can't delete a mapped file: what maps it may outlive an error.
     with tempfile.TemporaryDirectory(prefix="unpoison-data-", ignore_cleanup_errors=True) as work:
-        prepared = prepare(data, labels, Path(work), classes, test)
+        try:
+            prepared = prepare(data, labels, Path(work), classes, test)
+            path = features if features is None or isinstance(features, (str, os.PathLike)) else _write(features, Path(work, "features.npy"))
+        except OSError as e:
+            if e.errno not in _FULL:
+                raise
+            raise Error(f"{work}, where the data are written for the program, has no room for them: {e.strerror}; TMPDIR names another folder") from e
         args = [command, f"--data={prepared.spec}", f"--out={folder}", *_binary.flags(options)]
-        if features is not None:
-            path = features
-            if not isinstance(features, (str, os.PathLike)):
-                path = Path(work, "features.npy")
-                rows = np.ascontiguousarray(plain(features))
-                narrow = rows.dtype in (np.float16, np.float32) or not np.issubdtype(rows.dtype, np.number)
-                np.save(path, rows if narrow else rows.astype(np.float32))  # as the binary reads them
+        if path is not None:
             args.append(f"--features={path}")
         try:
             result = _binary.run(args, show)
@@ -126,3 +128,13 @@ def _run(
             raise Error(f"the program is done, and its results, in {folder}, can't be read: {e}") from e
         del prepared
     return made
+
+
+def _write(features: Any, path: Path) -> Path:
+    """Write features as the binary reads them."""
+    rows = np.atleast_1d(plain(features))
+    if rows.dtype.kind not in "fiub":
+        raise DataError(f"features of {rows.dtype}; expected numbers, a row for each image")
+    kind = rows.dtype if rows.dtype in (np.float16, np.float32) else np.float32
+    save(path, rows.shape, kind, (rows[i : i + 1024] for i in range(0, len(rows), 1024)))
+    return path

@@ -56,7 +56,7 @@ def find() -> str:
 def flags(options: Mapping[str, Any]) -> Iterator[str]:
     """Turn ``epochs_inspect=0`` into ``--epochs-inspect=0``. Lists repeat a flag; None leaves it out."""
     for name, value in options.items():
-        if name in ("data", "out", "json"):
+        if name in ("data", "out", "json", "help"):
             raise UsageError(f"{name} is no option of this function", _EXIT_USAGE)
         for one in value if isinstance(value, (list, tuple)) else [value]:
             if one is None:
@@ -76,15 +76,21 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
     if sys.platform == "win32":
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     result: dict[str, Any] | None = None
+    binary, strange = find(), ""
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [find(), *args, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", **group
-        )
+        try:
+            process = subprocess.Popen(
+                [binary, *args, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace", **group
+            )
+        except OSError as e:
+            raise Error(f"{binary} can't be run: {e.strerror}; expected a program for this system, and the right to run it") from e
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                event = json.loads(line)
-                if "event" not in event:
+                event = _event(line)
+                if event is None:
+                    strange = strange or f"the program {binary} printed {line.strip()[:200]!r} and no result; is it another one?"
+                elif "event" not in event:
                     result = event
                 elif watch:
                     watch(event)
@@ -100,14 +106,23 @@ def run(args: list[str], watch: Callable[[Event], None] | None = None) -> dict[s
         if code == _EXIT_FINDINGS:
             said = _FOUND.sub("", said).strip()
         if said:
-            warnings.warn(said, stacklevel=3)
+            warnings.warn(said, stacklevel=4)  # where the caller is
         return result
     if code < 0:
         raise Error(_ended(-code) + (f"; before, it said: {said}" if said else ""), code)
     _, named, text = ("\n" + said).rpartition("\nunpoison: ")
     text = text.strip()
     # Go ends a program that it can't go on with, as without memory, with the code of a wrong option.
-    raise (UsageError if code == _EXIT_USAGE and named else Error)(text or f"the program ended with {code} and said nothing", code)
+    raise (UsageError if code == _EXIT_USAGE and named else Error)(text or strange or f"the program ended with {code} and said nothing", code)
+
+
+def _event(line: str) -> Event | None:
+    """Return what a line of the binary says; None if it is no line of its own, or was cut off with the program."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _ended(number: int) -> str:

@@ -9,7 +9,7 @@ import csv
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .errors import DataError
 
 _BLOCK = 1024  # images that are converted at a time
+_MOST = 1_000_000  # classes that labels count: larger numbers are ids
 
 
 Picture = Callable[[int], NDArray[Any]]  # one image as it was written: H×W, H×W×C or C×H×W, uint8
@@ -47,16 +48,18 @@ class Prepared:
         return next((c for c in self.classes if _named(c) == name), name)
 
 
-def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None = None, test: Any = None) -> Prepared:
+def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | Mapping[Any, Any] | None = None, test: Any = None) -> Prepared:
     """Write data to folder, or pass on a path. ``test`` is (images, labels), or a data set of the same kind."""
     if isinstance(data, (str, os.PathLike)):
         if labels is not None or test is not None or classes is not None:
             raise DataError("a folder has its own labels, classes and test images: give its path alone, or arrays")
         return Prepared(os.fspath(data))
+    classes = _in_order(classes)
     images, found, names = _open(data, labels)
     parts = {"train": images}
     if test is not None:
-        parts["test"], test_labels, test_names = _open(*test) if isinstance(test, tuple) else _open(test, None)
+        pair = isinstance(test, tuple) and len(test) == 2
+        parts["test"], test_labels, test_names = _open(*test) if pair else _open(test, None)
     try:
         pictures = {part: _save_array(x, folder / f"x_{part}.npy") for part, x in parts.items()}
         spec = str(folder)
@@ -73,8 +76,22 @@ def prepare(data: Any, labels: Any, folder: Path, classes: Sequence[Any] | None 
     return Prepared(spec, numbers, known, pictures["train"])
 
 
+def _in_order(classes: Any) -> list[Any] | None:
+    """Return the names of classes by number: those of a list, or of a dict from numbers to names, or the other way round."""
+    if isinstance(classes, Mapping):
+        numbers = range(len(classes))
+        for names in (classes, {number: name for name, number in classes.items() if isinstance(number, (int, np.integer))}):
+            if all(i in names for i in numbers):
+                return [names[i] for i in numbers]
+    if isinstance(classes, (Mapping, set, frozenset, str, bytes)):
+        raise DataError(f"classes of type {type(classes).__name__}; expected their names in the order of their numbers, or a dict from each number, from 0, to its name")
+    return None if classes is None else list(classes)
+
+
 def _open(data: Any, labels: Any) -> tuple[Any, Any, list[Any] | None]:
     """Return images (an array, or a list of some length), labels, and names of classes where the data have them."""
+    if hasattr(data, "iloc"):  # of pandas, whose [i] is the row called i, wherever it stands
+        data = data.to_numpy()
     if hasattr(data, "column_names") and hasattr(data, "features"):
         if labels is not None:
             raise DataError("a Hugging Face data set has its own labels")
@@ -82,6 +99,8 @@ def _open(data: Any, labels: Any) -> tuple[Any, Any, list[Any] | None]:
     if _is_array(data) or labels is not None:
         if labels is None:
             raise DataError("labels are required beside an array of images: one for each image")
+        if not hasattr(labels, "__len__") or isinstance(labels, (str, bytes)):
+            raise DataError(f"labels of type {type(labels).__name__}; expected one for each image")
         if len(data) != len(labels):
             raise DataError(f"{len(data)} images and {len(labels)} labels; expected as many of both")
         return data, labels, None
@@ -108,7 +127,10 @@ class _Pairs:
         item = self.data[i]
         if not isinstance(item, (tuple, list)) or len(item) < 2:
             raise DataError(f"item {i} of the data set is {type(item).__name__}; expected (image, label)")
-        self.labels[i] = item[1].item() if hasattr(item[1], "item") else item[1]
+        try:
+            self.labels[i] = item[1].item() if hasattr(item[1], "item") else item[1]
+        except (ValueError, RuntimeError) as e:
+            raise DataError(f"item {i} of the data set has a label of shape {tuple(item[1].shape)}; expected one number or name") from e
         return item[0]
 
 
@@ -141,7 +163,10 @@ def plain(values: Any) -> NDArray[Any]:
     """Return a NumPy array of what may be a tensor, a Series or a list."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as e:
+        raise DataError(f"{type(values).__name__} is no array: {e}") from e
 
 
 def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], list[Any]]:
@@ -155,25 +180,39 @@ def _numbers(labels: Any, names: Sequence[Any] | None) -> tuple[NDArray[Any], li
     if a.ndim != 1:
         raise DataError(f"labels of shape {a.shape}; expected one label an image")
     if a.dtype == object and all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in a):
-        a = a.astype(np.int64)
-    if np.issubdtype(a.dtype, np.floating) and (a == np.rint(a)).all():
-        a = a.astype(np.int64)
-    if np.issubdtype(a.dtype, np.integer):
+        a = plain(a.tolist())  # of 64 bits, if they fit
+    if a.dtype.kind in "iu" or a.dtype.kind == "f" and (a == np.rint(a)).all():
+        for odd in (a.max(initial=0), a.min(initial=0)):
+            if not -1 <= odd < _MOST:
+                raise DataError(f"a label is {odd}; expected numbers that count the classes from 0: give names or ids as text, as labels.astype(str)")
         a = a.astype(np.int64)
         if names is None:
             names = range(a.max(initial=-1) + 1)
         if a.max(initial=-1) >= len(names):
             raise DataError(f"a label is {a.max()}, and there are {len(names)} classes: labels count from 0")
         return a, list(names)
-    values = [None if v != v else v for v in a.tolist()]  # NaN differs from itself
+    values = [None if _missing(v) else v for v in a.tolist()]
     if any(v is None for v in values):
         raise DataError(f"image {values.index(None)} has no label")
+    for i, v in enumerate(values):
+        try:
+            hash(v)
+        except TypeError:
+            raise DataError(f"image {i} has the label {v!r:.60}; expected one number or name") from None
     known = list(names) if names is not None else sorted(set(values), key=str)
     number = {c: i for i, c in enumerate(known)}
     for i, v in enumerate(values):
         if v not in number:
             raise DataError(f"image {i} has the label {v!r}, which is none of the classes {known}")
     return np.array([number[v] for v in values], dtype=np.int64), known
+
+
+def _missing(value: Any) -> bool:
+    """Tell whether a label is none: NaN differs from itself, and of pandas' NA nobody knows."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def _test_numbers(labels: Any, names: list[Any] | None, known: list[Any], own: list[Any] | None) -> NDArray[Any]:
@@ -215,6 +254,8 @@ def _pixels(image: Any) -> NDArray[Any]:
         return a
     if a.dtype == bool:
         return a.astype(np.uint8) * 255
+    if a.dtype.kind not in "iuf":
+        raise DataError(f"{type(image).__name__} of {a.dtype} is no image; expected uint8, or floats from 0 to 1. Of files give the path of their folder")
     low, high = (a.min(), a.max()) if a.size else (0, 0)
     if np.issubdtype(a.dtype, np.floating) and low >= 0 and high <= 1:
         return np.rint(a * 255).astype(np.uint8)
@@ -229,6 +270,8 @@ def _one(images: Any, i: int) -> NDArray[Any]:
         a = _pixels(images[i])
     except DataError as e:
         raise DataError(f"image {i}: {e}") from None
+    except LookupError as e:
+        raise DataError(f"no image {i} of {len(images)}: {e!r}; expected a data set or list that counts from 0, as one part of a dict of them") from e
     if a.ndim == 2:
         a = a[:, :, None]
     if a.ndim == 3 and a.shape[2] not in (1, 3, 4) and a.shape[0] in (1, 3, 4):
@@ -247,22 +290,34 @@ def _save_array(images: Any, path: Path) -> Picture:
         if _link(images, path):
             _refuse_ones(images)
             return np.load(path, mmap_mode="r").__getitem__
-        out = np.lib.format.open_memmap(path, "w+", np.uint8, tuple(images.shape))
-        for i in range(0, n, _BLOCK):
-            out[i : i + _BLOCK] = _pixels(images[i : i + _BLOCK])
+        save(path, images.shape, np.uint8, (_pixels(images[i : i + _BLOCK]) for i in range(0, n, _BLOCK)))
     elif _is_array(images) and images.dtype != object:
         raise DataError(f"an array of shape {tuple(images.shape)}; expected N×height×width×channels, N×channels×height×width or N×height×width")
     else:
-        shape = _one(images, 0).shape
-        out = np.lib.format.open_memmap(path, "w+", np.uint8, (n, *shape))
-        for i in range(n):
-            image = _one(images, i)
-            if image.shape != shape:
-                raise _SeveralSizes
-            out[i] = image
+        first = _one(images, 0)
+        save(path, (n, *first.shape), np.uint8, _alike(images, first))
+    out = np.load(path, mmap_mode="r")
     _refuse_ones(out)
-    out.flush()
     return out.__getitem__
+
+
+def save(path: Path, shape: Sequence[int], kind: Any, blocks: Iterable[NDArray[Any]]) -> None:
+    """Write an array block by block. It is not mapped: where the disk is full, that would end Python."""
+    with open(path, "wb") as f:
+        head = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": tuple(int(n) for n in shape)}
+        np.lib.format.write_array_header_1_0(f, head)
+        for block in blocks:
+            f.write(np.ascontiguousarray(block, kind).data)
+
+
+def _alike(images: Any, first: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """Yield the images of a list, each asked for once, as long as they are of one size."""
+    yield first
+    for i in range(1, len(images)):
+        image = _one(images, i)
+        if image.shape != first.shape:
+            raise _SeveralSizes
+        yield image
 
 
 def _refuse_ones(images: Iterable[Any]) -> None:
@@ -323,6 +378,6 @@ def _save_labels(numbers: NDArray[Any], classes: list[Any], folder: Path, part: 
             table.writerow(["path", "label"])
             table.writerows([f"{part}/{i:09d}.ppm", names[c] if c >= 0 else ""] for i, c in enumerate(numbers))
         return
-    np.save(folder / f"y_{part}.npy", numbers)
+    save(folder / f"y_{part}.npy", numbers.shape, np.int64, [numbers])
     if asked or names != [str(i) for i in range(len(names))]:
         folder.joinpath("classes.txt").write_text("".join(n + "\n" for n in names), encoding="utf-8")

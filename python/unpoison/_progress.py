@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Any, Callable
 
@@ -9,7 +10,12 @@ from ._binary import Event
 
 Wish = bool | Callable[[Event], None] | None
 
-_WIDTH = 79
+
+def _moving(line: str) -> None:
+    """Write a line over the last one. It ends before the terminal's edge, where each would leave a line behind."""
+    width = min(79, max(1, shutil.get_terminal_size((80, 24)).columns - 1))
+    sys.stderr.write("\r" + line[:width].ljust(width))
+    sys.stderr.flush()
 
 
 class Progress:
@@ -36,8 +42,7 @@ class Progress:
         if bar is None:
             line = f"{e['stage']}  epoch {e['epoch']}/{e['epochs']}  {100 * done // max(1, total)} %"
             line += f"  loss {e['loss']:.3f}" if "loss" in e else ""
-            sys.stderr.write("\r" + line[:_WIDTH].ljust(_WIDTH))
-            sys.stderr.flush()
+            _moving(line)
             self._drawn = True
             return
         stage = (e["stage"], e["epochs"], e["steps"])
@@ -50,7 +55,8 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         elif self._drawn:
-            sys.stderr.write("\r" + " " * _WIDTH + "\r")
+            _moving("")
+            sys.stderr.write("\r")
 
 
 def _tqdm() -> Any:

@@ -87,15 +87,15 @@ class Verdict:
         return f"<Verdict: {self.says}{found}; {self.report}>"
 
     def _repr_html_(self) -> str:
-        said = [f"<b>{html.escape(self.says)}</b>"]
+        said = [f"<b>{_shown(self.says)}</b>"]
         if len(self.suspects):
             said.append(f": {len(self.suspects)} of {len(self.table)} images are suspected")
         for t in self.targets:
             if t.flagged and t.says == self.says:
-                said.append(f"<br>label <b>{html.escape(str(t.label))}</b>: {t.flagged} of its {t.images} images, by {html.escape(t.by)}")
+                said.append(f"<br>label <b>{_shown(t.label)}</b>: {t.flagged} of its {t.images} images, by {_shown(t.by)}")
         if self._pictures:
             images = "".join(
-                f'<img src="{url}" title="{html.escape(what)}" alt="{html.escape(what)}" '
+                f'<img src="{url}" title="{_shown(what)}" alt="{_shown(what)}" '
                 'style="height:64px;margin:4px 4px 0 0;image-rendering:pixelated">'
                 for url, what in self._pictures
             )
@@ -103,6 +103,11 @@ class Verdict:
         where = html.escape(str(self.report))
         said.append(f'<br>report: <a href="{html.escape(self.report.resolve().as_uri())}">{where}</a>')
         return "".join(said)
+
+
+def _shown(text: Any) -> str:
+    """Return a text for a page. What has no shape and would turn the text after it is written out: names are those of the data."""
+    return re.sub("[\u202a-\u202e\u2066-\u2069]", lambda c: f"\\u{ord(c[0]):04x}", html.escape(str(text)))
 
 
 def _read(path: Path, data: Prepared) -> np.recarray[Any, Any]:

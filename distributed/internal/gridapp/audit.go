@@ -49,6 +49,11 @@ command joins it again, and with --cancel it ends it.`,
 			if _, err := os.Stat(filepath.Join(folder, runs.ResultFile)); err == nil && !cancel {
 				return fmt.Errorf("%s holds a run already; choose another --out", folder)
 			}
+			if !cancel {
+				if err := places(data, folder, f.where); err != nil {
+					return err
+				}
+			}
 			j, done, err := f.open(c.Context(), errs, func(s *store.Store) (store.Key, error) {
 				return work.NewAuditPlan(c.Context(), s, data, o, with)
 			})

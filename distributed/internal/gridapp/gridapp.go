@@ -15,6 +15,7 @@ import (
 	"github.com/unpoison/unpoison/distributed/internal/app"
 	"github.com/unpoison/unpoison/distributed/internal/store"
 	"github.com/unpoison/unpoison/distributed/internal/work"
+	"github.com/unpoison/unpoison/experiment"
 )
 
 // flags are those of all that concerns one grid.
@@ -60,6 +61,13 @@ again. unpoison-grid cancel ends it.`,
 			}
 			if heartbeat < time.Second {
 				return fmt.Errorf("--heartbeat %v, expected 1s or more", heartbeat)
+			}
+			g, err := experiment.Read(args[0])
+			if err != nil {
+				return err
+			}
+			if err := places(g.Data, to, f.where); err != nil {
+				return err
 			}
 			j, done, err := f.open(c.Context(), errs, gridPlan(c.Context(), args[0]))
 			if err != nil {

@@ -26,13 +26,10 @@ func (a *app) watcher() func(runs.Event) {
 	terminal := a.terminal()
 	var stage string // that the progress is of, and its epochs
 	var epochs int
-	const width, most = 79, 50
+	const most = 50
 	line := func(s string) {
 		if terminal {
-			if len(s) > width {
-				s = s[:width]
-			}
-			fmt.Fprintf(a.err, "\r%s%s", s, strings.Repeat(" ", width-len(s)))
+			a.moving(s)
 		}
 	}
 	every := 100 * time.Millisecond
@@ -103,7 +100,7 @@ func (a *app) reading(what string) func(part string, read, of int) {
 		last = now
 		s := printable.Text(strings.Join(strings.Fields(fmt.Sprintf("%s %s %d/%d", what, part, read, of)), " "))
 		if terminal {
-			fmt.Fprintf(a.err, "\r%-79.79s", s)
+			a.moving(s)
 		} else {
 			fmt.Fprintln(a.err, s)
 		}
@@ -125,8 +122,20 @@ func (a *app) line(format string, args ...any) {
 // done ends the moving line.
 func (a *app) done() {
 	if !a.json && a.terminal() {
-		fmt.Fprint(a.err, "\r"+strings.Repeat(" ", 79)+"\r")
+		a.moving("")
+		fmt.Fprint(a.err, "\r")
 	}
+}
+
+// moving writes a line over the last one. It ends before the terminal's edge, where each would leave a line behind.
+func (a *app) moving(s string) {
+	width := 79
+	if f, ok := printable.File(a.err); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			width = min(width, columns-1)
+		}
+	}
+	fmt.Fprintf(a.err, "\r%-*.*s", width, width, s)
 }
 
 // printJSON writes one line of JSON.

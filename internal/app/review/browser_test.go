@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,5 +184,34 @@ func TestReviewByMouse(t *testing.T) {
 	settled("1 to drop, 1 to keep, 358 open")
 	if held := stored(t, run, "ann"); held[1] != Drop || held[2] != Keep {
 		t.Errorf("on disk: %v", held)
+	}
+}
+
+// More suspects than a call takes arguments are shown; and names can't turn the text after them.
+func TestReviewOfManyAndOfOddNames(t *testing.T) {
+	ctx := browser.Start(t)
+	run, set := madeUp(t)
+	s, _ := open(t, run, set, "ann")
+	browser.Do(t, ctx, chromedp.Navigate(s.URL()))
+	browser.Until(t, ctx, `document.getElementById("count").textContent !== ""`)
+	text := browser.Do(t, ctx, chromedp.Evaluate[string](`(() => {
+  state.suspects = [{ ...state.suspects[0], label: "cat\u202e", source: "x\u2067y" }];
+  filter();
+  enlarge(0);
+  by("large").close();
+  const li = grid.firstChild;
+  return [li.textContent, li.getAttribute("aria-label"), by("caption").textContent, by("picture").alt].join("|");
+})()`))
+	if strings.ContainsAny(text, "\u202e\u2067") || strings.Count(text, `cat\u202e`) != 4 || !strings.Contains(text, `x\u2067y`) {
+		t.Errorf("the page says %q", text)
+	}
+	const many = 150_000
+	if n := browser.Do(t, ctx, chromedp.Evaluate[int](fmt.Sprintf(`(() => {
+  state.suspects = new Array(%d).fill(state.suspects[0]);
+  tile = () => document.createElement("li");
+  filter();
+  return grid.children.length;
+})()`, many))); n != many {
+		t.Errorf("%d of %d suspects are shown", n, many)
 	}
 }

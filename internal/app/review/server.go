@@ -104,6 +104,13 @@ func (s *Server) handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
+		var lost error // images of a mapped file that was cut off meanwhile
+		defer func() {
+			if lost != nil {
+				http.Error(w, lost.Error(), http.StatusInternalServerError)
+			}
+		}()
+		defer dataset.Lost(&lost)
 		m.ServeHTTP(w, r)
 	})
 }
