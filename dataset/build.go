@@ -108,8 +108,12 @@ func (b *builder) readParts(v *survey, d *Data) (err error) {
 
 // untrained says of a test image of a class that there is no training image of what to do.
 func untrained(err error) error {
-	if !errors.As(err, new(labelError)) {
+	var bad labelError
+	switch {
+	case !errors.As(err, &bad):
 		return err
+	case bad.alike:
+		return fmt.Errorf("%w: give both one name", err)
 	}
 	return fmt.Errorf("%w: the training images are of no such class; take these test images out, or pass over them with --skip-bad", err)
 }

@@ -206,7 +206,7 @@ func (c *sampleChange) relabel(w io.Writer, head *tar.Header, content io.Reader)
 		if changed, err := relabelledJSON(raw, label[1], shardLabelKeys, c.asked); err == nil {
 			raw = changed
 		}
-	} else if text := bytes.TrimSpace(raw); string(text) == label[0] {
+	} else if text := bytes.TrimSpace(bytes.TrimPrefix(raw, byteOrderMark)); string(text) == label[0] {
 		raw = bytes.Replace(raw, text, []byte(label[1]), 1)
 	}
 	head.Size = int64(len(raw))

@@ -123,14 +123,15 @@ func labelled(rec Record, numbering *classes) *reading {
 	}
 	var ok bool
 	if r.label, ok = numbering.of(rec.Label); !ok {
-		e := &RecordError{rec.Source, rec.Row, numbering.want(rec.Label), rec.Label.describe()}
+		alike := numbering.lookAlike(rec.Label)
+		e := &RecordError{rec.Source, rec.Row, numbering.want(rec.Label), rec.Label.describe() + alike}
 		switch {
 		case rec.LabelSource != "":
 			e.File = rec.LabelSource
 		case rec.Table != "":
 			e.File, e.Row = rec.Table, rec.TableRow
 		}
-		r.err = labelError{e}
+		r.err = labelError{e, alike != ""}
 	}
 	return r
 }

@@ -237,7 +237,7 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 		return nil
 	}
 	return fmt.Errorf("the model knows %d classes, and %s has others of its %d: %s; take those out of the data, or train a model that knows them",
-		len(info.Classes), path, len(set.Classes), printable.Few(printable.Apart(set.Classes, info.Classes)))
+		len(info.Classes), path, len(set.Classes), printable.Strangers(set.Classes, info.Classes))
 }
 
 // noteMatched says that a model's classes are taken for the data's without a common name.
