@@ -36,6 +36,12 @@ func TestErrorsTellNamesThatLookAlike(t *testing.T) {
 			}
 		}
 	}
+	dir := files(t, t.TempDir(), "img/a.png=1", "img/b.png=2", "train.csv=path,label\rimg/a.png,x\rimg/b.png,y\r")
+	for _, spec := range []string{dir, "table:" + dir} {
+		if _, err := Load(t.Context(), spec, Options{}); err == nil || !strings.Contains(err.Error(), "train.csv: its lines end in a carriage return (\\r) alone; save it with line feeds") {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
 	f := &finder{data: &store{root: "."}, below: map[string][]string{"Cafe\u0301.png": {"x/Cafe\u0301.png"}}}
 	if got := f.likely("/caf\u00e9.png"); !strings.Contains(got, `"x/Cafe\u0301.png" is there, and differs only in upper and lower case`) {
 		t.Error(got)

@@ -236,6 +236,9 @@ const maxLine = limited.MaxLine
 
 func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 	first, _ := in.Peek(4096)
+	if err := limited.Ended(first); err != nil {
+		return err
+	}
 	c := csv.NewReader(in)
 	c.Comma = separator(first, strings.HasSuffix(strings.ToLower(t.path), ".tsv"))
 	head, err := c.Read()
