@@ -78,7 +78,7 @@ func (m *Marker) Aimed(images *dataset.Set) (*dataset.Set, error) {
 		known = own
 	}
 	if !images.OrderClasses(known) {
-		return nil, fmt.Errorf("%s is of %d classes, and the images have others: %s", markerFile, len(known), printable.Few(printable.Apart(images.Classes, known)))
+		return nil, fmt.Errorf("%s is of %d classes, and the images have others: %s", markerFile, len(known), printable.Strangers(images.Classes, known))
 	}
 	var keep []int
 	var labels []int32

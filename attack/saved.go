@@ -154,7 +154,7 @@ func (m Methods) Open(dir string, set *dataset.Set, env Env) (*Attack, error) {
 		return nil, fmt.Errorf("%s was made for images of %d×%d, these are %d×%d; --size %d resizes them", path, s.Height, s.Width, set.Height, set.Width, s.Height)
 	}
 	if !s.fits(set) {
-		return nil, fmt.Errorf("%s was made for %d classes, and the images have others: %s", path, len(s.Classes), printable.Few(printable.Apart(set.Classes, s.Classes)))
+		return nil, fmt.Errorf("%s was made for %d classes, and the images have others: %s", path, len(s.Classes), printable.Strangers(set.Classes, s.Classes))
 	}
 	if s.Picture != "" {
 		if got, err := config.pictureOf(false); err != nil {

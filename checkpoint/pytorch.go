@@ -169,7 +169,7 @@ func readTorchLegacy(f io.ReaderAt, size int64) (any, storages, error) {
 	}
 	keys, ok := parts[4].(*pickle.List)
 	if !ok {
-		return nil, nil, fmt.Errorf("expected a PyTorch checkpoint, found %T for the list of storages", parts[4])
+		return nil, nil, fmt.Errorf("expected a PyTorch checkpoint, found %s for the list of storages", pickle.Kind(parts[4]))
 	}
 	widths := map[string]int64{}
 	if err := eachStorage(parts[3], func(key string, width int64) { widths[key] = width }); err != nil {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type builder struct {
 	bads    []badRecord // what skipped speaks of, one for each
 	notes   []string
 	moving  int                 // images of which the first frame was read
+	clear   int                 // images that are clear, see isClear
+	clearAt string              // the first of them
 	depth   int                 // bits of a sample of images with 16
 	store   string              // folder of the files with decoded images; empty: they are in memory
 	buffers sync.Pool           // *[]byte of images that were taken
@@ -90,7 +93,7 @@ func (b *builder) readAll(v *survey) (*Data, error) {
 		return nil, err
 	}
 	b.noteEmpty(d.Train.Classes, v.train.counts)
-	b.noteMoving()
+	b.noteSeen()
 	d.Notes, d.Skipped, d.bads = b.notes, b.skipped, b.bads
 	return d, nil
 }
@@ -105,16 +108,36 @@ func (b *builder) readParts(v *survey, d *Data) (err error) {
 
 // untrained says of a test image of a class that there is no training image of what to do.
 func untrained(err error) error {
-	if !errors.As(err, new(labelError)) {
+	var bad labelError
+	switch {
+	case !errors.As(err, &bad):
 		return err
+	case bad.alike:
+		return fmt.Errorf("%w: give both one name", err)
 	}
 	return fmt.Errorf("%w: the training images are of no such class; take these test images out, or pass over them with --skip-bad", err)
 }
 
-func (b *builder) noteMoving() {
+// noteSeen says of which images other programs may see more than is read.
+func (b *builder) noteSeen() {
 	if b.moving > 0 {
 		b.note("%d images are animated or have several pages; their first frames are read", b.moving)
 	}
+	if b.clear > 0 {
+		b.note("%d images have transparent pixels, the first is %s; they are read on black, and programs that leave transparency out, as Pillow's convert(\"RGB\") does, see other colours there", b.clear, b.clearAt)
+	}
+}
+
+// transparent counts an image that is clear.
+func (b *builder) transparent(r *reading) {
+	if !r.clear {
+		return
+	}
+	name := r.record.Source
+	if r.record.Row >= 0 {
+		name = fmt.Sprintf("%s:%d", name, r.record.Row)
+	}
+	b.clear, b.clearAt = b.clear+1, cmp.Or(b.clearAt, name)
 }
 
 func (b *builder) note(format string, args ...any) {

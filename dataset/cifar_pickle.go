@@ -89,7 +89,7 @@ func (s *store) readPickle(path string) (*pickle.Dict, error) {
 	}
 	d, ok := v.(*pickle.Dict)
 	if !ok {
-		return nil, fmt.Errorf("expected a pickled dictionary, found %T", v)
+		return nil, fmt.Errorf("expected a pickled dictionary, found %s", pickle.Kind(v))
 	}
 	return d, nil
 }
@@ -99,13 +99,16 @@ func (s *store) cifarBatch(d *pickle.Dict, path, labels string) (*arrays, error)
 	a.labelsName = a.name
 	list, ok := d.Get(labels).(*pickle.List)
 	if !ok {
-		return nil, fmt.Errorf("expected a list of %s", labels)
+		return nil, fmt.Errorf("expected a list of %s, found %s; a NumPy array's tolist() makes one", labels, pickle.Kind(d.Get(labels)))
 	}
 	a.labels = &labelList{bad: map[int]string{}}
 	for i, l := range list.Items {
 		n, ok := l.(int64)
 		if !ok {
-			a.labels.bad[i] = fmt.Sprintf("a %T", l)
+			a.labels.bad[i] = pickle.Kind(l)
+			if _, object := l.(*pickle.Object); object {
+				a.labels.bad[i] += "; int() makes a plain number of it"
+			}
 		}
 		a.labels.numbers = append(a.labels.numbers, n)
 	}
@@ -136,7 +139,7 @@ func (s *store) cifarBatch(d *pickle.Dict, path, labels string) (*arrays, error)
 	} else {
 		raw, ok := pickle.Bytes(data)
 		if !ok {
-			return nil, fmt.Errorf("expected data to be bytes, found %T", data)
+			return nil, fmt.Errorf("expected data to be bytes, found %s", pickle.Kind(data))
 		}
 		size = int64(len(raw))
 		a.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
@@ -153,6 +156,11 @@ func numpyObject(v any) (shape pickle.Tuple, data any, err error) {
 	shape, state, at, err := pickledArray(v)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, part := range state {
+		if t, ok := part.(*pickle.Object); ok && t.Class.Name == "dtype" && len(t.Args) > 0 && !slices.Contains([]any{"u1", "|u1", "uint8"}, t.Args[0]) {
+			return nil, nil, fmt.Errorf("an array of %v, expected uint8", t.Args[0])
+		}
 	}
 	if order := state[at[2]]; order == true || order == "F" {
 		return nil, nil, errors.New("expected an array in C's order")

@@ -108,7 +108,8 @@ func (f *filter) pickledLabels(batch *pickle.Dict, labels map[int]int32) error {
 	return nil
 }
 
-// parquetLabels returns the column of labels, and what stands in it in changed rows.
+// parquetLabels returns the column of labels, and what stands in it in changed rows: what does for an image that came with the label, in
+// a file whose labels are of the same kind.
 func (f *filter) parquetLabels(p *parquet.File, labels map[int]int32) (column int, of map[int][]parquet.Value, err error) {
 	c, _, err := findColumns(p, f.opts)
 	if err != nil {
@@ -118,14 +119,38 @@ func (f *filter) parquetLabels(p *parquet.File, labels map[int]int32) (column in
 	if err != nil {
 		return 0, nil, err
 	}
-	of, err = byRow(f, labels, func(file string, row int) (values []parquet.Value, err error) {
+	of, values, others := map[int][]parquet.Value{}, map[int32][]parquet.Value{}, map[string]bool{}
+	for at, class := range labels {
+		if values[class] == nil {
+			if values[class], err = f.parquetLike(class, c.kind, files, others); err != nil {
+				return 0, nil, err
+			}
+		}
+		of[at] = values[class]
+	}
+	return c.label, of, nil
+}
+
+// parquetLike returns the values of a label of a kind. others are files whose labels are known to be of another one.
+func (f *filter) parquetLike(class int32, kind string, files []string, others map[string]bool) (values []parquet.Value, err error) {
+	for i, l := range f.data.Train.Labels {
+		file, row := f.data.Train.origin(i)
+		if l != class || others[file] {
+			continue
+		}
 		err = f.store().withParquet(f.path(file, files), func(p *parquet.File, _ io.ReaderAt) error {
-			values, err = parquetAt(p, row, c.label)
+			c, _, err := findColumns(p, f.opts)
+			if err == nil && c.kind == kind {
+				values, err = parquetAt(p, row, c.label)
+			}
 			return err
 		})
-		return values, err
-	})
-	return c.label, of, err
+		if err != nil || values != nil {
+			return values, err
+		}
+		others[file] = true
+	}
+	return nil, fmt.Errorf("no training image has the label %q in a file whose labels are of the same type; write all files with one type of labels", f.data.Train.Classes[class])
 }
 
 // parquetAt returns the values of one column of a row.
@@ -181,7 +206,7 @@ func (c *sampleChange) relabel(w io.Writer, head *tar.Header, content io.Reader)
 		if changed, err := relabelledJSON(raw, label[1], shardLabelKeys, c.asked); err == nil {
 			raw = changed
 		}
-	} else if text := bytes.TrimSpace(raw); string(text) == label[0] {
+	} else if text := bytes.TrimSpace(bytes.TrimPrefix(raw, byteOrderMark)); string(text) == label[0] {
 		raw = bytes.Replace(raw, text, []byte(label[1]), 1)
 	}
 	head.Size = int64(len(raw))

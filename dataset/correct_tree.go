@@ -157,7 +157,7 @@ func (l tableLine) with(head tableLine, text string, known []string, asked strin
 
 // relabelledJSON returns a JSON object with another label, and all else as it was. A number stays a number, and a list of one a list.
 func relabelledJSON(raw []byte, label string, known []string, asked string) ([]byte, error) {
-	mark := raw[:len(raw)-len(bytes.TrimPrefix(raw, []byte("\ufeff")))]
+	mark := raw[:len(raw)-len(bytes.TrimPrefix(raw, byteOrderMark))]
 	raw = raw[len(mark):]
 	type place struct {
 		lo, hi int64

@@ -30,20 +30,39 @@ func IsImage(name string) bool {
 }
 
 // decodeDepth turns an image file's bytes into RGB, upright. Images of its set with 16 bits a sample really have depth bits, 8 to 16;
-// 0 is 16.
-func decodeDepth(raw []byte, depth int) (pixels []uint8, h, w int, err error) {
+// 0 is 16. clear tells whether it has other colours without its transparency.
+func decodeDepth(raw []byte, depth int) (pixels []uint8, h, w int, clear bool, err error) {
 	img, err := decodeImage(raw)
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, false, err
 	}
 	if depth > 0 && depth < 16 {
 		if err := deepen(img, depth); err != nil {
-			return nil, 0, 0, err
+			return nil, 0, 0, false, err
 		}
 	}
 	pixels, h, w = rgb(img)
 	pixels, h, w = upright(pixels, h, w, orientation(raw))
-	return pixels, h, w, nil
+	return pixels, h, w, isClear(img), nil
+}
+
+// isClear tells whether an image has transparent pixels that are not black, or may have been of any colour.
+func isClear(img image.Image) bool {
+	if o, ok := img.(interface{ Opaque() bool }); !ok || o.Opaque() {
+		return false
+	}
+	m, ok := img.(*image.NRGBA)
+	return !ok || clearPixels(m.Pix, 4, 1)
+}
+
+// clearPixels is isClear for four bytes a pixel. Pixels lie so far from each other, and so do the bytes of one.
+func clearPixels(pix []uint8, pixel, channel int) bool {
+	for i := 0; i < len(pix) && i+3*channel < len(pix); i += pixel {
+		if pix[i+3*channel] < 255 && pix[i]|pix[i+channel]|pix[i+2*channel] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeImage decodes an image file as it is stored, or the first frame of one that moves.

@@ -38,10 +38,11 @@ type decodedHead struct {
 	Height  int                `json:"height"`
 	Width   int                `json:"width"`
 	Grey    bool               `json:"grey"`
-	Depth   int                `json:"depth"`   // bits of a sample, of images with 16
-	Sources int                `json:"sources"` // images that were decoded, or were to be
-	Bad     map[int]badDecoded `json:"bad"`     // those that could not
-	Sums    []uint32           `json:"sums"`    // CRC-32C of each decodedBlock bytes of pixels
+	Depth   int                `json:"depth"`           // bits of a sample, of images with 16
+	Sources int                `json:"sources"`         // images that were decoded, or were to be
+	Bad     map[int]badDecoded `json:"bad"`             // those that could not
+	Sums    []uint32           `json:"sums"`            // CRC-32C of each decodedBlock bytes of pixels
+	Clear   []int              `json:"clear,omitempty"` // those that are, see isClear
 }
 
 type badDecoded struct{ Want, Got string }

@@ -133,7 +133,7 @@ func (f *filter) inData(here *finder, cell string) (rel string, ok bool) {
 // imageCell is what a row names its image by.
 func (f *filter) imageCell(head, l tableLine) string {
 	if head.raw == nil {
-		cells, err := (&table{Options: f.opts}).jsonRow(bytes.TrimPrefix(l.raw, []byte("\ufeff")))
+		cells, err := (&table{Options: f.opts}).jsonRow(bytes.TrimPrefix(l.raw, byteOrderMark))
 		if err != nil {
 			return ""
 		}

@@ -95,7 +95,7 @@ func pickledRows(v any) int {
 func pickledArray(v any) (shape, state pickle.Tuple, at [3]int, err error) {
 	o, ok := v.(*pickle.Object)
 	if !ok {
-		return nil, nil, at, fmt.Errorf("expected a NumPy array, found %T", v)
+		return nil, nil, at, fmt.Errorf("expected a NumPy array, found %s", pickle.Kind(v))
 	}
 	state, at = o.Args, [3]int{2, 0, 3}
 	if s, ok := o.State.(pickle.Tuple); ok && len(s) == 5 {
@@ -120,7 +120,7 @@ func unpickled(file string) (raw []byte, batch *pickle.Dict, err error) {
 	}
 	batch, ok := v.(*pickle.Dict)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s: expected a pickled dictionary, found %T", file, v)
+		return nil, nil, fmt.Errorf("%s: expected a pickled dictionary, found %s", file, pickle.Kind(v))
 	}
 	return raw, batch, nil
 }

@@ -48,7 +48,7 @@ func tableText(file string) (head tableLine, lines []tableLine, err error) {
 	if strings.HasSuffix(strings.ToLower(file), ".jsonl") {
 		return head, jsonLines(raw), nil
 	}
-	text := bytes.TrimPrefix(raw, []byte("\ufeff"))
+	text := bytes.TrimPrefix(raw, byteOrderMark)
 	mark := int64(len(raw) - len(text))
 	c := csv.NewReader(bytes.NewReader(text))
 	c.FieldsPerRecord, c.ReuseRecord = -1, true
@@ -86,7 +86,7 @@ func jsonLines(raw []byte) (lines []tableLine) {
 	for text := range bytes.Lines(raw) {
 		l := tableLine{raw: text}
 		var fields map[string]any
-		if json.Unmarshal(text, &fields) == nil {
+		if json.Unmarshal(bytes.TrimPrefix(text, byteOrderMark), &fields) == nil {
 			for k, v := range fields {
 				if s, ok := v.(string); ok {
 					l.cells = append(l.cells, s)
@@ -100,6 +100,9 @@ func jsonLines(raw []byte) (lines []tableLine) {
 	}
 	return lines
 }
+
+// byteOrderMark begins texts of some programs, and is no part of them.
+var byteOrderMark = []byte("\ufeff")
 
 // toUTF8 converts UTF-16, with a byte-order mark or without, to UTF-8 with one. Other text stays as it is.
 func toUTF8(raw []byte) []byte {

@@ -262,7 +262,7 @@ func TestTransparencyOfArrays(t *testing.T) {
 	if err := png.Encode(&file, img); err != nil {
 		t.Fatal(err)
 	}
-	want, _, _, err := decodeDepth(file.Bytes(), 8)
+	want, _, _, _, err := decodeDepth(file.Bytes(), 8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestFaxes(t *testing.T) {
 				raw = binary.LittleEndian.AppendUint16(raw, v)
 			}
 		}
-		pixels, _, _, err := decodeDepth(append(raw, 0, 0, 0, 0), 8)
+		pixels, _, _, _, err := decodeDepth(append(raw, 0, 0, 0, 0), 8)
 		if err != nil || !bytes.Equal(pixels, bytes.Repeat([]byte{want}, 3*16)) {
 			t.Errorf("%d: %v, %v", zero, pixels, err)
 		}

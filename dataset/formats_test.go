@@ -237,4 +237,7 @@ func TestPartsOfADataSet(t *testing.T) {
 }
 
 // decode turns an image file's bytes into RGB, upright.
-func decode(raw []byte) (pixels []uint8, h, w int, err error) { return decodeDepth(raw, 16) }
+func decode(raw []byte) (pixels []uint8, h, w int, err error) {
+	pixels, h, w, _, err = decodeDepth(raw, 16)
+	return pixels, h, w, err
+}

@@ -3,14 +3,12 @@ package dataset
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // A Label is what a layout says of an image's class: nothing (the zero value), a number, a name, or text that may be either.
@@ -106,7 +104,8 @@ func (l Label) describe() string {
 type classes struct {
 	names   []string
 	index   map[string]int32
-	indices bool // numbers are indices into names
+	indices bool              // numbers are indices into names
+	looks   map[string]string // names by what they look like, once that was asked for
 }
 
 // namedClasses are those of a layout that has names.
@@ -194,10 +193,32 @@ func (s *Set) Several(what string, at []int) error {
 	return fmt.Errorf("expected %s of at least two classes, found those of %q alone", what, s.Classes[s.Labels[at[0]]])
 }
 
-// labelError is about a record whose label is no class.
-type labelError struct{ *RecordError }
+// labelError is about a record whose label is no class, but may look like one.
+type labelError struct {
+	*RecordError
+	alike bool
+}
 
 func (e labelError) Unwrap() error { return e.RecordError }
+
+// lookAlike says which class a label that is none looks like; nothing where it looks like none.
+func (c *classes) lookAlike(l Label) string {
+	if l.kind == noLabel {
+		return ""
+	}
+	if c.looks == nil {
+		c.looks = map[string]string{}
+		for _, n := range c.names {
+			c.looks[printable.Look(n)] = n
+		}
+	}
+	n := c.looks[printable.Look(l.String())]
+	how := printable.Alike(l.String(), n)
+	if how == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %+q and %+q differ only %s", l.String(), n, how)
+}
 
 // want is what an error says that it expected.
 func (c *classes) want(l Label) string {
@@ -233,36 +254,13 @@ func (c *classes) alike() []string {
 		if slices.Contains(missing, strings.ToLower(n)) {
 			notes = append(notes, fmt.Sprintf("the class %+q may be images without a label; leave those out if it is", n))
 		}
-		key := strings.ToLower(seen(n))
-		if v, err := strconv.ParseFloat(key, 64); err == nil && !math.IsNaN(v) {
-			key = "number " + strconv.FormatFloat(v, 'g', -1, 64)
-		}
+		key := printable.Look(n)
 		other, ok := first[key]
 		if !ok {
 			first[key] = n
 			continue
 		}
-		how := "in how a number is written"
-		switch {
-		case norm.NFC.String(n) == norm.NFC.String(other):
-			how = "in the Unicode form of their letters (NFC, NFD)"
-		case seen(n) == seen(other):
-			how = "in spaces or characters that do not show"
-		case strings.EqualFold(seen(n), seen(other)):
-			how = "in upper and lower case"
-		}
-		notes = append(notes, fmt.Sprintf("the classes %+q and %+q differ only %s; are they one?", other, n, how))
+		notes = append(notes, fmt.Sprintf("the classes %+q and %+q differ only %s; are they one?", other, n, printable.Alike(n, other)))
 	}
 	return notes
-}
-
-// seen is what people see of a name.
-func seen(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cf, unicode.Cc) && !unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, norm.NFC.String(name))
-	return strings.Join(strings.Fields(name), " ")
 }

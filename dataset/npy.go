@@ -58,6 +58,9 @@ func npyHead(in io.Reader) (*npyArray, error) {
 		return nil, err
 	}
 	descr, order, shape := npyDescr.FindStringSubmatch(text), npyOrder.FindStringSubmatch(text), npyShape.FindStringSubmatch(text)
+	if npyObjects.MatchString(text) {
+		return nil, errors.New(`an array of Python objects; astype("int64") makes it one of numbers, astype("str") one of names`)
+	}
 	if descr == nil || order == nil || shape == nil {
 		return nil, fmt.Errorf("expected a NumPy header of plain numbers, found %.200q", strings.TrimSpace(text))
 	}

@@ -255,7 +255,7 @@ func numpyImages(p *packedArray, name string) (*arrays, error) {
 		return nil, err
 	}
 	if head.kind != "u1" {
-		return nil, fmt.Errorf("an array of %s, expected uint8", head.kind)
+		return nil, fmt.Errorf(`an array of %s, expected uint8; x.astype("uint8") makes it of numbers from 0 to 255, (255*x).round().astype("uint8") of those from 0 to 1`, head.kind)
 	}
 	a := &arrays{name: name, packed: p.packed, image: Raw{Channels: 1}}
 	switch d := head.dims; {

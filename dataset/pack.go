@@ -102,6 +102,7 @@ type packed struct {
 	Digest                  ImageDigest // once it is decoded
 	Planes                  bool        // it was Planar before
 	Moving                  bool
+	Clear                   bool // likewise, see isClear
 	Bad                     *RecordError
 }
 
@@ -260,7 +261,7 @@ func (b *builder) decodePacked(one *packed, set *Set) error {
 	}
 	r := &reading{record: one.record(), raw: one.Image, done: make(chan struct{})}
 	r.finish(func(r *reading) error { return b.decode(r, set) })
-	one.Image, one.Digest, one.Moving, one.Planes = r.pixels, r.digest, r.moving, one.Planar && one.Channels > 1
+	one.Image, one.Digest, one.Moving, one.Clear, one.Planes = r.pixels, r.digest, r.moving, r.clear, one.Planar && one.Channels > 1
 	one.Height, one.Width, one.Channels, one.Planar = set.Height, set.Width, set.stored()/(set.Height*set.Width), false
 	return r.err
 }

@@ -82,7 +82,9 @@ func (s *store) withParquet(path string, do func(p *parquet.File, f io.ReaderAt)
 // parquetColumns are the places of the image's and the label's column; label is -1 if there is none.
 type parquetColumns struct {
 	image, label int
-	list         bool // the label is a list
+	list         bool   // the label is a list
+	kind         string // of the label, see kindOf
+	says         func(v parquet.Value) (l Label, bad string)
 }
 
 // parquetHead lists the columns, and which leaves of the schema each has.
@@ -106,7 +108,7 @@ func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string
 	if labelName, err = column(head, parquetLabels, o.Label, "--label"); err != nil {
 		return c, "", err
 	}
-	c = parquetColumns{-1, -1, false}
+	c = parquetColumns{image: -1, label: -1}
 	for _, i := range leaves[image] {
 		if path := f.Schema().Columns()[i]; len(path) == 1 || len(path) == 2 && path[1] == "bytes" {
 			c.image = i
@@ -116,7 +118,14 @@ func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string
 		return c, "", fmt.Errorf("expected a column image with bytes, or --image COLUMN, found %q", head)
 	}
 	if of := leaves[labelName]; len(of) == 1 {
-		c.label, c.list = of[0], len(f.Schema().Columns()[of[0]]) > 1
+		path := f.Schema().Columns()[of[0]]
+		c.label, c.list = of[0], len(path) > 1
+		if leaf, ok := f.Schema().Lookup(path...); ok {
+			c.kind = kindOf(leaf)
+			if c.says, err = labelsOf(leaf.Node.Type()); err != nil {
+				return c, "", fmt.Errorf("the column %q: %w", labelName, err)
+			}
+		}
 	} else if len(of) > 1 {
 		return c, "", fmt.Errorf("expected one label, the column %q has %d fields", labelName, len(of))
 	}
@@ -193,52 +202,6 @@ func (s *store) readParquet(path string, o Options, labelled bool, yield func(Re
 		return nil
 	})
 }
-
-// parquetLabel is the label that a value says.
-func parquetLabel(v parquet.Value) (Label, string) {
-	switch {
-	case v.IsNull():
-		return Label{}, ""
-	case v.Kind() == parquet.Int32 || v.Kind() == parquet.Int64:
-		return Number(v.Int64()), ""
-	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray || v.Kind() == parquet.Boolean:
-		return Name(v.String()), ""
-	case v.Kind() == parquet.Float || v.Kind() == parquet.Double:
-		return jsonLabel(json.Number(v.String()))
-	}
-	return Label{}, "a " + v.Kind().String()
-}
-
-// groupLabels reads the labels of a row group: a value a row, or a list of values.
-func groupLabels(g parquet.RowGroup, c parquetColumns) (labels []Label, bad map[int]string, err error) {
-	bad = map[int]string{}
-	var list []parquet.Value
-	flush := func() {
-		if list == nil {
-			return
-		}
-		l, problem := listLabel(list, parquetLabel)
-		if problem != "" {
-			bad[len(labels)] = problem
-		}
-		labels, list = append(labels, l), nil
-	}
-	err = eachValue(g.ColumnChunks()[c.label], func(v parquet.Value) error {
-		if v.RepetitionLevel() == 0 {
-			flush()
-		}
-		list = append(list, v.Clone())
-		if len(list) > maxList {
-			return fmt.Errorf("a list of more than %d labels", maxList)
-		}
-		return nil
-	})
-	flush()
-	return labels, bad, err
-}
-
-// maxList bounds the labels of one row.
-const maxList = 1 << 16
 
 // readGroup yields the rows of a row group; row counts on.
 func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yield func(Record) error) error {

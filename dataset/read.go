@@ -22,6 +22,7 @@ type reading struct {
 	pixels    []uint8 // as the set has them
 	digest    ImageDigest
 	moving    bool
+	clear     bool       // see isClear
 	head      *imageHead // of a first look; nil: it can't be read
 	brightest int        // the largest sample likewise, of 16 bits
 	err       error
@@ -122,14 +123,15 @@ func labelled(rec Record, numbering *classes) *reading {
 	}
 	var ok bool
 	if r.label, ok = numbering.of(rec.Label); !ok {
-		e := &RecordError{rec.Source, rec.Row, numbering.want(rec.Label), rec.Label.describe()}
+		alike := numbering.lookAlike(rec.Label)
+		e := &RecordError{rec.Source, rec.Row, numbering.want(rec.Label), rec.Label.describe() + alike}
 		switch {
 		case rec.LabelSource != "":
 			e.File = rec.LabelSource
 		case rec.Table != "":
 			e.File, e.Row = rec.Table, rec.TableRow
 		}
-		r.err = labelError{e}
+		r.err = labelError{e, alike != ""}
 	}
 	return r
 }
@@ -234,6 +236,7 @@ func (b *builder) take(s *scanned, set *Set, r *reading, keep func() error) erro
 		return err
 	}
 	b.moving += bit(r.moving)
+	b.transparent(r)
 	s.counts[r.label]++
 	set.from(r.label, r.record.Source, r.record.Row)
 	if !s.bare {
@@ -274,7 +277,7 @@ func (b *builder) decode(r *reading, set *Set) error {
 		return err
 	}
 	if r.record.Raw != nil {
-		r.pixels = r.record.Raw.image(r.raw, set)
+		r.pixels, r.clear = r.record.Raw.image(r.raw, set), r.record.isClear(r.raw)
 		return nil
 	}
 	if head, err := headOf(r.raw); err == nil {
@@ -284,16 +287,30 @@ func (b *builder) decode(r *reading, set *Set) error {
 		}
 		defer leave()
 	}
-	pixels, h, w, err := decodeDepth(r.raw, b.depth)
+	pixels, h, w, clear, err := decodeDepth(r.raw, b.depth)
 	if err != nil {
 		return err
 	}
+	r.clear = clear
 	pixels = Resize(pixels, h, w, set.Height, set.Width)
 	if set.Grey {
 		pixels = firstChannel(pixels)
 	}
 	r.pixels = pixels
 	return nil
+}
+
+// isClear is that of pixels that lie in no image file.
+func (r *Record) isClear(raw []byte) bool {
+	switch p := r.Raw; {
+	case r.known != nil:
+		return r.known.Clear
+	case p.Channels != 4:
+		return false
+	case p.Planar:
+		return clearPixels(raw, 1, p.Height*p.Width)
+	}
+	return clearPixels(raw, 4, 1)
 }
 
 // image returns pixels as they are stored as the set has them.

@@ -35,13 +35,16 @@ func EachImage(ctx context.Context, files []string, height, width, depth int, vi
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b.moving += bit(r.err == nil && r.moving)
+		if r.err == nil {
+			b.moving += bit(r.moving)
+			b.transparent(r)
+		}
 		next++
 		return visit(next-1, r.pixels, r.err)
 	}
 	numbering := classesOf(map[Label]bool{one: true})
 	begin := func(rec Record) (*reading, error) { return b.begin(rec, numbering), nil }
 	err = b.each(part, begin, func(r *reading) error { return b.decode(r, set) }, take)
-	b.noteMoving()
+	b.noteSeen()
 	return b.notes, err
 }

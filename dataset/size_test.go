@@ -17,7 +17,9 @@ func coloured(t *testing.T, h, w int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i := range img.Pix {
-		img.Pix[i] = uint8(i * 7)
+		if img.Pix[i] = uint8(i * 7); i%4 == 3 {
+			img.Pix[i] = 255
+		}
 	}
 	img.Set(0, 0, color.RGBA{200, 3, 1, 255})
 	var b bytes.Buffer

@@ -111,7 +111,7 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 		return err
 	}
 	before := len(b.skipped)
-	moving := b.moving
+	moving, clears, clearAt := b.moving, b.clear, b.clearAt
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), want.kind(s.wanted())) {
 			continue
@@ -132,6 +132,7 @@ func (b *builder) readStored(s *scanned, numbering *classes, set *Set) error {
 		}
 		*set = Set{Height: set.Height, Width: set.Width, Classes: set.Classes, Grey: set.Grey}
 		b.skipped, b.bads, b.moving, s.taken = b.skipped[:before], b.bads[:before], moving, 0
+		b.clear, b.clearAt = clears, clearAt
 		clear(s.counts)
 	}
 	return b.decodeInto(s, numbering, set)
@@ -168,6 +169,7 @@ func (b *builder) reuse(path string, want decodedHead, s *scanned, numbering *cl
 			} else if r.err != nil {
 				return errOthers
 			}
+			_, r.clear = slices.BinarySearch(d.Clear, seen)
 			seen++
 		}
 		return b.take(s, set, r, func() error { return nil })
@@ -219,6 +221,9 @@ func (b *builder) decodeInto(s *scanned, numbering *classes, set *Set) error {
 	take := func(r *reading) error {
 		var bad *RecordError
 		if r.image && (r.err == nil || errors.As(r.err, &bad)) {
+			if r.clear && bad == nil {
+				w.head.Clear = append(w.head.Clear, w.head.Sources)
+			}
 			if err := w.add(r.pixels, r.storedDigest(), bad); err != nil {
 				return fmt.Errorf("%s: %w", b.store, err)
 			}

@@ -184,27 +184,22 @@ var errTwoColumns = errors.New("two columns could be meant")
 
 // column finds the column that was asked for, or the known one that is there, or "".
 func column(head, known []string, asked, flag string) (string, error) {
-	if asked != "" {
-		for _, h := range head {
-			if h == asked {
-				return h, nil
-			}
-		}
-		return "", fmt.Errorf("no column %q for %s; there are %q", asked, flag, head)
-	}
 	var found []string
 	for _, h := range head {
-		if slices.Contains(known, strings.ToLower(strings.TrimSpace(h))) {
+		if asked != "" && h == asked || asked == "" && slices.Contains(known, strings.ToLower(strings.TrimSpace(h))) {
 			found = append(found, h)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return "", nil
-	case 1:
-		return found[0], nil
+	switch {
+	case len(found) == 1 || len(found) == 0 && asked == "":
+		return strings.Join(found, ""), nil
+	case len(found) == 0:
+		return "", fmt.Errorf("no column %q for %s; there are %q", asked, flag, head)
 	}
 	slices.Sort(found)
+	if found[0] == found[1] {
+		return "", fmt.Errorf("%w: %d are called %q; rename those that are not", errTwoColumns, len(found), found[0])
+	}
 	return "", fmt.Errorf("%w: %q and %q; %s COLUMN says which", errTwoColumns, found[0], found[1], flag)
 }
 
@@ -241,6 +236,9 @@ const maxLine = limited.MaxLine
 
 func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 	first, _ := in.Peek(4096)
+	if err := limited.Ended(first); err != nil {
+		return err
+	}
 	c := csv.NewReader(in)
 	c.Comma = separator(first, strings.HasSuffix(strings.ToLower(t.path), ".tsv"))
 	head, err := c.Read()

@@ -62,7 +62,7 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		cells.image = name
 	case nil:
 	default:
-		cells.want, cells.bad = "the name of a file", fmt.Sprintf("a %T", name)
+		cells.want, cells.bad = "the name of a file", kindOfJSON(name)
 	}
 	return cells, nil
 }
@@ -137,7 +137,22 @@ func jsonLabel(v any) (l Label, bad string) {
 	case []any:
 		return listLabel(v, jsonLabel)
 	}
-	return Label{}, fmt.Sprintf("a %T", v)
+	return Label{}, kindOfJSON(v)
+}
+
+// kindOfJSON is what errors call a JSON value of a kind that is not expected.
+func kindOfJSON(v any) string {
+	switch v := v.(type) {
+	case json.Number:
+		return "the number " + v.String()
+	case bool:
+		return fmt.Sprint(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return "no value"
 }
 
 // listLabel is the label of a list of values: of one, or of zeros and a one.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/unpoison/unpoison/internal/base/printable"
 )
 
 // finder finds the files that tables name: beside or below the table, below the data's folder or Options.Root, or in a
@@ -16,7 +18,8 @@ type finder struct {
 	data  *store
 	root  *store // Options.Root, or nil
 	below map[string][]string
-	parts map[string]bool // that have a folder
+	looks map[string][]string // the same by what the names look like, with their ending and without, once that was asked for
+	parts map[string]bool     // that have a folder
 }
 
 // foundFile is a file and the store that it lies in.
@@ -154,7 +157,7 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 	}
 	switch len(found) {
 	case 0:
-		return foundFile{}, &RecordError{Want: "a readable file", Got: fmt.Sprintf("%s: no such file%s", cell, elsewhere)}
+		return foundFile{}, &RecordError{Want: "a readable file", Got: fmt.Sprintf("%s: no such file%s", cell, cmp.Or(elsewhere, f.likely(end)))}
 	case 1:
 		return foundFile{f.data, filepath.Join(f.data.root, filepath.FromSlash(found[0]))}, nil
 	}
@@ -164,6 +167,34 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 			cell, found[0], found[1], f.data.root, f.data.root),
 	}
 }
+
+// likely names a file that may be meant by a path, of which none has the end.
+func (f *finder) likely(end string) string {
+	if f.looks == nil {
+		f.looks = map[string][]string{}
+		for base, paths := range f.below {
+			f.looks[printable.Look(base)] = append(f.looks[printable.Look(base)], paths...)
+			if stem := withoutEnding(base); stem != base {
+				f.looks[printable.Look(stem)] = append(f.looks[printable.Look(stem)], paths...)
+			}
+		}
+	}
+	found := f.looks[printable.Look(filepath.Base(end))]
+	slices.Sort(found)
+	for _, path := range found {
+		parts := strings.Split(path, "/")
+		last := strings.Join(parts[max(0, len(parts)-strings.Count(end, "/")):], "/")
+		if how := printable.Alike(end[1:], last); how != "" {
+			return fmt.Sprintf("; %+q is there, and differs only %s", path, how)
+		}
+		if withoutEnding(last) == end[1:] {
+			return fmt.Sprintf("; %s is there: give the names with their ending", path)
+		}
+	}
+	return ""
+}
+
+func withoutEnding(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }
 
 // oneFile is what is wanted of a name that several files have.
 const oneFile = "the name of one file"

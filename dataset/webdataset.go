@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/tar"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -225,6 +226,7 @@ func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked strin
 	if err != nil {
 		return &damagedArchive{0, err}
 	}
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	l := sampleLabel{from: ext, kind: kind}
 	if asked != "" && asked != ext && kind != "json" {
 		return nil

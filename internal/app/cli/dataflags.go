@@ -221,9 +221,11 @@ func (a *app) understood(d *dataset.Data) {
 // alignClasses gives the data the model's classes and reports data that have others. Models made elsewhere have
 // no names: they take the data's, if there are as many. Where only one of the two has names and the other numbers, they
 // are matched by index.
-func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, path string) error {
+func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset.Set, d *dataset.Data) error {
+	path := d.Path
 	if len(info.Classes) == 0 && len(set.Classes) == n.Classes {
 		info.Classes = set.Classes
+		a.noteUnnamed(d, set.Classes)
 	}
 	if len(info.Classes) == 0 {
 		return fmt.Errorf("the model has %d classes, %s has %d", n.Classes, path, len(set.Classes))
@@ -237,7 +239,13 @@ func (a *app) alignClasses(info *checkpoint.Info, n *model.Network, set *dataset
 		return nil
 	}
 	return fmt.Errorf("the model knows %d classes, and %s has others of its %d: %s; take those out of the data, or train a model that knows them",
-		len(info.Classes), path, len(set.Classes), printable.Few(printable.Apart(set.Classes, info.Classes)))
+		len(info.Classes), path, len(set.Classes), printable.Strangers(set.Classes, info.Classes))
+}
+
+// noteUnnamed says that a model's classes, which have no names, are taken for the data's in their order.
+func (a *app) noteUnnamed(d *dataset.Data, classes []string) {
+	fmt.Fprintf(a.err, "note: the model does not name its classes: they are taken for those of %s in their order, the first is %s, the last %s\n",
+		printable.Text(d.Path), printable.Text(classes[0]), printable.Text(classes[len(classes)-1]))
 }
 
 // noteMatched says that a model's classes are taken for the data's without a common name.

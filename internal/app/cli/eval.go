@@ -99,7 +99,7 @@ triggered.json, all images must be labelled as the target.`,
 			if err != nil {
 				return err
 			}
-			clean, err := a.measure(c.Context(), e, n, a.toMeasure(d), d.Path, info)
+			clean, err := a.measure(c.Context(), e, n, a.toMeasure(d), d, info)
 			if err != nil {
 				return err
 			}
@@ -212,7 +212,7 @@ func (a *app) success(ctx context.Context, triggered string, e *evaluate.Evaluat
 	if err != nil {
 		return 0, err
 	}
-	r, err := a.measure(ctx, e, n, set, d.Path, info)
+	r, err := a.measure(ctx, e, n, set, d, info)
 	if err != nil {
 		return 0, err
 	}
@@ -228,9 +228,9 @@ func (a *app) toMeasure(d *dataset.Data) *dataset.Set {
 	return d.Train
 }
 
-// measure evaluates on the images of a folder.
-func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, set *dataset.Set, path string, info *checkpoint.Info) (*evaluate.Result, error) {
-	if err := a.alignClasses(info, n, set, path); err != nil {
+// measure evaluates on images of data.
+func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Network, set *dataset.Set, d *dataset.Data, info *checkpoint.Info) (*evaluate.Result, error) {
+	if err := a.alignClasses(info, n, set, d); err != nil {
 		return nil, err
 	}
 	r, err := e.Accuracy(ctx, set)

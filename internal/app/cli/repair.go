@@ -117,7 +117,7 @@ func (a *app) subject(ctx context.Context, m *modelFlags, d *dataFlags, seed uin
 		return nil, err
 	}
 	own := len(s.data.Train.Classes)
-	if err := a.alignClasses(s.info, s.network, s.data.Train, s.data.Path); err != nil {
+	if err := a.alignClasses(s.info, s.network, s.data.Train, s.data); err != nil {
 		return nil, err
 	}
 	if own < s.network.Classes {

@@ -351,7 +351,11 @@ func (f *trainFlags) start(a *app, d *dataset.Data, o abl.Options) (model.State,
 func (a *app) headFor(d *dataset.Data, seed uint64, file string, info *checkpoint.Info, n *model.Network, s model.State) model.State {
 	_, bias := s.Classifier()
 	s, same := s.ForClasses(info.Classes, d.Train.Classes)
-	if same || len(info.Classes) == 0 && len(bias.Data) == n.Classes {
+	if !same && len(info.Classes) == 0 && len(bias.Data) == n.Classes {
+		a.noteUnnamed(d, d.Train.Classes)
+		same = true
+	}
+	if same {
 		return s
 	}
 	if own := names.ByIndex(d.Train.Classes, info.Classes); own != nil {

@@ -19,6 +19,9 @@ func openList(from io.Reader) (rows *csv.Reader, columns []string, err error) {
 	const most = 4096 // a line of column names has fewer bytes
 	in := bufio.NewReaderSize(limited.Text(from), most)
 	head, _ := in.Peek(most) // an error comes again
+	if err := limited.Ended(head); err != nil {
+		return nil, nil, err
+	}
 	head, _, _ = bytes.Cut(head, []byte("\n"))
 	rows = csv.NewReader(in)
 	for _, mark := range ";\t" {

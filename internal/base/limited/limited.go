@@ -5,6 +5,7 @@ package limited
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,14 @@ func Text(from io.Reader) io.Reader {
 		otherwise = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
 	}
 	return Lines(transform.NewReader(in, unicode.BOMOverride(otherwise)))
+}
+
+// Ended refuses the beginning of a table whose lines end in a carriage return alone, as old Macintosh programs write them.
+func Ended(head []byte) error {
+	if bytes.Contains(head, []byte("\r")) && !bytes.Contains(head, []byte("\n")) {
+		return errors.New(`its lines end in a carriage return (\r) alone; save it with line feeds`)
+	}
+	return nil
 }
 
 // Lines refuses lines longer than MaxLine.

@@ -240,7 +240,7 @@ func (d *decoder) object(op byte) error {
 	class, ok1 := classOf(first)
 	args, ok2 := second.(Tuple)
 	if !ok1 || !ok2 {
-		return fmt.Errorf("a pickle calls %T with %T", first, second)
+		return fmt.Errorf("a pickle calls %s with %s", Kind(first), Kind(second))
 	}
 	if class == (Global{"collections", "OrderedDict"}) {
 		d.push(&Dict{})
@@ -341,7 +341,7 @@ func (d *decoder) fill(op byte) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("a pickle puts items into %T", to)
+	return fmt.Errorf("a pickle puts items into %s", Kind(to))
 }
 
 func (d *Dict) add(items []any) error {
