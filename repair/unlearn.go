@@ -168,18 +168,19 @@ func fineTunePretrained(ctx context.Context, j *UnlearnJob) (model.State, error)
 	s := j.Network.Init(j.Options.Seed)
 	from, same := j.Options.Pretrained.ForClasses(j.Options.PretrainedClasses, j.Data.Classes)
 	weight, bias := s.Classifier()
-	taken := 0
-	for _, own := range s { // all that fits; a classifier for other classes does not, however many they are
-		if !same && (own == weight || own == bias) {
+	for _, own := range s {
+		last := own == weight || own == bias // does not fit for other classes, however many they are
+		if last && !same {
 			continue
 		}
-		if p := from.Get(own.Name); p != nil && slices.Equal(p.Dims, own.Dims) {
-			copy(own.Data, p.Data)
-			taken++
+		p := from.Get(own.Name)
+		if p == nil || !slices.Equal(p.Dims, own.Dims) {
+			if last {
+				continue
+			}
+			return nil, fmt.Errorf("the pre-trained network has no tensor %s of shape %v, as the model's %s does: expected the same network, but for its last layer", own.Name, own.Dims, j.Network.Arch)
 		}
-	}
-	if taken < len(s)/2 {
-		return nil, fmt.Errorf("the pre-trained network fits %s in %d of %d tensors only", j.Network.Arch, taken, len(s))
+		copy(own.Data, p.Data)
 	}
 	return j.tune(ctx, s, j.Data, j.Kept, nil, nil)
 }

@@ -56,6 +56,12 @@ func TestUnlearnMethods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := j.Options.Pretrained.Clone()
+	other[0].Dims = append([]int{1}, other[0].Dims...)
+	j.Options.Pretrained = other
+	if _, err := Unlearn(context.Background(), m, j); err == nil || !strings.Contains(err.Error(), other[0].Name) {
+		t.Errorf("a network that fits in part is taken: %v", err)
+	}
 	j.Options.Pretrained = nil
 	if _, err := Unlearn(context.Background(), m, j); err == nil {
 		t.Error("ft-pretrained ran without a network")
