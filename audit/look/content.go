@@ -95,12 +95,12 @@ func (c *Case) contentBut(ctx context.Context, name string, left []bool) (*Conte
 	if err != nil {
 		return nil, err
 	}
-	return c.calibrated(logs, left), nil
+	return c.calibrated(logs, left, c.featureless()), nil
 }
 
-// calibrated makes probabilities of logarithms. Images that are left out do not calibrate.
-func (c *Case) calibrated(logs [][]float32, left []bool) *Content {
-	out := &Content{Labels: c.Data.Labels, missing: c.featureless()}
+// calibrated makes probabilities of logarithms. Images that are left out do not calibrate, and of missing ones nothing is known; nil: none.
+func (c *Case) calibrated(logs [][]float32, left, missing []bool) *Content {
+	out := &Content{Labels: c.Data.Labels, missing: missing}
 	some, labels, known := logs, c.Data.Labels, c.Data.Labels
 	if left != nil || out.missing != nil {
 		some, labels, known = nil, nil, slices.Clone(known)
@@ -182,7 +182,7 @@ func (c *Case) featureLogs(ctx context.Context, name string, left []bool) ([][]f
 				clear(row)
 			}
 		}
-		if name == contentKey && c.calibrated(slices.Collect(slices.Chunk(out, classes)), nil).tells() <= 0 {
+		if name == contentKey && c.calibrated(slices.Collect(slices.Chunk(out, classes)), nil, c.featureless()).tells() <= 0 {
 			return nil, fmt.Errorf("features: expected some that tell the %d classes apart, found that they say no more than how common these are; are the rows in the order of the images?", classes)
 		}
 		if file, ok := f.(interface{ Unchanged() error }); ok {

@@ -53,10 +53,10 @@ func TestContentGoesOnAfterAStop(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		if kept, err := c.ContentHalf(ctx, 0); err != nil || !reflect.DeepEqual(kept, of) { // all of each image
+		if kept, err := c.ContentHalf(ctx, 0, -1); err != nil || !reflect.DeepEqual(kept, of) { // all of each image
 			t.Errorf("the networks that are kept say something else (%v)", err)
 		}
-		if left, err := c.ContentHalf(ctx, evaluate.Left); err != nil || reflect.DeepEqual(left, of) {
+		if left, err := c.ContentHalf(ctx, evaluate.Left, -1); err != nil || reflect.DeepEqual(left, of) {
 			t.Errorf("halves of images are the whole ones (%v)", err)
 		}
 		return of, nil

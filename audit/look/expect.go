@@ -53,7 +53,7 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		if err != nil {
 			return Expected{}, err
 		}
-		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*n*(1+halves/float64(len(contentBlurs())))
+		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*(n+min(n, halvesAsked)*halves/float64(len(contentBlurs())))
 	}
 	if c.Settings.Content && c.Settings.Features != nil {
 		fits, err := c.fitting(ctx, all)

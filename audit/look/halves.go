@@ -7,6 +7,7 @@ import (
 
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
+	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -45,15 +46,19 @@ func (c *Case) network(ctx context.Context, fold int) (*train.Run, error) {
 	return r, nil
 }
 
-// ContentHalf is what the networks of Content, after that, make of one half of each image. Nil where there are
-// none: features are one's own.
-func (c *Case) ContentHalf(ctx context.Context, half evaluate.Half) (*Content, error) {
+// halvesAsked is how many images are asked about by their halves, drawn by chance: they are to say where to look.
+const halvesAsked = 50_000
+
+// ContentHalf is what the networks of Content, after that, make of one half of each image. Of many images it knows a sample, and all of a
+// label, −1: none. Nil where there are no networks: features are one's own.
+func (c *Case) ContentHalf(ctx context.Context, half evaluate.Half, label int) (*Content, error) {
 	if c.run.Arrays[fmt.Sprint(networkKey, 0)] == nil {
 		return nil, nil
 	}
 	classes, folds := len(c.Data.Classes), c.contentFolds()
-	logs := make([][]float32, c.Data.Len())
+	logs, missing := slices.Repeat([][]float32{make([]float32, classes)}, c.Data.Len()), c.unasked(halvesAsked, label)
 	for fold, held := range folds {
+		held = Those(held, func(i int) bool { return missing == nil || !missing[i] })
 		r, err := c.network(ctx, fold)
 		if err != nil {
 			return nil, err
@@ -67,5 +72,20 @@ func (c *Case) ContentHalf(ctx context.Context, half evaluate.Half) (*Content, e
 			logs[i] = got[k*classes : (k+1)*classes]
 		}
 	}
-	return c.calibrated(logs, nil), nil
+	return c.calibrated(logs, nil, missing), nil
+}
+
+// unasked tells which images are not asked about where so many are at most, and all of a label; nil: none.
+func (c *Case) unasked(most, label int) []bool {
+	if c.Data.Len() <= most {
+		return nil
+	}
+	missing := slices.Repeat([]bool{true}, c.Data.Len())
+	for _, i := range c.Draw("content halves", rng.Iota(c.Data.Len()), most) {
+		missing[i] = false
+	}
+	for i, y := range c.Data.Labels {
+		missing[i] = missing[i] && int(y) != label
+	}
+	return missing
 }

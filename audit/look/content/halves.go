@@ -26,12 +26,20 @@ var pairs = []struct {
 // what was said of the same label before.
 func halved(ctx context.Context, c *look.Case, content *look.Content, all []look.Evidence) ([]look.Evidence, error) {
 	for _, pair := range pairs {
-		labels, odds, err := doubted(ctx, content.Classes(), all, pair.halves, c.ContentHalf)
+		labels, flips, err := doubted(ctx, content.Classes(), all, pair.halves, c.ContentHalf)
 		if err != nil {
 			return all, err
 		}
 		for _, label := range labels {
-			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, odds[label][0], odds[label][1]))
+			var odds [2]func(i int) float64
+			for k, half := range pair.halves {
+				by, err := c.ContentHalf(ctx, half, label)
+				if err != nil {
+					return all, err
+				}
+				odds[k] = flips[k][label].odds(by)
+			}
+			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, odds[0], odds[1]))
 			if err != nil {
 				return all, err
 			}
@@ -44,27 +52,23 @@ func halved(ctx context.Context, c *look.Case, content *look.Content, all []look
 }
 
 // doubted are the labels, but for those under which something was found, to which many images were moved by what either half shows, and
-// the logarithms of the odds that an image of each was, by both. The second half is asked of where the first gives cause to.
-func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half) (*look.Content, error)) (labels []int, odds [][]func(i int) float64, err error) {
+// the flips to all labels by each half. The second half is asked about where the first gives cause to.
+func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half, label int) (*look.Content, error)) (labels []int, flips [2][]labelFlips, err error) {
 	labels = look.Those(rng.Iota(classes), func(label int) bool {
 		return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
 	})
-	odds = make([][]func(i int) float64, classes)
-	for _, half := range halves {
+	for k, half := range halves {
 		if len(labels) == 0 {
 			break
 		}
-		by, err := ask(ctx, half)
+		by, err := ask(ctx, half, -1)
 		if by == nil || err != nil {
-			return nil, nil, err
+			return nil, flips, err
 		}
-		flips := flipsOf(by)
-		labels = look.Those(labels, func(label int) bool { return flips[label].Evidence >= inHalves })
-		for _, label := range labels {
-			odds[label] = append(odds[label], flips[label].odds(by))
-		}
+		flips[k] = flipsOf(by)
+		labels = look.Those(labels, func(label int) bool { return flips[k][label].Evidence >= inHalves })
 	}
-	return labels, odds, nil
+	return labels, flips, nil
 }
 
 // inBoth are the images of a label both of whose halves show something else, by the logarithms of the odds, but no more than half of

@@ -57,7 +57,7 @@ func TestLabelsDoubtedInBothHalves(t *testing.T) {
 			all = append(all, look.Evidence{Label: label, Says: look.Poisoned})
 		}
 		asked := 0
-		got, odds, err := doubted(context.Background(), 5, all, halves, func(_ context.Context, half evaluate.Half) (*look.Content, error) {
+		got, flips, err := doubted(context.Background(), 5, all, halves, func(_ context.Context, half evaluate.Half, _ int) (*look.Content, error) {
 			asked++
 			if half == evaluate.Left {
 				return shown(k.left...), nil
@@ -68,8 +68,10 @@ func TestLabelsDoubtedInBothHalves(t *testing.T) {
 			t.Errorf("%s: labels %v after %d halves, expected %v after %d (%v)", name, got, asked, k.want, k.asked, err)
 		}
 		for _, label := range got {
-			if len(odds[label]) != 2 {
-				t.Errorf("%s: odds by %d halves", name, len(odds[label]))
+			for k := range halves {
+				if f := flips[k][label]; f.Evidence < inHalves {
+					t.Errorf("%s: evidence of %.1f by half %d", name, f.Evidence, k)
+				}
 			}
 		}
 	}
