@@ -138,7 +138,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
     """Ask the binary to save and stop; a second interrupt, or half a minute, ends it."""
     try:
         process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
-        process.communicate(timeout=30)  # what it still says is read: a closed pipe would end it unsaved
+        process.communicate(timeout=30)  # what it still says is read: a full pipe would hold it up
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         process.kill()
         process.wait()

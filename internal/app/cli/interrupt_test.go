@@ -98,3 +98,52 @@ func TestAClosedTerminalEndsAReview(t *testing.T) {
 		t.Errorf("%q, %v: %s", raw, err, &errs)
 	}
 }
+
+// Where what reads the events ends, a training ends as by Ctrl-C; where only what is told of it is not read, it goes on.
+func TestAReaderThatEnds(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such signal")
+	}
+	data, out := signFolder(t, 100, 20), filepath.Join(t.TempDir(), "run")
+	c := program(tiny(data, out, "--epochs-tune", "500", "--json")...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	events, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(events)
+	for lines.Scan() && !strings.Contains(lines.Text(), `"epoch"`) {
+		continue
+	}
+	if err := events.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(errs.String(), "with --resume goes on from here") {
+		t.Errorf("%v: %s", c.ProcessState, &errs)
+	}
+
+	reader, broken, err := os.Pipe() // its reader is closed
+	if err = errors.Join(err, reader.Close()); err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close() //nolint:errcheck // nothing is in it
+	c = program(tiny(data, filepath.Join(t.TempDir(), "run"))...)
+	c.Stderr = broken
+	if said, err := c.Output(); err != nil || !strings.Contains(string(said), "peak memory") {
+		t.Errorf("%v: %s", err, said)
+	}
+	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"data", "info", data, "--json"}} {
+		errs.Reset()
+		c = program(args...)
+		c.Stdout, c.Stderr = broken, &errs
+		_ = c.Run()
+		if code := c.ProcessState.ExitCode(); code != exitInterrupted || strings.Contains(errs.String(), "unpoison:") {
+			t.Errorf("%v: %v: %s", args, c.ProcessState, &errs)
+		}
+	}
+}

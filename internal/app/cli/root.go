@@ -71,9 +71,9 @@ func Main(args []string) int {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // what reads the output may end: writing to it fails then, and the state is saved
 	go func() {
 		<-signals
-		signal.Ignore(syscall.SIGPIPE) // what reads the output may have been stopped too; the state is saved all the same
 		fmt.Fprintln(os.Stderr, "\n"+stopping(args)+"; press again to stop at once")
 		cancel()
 		for s := range signals {
@@ -90,9 +90,14 @@ func Main(args []string) int {
 }
 
 func (a *app) run(ctx context.Context) int {
-	out := &checkedWriter{Writer: a.out}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &checkedWriter{Writer: a.out, gone: cancel}
 	a.out = out
 	code := a.execute(ctx)
+	if errors.Is(out.err, syscall.EPIPE) && code == exitDone {
+		return exitInterrupted
+	}
 	if out.err != nil && code == exitDone {
 		fmt.Fprintf(a.err, "unpoison: writing the results: %v\n", out.err)
 		return exitFailed
@@ -103,13 +108,17 @@ func (a *app) run(ctx context.Context) int {
 // checkedWriter remembers the first error of what is printed without looking.
 type checkedWriter struct {
 	io.Writer
-	err error
+	gone func() // is called when what reads it has ended: nobody wants the rest
+	err  error
 }
 
 func (w *checkedWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	if err != nil && w.err == nil {
 		w.err = err
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		w.gone()
 	}
 	return n, err
 }
@@ -129,6 +138,8 @@ func (a *app) execute(ctx context.Context) int {
 	case errors.As(err, &findings):
 		fmt.Fprintln(a.err, findings.text)
 		return exitFindings
+	case errors.Is(err, syscall.EPIPE): // nobody reads the result, which is the last that is done
+		return exitInterrupted
 	case ctx.Err() != nil:
 		fmt.Fprintln(a.err, interrupted(c, err))
 		return exitInterrupted
