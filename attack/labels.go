@@ -66,6 +66,19 @@ func (c Common) Aimed(classes int) []int {
 	return all
 }
 
+// Aimed returns the classes that triggered images shall be taken for, of so many: where images of one class alone are triggered, what
+// that one becomes.
+func (c Config) Aimed(classes int) []int {
+	s, ok := c.Own.(interface{ only() int })
+	switch {
+	case !ok:
+		return c.Common.Aimed(classes)
+	case c.RandomLabels:
+		return slices.DeleteFunc(rng.Iota(classes), func(l int) bool { return l == s.only() })
+	}
+	return []int{int(c.label(int32(s.only()), classes, nil))}
+}
+
 // Aim says in words what triggered images shall be taken for.
 func (c Common) Aim(classes []string) string {
 	switch {

@@ -31,9 +31,10 @@ func TestLabelsOfPlantedImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := c.Aimed(10); !slices.Equal(got, aimed) {
+			if got := c.Common.Aimed(10); !slices.Equal(got, aimed) {
 				t.Errorf("%s %s aims at %v, expected %v", name, how, got, aimed)
 			}
+			aimed = c.Aimed(10)
 			seen := map[int32]bool{}
 			for i, poisoned := range truth.Poisoned {
 				now, was := p.Labels[i], d.Train.Labels[i]
@@ -53,6 +54,11 @@ func TestLabelsOfPlantedImages(t *testing.T) {
 			}
 			if c.RandomLabels && len(seen) < 5 {
 				t.Errorf("%s: random labels are of %d classes", name, len(seen))
+			}
+			for _, l := range aimed {
+				if len(aimed) == 1 && !seen[int32(l)] {
+					t.Errorf("%s %s: aims at %v, and no image became %d", name, how, aimed, l)
+				}
 			}
 			trig, err := a.Triggered(ctx, d.Test)
 			if err != nil {

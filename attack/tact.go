@@ -22,6 +22,9 @@ type TaCT struct {
 	PatchSize int `json:"patch_size,omitempty" range:"[1,1024]"` // pixels at a side of 32; scales with the image
 }
 
+// only is the class whose images alone are triggered.
+func (s *TaCT) only() int { return s.Source }
+
 // Trigger implements Settings.
 func (s *TaCT) Trigger(c Common, set *dataset.Set) (Trigger, error) {
 	n, err := patchSide(s.PatchSize, set)

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/testkit/testfile"
@@ -339,6 +341,40 @@ func TestSetsWithoutABackdoorStandApart(t *testing.T) {
 	for want, s := range map[string]audit.MeasuredSet{"choosing, larger": set, "choosing, fails": {Truth: set.Truth, Size: set.Size, Fails: true}} {
 		if got := measured([]audit.MeasuredSet{s}).Rows[0][0]; got != want {
 			t.Errorf("%s, expected %s", got, want)
+		}
+	}
+}
+
+// Of an attack on images of one class, the label that these get is right, and no other that another class's would.
+func TestVerdictsOnOneClassesImages(t *testing.T) {
+	for label, want := range map[int][]bool{2: {false, true}, 3: {true, false}} {
+		r := &Runner{Grid: &Grid{Name: "x", Data: "signs", Attacks: []string{"tact:source=1,target=2,targets=2", "tact:source=1,all_to_all=true"}, Defenses: []string{"auto"}}, Folder: t.TempDir()}
+		if err := r.Grid.Check(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range r.Grid.Cells() {
+			if err := os.MkdirAll(r.folder(c), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			config, err := attack.Parse(c.Attack)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := json.Marshal(map[string]any{
+				"version": "0.2", "data": map[string]any{"classes": []string{"a", "b", "c", "d"}}, "attacks": []any{map[string]any{"name": "tact", "target": config.Target, "settings": config}},
+				"verdict": map[string]any{"says": "poisoned", "targets": []any{map[string]any{"class": "x", "index": label, "says": "poisoned"}}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			testfile.Write(t, filepath.Join(r.folder(c), runs.ResultFile), string(text))
+		}
+		var got []bool
+		for _, v := range r.Verdicts() {
+			got = append(got, v.Right)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("label %d: right: %v, expected %v", label, got, want)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 		if res.ASR == nil || *asr > *res.ASR {
 			res.ASR = asr
 		}
-		if p := res.Attacks[k]; len(p.Settings.Aimed(len(s.Data.Test.Classes))) == 1 && s.Data.Test.Counts()[p.Target] > 0 {
+		if p := res.Attacks[k]; len(p.Settings.Common.Aimed(len(s.Data.Test.Classes))) == 1 && s.Data.Test.Counts()[p.Target] > 0 {
 			v := 100 * clean.PerClass[p.Target]
 			p.CATarget = &v
 		}
@@ -127,7 +127,7 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 		v := 100 * math.Round(right) / float64(n)
 		p.RA = &v
 	}
-	one := len(p.Settings.Aimed(len(marked.Classes))) == 1 // else no class is the target's own
+	one := len(p.Settings.Common.Aimed(len(marked.Classes))) == 1 // else no class is the target's own
 	if one && marked.Counts()[p.Target] > 0 {
 		v := 100 * r.PerClass[p.Target]
 		p.RATarget = &v
