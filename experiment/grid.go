@@ -299,6 +299,9 @@ func (g *Grid) options(attack, defense string, seed uint64, images int) (abl.Opt
 			o.UnlearnEpochs = 0 // which would stand instead
 		}
 	}
+	if g.Recipe == paperRecipe { // as published, for few images too
+		return o, nil
+	}
 	return o.FitTo(images, func(key string) bool { return given[key] }), nil
 }
 

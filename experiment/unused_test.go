@@ -2,8 +2,11 @@ package experiment
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/unpoison/unpoison/abl"
 )
 
 // Settings that a defence would pass over are refused before anything is trained; a folder of an earlier version that has some can be
@@ -135,5 +138,20 @@ func TestBeforeIsOfOneRecipe(t *testing.T) {
 	g.Defenses = []string{"before", "auto:correct=false", "abl:gamma=1"}
 	if err := g.checkRun(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The recipe as published is the same for few images, as it is on the command line; the default one is fitted to them.
+func TestThePublishedRecipeIsNotFitted(t *testing.T) {
+	for recipe, fitted := range map[string]bool{paperRecipe: false, "default": true} {
+		g := &Grid{Name: "x", Data: "signs", Model: abl.Paper().Network, Recipe: recipe, Attacks: []string{"badnets"}, Defenses: []string{"abl"}}
+		few, err := g.options("badnets", "abl", 0, 400)
+		if err != nil {
+			t.Fatal(err)
+		}
+		many, err := g.options("badnets", "abl", 0, 50000)
+		if err != nil || reflect.DeepEqual(few, many) == fitted || !fitted && !reflect.DeepEqual(few, abl.Paper()) {
+			t.Errorf("%s: %+v, %+v, %v", recipe, few, many, err)
+		}
 	}
 }
