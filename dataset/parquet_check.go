@@ -279,7 +279,8 @@ func checkGrowth(compressed io.Reader, codec format.CompressionCodec, most int64
 		defer r.Close()
 		plain = r
 	default: // the library's LZ4 takes ever more memory for damaged bytes, and Brotli's growth has no limit
-		return fmt.Errorf("%v compression, expected none, snappy, gzip or zstd", codec)
+		return fmt.Errorf("%v compression, expected none, snappy, gzip or zstd; write it again with one of these, in Python: "+
+			`from pyarrow import parquet as p; p.write_table(p.read_table("OLD"), "NEW", compression="zstd")`, codec)
 	}
 	n, err := io.CopyN(io.Discard, plain, most+1)
 	if err == nil {

@@ -3,8 +3,12 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -40,6 +44,24 @@ func TestPagesAreChecked(t *testing.T) {
 		}
 		if err := p.check(bytes.NewReader(raw), format.Snappy, int64(len(raw)), 1); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// Files of other codecs are refused with those that are read, and how to write them again.
+func TestOtherCodecsAreRefusedWithAdvice(t *testing.T) {
+	type row struct {
+		Image []byte `parquet:"image"`
+		Label int32  `parquet:"label"`
+	}
+	for codec, by := range map[string]compress.Codec{"BROTLI": &parquet.Brotli, "LZ4_RAW": &parquet.Lz4Raw} {
+		path := filepath.Join(t.TempDir(), "train.parquet")
+		if err := parquet.WriteFile(path, []row{{dot(1), 0}, {dot(2), 1}}, parquet.Compression(by)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(t.Context(), filepath.Dir(path), Options{})
+		if err == nil || !strings.Contains(err.Error(), codec+" compression, expected none, snappy, gzip or zstd; write it again") || !strings.Contains(err.Error(), `compression="zstd")`) {
+			t.Errorf("%s: %v", codec, err)
 		}
 	}
 }
