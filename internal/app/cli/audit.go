@@ -156,7 +156,7 @@ func findings(r *runs.Result, folder string) (string, look.Says) {
 		says = b.Says(v)
 	}
 	page := filepath.Join(folder, runs.ReportFile)
-	next := "\ngo through them: " + calledAs() + " review " + words.Quote(folder)
+	next := "\ngo through them: " + calledAs() + " review " + words.Folder(folder)
 	text := ""
 	switch {
 	case says == look.NoEvidence:

@@ -3,6 +3,7 @@ package findings
 import (
 	"encoding/json"
 	"html"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -122,6 +123,14 @@ func TestQuote(t *testing.T) {
 		if got := [2]string{quote(s, false), quote(s, true)}; got != want {
 			t.Errorf("%q: %q, expected %q", s, got, want)
 		}
+	}
+}
+
+// A run in a folder that begins with a dash is named so that no command takes it for an option.
+func TestFoldersThatBeginWithADash(t *testing.T) {
+	got := wordFor("poisoned").steps("data", "-run")[1].Command
+	if want := "unpoison review " + Quote("."+string(filepath.Separator)+"-run"); got != want {
+		t.Errorf("%q, expected %q", got, want)
 	}
 }
 

@@ -105,7 +105,7 @@ func wordFor(says string) word {
 func (w word) steps(data, run string) []report.Step {
 	all := make([]report.Step, len(w.next))
 	for k, s := range w.next {
-		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, data, runHere, Quote(run), listHere, Quote(listOf(run))).Replace(s.Command)}
+		all[k] = report.Step{Text: s.Text, Command: strings.NewReplacer(dataHere, data, runHere, Folder(run), listHere, Quote(listOf(run))).Replace(s.Command)}
 	}
 	return all
 }
@@ -114,11 +114,19 @@ func listOf(run string) string { return filepath.Join(run, "suspects.csv") }
 
 // Moved returns a page of a run Elsewhere whose commands name the folder that it has now.
 func Moved(page []byte, run string) []byte {
-	to := func(path string) []byte { return []byte(html.EscapeString(Quote(path))) }
+	to := func(path string) []byte { return []byte(html.EscapeString(Folder(path))) }
 	for _, sign := range []string{"/", `\`} { // of the machine that wrote it
 		page = bytes.ReplaceAll(page, []byte(Elsewhere+sign+"suspects.csv"), to(listOf(run)))
 	}
 	return bytes.ReplaceAll(page, []byte(Elsewhere), to(run))
+}
+
+// Folder is a folder's path, quoted, in a command: one that begins with a dash is no option.
+func Folder(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "." + string(filepath.Separator) + path
+	}
+	return Quote(path)
 }
 
 // Quote is a word of a command line as a shell of this system takes it.
