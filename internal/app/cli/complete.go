@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -49,6 +51,7 @@ func complete(c *cobra.Command) {
 		_, known := c.GetFlagCompletionFunc(f.Name)
 		switch {
 		case known || what == "FILE":
+		case strings.Contains(f.Usage, "layout:DIR"): // or a file
 		case what == "DIR":
 			offer(c, f.Name, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 		default:

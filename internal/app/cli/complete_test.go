@@ -17,8 +17,11 @@ func TestCompletion(t *testing.T) {
 		{"train --model", strings.Join(model.Names(), " ") + " :4"},
 		{"train --engine", "cpu xla :4"},
 		{"train --seed", ":4"},
-		{"train --data", ":16"}, // folders
-		{"eval --model", ":0"},  // files
+		{"train --out", ":16"}, // folders
+		{"train --data", ":0"}, // and files, as of Parquet
+		{"repair --clean", ":0"},
+		{"experiment paper cifar10 --gtsrb", ":0"},
+		{"eval --model", ":0"}, // files
 		{"repair --method", "fp mcr nad :4"},
 		{"audit --fail-on", "poisoned shortcut any :4"},
 		{"experiment auto photos --cell", "badnets.auto.0 badnets.before.0 blend.auto.0 blend.before.0 none.auto.0 none.none.0 :4"},
