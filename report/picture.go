@@ -83,9 +83,9 @@ func Kinds(rest, suspects int, distance float64) template.HTML {
 		s.add(` L%.1f %d Z"/>`, at(k.mean+margin), base)
 	}
 	s.add(`<path class="base" d="M0 %d H%d"/>`, base, pictureWidth)
-	s.text(0, base+16, "quiet", "start", Count(rest)+" others")
-	s.text(pictureWidth, base+16, "", "end", Count(suspects)+" suspects")
-	return s.picture(base+22, fmt.Sprintf("%d others and %d suspects, %.1f standard deviations apart", rest, suspects, distance))
+	s.text(0, base+16, "quiet", "start", Plural(rest, "other"))
+	s.text(pictureWidth, base+16, "", "end", Plural(suspects, "suspect"))
+	return s.picture(base+22, fmt.Sprintf("%s and %s, %.1f standard deviations apart", Plural(rest, "other"), Plural(suspects, "suspect"), distance))
 }
 
 // Dots draws a dot for each of n, of which the first so many are marked.
@@ -167,6 +167,14 @@ func largest(columns []string, counts [][]int, most int) (names []string, cut []
 		}
 	}
 	return names, cut
+}
+
+// Plural writes a number of things, of which this is the word for one.
+func Plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Count(n) + " " + one + "s"
 }
 
 // Count writes a number with commas between its thousands.

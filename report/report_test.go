@@ -114,3 +114,10 @@ func TestOnePointOnALogarithmicAxis(t *testing.T) {
 		t.Errorf("per cent do not end at 100: %s", svg)
 	}
 }
+
+// Of one image a picture speaks in the singular.
+func TestKindsOfOneImage(t *testing.T) {
+	if got := string(Kinds(1200, 1, 3)); !strings.Contains(got, ">1 suspect<") || !strings.Contains(got, "1,200 others and 1 suspect, 3.0") {
+		t.Error(got)
+	}
+}

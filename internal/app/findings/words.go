@@ -154,12 +154,7 @@ func Words(all []string) string {
 	return strings.Join(quoted, " ")
 }
 
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return report.Count(n) + " " + one + "s"
-}
+func plural(n int, one string) string { return report.Plural(n, one) }
 
 func percent(share float64) string {
 	digits := 1
