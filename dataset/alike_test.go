@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,21 @@ func TestErrorsTellNamesThatLookAlike(t *testing.T) {
 		t.Error(got)
 	}
 	if got := f.likely("/y/caf\u00e9.png"); got != "" { // in another folder
+		t.Error(got)
+	}
+}
+
+// Where many files have one name, and many cells name none of them, each is looked at once, and not for each cell.
+func TestManyNamesAreLookedAtOnce(t *testing.T) {
+	var paths []string
+	for i := range 2000 {
+		paths = append(paths, fmt.Sprintf("%05d/image.png", i))
+	}
+	f := &finder{data: &store{root: "."}, below: map[string][]string{"image.png": paths}}
+	if n := testing.AllocsPerRun(3, func() { f.likely("/none/image.png") }); n > 100 {
+		t.Errorf("%.0f pieces of memory for a cell", n)
+	}
+	if got := f.likely("/00007/IMAGE.png"); !strings.Contains(got, `"00007/image.png" is there, and differs only in upper and lower case`) {
 		t.Error(got)
 	}
 }

@@ -104,8 +104,8 @@ func (l Label) describe() string {
 type classes struct {
 	names   []string
 	index   map[string]int32
-	indices bool              // numbers are indices into names
-	looks   map[string]string // names by what they look like, once that was asked for
+	indices bool            // numbers are indices into names
+	looks   printable.Looks // of the names, once that was asked for
 }
 
 // namedClasses are those of a layout that has names.
@@ -207,17 +207,9 @@ func (c *classes) lookAlike(l Label) string {
 		return ""
 	}
 	if c.looks == nil {
-		c.looks = map[string]string{}
-		for _, n := range c.names {
-			c.looks[printable.Look(n)] = n
-		}
+		c.looks = printable.LooksOf(c.names)
 	}
-	n := c.looks[printable.Look(l.String())]
-	how := printable.Alike(l.String(), n)
-	if how == "" {
-		return ""
-	}
-	return fmt.Sprintf("; %+q and %+q differ only %s", l.String(), n, how)
+	return c.looks.Like(l.String())
 }
 
 // want is what an error says that it expected.

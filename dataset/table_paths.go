@@ -18,8 +18,8 @@ type finder struct {
 	data  *store
 	root  *store // Options.Root, or nil
 	below map[string][]string
-	looks map[string][]string // the same by what the names look like, with their ending and without, once that was asked for
-	parts map[string]bool     // that have a folder
+	looks map[int]map[string]string // see looksAt
+	parts map[string]bool           // that have a folder
 }
 
 // foundFile is a file and the store that it lies in.
@@ -170,28 +170,50 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 
 // likely names a file that may be meant by a path, of which none has the end.
 func (f *finder) likely(end string) string {
-	if f.looks == nil {
-		f.looks = map[string][]string{}
-		for base, paths := range f.below {
-			f.looks[printable.Look(base)] = append(f.looks[printable.Look(base)], paths...)
-			if stem := withoutEnding(base); stem != base {
-				f.looks[printable.Look(stem)] = append(f.looks[printable.Look(stem)], paths...)
+	name, depth := end[1:], strings.Count(end, "/")
+	looks := f.looksAt(depth)
+	if path, ok := looks[printable.Look(name)]; ok {
+		if how := printable.Alike(name, lastParts(path, depth)); how != "" {
+			return fmt.Sprintf("; %+q is there, and differs only %s", path, how)
+		}
+	}
+	if path, ok := looks[stemKey+name]; ok {
+		return fmt.Sprintf("; %s is there: give the names with their ending", path)
+	}
+	return ""
+}
+
+// stemKey begins the keys of looksAt that are names without their ending; no name has its sign.
+const stemKey = "\x00"
+
+// looksAt returns the first file of each look, by so many last parts of its path, and of each such name without its ending. It is made
+// once: many files may have one name, and many cells name none.
+func (f *finder) looksAt(depth int) map[string]string {
+	if looks := f.looks[depth]; looks != nil {
+		return looks
+	}
+	looks := map[string]string{}
+	for _, paths := range f.below {
+		for _, path := range paths {
+			last := lastParts(path, depth)
+			for _, key := range []string{printable.Look(last), stemKey + withoutEnding(last)} {
+				if first, is := looks[key]; !is || path < first {
+					looks[key] = path
+				}
 			}
 		}
 	}
-	found := f.looks[printable.Look(filepath.Base(end))]
-	slices.Sort(found)
-	for _, path := range found {
-		parts := strings.Split(path, "/")
-		last := strings.Join(parts[max(0, len(parts)-strings.Count(end, "/")):], "/")
-		if how := printable.Alike(end[1:], last); how != "" {
-			return fmt.Sprintf("; %+q is there, and differs only %s", path, how)
-		}
-		if withoutEnding(last) == end[1:] {
-			return fmt.Sprintf("; %s is there: give the names with their ending", path)
-		}
+	if f.looks == nil {
+		f.looks = map[int]map[string]string{}
 	}
-	return ""
+	f.looks[depth] = looks
+	return looks
+}
+
+// lastParts returns so many last parts of a path.
+func lastParts(path string, depth int) string {
+	parts := strings.Split(path, "/")
+	return strings.Join(parts[max(0, len(parts)-depth):], "/")
 }
 
 func withoutEnding(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }

@@ -217,6 +217,13 @@ func (r *Run) restore(path string, arrays map[string]checkpoint.Array, s saved) 
 // Finish ends a run within another: its checkpoint is dropped.
 func (r *Run) Finish() { r.Within.part = nil }
 
+// Forget drops what a run of a name within this one has saved, so that the next one of that name starts over.
+func (r *Run) Forget(name string) {
+	if r.part != nil && r.part.name == name {
+		r.part = nil
+	}
+}
+
 func (r *Run) save() error {
 	if r.Within != nil {
 		arrays, s := r.snapshot()

@@ -56,13 +56,15 @@ func (c *Case) ContentOf(ctx context.Context, label int) (*Content, error) {
 // withoutKey is the name in a run's checkpoint of the images that such networks did not learn, and begins those of their logarithms.
 func withoutKey(label int) string { return fmt.Sprintf("%s.without.%d", contentKey, label) }
 
-// forget drops what such networks said of a label: Correct asks of wrong labels alone, and nobody after it.
+// forget drops what such networks said of a label, and one that is being trained: Correct asks of wrong labels alone, and nobody after it.
 func (c *Case) forget(label int) {
 	if c.without.label == label {
 		c.without.content = nil
 	}
 	for fold := range contentFolds {
-		delete(c.run.Arrays, foldKey(withoutKey(label), fold))
+		key := foldKey(withoutKey(label), fold)
+		delete(c.run.Arrays, key)
+		c.run.Forget(key)
 	}
 	delete(c.run.Arrays, withoutKey(label))
 }

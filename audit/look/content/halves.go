@@ -44,11 +44,19 @@ func halved(ctx context.Context, c *look.Case, content *look.Content, all []look
 				return all, err
 			}
 			if is {
-				all = append(slices.DeleteFunc(all, func(e look.Evidence) bool { return e.Label == label }), e)
+				all = instead(all, e)
 			}
 		}
 	}
 	return all, nil
+}
+
+// instead puts evidence in the place of what was said of its label before, unless that was more.
+func instead(all []look.Evidence, e look.Evidence) []look.Evidence {
+	if slices.ContainsFunc(all, func(o look.Evidence) bool { return o.Label == e.Label && o.Says > e.Says }) {
+		return all
+	}
+	return append(slices.DeleteFunc(all, func(o look.Evidence) bool { return o.Label == e.Label }), e)
 }
 
 // doubted are the labels, but for those under which something was found, to which many images were moved by what either half shows, and

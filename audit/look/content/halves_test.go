@@ -77,6 +77,24 @@ func TestLabelsDoubtedInBothHalves(t *testing.T) {
 	}
 }
 
+// What halves say of a label stands instead of what was said before, unless that was more.
+func TestHalvesSayNoLess(t *testing.T) {
+	before := []look.Evidence{{Label: 1, Says: look.CantTell}, {Label: 2}}
+	for _, c := range []struct {
+		e    look.Evidence
+		want []look.Evidence
+	}{
+		{look.Evidence{Label: 1, Says: look.Poisoned}, []look.Evidence{{Label: 2}, {Label: 1, Says: look.Poisoned}}},
+		{look.Evidence{Label: 1}, before},
+		{look.Evidence{Label: 3}, append(slices.Clone(before), look.Evidence{Label: 3})},
+	} {
+		got := instead(slices.Clone(before), c.e)
+		if !slices.EqualFunc(got, c.want, func(a, b look.Evidence) bool { return a.Label == b.Label && a.Says == b.Says }) {
+			t.Errorf("%v after %v: %v", c.e, before, got)
+		}
+	}
+}
+
 // Only images both of whose halves are doubted are left out, and no more than half of the label: those that are doubted most.
 func TestImagesDoubtedInBothHalves(t *testing.T) {
 	content := &look.Content{Labels: []int32{1, 0, 0, 0, 0, 0, 0}}

@@ -45,17 +45,34 @@ func seen(name string) string {
 	return strings.Join(strings.Fields(name), " ")
 }
 
+// Looks are names by what people know them by.
+type Looks map[string]string
+
+// LooksOf are those of names.
+func LooksOf(names []string) Looks {
+	l := Looks{}
+	for _, n := range names {
+		l[Look(n)] = n
+	}
+	return l
+}
+
+// Like says, to follow an error, which of the names looks like another one, and in what alone they differ; nothing where none does.
+func (l Looks) Like(name string) string {
+	other, ok := l[Look(name)]
+	if how := Alike(name, other); ok && how != "" {
+		return fmt.Sprintf("; %+q and %+q differ only %s", name, other, how)
+	}
+	return ""
+}
+
 // Strangers names the first of a list that another lacks, and one there that looks like one of them.
 func Strangers(list, known []string) string {
-	apart := Apart(list, known)
-	text, looks := Few(apart), map[string]string{}
-	for _, name := range known {
-		looks[Look(name)] = name
-	}
+	apart, looks := Apart(list, known), LooksOf(known)
 	for _, name := range apart {
-		if other := looks[Look(name)]; Alike(name, other) != "" {
-			return text + fmt.Sprintf("; %+q and %+q differ only %s", name, other, Alike(name, other))
+		if like := looks.Like(name); like != "" {
+			return Few(apart) + like
 		}
 	}
-	return text
+	return Few(apart)
 }

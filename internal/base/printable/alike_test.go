@@ -14,6 +14,7 @@ func TestStrangersThatLookKnown(t *testing.T) {
 		{[]string{"a", "Cat"}, []string{"cat", "b"}, `"a", "Cat"; "Cat" and "cat" differ only in upper and lower case`},
 		{[]string{"a", "7"}, []string{"007"}, "how a number is written"},
 		{[]string{"a", "b"}, []string{"b", "c"}, `"a"`},
+		{[]string{"\u200b"}, []string{"b", "c"}, `"\u200b"`},
 	} {
 		if got := Strangers(c.list, c.known); !strings.HasSuffix(got, c.want) {
 			t.Errorf("%+q of %+q: %s", c.list, c.known, got)
