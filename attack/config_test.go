@@ -153,14 +153,7 @@ func TestSameTriggersOnTestImagesAreRefused(t *testing.T) {
 		"badnets tact:rate=0.05,cover=0": false, "sig:rate=0.03 sig:target=1,rate=0.03,delta_test=60": false, "blend:rate=0.05 adaptive-blend:rate=0.05,seed=1": false,
 		"tact:source=2,rate=0.05,cover=0 tact:source=3,target=1,rate=0.05,cover=0": false, "cba:rate=0.05,cover=0 badnets": false,
 	} {
-		var all []Config
-		for _, spec := range strings.Fields(specs) {
-			c, err := Parse(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, c)
-		}
+		all := parsed(t, specs)
 		if err := Apart(all); err != nil {
 			t.Fatalf("%s: %v", specs, err)
 		}
@@ -178,14 +171,7 @@ func TestSameTriggersAreRefused(t *testing.T) {
 		"badnets badnets:target=1": true, "sig:seed=1 sig:target=1,rate=0.02": true, "blend:image=a blend:image=a,target=1": true,
 		"badnets badnets:patch_size=5,target=1": false, "tact:source=2 tact:source=3,target=1": false, "blend blend:target=1": false,
 	} {
-		var all []Config
-		for _, spec := range strings.Fields(specs) {
-			c, err := Parse(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, c)
-		}
+		all := parsed(t, specs)
 		if err := Apart(all); (err != nil) != same || same && !strings.Contains(err.Error(), "same trigger") {
 			t.Errorf("%s: %v", specs, err)
 		}
@@ -216,4 +202,17 @@ func TestSameTriggersAreRefused(t *testing.T) {
 			t.Errorf("%s: fixed %v, and the trigger says otherwise", m.Name, m.Fixed)
 		}
 	}
+}
+
+// parsed are attacks of a list with spaces between them.
+func parsed(t *testing.T, specs string) (all []Config) {
+	t.Helper()
+	for _, spec := range strings.Fields(specs) {
+		c, err := Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
 }

@@ -46,6 +46,9 @@ type Content struct {
 // Knows tells whether anything is known of an image's content: not where features are missing. Its P and Own then say nothing.
 func (c *Content) Knows(i int) bool { return c.missing == nil || !c.missing[i] }
 
+// Whole tells whether something is known of all images.
+func (c *Content) Whole() bool { return c.missing == nil }
+
 // Classes is how many there are.
 func (c *Content) Classes() int { return c.P.Columns() }
 
@@ -298,14 +301,20 @@ func (c *Case) contentRun(ctx context.Context, name string, learnt []int, number
 	return r, r.Train(ctx, phase, train.Mean, nil)
 }
 
-// contentPhase readies that training, within a run or, for nil, in none.
-func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
-	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
+// contentModel is the network that can't see triggers, and the images that it sees.
+func (c *Case) contentModel(ctx context.Context) (*dataset.Set, *model.Network, error) {
 	set, err := c.contentImages(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	network, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
+	n, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
+	return set, n, err
+}
+
+// contentPhase readies that training, within a run or, for nil, in none.
+func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string, learnt []int, number int) (*train.Run, *train.Phase, error) {
+	learnt = train.Sample(c.Data, learnt, c.Settings.Learn, c.Seed, "content")
+	set, network, err := c.contentModel(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

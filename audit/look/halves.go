@@ -26,11 +26,7 @@ func (c *Case) keepNetwork(fold int, s model.State) {
 
 // network is a fold's network, in a run of its own.
 func (c *Case) network(ctx context.Context, fold int) (*train.Run, error) {
-	set, err := c.contentImages(ctx)
-	if err != nil {
-		return nil, err
-	}
-	n, err := model.New(contentNetwork, len(set.Classes), set.Height, set.Width)
+	_, n, err := c.contentModel(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
-	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/base/engines"
-	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 )
@@ -41,12 +38,7 @@ func TestHiddenTriggersAreAskedFor(t *testing.T) {
 // By networks that did not learn the images in doubt, more of them show something else; what these share is then a finding, and if they
 // share nothing the first answer stands.
 func TestUnseenTriggersAreFound(t *testing.T) {
-	clean := signs.Render(1, 300, 10).Train
-	config := attack.Defaults("badnets")
-	config.Target, config.Rate = target, 0.16
-	_, set, poisoned := planted.Poison(t, config, clean)
-	mislabelled := clean.Clone()
-	copy(mislabelled.Labels, set.Labels)
+	clean, set, mislabelled, poisoned := stickers(t, 300)
 	b, err := engines.New("cpu", 0)
 	if err != nil {
 		t.Fatal(err)

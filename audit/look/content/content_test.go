@@ -19,20 +19,28 @@ import (
 
 const target = 4
 
+// stickers renders road signs, some of them with a sticker and the target's label, and with that label alone.
+func stickers(t *testing.T, images int) (clean, stickered, mislabelled *dataset.Set, poisoned []bool) {
+	t.Helper()
+	clean = signs.Render(1, images, 10).Train
+	config := attack.Defaults("badnets")
+	config.Target, config.Rate = target, 0.16
+	_, stickered, poisoned = planted.Poison(t, config, clean)
+	mislabelled = clean.Clone()
+	copy(mislabelled.Labels, stickered.Labels)
+	return clean, stickered, mislabelled, poisoned
+}
+
 // Images that were given a label whatever they show are a finding where they share a sticker, and not where they share nothing:
 // then the labels alone are odd. What networks that learnt the sticker take for the label, those that did not learn it find. The networks that can't see triggers are stood in for by what the images really show.
 func TestContentTellsStickersFromWrongLabels(t *testing.T) {
-	clean := signs.Render(1, 500, 10).Train
-	config := attack.Defaults("badnets")
-	config.Target, config.Rate = target, 0.16
-	_, set, poisoned := planted.Poison(t, config, clean)
-	mislabelled := clean.Clone()
-	copy(mislabelled.Labels, set.Labels)
+	clean, set, mislabelled, poisoned := stickers(t, 500)
 	b, err := engines.New("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.AllToAll, config.Rate = true, 0.3
+	config := attack.Defaults("badnets")
+	config.Target, config.AllToAll, config.Rate = target, true, 0.3
 	_, everywhere, all := planted.Poison(t, config, clean)
 	for name, want := range map[string]look.Says{"stickers": look.Poisoned, "wrong labels": look.NoEvidence, "clean": look.NoEvidence, "all to all": look.Poisoned} {
 		data := map[string]*train.Run{"stickers": {Data: set}, "wrong labels": {Data: mislabelled}, "clean": {Data: clean}, "all to all": {Data: everywhere}}[name]

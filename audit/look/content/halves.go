@@ -26,18 +26,20 @@ var pairs = []struct {
 // what was said of the same label before.
 func halved(ctx context.Context, c *look.Case, content *look.Content, all []look.Evidence) ([]look.Evidence, error) {
 	for _, pair := range pairs {
-		labels, flips, err := doubted(ctx, content.Classes(), all, pair.halves, c.ContentHalf)
+		labels, by, flips, err := doubted(ctx, content.Classes(), all, pair.halves, c.ContentHalf)
 		if err != nil {
 			return all, err
 		}
 		for _, label := range labels {
 			var odds [2]func(i int) float64
 			for k, half := range pair.halves {
-				by, err := c.ContentHalf(ctx, half, label)
-				if err != nil {
-					return all, err
+				of := by[k]
+				if !of.Whole() { // it knows a sample
+					if of, err = c.ContentHalf(ctx, half, label); err != nil {
+						return all, err
+					}
 				}
-				odds[k] = flips[k][label].odds(by)
+				odds[k] = flips[k][label].odds(of)
 			}
 			e, is, err := halvesOf(ctx, c, content, label, pair.name, inBoth(content, label, odds[0], odds[1]))
 			if err != nil {
@@ -60,8 +62,8 @@ func instead(all []look.Evidence, e look.Evidence) []look.Evidence {
 }
 
 // doubted are the labels, but for those under which something was found, to which many images were moved by what either half shows, and
-// the flips to all labels by each half. The second half is asked about where the first gives cause to.
-func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half, label int) (*look.Content, error)) (labels []int, flips [2][]labelFlips, err error) {
+// what each half shows, with the flips to all labels. The second half is asked about where the first gives cause to.
+func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half, label int) (*look.Content, error)) (labels []int, by [2]*look.Content, flips [2][]labelFlips, err error) {
 	labels = look.Those(rng.Iota(classes), func(label int) bool {
 		return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
 	})
@@ -69,14 +71,13 @@ func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]ev
 		if len(labels) == 0 {
 			break
 		}
-		by, err := ask(ctx, half, -1)
-		if by == nil || err != nil {
-			return nil, flips, err
+		if by[k], err = ask(ctx, half, -1); by[k] == nil || err != nil {
+			return nil, by, flips, err
 		}
-		flips[k] = flipsOf(by)
+		flips[k] = flipsOf(by[k])
 		labels = look.Those(labels, func(label int) bool { return flips[k][label].Evidence >= inHalves })
 	}
-	return labels, flips, nil
+	return labels, by, flips, nil
 }
 
 // inBoth are the images of a label both of whose halves show something else, by the logarithms of the odds, but no more than half of

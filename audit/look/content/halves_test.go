@@ -7,13 +7,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
-	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/base/engines"
-	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/train"
 )
 
@@ -57,7 +54,7 @@ func TestLabelsDoubtedInBothHalves(t *testing.T) {
 			all = append(all, look.Evidence{Label: label, Says: look.Poisoned})
 		}
 		asked := 0
-		got, flips, err := doubted(context.Background(), 5, all, halves, func(_ context.Context, half evaluate.Half, _ int) (*look.Content, error) {
+		got, _, flips, err := doubted(context.Background(), 5, all, halves, func(_ context.Context, half evaluate.Half, _ int) (*look.Content, error) {
 			asked++
 			if half == evaluate.Left {
 				return shown(k.left...), nil
@@ -113,12 +110,7 @@ func TestImagesDoubtedInBothHalves(t *testing.T) {
 // Images whose halves show something else are poisoned where networks that learnt none of them say so too and they have something in
 // common; wrong labels have nothing.
 func TestImagesInDoubtByHalvesAreJudgedUnseen(t *testing.T) {
-	clean := signs.Render(1, 300, 10).Train
-	config := attack.Defaults("badnets")
-	config.Target, config.Rate = target, 0.16
-	_, set, poisoned := planted.Poison(t, config, clean)
-	mislabelled := clean.Clone()
-	copy(mislabelled.Labels, set.Labels)
+	clean, set, mislabelled, poisoned := stickers(t, 300)
 	b, err := engines.New("cpu", 0)
 	if err != nil {
 		t.Fatal(err)

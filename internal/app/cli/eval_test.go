@@ -64,9 +64,9 @@ func TestClassesWithoutTestImages(t *testing.T) {
 }
 
 // plainModel writes a model as other programs do, without the size of its images; weights are multiplied.
-func plainModel(t *testing.T, side int, by float32) string {
+func plainModel(t *testing.T, side, classes int, by float32) string {
 	t.Helper()
-	n, err := model.New("small-cnn", 2, side, side)
+	n, err := model.New("small-cnn", classes, side, side)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func plainModel(t *testing.T, side int, by float32) string {
 
 // A network made elsewhere normalises its images as --normalize says, and what is made of it keeps that. One of unpoison's own is not asked.
 func TestNormalizeOfNetworksMadeElsewhere(t *testing.T) {
-	data, plain := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 1)
+	data, plain := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 2, 1)
 	code, _, errs := call("eval", "--model", plain, "--data", data, "--size", "32")
 	if code != exitDone || !strings.Contains(errs, "gets RGB from 0 to 1, without mean and deviation; --normalize imagenet") {
 		t.Errorf("%d: %s", code, errs)
@@ -132,7 +132,7 @@ func TestSizesOfModelsWithoutThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, says := plainModel(t, 16, 1), newModel(t, 32, "cat", "dog")
+	plain, says := plainModel(t, 16, 2, 1), newModel(t, 32, "cat", "dog")
 	for k, c := range []struct {
 		args []string
 		code int
@@ -154,7 +154,7 @@ func TestSizesOfModelsWithoutThem(t *testing.T) {
 
 // What is no number is no result.
 func TestModelsThatComputeNoNumbers(t *testing.T) {
-	data, huge := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 1e30)
+	data, huge := filepath.Join("..", "..", "..", "dataset", "testdata", "folder"), plainModel(t, 32, 2, 1e30)
 	suspects := filepath.Join(t.TempDir(), "suspects.csv")
 	testfile.Write(t, suspects, "index,isolated\n0,true\n")
 	for _, args := range [][]string{
@@ -169,7 +169,7 @@ func TestModelsThatComputeNoNumbers(t *testing.T) {
 			}
 		}
 	}
-	negative := plainModel(t, 32, -1)
+	negative := plainModel(t, 32, 2, -1)
 	if code, _, errs := call("export", "--model", negative, "--out", filepath.Join(t.TempDir(), "m.onnx")); code != exitFailed || !strings.Contains(errs, "a variance is not negative") {
 		t.Errorf("%d, %s", code, errs)
 	}

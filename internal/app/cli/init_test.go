@@ -79,7 +79,7 @@ func TestInitNamesPatchesThatDoNotFit(t *testing.T) {
 // The size of a model's images is not spoken of where its tensors alone are taken.
 func TestInitSaysNothingOfSizes(t *testing.T) {
 	var errs bytes.Buffer
-	f := modelFlags{file: plainModel(t, 32, 1), tensors: true}
+	f := modelFlags{file: plainModel(t, 32, 2, 1), tensors: true}
 	if _, _, _, err := f.load(&app{err: &errs}); err != nil || errs.Len() > 0 {
 		t.Errorf("%v, %s", err, errs.String())
 	}

@@ -7,29 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
-	"github.com/unpoison/unpoison/model"
 )
-
-// unnamedModel is a file of another program's, which names no classes.
-func unnamedModel(t *testing.T, classes int) string {
-	t.Helper()
-	n, err := model.New("small-cnn", classes, 32, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	arrays := map[string]checkpoint.Array{}
-	for _, one := range n.Init(7) {
-		dims, data := one.PyTorch()
-		arrays[one.Name] = checkpoint.Array{Dims: dims, Data: data}
-	}
-	path := filepath.Join(t.TempDir(), "m.safetensors")
-	if err := checkpoint.WriteArrays(path, arrays, nil); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // Of a model without names it is said which class is which: folders are sorted as text, as torchvision does.
 func TestModelsWithoutNames(t *testing.T) {
@@ -52,7 +31,7 @@ func TestModelsWithoutNames(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		file := unnamedModel(t, c.classes)
+		file := plainModel(t, 32, c.classes, 1)
 		for _, args := range [][]string{
 			{"eval", "--model", file, "--data", data},
 			{"repair", "--method", "fp", "--epochs", "1", "--model", file, "--clean", data, "--out", filepath.Join(t.TempDir(), "r")},

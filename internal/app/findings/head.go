@@ -37,7 +37,7 @@ func (c *Case) Head() *report.Head {
 	says := v.Says.String()
 	w := wordFor(says)
 	h := &report.Head{
-		Kicker: fmt.Sprintf("unpoison %s · %s · %s under %s", c.Defense, c.Layout, plural(c.Images, "image"), plural(len(c.Classes), "label")),
+		Kicker: fmt.Sprintf("unpoison %s · %s · %s under %s", c.Defense, c.Layout, report.Plural(c.Images, "image"), report.Plural(len(c.Classes), "label")),
 		Word:   says, Alarm: w.alarm, Lead: w.lead, Strip: c.Strip, Next: w.steps(Words(append([]string{c.Data}, c.ReadWith...)), c.Run),
 	}
 	if strings.Contains(w.lead, "%s") {
@@ -142,9 +142,9 @@ func (c *Case) subject() string {
 		share = float64(n) / float64(max(1, c.Images))
 	}
 	if len(told) == 0 {
-		return fmt.Sprintf("%s (%s)", plural(n, "image"), percent(share))
+		return fmt.Sprintf("%s (%s)", report.Plural(n, "image"), percent(share))
 	}
-	return fmt.Sprintf("%s labelled %s (%s of all)", plural(n, "image"), under(told), percent(share))
+	return fmt.Sprintf("%s labelled %s (%s of all)", report.Plural(n, "image"), under(told), percent(share))
 }
 
 // sure says how often such verdicts were wrong.
@@ -160,15 +160,15 @@ func (c *Case) sure(w word) report.Answer {
 		a.Text = append(a.Text, "How often such verdicts are wrong was not measured for this configuration.")
 	case c.Verdict.Says == looks.NoEvidence:
 		n := m.Poisoned
-		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, plural(n.Sets, "poisoned set"))
+		a.Short = fmt.Sprintf("%d of %s missed", n.Wrong, report.Plural(n.Sets, "poisoned set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
 		a.Text = append(a.Text, fmt.Sprintf("Of so many poisoned sets, the verdict was not “poisoned” or named another label; for %d of them it was “can’t tell”. With 95\u00a0%% confidence, at most %s of such sets are missed.", m.Open, percent(n.AtMost))+on("attacks", "; ", m.Attacks)+on("images of", ", ", m.Planted))
 	default:
 		n := m.Clean
-		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, plural(n.Sets, "clean set"))
+		a.Short = fmt.Sprintf("%d false alarms in %s", n.Wrong, report.Plural(n.Sets, "clean set"))
 		a.Picture = report.Dots(n.Wrong, n.Sets)
 		a.Text = append(a.Text, fmt.Sprintf("No setting was chosen on these sets. With 95\u00a0%% confidence, at most %s of such sets give a false alarm; by family, because sets of a family share images, at most %s (%d of %d). For %s the verdict was “can’t tell”.",
-			percent(n.AtMost), percent(m.ByFamily.AtMost), m.ByFamily.Wrong, m.ByFamily.Sets, plural(m.Unsure, "set"))+on("", ", ", m.Families))
+			percent(n.AtMost), percent(m.ByFamily.AtMost), m.ByFamily.Wrong, m.ByFamily.Sets, report.Plural(m.Unsure, "set"))+on("", ", ", m.Families))
 	}
 	a.Text = append(a.Text, strength(c.Verdict)...)
 	if w.sure != "" {
@@ -184,7 +184,7 @@ func strength(v *audit.Verdict) []string {
 		return nil
 	}
 	text := fmt.Sprintf("The evidence has strength %.2f; 1 just reaches all thresholds, and labels without a finding have at most %.2f. Of %s that the thresholds were chosen on, %d are at least as strong (p = %.3f); the strongest has %.2f.",
-		v.Strength, v.Next, plural(k.Sets, "clean set"), k.AsStrong, k.P, k.Highest)
+		v.Strength, v.Next, report.Plural(k.Sets, "clean set"), k.AsStrong, k.P, k.Highest)
 	if len(k.Unlike) > 0 {
 		text += " Your data differ from those: " + strings.Join(k.Unlike, "; ") + "."
 	}
@@ -207,7 +207,7 @@ func (c *Case) label() report.Answer {
 		if c.Verdict.Untold {
 			by = " for patterns of pixels"
 		}
-		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were searched%s.", plural(len(c.Classes), "label"), by)}}
+		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were searched%s.", report.Plural(len(c.Classes), "label"), by)}}
 	}
 	const most = 3
 	a := report.Answer{Short: under(told), Text: []string{"Share of the label's images that stand out."}}

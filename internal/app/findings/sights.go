@@ -54,7 +54,7 @@ func counted(c looks.Counts, t audit.Target) sight {
 	}
 	if t.Says == looks.CantTell {
 		return sight{fmt.Sprintf("%s of %s images stand out, %s are uncertain; under other labels, %s of %s stand out too.",
-			report.Count(c.Flagged), report.Count(c.Images), plural(c.Between, "image"), report.Count(c.Leak), report.Count(c.Others)), shares(c, t)}
+			report.Count(c.Flagged), report.Count(c.Images), report.Plural(c.Between, "image"), report.Count(c.Leak), report.Count(c.Others)), shares(c, t)}
 	}
 	return sight{fmt.Sprintf("%s of %s images carry it; of the %s images under other labels %s do.",
 		report.Count(c.Flagged), report.Count(c.Images), report.Count(c.Others), report.Count(c.Leak)), shares(c, t)}

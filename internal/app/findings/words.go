@@ -154,8 +154,6 @@ func Words(all []string) string {
 	return strings.Join(quoted, " ")
 }
 
-func plural(n int, one string) string { return report.Plural(n, one) }
-
 func percent(share float64) string {
 	digits := 1
 	if share > 0 && share < 0.001 {
