@@ -118,13 +118,21 @@ func untrained(err error) error {
 	return fmt.Errorf("%w: the training images are of no such class; take these test images out, or pass over them with --skip-bad", err)
 }
 
+// counted is "1 image" or "n images".
+func counted(n int) string {
+	if n == 1 {
+		return "1 image"
+	}
+	return fmt.Sprintf("%d images", n)
+}
+
 // noteSeen says of which images other programs may see more than is read.
 func (b *builder) noteSeen() {
 	if b.moving > 0 {
-		b.note("%d images are animated or have several pages; their first frames are read", b.moving)
+		b.note("%s animated or of several pages: the first frame is read", counted(b.moving))
 	}
 	if b.clear > 0 {
-		b.note("%d images have transparent pixels, the first is %s; they are read on black, and programs that leave transparency out, as Pillow's convert(\"RGB\") does, see other colours there", b.clear, b.clearAt)
+		b.note("%s with transparent pixels, the first is %s; read on black, while programs that leave transparency out, as Pillow's convert(\"RGB\") does, see other colours there", counted(b.clear), b.clearAt)
 	}
 }
 

@@ -49,7 +49,7 @@ func TestTransparentImagesAreNoted(t *testing.T) {
 		put(t, filepath.Join(dir, "b", fmt.Sprintf("%d.png", i)), shown)
 	}
 	o := Options{SkipBad: true}
-	const want = "2 images have transparent pixels, the first is a/2.png"
+	const want = "2 images with transparent pixels, the first is a/2.png"
 	stored := o
 	stored.Store = t.TempDir()
 	for name, o := range map[string]Options{"in memory": o, "in a new file": stored, "in a file that is there": stored} {
@@ -66,7 +66,7 @@ func TestTransparentImagesAreNoted(t *testing.T) {
 	}
 	ignore := func(int, []uint8, error) error { return nil }
 	notes, err := EachImage(t.Context(), []string{filepath.Join(dir, "a", "0.png"), filepath.Join(dir, "a", "4.png")}, 4, 4, 0, ignore)
-	if err != nil || !strings.HasPrefix(clearNote(notes), "1 images have transparent pixels, the first is "+dir) {
+	if err != nil || !strings.HasPrefix(clearNote(notes), "1 image with transparent pixels, the first is "+dir) {
 		t.Errorf("files: %q, %v", notes, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/printable"
+	"github.com/unpoison/unpoison/report"
 )
 
 // row prints a line of a summary: what it is, and a sentence. Names in it stay on the line.
@@ -52,7 +53,7 @@ func (a *app) report(folder string, r *runs.Result) error {
 	}
 	if b := r.Baseline; b != nil {
 		a.row("baseline", "%d suspects known, %d new among its images", b.Known, b.NewOfOld)
-		a.row("", "%d new among %d images that were added, %d images are gone", b.NewOfAdded, b.Added, b.Gone)
+		a.row("", "%d new among %s that came in, %s gone", b.NewOfAdded, report.Plural(b.Added, "image"), report.Plural(b.Gone, "image"))
 	}
 	if r.Isolation != nil {
 		a.sumIsolation(r.Isolation, r.Verdict != nil)
@@ -113,10 +114,10 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 		}
 	}
 	if v.Cleared > 0 {
-		a.row("", "%d of them clearly show their label, and are kept", v.Cleared)
+		a.row("", "%s of these kept: they clearly show their label", report.Plural(v.Cleared, "image"))
 	}
 	if v.Odd > 0 {
-		a.row("odd labels", "%d images show another class than their label; see %s", v.Odd, runs.OddFile)
+		a.row("odd labels", "%s of another class than the label says; see %s", report.Plural(v.Odd, "image"), runs.OddFile)
 	}
 	if m := v.Measured; m != nil {
 		name := "measured errors" // of the verdict that this one is, or of both

@@ -21,7 +21,7 @@ func TestSummaryTellsALabelOnce(t *testing.T) {
 		of(0, "stop", look.Shortcut, 40), of(0, "stop", look.CantTell, 50), of(1, "yield", look.CantTell, 60), of(2, "ahead", look.NoEvidence, 70),
 	}})
 	got := out.String()
-	for want, is := range map[string]bool{"40 of 90": true, "50 of 90": false, "60 of 90": true, "70 of 90": false, "7 images show another class": true} {
+	for want, is := range map[string]bool{"40 of 90": true, "50 of 90": false, "60 of 90": true, "70 of 90": false, "7 images of another class": true} {
 		if strings.Contains(got, want) != is {
 			t.Errorf("%q in the summary: expected %v\n%s", want, is, got)
 		}

@@ -33,7 +33,7 @@ const mostOdd = 24
 func oddGallery(o *Outcome) report.Gallery {
 	g := report.Gallery{
 		Title: "Labels that look wrong", Photo: report.Photo(o.Train.Height, o.Train.Width),
-		Note: fmt.Sprintf("%s images show another class than their label but share no trigger; %s lists all of them. They are not suspects. Below each: its label → the class that it shows.", report.Count(len(o.Odd)), OddFile),
+		Note: fmt.Sprintf("%s of another class than the label says, without a trigger that they share; %s lists all of them. They are not suspects. Below each: its label → the class that it shows.", report.Plural(len(o.Odd), "image"), OddFile),
 	}
 	for _, odd := range o.Odd[:min(mostOdd, len(o.Odd))] {
 		g.Items = append(g.Items, report.Item{
