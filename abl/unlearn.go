@@ -253,6 +253,7 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 		}
 	}
 	if split && isoAcc <= unlearntBelow {
+		u.out.RolledBack = lost > u.o.Tolerance
 		return errEnough
 	}
 	return nil

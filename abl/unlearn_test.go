@@ -92,6 +92,17 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	if want := out.Steps * 128; out.Images != want {
 		t.Errorf("%d images in %d steps, expected %d", out.Images, out.Steps, want)
 	}
+
+	// Ascent on the isolated images alone that forgets them, and more than it may of others, is rolled back too.
+	o = Paper()
+	o.Augment, o.Tolerance, o.UnlearnRate = false, 0.2, 0.03
+	again := untouched.Clone()
+	if out, err = Unlearn(ctx, b, n, again, data.Train, parts, o, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !out.RolledBack || out.Unlearnt || out.Before-out.After > o.Tolerance {
+		t.Errorf("not rolled back: %+v", out)
+	}
 }
 
 // Split unlearning shows isolated images alone, and counts these.

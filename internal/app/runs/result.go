@@ -137,7 +137,7 @@ type Epochs struct {
 	Unlearn float64 `json:"unlearn"` // share of an epoch: unlearning counts steps
 }
 
-// Isolation scores the ranking; null where the truth is unknown.
+// Isolation says what was set aside, and scores the ranking where the truth is known; null where nothing was.
 type Isolation struct {
 	Rate             float64  `json:"rate"`
 	Precision        *float64 `json:"precision"`
