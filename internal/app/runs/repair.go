@@ -95,7 +95,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 func Progress(watch func(Event)) func(train.Progress) {
 	return func(p train.Progress) {
 		if watch != nil {
-			watch(Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			watch(progress(p.Phase, p))
 		}
 	}
 }
