@@ -109,7 +109,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
-	if err != nil || !strings.Contains(string(page), "carry something that other images do not") || !strings.Contains(string(page), "of turn-left&#39;s own") || !strings.Contains(string(page), "Labels were not compared with what images show.") {
+	if err != nil || !strings.Contains(string(page), "carry something that other images do not") || !strings.Contains(string(page), "of turn-left&#39;s own") || !strings.Contains(string(page), "Labels were not compared with what images show.") || !strings.Contains(string(page), "unpoison attack badnets:target=7,patch_size=5") {
 		t.Errorf("the page does not say so: %v", err)
 	}
 	planted, own := filepath.Join(t.TempDir(), "planted"), filepath.Join(t.TempDir(), "own")

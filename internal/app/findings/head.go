@@ -27,7 +27,7 @@ type Case struct {
 
 	Strip report.Strip
 
-	Planted   string // the attack that the run itself planted, so that its data hold no suspects to review; empty for none
+	Planted   string // the attack that the run itself planted, as a word of a command line, so that its data hold no suspects to review; empty for none
 	Reviewing bool   // whether the page is the one on which suspects are reviewed
 }
 
