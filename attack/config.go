@@ -84,6 +84,9 @@ func (c Config) Check() error {
 
 // Spec is the text of which Parse makes the attack: its name, and the settings that are not its defaults.
 func (c Config) Spec() string {
+	if c.Own == nil {
+		return c.Method.Name // of results of long ago nothing more is known
+	}
 	usual := c.Method.Defaults()
 	if usual.Rate != c.Rate {
 		usual.Rate = c.Rate

@@ -106,6 +106,9 @@ func TestSpec(t *testing.T) {
 			t.Errorf("%s becomes %s, expected %s: %+v (%v)", given, got, want, again, err)
 		}
 	}
+	if got := (Config{Method: Method{Name: "x"}}).Spec(); got != "x" {
+		t.Errorf("without settings: %q", got)
+	}
 	for _, m := range Builtin() {
 		if got := m.Defaults().Spec(); got != m.Name {
 			t.Errorf("the defaults of %s are %s", m.Name, got)
