@@ -149,7 +149,9 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	}
 	j := &repair.UnlearnJob{Backend: s.Backend, Network: n, State: state, Data: out.Train, Options: s.Tune, Watch: Progress(s.Watch)}
 	state, err = TuneOn(ctx, method, j, parts, s.Options.Recipe)
-	res.Repair.Options = j.Options
+	if res.Repair.Options = j.Options; s.Tune.Pretrained != nil {
+		res.Repair.From = s.Tune.Pretrained.Digest()
+	}
 	return state, err
 }
 

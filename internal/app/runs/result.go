@@ -123,9 +123,10 @@ type Attack struct {
 
 // Repair says what a defence did to a model that was trained before.
 type Repair struct {
-	Base    string             `json:"base"`               // the run whose model it was
-	Clean   int                `json:"clean_images"`       // that the defence was given
-	Isolate string             `json:"suspects,omitempty"` // the run whose isolated images were unlearnt
+	Base    string             `json:"base"`                 // the run whose model it was
+	Clean   int                `json:"clean_images"`         // that the defence was given
+	Isolate string             `json:"suspects,omitempty"`   // the run whose isolated images were unlearnt
+	From    string             `json:"pretrained,omitempty"` // digest of the network of other data that unlearning started from
 	Options any                `json:"options"`
 	Chose   map[string]float64 `json:"chose,omitempty"`
 }
