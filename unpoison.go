@@ -163,8 +163,9 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 
 // configuration is what a verdict depends on beside the search's own options, as it was before it was fitted to the data.
 func configuration(recipe train.Recipe, data *dataset.Data, stem int) any {
-	if plain := train.DefaultRecipe(); recipe.Batch == plain.Fit(data.Train.Len()).Batch {
-		recipe.Batch = plain.Batch
+	fitted := recipe.Batch == train.DefaultRecipe().Fit(data.Train.Len()).Batch
+	if fitted {
+		recipe.Batch = train.DefaultRecipe().Batch
 	}
 	return struct {
 		Network   string
@@ -173,5 +174,6 @@ func configuration(recipe train.Recipe, data *dataset.Data, stem int) any {
 		Augment   bool
 		Stem      bool `json:",omitempty"` // as larger images get; the rates are those of networks without
 		NoFlip    bool `json:",omitempty"` // though the data's layout allows flips
-	}{recipe.Network, recipe.Batch, recipe.TuneRate, recipe.Augment, stem > 1, !recipe.Flip && dataset.Flips(data.Layout)}
+		Unfitted  bool `json:",omitempty"` // another batch than suits the number of images, which may be the default one's
+	}{recipe.Network, recipe.Batch, recipe.TuneRate, recipe.Augment, stem > 1, !recipe.Flip && dataset.Flips(data.Layout), !fitted}
 }

@@ -32,6 +32,14 @@ func TestRatesAreOfTheDefault(t *testing.T) {
 		if m, err := a.RatesFor(configuration(r, data, 1)); err != nil || m != nil {
 			t.Errorf("%d images, another network: %+v, %v", images, m, err)
 		}
+		r, _ = Options{}.fit(data)
+		for _, batch := range []int{32, 64, 128, 256} {
+			own := r
+			own.Batch = batch
+			if m, err := a.RatesFor(configuration(own, data, 1)); err != nil || (m != nil) != (measured && batch == r.Batch) {
+				t.Errorf("%d images in batches of %d, and %d suit them: %+v, %v", images, batch, r.Batch, m, err)
+			}
+		}
 	}
 }
 

@@ -179,13 +179,14 @@ func (u *unlearning) round(ctx context.Context, first, last int, kept, iso *cycl
 		total *= 2
 	}
 	err := train.Loop(ctx, u.set, u.stepKept+u.stepIsolated, first, last, func(k int, b *train.Batch) { u.fill(k, b, kept, iso) }, func(k int, b *train.Batch) error {
-		loss, err := u.learner.Step([]float64{schedule(float64(k%u.steps) / float64(u.steps))}, b.X, b.Labels, b.Weights)
+		rate := schedule(float64(k%u.steps) / float64(u.steps))
+		loss, err := u.learner.Step([]float64{rate}, b.X, b.Labels, b.Weights)
 		var diverged *train.DivergedError
 		if err != nil && !errors.As(err, &diverged) { // a diverged one is rolled back at the next look
 			return err
 		}
 		if u.watch != nil {
-			u.watch(train.Progress{Phase: "unlearn", Epoch: 1, Epochs: 1, Step: k + 1, Steps: total, Loss: loss, Rate: u.o.UnlearnRate})
+			u.watch(train.Progress{Phase: "unlearn", Epoch: 1, Epochs: 1, Step: k + 1, Steps: total, Loss: loss, Rate: rate})
 		}
 		return u.judge(ctx, k, total, math.IsNaN(loss))
 	})
@@ -253,6 +254,7 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 		}
 	}
 	if split && isoAcc <= unlearntBelow {
+		u.out.RolledBack = lost > u.o.Tolerance
 		return errEnough
 	}
 	return nil

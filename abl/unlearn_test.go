@@ -80,8 +80,12 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	}
 
 	o.Tolerance, o.UnlearnSteps = 0.1, 30
-	if out, err = Unlearn(ctx, b, n, state, data.Train, parts, o, nil); err != nil {
+	var rates []float64
+	if out, err = Unlearn(ctx, b, n, state, data.Train, parts, o, func(p train.Progress) { rates = append(rates, p.Rate) }); err != nil {
 		t.Fatal(err)
+	}
+	if rates[0] != o.UnlearnRate || rates[29] > o.UnlearnRate/100 || rates[30] != o.UnlearnRate {
+		t.Errorf("in two rounds of 30 steps the rates are said to be %g", rates)
 	}
 	if after := asr(); after > 0.2 || !out.Unlearnt || out.RolledBack {
 		t.Errorf("attack success %.2f after unlearning, outcome %+v", after, out)
@@ -91,6 +95,17 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	}
 	if want := out.Steps * 128; out.Images != want {
 		t.Errorf("%d images in %d steps, expected %d", out.Images, out.Steps, want)
+	}
+
+	// Ascent on the isolated images alone that forgets them, and more than it may of others, is rolled back too.
+	o = Paper()
+	o.Augment, o.Tolerance, o.UnlearnRate = false, 0.2, 0.03
+	again := untouched.Clone()
+	if out, err = Unlearn(ctx, b, n, again, data.Train, parts, o, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !out.RolledBack || out.Unlearnt || out.Before-out.After > o.Tolerance {
+		t.Errorf("not rolled back: %+v", out)
 	}
 }
 

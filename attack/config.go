@@ -82,6 +82,46 @@ func (c Config) Check() error {
 	return nil
 }
 
+// Spec is the text of which Parse makes the attack: its name, and the settings that are not its defaults.
+func (c Config) Spec() string {
+	if c.Own == nil {
+		return c.Method.Name // of results of long ago nothing more is known
+	}
+	usual := c.Method.Defaults()
+	if usual.Rate != c.Rate {
+		usual.Rate = c.Rate
+		usual.Follow()
+		usual.Rate = c.Method.Defaults().Rate
+	}
+	was, is := usual.values(), c.values()
+	var items []string
+	for _, key := range settings.Names(&c.Common, c.Own) {
+		if is[key] != was[key] {
+			items = append(items, key+"="+is[key])
+		}
+	}
+	if len(items) == 0 {
+		return c.Method.Name
+	}
+	return c.Method.Name + ":" + strings.Join(items, ",")
+}
+
+// values are the settings as lists have them, by their names.
+func (c Config) values() map[string]string {
+	all := map[string]string{}
+	for _, part := range []any{c.Common, c.Own} {
+		for _, key := range settings.Names(part) {
+			raw, err := json.Marshal(settings.Value(part, key))
+			if text := ""; err == nil && json.Unmarshal(raw, &text) == nil {
+				all[key] = text
+			} else {
+				all[key] = string(raw)
+			}
+		}
+	}
+	return all
+}
+
 // Settings returns an attack's settings as Parse takes them, but for the seed.
 func (c Config) Settings() string {
 	raw, err := json.Marshal(c)

@@ -88,6 +88,34 @@ func TestParse(t *testing.T) {
 }
 
 // What a run's folder says of an attack is read back as it was, and is one flat object.
+// The text of an attack makes the same one, and says no more than is not usual.
+func TestSpec(t *testing.T) {
+	for given, want := range map[string]string{
+		"badnets": "badnets", "badnets:rate=0.1": "badnets", "badnets:patch-size=5,target=7,seed=3": "badnets:target=7,seed=3,patch_size=5",
+		"wanet:cover=0": "wanet:cover=0", "wanet:rate=0.05": "wanet:rate=0.05", "wanet:rate=0.05,cover=0.2": "wanet:rate=0.05,cover=0.2",
+		"tact:source=0,target=1": "tact:target=1,source=0", "bpp:dither=false": "bpp:dither=false", "cba:class_a=0,target=3": "cba:target=3,class_a=0",
+		"blend:image=a b.png,random_labels=true": "blend:random_labels=true,image=a b.png", "trojan:steps=0,epochs=2,mask=watermark": "trojan:mask=watermark,steps=0,epochs=2",
+	} {
+		c, err := Parse(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := c.Spec()
+		again, err := Parse(got)
+		if got != want || err != nil || !reflect.DeepEqual(again.Common, c.Common) || !reflect.DeepEqual(again.Own, c.Own) {
+			t.Errorf("%s becomes %s, expected %s: %+v (%v)", given, got, want, again, err)
+		}
+	}
+	if got := (Config{Method: Method{Name: "x"}}).Spec(); got != "x" {
+		t.Errorf("without settings: %q", got)
+	}
+	for _, m := range Builtin() {
+		if got := m.Defaults().Spec(); got != m.Name {
+			t.Errorf("the defaults of %s are %s", m.Name, got)
+		}
+	}
+}
+
 func TestConfigAsJSON(t *testing.T) {
 	for _, m := range Builtin() {
 		c := m.Defaults()

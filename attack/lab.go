@@ -171,6 +171,13 @@ func (l *Lab) progress(stage string, step, steps int, loss float64) {
 	}
 }
 
+// made tells how many images are changed.
+func (l *Lab) made(stage string, done, all int) {
+	if l.Watch != nil {
+		l.Watch(train.Event{Stage: stage, Progress: &train.Progress{Phase: stage, Images: true, Epoch: 1, Epochs: 1, Step: done, Steps: all}})
+	}
+}
+
 // rng returns a stream of the attack's.
 func (l *Lab) rng(purpose string, numbers ...int) func(n int) int {
 	r := rng.Stream(l.Seed, "attack "+l.Name+" "+purpose, numbers...)

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,6 +101,24 @@ func TestGradientThroughFrozenNetwork(t *testing.T) {
 	}
 	if cos := dot / math.Sqrt(norm*length); cos < 0.98 || math.Abs(norm/length-1) > 0.1 {
 		t.Errorf("gradient and differences agree to a cosine of %g, squared lengths %g and %g", cos, length, norm)
+	}
+}
+
+// Of images that are perturbed it is told how many are, and no loss, which nobody knows.
+func TestPerturbedImagesAreCounted(t *testing.T) {
+	set := small().Train
+	l, stream := testLab(t), rng.Stream(1, "test")
+	var told []train.Event
+	l.Watch = func(e train.Event) { told = append(told, e) }
+	p := newPerturbation(8, 1)
+	p.prepare = func([]float32, []int) error { return nil }
+	p.gradient = func(int, []float32, []float32) error { return nil }
+	at := rng.Iota(min(set.Len(), perturbBatch))
+	if err := p.run(ctx, l, &Batch{Set: set.Clone(), At: at, Stream: func(int) *rand.Rand { return stream }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || !told[0].Progress.Images || told[0].Progress.Step != len(at) || told[0].Progress.Steps != len(at) {
+		t.Errorf("%+v", told)
 	}
 }
 

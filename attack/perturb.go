@@ -77,7 +77,7 @@ func (p *perturbation) run(ctx context.Context, l *Lab, b *Batch) error {
 				img[k] = toByte(255 * float64(x[j*size+k]))
 			}
 		}
-		l.progress("poison", lo+len(at), len(b.At), 0)
+		l.made("poison", lo+len(at), len(b.At))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/internal/base/settings"
 )
 
@@ -26,6 +27,17 @@ type Options struct {
 // Default returns the settings that docs/verdict.md measures.
 func Default() Options {
 	return Options{Content: true, Pixels: true, InspectEpochs: 8, Correct: true, Stamp: true}
+}
+
+// off names the looks that are left out.
+func (a Options) off() (all []look.Name) {
+	if !a.Content {
+		all = append(all, look.ByContent)
+	}
+	if !a.Pixels {
+		all = append(all, look.ByPixels)
+	}
+	return all
 }
 
 // Check reports a setting that is out of its range, or a search by nothing.

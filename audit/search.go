@@ -137,6 +137,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 		}
 		f.Own, f.Verdict.Confirmed, f.Verdict.Untold = shown.Own, shown.Confirmed(), shown.Untold()
 	}
+	f.Off = a.off()
 	f.Verdict.Removed, f.Verdict.Odd, f.Cleared, f.Rate = len(f.Removed), len(f.Odd), c.Cleared(), float64(len(f.Removed))/float64(r.Data.Len())
 	return f, nil
 }

@@ -47,6 +47,20 @@ func TestLooksAreAskedOnce(t *testing.T) {
 	}
 }
 
+// A verdict names the looks that are not asked, as they are called.
+func TestLooksThatAreOff(t *testing.T) {
+	for _, a := range []Options{Default(), {Content: true}, {Pixels: true}} {
+		for _, is := range []look.Name{look.ByContent, look.ByPixels} {
+			asked := slices.ContainsFunc(a.stages(nil), func(s stage) bool {
+				return slices.ContainsFunc(s.looks, func(l look.Look) bool { return l.Name() == is })
+			})
+			if asked == (&Verdict{Off: a.off()}).Without(is) {
+				t.Errorf("%+v: %s is asked: %t; off: %q", a, is, asked, a.off())
+			}
+		}
+	}
+}
+
 // A look that has another one's name would never be asked.
 func TestLooksHaveNamesOfTheirOwn(t *testing.T) {
 	for name, more := range map[string][]look.Look{"counter": {&counter{}, &counter{}}, "pixels": {pixels.Look{}}} {

@@ -29,6 +29,8 @@ type Verdict struct {
 	// Untold tells that such networks know the labels no better than how common these are, as where images or labels are random. What
 	// images show was then compared with nothing, and only patterns of pixels can be found.
 	Untold bool `json:"labels_untold,omitempty"`
+	// Off names the looks, at content and at pixels, that the settings left out: nobody looked for what they find.
+	Off []look.Name `json:"looks_off,omitempty"`
 	// Measured says how often such verdicts were wrong where the truth was known. Nil where that was not measured: under
 	// other settings than the default ones.
 	Measured *ErrorRates `json:"measured,omitempty"`
@@ -111,6 +113,9 @@ func verdict(all []look.Evidence, classes []string) *Verdict {
 	slices.SortStableFunc(v.Targets, func(a, b Target) int { return cmp.Compare(b.Says, a.Says) })
 	return v
 }
+
+// Without tells whether the settings left a look out.
+func (v *Verdict) Without(l look.Name) bool { return slices.Contains(v.Off, l) }
 
 // Right tells whether the verdict has the word, and names of each attack a label that its images carry, and no other one.
 func (v *Verdict) Right(word look.Says, attacks ...[]int) bool {

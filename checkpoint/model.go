@@ -38,6 +38,14 @@ func (i *Info) NumberClasses(n *model.Network) {
 	}
 }
 
+// SeesLike tells whether two networks do the same to images before their first layer.
+func (i *Info) SeesLike(o *Info) bool {
+	if i.Normalize == nil || o.Normalize == nil {
+		return i.Normalize == o.Normalize
+	}
+	return *i.Normalize == *o.Normalize
+}
+
 // Save stores a network's tensors under PyTorch's names and in its layout, with Info as metadata.
 // A state with a NaN or an infinity is refused, so that it can't replace a good model.
 func Save(path string, s model.State, info Info) error {

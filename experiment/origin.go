@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 
 	"github.com/unpoison/unpoison/audit/stat"
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
@@ -53,12 +55,24 @@ func (r *Runner) ofThisData(c Cell, res *runs.Result) bool {
 	return true
 }
 
+// ofThisPretrained reports whether a result started from the network that lies in the grid's file of one now. Results of earlier versions
+// don't say which, and a file that is gone is not asked for.
+func (r *Runner) ofThisPretrained(c Cell, res *runs.Result) bool {
+	if filepath.Ext(r.Grid.Pretrain) != pretrainedExt || c.Defense != string(runs.Unlearning("ft-pretrained")) || res.Repair == nil || res.Repair.From == "" {
+		return true
+	}
+	_, state, _, err := checkpoint.Load(r.Grid.Pretrain)
+	return err != nil || state.Digest() == res.Repair.From
+}
+
 // checkOrigin refuses a cell that was finished on other data.
 func (r *Runner) checkOrigin(c Cell) error {
 	if !r.known(c) {
 		return nil
 	}
 	switch res := r.result(c); {
+	case res != nil && !r.ofThisPretrained(c, res):
+		return fmt.Errorf("cell %s started from another network than lies in %s now: choose another --out and --keep, or delete the cell", c.Name(), r.Grid.Pretrain)
 	case res == nil || r.ofThisData(c, res):
 		return nil
 	case !r.ofThesePictures(c, res):

@@ -233,13 +233,16 @@ func (g *Grid) load(ctx context.Context, spec string, seed uint64) (*dataset.Dat
 	return signs.Render(seed, cmp.Or(g.Limit, signs.Train), cmp.Or(g.Test, signs.Test)), nil
 }
 
+// pretrainedExt ends the name of a grid's file of a network, in place of data to train one on.
+const pretrainedExt = ".safetensors"
+
 // pretrained returns a network that was trained on other data, and the names of its classes, in the folder cells/pretrained.SEED. It is
 // the same whichever cell asks first.
 func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, []string, error) {
 	r.pre.Lock() // the first cell trains it, the others wait
 	defer r.pre.Unlock()
 	path := r.Grid.Pretrain
-	if filepath.Ext(path) != ".safetensors" {
+	if filepath.Ext(path) != pretrainedExt {
 		s.Folder = filepath.Join(r.Folder, "cells", fmt.Sprintf("pretrained.%d", s.Options.Seed))
 		path = filepath.Join(s.Folder, runs.ModelFile)
 		if !finished(s.Folder) {

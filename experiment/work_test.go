@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
@@ -235,6 +236,29 @@ func TestJoinRefusesOtherData(t *testing.T) {
 	}
 	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
 		t.Error("something was joined all the same")
+	}
+}
+
+// A cell that started from another network than the grid's file holds now is not taken for one of it.
+func TestPretrainedNetworksOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	g := &Grid{
+		Name: "x", Data: "signs", Limit: 100, Test: 20, Model: "small-cnn", Attacks: []string{"badnets"}, Defenses: []string{"unlearn:ft-pretrained"},
+		Pretrain: filepath.Join(dir, "model.safetensors"), Settings: "tune_epochs=1,isolate_epochs=1,isolate_most=1,unlearn=none,batch=32",
+	}
+	n, err := model.New("small-cnn", 3, signs.Side, signs.Side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed, want := range []string{"", "started from another network than lies in " + g.Pretrain} {
+		if err := checkpoint.Save(g.Pretrain, n.Init(uint64(seed)), checkpoint.Info{Arch: n.Arch, Classes: []string{"a", "b", "c"}, Height: signs.Side, Width: signs.Side}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := runner(t, g, filepath.Join(dir, "x")).Run(context.Background()); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("network %d: %v", seed, err)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package spike
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -63,7 +64,10 @@ func rate(level int) float64 { return most / math.Exp2(float64(levels-level)) }
 // Check refuses data that attacks can't be planted in whatever an audit finds there: images that have too few labels, or no room for
 // a copy.
 func Check(set *dataset.Set, seed uint64) error {
-	states, _, err := choose(set, seed, &audit.Verdict{}, nil)
+	states, why, err := choose(set, seed, &audit.Verdict{}, nil)
+	if err == nil && len(states) == 0 {
+		err = errors.New(why)
+	}
 	if err != nil {
 		return err
 	}
@@ -76,17 +80,20 @@ func fits(set *dataset.Set, attacks int) error {
 }
 
 // Run plants the attacks in copies of the training images, each attack under a label that the verdict does not name, in images that
-// were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks are not tried, which their
-// limits say. The copies stay in memory, one at a time.
+// were not suspected, and finds the limits. Where there are fewer such labels than attacks, the last attacks, or all, are not tried, which
+// their limits say. The copies stay in memory, one at a time.
 func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict, suspected []bool, search Search) ([]Limit, error) {
 	states, why, err := choose(data.Train, seed, v, suspected)
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(data.Train, len(states)); err != nil {
+	copies := Copies
+	if len(states) == 0 {
+		copies = 0 // there is nothing to plant
+	} else if err := fits(data.Train, len(states)); err != nil {
 		return nil, err
 	}
-	for copied := range Copies {
+	for copied := range copies {
 		d := *data
 		d.Train = data.Train.Clone()
 		if err := plant(ctx, d.Train, states, suspected); err != nil {
@@ -132,7 +139,7 @@ func doubted(v *audit.Verdict, label int) bool {
 }
 
 // choose gives each attack a label that enough images lie outside of; one in doubt where there is no other. why says what the last
-// attacks lack that have none.
+// attacks lack that have none, or all.
 func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (all []state, why string, err error) {
 	var free, roomy []int
 	counts := set.Counts()
@@ -151,7 +158,7 @@ func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (
 		}
 	}
 	if len(free) < 2 || len(roomy) == 0 {
-		return nil, "", fmt.Errorf("spikes need at least 2 labels that nothing was found under, there are %d, and %d images outside of one, which %d of these have", len(free), n, len(roomy))
+		return nil, fmt.Sprintf("spikes need at least 2 labels that nothing was found under, there are %d, and %d images outside of one, which %d of these have", len(free), n, len(roomy)), nil
 	}
 	for k, text := range attacks() {
 		if k == len(roomy) {

@@ -143,8 +143,12 @@ func TestSpikesNeedLabels(t *testing.T) {
 		}
 	}
 	all.Targets = append(all.Targets, audit.Target{Evidence: look.Evidence{Label: len(d.Train.Classes) - 2, Says: look.Poisoned}})
-	if _, _, err := choose(d.Train, 1, all, nil); err == nil {
-		t.Error("one label is enough")
+	limits, err = Run(context.Background(), d, 1, all, make([]bool, d.Train.Len()), func(context.Context, *dataset.Data, int) (*audit.Verdict, error) {
+		t.Error("a copy with nothing in it is audited")
+		return all, nil
+	})
+	if err != nil || len(limits) != len(attacks()) || slices.ContainsFunc(limits, func(l Limit) bool { return !strings.Contains(l.NotTried, "there are 1") }) {
+		t.Errorf("one label is enough, or the audit is lost: %+v, %v", limits, err)
 	}
 }
 
@@ -161,7 +165,7 @@ func TestChooseLeavesRoom(t *testing.T) {
 			t.Fatalf("seed %d: %+v, %q, %v", seed, s, why, err)
 		}
 	}
-	if _, _, err := choose(set, 1, &audit.Verdict{}, slices.Repeat([]bool{true}, 200)); err == nil {
+	if s, why, err := choose(set, 1, &audit.Verdict{}, slices.Repeat([]bool{true}, 200)); len(s) > 0 || why == "" || err != nil {
 		t.Error("no image is left, and attacks have labels")
 	}
 }

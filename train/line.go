@@ -2,7 +2,7 @@ package train
 
 // Line is what a run in a folder tells while it works, and a line of its log.jsonl if it is no progress.
 type Line struct {
-	Event           string   `json:"event"` // "stage", "epoch", "progress", "note", "saved"
+	Event           string   `json:"event"` // "epoch", "progress" or "note"
 	Stage           string   `json:"stage,omitempty"`
 	Epoch           int      `json:"epoch,omitempty"`
 	Epochs          int      `json:"epochs,omitempty"`

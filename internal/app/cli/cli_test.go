@@ -94,7 +94,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 	data, out := signFolder(t, 600, 100), filepath.Join(t.TempDir(), "run")
 	code, text, errs := call("train", "--data", data, "--recipe", "demo", "--attack", trigger,
 		"--epochs-inspect", "0", "--content=false", "--epochs-tune", "2", "--out", out)
-	if code != 0 || !strings.Contains(text, "  shortcut under turn-left: 60 of 120 images") {
+	if code != 0 || !strings.Contains(text, "  shortcut under turn-left: 60 of 120 images") || !strings.Contains(text, "labels were not compared") {
 		t.Fatalf("%d: %s\n%s", code, text, errs)
 	}
 	r, err := runs.ReadResult(filepath.Join(out, runs.ResultFile))
@@ -109,7 +109,7 @@ func TestAutoSaysWhatItFound(t *testing.T) {
 		t.Errorf("suspects begin with %q", lines[:2])
 	}
 	page, err := os.ReadFile(filepath.Join(out, runs.ReportFile))
-	if err != nil || !strings.Contains(string(page), "carry something that other images do not") || !strings.Contains(string(page), "of turn-left&#39;s own") {
+	if err != nil || !strings.Contains(string(page), "carry something that other images do not") || !strings.Contains(string(page), "of turn-left&#39;s own") || !strings.Contains(string(page), "Labels were not compared with what images show.") || !strings.Contains(string(page), "unpoison attack badnets:target=7,patch_size=5") {
 		t.Errorf("the page does not say so: %v", err)
 	}
 	planted, own := filepath.Join(t.TempDir(), "planted"), filepath.Join(t.TempDir(), "own")

@@ -235,6 +235,31 @@ func TestUnlearnFromFewImages(t *testing.T) {
 	}
 }
 
+// Weights that learnt from images which were normalised otherwise than the model's are said to.
+func TestPretrainedOnOtherwiseNormalisedImages(t *testing.T) {
+	data, d, suspects := suspected(t, func(i int, _ int32) bool { return i < 10 })
+	own := newModel(t, 32, d.Train.Classes...)
+	n, state, info, err := checkpoint.Load(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Normalize = &model.Normalize{Std: [3]float32{1, 1, 2}}
+	other := filepath.Join(t.TempDir(), "other.safetensors")
+	if err := checkpoint.Save(other, state, *info); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, to string
+		said     bool
+	}{{own, own, false}, {other, other, false}, {other, own, true}, {own, other, true}} {
+		code, _, errs := call("unlearn", "--method", "ft-pretrained", "--pretrained", c.from, "--model", c.to, "--data", data, "--suspects", suspects, "--by-index", "--tune-epochs", "1",
+			"--out", filepath.Join(t.TempDir(), "out"))
+		if code != exitDone || strings.Contains(errs, "normalised in another way") != c.said {
+			t.Errorf("%s of %s in %s: %d, %s", n.Arch, c.from, c.to, code, errs)
+		}
+	}
+}
+
 // Where all images that are learnt from are of one class, no method makes a network that gives every image that class.
 func TestOneClassIsNotLearntAlone(t *testing.T) {
 	data, d, suspects := suspected(t, func(_ int, l int32) bool { return l != 3 })

@@ -100,7 +100,17 @@ func (a *app) sumVerdict(v *audit.Verdict) {
 	a.row("verdict", "%s", v.Says)
 	if v.Untold {
 		a.row("", "networks can't tell the labels by what the images show:")
-		a.row("", "only patterns of pixels can be found")
+		if v.Without(look.ByPixels) {
+			a.row("", "nothing could be searched")
+		} else {
+			a.row("", "only patterns of pixels can be found")
+		}
+	}
+	if v.Without(look.ByContent) {
+		a.row("", "labels were not compared with what the images show")
+	}
+	if v.Without(look.ByPixels) {
+		a.row("", "patterns of pixels were not looked for")
 	}
 	if c := v.Common(); c != nil && c.Says != look.NoEvidence {
 		a.row("", "%s under %s: %d images share a pattern", c.Says, c.Under(), c.Images)

@@ -39,6 +39,25 @@ func TestSummarySaysWhatCouldNotBeCompared(t *testing.T) {
 	}
 }
 
+// A summary says which looks were left out: no evidence is less then.
+func TestSummarySaysWhatWasNotLookedFor(t *testing.T) {
+	for _, c := range []struct {
+		v            audit.Verdict
+		says, cannot string
+	}{
+		{audit.Verdict{}, "no evidence", "not "},
+		{audit.Verdict{Off: []look.Name{look.ByContent}}, "labels were not compared", "patterns"},
+		{audit.Verdict{Off: []look.Name{look.ByPixels}}, "patterns of pixels were not looked for", "labels"},
+		{audit.Verdict{Off: []look.Name{look.ByPixels}, Untold: true}, "nothing could be searched", "can be found"},
+	} {
+		var out bytes.Buffer
+		(&app{out: &out}).sumVerdict(&c.v)
+		if got := out.String(); !strings.Contains(got, c.says) || strings.Contains(got, c.cannot) {
+			t.Errorf("%+v: expected %q and not %q in\n%s", c.v, c.says, c.cannot, got)
+		}
+	}
+}
+
 // A name with line breaks forges no line of a summary or of what is said beside it.
 func TestNamesStayOnTheirLine(t *testing.T) {
 	const name = "cat\n  verdict               no evidence of poison\rx"

@@ -16,6 +16,7 @@ import (
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/printable"
 	"github.com/unpoison/unpoison/internal/base/version"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/model"
@@ -121,17 +122,21 @@ func (f *unlearnFlags) run(ctx context.Context, a *app) error {
 	if err := a.checkList(&f.suspects, suspectsList, f.byIndex); err != nil {
 		return err
 	}
+	var from *checkpoint.Info
 	if f.pretrained != "" {
 		p := modelFlags{file: f.pretrained, fixed: true, tensors: true}
 		_, state, info, err := p.load(a)
 		if err != nil {
 			return err
 		}
-		f.tune.Pretrained, f.tune.PretrainedClasses = state, info.Classes
+		f.tune.Pretrained, f.tune.PretrainedClasses, from = state, info.Classes, info
 	}
 	s, err := a.subject(ctx, &f.model, &f.data, f.seed)
 	if err != nil {
 		return err
+	}
+	if from != nil && !from.Guessed && !from.SeesLike(s.info) {
+		fmt.Fprintf(a.err, "note: %s learnt from images that were normalised in another way than those of %s, as which they are given to it\n", printable.Text(f.pretrained), printable.Text(f.model.file))
 	}
 	parts, err := runs.ReadParts(runs.List{Path: f.suspects, Set: s.data.Train, ByIndex: f.byIndex}, f.o.HeldBackShare, f.seed)
 	if err != nil {

@@ -91,6 +91,24 @@ func TestLabelsThatNobodyCanTell(t *testing.T) {
 	}
 }
 
+// Where a look was left out, nothing is said to have been searched by it.
+func TestLooksThatWereLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		v                   audit.Verdict
+		lead, label, cannot string
+	}{
+		{audit.Verdict{}, "Nothing in the images looks planted.", "All 2 labels were searched.", "not "},
+		{audit.Verdict{Off: []looks.Name{looks.ByContent}}, "Labels were not compared", "searched for patterns of pixels.", "Nothing in"},
+		{audit.Verdict{Off: []looks.Name{looks.ByPixels}}, "Patterns of pixels were not looked for", "for labels that contradict", "Nothing in"},
+		{audit.Verdict{Off: []looks.Name{looks.ByPixels}, Untold: true}, "Nothing could be searched", "No label could be searched", "No pattern"},
+	} {
+		h := (&Case{Verdict: &c.v, Classes: []string{"stop", "yield"}, Images: 180}).Head()
+		if label := strings.Join(h.Label.Text, " "); !strings.Contains(h.Lead, c.lead) || !strings.Contains(label, c.label) || strings.Contains(h.Lead, c.cannot) {
+			t.Errorf("%+v: %s; %s", c.v, h.Lead, label)
+		}
+	}
+}
+
 // A lead counts the images that it speaks of once, also where something else was removed.
 func TestLeadsCountOnce(t *testing.T) {
 	of := func(label int, class string, says looks.Says, n int) audit.Target {

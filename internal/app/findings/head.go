@@ -27,7 +27,7 @@ type Case struct {
 
 	Strip report.Strip
 
-	Planted   string // the attack that the run itself planted, so that its data hold no suspects to review; empty for none
+	Planted   string // the attack that the run itself planted, as a word of a command line, so that its data hold no suspects to review; empty for none
 	Reviewing bool   // whether the page is the one on which suspects are reviewed
 }
 
@@ -48,6 +48,10 @@ func (c *Case) Head() *report.Head {
 		h.Lead, h.Next = c.untold(h.Lead), append([]report.Step{tell}, h.Next...)
 	case v.Says >= looks.Shortcut && unweighed(Told(v)):
 		h.Lead = c.subject() + " carry something that other images do not. Whether their labels are correct was not checked."
+	case v.Says == looks.NoEvidence && v.Without(looks.ByContent):
+		h.Lead = "No pattern of pixels looks planted. Labels were not compared with what the images show."
+	case v.Says == looks.NoEvidence && v.Without(looks.ByPixels):
+		h.Lead = "No images whose labels contradict what they show look planted. Patterns of pixels were not looked for."
 	}
 	if others := c.besides(); len(others) > 0 {
 		h.Lead += fmt.Sprintf(" In addition, images labelled %s share a mark: a shortcut.", under(others))
@@ -69,10 +73,12 @@ func (c *Case) Head() *report.Head {
 
 // untold is the lead where networks can't tell the labels by what images show: nothing was compared then but pixels.
 func (c *Case) untold(lead string) string {
-	switch c.Verdict.Says {
-	case looks.NoEvidence:
+	switch says := c.Verdict.Says; {
+	case says == looks.NoEvidence && c.Verdict.Without(looks.ByPixels):
+		lead = "Nothing could be searched."
+	case says == looks.NoEvidence:
 		lead = "No pattern of pixels looks planted."
-	case looks.Shortcut:
+	case says == looks.Shortcut:
 		lead = c.subject() + " carry something that other images do not."
 	}
 	return lead + " Nobody can tell whether the labels are correct: from these images, networks learn no more of them than how common each is."
@@ -204,8 +210,13 @@ func (c *Case) label() report.Answer {
 	told := Told(c.Verdict)
 	if len(told) == 0 {
 		by := ""
-		if c.Verdict.Untold {
+		switch v := c.Verdict; {
+		case v.Untold && v.Without(looks.ByPixels):
+			return report.Answer{Short: "None", Text: []string{"No label could be searched."}}
+		case v.Untold, v.Without(looks.ByContent):
 			by = " for patterns of pixels"
+		case v.Without(looks.ByPixels):
+			by = " for labels that contradict what images show"
 		}
 		return report.Answer{Short: "None", Text: []string{fmt.Sprintf("All %s were searched%s.", report.Plural(len(c.Classes), "label"), by)}}
 	}

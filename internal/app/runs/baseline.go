@@ -2,6 +2,7 @@ package runs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -117,6 +118,14 @@ func BaselineFile(path string) string {
 	return path
 }
 
+// ofSearch refuses lists that don't say what an audit suspected. ABL isolates its share of any data: poison that is among it is not known.
+func ofSearch(head []string) error {
+	if slices.Contains(head, "loss") {
+		return errors.New("expected what an audit suspected, found what ABL isolated, which it does whether anything was planted or not")
+	}
+	return Columns("digest", "label", "isolated")(head)
+}
+
 // ReadBaseline reads the list of suspects of an earlier audit; see BaselineFile.
 func ReadBaseline(path string) (*Baseline, error) {
 	if _, err := os.Stat(path); err != nil {
@@ -129,7 +138,7 @@ func ReadBaseline(path string) (*Baseline, error) {
 	}
 	defer f.Close()
 	b := &Baseline{images: map[labelled]int{}, suspects: map[labelled]int{}, doubtful: map[labelled]int{}}
-	err = EachRow(path, f, Columns("digest", "label", "isolated"), func(_ int, cell func(column string) (string, bool)) error {
+	err = EachRow(path, f, ofSearch, func(_ int, cell func(column string) (string, bool)) error {
 		digest, _ := cell("digest")
 		label, _ := cell("label")
 		key := labelled{digest, names.FromCell(label)}

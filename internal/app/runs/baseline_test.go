@@ -143,6 +143,14 @@ func TestPagesShowNewsFirst(t *testing.T) {
 
 func TestBaselineErrors(t *testing.T) {
 	dir := t.TempDir()
+	set, suspects := audited{{1, 0, false}, {2, 0, true}}.set()
+	isolated := filepath.Join(t.TempDir(), SuspectsFile)
+	if err := WriteSuspects(isolated, set, suspects, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadBaseline(isolated); err == nil || !strings.Contains(err.Error(), "what ABL isolated") || !strings.Contains(err.Error(), isolated) {
+		t.Error(err)
+	}
 	if _, err := ReadBaseline(dir); err == nil || !strings.Contains(err.Error(), "expected the folder of an audit") {
 		t.Error(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/isolate"
 	"github.com/unpoison/unpoison/report"
@@ -150,12 +152,24 @@ func (d *DataInfo) Warnings() []string {
 	return w
 }
 
+// lookedFor says what a search looks for.
+func lookedFor(v *audit.Verdict) string {
+	const labels, pattern = "labels that contradict what images show, and for what such images share", "a pattern that is the same in many images, of one label or of many"
+	switch {
+	case v.Without(look.ByContent):
+		return "The search looked for " + pattern + ". Labels were not compared with what images show."
+	case v.Without(look.ByPixels):
+		return "The search looked for " + labels + ". Patterns of pixels were not looked for."
+	}
+	return "The search looks for " + labels + "; and for " + pattern + "."
+}
+
 // trust says what a run's results can't promise.
 func trust(r *Result) []string {
 	var t []string
 	if r.Verdict != nil {
 		t = append(t,
-			"The search looks for labels that contradict what images show, and for what such images share; and for a pattern that is the same in many images, of one label or of many. An honest mark that only one class carries, such as the watermark of one source on half of its images, looks the same as a trigger.",
+			lookedFor(r.Verdict)+" An honest mark that only one class carries, such as the watermark of one source on half of its images, looks the same as a trigger.",
 			"No evidence is not proof: a trigger that is rarer, weaker or spread over more labels than the measured ones can be missed.",
 			"Look at the suspects and at what they have in common before you drop them.")
 		if m := r.Verdict.Measured; m != nil {

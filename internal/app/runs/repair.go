@@ -95,7 +95,7 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 func Progress(watch func(Event)) func(train.Progress) {
 	return func(p train.Progress) {
 		if watch != nil {
-			watch(Event{Event: "progress", Stage: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: &p.Loss})
+			watch(progress(p.Phase, p))
 		}
 	}
 }
@@ -149,7 +149,9 @@ func (s *RepairSpec) unlearn(ctx context.Context, method string, n *model.Networ
 	}
 	j := &repair.UnlearnJob{Backend: s.Backend, Network: n, State: state, Data: out.Train, Options: s.Tune, Watch: Progress(s.Watch)}
 	state, err = TuneOn(ctx, method, j, parts, s.Options.Recipe)
-	res.Repair.Options = j.Options
+	if res.Repair.Options = j.Options; s.Tune.Pretrained != nil {
+		res.Repair.From = s.Tune.Pretrained.Digest()
+	}
 	return state, err
 }
 

@@ -123,9 +123,10 @@ type Attack struct {
 
 // Repair says what a defence did to a model that was trained before.
 type Repair struct {
-	Base    string             `json:"base"`               // the run whose model it was
-	Clean   int                `json:"clean_images"`       // that the defence was given
-	Isolate string             `json:"suspects,omitempty"` // the run whose isolated images were unlearnt
+	Base    string             `json:"base"`                 // the run whose model it was
+	Clean   int                `json:"clean_images"`         // that the defence was given
+	Isolate string             `json:"suspects,omitempty"`   // the run whose isolated images were unlearnt
+	From    string             `json:"pretrained,omitempty"` // digest of the network of other data that unlearning started from
 	Options any                `json:"options"`
 	Chose   map[string]float64 `json:"chose,omitempty"`
 }
@@ -137,7 +138,7 @@ type Epochs struct {
 	Unlearn float64 `json:"unlearn"` // share of an epoch: unlearning counts steps
 }
 
-// Isolation scores the ranking; null where the truth is unknown.
+// Isolation says what was set aside, and scores the ranking where the truth is known; null where nothing was.
 type Isolation struct {
 	Rate             float64  `json:"rate"`
 	Precision        *float64 `json:"precision"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/unpoison/unpoison"
@@ -69,7 +70,9 @@ func SpikeSentence(l spike.Limit) string {
 func spikeTable(limits []spike.Limit) report.Table {
 	t := report.Table{
 		Title: "What would have been found", Columns: []string{"attack", "planted under", "found from", "images"},
-		Note: fmt.Sprintf("Known attacks were planted in %d copies of these data, and the copies audited. Other attacks, and other labels, may do better or worse.", spike.Copies),
+	}
+	if slices.ContainsFunc(limits, func(l spike.Limit) bool { return l.NotTried == "" }) {
+		t.Note = fmt.Sprintf("Known attacks were planted in %d copies of these data, and the copies audited. Other attacks, and other labels, may do better or worse.", spike.Copies)
 	}
 	for _, l := range limits {
 		row := []string{l.Attack, l.Class, fmt.Sprintf("not in %.3g\u00a0%%", 100*l.Most), "–"}

@@ -19,4 +19,7 @@ func TestSpikesAreSaid(t *testing.T) {
 	if len(rows) != 3 || rows[2][2] != "not tried: few labels" || !strings.Contains(rows[0][2], "0.25") || !strings.Contains(rows[1][2], "not in 8") {
 		t.Errorf("%q", rows)
 	}
+	if note := spikeTable(limits[2:]).Note; note != "" {
+		t.Errorf("nothing was planted: %q", note)
+	}
 }

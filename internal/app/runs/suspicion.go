@@ -116,7 +116,7 @@ func headOf(folder string, o *Outcome) (*report.Head, []report.Evidence) {
 		Verdict: r.Verdict, Classes: o.Train.Classes, Images: o.Train.Len(), Defense: string(r.Defense), Layout: r.Data.Layout, Data: r.Data.Spec(), ReadWith: r.Data.Whole(), Run: cmp.Or(o.called, folder),
 	}
 	if r.Attack != nil {
-		c.Planted = r.Attack.Name
+		c.Planted = findings.Quote(cmp.Or(r.Attack.Settings.Spec(), r.Attack.Name))
 	}
 	const strips = 3 // beside the first label's
 	shown := map[string]report.Strip{}

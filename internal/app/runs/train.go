@@ -304,6 +304,18 @@ func Watcher(watch func(Event)) func(train.Event) {
 	return func(e train.Event) { s.tell(nil, &Outcome{}, e) }
 }
 
+// progress tells how far a stage has come.
+func progress(stage string, p train.Progress) Event {
+	loss := &p.Loss
+	if p.Images {
+		loss = nil
+	}
+	return Event{
+		Event: "progress", Stage: stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: loss,
+		Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
+	}
+}
+
 // tell turns a training's event into lines of the log, if there is one yet, and passes it on. Only here, behind the
 // training's back, are the truth and its events put together.
 func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
@@ -317,16 +329,8 @@ func (s *Spec) tell(log *logFile, out *Outcome, e train.Event) {
 	}
 	switch {
 	case e.Progress != nil:
-		p := e.Progress
-		loss := &p.Loss
-		if p.Images {
-			loss = nil
-		}
 		if s.Watch != nil {
-			s.Watch(Event{
-				Event: "progress", Stage: e.Stage, Epoch: p.Epoch, Epochs: p.Epochs, Step: p.Step, Steps: p.Steps, Loss: loss,
-				Rate: p.Rate, ImagesPerSecond: p.ImagesPerSecond, SecondsLeft: p.Left.Seconds(),
-			})
+			s.Watch(progress(e.Stage, *e.Progress))
 		}
 	case e.Epoch > 0:
 		ev := Event{Event: "epoch", Stage: e.Stage, Epoch: e.Epoch, Loss: &e.Loss}

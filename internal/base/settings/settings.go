@@ -67,6 +67,16 @@ func Names(of ...any) []string {
 	return names
 }
 
+// Value is what a struct has under a key; nil if it has no such key.
+func Value(of any, key string) any {
+	for f := range fields(reflect.ValueOf(of)) {
+		if f.name == key {
+			return f.value.Interface()
+		}
+	}
+	return nil
+}
+
 // field is one with a JSON name.
 type field struct {
 	name  string
