@@ -16,13 +16,10 @@ import (
 	"github.com/unpoison/unpoison/train"
 )
 
-// A network that learnt a sticker forgets it, by way of the images that isolation found and of those that it missed; with no
-// tolerance it comes back as it was.
-func TestUnlearnsTheTrigger(t *testing.T) {
-	ctx := context.Background()
-	data := planted.Render(t, 5, 600, 100)
+// partsOf isolates 30 of the planted images, holds 75 others back and keeps the rest.
+func partsOf(poisoned []bool) *isolate.Parts {
 	parts := &isolate.Parts{}
-	for i, p := range data.Poisoned {
+	for i, p := range poisoned {
 		switch {
 		case p && len(parts.Isolated) < 30:
 			parts.Isolated = append(parts.Isolated, i)
@@ -32,6 +29,15 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 			parts.Kept = append(parts.Kept, i)
 		}
 	}
+	return parts
+}
+
+// A network that learnt a sticker forgets it, by way of the images that isolation found and of those that it missed; with no
+// tolerance it comes back as it was.
+func TestUnlearnsTheTrigger(t *testing.T) {
+	ctx := context.Background()
+	data := planted.Render(t, 5, 600, 100)
+	parts := partsOf(data.Poisoned)
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
