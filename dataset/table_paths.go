@@ -221,10 +221,15 @@ func withoutEnding(name string) string { return strings.TrimSuffix(name, filepat
 // oneFile is what is wanted of a name that several files have.
 const oneFile = "the name of one file"
 
-// partOfFolder is the part that a file's first folder, in its path relative to the data, names.
+// partOfFolder is the part that a file's folders, in its path relative to the data, name: the first that names one, as in images/train.
 func partOfFolder(rel string) string {
-	first, _, _ := strings.Cut(rel, "/")
-	return splitOf(first)
+	folders := strings.Split(rel, "/")
+	for _, folder := range folders[:len(folders)-1] {
+		if part := splitOf(folder); part != "" {
+			return part
+		}
+	}
+	return ""
 }
 
 // maxIndex bounds how many files are looked through for names that tables give without a folder.
