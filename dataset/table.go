@@ -89,7 +89,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		if p.begins(path) {
 			seen, shared = map[place]string{}, 0
 		}
-		t := &table{store: s, Options: o, path: path, split: by}
+		t := &table{store: s, Options: o, path: path, split: by, bare: !slices.Contains(p.train, path)}
 		several := &objects{}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
@@ -149,6 +149,7 @@ type table struct {
 	*store
 	Options
 	path         string
+	bare         bool                      // labels that were asked for may be missing, as they do in tables of test images
 	image, label string                    // the columns, once known
 	split        string                    // the column that says the part, or ""
 	boxes        bool                      // there are columns of places in images
@@ -214,7 +215,7 @@ func (t *table) columns(head []string) (err error) {
 	if t.image, err = column(head, pathColumns, t.Image, "--image"); err != nil {
 		return err
 	}
-	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil {
+	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil && (!t.bare || errors.Is(err, errTwoColumns)) {
 		return err
 	}
 	t.boxes = named(head, boxColumns) != ""

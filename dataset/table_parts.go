@@ -63,7 +63,7 @@ func (s *store) parted(c *Contents, p parts, columns *partColumns, by string) er
 				continue
 			}
 			if part == "" && strange[how] == "" {
-				strange[how] = fmt.Sprintf("row %d of %s", r.TableRow, r.Table)
+				strange[how] = fmt.Sprintf("row %d of %s", max(r.TableRow, r.Row), cmp.Or(r.Table, r.Source))
 			}
 			if how {
 				cells[part]++
