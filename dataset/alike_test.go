@@ -20,7 +20,7 @@ func TestErrorsTellNamesThatLookAlike(t *testing.T) {
 		"case":      {"train/Cat/a.png=1 test/cat/c.png=3" + two, "", `"cat" and "Cat" differ only in upper and lower case: give both one name`},
 		"another":   {"train/cat/a.png=1 test/dog/c.png=3" + two, "", `found "dog": the training images are of no such class; take these test images out, or pass over them with --skip-bad`},
 		"spaces":    {"img/a.png=1 img/b.png=2", "path,label\n img/a.png ,x\nimg/b.png,y\n", `"img/a.png" is there, and differs only in spaces or characters that do not show`},
-		"no ending": {"img/a.png=1 img/b.png=2", "path,label\na,x\nb,y\n", "found a: no such file; img/a.png is there: give the names with their ending"},
+		"no ending": {"img/a.txt=1, img/b.png=2", "path,label\nb,x\na,y\n", "row 2: expected a readable file, found a: no such file"},
 		"no file":   {"img/a.png=1 img/b.png=2", "path,label\nc.png,x\nb.png,y\n", "found c.png: no such file"},
 		"twice":     {"img/a.png=1 img/b.png=2", "path,label,label\nimg/a.png,x,z\nimg/b.png,y,z\n", `2 are called "label"; rename those that are not`},
 	} {

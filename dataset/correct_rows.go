@@ -111,7 +111,7 @@ func (f *filter) pickledLabels(batch *pickle.Dict, labels map[int]int32) error {
 // parquetLabels returns the column of labels, and what stands in it in changed rows: what does for an image that came with the label, in
 // a file whose labels are of the same kind.
 func (f *filter) parquetLabels(p *parquet.File, labels map[int]int32) (column int, of map[int][]parquet.Value, err error) {
-	c, _, err := findColumns(p, f.opts)
+	c, _, err := findColumns(p, f.opts, true)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -139,7 +139,7 @@ func (f *filter) parquetLike(class int32, kind string, files []string, others ma
 			continue
 		}
 		err = f.store().withParquet(f.path(file, files), func(p *parquet.File, _ io.ReaderAt) error {
-			c, _, err := findColumns(p, f.opts)
+			c, _, err := findColumns(p, f.opts, true)
 			if err == nil && c.kind == kind {
 				values, err = parquetAt(p, row, c.label)
 			}

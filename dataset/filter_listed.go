@@ -65,10 +65,12 @@ func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]m
 			read[table][row] = true
 		}
 	}
-	ends := map[string][]string{} // the files by the ends of their paths
+	ends := map[string][]string{}  // the files by the ends of their paths
+	stems := map[string][]string{} // the same without their endings
 	for at := range gone {
 		for end, more := at, true; more; _, end, more = strings.Cut(end, "/") {
 			ends[end] = append(ends[end], at)
+			stems[withoutEnding(end)] = append(stems[withoutEnding(end)], at)
 		}
 	}
 	named, absolute = map[string]bool{}, map[string]bool{}
@@ -81,10 +83,12 @@ func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]m
 			if link || f.only != "" || read[table][k+1] || drop[table][k+1] {
 				continue
 			}
+			all := f.meant(here, f.imageCell(head, l), table, stems) // other cells may be numbers
 			for _, c := range l.cells {
-				for _, at := range f.meant(here, c, table, ends) {
-					named[at], stay[at] = true, true
-				}
+				all = append(all, f.meant(here, c, table, ends)...)
+			}
+			for _, at := range all {
+				named[at], stay[at] = true, true
 			}
 		}
 		if len(stay) > 0 && read[table] == nil {

@@ -69,6 +69,9 @@ func TestFoldersAreUnderstood(t *testing.T) {
 		notes       string
 	}{
 		{"bus/a.png=1 car/b.png=2 train/c.png=3", "bus:1 car:2 train:3", "none", ""},
+		{"images/bus/a.png=1 images/car/b.png=2 meta/train.txt=bus/a", "bus:1 car:2", "none", `images; not the folders beside it, ["meta"]`},
+		{"images/train/bus/a.png=1 images/train/car/b.png=2 images/val/car/c.png=3 labels/train/a.txt=x", "bus:1 car:2", "car:3", `["labels"]`},
+		{"train/a.png=1 test/b.png=2 labels.csv=id,breed", "labels.csv: expected a column of files", "", ""},
 		{"train/bus/a.png=1 train/car/b.png=2 valid/bus/c.png=3", "bus:1 car:2", "bus:3", ""},
 		{"Train/bus/a.png=1 Train/car/b.png=2 Test/bus/c.png=3", "bus:1 car:2", "bus:3", ""},
 		{"training_set/bus/a.png=1 training_set/car/b.png=2 test_set/bus/c.png=3", "bus:1 car:2", "bus:3", ""},

@@ -178,7 +178,7 @@ func openFolder(ctx context.Context, dir string, o Options) (*Contents, error) {
 	if len(f.left) > 0 {
 		c.Notes = append(c.Notes, fmt.Sprintf("the folders %q beside the parts are not read", f.left))
 	}
-	c.Notes = append(c.Notes, l.notes()...)
+	c.Notes = slices.Concat(c.Notes, s.innerNote(f.train), l.notes())
 	return c, nil
 }
 

@@ -118,6 +118,11 @@ func find(spec string, o Options) (dir string, l *Layout, notes []string, err er
 	if dir, l = recognise(layouts, named, dir, o); l == nil {
 		return "", nil, nil, &UnrecognisedError{dir, layouts, noTables}
 	}
+	if named == nil && l.Name == "folder" && len(noTables) > 0 {
+		if _, err := newStore(dir, o).findFolders(dir); err != nil {
+			return "", nil, nil, fmt.Errorf("data folder:%s: %w; and no table says what they show: %s", dir, err, strings.Join(noTables, "; "))
+		}
+	}
 	if o.Store != "" && liesIn(o.Store, dir) {
 		return "", nil, nil, fmt.Errorf("store %s: it lies in the data %s; choose another --store", o.Store, dir)
 	}
@@ -128,9 +133,24 @@ func find(spec string, o Options) (dir string, l *Layout, notes []string, err er
 		return dir, l, nil, fmt.Errorf("data %s:%s: %w", l.Name, dir, err)
 	}
 	if named == nil {
-		return twoWays(top, dir, l, o)
+		dir, l, notes, err = twoWays(top, dir, l, o)
 	}
-	return dir, l, nil, nil
+	if err == nil {
+		notes = append(notes, newStore(top, o).besideNote(top, dir)...)
+	}
+	return dir, l, notes, err
+}
+
+// besideNote says which folders beside the one that is read are not.
+func (s *store) besideNote(top, dir string) []string {
+	if dir == top || filepath.Dir(dir) != filepath.Clean(top) {
+		return nil
+	}
+	beside := slices.DeleteFunc(s.subfolders(top), func(name string) bool { return name == filepath.Base(dir) })
+	if len(beside) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("what is read is %s; not the folders beside it, %q", dir, beside[:min(len(beside), mostNamed)])}
 }
 
 // used refuses an option that a layout has no use for, which the user wants to be heard.
@@ -189,10 +209,28 @@ func places(dir string, o Options) []string {
 	for _, d := range []string{"cifar-10-batches-bin", "cifar-100-binary", "GTSRB", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"} {
 		dirs = append(dirs, filepath.Join(dir, d))
 	}
-	if inner := newStore(dir, o).subfolders(dir); len(inner) == 1 {
-		dirs = append(dirs, filepath.Join(dir, inner[0]))
+	if inner := newStore(dir, o).holder(dir); inner != "" {
+		dirs = append(dirs, filepath.Join(dir, inner))
 	}
 	return dirs
+}
+
+// holder is the only folder in dir, or the only one with images, as beside lists and boxes; or "".
+func (s *store) holder(dir string) (only string) {
+	inner := s.subfolders(dir)
+	if len(inner) == 1 {
+		return inner[0]
+	}
+	for _, name := range inner {
+		if !s.hasImage(filepath.Join(dir, name)) {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = name
+	}
+	return only
 }
 
 func open(ctx context.Context, l *Layout, dir string, o Options, notes []string) (*Data, error) {

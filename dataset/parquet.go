@@ -34,8 +34,12 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 		return nil, fmt.Errorf("expected Parquet files")
 	}
 	var names []string
+	train := map[string]bool{}
+	for _, file := range p.train {
+		train[file] = true
+	}
 	for _, file := range slices.Concat(p.train, p.test, p.val) {
-		of, err := s.parquetClasses(file, o)
+		of, err := s.parquetClasses(file, o, train[file])
 		if err != nil {
 			return nil, err
 		}
@@ -46,15 +50,20 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 			names = of
 		}
 	}
-	train := map[string]bool{}
-	for _, file := range p.train {
-		train[file] = true
+	columns := s.countParquetParts(p.train, o)
+	by, err := columns.column()
+	if err != nil {
+		return nil, s.ofFile(p.train[0], err)
 	}
 	c := p.of(s, names, func(file string, yield func(Record) error) error {
-		return s.readParquet(file, o, train[file], yield)
+		return s.readParquet(file, o, train[file], by, yield)
 	})
 	c.Notes = append(s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p)...)
-	return c, nil
+	if by == "" && len(p.test)+len(p.val) == 0 {
+		c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
+		return c, nil
+	}
+	return c, s.parted(c, p, columns, by)
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.
@@ -82,6 +91,8 @@ func (s *store) withParquet(path string, do func(p *parquet.File, f io.ReaderAt)
 // parquetColumns are the places of the image's and the label's column; label is -1 if there is none.
 type parquetColumns struct {
 	image, label int
+	part         int    // of what says a row's part, or -1
+	asked        string // see asksPart
 	list         bool   // the label is a list
 	kind         string // of the label, see kindOf
 	says         func(v parquet.Value) (l Label, bad string)
@@ -99,16 +110,17 @@ func parquetHead(f *parquet.File) (head []string, leaves map[string][]int) {
 	return head, leaves
 }
 
-func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string, err error) {
+// findColumns finds the columns of the images and the labels. A file that is not labelled may lack these.
+func findColumns(f *parquet.File, o Options, labelled bool) (c parquetColumns, labelName string, err error) {
 	head, leaves := parquetHead(f)
 	image, err := column(head, parquetImages, o.Image, "--image")
 	if err != nil {
 		return c, "", err
 	}
-	if labelName, err = column(head, parquetLabels, o.Label, "--label"); err != nil {
+	if labelName, err = column(head, parquetLabels, o.Label, "--label"); err != nil && (labelled || errors.Is(err, errTwoColumns)) {
 		return c, "", err
 	}
-	c = parquetColumns{image: -1, label: -1}
+	c = parquetColumns{image: -1, label: -1, part: -1}
 	for _, i := range leaves[image] {
 		if path := f.Schema().Columns()[i]; len(path) == 1 || len(path) == 2 && path[1] == "bytes" {
 			c.image = i
@@ -133,9 +145,9 @@ func findColumns(f *parquet.File, o Options) (c parquetColumns, labelName string
 }
 
 // parquetClasses returns the class names that the hub's metadata gives, or nil.
-func (s *store) parquetClasses(path string, o Options) (classes []string, err error) {
+func (s *store) parquetClasses(path string, o Options, labelled bool) (classes []string, err error) {
 	err = s.withParquet(path, func(f *parquet.File, _ io.ReaderAt) error {
-		_, label, err := findColumns(f, o)
+		_, label, err := findColumns(f, o, labelled)
 		if err != nil {
 			return err
 		}
@@ -176,18 +188,19 @@ func (s *store) parquetClasses(path string, o Options) (classes []string, err er
 	return classes, err
 }
 
-func (s *store) readParquet(path string, o Options, labelled bool, yield func(Record) error) error {
+func (s *store) readParquet(path string, o Options, labelled bool, by string, yield func(Record) error) error {
 	return s.withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
-		c, _, err := findColumns(p, o)
+		c, _, err := findColumns(p, o, labelled)
 		if err != nil {
 			return err
 		}
 		if c.label < 0 && labelled {
 			return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(parquetLabels, ", "))
 		}
+		c.part, c.asked = partLeaf(p, by), asksPart(by)
 		row := 0
 		for i, g := range p.RowGroups() {
-			for _, column := range []int{c.label, c.image} {
+			for _, column := range []int{c.label, c.image, c.part} {
 				if column < 0 {
 					continue
 				}
@@ -213,12 +226,19 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 			return err
 		}
 	}
+	said, err := groupParts(g, c)
+	if err != nil {
+		return err
+	}
 	k := 0
 	err = eachValue(g.ColumnChunks()[c.image], func(v parquet.Value) error {
 		if v.RepetitionLevel() != 0 {
 			return fmt.Errorf("row %d: a list of images", *row)
 		}
 		r := Record{Source: file, Row: *row}
+		if k < len(said) {
+			r.split = said[k]
+		}
 		if c.label >= 0 {
 			if k == len(labels) {
 				return fmt.Errorf("row %d: more images than labels", *row)

@@ -77,6 +77,11 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 	if err := oneTable(p.train); err != nil {
 		return nil, err
 	}
+	columns := s.countParts(p.train, o)
+	by, err := columns.column()
+	if err != nil {
+		return nil, s.ofFile(p.train[0], err)
+	}
 	finder := newFinder(s, o)
 	var seen map[place]string // sources of the part that is read, and the tables that name them; "" where these are several
 	shared := 0
@@ -84,7 +89,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		if p.begins(path) {
 			seen, shared = map[place]string{}, 0
 		}
-		t := &table{store: s, Options: o, path: path}
+		t := &table{store: s, Options: o, path: path, split: by, bare: !slices.Contains(p.train, path)}
 		several := &objects{}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
@@ -123,7 +128,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			}
 		}
 	}
-	return c, s.parted(c, p)
+	return c, s.parted(c, p, columns, by)
 }
 
 var digits = regexp.MustCompile("[0-9]+")
@@ -144,16 +149,18 @@ type table struct {
 	*store
 	Options
 	path         string
-	image, label string // the columns, once known
-	split        string // the column that says the part, or ""
-	boxes        bool   // there are columns of places in images
+	bare         bool                      // labels that were asked for may be missing, as they do in tables of test images
+	image, label string                    // the columns, once known
+	split        string                    // the column that says the part, or ""
+	boxes        bool                      // there are columns of places in images
+	each         func(column, cell string) // told of all cells; may be nil
 }
 
 // row is what the two columns of a row hold.
 type row struct {
 	image string
 	label Label
-	split string // the part that it is of
+	split string // the part that it says it is of
 	bad   string // what is wrong with the row or its label
 	want  string
 }
@@ -208,10 +215,10 @@ func (t *table) columns(head []string) (err error) {
 	if t.image, err = column(head, pathColumns, t.Image, "--image"); err != nil {
 		return err
 	}
-	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil {
+	if t.label, err = column(head, labelColumns, t.Label, "--label"); err != nil && (!t.bare || errors.Is(err, errTwoColumns)) {
 		return err
 	}
-	t.parting(head)
+	t.boxes = named(head, boxColumns) != ""
 	if t.image == "" {
 		return fmt.Errorf("%w, found %q", noFiles(), head)
 	}
@@ -249,6 +256,7 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 		return err
 	}
 	image, label, split := slices.Index(head, t.image), columnIndex(head, t.label), columnIndex(head, t.split)
+	asked := asksPart(t.split)
 	for n := 1; ; n++ {
 		line, err := c.Read()
 		cells := row{}
@@ -265,7 +273,12 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 				cells.label = Text(line[label])
 			}
 			if split >= 0 {
-				cells.split = line[split]
+				cells.split = partSaid(asked, line[split])
+			}
+			for k := range line {
+				if t.each != nil {
+					t.each(head[k], line[k])
+				}
 			}
 		}
 		if err := yield(n, cells); err != nil {

@@ -51,9 +51,12 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		return cells, err
 	}
 	t.image, t.label = cmp.Or(t.image, image), cmp.Or(t.label, label)
-	t.parting(head)
-	if split, ok := fields[t.split].(string); ok {
-		cells.split = split
+	t.boxes = t.boxes || named(head, boxColumns) != ""
+	cells.split = partSaid(asksPart(t.split), jsonText(fields[t.split]))
+	for _, name := range head {
+		if t.each != nil {
+			t.each(name, jsonText(fields[name]))
+		}
 	}
 	cells.want = "one label"
 	cells.label, cells.bad = jsonLabel(fields[label])
@@ -65,6 +68,14 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		cells.want, cells.bad = "the name of a file", kindOfJSON(name)
 	}
 	return cells, nil
+}
+
+// jsonText is a JSON value as a table with separators has it.
+func jsonText(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	return fmt.Sprint(v)
 }
 
 // jsonObject reads one object and keeps its numbers as they are written. A key that is there twice is an error.

@@ -3,6 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,10 +11,7 @@ import (
 
 // Tables that list the images of several parts: by a column that says the part, or by the folders of the parts.
 
-var (
-	splitColumns = []string{"split", "set", "subset", "partition"}
-	boxColumns   = []string{"xmin", "ymin", "x_min", "y_min", "x1", "y1", "bbox", "bbox_x", "bbox_y", "box"}
-)
+var boxColumns = []string{"xmin", "ymin", "x_min", "y_min", "x1", "y1", "bbox", "bbox_x", "bbox_y", "box"}
 
 // named returns the first of the names, in any case, that is among others, or "".
 func named(head, names []string) string {
@@ -23,14 +21,6 @@ func named(head, names []string) string {
 		}
 	}
 	return ""
-}
-
-// parting notes the columns that say a row's part, and a place in its image.
-func (t *table) parting(head []string) {
-	if by := named(head, splitColumns); by != t.label && by != t.image {
-		t.split = by
-	}
-	t.boxes = t.boxes || named(head, boxColumns) != ""
 }
 
 // columnIndex is a column's index, or -1.
@@ -45,7 +35,9 @@ func columnIndex(head []string, name string) int {
 func (t *table) folderPart(r *Record, cell string) string {
 	file := r.Source
 	if r.Err != nil {
-		file = strings.TrimPrefix(slashed(cell), "./")
+		if file = strings.TrimPrefix(slashed(cell), "./"); path.IsAbs(file) || drive.MatchString(file) {
+			return "" // of folders elsewhere
+		}
 	}
 	if part := partOfFolder(file); part != "" {
 		return part
@@ -56,19 +48,22 @@ func (t *table) folderPart(r *Record, cell string) string {
 	return ""
 }
 
-// parted divides the only part of tables where their rows say that they are of several.
-func (s *store) parted(c *Contents, p parts) error {
+// parted divides the only part of tables where their rows say that they are of several, in the column by or by their folders.
+func (s *store) parted(c *Contents, p parts, columns *partColumns, by string) error {
 	if len(p.test)+len(p.val) > 0 {
+		if by != "" {
+			c.Notes = append(c.Notes, fmt.Sprintf("all rows of %s are read as training images, as other tables hold the test images, although its column %q names other parts", c.Train.Name, by))
+		}
 		return nil
 	}
 	cells, folders, strange := map[string]int{}, map[string]int{}, map[bool]string{}
 	_ = c.Train.Records(func(r Record) error { // its error is said when it is read
-		for how, part := range map[bool]string{true: splitOf(r.split), false: r.folder} {
+		for how, part := range map[bool]string{true: r.split, false: r.folder} {
 			if r.Err != nil && part == "" {
 				continue
 			}
 			if part == "" && strange[how] == "" {
-				strange[how] = fmt.Sprintf("row %d of %s", r.TableRow, r.Table)
+				strange[how] = fmt.Sprintf("row %d of %s", max(r.TableRow, r.Row), cmp.Or(r.Table, r.Source))
 			}
 			if how {
 				cells[part]++
@@ -78,11 +73,11 @@ func (s *store) parted(c *Contents, p parts) error {
 		}
 		return nil
 	})
-	several := func(n map[string]int) bool { return n["train"] > 0 && n["test"]+n["val"] > 0 }
-	of, n, how, byCell := func(r *Record) string { return splitOf(r.split) }, cells, "the column that says the part", true
-	if !several(cells) {
+	of, n, how, byCell := func(r *Record) string { return r.split }, cells, fmt.Sprintf("the column %q", by), true
+	if !severalParts(cells) {
 		ofPart := func(file string) bool { return partOf(filepath.Base(file)) != "" || partOfFolder(s.rel(file)) != "" }
-		if !several(folders) || slices.ContainsFunc(p.train, ofPart) {
+		if !severalParts(folders) || slices.ContainsFunc(p.train, ofPart) {
+			c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
 			return nil
 		}
 		of, n, how, byCell = func(r *Record) string { return r.folder }, folders, "the folders of its images", false

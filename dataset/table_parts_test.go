@@ -13,18 +13,28 @@ import (
 func TestTableOfAllParts(t *testing.T) {
 	const flat = "train/1.png=1 train/2.png=2 test/3.png=3"
 	for name, c := range map[string]struct{ images, table, want string }{
-		"by folders":          {flat, "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 | y:3"},
-		"by folders of names": {flat, "t.csv=file,label\n1.png,x\n3.png,y\n2.png,y\n", "x:1 y:2 | y:3"},
-		"of classes":          {"train/x/1.png=1 train/y/2.png=2 val/y/3.png=3", "t.csv=file,label\ntrain/x/1.png,x\ntrain/y/2.png,y\nval/y/3.png,y\n", "x:1 y:2 | y:3"},
-		"below the table":     {"data/train/1.png=1 data/train/2.png=2 data/test/3.png=3", "data/t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 | y:3"},
-		"by a column":         {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,Split\na.png,x,train\nb.png,y,TRAIN\nc.png,y,test\n", "x:1 y:2 | y:3"},
-		"in JSON":             {"a.png=1 b.png=2 c.png=3", "t.jsonl={\"file\":\"a.png\",\"label\":\"x\",\"split\":\"train\"}\n{\"file\":\"b.png\",\"label\":\"y\",\"split\":\"train\"}\n{\"file\":\"c.png\",\"label\":\"y\",\"split\":\"valid\"}\n", "x:1 y:2 | y:3"},
-		"a column of others":  {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,set\na.png,x,1\nb.png,y,1\nc.png,y,2\n", "x:1 y:2 y:3 | "},
-		"no word":             {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,split\na.png,x,train\nb.png,y,other\nc.png,y,test\n", "row 2 of t.csv"},
-		"another folder":      {flat + " more/4.png=4", "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\nmore/4.png,x\n", "row 4 of t.csv"},
-		"no file":             {flat, "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\ntest/9.png,x\n", "row 4: expected a readable file"},
-		"a table of a part":   {flat, "train.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 y:3 | "},
-		"a nameless column":   {"a.png=1 b.png=2", "t.csv=,file,label\ntrain,a.png,x\ntest,b.png,y\n", "x:1 y:2 | "},
+		"by folders":           {flat, "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 | y:3"},
+		"by folders of names":  {flat, "t.csv=file,label\n1.png,x\n3.png,y\n2.png,y\n", "x:1 y:2 | y:3"},
+		"of classes":           {"train/x/1.png=1 train/y/2.png=2 val/y/3.png=3", "t.csv=file,label\ntrain/x/1.png,x\ntrain/y/2.png,y\nval/y/3.png,y\n", "x:1 y:2 | y:3"},
+		"below the table":      {"data/train/1.png=1 data/train/2.png=2 data/test/3.png=3", "data/t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 | y:3"},
+		"by a column":          {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,Split\na.png,x,train\nb.png,y,TRAIN\nc.png,y,test\n", "x:1 y:2 | y:3"},
+		"in JSON":              {"a.png=1 b.png=2 c.png=3", "t.jsonl={\"file\":\"a.png\",\"label\":\"x\",\"split\":\"train\"}\n{\"file\":\"b.png\",\"label\":\"y\",\"split\":\"train\"}\n{\"file\":\"c.png\",\"label\":\"y\",\"split\":\"valid\"}\n", "x:1 y:2 | y:3"},
+		"a column of others":   {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,set\na.png,x,1\nb.png,y,1\nc.png,y,2\n", "x:1 y:2 y:3 | "},
+		"with blanks":          {"a.png=1 b.png=2 c.png=3", "t.csv=file,label, split\na.png,x, train\nb.png,y, train \nc.png,y, test\n", "x:1 y:2 | y:3"},
+		"the surer name":       {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,set,split\na.png,x,1,train\nb.png,y,test,train\nc.png,y,train,test\n", "x:1 y:2 | y:3"},
+		"another name":         {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,Dataset_type\na.png,x,TRAIN\nb.png,y,TRAIN\nc.png,y,TEST\n", "x:1 y:2 | y:3"},
+		"another use":          {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,room\na.png,x,train\nb.png,y,test\nc.png,y,bath\n", "x:1 y:2 y:3 | "},
+		"yes and no":           {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,is_valid\na.png,x,False\nb.png,y,False\nc.png,y,True\n", "x:1 y:2 | y:3"},
+		"no and yes in JSON":   {"a.png=1 b.png=2 c.png=3", "t.jsonl={\"file\":\"a.png\",\"label\":\"x\",\"isTrain\":true}\n{\"file\":\"b.png\",\"label\":\"y\",\"isTrain\":true}\n{\"file\":\"c.png\",\"label\":\"y\",\"isTrain\":false}\n", "x:1 y:2 | y:3"},
+		"twice the same":       {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,is_train,is_test\na.png,x,1,0\nb.png,y,1,0\nc.png,y,0,1\n", "x:1 y:2 | y:3"},
+		"twice":                {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,old,new\na.png,x,train,train\nb.png,y,test,train\nc.png,y,train,test\n", `t.csv: the columns "new" and "old" both say`},
+		"deeper folders":       {"i/train/1.png=1 i/train/2.png=2 i/test/3.png=3", "t.csv=file,label\ni/train/1.png,x\ni/train/2.png,y\ni/test/3.png,y\n", "x:1 y:2 | y:3"},
+		"names in deeper ones": {"i/train/1.png=1 i/train/2.png=2 i/val/1.png=3 i/val/2.png=4", "train.csv=file,label\n1.png,x\n2.png,y\n", "x:1 y:2 | "},
+		"no word":              {"a.png=1 b.png=2 c.png=3", "t.csv=file,label,split\na.png,x,train\nb.png,y,other\nc.png,y,test\n", "row 2 of t.csv"},
+		"another folder":       {flat + " more/4.png=4", "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\nmore/4.png,x\n", "row 4 of t.csv"},
+		"no file":              {flat, "t.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\ntest/9.png,x\n", "row 4: expected a readable file"},
+		"a table of a part":    {flat, "train.csv=file,label\ntrain/1.png,x\ntest/3.png,y\ntrain/2.png,y\n", "x:1 y:2 y:3 | "},
+		"a nameless column":    {"a.png=1 b.png=2", "t.csv=,file,label\ntrain,a.png,x\ntest,b.png,y\n", "x:1 y:2 | "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
@@ -53,6 +63,25 @@ func TestTableOfAllParts(t *testing.T) {
 	_, _, out := filtered(t, dir, 1)
 	if raw, err := os.ReadFile(filepath.Join(out, "t.csv")); err != nil || string(raw) != "file,label\ntest/3.png,y\ntrain/1.png,x\ntrain/4.png,y\n" {
 		t.Errorf("%q, %v", raw, err)
+	}
+}
+
+// A column that may part the rows, and does not, is said.
+func TestColumnsThatPartNothing(t *testing.T) {
+	for name, c := range map[string]struct{ files, want string }{
+		"numbers":       {"t.csv=file,label,partition\na.png,x,0\nb.png,y,1\nc.png,y,2\n", `the column "partition" says ["0" "1" "2"]`},
+		"other words":   {"t.csv=file,label,Split\na.png,x,learn\nb.png,y,learn\nc.png,y,test\n", `the column "Split" says ["learn" "test"]`},
+		"one word":      {"t.csv=file,label,split\na.png,x,all\nb.png,y,all\nc.png,y,all\n", ""},
+		"another table": {"train.csv=file,label,split\na.png,x,train\nb.png,y,train\nc.png,y,val\n test.csv=file,label\nd.png,x\n", `as other tables hold the test images, although its column "split" names other parts`},
+	} {
+		dir := files(t, filepath.Join(t.TempDir(), "data"), "a.png=1", "b.png=2", "c.png=3", "d.png=4")
+		for _, file := range strings.Split(c.files, " ") {
+			files(t, dir, file)
+		}
+		d := load(t, dir)
+		if notes := strings.Join(d.Notes, "\n"); shown(d.Train) != "x:1 y:2 y:3" || c.want == "" && notes != "" || !strings.Contains(notes, c.want) {
+			t.Errorf("%s: %s, %q", name, shown(d.Train), d.Notes)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type finder struct {
 	data  *store
 	root  *store // Options.Root, or nil
 	below map[string][]string
+	stems map[string][]string       // images by their names without the ending
 	looks map[int]map[string]string // see looksAt
 	parts map[string]bool           // that have a folder
 }
@@ -80,7 +81,7 @@ func (f *finder) findAs(cell, table string) (foundFile, *RecordError) {
 		if !inside(f.root, path) {
 			return foundFile{}, &RecordError{Want: "a path in --root " + f.root.root, Got: cell}
 		}
-		return foundFile{f.root, path}, nil
+		return foundFile{f.root, withEnding(path)}, nil
 	}
 	if filepath.IsAbs(name) {
 		if !inside(f.data, name) {
@@ -140,6 +141,9 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 			found = append(found, path)
 		}
 	}
+	if len(found) == 0 && !IsImage(end) {
+		found = f.withoutEnding(end)
+	}
 	elsewhere := ""
 	if part := cmp.Or(partOf(filepath.Base(table)), partOfFolder(f.data.rel(table))); part != "" {
 		found = slices.DeleteFunc(found, func(path string) bool {
@@ -168,6 +172,25 @@ func (f *finder) search(cell, table string) (foundFile, *RecordError) {
 	}
 }
 
+// withoutEnding lists the images whose paths have an end but for their ending, as ids that tables give.
+func (f *finder) withoutEnding(end string) (found []string) {
+	if f.stems == nil {
+		f.stems = map[string][]string{}
+		for base, paths := range f.below {
+			if stem := withoutEnding(base); IsImage(base) {
+				f.stems[stem] = append(f.stems[stem], paths...)
+			}
+		}
+	}
+	for _, path := range f.stems[filepath.Base(end)] {
+		if strings.HasSuffix("/"+withoutEnding(path), end) {
+			found = append(found, path)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
 // likely names a file that may be meant by a path, of which none has the end.
 func (f *finder) likely(end string) string {
 	name, depth := end[1:], strings.Count(end, "/")
@@ -177,17 +200,11 @@ func (f *finder) likely(end string) string {
 			return fmt.Sprintf("; %+q is there, and differs only %s", path, how)
 		}
 	}
-	if path, ok := looks[stemKey+name]; ok {
-		return fmt.Sprintf("; %s is there: give the names with their ending", path)
-	}
 	return ""
 }
 
-// stemKey begins the keys of looksAt that are names without their ending; no name has its sign.
-const stemKey = "\x00"
-
-// looksAt returns the first file of each look, by so many last parts of its path, and of each such name without its ending. It is made
-// once: many files may have one name, and many cells name none.
+// looksAt returns the first file of each look, by so many last parts of its path. It is made once: many files may have one name, and
+// many cells name none.
 func (f *finder) looksAt(depth int) map[string]string {
 	if looks := f.looks[depth]; looks != nil {
 		return looks
@@ -195,11 +212,9 @@ func (f *finder) looksAt(depth int) map[string]string {
 	looks := map[string]string{}
 	for _, paths := range f.below {
 		for _, path := range paths {
-			last := lastParts(path, depth)
-			for _, key := range []string{printable.Look(last), stemKey + withoutEnding(last)} {
-				if first, is := looks[key]; !is || path < first {
-					looks[key] = path
-				}
+			key := printable.Look(lastParts(path, depth))
+			if first, is := looks[key]; !is || path < first {
+				looks[key] = path
 			}
 		}
 	}
@@ -218,13 +233,38 @@ func lastParts(path string, depth int) string {
 
 func withoutEnding(name string) string { return strings.TrimSuffix(name, filepath.Ext(name)) }
 
+// withEnding is a path with the ending of the image that it names without one, if it does.
+func withEnding(path string) string {
+	if exists(path) || IsImage(path) {
+		return path
+	}
+	found := ""
+	for _, ending := range imageSuffixes {
+		for _, ending := range []string{ending, strings.ToUpper(ending)} {
+			switch {
+			case !exists(path+ending) || found != "" && strings.EqualFold(found, path+ending):
+			case found != "":
+				return path // which one is not said
+			default:
+				found = path + ending
+			}
+		}
+	}
+	return cmp.Or(found, path)
+}
+
 // oneFile is what is wanted of a name that several files have.
 const oneFile = "the name of one file"
 
-// partOfFolder is the part that a file's first folder, in its path relative to the data, names.
+// partOfFolder is the part that a file's folders, in its path relative to the data, name: the first that names one, as in images/train.
 func partOfFolder(rel string) string {
-	first, _, _ := strings.Cut(rel, "/")
-	return splitOf(first)
+	folders := strings.Split(rel, "/")
+	for _, folder := range folders[:len(folders)-1] {
+		if part := splitOf(folder); part != "" {
+			return part
+		}
+	}
+	return ""
 }
 
 // maxIndex bounds how many files are looked through for names that tables give without a folder.

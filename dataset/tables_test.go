@@ -91,6 +91,40 @@ func TestFilterKeepsWhatOtherTablesName(t *testing.T) {
 	}
 }
 
+// Tables may name images without their ending, as Kaggle's do.
+func TestTablesNameImagesWithoutTheirEnding(t *testing.T) {
+	const table = "path,label\na,x\nb.1,y\nc,x\n"
+	for name, c := range map[string]struct {
+		files string
+		root  bool
+		want  string // training images, or a part of the error
+	}{
+		"below":        {"i/a.png=1 i/b.1.JPG=2 i/c.png=3 i/c.txt=4,", false, "x:1 x:3 y:2"},
+		"beside":       {"a.png=1 b.1.png=2 c.png=3", false, "x:1 x:3 y:2"},
+		"twice":        {"i/a.png=1 i/b.1.png=2 i/c.jpg=3 i/c.png=4", false, "c, which may be i/c.jpg or i/c.png"},
+		"of two parts": {"train/a.png=1 train/b.1.png=2 train/c.png=3 test/c.png=4", false, "x:1 x:3 y:2"},
+		"none":         {"i/a.png=1 i/b.1.png=2 i/c.txt=3,", false, "row 3: expected a readable file, found c: no such file"},
+		"elsewhere":    {"a.png=1 b.1.JPG=2 c.png=3", true, "x:1 x:3 y:2"},
+		"twice there":  {"a.png=1 b.1.JPG=2 c.png=3 c.jpg=4", true, "c: expected a readable file"},
+	} {
+		dir := files(t, t.TempDir(), strings.Fields(c.files)...)
+		o, data := Options{}, dir
+		if c.root {
+			o.Root, data = dir, t.TempDir()
+		}
+		put(t, filepath.Join(data, "train.csv"), []byte(table))
+		d, err := Load(t.Context(), data, o)
+		if err == nil && shown(d.Train) != c.want || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, expected %s", name, err, c.want)
+		}
+	}
+	dir := files(t, filepath.Join(t.TempDir(), "data"), "i/1.png=1", "i/2.png=2", "i/3.png=3", "i/4.png=4", "train.csv=path,label\n1,x\n2,y\n3,x\n4,y\n", "lists/other.csv=path,label,n\n1,x,2\n")
+	_, left, out := filtered(t, dir, 0, 1)
+	if shown(left.Train) != "x:3 y:4" || !exists(filepath.Join(out, "i/1.png")) || exists(filepath.Join(out, "i/2.png")) {
+		t.Errorf("%s are left; a file that another table names has to stay, and one of a number in it to go", shown(left.Train))
+	}
+}
+
 // Absolute paths in the data are relative in what is written, which lies elsewhere.
 func TestFilterOfAbsolutePaths(t *testing.T) {
 	for table, c := range map[string]struct{ text, want string }{

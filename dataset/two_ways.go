@@ -244,7 +244,7 @@ func (s *store) namedImages(dir string, classes []string, o Options) (n namedCou
 	of, f := map[string]bool{}, newFinder(s, o)
 	p := s.partFiles(dir, tableSuffixes)
 	for _, file := range slices.Concat(p.train, p.test, p.val) {
-		t := &table{store: s, Options: o, path: file}
+		t := &table{store: s, Options: o, path: file, bare: !slices.Contains(p.train, file)}
 		err := t.read(func(k int, cells row) error { // what is wrong with it is said once it is chosen
 			r := t.record(f, k, cells)
 			if r.Err != nil && r.Err.Want == oneFile && n.err == nil {

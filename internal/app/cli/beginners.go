@@ -19,6 +19,16 @@ var dataSuffixes = []string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".tar
 // archives are the endings of files that have to be unpacked first.
 var archives = []string{".zip", ".7z", ".rar"}
 
+// foreign are the endings of files that hold images of other programs, with what makes data of them that are read.
+var foreign = map[string]string{
+	".arrow":    `datasets.load_from_disk(DIR)["train"].to_parquet("train.parquet") makes what is read`,
+	".tfrecord": "write them as image files in a folder for each class",
+	".mat":      "scipy.io.loadmat reads it, and numpy.savez writes what is read",
+	".h5":       "h5py reads it, and numpy.savez writes what is read",
+	".hdf5":     "h5py reads it, and numpy.savez writes what is read",
+	".mdb":      "write it as image files in a folder for each class",
+}
+
 // mostLooked bounds how many files are looked at to explain an error.
 const mostLooked = 20_000
 
@@ -40,7 +50,7 @@ func explain(dir string, err error) error {
 	if !errors.As(err, &none) && !strings.HasPrefix(err.Error(), "data folder:") || errors.As(err, &record) {
 		return err // of files that were recognised
 	}
-	looked, images, first, folder, packed, strange := 0, 0, "", "", "", false
+	looked, images, first, folder, packed, strange, other, json := 0, 0, "", "", "", false, "", false
 	walkErr := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if looked++; err != nil || looked > mostLooked {
 			strange = true
@@ -50,6 +60,10 @@ func explain(dir string, err error) error {
 		case e.IsDir():
 		case slices.Contains(archives, suffix):
 			packed = path
+		case foreign[suffix] != "":
+			other = cmp.Or(other, path)
+		case suffix == ".json": // of data, or about others
+			json = true
 		case slices.Contains(dataSuffixes, suffix) || !e.Type().IsRegular():
 			strange = true
 		case dataset.IsImage(path):
@@ -61,7 +75,10 @@ func explain(dir string, err error) error {
 		}
 		return nil
 	})
-	if walkErr != nil || strange {
+	if walkErr == nil && other != "" && images == 0 && !strange {
+		return layout(fmt.Sprintf("%s is no file that is read: %s", other, foreign[strings.ToLower(filepath.Ext(other))]), dir, "")
+	}
+	if walkErr != nil || strange || json {
 		return err
 	}
 	switch class := filepath.Base(folder); {
@@ -80,6 +97,8 @@ func explainFile(file string, err error) error {
 	switch suffix := strings.ToLower(filepath.Ext(file)); {
 	case slices.Contains(archives, suffix):
 		return unpack(file)
+	case foreign[suffix] != "":
+		return layout(fmt.Sprintf("%s is no file that is read: %s", file, foreign[suffix]), "DIR", "")
 	case dataset.IsImage(file):
 		return layout(file+" is a single image", "DIR", filepath.Base(file))
 	case !slices.Contains(dataSuffixes, suffix) && errors.As(err, new(*dataset.UnrecognisedError)):

@@ -27,6 +27,10 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 		"class and stray": {[]string{"cat/p1.jpg", "p2.jpg"}, ""},
 		"a table":         {[]string{"p1.jpg", "labels.csv"}, ""},
 		"arrays":          {[]string{"x_train.npy"}, ""},
+		"of datasets":     {[]string{"train/data-00000-of-00001.arrow", "train/state.json", "dataset_dict.json"}, `data-00000-of-00001.arrow is no file that is read: datasets.load_from_disk(DIR)`},
+		"of MATLAB":       {[]string{"train_32x32.mat"}, "train_32x32.mat is no file that is read: scipy.io.loadmat"},
+		"beside a table":  {[]string{"train_32x32.mat", "labels.csv"}, ""},
+		"JSON":            {[]string{"labels.json"}, ""},
 		"an archive":      {[]string{"photos.zip"}, "photos.zip is an archive: unpack it"},
 	} {
 		dir := filepath.Join(t.TempDir(), "photos")
@@ -51,7 +55,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "photos")
 	for _, c := range []struct{ file, want string }{
-		{file + ".zip", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + ".txt", "is no folder, and no file that is read"}, {file + "-not-there", "there is no "},
+		{file + ".zip", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + ".h5", "is no file that is read: h5py"}, {file + ".txt", "is no folder, and no file that is read"}, {file + "-not-there", "there is no "},
 	} {
 		if !strings.HasSuffix(c.file, "-not-there") {
 			testfile.Write(t, c.file, "")
