@@ -175,6 +175,8 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
+	var columns *partColumns
+	by := "" // the array that parts the training images
 	part := func(name string) (*Part, error) {
 		names := numpyNames[name]
 		image, label := "", ""
@@ -202,6 +204,12 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 				return nil, fmt.Errorf("%s: %w", labels, err)
 			}
 		}
+		if name == "train" {
+			if columns, err = a.parted(files, o); err != nil {
+				return nil, err
+			}
+			by = a.split.by()
+		}
 		return arrayPart([]arrays{*a})
 	}
 	c := &Contents{}
@@ -217,8 +225,16 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	if c.Validation, err = part("val"); err != nil {
 		return nil, err
 	}
-	c.Classes, err = numpyClasses(path)
-	return c, err
+	if c.Classes, err = numpyClasses(path); err != nil {
+		return nil, err
+	}
+	of := parts{}
+	for _, p := range []*Part{c.Test, c.Validation} {
+		if p != nil {
+			of.test = append(of.test, p.Name)
+		}
+	}
+	return c, s.parted(c, of, columns, by)
 }
 
 // oneOf picks the known name that is there, or the one that was asked for in whatever letters, and refuses a choice between two.

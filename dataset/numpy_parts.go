@@ -1,0 +1,53 @@
+package dataset
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// NumPy arrays that hold the images of several parts say so in another, as tables do in a column.
+
+// splitArray says the part of each row; nil: none does.
+type splitArray struct {
+	name string
+	all  *labelList
+}
+
+func (s *splitArray) by() string {
+	if s == nil {
+		return ""
+	}
+	return s.name
+}
+
+func (s *splitArray) at(i int) string {
+	if s == nil || i >= s.all.len() {
+		return ""
+	}
+	return partSaid(asksPart(s.name), s.all.at(i).String())
+}
+
+// parted finds the array that parts the images, by its name and as many rows. What can't be read is none.
+func (a *arrays) parted(files map[string]*packedArray, o Options) (*partColumns, error) {
+	all, columns := map[string]*labelList{}, &partColumns{rows: a.claimed, counts: map[string]*partCount{}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !slices.Contains(splitColumns, name) && asksPart(name) == "" || slices.Contains([]string{strings.ToLower(o.Image), strings.ToLower(o.Label)}, name) {
+			continue
+		}
+		l, err := numpyLabels(files[name])
+		if err != nil || l.len() != a.claimed {
+			continue
+		}
+		c := &partCount{asked: asksPart(name), parts: map[string]int{}}
+		for i := range l.len() {
+			c.add(l.at(i).String())
+		}
+		all[name], columns.counts[name] = l, c
+	}
+	by, err := columns.column()
+	if by != "" {
+		a.split = &splitArray{by, all[by]}
+	}
+	return columns, err
+}
