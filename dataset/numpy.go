@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/zip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +24,13 @@ var numpyNames = map[string][2][]string{ // part: names of images, of labels
 
 func isNumPy(path string, o Options) bool {
 	files, err := newStore(path, o).numpyFiles(path, o)
-	return err != nil || holdsImages(files, o)
+	if err != nil || holdsImages(files, o) {
+		return true
+	}
+	if why := newStore(path, o).otherArrays(path, o); why != "" && o.noTables != nil {
+		*o.noTables = append(*o.noTables, why)
+	}
+	return false
 }
 
 // holdsImages tells whether an array has a name that those of training images have.
@@ -217,6 +224,9 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 		return nil, err
 	}
 	if c.Train == nil {
+		if why := s.otherArrays(path, o); why != "" {
+			return nil, errors.New(why)
+		}
 		return nil, fmt.Errorf("expected arrays of images named %s", strings.Join(numpyNames["train"][0], ", "))
 	}
 	if c.Test, err = part("test"); err != nil {

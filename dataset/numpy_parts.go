@@ -1,7 +1,10 @@
 package dataset
 
 import (
+	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -50,4 +53,32 @@ func (a *arrays) parted(files map[string]*packedArray, o Options) (*partColumns,
 		a.split = &splitArray{by, all[by]}
 	}
 	return columns, err
+}
+
+// otherArrays says what makes data that are read of images in several archives, or in a folder a part; "" where there are none.
+func (s *store) otherArrays(dir string, o Options) string {
+	const one = "; np.savez of x_train, y_train, x_test and y_test makes one archive of all parts"
+	entries, _ := os.ReadDir(dir)
+	var zips []string
+	for _, e := range entries {
+		p := filepath.Join(dir, e.Name())
+		switch {
+		case passedOver(e.Name()):
+		case strings.EqualFold(filepath.Ext(e.Name()), ".npz"):
+			if holdsImages(s.zipArrays(p, false), o) {
+				zips = append(zips, p)
+			}
+		case splitOf(e.Name()) == "train":
+			if st, err := s.stat(p); err != nil || !st.IsDir() {
+				continue
+			}
+			if files, err := s.numpyFiles(p, o); err == nil && holdsImages(files, o) {
+				return fmt.Sprintf("%s holds arrays of images, and arrays of a folder a part are not read%s; numpy:%s reads that part alone", p, one, p)
+			}
+		}
+	}
+	if len(zips) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%s and %s both hold images%s; numpy:%s reads one alone", zips[0], zips[1], one, zips[0])
 }

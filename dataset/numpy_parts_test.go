@@ -1,6 +1,8 @@
 package dataset
 
 import (
+	"archive/zip"
+	"bytes"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,6 +49,31 @@ func TestArraysAndShardsOfAllParts(t *testing.T) {
 			_, left, _ := filtered(t, dir, 2)
 			if got := shown(left.Train) + " | " + shown(left.Test); !strings.HasSuffix(got, strings.Split(c.want, "|")[1]) || left.Train.Len() != d.Train.Len()-1 {
 				t.Errorf("%s, %s: %s is left", kind, name, got)
+			}
+		}
+	}
+}
+
+// Of arrays in several archives, or in a folder a part, the error says what to do.
+func TestArraysOfSeveralPlaces(t *testing.T) {
+	images, labels := npy("|u1", []int{2, 8, 8, 3}, make([]byte, 2*8*8*3)), npy("|u1", []int{2}, []byte{0, 1})
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, raw := range map[string][]byte{"images.npy": images, "labels.npy": labels} {
+		w, _ := z.Create(name)
+		_, _ = w.Write(raw)
+	}
+	_ = z.Close()
+	archives, folders := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
+	for _, part := range []string{"train", "test"} {
+		put(t, filepath.Join(archives, part+".npz"), b.Bytes())
+		put(t, filepath.Join(folders, part, "images.npy"), images)
+		put(t, filepath.Join(folders, part, "labels.npy"), labels)
+	}
+	for dir, want := range map[string]string{archives: "test.npz and ", folders: "train holds arrays of images"} {
+		for _, spec := range []string{dir, "numpy:" + dir} {
+			if _, err := Load(t.Context(), spec, Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "np.savez") {
+				t.Errorf("%s: %v", spec, err)
 			}
 		}
 	}
