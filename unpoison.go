@@ -154,7 +154,7 @@ func clean(ctx context.Context, r *train.Run, recipe train.Recipe, search audit.
 	if err != nil {
 		return err
 	}
-	left, err := e.Accuracy(ctx, r.Data.View(l.Unseen))
+	left, err := e.Measure(ctx, r.Data.View(l.Unseen))
 	if err == nil {
 		found.Remain(left.Accuracy, len(l.Unseen))
 	}

@@ -1,6 +1,7 @@
 package abl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +35,27 @@ type Outcome struct {
 	Before   float64 `json:"held_back_accuracy_before"`
 	After    float64 `json:"held_back_accuracy"`
 	// RolledBack is whether the last network cost too much: the result is the best one before it that did not, if need be the
-	// one that unlearning began with.
+	// one that unlearning began with. Why says what else it was than a cost in accuracy, if it was.
 	RolledBack   bool    `json:"rolled_back"`
+	Why          string  `json:"rolled_back_because,omitempty"`
 	Unlearnt     bool    `json:"unlearnt"`
 	LowestBefore float64 `json:"isolated_accuracy_before"`
 	Dropped      int     `json:"dropped"` // kept images left out by refinement; 0 where nothing came of it
 	Images       int     `json:"images"`  // shown to be kept (joint) or to be unlearnt (split), in all steps
 }
+
+// errEnough ends a round.
+var errEnough = errors.New("unlearnt, or rolled back")
+
+// Because says why unlearning was rolled back.
+func (o *Outcome) Because() string {
+	return cmp.Or(o.Why, "it cost more accuracy on held-out images than the tolerance allows")
+}
+
+// back rolls back; why says what else it was than a cost in accuracy.
+func (u *unlearning) back(why string) { u.out.RolledBack, u.out.Why = true, why }
+
+const diverged = "it diverged: the network no longer computed with numbers; a lower learning rate may do it"
 
 // Unlearn takes what the isolated images taught out of a network, whose state it changes. It looks at the network every few
 // steps: it stops when the isolated images are unlearnt, and returns to the best network seen when accuracy on the
@@ -140,9 +155,6 @@ func (u *unlearning) judgedBy(heldBack []int) {
 	u.held = u.set.View(judges(u.set, heldBack, u.iso.Counts()))
 }
 
-// errEnough ends a round.
-var errEnough = errors.New("unlearnt, or rolled back")
-
 // run does one round, or two. The second leaves out kept images whose label the network gave before the first and no longer
 // gives after it: they hung on what was unlearnt.
 func (u *unlearning) run(ctx context.Context) error {
@@ -181,8 +193,8 @@ func (u *unlearning) round(ctx context.Context, first, last int, kept, iso *cycl
 	err := train.Loop(ctx, u.set, u.stepKept+u.stepIsolated, first, last, func(k int, b *train.Batch) { u.fill(k, b, kept, iso) }, func(k int, b *train.Batch) error {
 		rate := schedule(float64(k%u.steps) / float64(u.steps))
 		loss, err := u.learner.Step([]float64{rate}, b.X, b.Labels, b.Weights)
-		var diverged *train.DivergedError
-		if err != nil && !errors.As(err, &diverged) { // a diverged one is rolled back at the next look
+		var tooLarge *train.DivergedError
+		if err != nil && !errors.As(err, &tooLarge) { // a diverged one is rolled back at the next look
 			return err
 		}
 		if u.watch != nil {
@@ -233,7 +245,8 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 	isoAcc, heldAcc := u.out.Isolated, 0.0
 	if broken = broken || u.current.Finite() != nil; !broken {
 		var err error
-		if isoAcc, heldAcc, err = u.look(ctx); err != nil {
+		isoAcc, heldAcc, err = u.look(ctx)
+		if broken = errors.Is(err, evaluate.ErrNotFinite); err != nil && !broken {
 			return err
 		}
 	}
@@ -243,8 +256,12 @@ func (u *unlearning) judge(ctx context.Context, k, total int, broken bool) error
 	}
 	lost := u.out.Before - heldAcc
 	// Early in joint training accuracy dips and comes back: judge its end, or a collapse.
-	if broken || last && lost > u.o.Tolerance || split && lost > 5*u.o.Tolerance {
-		u.out.RolledBack = true
+	if broken {
+		u.back(diverged)
+		return errEnough
+	}
+	if last && lost > u.o.Tolerance || split && lost > 5*u.o.Tolerance {
+		u.back("")
 		return errEnough
 	}
 	if lost <= u.o.Tolerance && (isoAcc <= u.out.Isolated || last) && (!u.refine || k >= u.steps) {
@@ -265,11 +282,11 @@ func (u *unlearning) look(ctx context.Context) (isolated, heldBack float64, err 
 	if err := u.eval.Load(u.current); err != nil {
 		return 0, 0, err
 	}
-	i, err := u.eval.Accuracy(ctx, u.iso)
+	i, err := u.eval.Measure(ctx, u.iso)
 	if err != nil {
 		return 0, 0, err
 	}
-	h, err := u.eval.Accuracy(ctx, u.held)
+	h, err := u.eval.Measure(ctx, u.held)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -282,7 +299,7 @@ func (u *unlearning) drop(ctx context.Context, known []bool) error {
 		return err
 	}
 	if u.current.Finite() != nil {
-		u.out.RolledBack = true
+		u.back(diverged)
 		return nil
 	}
 	now, err := u.labelled(ctx)
@@ -296,7 +313,7 @@ func (u *unlearning) drop(ctx context.Context, known []bool) error {
 		}
 	}
 	if u.dropped = len(u.kept) - len(rest); len(rest) < u.stepKept {
-		u.out.RolledBack = true
+		u.back(fmt.Sprintf("the first round took their label from %d of %d kept images, and no step can be made of the rest; --refine=false or a lower learning rate may do it", u.dropped, len(u.kept)))
 		return nil
 	}
 	u.balance, u.kept = classWeights(u.set, u.kept, rest), rest

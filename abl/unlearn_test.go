@@ -103,6 +103,15 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 		t.Errorf("%d images in %d steps, expected %d", out.Images, out.Steps, want)
 	}
 
+	// What ends otherwise than by its cost says so.
+	for rate, want := range map[float64]string{0.5: "took their label", 1e30: "diverged"} {
+		few := *parts // a step shows 128
+		few.Kept, o.UnlearnRate = parts.Kept[:140], rate
+		if out, err = Unlearn(ctx, b, n, untouched.Clone(), data.Train, &few, o, nil); err != nil || !out.RolledBack || !strings.Contains(out.Because(), want) {
+			t.Errorf("rate %g: %+v, %v", rate, out, err)
+		}
+	}
+
 	// Ascent on the isolated images alone that forgets them, and more than it may of others, is rolled back too.
 	o = Paper()
 	o.Augment, o.Tolerance, o.UnlearnRate = false, 0.2, 0.03
@@ -110,7 +119,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	if out, err = Unlearn(ctx, b, n, again, data.Train, parts, o, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !out.RolledBack || out.Unlearnt || out.Before-out.After > o.Tolerance {
+	if !out.RolledBack || out.Unlearnt || out.Before-out.After > o.Tolerance || !strings.Contains(out.Because(), "accuracy") {
 		t.Errorf("not rolled back: %+v", out)
 	}
 }

@@ -14,6 +14,7 @@ type arrays struct {
 	packed           bool
 	image            Raw // without Pixels
 	labels           *labelList
+	split            *splitArray // may be nil
 	// open returns the images' bytes, row after row.
 	open func() (io.ReadCloser, error)
 }
@@ -88,7 +89,7 @@ func (a *arrays) records(yield func(Record) error) error {
 	defer in.Close()
 	rows := &rows{in: bufio.NewReaderSize(in, 256<<10), buf: make([]byte, a.rowBytes())}
 	for i := range a.n {
-		r := Record{Source: a.name, Row: i, LabelSource: a.labelsName, Label: a.labels.at(i)}
+		r := Record{Source: a.name, Row: i, LabelSource: a.labelsName, Label: a.labels.at(i), split: a.split.at(i)}
 		if a.labels != nil && a.labels.bad[i] != "" {
 			r.Err = &RecordError{a.labelsName, i, "one label", a.labels.bad[i]}
 		}

@@ -99,9 +99,11 @@ func (f *filter) dropRest(file string, claimed int) {
 		return
 	}
 	last := -1
-	for i := range f.data.Train.count() {
-		if of, row := f.data.Train.origin(i); of == file {
-			last = max(last, row)
+	for _, s := range []*Set{f.data.Train, f.data.Test} { // one array may hold both
+		for i := range s.count() {
+			if of, row := s.origin(i); of == file {
+				last = max(last, row)
+			}
 		}
 	}
 	for _, r := range f.data.bads {

@@ -175,6 +175,9 @@ func (f *filter) folder() error {
 	if err := f.move(); err != nil {
 		return err
 	}
+	if err := f.noteBeside(); err != nil {
+		return err
+	}
 	m := f.moves
 	return f.copyTree(func(rel string) func(from, to string) error {
 		if !isTableName(rel) {

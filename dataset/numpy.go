@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/zip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +24,13 @@ var numpyNames = map[string][2][]string{ // part: names of images, of labels
 
 func isNumPy(path string, o Options) bool {
 	files, err := newStore(path, o).numpyFiles(path, o)
-	return err != nil || holdsImages(files, o)
+	if err != nil || holdsImages(files, o) {
+		return true
+	}
+	if why := newStore(path, o).otherArrays(path, o); why != "" && o.noTables != nil {
+		*o.noTables = append(*o.noTables, why)
+	}
+	return false
 }
 
 // holdsImages tells whether an array has a name that those of training images have.
@@ -175,6 +182,8 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
+	var columns *partColumns
+	by := "" // the array that parts the training images
 	part := func(name string) (*Part, error) {
 		names := numpyNames[name]
 		image, label := "", ""
@@ -202,6 +211,12 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 				return nil, fmt.Errorf("%s: %w", labels, err)
 			}
 		}
+		if name == "train" {
+			if columns, err = a.parted(files, o); err != nil {
+				return nil, err
+			}
+			by = a.split.by()
+		}
 		return arrayPart([]arrays{*a})
 	}
 	c := &Contents{}
@@ -209,6 +224,9 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 		return nil, err
 	}
 	if c.Train == nil {
+		if why := s.otherArrays(path, o); why != "" {
+			return nil, errors.New(why)
+		}
 		return nil, fmt.Errorf("expected arrays of images named %s", strings.Join(numpyNames["train"][0], ", "))
 	}
 	if c.Test, err = part("test"); err != nil {
@@ -217,8 +235,16 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	if c.Validation, err = part("val"); err != nil {
 		return nil, err
 	}
-	c.Classes, err = numpyClasses(path)
-	return c, err
+	if c.Classes, err = numpyClasses(path); err != nil {
+		return nil, err
+	}
+	of := parts{}
+	for _, p := range []*Part{c.Test, c.Validation} {
+		if p != nil {
+			of.test = append(of.test, p.Name)
+		}
+	}
+	return c, s.parted(c, of, columns, by)
 }
 
 // oneOf picks the known name that is there, or the one that was asked for in whatever letters, and refuses a choice between two.

@@ -46,7 +46,7 @@ func isTable(dir string, o Options) bool {
 	case errors.Is(err, errEnough) && t.image == "":
 		err = noFiles()
 	case errors.Is(err, errEnough):
-		err = noLabels()
+		err = s.noLabelsIn(train[0], o)
 	}
 	if o.noTables != nil {
 		*o.noTables = append(*o.noTables, train[0]+": "+err.Error())
@@ -110,7 +110,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			return yield(r)
 		})
 		if err == nil && t.label == "" && slices.Contains(p.train, path) {
-			err = noLabels()
+			err = s.noLabelsIn(path, o)
 		}
 		if err == nil {
 			err = several.check(t.boxes)

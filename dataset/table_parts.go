@@ -63,7 +63,9 @@ func (s *store) parted(c *Contents, p parts, columns *partColumns, by string) er
 				continue
 			}
 			if part == "" && strange[how] == "" {
-				strange[how] = fmt.Sprintf("row %d of %s", max(r.TableRow, r.Row), cmp.Or(r.Table, r.Source))
+				if strange[how] = r.Source; max(r.TableRow, r.Row) >= 0 {
+					strange[how] = fmt.Sprintf("row %d of %s", max(r.TableRow, r.Row), cmp.Or(r.Table, r.Source))
+				}
 			}
 			if how {
 				cells[part]++
@@ -83,7 +85,7 @@ func (s *store) parted(c *Contents, p parts, columns *partColumns, by string) er
 		of, n, how, byCell = func(r *Record) string { return r.folder }, folders, "the folders of its images", false
 	}
 	if n[""] > 0 {
-		return fmt.Errorf("%s lists training and test images, by %s; of which of them is %s? Give each row train, test or val in a column split, or each part a table of its own, train.csv and test.csv",
+		return fmt.Errorf("%s lists training and test images, by %s; of which of them is %s? Give each row train, test or val in a column split, or each part files of its own, as train.csv and test.csv",
 			c.Train.Name, how, strange[byCell])
 	}
 	whole := c.Train

@@ -18,16 +18,21 @@ import (
 
 var shardSuffixes = []string{".tar", ".tar.gz", ".tgz", ".tar.zst"}
 
-func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error) {
+func openWebDataset(ctx context.Context, dir string, o Options) (*Contents, error) {
 	s := newStore(dir, o)
 	p := s.partFiles(dir, shardSuffixes)
 	if len(p.train) == 0 {
 		return nil, fmt.Errorf("expected tar shards")
 	}
 	shards := map[string]*shard{}
+	columns, by, err := s.countSampleParts(ctx, p.train, o, shards)
+	if err != nil {
+		return nil, err
+	}
 	c := p.of(s, nil, func(file string, yield func(Record) error) error {
 		if shards[file] == nil {
 			index := newShard(s.rel(file), o)
+			index.split = by
 			if err := s.readShard(file, index.look); err != nil {
 				return err
 			}
@@ -40,7 +45,11 @@ func openWebDataset(_ context.Context, dir string, o Options) (*Contents, error)
 	if c.Test != nil {
 		c.Test.notes = func() []string { return veiledIn(p.test, shards) }
 	}
-	return c, nil
+	if by == "" && len(p.test)+len(p.val) == 0 {
+		c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
+		return c, nil
+	}
+	return c, s.parted(c, p, columns, by)
 }
 
 // veiledIn says how many images of shards are passed over.
@@ -70,6 +79,9 @@ type shard struct {
 	damage  error           // where reading ended early
 	veiled  int             // images that are passed over
 	first   string          // of them
+	split   string          // the key in JSON that says the part, or ""
+	// each is told what JSON says under a key; may be nil.
+	each func(key, value string)
 }
 
 // sample is what a shard says of one key.
@@ -77,6 +89,7 @@ type sample struct {
 	key, image string
 	labels     []sampleLabel
 	bad, want  string
+	split      string // the part that it says it is of
 }
 
 type sampleLabel struct {
@@ -182,7 +195,7 @@ func (s *shard) look(t *tar.Reader) error {
 		}
 		s.targets[h.Name] = n
 		if !picture {
-			return of.readLabel(t, h, ext, kind, s.Label)
+			return of.readLabel(t, h, ext, kind, s)
 		}
 		if s.Image != "" && s.Image != ext && s.Image != kind {
 			return nil
@@ -216,8 +229,9 @@ func (s *shard) look(t *tar.Reader) error {
 	return err
 }
 
-// readLabel reads a member that says the class. asked is the member's ending or the key in its JSON, or empty.
-func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked string) error {
+// readLabel reads a member that says the class. The label that is asked for is the member's ending or the key in its JSON.
+func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind string, s *shard) error {
+	asked := s.Label
 	if h.Size > maxLine || h.Typeflag != tar.TypeReg {
 		of.bad, of.want = fmt.Sprintf("a link or %d bytes", h.Size), "a label in "+h.Name
 		return nil
@@ -246,6 +260,7 @@ func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind, asked strin
 			}
 		}
 		slices.Sort(head)
+		s.tellParts(of, head, fields)
 		name, err := column(head, shardLabelKeys, asked, "--label")
 		if errors.Is(err, errTwoColumns) {
 			of.bad, of.want = err.Error(), "one label in "+h.Name
@@ -281,7 +296,7 @@ func (of *sample) label() (Label, string) {
 
 // record is a sample without its image's bytes.
 func (s *shard) record(of *sample) Record {
-	r := Record{Source: s.name + "/" + of.key, Row: -1}
+	r := Record{Source: s.name + "/" + of.key, Row: -1, split: of.split}
 	if of.image != "" {
 		r.Source = s.name + "/" + of.image
 	}

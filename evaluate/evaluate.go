@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
@@ -176,6 +177,9 @@ type Result struct {
 	Images   []int     // of each class
 }
 
+// ErrNotFinite is of a network that computes with numbers which are too large for it.
+var ErrNotFinite = errors.New("what the model makes of the images is no number, or infinite; its weights are damaged, or its training diverged")
+
 // Percent returns the accuracy of each class in percent; nil where a class has no image.
 func (r *Result) Percent() []*float64 {
 	all := make([]*float64, len(r.PerClass))
@@ -211,6 +215,15 @@ func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, erro
 		}
 	}
 	return r, nil
+}
+
+// Measure is Accuracy, and refuses a network that makes no numbers of some images: which class these are is no figure.
+func (e *Evaluator) Measure(ctx context.Context, s *dataset.Set) (*Result, error) {
+	r, err := e.Accuracy(ctx, s)
+	if err == nil && (math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0)) {
+		return nil, fmt.Errorf("the loss is %v: %w", r.Loss, ErrNotFinite)
+	}
+	return r, err
 }
 
 // Losses returns each image's cross-entropy, in evaluation mode and without augmentation.

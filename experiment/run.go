@@ -49,6 +49,7 @@ type Runner struct {
 	store *store          // of Keep; nil: none
 	mu    sync.Mutex
 	pre   sync.Mutex // for pretrained
+	told  bool       // that its images were normalised
 	data  *dataset.Data
 	from  string                         // data's digest, once known
 	read  map[Cell]*runs.Result          // of finished cells
@@ -270,6 +271,10 @@ func (r *Runner) pretrained(ctx context.Context, s runs.Spec) (model.State, []st
 	_, state, info, err := checkpoint.Load(path)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !r.told && !info.Guessed && info.Normalize != nil {
+		r.told = true
+		r.say("%s learnt from images that were normalised, and is given them as they are, as the grid's networks are", path)
 	}
 	return state, info.Classes, nil
 }

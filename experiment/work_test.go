@@ -262,6 +262,30 @@ func TestPretrainedNetworksOfAFile(t *testing.T) {
 	}
 }
 
+// Of a file whose network learnt from images that were normalised, the grid says so, once.
+func TestPretrainedOnNormalisedImages(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "model.safetensors")
+	n, err := model.New("small-cnn", 3, signs.Side, signs.Side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, norm := range []*model.Normalize{nil, {Std: [3]float32{1, 1, 2}}} {
+		if err := checkpoint.Save(file, n.Init(1), checkpoint.Info{Arch: n.Arch, Classes: []string{"a", "b", "c"}, Height: signs.Side, Width: signs.Side, Normalize: norm}); err != nil {
+			t.Fatal(err)
+		}
+		said := 0
+		r := &Runner{Grid: &Grid{Pretrain: file}, Say: func(string, ...any) { said++ }}
+		for range 2 {
+			if _, _, err := r.pretrained(context.Background(), runs.Spec{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if (said == 1) != (norm != nil) || said > 1 {
+			t.Errorf("%v is said %d times", norm, said)
+		}
+	}
+}
+
 // The network that was trained on other data is the same, whichever cell needs it first.
 func TestPretrainedNetworksAreOne(t *testing.T) {
 	g := &Grid{Name: "x", Data: "signs", Limit: 200, Test: 20, Model: "small-cnn", Attacks: []string{"badnets"}, Defenses: []string{"unlearn:ft-pretrained"}, Settings: "tune_epochs=1"}

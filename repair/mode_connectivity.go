@@ -2,6 +2,7 @@ package repair
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph" //nolint:revive // graph operations read as mathematics
@@ -101,6 +102,9 @@ func (j *Job) choose(ctx context.Context, end, middle model.State) (*Outcome, er
 		if r.Loss < best {
 			best, out.State, out.Chose = r.Loss, s, map[string]float64{"t": t, "clean_accuracy": r.Accuracy}
 		}
+	}
+	if out.State == nil {
+		return nil, fmt.Errorf("all networks on the path: %w", evaluate.ErrNotFinite)
 	}
 	return out, nil
 }

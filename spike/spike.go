@@ -122,10 +122,15 @@ func Run(ctx context.Context, data *dataset.Data, seed uint64, v *audit.Verdict,
 			limits[k].Rate, limits[k].Images = planted(s.high, n), count(rate(s.high), n)
 		}
 	}
-	for _, left := range attacks()[len(states):] {
-		limits = append(limits, Limit{Attack: left, NotTried: why})
+	return append(limits, NotTried(why)[len(states):]...), nil
+}
+
+// NotTried are the limits where none of the attacks was tried, and why.
+func NotTried(why string) (all []Limit) {
+	for _, a := range attacks() {
+		all = append(all, Limit{Attack: a, NotTried: why})
 	}
-	return limits, nil
+	return all
 }
 
 // says tells whether a verdict finds something under a label.

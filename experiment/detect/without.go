@@ -61,7 +61,7 @@ func (c *cell) measure(ctx context.Context, n *model.Network, state model.State)
 		return nil, err
 	}
 	percent := func(set *dataset.Set) (*float64, error) {
-		a, err := e.Accuracy(ctx, set)
+		a, err := e.Measure(ctx, set)
 		if err != nil || set.Len() == 0 {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,15 +232,8 @@ func (a *app) measure(ctx context.Context, e *evaluate.Evaluator, n *model.Netwo
 	if err := a.alignClasses(info, n, set, d); err != nil {
 		return nil, err
 	}
-	r, err := e.Accuracy(ctx, set)
-	if err == nil && (math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0)) {
-		return nil, fmt.Errorf("the loss is %v: %w", r.Loss, errNotFinite)
-	}
-	return r, err
+	return e.Measure(ctx, set)
 }
-
-// errNotFinite is of a network that computes with numbers which are too large for it.
-var errNotFinite = errors.New("what the model makes of the images is no number, or infinite; its weights are damaged, or its training diverged")
 
 // computes refuses a network that makes no numbers of the first images, before anything is made of it.
 func computes(ctx context.Context, b backends.Backend, n *model.Network, state model.State, set *dataset.Set) error {
@@ -252,7 +244,7 @@ func computes(ctx context.Context, b backends.Backend, n *model.Network, state m
 	finite := true
 	err = e.Logits(ctx, set.View(rng.Iota(min(evaluate.Batch, set.Len()))), func(_ int, z []float32) { finite = finite && !slices.ContainsFunc(z, notFinite) })
 	if err == nil && !finite {
-		return errNotFinite
+		return evaluate.ErrNotFinite
 	}
 	return err
 }

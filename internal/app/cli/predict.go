@@ -149,7 +149,7 @@ func (p *predicting) judge(ctx context.Context) error {
 
 func (p *predicting) print(file string, logits []float32) error {
 	if slices.ContainsFunc(logits, notFinite) {
-		return p.failed(fmt.Errorf("%s: %w", file, errNotFinite))
+		return p.failed(fmt.Errorf("%s: %w", file, evaluate.ErrNotFinite))
 	}
 	guesses := ranked(logits, p.classes)[:p.top]
 	if p.json {

@@ -178,7 +178,7 @@ func (a *app) sumUnlearning(u *abl.Outcome) { a.row("unlearning", "%s", unlearnt
 func unlearnt(u *abl.Outcome) string {
 	switch {
 	case u.RolledBack:
-		return fmt.Sprintf("rolled back to keep accuracy; %.0f %% of the isolated images known", 100*u.Isolated)
+		return fmt.Sprintf("rolled back, since %s; %.0f %% of the isolated images known", u.Because(), 100*u.Isolated)
 	case !u.Unlearnt:
 		return fmt.Sprintf("the network still knows %.0f %% of the isolated images", 100*u.Isolated)
 	}

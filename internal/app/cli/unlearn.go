@@ -194,7 +194,7 @@ func (f *unlearnFlags) ascend(ctx context.Context, a *app, u *unlearning) error 
 		fmt.Fprintf(a.out, "  left out                %d images that lost their label in the first round\n", res.Dropped)
 	}
 	if res.RolledBack {
-		fmt.Fprintln(a.out, "  rolled back: unlearning cost more accuracy than --tolerance allows")
+		fmt.Fprintf(a.out, "  rolled back: %s\n", res.Because())
 	}
 	return failedUnlearning(res)
 }

@@ -51,14 +51,14 @@ func (s *Spec) measureModel(ctx context.Context, n *model.Network, state model.S
 	}
 	percent := func(set *dataset.Set) (*float64, error) { // of a copy that was changed, and that nobody needs any more
 		defer set.Discard()
-		r, err := e.Accuracy(ctx, set)
+		r, err := e.Measure(ctx, set)
 		if err != nil {
 			return nil, err
 		}
 		v := 100 * r.Accuracy
 		return &v, nil
 	}
-	clean, err := e.Accuracy(ctx, s.Data.Test)
+	clean, err := e.Measure(ctx, s.Data.Test)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *Attack) measureMarked(ctx context.Context, e *evaluate.Evaluator, a *at
 		return err
 	}
 	defer marked.Discard()
-	r, err := e.Accuracy(ctx, marked)
+	r, err := e.Measure(ctx, marked)
 	if err != nil {
 		return err
 	}

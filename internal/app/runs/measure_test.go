@@ -2,13 +2,16 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
+	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/isolate"
+	"github.com/unpoison/unpoison/model"
 )
 
 // A class without a test image has no accuracy.
@@ -26,6 +29,25 @@ func TestClassesWithoutTestImagesAreNull(t *testing.T) {
 		if got := res.CAOf[k]; (got == nil) != (n == 0) {
 			t.Errorf("class %d with %d images: %v", k, n, got)
 		}
+	}
+}
+
+// The accuracy of a network that makes no numbers is not told as one.
+func TestNoNumbersAreNoAccuracy(t *testing.T) {
+	s := tiny(t, t.TempDir())
+	n, err := model.New("small-cnn", len(s.Data.Test.Classes), s.Data.Test.Height, s.Data.Test.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := n.Init(1)
+	for _, tensor := range state {
+		for i := range tensor.Data {
+			tensor.Data[i] *= 1e30
+		}
+	}
+	res := &Result{}
+	if err := s.measureModel(context.Background(), n, state, &Outcome{}, res); !errors.Is(err, evaluate.ErrNotFinite) || res.CA != nil {
+		t.Errorf("%v, %v", err, res.CA)
 	}
 }
 

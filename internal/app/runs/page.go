@@ -270,7 +270,7 @@ func unlearningSentence(u *abl.Outcome) string {
 	if !u.RolledBack {
 		return "Unlearning " + brought
 	}
-	text := "Unlearning was rolled back because it cost more accuracy on held-out images than allowed. "
+	text := "Unlearning was rolled back because " + u.Because() + ". "
 	if u.Isolated == u.LowestBefore && u.After == u.Before {
 		return text + "The model is the one before unlearning."
 	}

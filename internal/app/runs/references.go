@@ -88,12 +88,19 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 	first := map[int]int{} // rows by image
 	rows := 0
 	var wrong []string
+	equal := &equalImages{set: l.Set, of: map[string][]unclear{}}
 	err = EachRow(l.Path, f, l.columns(needs), func(row int, cell func(column string) (string, bool)) (err error) {
 		r := listed{Row: row, Cell: cell}
 		if r.Index, err = find(r); err == nil && first[r.Index] > 0 {
 			err = fmt.Errorf("%s, which row %d is too", l.Set.Source(r.Index), first[r.Index])
 		}
-		if rows = row; err != nil {
+		rows = row
+		var several *severalError
+		if errors.As(err, &several) && several.digest != "" {
+			equal.add(r, several)
+			return nil
+		}
+		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("row %d: %v", row, err))
 			return nil
 		}
@@ -102,6 +109,11 @@ func (l List) Read(needs []string, visit func(listed) error) error {
 	})
 	if err != nil {
 		return err
+	}
+	if len(equal.of) > 0 {
+		found, bad := equal.settle(first)
+		all, wrong = append(all, found...), append(wrong, bad...)
+		slices.SortFunc(all, func(a, b listed) int { return a.Row - b.Row })
 	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("%s does not fit the data: of %d rows %d differ:\n  %s", l.Path, rows, len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n  "))
@@ -164,9 +176,9 @@ func (f *finder) find(r listed) (int, error) {
 	case source == "" && digest == "":
 		return 0, errors.New("neither source nor digest")
 	case digest == "":
-		return only(f.ofSource(source), "source "+source)
+		return only(f.ofSource(source), "source "+source, "")
 	case source == "":
-		return only(f.ofDigest(digest), "digest "+digest)
+		return only(f.ofDigest(digest), "digest "+digest, digest)
 	}
 	at := f.ofSource(source)
 	for _, i := range at {
@@ -179,19 +191,20 @@ func (f *finder) find(r listed) (int, error) {
 	case len(same) == 1: // it has moved
 		return same[0], nil
 	case len(same) > 1:
-		return 0, fmt.Errorf("%s is not the image of the digest %s, which %d others are", source, digest, len(same))
+		return 0, &severalError{fmt.Sprintf("%s is not the image of the digest %s, which %d others are", source, digest, len(same)), strings.ToLower(digest), same}
 	case len(at) == 0:
 		return 0, fmt.Errorf("the data has neither %s nor an image of the digest %s", source, digest)
 	}
 	return 0, fmt.Errorf("%s has the digest %s, in the list %s", source, f.set.ImageDigest(at[0]), digest)
 }
 
-func only(at []int, what string) (int, error) {
+// only is the one image there is of what; of a digest, if that is given.
+func only(at []int, what, digest string) (int, error) {
 	switch len(at) {
 	case 0:
 		return 0, fmt.Errorf("the data has no image of the %s", what)
 	case 1:
 		return at[0], nil
 	}
-	return 0, fmt.Errorf("%d images have the %s", len(at), what)
+	return 0, &severalError{fmt.Sprintf("%d images have the %s", len(at), what), strings.ToLower(digest), at}
 }

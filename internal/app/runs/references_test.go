@@ -166,7 +166,14 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	set = readSet(t, twins)
 	digest := set.ImageDigest(0).String()
-	for text, ok := range map[string]bool{"source,digest\na/y.png," + digest + "\n": true, "digest\n" + digest + "\n": false, "source,digest\nold.png," + digest + "\n": false} {
+	both, two := digest+"\n"+digest+"\n", "old.png,"+digest+"\nolder.png,"+digest+"\n"
+	for text, ok := range map[string]bool{
+		"digest\n" + both: false, "digest\n" + both + digest + "\n": true, "source,digest\na/y.png," + digest + "\n" + two: true,
+		"index,digest\n1," + digest + "\n": true, "index,digest\n7," + digest + "\n": false, "index,digest,label\n1," + digest + ",b\n": false,
+		"digest,label\n" + digest + ",b\n" + digest + ",a\n" + digest + ",a\n": true, "digest,label\n" + digest + ",b\n" + digest + ",b\n" + digest + ",a\n": false,
+		"source,digest\na/y.png," + digest + "\n": true, "digest\n" + digest + "\n": false,
+		"source,digest\nold.png," + digest + "\n": false,
+	} {
 		path := filepath.Join(dir, "twins")
 		testfile.Write(t, path, text)
 		if _, _, err := ReadSuspects(List{Path: path, Set: set}); (err == nil) != ok {

@@ -17,21 +17,21 @@ import (
 )
 
 // spike audits copies of the data with known attacks in them. Their checkpoints stay until the last one is finished, so that a run
-// that is stopped goes on.
+// that is stopped goes on. What fails, but for an end of ctx, is said of the attacks: the audit itself is finished.
 func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 	suspected := make([]bool, out.Train.Len())
 	for _, i := range out.Trained.Suspects {
 		suspected[i.Index] = i.Isolated
 	}
 	folder := func(number int) string { return filepath.Join(s.Folder, fmt.Sprintf("spike-%d", number)) }
-	start := time.Now()
+	start, before := time.Now(), 0.0 // before is what an earlier run spent on the copies
 	search := *s
 	search.Expect = false // the copies' time was said with the search's
 	limits, err := spike.Run(ctx, s.searched(out.Train), s.Options.Seed, out.Verdict, suspected, func(ctx context.Context, d *dataset.Data, number int) (*audit.Verdict, error) {
 		if err := os.MkdirAll(folder(number), 0o777); err != nil {
 			return nil, err
 		}
-		watch := Watcher(s.Watch)
+		begun, watch := time.Now(), Watcher(s.Watch)
 		r, err := unpoison.Audit(ctx, d, search.search(train.Settings{Folder: folder(number), Resume: true, Init: s.Init, Backend: s.Backend, Watch: func(e train.Event) {
 			if e.Stage = fmt.Sprintf("spike %d/%d", number, spike.Copies); e.Progress != nil {
 				watch(e)
@@ -40,19 +40,32 @@ func (s *Spec) spike(ctx context.Context, out *Outcome, res *Result) error {
 		if err != nil {
 			return nil, err
 		}
+		before += earlier(r.Seconds, time.Since(begun))
 		return r.Verdict, nil
 	})
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	for number := range spike.Copies {
-		if err := os.RemoveAll(folder(number + 1)); err != nil {
-			return err
+	if err != nil {
+		limits = spike.NotTried(fmt.Sprintf("%v; --resume tries again", err))
+	}
+	for number := 1; number <= spike.Copies && err == nil; number++ {
+		if err := os.RemoveAll(folder(number)); err != nil && s.Watch != nil {
+			s.Watch(Event{Event: "note", Text: fmt.Sprintf("a checkpoint that nothing needs any more stays: %v", err)})
 		}
 	}
-	out.Trained.Seconds["spike"] = time.Since(start).Seconds()
+	out.Trained.Seconds["spike"] = before + time.Since(start).Seconds()
 	res.Spikes = limits
 	return nil
+}
+
+// earlier is how many of an audit's seconds an earlier run spent, where this one took so long.
+func earlier(all map[string]float64, now time.Duration) float64 {
+	sum := 0.0
+	for _, v := range all {
+		sum += v
+	}
+	return max(0, sum-now.Seconds())
 }
 
 // SpikeSentence says what would have been found.

@@ -1,9 +1,16 @@
 package runs
 
 import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/unpoison/unpoison/abl"
+	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/spike"
 )
 
@@ -21,5 +28,36 @@ func TestSpikesAreSaid(t *testing.T) {
 	}
 	if note := spikeTable(limits[2:]).Note; note != "" {
 		t.Errorf("nothing was planted: %q", note)
+	}
+}
+
+// Where the copies of a finished audit fail, the attacks are said not to be tried, and the audit stands. What is cancelled ends.
+func TestFailedSpikesLeaveTheAudit(t *testing.T) {
+	s := tiny(t, t.TempDir())
+	if err := os.WriteFile(filepath.Join(s.Folder, "spike-1"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out := &Outcome{Train: s.Data.Train, Verdict: &audit.Verdict{}, Trained: &abl.Result{Seconds: map[string]float64{}}}
+	res := &Result{}
+	if err := s.spike(context.Background(), out, res); err != nil {
+		t.Fatal("the audit is lost:", err)
+	}
+	if len(res.Spikes) == 0 || slices.ContainsFunc(res.Spikes, func(l spike.Limit) bool { return !strings.Contains(l.NotTried, "spike-1") }) {
+		t.Errorf("%+v", res.Spikes)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if s.spike(ctx, out, res) == nil {
+		t.Error("a cancelled run goes on")
+	}
+}
+
+// The time of copies that an earlier run audited counts, once.
+func TestSecondsOfSpikesGoOn(t *testing.T) {
+	all := map[string]float64{"search": 90, "looks": 10}
+	for now, want := range map[time.Duration]float64{time.Second: 99, 30 * time.Second: 70, 101 * time.Second: 0} {
+		if got := earlier(all, now); got != want {
+			t.Errorf("%v: %v, expected %v", now, got, want)
+		}
 	}
 }
