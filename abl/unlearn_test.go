@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
@@ -32,12 +33,8 @@ func partsOf(poisoned []bool) *isolate.Parts {
 	return parts
 }
 
-// A network that learnt a sticker forgets it, by way of the images that isolation found and of those that it missed; with no
-// tolerance it comes back as it was.
-func TestUnlearnsTheTrigger(t *testing.T) {
-	ctx := context.Background()
-	data := planted.Render(t, 5, 600, 100)
-	parts := partsOf(data.Poisoned)
+// taught trains a small network on some images.
+func taught(t *testing.T, set *dataset.Set, images []int) (backends.Backend, *model.Network, model.State) {
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
@@ -47,10 +44,20 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := n.Init(1)
-	p := &train.Phase{Name: "test", Data: data.Train, Indices: slices.Concat(parts.Kept, parts.Isolated), Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
-	if err := p.Tune(ctx, b, &train.Module{Net: n, State: state}, nil); err != nil {
+	p := &train.Phase{Name: "test", Data: set, Indices: images, Batch: 32, Epochs: 12, Schedule: train.OneCycle(0.1, 0.2)}
+	if err := p.Tune(t.Context(), b, &train.Module{Net: n, State: state}, nil); err != nil {
 		t.Fatal(err)
 	}
+	return b, n, state
+}
+
+// A network that learnt a sticker forgets it, by way of the images that isolation found and of those that it missed; with no
+// tolerance it comes back as it was.
+func TestUnlearnsTheTrigger(t *testing.T) {
+	ctx := context.Background()
+	data := planted.Render(t, 5, 600, 100)
+	parts := partsOf(data.Poisoned)
+	b, n, state := taught(t, data.Train, slices.Concat(parts.Kept, parts.Isolated))
 	asr := func() float64 {
 		e, err := evaluate.Of(b, n, state)
 		if err != nil {
