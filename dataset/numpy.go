@@ -23,11 +23,12 @@ var numpyNames = map[string][2][]string{ // part: names of images, of labels
 }
 
 func isNumPy(path string, o Options) bool {
-	files, err := newStore(path, o).numpyFiles(path, o)
+	s := newStore(path, o)
+	files, err := s.numpyFiles(path, o)
 	if err != nil || holdsImages(files, o) {
 		return true
 	}
-	if why := newStore(path, o).otherArrays(path, o); why != "" && o.noTables != nil {
+	if why := s.otherArrays(path, o); why != "" && o.noTables != nil {
 		*o.noTables = append(*o.noTables, why)
 	}
 	return false
@@ -244,7 +245,7 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 			of.test = append(of.test, p.Name)
 		}
 	}
-	return c, s.parted(c, of, columns, by)
+	return c, s.partedBy(c, of, columns, by)
 }
 
 // oneOf picks the known name that is there, or the one that was asked for in whatever letters, and refuses a choice between two.

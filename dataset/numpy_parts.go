@@ -33,7 +33,8 @@ func (s *splitArray) at(i int) string {
 
 // parted finds the array that parts the images, by its name and as many rows. What can't be read is none.
 func (a *arrays) parted(files map[string]*packedArray, o Options) (*partColumns, error) {
-	all, columns := map[string]*labelList{}, &partColumns{rows: a.claimed, counts: map[string]*partCount{}}
+	all, columns := map[string]*labelList{}, newPartColumns()
+	columns.rows = a.claimed
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !slices.Contains(splitColumns, name) && asksPart(name) == "" || slices.Contains([]string{strings.ToLower(o.Image), strings.ToLower(o.Label)}, name) {
 			continue
@@ -42,11 +43,10 @@ func (a *arrays) parted(files map[string]*packedArray, o Options) (*partColumns,
 		if err != nil || l.len() != a.claimed {
 			continue
 		}
-		c := &partCount{asked: asksPart(name), parts: map[string]int{}}
 		for i := range l.len() {
-			c.add(l.at(i).String())
+			columns.count(name).add(l.at(i).String())
 		}
-		all[name], columns.counts[name] = l, c
+		all[name] = l
 	}
 	by, err := columns.column()
 	if by != "" {

@@ -59,11 +59,7 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 		return s.readParquet(file, o, train[file], by, yield)
 	})
 	c.Notes = append(s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p)...)
-	if by == "" && len(p.test)+len(p.val) == 0 {
-		c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
-		return c, nil
-	}
-	return c, s.parted(c, p, columns, by)
+	return c, s.partedBy(c, p, columns, by)
 }
 
 // withParquet opens a file; what the library panics with on a damaged one becomes an error.

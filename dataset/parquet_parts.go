@@ -39,7 +39,7 @@ func partLeaf(f *parquet.File, column string) int {
 
 // countParquetParts goes through the columns that may say the parts of rows. What can't be read is said later.
 func (s *store) countParquetParts(files []string, o Options) *partColumns {
-	p := &partColumns{counts: map[string]*partCount{}}
+	p := newPartColumns()
 	for _, path := range files {
 		_ = s.withParquet(path, func(f *parquet.File, in io.ReaderAt) error {
 			p.rows += int(f.NumRows())
@@ -63,11 +63,7 @@ func (s *store) countParquetParts(files []string, o Options) *partColumns {
 
 // countLeaf counts what a column says, as long as it may say parts.
 func (p *partColumns) countLeaf(f *parquet.File, in io.ReaderAt, leaf int, column string) error {
-	c := p.counts[column]
-	if c == nil {
-		c = &partCount{asked: asksPart(column), parts: map[string]int{}}
-		p.counts[column] = c
-	}
+	c := p.count(column)
 	usual := slices.Contains(splitColumns, strings.ToLower(strings.TrimSpace(column)))
 	for i, g := range f.RowGroups() {
 		if err := checkColumn(in, f.Size(), &f.Metadata().RowGroups[i], leaf, false); err != nil {

@@ -68,16 +68,25 @@ type partColumns struct {
 	counts map[string]*partCount
 }
 
+func newPartColumns() *partColumns { return &partColumns{counts: map[string]*partCount{}} }
+
+// count is what a column says, to be added to.
+func (p *partColumns) count(column string) *partCount {
+	c := p.counts[column]
+	if c == nil {
+		c = &partCount{asked: asksPart(column), parts: map[string]int{}}
+		p.counts[column] = c
+	}
+	return c
+}
+
 // countParts goes through tables. What can't be read is said later.
 func (s *store) countParts(files []string, o Options) *partColumns {
-	p := &partColumns{counts: map[string]*partCount{}}
+	p := newPartColumns()
 	for _, file := range files {
 		cells := 0
 		t := &table{store: s, Options: o, path: file, each: func(column, cell string) {
-			if p.counts[column] == nil {
-				p.counts[column] = &partCount{asked: asksPart(column), parts: map[string]int{}}
-			}
-			p.counts[column].add(cell)
+			p.count(column).add(cell)
 			cells++
 		}}
 		_ = t.read(func(int, row) error {

@@ -48,6 +48,15 @@ func (t *table) folderPart(r *Record, cell string) string {
 	return ""
 }
 
+// partedBy is parted where folders say nothing. Without such a column no row is read.
+func (s *store) partedBy(c *Contents, p parts, columns *partColumns, by string) error {
+	if by == "" && len(p.test)+len(p.val) == 0 {
+		c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
+		return nil
+	}
+	return s.parted(c, p, columns, by)
+}
+
 // parted divides the only part of tables where their rows say that they are of several, in the column by or by their folders.
 func (s *store) parted(c *Contents, p parts, columns *partColumns, by string) error {
 	if len(p.test)+len(p.val) > 0 {

@@ -45,11 +45,7 @@ func openWebDataset(ctx context.Context, dir string, o Options) (*Contents, erro
 	if c.Test != nil {
 		c.Test.notes = func() []string { return veiledIn(p.test, shards) }
 	}
-	if by == "" && len(p.test)+len(p.val) == 0 {
-		c.Notes = append(c.Notes, columns.unclear(c.Train.Name)...)
-		return c, nil
-	}
-	return c, s.parted(c, p, columns, by)
+	return c, s.partedBy(c, p, columns, by)
 }
 
 // veiledIn says how many images of shards are passed over.

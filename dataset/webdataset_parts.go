@@ -22,18 +22,13 @@ func (s *shard) tellParts(of *sample, head []string, fields map[string]any) {
 // countSampleParts looks through shards, and finds the key that says the part of each sample, or "". Where none does, it keeps what it
 // found of the shards. What can't be read is said later.
 func (s *store) countSampleParts(ctx context.Context, files []string, o Options, shards map[string]*shard) (p *partColumns, by string, err error) {
-	p = &partColumns{counts: map[string]*partCount{}}
+	p = newPartColumns()
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
 		}
 		index := newShard(s.rel(file), o)
-		index.each = func(key, value string) {
-			if p.counts[key] == nil {
-				p.counts[key] = &partCount{asked: asksPart(key), parts: map[string]int{}}
-			}
-			p.counts[key].add(value)
-		}
+		index.each = func(key, value string) { p.count(key).add(value) }
 		if s.readShard(file, index.look) == nil {
 			shards[file] = index
 		}
