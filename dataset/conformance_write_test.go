@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,7 @@ type tiny struct {
 	words       [2]string // what the parts are called
 	junk        bool      // what archives hold besides
 	lists       bool      // labels are one-hot lists
+	columns     bool      // labels are a column of 0 and 1 a class, in tables
 	column      string    // of another label beside the first
 }
 
@@ -135,6 +137,20 @@ func writeTinyFolder(t testing.TB, dir string, s *tiny) {
 	})
 }
 
+// oneHot are the cells of an image's label in columns of 0 and 1.
+func (s *tiny) oneHot(i tinyImage) []string {
+	cells := make([]string, len(s.classes))
+	for c := range cells {
+		switch list, several := i.odd.([]int); {
+		case several:
+			cells[c] = fmt.Sprint(list[c])
+		case i.label >= 0:
+			cells[c] = []string{"0", "1.0"}[bit(c == i.label)]
+		}
+	}
+	return cells
+}
+
 // writeTinyTable writes CSV, TSV or JSON Lines, by the ending.
 func writeTinyTable(ending string) func(t testing.TB, dir string, s *tiny) {
 	return func(t testing.TB, dir string, s *tiny) {
@@ -147,6 +163,9 @@ func writeTinyTable(ending string) func(t testing.TB, dir string, s *tiny) {
 			head := []string{"file_name", "label"}
 			if s.column != "" {
 				head = append(head, s.column)
+			}
+			if s.columns {
+				head = append(head[:1], s.classes...)
 			}
 			if ending != ".jsonl" {
 				_ = w.Write(head)
@@ -161,6 +180,12 @@ func writeTinyTable(ending string) func(t testing.TB, dir string, s *tiny) {
 					if s.column != "" {
 						row[s.column] = "other"
 					}
+					if s.columns {
+						delete(row, "label")
+						for c, text := range s.oneHot(i) {
+							row[s.classes[c]] = json.RawMessage(cmp.Or(text, "null"))
+						}
+					}
 					raw, _ := json.Marshal(row)
 					b.Write(append(raw, '\n'))
 					continue
@@ -171,6 +196,9 @@ func writeTinyTable(ending string) func(t testing.TB, dir string, s *tiny) {
 				}
 				if s.column != "" {
 					cells = append(cells, "other")
+				}
+				if s.columns {
+					cells = append(cells[:1], s.oneHot(i)...)
 				}
 				_ = w.Write(cells)
 			}

@@ -62,6 +62,12 @@ func TestCorrectWritesEveryLayout(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
 		h.write(t, dir, tinySet(32, !h.colour, 5, 1))
 		specs = append(specs, h.layout+":"+dir)
+		if h.layout == "table" {
+			s := tinySet(32, false, 5, 1)
+			s.columns = true
+			h.write(t, dir+"-columns", s)
+			specs = append(specs, h.layout+":"+dir+"-columns")
+		}
 	}
 	for _, spec := range specs {
 		d, moved := load(t, spec), 0

@@ -245,6 +245,12 @@ func (f *filter) badRows(drop map[string]map[int]bool, gone map[string]bool) {
 	}
 }
 
+// oneHot are the columns of the classes, or nil.
+func (f *filter) oneHot() *oneHot {
+	s := f.store()
+	return s.oneHotIn(s.partFiles(f.data.Path, tableSuffixes).train[0], f.opts)
+}
+
 // table filters images that tables name: the rows that named them go, and those files that no other row names.
 func (f *filter) table() error {
 	drop, labels := map[string]map[int]bool{}, f.relabelledRows()
@@ -278,7 +284,7 @@ func (f *filter) table() error {
 	}
 	f.badRows(drop, gone)
 	delete(gone, "")
-	here := newFinder(f.store(), Options{})
+	here, hot := newFinder(f.store(), Options{}), f.oneHot()
 	others, absolute, err := f.otherRows(here, gone, drop)
 	if err != nil {
 		return err
@@ -308,7 +314,9 @@ func (f *filter) table() error {
 						return nil, err
 					}
 				}
-				if label, other := labels[rel][n]; other {
+				if label, other := labels[rel][n]; other && hot != nil {
+					return hot.moved(head, l, label, f.opts)
+				} else if other {
 					return l.relabelled(head, label, f.opts)
 				}
 				return l.raw, nil

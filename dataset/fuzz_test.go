@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,6 +153,9 @@ func FuzzTable(f *testing.F) {
 	} {
 		f.Add([]byte(text), byte(k))
 	}
+	f.Add([]byte("image, Dog, Cat\na.png, 1, 0\nb.png, 0, 1\nb.png, 0, 1.0\n"), byte(0))
+	f.Add([]byte("image;p;q;fold\na.png;true;false;train\nb.png;0;1;train\na.png;0;1;test\n"), byte(0))
+	f.Add([]byte(`{"image":"a.png","p":1,"q":0,"r":0}`+"\n"+`{"q":true,"r":false,"p":"0.0","image":"b.png","x":null}`+"\n"), byte(2))
 	f.Add([]byte("note,path,category\n\"two\nlines\",a.png,'=x\n\"a, b\",./b.png,\"y\nz\"\n"), byte(0))
 	f.Add([]byte("\xff\xfef\x00,\x00l\x00a\x00b\x00e\x00l\x00\n\x00a\x00.\x00p\x00n\x00g\x00,\x001\x00\n\x00"), byte(0))
 	f.Add([]byte(`{"image":"a.png","label":{"class":1e6}}`+"\n"+`{"image":"../b.png","label":-1}`), byte(2))
@@ -175,7 +179,12 @@ func FuzzTable(f *testing.F) {
 		}
 		drop := make([]bool, d.Train.Len())
 		drop[0] = true
-		if _, err := Correct(context.Background(), d, Options{SkipBad: true}, drop, nil, filepath.Join(t.TempDir(), "out")); err != nil && strings.Contains(err.Error(), "differ") {
+		var labels []int32
+		if d.Train.Len() > 2 { // what is left has an image, or the columns, of each class
+			labels = slices.Repeat([]int32{-1}, d.Train.Len())
+			labels[1] = d.Train.Labels[2]
+		}
+		if _, err := Correct(context.Background(), d, Options{SkipBad: true}, drop, labels, filepath.Join(t.TempDir(), "out")); err != nil && strings.Contains(err.Error(), "differ") {
 			t.Error(err)
 		}
 	})

@@ -70,6 +70,7 @@ func drawTiny(r *rand.Rand, h *holder) *tiny {
 			}
 		}
 	}
+	s.columns = h.layout == "table" && r.IntN(4) == 0
 	if h.split {
 		s.words = [][2]string{{"train", "test"}, {"TRAIN", "valid"}, {"training", "testing"}, {"trainset", "dev"}, {"train_set", "eval"}}[r.IntN(5)]
 	}

@@ -39,7 +39,7 @@ func isTable(dir string, o Options) bool {
 		return err != nil // that there is no such column or the file can't be read, open says
 	}
 	switch {
-	case errors.Is(err, errEnough) && t.image != "" && t.label != "" || errors.Is(err, errTwoColumns):
+	case errors.Is(err, errEnough) && t.image != "" && (t.label != "" || s.oneHotIn(train[0], o) != nil) || errors.Is(err, errTwoColumns):
 		return true
 	case err == nil:
 		err = errors.New("expected rows, found none")
@@ -82,14 +82,14 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 	if err != nil {
 		return nil, s.ofFile(p.train[0], err)
 	}
-	finder := newFinder(s, o)
+	finder, hot := newFinder(s, o), s.oneHotIn(p.train[0], o)
 	var seen map[place]string // sources of the part that is read, and the tables that name them; "" where these are several
 	shared := 0
-	c := p.of(s, nil, func(path string, yield func(Record) error) error {
+	c := p.of(s, hot.names(), func(path string, yield func(Record) error) error {
 		if p.begins(path) {
 			seen, shared = map[place]string{}, 0
 		}
-		t := &table{store: s, Options: o, path: path, split: by, bare: !slices.Contains(p.train, path)}
+		t := &table{store: s, Options: o, path: path, split: by, hot: hot, bare: !slices.Contains(p.train, path)}
 		several := &objects{}
 		err := t.read(func(n int, cells row) error {
 			r := t.record(finder, n, cells)
@@ -109,7 +109,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 			seen[source] = r.Table
 			return yield(r)
 		})
-		if err == nil && t.label == "" && slices.Contains(p.train, path) {
+		if err == nil && t.label == "" && hot == nil && slices.Contains(p.train, path) {
 			err = s.noLabelsIn(path, o)
 		}
 		if err == nil {
@@ -117,7 +117,7 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		}
 		return s.ofFile(path, err)
 	})
-	c.Notes = append(s.unreadNote("tables", s.unreadTables(dir, o, p), p), s.gaps(p)...)
+	c.Notes = slices.Concat(hot.notes(s.rel(p.train[0])), s.unreadNote("tables", s.unreadTables(dir, o, p), p), s.gaps(p))
 	for _, part := range []*Part{c.Train, c.Test, c.Validation} {
 		if part != nil {
 			part.notes = func() []string {
@@ -152,6 +152,8 @@ type table struct {
 	bare         bool                      // labels that were asked for may be missing, as they do in tables of test images
 	image, label string                    // the columns, once known
 	split        string                    // the column that says the part, or ""
+	hot          *oneHot                   // the columns of classes, where no other one says the label; or nil
+	at           []int                     // where they are in a table with separators; nil: it has none
 	boxes        bool                      // there are columns of places in images
 	each         func(column, cell string) // told of all cells; may be nil
 }
@@ -222,6 +224,16 @@ func (t *table) columns(head []string) (err error) {
 	if t.image == "" {
 		return fmt.Errorf("%w, found %q", noFiles(), head)
 	}
+	if t.hot == nil || t.label != "" {
+		return nil
+	}
+	t.at, err = t.hot.find(head, t.image)
+	if err == nil && t.at == nil && !t.bare {
+		err = errors.New("none of them")
+	}
+	if err != nil {
+		return fmt.Errorf("expected %s, found %w", sameColumns, err)
+	}
 	return nil
 }
 
@@ -269,8 +281,11 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 			return err
 		default:
 			cells.image = line[image]
-			if label >= 0 {
+			switch {
+			case label >= 0:
 				cells.label = Text(line[label])
+			case t.at != nil:
+				cells.label, cells.want, cells.bad = t.hot.label(func(k int) string { return line[t.at[k]] })
 			}
 			if split >= 0 {
 				cells.split = partSaid(asked, line[split])

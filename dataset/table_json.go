@@ -31,17 +31,11 @@ func (t *table) readJSONLines(in *bufio.Reader, yield func(int, row) error) erro
 
 // jsonRow reads a line. An error is of the columns; what is wrong with the row alone stands in it.
 func (t *table) jsonRow(line []byte) (cells row, err error) {
-	fields, err := jsonObject(line)
+	fields, head, err := jsonObject(line)
 	if err != nil {
 		return row{want: "a JSON object", bad: err.Error()}, nil
 	}
-	var head []string
-	for k, v := range fields {
-		if v != nil {
-			head = append(head, k)
-		}
-	}
-	slices.Sort(head)
+	head = slices.DeleteFunc(head, func(name string) bool { return fields[name] == nil })
 	image, err := column(head, pathColumns, t.Image, "--image")
 	if errors.Is(err, errTwoColumns) {
 		return cells, err
@@ -59,7 +53,15 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		}
 	}
 	cells.want = "one label"
-	cells.label, cells.bad = jsonLabel(fields[label])
+	if cells.label, cells.bad = jsonLabel(fields[label]); label == "" && t.hot != nil {
+		at, err := t.hot.find(head, image)
+		switch {
+		case err != nil:
+			cells.want, cells.bad = sameColumns, err.Error()
+		case at != nil:
+			cells.label, cells.want, cells.bad = t.hot.label(func(k int) string { return jsonText(fields[head[at[k]]]) })
+		}
+	}
 	switch name := fields[image].(type) {
 	case string:
 		cells.image = name
@@ -78,8 +80,8 @@ func jsonText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// jsonObject reads one object and keeps its numbers as they are written. A key that is there twice is an error.
-func jsonObject(raw []byte) (fields map[string]any, err error) {
+// jsonObject reads one object, with its keys in order, and keeps its numbers as they are written. A key that is there twice is an error.
+func jsonObject(raw []byte) (fields map[string]any, keys []string, err error) {
 	fields = map[string]any{}
 	err = eachField(raw, func(name string, d *json.Decoder) error {
 		if _, twice := fields[name]; twice {
@@ -89,13 +91,13 @@ func jsonObject(raw []byte) (fields map[string]any, err error) {
 		if err := d.Decode(&v); err != nil {
 			return err
 		}
-		fields[name] = v
+		fields[name], keys = v, append(keys, name)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return fields, nil
+	return fields, keys, nil
 }
 
 // eachField goes through the fields of one JSON object; field decodes the value that comes next.

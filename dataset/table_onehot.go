@@ -1,61 +1,286 @@
 package dataset
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+// Tables whose labels are columns of zeros and ones, one a class, as those of ISIC's challenges and Roboflow.
 
 // lookedRows of a table tell what its columns hold.
 const lookedRows = 1000
 
-// noLabelsIn is the error of a table without a column of labels. Where columns of zeros and ones say the class, as of ISIC's challenges and
-// Roboflow, it says what makes one column of them.
-func (s *store) noLabelsIn(file string, o Options) error {
-	type count struct{ zeros, others int }
+// oneHot are the columns that are the classes.
+type oneHot struct {
+	classes []string       // in the columns' order
+	index   map[string]int // of the classes
+	beside  []string       // columns that are none
+}
+
+// besideColumns are what columns are called that number rows, beside idColumns.
+var besideColumns = []string{"", "index", "unnamed: 0"}
+
+// isBeside tells whether a column names or parts images.
+func (h *oneHot) isBeside(column string) bool {
+	name := strings.ToLower(strings.TrimSpace(column))
+	return slices.Contains(h.beside, column) || asksPart(column) != "" ||
+		slices.ContainsFunc([][]string{besideColumns, idColumns, splitColumns}, func(names []string) bool { return slices.Contains(names, name) })
+}
+
+// zeroOrOne reads a cell as programs write it: 1, 1.0, true.
+func zeroOrOne(cell string) (one, ok bool) {
+	if cell = strings.ToLower(strings.TrimSpace(cell)); cell == "true" || cell == "false" {
+		return cell == "true", true
+	}
+	n, err := strconv.ParseFloat(cell, 64)
+	return n == 1, err == nil && (n == 0 || n == 1)
+}
+
+// columnLook is what the first rows of a table hold.
+type columnLook struct {
+	image, label string
+	classes      []string   // columns of zeros and ones, as they are called
+	others       []string   // columns that hold something else
+	beside       []string   // columns that say parts
+	rows         [][]string // the columns with a one in each row
+}
+
+// lookAt looks at a table. What can't be read is said later.
+func (s *store) lookAt(file string, o Options) *columnLook {
+	type count struct{ known, parts, others int }
 	of, order := map[string]*count{}, []string{}
-	rows := [][]string{nil} // the columns with a one in each row
+	l := &columnLook{}
+	var ones []string
+	filled := false // the row has cells
 	t := &table{store: s, Options: o, path: file, each: func(column, cell string) {
+		filled = true
 		c := of[column]
 		if c == nil {
 			c, order = &count{}, append(order, column)
 			of[column] = c
 		}
-		switch strings.TrimSpace(cell) {
-		case "1", "1.0", "1.":
-			rows[len(rows)-1] = append(rows[len(rows)-1], column)
-		case "0", "0.0", "0.":
-			c.zeros++
-		default:
+		switch one, ok := zeroOrOne(cell); {
+		case one:
+			ones = append(ones, column)
+			c.known++
+		case ok:
+			c.known++
+		case splitOf(strings.TrimSpace(cell)) != "":
+			c.parts++
+		case strings.TrimSpace(cell) != "":
 			c.others++
 		}
 	}}
-	_ = t.read(func(int, row) error { // what can't be read is said later
-		if rows = append(rows, nil); len(rows) > lookedRows {
+	_ = t.read(func(int, row) error {
+		if filled {
+			l.rows = append(l.rows, ones)
+		}
+		if ones, filled = nil, false; len(l.rows) == lookedRows {
 			return errEnough
 		}
 		return nil
 	})
-	var classes []string
+	l.image, l.label = t.image, t.label
 	for _, column := range order {
-		if c := of[column]; column != t.image && c.others == 0 && c.zeros > 0 && asksPart(column) == "" {
-			classes = append(classes, column)
+		c := of[column]
+		switch {
+		case column == t.image || (&oneHot{}).isBeside(column):
+		case c.parts == len(l.rows):
+			l.beside = append(l.beside, column)
+		case c.others+c.parts == 0 && c.known > 0:
+			l.classes = append(l.classes, column)
+		default:
+			l.others = append(l.others, column)
 		}
 	}
-	single := 0 // rows
-	rows = rows[:len(rows)-1]
-	for _, ones := range rows {
-		ones = slices.DeleteFunc(ones, func(column string) bool { return !slices.Contains(classes, column) })
-		single += bit(len(ones) == 1)
+	return l
+}
+
+// oneHotIn returns the columns of a table that are the classes: all beside the image, where none says the label. Else nil.
+func (s *store) oneHotIn(file string, o Options) *oneHot {
+	if o.Label != "" {
+		return nil
 	}
-	if len(classes) < 2 || single == 0 {
+	l := s.lookAt(file, o)
+	if l.image == "" || l.label != "" || len(l.classes) < 2 || len(l.others) > 0 {
+		return nil
+	}
+	h := &oneHot{index: map[string]int{}, beside: l.beside}
+	for k, column := range l.classes {
+		name := strings.TrimSpace(column)
+		h.classes, h.index[name] = append(h.classes, name), k
+	}
+	return h
+}
+
+// names are the classes' names; nil: the table has other labels.
+func (h *oneHot) names() []string {
+	if h == nil {
+		return nil
+	}
+	return h.classes
+}
+
+func (h *oneHot) notes(file string) []string {
+	if h == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("the classes are the columns of 0 and 1 of %s, as it has no other column of labels: %d, such as %q", file, len(h.classes), h.classes[:min(len(h.classes), mostNamed)])}
+}
+
+// sameColumns is what is wanted where find fails.
+const sameColumns = "the columns of classes that the first table has, and no other ones"
+
+// find returns where the columns of the classes stand; nil if a table has none. It has them all, and no other ones; else the error says
+// what was found.
+func (h *oneHot) find(head []string, image string) ([]int, error) {
+	at := slices.Repeat([]int{-1}, len(h.classes))
+	found, strange := 0, ""
+	for i, column := range head {
+		k, known := h.index[strings.TrimSpace(column)]
+		switch {
+		case column == image || h.isBeside(column):
+		case !known:
+			strange = strings.TrimSpace(column)
+		case at[k] >= 0:
+			return nil, fmt.Errorf("two that are called %q", h.classes[k])
+		default:
+			at[k] = i
+			found++
+		}
+	}
+	switch {
+	case found == 0:
+		return nil, nil
+	case found < len(at):
+		return nil, fmt.Errorf("none that is called %q", h.classes[slices.Index(at, -1)])
+	case strange != "":
+		return nil, fmt.Errorf("%q too", strange)
+	}
+	return at, nil
+}
+
+// label is what the cells of a row's columns say.
+func (h *oneHot) label(cell func(k int) string) (l Label, want, bad string) {
+	var ones, empty []string
+	for k, class := range h.classes {
+		text := cell(k)
+		switch one, ok := zeroOrOne(text); {
+		case strings.TrimSpace(text) == "":
+			empty = append(empty, class)
+		case !ok:
+			return Label{}, fmt.Sprintf("0 or 1 in the column %q", class), strconv.Quote(text)
+		case one:
+			ones = append(ones, class)
+		}
+	}
+	const what = ": images of several classes, or of none, are not read; leave such rows out, or pass over them with --skip-bad"
+	switch {
+	case len(empty) == len(h.classes):
+		return Label{}, "", ""
+	case len(empty) > 0:
+		return Label{}, fmt.Sprintf("0 or 1 in the column %q", empty[0]), "none"
+	case len(ones) == 1:
+		return Name(ones[0]), "", ""
+	case len(ones) == 0:
+		return Label{}, "one 1 in the columns of classes", "none" + what
+	}
+	return Label{}, "one 1 in the columns of classes", fmt.Sprintf("%d, such as in %q%s", len(ones), ones[:min(len(ones), mostNamed)], what)
+}
+
+// moved is a row whose one stands in the column of another class: the two cells change places, and all else is as it was.
+func (h *oneHot) moved(head, l tableLine, class string, o Options) ([]byte, error) {
+	if head.raw == nil {
+		return h.movedJSON(l.raw, class, o)
+	}
+	image, err := column(head.cells, pathColumns, o.Image, "--image")
+	if err != nil {
+		return nil, err
+	}
+	at, err := h.find(head.cells, image)
+	if err != nil {
+		return nil, fmt.Errorf("expected %s, found %w", sameColumns, err)
+	}
+	from, to, err := h.places(at, class, func(i int) string { return l.cells[i] })
+	if err != nil {
+		return nil, err
+	}
+	body := bytes.TrimRight(l.raw, "\r\n")
+	if cells := bytes.Split(body, []byte(string(head.comma))); !bytes.ContainsRune(body, '"') && len(cells) == len(l.cells) {
+		cells[from], cells[to] = cells[to], cells[from]
+		return slices.Concat(bytes.Join(cells, []byte(string(head.comma))), l.raw[len(body):]), nil
+	}
+	l.cells = slices.Clone(l.cells)
+	l.cells[from], l.cells[to] = l.cells[to], l.cells[from]
+	return l.encoded(head)
+}
+
+// places are where a row has its one, and where it shall have it.
+func (h *oneHot) places(at []int, class string, cell func(i int) string) (from, to int, err error) {
+	k, known := h.index[class]
+	from = slices.IndexFunc(at, func(i int) bool { one, _ := zeroOrOne(cell(i)); return one })
+	if !known || from < 0 {
+		return 0, 0, fmt.Errorf("no columns of classes to change to %q", class)
+	}
+	return at[from], at[k], nil
+}
+
+func (h *oneHot) movedJSON(raw []byte, class string, o Options) ([]byte, error) {
+	mark := raw[:len(raw)-len(bytes.TrimPrefix(raw, byteOrderMark))]
+	raw = raw[len(mark):]
+	var head, texts []string
+	var values []json.RawMessage
+	var ends []int64
+	err := eachField(raw, func(name string, d *json.Decoder) error {
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		if string(v) == "null" {
+			return nil
+		}
+		head, texts, values, ends = append(head, name), append(texts, strings.Trim(string(v), `"`)), append(values, v), append(ends, d.InputOffset())
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	image, err := column(head, pathColumns, o.Image, "--image")
+	if err != nil {
+		return nil, err
+	}
+	at, err := h.find(head, image)
+	if err != nil {
+		return nil, fmt.Errorf("expected %s, found %w", sameColumns, err)
+	}
+	from, to, err := h.places(at, class, func(i int) string { return texts[i] })
+	if err != nil {
+		return nil, err
+	}
+	a, b := min(from, to), max(from, to)
+	begin := func(i int) int64 { return ends[i] - int64(len(values[i])) }
+	if a == b {
+		return nil, errors.New("the label is the same")
+	}
+	return slices.Concat(mark, raw[:begin(a)], values[b], raw[ends[a]:begin(b)], values[a], raw[ends[b]:]), nil
+}
+
+// noLabelsIn is the error of a table without a column of labels. Where some of its columns may be the classes, it says what to do.
+func (s *store) noLabelsIn(file string, o Options) error {
+	l := s.lookAt(file, o)
+	single := 0 // rows
+	for _, ones := range l.rows {
+		single += bit(len(slices.DeleteFunc(ones, func(column string) bool { return !slices.Contains(l.classes, column) })) == 1)
+	}
+	if len(l.classes) < 2 || len(l.others) == 0 || l.label != "" || single == 0 {
 		return noLabels()
 	}
-	how := "one 1 a row"
-	if single != len(rows) {
-		how = fmt.Sprintf("one 1 in %d of the first %d rows; leave the others out", single, len(rows))
-	}
-	some := slices.Clone(classes[:min(len(classes), mostNamed)])
-	return fmt.Errorf("%w; found %d columns of 0 and 1, such as %q, with %s. Labels in such columns are not read: "+
-		"in pandas, t[\"label\"] = t[CLASSES].idxmax(axis=1), with CLASSES for these columns, makes one of them", noLabels(), len(classes), some, how)
+	some := func(columns []string) []string { return columns[:min(len(columns), mostNamed)] }
+	return fmt.Errorf("%w; found %d columns of 0 and 1, such as %q, with one 1 in %d of the first %d rows. They are read as labels where no others are beside them: "+
+		"take %q out, or make one column, in pandas by t[\"label\"] = t[CLASSES].idxmax(axis=1), with CLASSES for these columns", noLabels(), len(l.classes), some(l.classes), single, len(l.rows), some(l.others))
 }

@@ -86,9 +86,12 @@ func ways(top, at string, l *Layout, o Options) []way {
 // of no training image, such as predictions, it returns a note.
 func orFolders(at, dir string, o Options) (isTable bool, note string, err error) {
 	s, f := newStore(at, o), newStore(dir, o)
-	n := s.namedImages(at, f.classFolders(dir), o)
 	p := s.partFiles(at, tableSuffixes)
 	tables := s.called(p.train)
+	if s.oneHotIn(p.train[0], o) != nil {
+		return false, fmt.Sprintf("%s is not read: there are folders of classes, and its columns of 0 and 1 may be none; table:%s reads it", tables, at), nil
+	}
+	n := s.namedImages(at, f.classFolders(dir), o)
 	parts, err := f.findFolders(dir)
 	if err != nil || parts == nil {
 		parts = &folders{}

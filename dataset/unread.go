@@ -54,7 +54,7 @@ func (s *store) unreadTables(dir string, o Options, p parts) (left []string) {
 				continue
 			}
 			t := &table{store: s, Options: o, path: path}
-			if err := t.read(func(int, row) error { return errEnough }); errors.Is(err, errEnough) && t.image != "" && t.label != "" {
+			if err := t.read(func(int, row) error { return errEnough }); errors.Is(err, errEnough) && t.image != "" && (t.label != "" || s.oneHotIn(path, o) != nil) {
 				left = append(left, path)
 			}
 		}

@@ -244,7 +244,7 @@ func (of *sample) readLabel(t *tar.Reader, h *tar.Header, ext, kind string, s *s
 	if kind != "json" || asked == ext {
 		l.label = Text(string(data))
 	} else {
-		fields, err := jsonObject(data)
+		fields, _, err := jsonObject(data)
 		if err != nil {
 			of.bad, of.want = err.Error(), "a JSON object in "+h.Name
 			return nil
