@@ -194,6 +194,7 @@ var conformanceCases = []conformanceCase{
 		name: "a label that is no class", applies: of("Parquet", "CIFAR-10", "CIFAR-100", "CIFAR Python", "GTSRB"), answer: refused,
 		change: func(s *tiny) { s.train[4].odd = 17 }, says: []string{"@4", "a label from 0 to 2", "17"}, rest: func(s *tiny) { drop(s, 4) },
 	},
+	{name: "each part in an archive or folder of its own", applies: of("NumPy", "NPZ"), answer: isRead, after: placeEachPart},
 	{name: "labels that are one-hot lists", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy", "NPZ"), answer: isRead, change: func(s *tiny) { s.lists = true }, check: func(t *testing.T, d *Data, s *tiny) bool {
 		if d.Train.Digest() != (&holder{names: ownNames}).expected(s, s.train).Digest() {
 			t.Error("other images or labels")

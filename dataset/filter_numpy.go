@@ -67,11 +67,11 @@ func (n *numpyFilter) write(all []numpyArray) error {
 	of := map[string]map[int]bool{} // entries to be filtered, by file
 	for i, a := range all {
 		own := i == at || a.main && a.name == n.labels
-		if !own && (a.head.rows != total || ofOtherPart(a.name)) {
+		if !own && (a.head.rows != total || ofOtherPart(a.name) || n.inOtherPart(a.path)) {
 			continue
 		}
 		why := a.head.why
-		if dir := filepath.Dir(a.path); dir != filepath.Clean(n.base) && why == "" {
+		if dir := filepath.Dir(a.path); dir != filepath.Dir(all[at].path) && why == "" {
 			why = "it lies in another folder"
 		}
 		switch name := n.called(a); {
@@ -123,6 +123,15 @@ func ofOtherPart(name string) bool {
 	})
 }
 
+// inOtherPart reports whether a file, or its folder, is called as a part is that is not the training.
+func (n *numpyFilter) inOtherPart(file string) bool {
+	part := partOfFolder(n.store().rel(file))
+	if part == "" && strings.EqualFold(filepath.Ext(file), ".npz") {
+		part = partOf(filepath.Base(file))
+	}
+	return part == "test" || part == "val"
+}
+
 // arrayName is what an array is called, by the name of its file or entry.
 func arrayName(file string) string {
 	return strings.TrimSuffix(strings.ToLower(file), ".npy")
@@ -138,7 +147,10 @@ func (f *filter) numpyArrays(images string) (all []numpyArray, err error) {
 	if err != nil {
 		return nil, err
 	}
-	here := func(p string) bool { return filepath.Dir(p) == filepath.Clean(f.base) }
+	s, at := f.store(), ""
+	if read[images] != nil {
+		at = read[images].file
+	}
 	archive := func(p string) bool { return strings.HasSuffix(strings.ToLower(p), ".npz") }
 	files = slices.DeleteFunc(files, func(p string) bool {
 		rel, err := filepath.Rel(f.base, p)
@@ -146,7 +158,7 @@ func (f *filter) numpyArrays(images string) (all []numpyArray, err error) {
 		return err != nil || statErr != nil || !st.Mode().IsRegular() || passedOverPath(filepath.ToSlash(rel))
 	})
 	for _, p := range files {
-		main := here(p) && read[images] != nil && archive(p) == archive(read[images].file)
+		main := at != "" && archive(p) == archive(at) && (s.rel(p) == at || !archive(at) && path.Dir(s.rel(p)) == path.Dir(at))
 		if archive(p) {
 			of, err := zippedHeads(p)
 			if err != nil && main {

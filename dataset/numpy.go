@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,27 +43,37 @@ func holdsImages(files map[string]*packedArray, o Options) bool {
 // packedArray opens an array's file from its beginning and says how many bytes may come out of it.
 type packedArray struct {
 	file   string // where it lies
+	called string // where it lies and its name there, where it is known by another one; or ""
 	open   func() (io.ReadCloser, error)
 	most   int64
 	packed bool
 }
 
-// numpyFiles returns the arrays by their names in small letters: those of .npy files, or, where they hold no images, of the only .npz
-// beside them. It refuses images in both.
+// numpyFiles returns the arrays by their names in small letters: those in one place or, where they hold no images, in a place a part.
 func (s *store) numpyFiles(path string, o Options) (map[string]*packedArray, error) {
+	all, zips, err := s.arraysIn(path, o)
+	if err == nil && len(zips) != 1 && !holdsImages(all, o) {
+		if of := s.arraysOfParts(path, zips, o); of != nil {
+			return of, nil
+		}
+	}
+	return all, err
+}
+
+// arraysIn returns the arrays of .npy files, or, where they hold no images, of the only .npz beside them. It refuses images in both.
+func (s *store) arraysIn(path string, o Options) (all map[string]*packedArray, zips []string, err error) {
 	st, err := s.stat(path)
 	switch {
 	case err != nil:
-		return nil, nil
+		return nil, nil, nil
 	case !st.IsDir() && strings.HasSuffix(strings.ToLower(path), ".npz"):
-		return s.zipArrays(path, true), nil
+		return s.zipArrays(path, true), []string{path}, nil
 	case !st.IsDir():
-		return nil, nil
+		return nil, nil, nil
 	}
 	entries, _ := os.ReadDir(path)
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return passedOver(e.Name()) })
-	var zips []string
-	all := map[string]*packedArray{}
+	all = map[string]*packedArray{}
 	for _, e := range entries {
 		name, p := strings.ToLower(e.Name()), filepath.Join(path, e.Name())
 		switch filepath.Ext(name) {
@@ -85,16 +96,16 @@ func (s *store) numpyFiles(path string, o Options) (map[string]*packedArray, err
 	}
 	if !holdsImages(all, o) {
 		if len(zips) == 1 {
-			return s.zipArrays(zips[0], len(entries) == 1), nil
+			return s.zipArrays(zips[0], len(entries) == 1), zips, nil
 		}
-		return all, nil
+		return all, zips, nil
 	}
 	for _, p := range zips {
 		if holdsImages(s.zipArrays(p, false), o) {
-			return nil, fmt.Errorf("%s and the .npy files beside it both hold images; numpy:%s reads it alone", s.rel(p), p)
+			return nil, nil, fmt.Errorf("%s and the .npy files beside it both hold images; numpy:%s reads it alone", s.rel(p), p)
 		}
 	}
-	return all, nil
+	return all, zips, nil
 }
 
 // zipArrays returns the arrays of an archive. Of one that can't be read it returns none, or, if it is all that there is, two
@@ -124,7 +135,7 @@ func (s *store) zipArrays(path string, only bool) map[string]*packedArray {
 		name := e.Name
 		most := min(int64(min(e.UncompressedSize64, 1<<62)), 1<<20+maxRatio*size)
 		putArray(all, strings.ToLower(strings.TrimSuffix(name, ".npy")), &packedArray{
-			s.rel(path), func() (io.ReadCloser, error) { return s.openInZip(path, name, 1<<20+maxRatio*size) }, most, e.Method != zip.Store,
+			s.rel(path), "", func() (io.ReadCloser, error) { return s.openInZip(path, name, 1<<20+maxRatio*size) }, most, e.Method != zip.Store,
 		})
 	}
 	return all
@@ -184,7 +195,8 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 		return nil, err
 	}
 	var columns *partColumns
-	by := "" // the array that parts the training images
+	by := ""      // the array that parts the training images
+	inner := path // the folder that these lie in
 	part := func(name string) (*Part, error) {
 		names := numpyNames[name]
 		image, label := "", ""
@@ -202,17 +214,18 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 		if labels == "" && name == "train" {
 			return nil, fmt.Errorf("expected labels beside %s, named %s", images, strings.Join(names[1], ", "))
 		}
-		a, err := numpyImages(files[images], images)
+		a, err := numpyImages(files[images], cmp.Or(files[images].called, images))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", images, err)
+			return nil, fmt.Errorf("%s: %w", cmp.Or(files[images].called, images), err)
 		}
 		if labels != "" {
-			a.labelsName = labels
+			a.labelsName = cmp.Or(files[labels].called, labels)
 			if a.labels, err = numpyLabels(files[labels]); err != nil {
-				return nil, fmt.Errorf("%s: %w", labels, err)
+				return nil, fmt.Errorf("%s: %w", a.labelsName, err)
 			}
 		}
 		if name == "train" {
+			inner = filepath.Join(s.root, filepath.Dir(filepath.FromSlash(files[images].file)))
 			if columns, err = a.parted(files, o); err != nil {
 				return nil, err
 			}
@@ -236,7 +249,10 @@ func openNumPy(_ context.Context, path string, o Options) (*Contents, error) {
 	if c.Validation, err = part("val"); err != nil {
 		return nil, err
 	}
-	if c.Classes, err = numpyClasses(path); err != nil {
+	if c.Classes, err = numpyClasses(path); err == nil && c.Classes == nil {
+		c.Classes, err = numpyClasses(inner)
+	}
+	if err != nil {
 		return nil, err
 	}
 	of := parts{}

@@ -55,9 +55,62 @@ func (a *arrays) parted(files map[string]*packedArray, o Options) (*partColumns,
 	return columns, err
 }
 
+// arraysOfParts returns the arrays of archives, or of folders, one a part: those of the training as they are called, and others by the
+// names that they have where all parts lie in one place. Nil: there are none such.
+func (s *store) arraysOfParts(dir string, zips []string, o Options) map[string]*packedArray {
+	all, places := map[string]*packedArray{}, map[string]bool{}
+	add := func(place, part string, arrays map[string]*packedArray) bool {
+		if part == "" || places[part] {
+			return false
+		}
+		places[part] = true
+		of := map[string]*packedArray{}
+		for name, a := range arrays {
+			if part != "train" {
+				a.called, name = s.rel(place)+"/"+name, nameInPart(name, part, o)
+			}
+			putArray(of, name, a)
+			putArray(all, name, a)
+		}
+		return part == "train" && holdsImages(of, o) || slices.ContainsFunc(numpyNames[part][0], func(n string) bool { return of[n] != nil })
+	}
+	for _, p := range zips {
+		if !add(p, partOf(filepath.Base(p)), s.zipArrays(p, true)) {
+			return nil
+		}
+	}
+	if len(zips) == 0 {
+		for _, name := range s.subfolders(dir) {
+			if part, p := splitOf(name), filepath.Join(dir, name); part != "" {
+				if arrays, _, err := s.arraysIn(p, o); err != nil || !add(p, part, arrays) {
+					return nil
+				}
+			}
+		}
+	}
+	if !places["train"] || len(places) < 2 {
+		return nil
+	}
+	return all
+}
+
+// nameInPart is what an array in a place of a part would be called beside those of the training.
+func nameInPart(name, part string, o Options) string {
+	for kind, asked := range []string{o.Image, o.Label} {
+		known := numpyNames["train"][kind]
+		if asked != "" {
+			known = []string{strings.ToLower(asked)}
+		}
+		if slices.Contains(numpyNames[part][kind], name) || slices.Contains(known, name) {
+			return numpyNames[part][kind][0]
+		}
+	}
+	return part + "/" + name
+}
+
 // otherArrays says what makes data that are read of images in several archives, or in a folder a part; "" where there are none.
 func (s *store) otherArrays(dir string, o Options) string {
-	const one = "; np.savez of x_train, y_train, x_test and y_test makes one archive of all parts"
+	const one = ", and not one place with images for each part, as train.npz and test.npz; np.savez of x_train, y_train, x_test and y_test makes one archive of all parts"
 	entries, _ := os.ReadDir(dir)
 	var zips []string
 	for _, e := range entries {
@@ -72,8 +125,8 @@ func (s *store) otherArrays(dir string, o Options) string {
 			if st, err := s.stat(p); err != nil || !st.IsDir() {
 				continue
 			}
-			if files, err := s.numpyFiles(p, o); err == nil && holdsImages(files, o) {
-				return fmt.Sprintf("%s holds arrays of images, and arrays of a folder a part are not read%s; numpy:%s reads that part alone", p, one, p)
+			if files, _, err := s.arraysIn(p, o); err == nil && holdsImages(files, o) {
+				return fmt.Sprintf("%s holds arrays of images%s; numpy:%s reads that part alone", p, one, p)
 			}
 		}
 	}
