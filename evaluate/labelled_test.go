@@ -41,3 +41,22 @@ func TestLabelsAreOfTheNetwork(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// A pass over images that there are not is an error.
+func TestPassIsOverImages(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := model.New("small-cnn", 2, 8, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := &dataset.Set{Height: 8, Width: 8, Classes: []string{"a", "b"}, Labels: make([]int32, 3), Pixels: make([]uint8, 3*8*8*3)}
+	for _, images := range [][]int{{0, 3}, {-1, 2}} {
+		err := evaluate.Here{Backend: b, Set: set}.Pass(context.Background(), evaluate.Pass{Network: n, State: n.Init(1)}, images, func(int, []float32) {})
+		if err == nil || !strings.Contains(err.Error(), "of 0 to 2") {
+			t.Errorf("%v: %v", images, err)
+		}
+	}
+}
