@@ -10,6 +10,7 @@ package unpoison
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/unpoison/unpoison/audit"
 	"github.com/unpoison/unpoison/audit/look"
@@ -84,7 +85,10 @@ func run(ctx context.Context, data *dataset.Data, o Options, full bool) (_ *Resu
 	if o.Features != nil {
 		agree = append(agree, o.Features.Digest())
 	}
-	for _, l := range o.Looks {
+	for k, l := range o.Looks {
+		if l == nil {
+			return nil, fmt.Errorf("look %d of Options.Looks is nil", k)
+		}
 		agree = append(agree, l.Name())
 	}
 	r, err := train.Start(data.Train, recipe, o.Settings, agree...)

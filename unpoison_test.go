@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/unpoison/unpoison/audit"
+	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 )
@@ -56,6 +57,9 @@ func TestOptionsAreChecked(t *testing.T) {
 		if _, err := Audit(context.Background(), d, Options{Search: &a}); err == nil {
 			t.Errorf("%+v was taken", a)
 		}
+	}
+	if _, err := Audit(context.Background(), d, Options{Looks: []look.Look{nil}}); err == nil {
+		t.Error("a look that is none was taken")
 	}
 	if _, err := Audit(context.Background(), d, Options{Network: "odd"}); err == nil {
 		t.Error("an odd network was taken")

@@ -68,6 +68,9 @@ func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state mo
 	if len(parts.Isolated) == 0 || len(parts.HeldBack) == 0 {
 		return nil, fmt.Errorf("unlearning needs isolated and held-back images, got %d and %d", len(parts.Isolated), len(parts.HeldBack))
 	}
+	if err := set.CheckFor("the images", n.Classes, n.Height, n.Width, parts.Kept, parts.Isolated, parts.HeldBack); err != nil {
+		return nil, err
+	}
 	if err := set.Several("images that are no suspects", slices.Concat(parts.Kept, parts.HeldBack)); err != nil {
 		return nil, fmt.Errorf("%w: the network would forget all others, and nothing would tell; give images of all classes that it knows", err)
 	}

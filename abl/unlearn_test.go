@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
+	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/internal/testkit/planted"
 	"github.com/unpoison/unpoison/isolate"
@@ -180,6 +181,23 @@ func TestWrongPartsAreRefused(t *testing.T) {
 		if _, err := Unlearn(context.Background(), nil, nil, nil, nil, &isolate.Parts{}, o, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", mode, err)
 		}
+	}
+}
+
+func TestImagesOfAnotherNetworkAreRefused(t *testing.T) {
+	n, err := model.New("small-cnn", 10, 32, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := signs.Render(1, 200, 10).Train
+	o := Default()
+	parts := &isolate.Parts{Kept: rng.Iota(100), HeldBack: []int{100}, Isolated: []int{200}}
+	if _, err := Unlearn(context.Background(), nil, n, nil, set, parts, o, nil); err == nil || !strings.Contains(err.Error(), "from 0 to 199") {
+		t.Errorf("an image that there is not: %v", err)
+	}
+	set.Classes = set.Classes[:9]
+	if _, err := Unlearn(context.Background(), nil, n, nil, set, parts, o, nil); err == nil || !strings.Contains(err.Error(), "9 classes") {
+		t.Errorf("other classes: %v", err)
 	}
 }
 

@@ -99,8 +99,11 @@ type Attack struct {
 }
 
 // New checks the configuration and prepares the attack on the clean training set, which may take a
-// training; what was learnt is found again in env's cache.
+// training; what was learnt is found again in env's cache. What it then changes are images of that size and those classes.
 func New(ctx context.Context, c Config, train *dataset.Set, env Env) (*Attack, error) {
+	if err := train.Check(); err != nil {
+		return nil, fmt.Errorf("attack %s: %w", c.Method.Name, err)
+	}
 	a, err := open(c, train, env)
 	if err != nil {
 		return nil, err
@@ -131,6 +134,11 @@ func open(c Config, set *dataset.Set, env Env) (*Attack, error) {
 		return nil, err
 	}
 	return &Attack{Config: c, Classes: len(set.Classes), trigger: t, lab: lab}, nil
+}
+
+// check refuses images that the attack was not made ready for.
+func (a *Attack) check(set *dataset.Set) error {
+	return set.CheckFor(fmt.Sprintf("attack %s: the images", a.lab.Name), a.Classes, a.lab.height, a.lab.width)
 }
 
 func (a *Attack) stream(part string) func(i int) *rand.Rand {

@@ -50,6 +50,7 @@ type Lab struct {
 
 	height, width int
 	key           string // of this attack on this training set
+	learnt        string // the digest of that set
 }
 
 func newLab(c Config, env Env, set *dataset.Set) (*Lab, error) {
@@ -95,7 +96,8 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if c.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
-	a.lab.key = digest(recipe, c, train.Digest(), picturesIn(c.File()))
+	a.lab.learnt = train.Digest()
+	a.lab.key = digest(recipe, c, a.lab.learnt, picturesIn(c.File()))
 	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)
@@ -131,6 +133,16 @@ func picturesIn(folder string) (all []string) {
 		}
 	}
 	return all
+}
+
+// on is the lab for images to be changed: of other ones than those that the trigger was learnt on nothing is kept, nor taken.
+func (l *Lab) on(set *dataset.Set) *Lab {
+	if l.Cache == "" || l.key == "" || set.Digest() == l.learnt {
+		return l
+	}
+	other := *l
+	other.key = ""
+	return &other
 }
 
 // cached lets do change the images at of a set, or takes what became of them from the cache. Only

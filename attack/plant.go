@@ -29,6 +29,9 @@ func (t *Truth) Changed() []bool {
 
 // Poison returns a poisoned copy of the training set.
 func (a *Attack) Poison(ctx context.Context, train *dataset.Set) (poisoned *dataset.Set, truth *Truth, err error) {
+	if err := a.check(train); err != nil {
+		return nil, nil, err
+	}
 	out := train.Clone()
 	if truth, err = a.PoisonInPlace(ctx, out, nil); err != nil {
 		out.Discard()
@@ -38,8 +41,14 @@ func (a *Attack) Poison(ctx context.Context, train *dataset.Set) (poisoned *data
 }
 
 // PoisonInPlace poisons the training set itself, which spares the memory of a copy. Images marked in
-// taken, which may be nil, are left to another attack.
+// taken, which may be nil, are left to another attack. After an error the set may be half poisoned.
 func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []bool) (*Truth, error) {
+	if err := a.check(train); err != nil {
+		return nil, err
+	}
+	if taken != nil && len(taken) != train.Len() {
+		return nil, fmt.Errorf("attack %s: %d images are marked as taken or not, expected all %d", a.lab.Name, len(taken), train.Len())
+	}
 	chosen, err := a.victims(train, taken)
 	if err != nil {
 		return nil, err
@@ -50,11 +59,12 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	if err != nil {
 		return nil, err
 	}
+	lab := a.lab.on(train)
 	train.InRGB()
 	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
 	apply := func(name string, at []int, mark []bool, f func(context.Context, *Batch) error) error {
 		b := &Batch{Set: train, At: at, Changed: changed, Stream: a.stream("train " + name)}
-		if err := a.lab.cached(name, train, at, func() error { return f(ctx, b) }); err != nil {
+		if err := lab.cached(name, train, at, func() error { return f(ctx, b) }); err != nil {
 			return fmt.Errorf("attack %s: %w", a.lab.Name, err)
 		}
 		for _, i := range at {
@@ -130,6 +140,9 @@ func prints(set *dataset.Set, at []int) []uint64 {
 // first. It leaves alone the images that the ones before it changed, and those marked in taken, which may be nil. each is told of
 // every attack, by its place in the list, once it is planted. Two attacks that put the same trigger on an image are refused.
 func Plant(ctx context.Context, configs []Config, train *dataset.Set, taken []bool, env Env, each func(k int, a *Attack, t *Truth)) error {
+	if err := train.Check(); err != nil {
+		return err
+	}
 	changed := make([]bool, train.Len())
 	copy(changed, taken)
 	few := train.Subset(rng.Shuffle(0, "attack same", train.Len())[:min(16, train.Len())])

@@ -14,6 +14,9 @@ import (
 // accuracy on them is the attack success rate. Those of the target class are left out. With RandomLabels the images keep
 // their own labels; see Common.Success.
 func (a *Attack) Triggered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
+	if err := a.check(test); err != nil {
+		return nil, err
+	}
 	if c, ok := a.trigger.(Composer); ok {
 		out, err := c.Compose(test, a.Config.Seed)
 		if err != nil {
@@ -59,6 +62,9 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 	if a.Composes() {
 		return nil, fmt.Errorf("attack %s: %w", a.lab.Name, ErrSeveralClasses)
 	}
+	if err := a.check(test); err != nil {
+		return nil, err
+	}
 	return a.onTest(ctx, test, rng.Iota(test.Len()), a.trigger.Apply)
 }
 
@@ -68,6 +74,9 @@ func (a *Attack) Marked(ctx context.Context, test *dataset.Set) (*dataset.Set, e
 func (a *Attack) Covered(ctx context.Context, test *dataset.Set) (*dataset.Set, error) {
 	if a.cover() == nil {
 		return nil, nil
+	}
+	if err := a.check(test); err != nil {
+		return nil, err
 	}
 	if c, ok := a.trigger.(Coverer); ok {
 		return a.onTest(ctx, test, rng.Iota(test.Len()), c.Cover)

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/unpoison/unpoison/audit/look"
 	"github.com/unpoison/unpoison/audit/look/common"
 	"github.com/unpoison/unpoison/audit/look/content"
 	"github.com/unpoison/unpoison/audit/look/pixels"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/train"
 )
@@ -165,14 +167,8 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 			return err
 		}
 		for _, e := range all {
-			if e.Label < 0 || e.Label >= len(c.Data.Classes) {
-				return fmt.Errorf("the look %q speaks of the label %d, expected one from 0 to %d", l.Name(), e.Label, len(c.Data.Classes)-1)
-			}
-			if e.Carriers != nil && len(e.Carriers) != c.Data.Len() {
-				return fmt.Errorf("the look %q has %d carriers, expected one for each of the %d images", l.Name(), len(e.Carriers), c.Data.Len())
-			}
-			if n := c.Data.Counts()[e.Label]; e.Own != nil && len(e.Own) != n {
-				return fmt.Errorf("the look %q has %d carriers, expected one for each of the label's %d images", l.Name(), len(e.Own), n)
+			if err := check(e, c.Data); err != nil {
+				return fmt.Errorf("the look %q %w", l.Name(), err)
 			}
 		}
 		if err := c.Add(ctx, all...); err != nil {
@@ -181,6 +177,33 @@ func (s stage) run(ctx context.Context, c *look.Case) error {
 		if err := c.Done(l.Name()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// check refuses evidence that says nothing of these images, or that no result can hold.
+func check(e look.Evidence, data *dataset.Set) error {
+	if e.Label < 0 || e.Label >= len(data.Classes) {
+		return fmt.Errorf("speaks of the label %d, expected one from 0 to %d", e.Label, len(data.Classes)-1)
+	}
+	if e.Carriers != nil && len(e.Carriers) != data.Len() {
+		return fmt.Errorf("has %d carriers, expected one for each of the %d images", len(e.Carriers), data.Len())
+	}
+	if n := data.Counts()[e.Label]; e.Own != nil && len(e.Own) != n {
+		return fmt.Errorf("has %d carriers, expected one for each of the label's %d images", len(e.Own), n)
+	}
+	for _, v := range []float64{e.Score, e.Strength} {
+		if v-v != 0 {
+			return fmt.Errorf("has the score %g and the strength %g, expected finite numbers", e.Score, e.Strength)
+		}
+	}
+	for _, p := range slices.Concat(e.Carriers, e.Own) {
+		if p-p != 0 {
+			return fmt.Errorf("has a carrier of %g, expected probabilities, or less than 0 where it did not ask", p)
+		}
+	}
+	if e.Says > look.Poisoned {
+		return fmt.Errorf("says %v, which is no verdict", e.Says)
 	}
 	return nil
 }

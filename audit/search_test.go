@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +98,11 @@ func TestLooksSpeakOfTheData(t *testing.T) {
 		{look.Evidence{Carriers: []float32{}}, "0 carriers"},
 		{look.Evidence{Own: []float32{1}}, ""},
 		{look.Evidence{Own: []float32{1, 0}}, "2 carriers"},
+		{look.Evidence{Score: math.NaN()}, "the score NaN"},
+		{look.Evidence{Strength: math.Inf(1)}, "the strength +Inf"},
+		{look.Evidence{Carriers: []float32{0, float32(math.NaN())}}, "a carrier of NaN"},
+		{look.Evidence{Own: []float32{float32(math.Inf(-1))}}, "a carrier of -Inf"},
+		{look.Evidence{Says: 9}, "says Says(9)"},
 	} {
 		of, err := look.NewCase(&train.Run{Data: set, Seconds: map[string]float64{}}, look.Settings{})
 		if err != nil {

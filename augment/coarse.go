@@ -18,6 +18,9 @@ const (
 	coarseHole   = 9 // pixels of a hole's side at most
 )
 
+// leastBlur is the deviation, in pixels, under which a neighbour counts less than a number of 32 bits shows.
+const leastBlur = 0.1
+
 // Coarse destroys what is small, exact or of an exact colour and keeps what an image shows: a random affine map, a blur, gains and
 // shifts of the colours, a hole anywhere and one in a corner, filled with random colours. dst receives numbers from 0 to 1; src
 // has h rows of w pixels. flip swaps left and right in half of the images.
@@ -93,8 +96,12 @@ func warp(dst []float32, src []uint8, h, w int, m [6]float64) {
 	}
 }
 
-// Blur smooths an image [h,w,3] in place with a Gaussian of a standard deviation in pixels; the edge's colour goes on beyond it.
+// Blur smooths an image [h,w,3] in place with a Gaussian of a standard deviation in pixels; the edge's colour goes on beyond it. One of
+// less than a tenth of a pixel, or that is infinite or no number, changes nothing.
 func Blur(x []float32, h, w int, deviation float64) {
+	if !(deviation >= leastBlur) || math.IsInf(deviation, 1) {
+		return
+	}
 	kernel := gaussian(deviation)
 	reach := len(kernel) / 2
 	line := make([]float32, 3*(max(h, w)+2*reach))

@@ -26,7 +26,7 @@ func (v Variation) Check() error {
 		}
 	}
 	if v.Classes < 0 || v.Classes == 1 || v.Limit < 0 {
-		return fmt.Errorf("%d classes and %d images, expected two or more of each, or 0 for all", v.Classes, v.Limit)
+		return fmt.Errorf("%d classes and %d images, expected two classes or more and an image or more, or 0 for all", v.Classes, v.Limit)
 	}
 	return nil
 }
@@ -36,7 +36,13 @@ func (d *Data) Vary(v Variation, seed uint64) (*Data, error) {
 	if err := v.Check(); err != nil {
 		return nil, err
 	}
+	if err := d.Train.Check(); err != nil {
+		return nil, err
+	}
 	classes := len(d.Train.Classes)
+	if v.Noise > 0 && classes < 2 {
+		return nil, fmt.Errorf("noise gives images another label, and there are %d classes", classes)
+	}
 	if v.Classes > classes {
 		return nil, fmt.Errorf("%d classes of %d", v.Classes, classes)
 	}

@@ -30,7 +30,10 @@ const (
 
 // Detect implements Detector. A score is the label's silhouette times how much nearer the image lies to the smaller part's mean
 // than to the larger part's, from −1 to 1.
-func (ActivationClustering) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d ActivationClustering) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, true, false); err != nil {
+		return nil, err
+	}
 	out := newOutput(in.Data.Len())
 	for _, images := range byLabel(in.Data) {
 		if err := ctx.Err(); err != nil {

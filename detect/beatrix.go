@@ -36,7 +36,10 @@ const (
 
 // Detect implements Detector. A score is the sum over the entries of how far they lie outside of the usual interval, as a share
 // of its bound.
-func (Beatrix) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d Beatrix) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, true, true); err != nil {
+		return nil, err
+	}
 	out := newOutput(in.Data.Len())
 	ofClean, of := byLabel(in.Clean), byLabel(in.Data)
 	for c, images := range of {

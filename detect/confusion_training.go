@@ -57,7 +57,10 @@ var confusionRounds = []confusionRound{
 }
 
 // Detect implements Detector. A score is the negative loss under the last round's network.
-func (ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d ConfusionTraining) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, false, true); err != nil {
+		return nil, err
+	}
 	base, kept := in.State.Clone(), rng.Iota(in.Data.Len())
 	if in.Network.Classes < 2 || len(kept) < 2 {
 		return nil, fmt.Errorf("confusion-training needs two classes and two images, got %d and %d", in.Network.Classes, len(kept))
@@ -226,7 +229,7 @@ func likelihoodRatio(images []int, features, losses, logits []float32) float64 {
 			fitted = append(fitted, k)
 		}
 	}
-	if len(clean) < 2 || len(fitted) < 2 {
+	if _, directions := plane.Dims(); len(clean) < 2 || len(fitted) < 2 || directions < 2 {
 		return 1
 	}
 	one, two := gaussian(plane, clean), gaussian(plane, fitted)

@@ -5,6 +5,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -49,8 +50,23 @@ type Detector interface {
 	Name() string  // the field's, in lower case
 	Paper() string // authors, title and venue
 	Needs() Need
-	// Detect does not change its input. When ctx ends it returns its error within seconds.
+	// Detect does not change its input, and reports one that it can't use. When ctx ends it returns its error within seconds.
 	Detect(ctx context.Context, in *Input) (*Output, error)
+}
+
+// Revised is a Detector that once said otherwise of the same input. Its revision counts up with every such change of its code or settings, so
+// that experiments ask again. One that is not Revised has the revision 0.
+type Revised interface {
+	Detector
+	Revision() int
+}
+
+// Revision is a detector's.
+func Revision(d Detector) int {
+	if r, ok := d.(Revised); ok {
+		return r.Revision()
+	}
+	return 0
 }
 
 // Input is what a detector is given. Features, Logits and Losses have one row an image of Data.
@@ -71,8 +87,19 @@ type Input struct {
 
 // Output is what a detector says.
 type Output struct {
-	Scores  []float64 // one an image; larger: more likely planted
-	Flagged []bool    // by the detector's own limit
+	Scores  []float64 // one an image; larger: more likely planted; what is no number is least likely
+	Flagged []bool    // one an image, by the detector's own limit
+}
+
+// Check reports an output that is not of so many images.
+func (o *Output) Check(images int) error {
+	if o == nil {
+		return errors.New("no scores")
+	}
+	if len(o.Scores) != images || len(o.Flagged) != images {
+		return fmt.Errorf("%d scores and %d flags for %d images", len(o.Scores), len(o.Flagged), images)
+	}
+	return nil
 }
 
 // Builtin returns the published detectors, in the order of their papers.
@@ -93,6 +120,12 @@ func Builtin() []Detector {
 
 // Prepare computes the features and logits that detectors share.
 func (in *Input) Prepare(ctx context.Context) error {
+	if err := in.Data.Check(); err != nil {
+		return err
+	}
+	if in.Network == nil || in.Backend == nil {
+		return errors.New("features need a network, and what computes it")
+	}
 	var err error
 	if in.Features, in.Logits, err = evaluate.Features(ctx, in.Backend, in.Network, in.State, in.Data); err != nil || in.Clean == nil {
 		return err
@@ -101,16 +134,82 @@ func (in *Input) Prepare(ctx context.Context) error {
 	return err
 }
 
-// Check reports what a detector lacks.
+// Check reports what a detector lacks of its needs, or what does not fit together.
 func (in *Input) Check(d Detector) error {
 	needs := d.Needs()
+	if err := in.fits(); err != nil {
+		return fmt.Errorf("%s: %w", d.Name(), err)
+	}
 	switch {
 	case needs&Clean != 0 && (in.Clean == nil || in.Clean.Len() == 0):
 		return fmt.Errorf("%s needs clean images", d.Name())
-	case needs&Rate != 0 && (in.Rate <= 0 || in.Rate >= 1):
+	case needs&Rate != 0 && !(in.Rate > 0 && in.Rate < 1):
 		return fmt.Errorf("%s needs the poisoning rate, between 0 and 1, got %g", d.Name(), in.Rate)
 	case needs&Losses != 0 && len(in.Losses) != in.Data.Len():
 		return fmt.Errorf("%s needs a loss for each of %d images, got %d", d.Name(), in.Data.Len(), len(in.Losses))
+	}
+	return nil
+}
+
+// fits reports what of the input does not fit the images.
+func (in *Input) fits() error {
+	if err := in.Data.Check(); err != nil {
+		return err
+	}
+	if n := in.Network; n != nil {
+		if err := in.Data.CheckFor("the images", n.Classes, n.Height, n.Width); err != nil {
+			return err
+		}
+	}
+	classes := len(in.Data.Classes)
+	if in.Clean != nil {
+		if err := in.Clean.CheckFor("the clean images", classes, in.Data.Height, in.Data.Width); err != nil {
+			return err
+		}
+	}
+	own, err := widths(in.Data, in.Features, in.Logits)
+	if err != nil {
+		return err
+	}
+	clean, err := widths(in.Clean, in.CleanFeatures, in.CleanLogits)
+	if err != nil {
+		return fmt.Errorf("clean images: %w", err)
+	}
+	if own > 0 && clean > 0 && own != clean {
+		return fmt.Errorf("%d features an image, and %d of a clean one", own, clean)
+	}
+	return nil
+}
+
+// widths returns how many features an image of a set has; 0 where there are none.
+func widths(set *dataset.Set, features, logits []float32) (int, error) {
+	n, classes := 0, 0
+	if set != nil {
+		n, classes = set.Len(), len(set.Classes)
+	}
+	if len(logits) > 0 && len(logits) != n*classes || len(features)%max(1, n) != 0 || n == 0 && len(features) > 0 {
+		return 0, fmt.Errorf("%d features and %d logits are not those of %d images and %d classes", len(features), len(logits), n, classes)
+	}
+	for _, all := range [][]float32{features, logits} {
+		for _, v := range all {
+			if v-v != 0 {
+				return 0, fmt.Errorf("a feature or logit is %v: %w", v, evaluate.ErrNotFinite)
+			}
+		}
+	}
+	return len(features) / max(1, n), nil
+}
+
+// has is Check for a detector that looks at features and logits, or runs the network.
+func (in *Input) has(d Detector, features, network bool) error {
+	if err := in.Check(d); err != nil {
+		return err
+	}
+	switch n := in.Data.Len(); {
+	case network && (in.Network == nil || in.Backend == nil):
+		return fmt.Errorf("%s needs the network that was trained on the images, and what computes it", d.Name())
+	case n > 0 && features && (len(in.Features) == 0 || network && len(in.Logits) == 0), features && in.Clean != nil && in.Clean.Len() > 0 && d.Needs()&Clean != 0 && len(in.CleanFeatures) == 0:
+		return fmt.Errorf("%s needs the images' features and logits, which Prepare computes", d.Name())
 	}
 	return nil
 }

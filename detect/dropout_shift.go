@@ -44,7 +44,10 @@ type dropShift struct {
 }
 
 // Detect implements Detector. A score is the negative mean fall of the probability of the class that the whole network gives.
-func (DropoutShift) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d DropoutShift) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, true, true); err != nil {
+		return nil, err
+	}
 	eval, err := evaluate.New(in.Backend, in.Network)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,10 @@ func (Isolation) Needs() Need { return Losses }
 const isolationRate = 0.01
 
 // Detect implements Detector. A score is the negative loss.
-func (Isolation) Detect(_ context.Context, in *Input) (*Output, error) {
+func (d Isolation) Detect(_ context.Context, in *Input) (*Output, error) {
+	if err := in.Check(d); err != nil {
+		return nil, err
+	}
 	out := newOutput(in.Data.Len())
 	for i, l := range in.Losses {
 		out.Scores[i] = -float64(l)

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/unpoison/unpoison/evaluate"
@@ -33,12 +34,18 @@ const (
 
 // Detect implements Detector. A score is the mean probability of the label over five networks: with the last k to k+4 batch
 // norms scaled, k the fewest at which the clean images' error passes 60 % (algorithm 1).
-func (ParameterScaling) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d ParameterScaling) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, false, true); err != nil {
+		return nil, err
+	}
 	eval, err := evaluate.New(in.Backend, in.Network)
 	if err != nil {
 		return nil, err
 	}
 	norms := batchNorms(in.State)
+	if len(norms) == 0 {
+		return nil, fmt.Errorf("ibd-psc scales batch norms, and %s has none", in.Network.Arch)
+	}
 	first := len(norms)
 	for k := 1; k <= len(norms); k++ {
 		if err := eval.Load(scaled(in.State, norms[len(norms)-k:])); err != nil {

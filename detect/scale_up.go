@@ -28,7 +28,10 @@ var scales = []int{3, 5, 7, 9, 11}
 const scaleLimit = 0.5
 
 // Detect implements Detector. A score is the share of the scaled images, values cut at 255, that get the label.
-func (ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d ScaleUp) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, false, true); err != nil {
+		return nil, err
+	}
 	eval, err := evaluate.Of(in.Backend, in.Network, in.State)
 	if err != nil {
 		return nil, err

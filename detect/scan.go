@@ -28,7 +28,10 @@ var scanLimit = math.Exp(2)
 // Detect implements Detector. With two means the statistic of a label is J = n₁n₂/n·‖μ₁−μ₂‖² in the metric of the variation,
 // standardised as (J−k)/√(2k) for k directions (section 4.3); a score is its robust deviation among the labels times how much
 // nearer the image lies to the suspected part's mean.
-func (SCAn) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d SCAn) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, true, false); err != nil {
+		return nil, err
+	}
 	out := newOutput(in.Data.Len())
 	cleanMean, w := variation(in)
 	_, k := w.Dims()

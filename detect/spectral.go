@@ -21,7 +21,10 @@ func (Spectral) Paper() string {
 func (Spectral) Needs() Need { return Rate }
 
 // Detect implements Detector. A score is the squared projection of the centred features (algorithm 1).
-func (Spectral) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d Spectral) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, true, false); err != nil {
+		return nil, err
+	}
 	out := newOutput(in.Data.Len())
 	take := 1.5 * in.Rate * float64(in.Data.Len())
 	for _, images := range byLabel(in.Data) {

@@ -31,7 +31,10 @@ const (
 
 // Detect implements Detector. A score is the negative mean entropy, in nats, of the answers to image + overlay, each at half
 // its strength.
-func (STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
+func (d STRIP) Detect(ctx context.Context, in *Input) (*Output, error) {
+	if err := in.has(d, false, true); err != nil {
+		return nil, err
+	}
 	eval, err := evaluate.Of(in.Backend, in.Network, in.State)
 	if err != nil {
 		return nil, err

@@ -192,8 +192,25 @@ func (r *Result) Percent() []*float64 {
 	return all
 }
 
-// Accuracy measures a network on a set; with no images all figures are 0.
+// labelled refuses images whose labels the network has no logits for.
+func (e *Evaluator) labelled(s *dataset.Set) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	for i, label := range s.Labels {
+		if int(label) >= e.width() {
+			return fmt.Errorf("%s has the label %d, and the network knows 0 to %d", s.Source(i), label, e.width()-1)
+		}
+	}
+	return nil
+}
+
+// Accuracy measures a network on a set; with no images all figures are 0. An image without a number for its label counts as wrong; see
+// Measure.
 func (e *Evaluator) Accuracy(ctx context.Context, s *dataset.Set) (*Result, error) {
+	if err := e.labelled(s); err != nil {
+		return nil, err
+	}
 	r := &Result{PerClass: make([]float64, len(s.Classes)), Images: s.Counts()}
 	hits := 0
 	err := e.Logits(ctx, s, func(i int, z []float32) {
@@ -228,6 +245,9 @@ func (e *Evaluator) Measure(ctx context.Context, s *dataset.Set) (*Result, error
 
 // Losses returns each image's cross-entropy, in evaluation mode and without augmentation.
 func (e *Evaluator) Losses(ctx context.Context, s *dataset.Set) ([]float32, error) {
+	if err := e.labelled(s); err != nil {
+		return nil, err
+	}
 	l := make([]float32, s.Len())
 	err := e.Logits(ctx, s, func(i int, z []float32) { l[i] = float32(CrossEntropy(z, int(s.Labels[i]))) })
 	return l, err

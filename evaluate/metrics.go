@@ -1,8 +1,9 @@
 package evaluate
 
 import (
+	"cmp"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/unpoison/unpoison/rng"
 )
@@ -32,11 +33,11 @@ func CrossEntropy(z []float32, label int) float64 {
 type Ranking struct {
 	Precision        float64 // poisoned share of the isolated
 	Recall           float64 // isolated share of the poisoned
-	AUROC            float64 // over all images
+	AUROC            float64 // over all images; 0.5 where all are poisoned
 	AveragePrecision float64
 }
 
-// RankQuality scores an order (indices, most suspicious first) of which the first isolated images
+// RankQuality scores an order of all images (indices, most suspicious first) of which the first isolated images
 // were isolated. Without a poisoned image it returns nil.
 func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 	total := 0
@@ -48,7 +49,8 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 	if total == 0 || len(order) == 0 {
 		return nil
 	}
-	r := &Ranking{}
+	r := &Ranking{AUROC: 0.5}
+	isolated = min(isolated, len(order))
 	found, above := 0, 0 // above: pairs in which a poisoned image ranks before a clean one
 	for k, i := range order {
 		if poisoned[i] {
@@ -69,9 +71,9 @@ func RankQuality(order []int, isolated int, poisoned []bool) *Ranking {
 	return r
 }
 
-// Order returns the indices of scores, lowest first; equal scores keep their order.
+// Order returns the indices of scores, lowest first, and before them those that are no number; equal scores keep their order.
 func Order(scores []float32) []int {
 	order := rng.Iota(len(scores))
-	sort.SliceStable(order, func(a, b int) bool { return scores[order[a]] < scores[order[b]] })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
 	return order
 }

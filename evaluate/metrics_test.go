@@ -52,3 +52,19 @@ func TestOrderIsStable(t *testing.T) {
 		}
 	}
 }
+
+// What is no number comes first, wherever it stood; where nothing is clean, and nothing more isolated than there is, figures say so.
+func TestRankingsOfOddScores(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, scores := range [][]float32{{3, nan, 1}, {1, nan, 3}, {nan, 2, 1}, {2, 1, nan}} {
+		if o := Order(scores); scores[o[0]] == scores[o[0]] || scores[o[1]] > scores[o[2]] {
+			t.Errorf("%v: %v", scores, o)
+		}
+	}
+	if q := RankQuality([]int{0, 1}, 1, []bool{true, true}); q.AUROC != 0.5 || q.Precision != 1 || q.Recall != 0.5 {
+		t.Errorf("all are poisoned: %+v", q)
+	}
+	if q := RankQuality([]int{0, 1}, 5, []bool{true, false}); q.Precision != 0.5 || q.Recall != 1 {
+		t.Errorf("all are isolated: %+v", q)
+	}
+}

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -66,6 +67,9 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 		images = rng.Iota(h.Set.Len())
 	}
 	images = slices.Sorted(slices.Values(images))
+	if n := len(images); n > 0 && (images[0] < 0 || images[n-1] >= h.Set.Len()) {
+		return fmt.Errorf("a pass over images %d to %d, expected some of 0 to %d", images[0], images[n-1], h.Set.Len()-1)
+	}
 	for some := range slices.Chunk(images, max(1, passBytes/(Batch*h.Set.ImageBytes()))*Batch) {
 		if err := p.some(ctx, e, h.Set.View(some), func(k int, row []float32) { visit(some[k], row) }); err != nil {
 			return err

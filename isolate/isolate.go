@@ -37,7 +37,7 @@ func Ranks() []string { return []string{"final", "mean", "worst"} }
 // Scores turns losses into scores. epochs holds each image's training loss of every isolation epoch
 // (−1 where an image took no part), final its loss under the network that isolation left.
 //
-//	final  the final network's loss alone, as published
+//	final  the final network's loss alone, as published; so does any other name
 //	mean   the mean of all
 //	worst  the highest of all but the first epoch's: poisoned images are learnt early and stay
 //	       learnt, while an easy clean image is unlucky in one epoch or another
@@ -68,10 +68,16 @@ func Scores(rank string, epochs [][]float32, final []float32) []float32 {
 	return scores
 }
 
-// Count returns how many of so many images a share of them is; at least one.
-func Count(share float64, images int) int { return max(1, int(share*float64(images)+0.5)) }
+// Count returns how many of so many images a share of them is: at least one, and no more than there are.
+func Count(share float64, images int) int {
+	if !(share > 0) { // or no number
+		share = 0
+	}
+	return min(images, max(1, int(min(share, 1)*float64(images)+0.5)))
+}
 
-// Split isolates the share of images with the lowest scores and holds back a share of the others.
+// Split isolates the share of images with the lowest scores, at least one, and holds back a share of the others, at least 250 images
+// or a tenth of all. A score that is no number counts as the lowest, and shares outside of 0 to 1 as the nearest of these.
 // Held-back images come from the half with the higher scores, since the lower half may hide more of
 // the poison: their accuracy must not fall when poison is unlearnt. Images of one score come in an order drawn by seed: in that
 // of the data they would be of a few classes.
@@ -87,7 +93,7 @@ func Split(scores []float32, share, heldBack float64, seed uint64) *Parts {
 		out[i] = true
 	}
 	// Fewer than some 250 images are too few to see a point of accuracy.
-	held := min(len(upper)/2, max(1, int(heldBack*float64(n)+0.5), min(250, n/10)))
+	held := min(len(upper)/2, max(Count(heldBack, n), min(250, n/10)))
 	for _, k := range rng.Shuffle(seed, "held back", len(upper))[:held] {
 		p.HeldBack = append(p.HeldBack, upper[k])
 		out[upper[k]] = true

@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -71,5 +72,22 @@ func TestSplitDrawsAmongEqualScores(t *testing.T) {
 	all := slices.Delete(rng.Iota(1000), 3, 4)
 	if p = p.Unwatched(); !slices.Equal(p.Kept, all) || len(p.HeldBack) > 0 {
 		t.Errorf("unwatched: %d kept and %d held back, expected all but the isolated", len(p.Kept), len(p.HeldBack))
+	}
+}
+
+// Shares that are none, and scores of no image or that are no number, make parts all the same.
+func TestSplitOfOddShares(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		n, want     int
+		share, held float64
+	}{{0, 0, 0.1, 0.1}, {1, 1, 0.1, 0.1}, {5, 5, 2, 0.1}, {5, 1, nan, nan}, {5, 1, -1, -1}, {40, 4, 0.1, 3}} {
+		p := Split(make([]float32, c.n), c.share, c.held, 1)
+		if len(p.Isolated) != c.want || len(p.Isolated)+len(p.Kept)+len(p.HeldBack) != c.n {
+			t.Errorf("%+v: %d isolated, %d kept, %d held back", c, len(p.Isolated), len(p.Kept), len(p.HeldBack))
+		}
+	}
+	if p := Split([]float32{1, 2, float32(nan), 0}, 0.25, 0, 1); p.Isolated[0] != 2 {
+		t.Errorf("the lowest are %v", p.Order)
 	}
 }

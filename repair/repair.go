@@ -125,14 +125,14 @@ func Run(ctx context.Context, m Method, j *Job) (*Outcome, error) {
 	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
+	if err := j.Clean.CheckFor("the clean images", j.Network.Classes, j.Network.Height, j.Network.Width); err != nil {
+		return nil, err
+	}
 	if err := learnable(j.Clean, "clean images", rng.Iota(j.Clean.Len())); err != nil {
 		return nil, err
 	}
 	if n := j.Clean.Len(); n < j.Options.Batch {
 		return nil, fmt.Errorf("%d clean images do not make a batch of %d; give more images or a smaller batch", n, j.Options.Batch)
-	}
-	if len(j.Clean.Classes) != j.Network.Classes {
-		return nil, fmt.Errorf("the clean data has %d classes, the network %d", len(j.Clean.Classes), j.Network.Classes)
 	}
 	return m.Run(ctx, j)
 }
@@ -163,12 +163,17 @@ func (j *Job) fineTuned(ctx context.Context) (model.State, error) {
 	return s, j.tuning("fine-tune").Tune(ctx, j.Backend, &train.Module{Net: j.Network, State: s}, j.Watch)
 }
 
-// Draw returns a share of a clean set to be looked at, drawn by seed: the paper gives these defences 5 %.
+// Draw returns a share of a clean set to be looked at, drawn by seed: the paper gives these defences 5 %. From a share of 1 on it is
+// the set itself; one that is no number, or below 0, is none of it.
 func Draw(set *dataset.Set, share float64, seed uint64) *dataset.Set {
 	if share >= 1 {
 		return set
 	}
-	at := rng.Shuffle(seed, "repair clean", set.Len())[:int(share*float64(set.Len()))]
+	n := 0
+	if share > 0 {
+		n = int(share * float64(set.Len()))
+	}
+	at := rng.Shuffle(seed, "repair clean", set.Len())[:n]
 	slices.Sort(at)
 	return set.View(at)
 }

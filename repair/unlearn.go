@@ -114,6 +114,9 @@ func Unlearn(ctx context.Context, m UnlearnMethod, j *UnlearnJob) (model.State, 
 	if err := j.Options.CheckFor(m.Name); err != nil {
 		return nil, err
 	}
+	if err := j.Data.CheckFor("the images", j.Network.Classes, j.Network.Height, j.Network.Width, j.Kept, j.Isolated); err != nil {
+		return nil, err
+	}
 	if err := learnable(j.Data, "kept images", j.Kept); err != nil {
 		return nil, err
 	}

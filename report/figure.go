@@ -65,7 +65,7 @@ func epochTicks(lines []Line) plot.ConstantTicks {
 		most = max(most, len(l.Y))
 	}
 	var ticks plot.ConstantTicks
-	step := (most + 9) / 10
+	step := max(1, (most+9)/10)
 	for e := step; e <= most; e += step {
 		ticks = append(ticks, plot.Tick{Value: float64(e), Label: fmt.Sprint(e)})
 	}
@@ -123,12 +123,15 @@ func empty(a Axes) *plot.Plot {
 	return p
 }
 
-// LineFigure plots series.
+// LineFigure plots series of finite values; others are refused.
 func LineFigure(title, caption string, a Axes, lines ...Line) (Figure, error) {
 	a.LogX = a.LogX && !slices.ContainsFunc(lines, func(l Line) bool { return slices.ContainsFunc(l.X, func(x float64) bool { return x <= 0 }) })
 	p := empty(a)
 	p.X.Tick.Marker = epochTicks(lines)
 	for k, l := range lines {
+		if l.X != nil && len(l.X) != len(l.Y) {
+			return Figure{}, fmt.Errorf("the line %q has %d places along the axis for %d values, expected one for each", l.Name, len(l.X), len(l.Y))
+		}
 		xy := make(plotter.XYs, len(l.Y))
 		for i, v := range l.Y {
 			xy[i] = plotter.XY{X: float64(i + 1), Y: v}
@@ -182,7 +185,7 @@ type Histogram struct {
 	Shares [2][]float64 `json:"shares"` // of each group in 40 equal bins from 0 to Top; none of an empty group
 }
 
-// Spread counts the values of two groups.
+// Spread counts the values of two groups, but for those that are no number.
 func Spread(top float64, values [2][]float32) Histogram {
 	h := Histogram{Top: top}
 	for k, group := range values {
@@ -191,7 +194,9 @@ func Spread(top float64, values [2][]float32) Histogram {
 		}
 		h.Shares[k] = make([]float64, bins)
 		for _, v := range group {
-			h.Shares[k][min(bins-1, max(0, int(float64(v)/top*bins)))] += 1 / float64(len(group))
+			if at := float64(v) / top * bins; !math.IsNaN(at) {
+				h.Shares[k][int(min(bins-1, max(0, at)))] += 1 / float64(len(group))
+			}
 		}
 	}
 	return h

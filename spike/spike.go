@@ -146,6 +146,12 @@ func doubted(v *audit.Verdict, label int) bool {
 // choose gives each attack a label that enough images lie outside of; one in doubt where there is no other. why says what the last
 // attacks lack that have none, or all.
 func choose(set *dataset.Set, seed uint64, v *audit.Verdict, suspected []bool) (all []state, why string, err error) {
+	if err := set.Check(); err != nil {
+		return nil, "", err
+	}
+	if suspected != nil && len(suspected) != set.Len() {
+		return nil, "", fmt.Errorf("%d images are suspected or not, expected all %d", len(suspected), set.Len())
+	}
 	var free, roomy []int
 	counts := set.Counts()
 	n := len(attacks()) * count(most, set.Len()) // images that are needed at most

@@ -169,3 +169,19 @@ func TestChooseLeavesRoom(t *testing.T) {
 		t.Error("no image is left, and attacks have labels")
 	}
 }
+
+// Images that contradict themselves, and marks of others, are errors.
+func TestWrongImagesAreRefused(t *testing.T) {
+	d := signs.Render(1, 200, 10)
+	never := func(context.Context, *dataset.Data, int) (*audit.Verdict, error) {
+		t.Error("it was searched")
+		return &audit.Verdict{}, nil
+	}
+	if _, err := Run(context.Background(), d, 1, &audit.Verdict{}, make([]bool, 7), never); err == nil || !strings.Contains(err.Error(), "7 images are suspected") {
+		t.Error(err)
+	}
+	d.Train.Labels[5] = 99
+	if _, err := Run(context.Background(), d, 1, &audit.Verdict{}, nil, never); err == nil || !strings.Contains(err.Error(), "the label 99") {
+		t.Error(err)
+	}
+}

@@ -124,6 +124,9 @@ func (p *Phase) begin(pos *Position, h Hooks) (*walk, error) {
 	if p.Len() < p.Batch || p.Batch < 1 {
 		return nil, fmt.Errorf("%s: %d images do not make a batch of %d", p.Name, p.Len(), p.Batch)
 	}
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
 	if pos == nil {
 		pos = &Position{}
 	}
@@ -132,6 +135,27 @@ func (p *Phase) begin(pos *Position, h Hooks) (*walk, error) {
 		return nil, fmt.Errorf("%s: step %d of epoch %d is not in %d epochs of %d steps", p.Name, pos.Step, pos.Epoch, p.Epochs, steps)
 	}
 	return &walk{p, pos, h, pos.Epoch*steps + pos.Step, p.Epochs * steps, steps, time.Now()}, nil
+}
+
+// check refuses images and labels that there are not: batches are assembled on another goroutine, where a panic is nobody's to recover.
+func (p *Phase) check() error {
+	n, size := p.Data.Len(), p.Data.ImageBytes()
+	if p.Weights != nil && len(p.Weights) != n {
+		return fmt.Errorf("%d weights for %d images", len(p.Weights), n)
+	}
+	for k := range p.Len() {
+		e := p.at(k)
+		if e.Image < 0 || e.Image >= n {
+			return fmt.Errorf("image %d, expected one from 0 to %d", e.Image, n-1)
+		}
+		if label := e.label(p.Data); label < 0 || int(label) >= len(p.Data.Classes) {
+			return fmt.Errorf("image %d has the label %d, expected one from 0 to %d", e.Image, label, len(p.Data.Classes)-1)
+		}
+		if e.Stamp != nil && (len(e.Stamp.Scale) != size || len(e.Stamp.Shift) != size) {
+			return fmt.Errorf("a stamp of %d and %d numbers, expected %d as an image has", len(e.Stamp.Scale), len(e.Stamp.Shift), size)
+		}
+	}
+	return nil
 }
 
 // rate is the learning rate of step k.
@@ -241,6 +265,14 @@ func (p *Phase) filler(steps int) func(k int, b *Batch) {
 // Tune trains a module's network by cross-entropy, on distributions where Soft has them, and stores what it learnt in the
 // module's state. Nothing is kept before it ends. watch may be nil.
 func (p *Phase) Tune(ctx context.Context, b backends.Backend, m *Module, watch func(Progress)) error {
+	if err := p.Data.CheckFor(p.Name+": the images", m.Net.Classes, m.Net.Height, m.Net.Width); err != nil {
+		return err
+	}
+	for i, row := range p.Soft {
+		if len(row) != m.Net.Classes {
+			return fmt.Errorf("%s: image %d has a distribution over %d classes, expected %d", p.Name, i, len(row), m.Net.Classes)
+		}
+	}
 	l, err := NewLearner(b, "tune "+m.Net.Arch, []*Module{m}, func(g *Graph, nets []func(*Node) *model.Graphed) (*Node, []*Node) {
 		x := gx.Input(g, "x", p.Batch, m.Net.Height, m.Net.Width, 3)
 		soft := gx.Input(g, "soft", p.Batch, m.Net.Classes)

@@ -100,11 +100,11 @@ type Settings struct {
 // Start checks the recipe and returns a run with a fresh network, or that of a checkpoint. A checkpoint must agree on the
 // data, the names of its classes, the recipe and on agree, which are compared as JSON.
 func Start(set *dataset.Set, r Recipe, s Settings, agree ...any) (*Run, error) {
-	if n := set.Len(); n < 2*r.Batch && n < 64 {
-		return nil, fmt.Errorf("%d training images are too few to learn from, expected at least %d", n, min(2*r.Batch, 64))
-	}
 	if err := cmp.Or(r.Check(), set.Check()); err != nil {
 		return nil, err
+	}
+	if n := set.Len(); n < 2*r.Batch && n < 64 {
+		return nil, fmt.Errorf("%d training images are too few to learn from, expected at least %d", n, min(2*r.Batch, 64))
 	}
 	n, err := r.build(set, s.Init)
 	if err != nil {

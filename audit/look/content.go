@@ -74,7 +74,7 @@ const contentKey = "content"
 // poisoned: what it can't see, nothing that rests on it can.
 type Features interface {
 	Width() int
-	Row(i int) []float32 // those of an image, to be read only; nil where they are missing. It may be called by several at a time
+	Row(i int) []float32 // Width finite ones of an image, to be read only; nil where they are missing. It may be called by several at a time
 	Digest() string      // of all
 }
 

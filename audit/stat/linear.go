@@ -41,6 +41,9 @@ func (l Linear) CrossFitted(ctx context.Context, rows, width, classes int, at fu
 	if len(labels) != rows || width < 1 || classes < 2 {
 		return nil, fmt.Errorf("%d labels for %d rows of %d features, %d classes", len(labels), rows, width, classes)
 	}
+	if err := checkRows(rows, width, at); err != nil {
+		return nil, err
+	}
 	fold := make([]uint8, rows)
 	for k, i := range rng.Shuffle(l.Seed, "linear folds", rows) {
 		fold[i] = uint8(k % 2)
@@ -65,6 +68,22 @@ func (l Linear) CrossFitted(ctx context.Context, rows, width, classes int, at fu
 		}
 	}
 	return out, nil
+}
+
+// checkRows refuses features that are not all of one width, or no numbers: no classifier of them is one.
+func checkRows(rows, width int, at func(i int) []float32) error {
+	for i := range rows {
+		row := at(i)
+		if row != nil && len(row) != width {
+			return fmt.Errorf("features: image %d has %d, expected %d as the others, or none", i, len(row), width)
+		}
+		for _, v := range row {
+			if v-v != 0 {
+				return fmt.Errorf("features: image %d has %v, expected finite numbers", i, v)
+			}
+		}
+	}
+	return nil
 }
 
 // Shown is how often CrossFitted shows a classifier a row, of so many rows.

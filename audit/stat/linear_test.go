@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/rng"
@@ -173,6 +174,17 @@ func TestLinearRefusesWhatItCantFit(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+	for _, bad := range [][]float32{{1, 2, 3}, {1, 2, 3, 4, 5}, {}, {1, 2, 3, float32(math.NaN())}, {1, float32(math.Inf(-1)), 3, 4}} {
+		_, err := Linear{}.CrossFitted(context.Background(), 10, 4, 2, func(i int) []float32 {
+			if i == 7 {
+				return bad
+			}
+			return at(i)
+		}, labels)
+		if err == nil || !strings.Contains(err.Error(), "image 7 has") {
+			t.Errorf("%v: %v", bad, err)
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())

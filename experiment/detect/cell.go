@@ -182,13 +182,22 @@ func (c *cell) input(ctx context.Context) (*published.Input, error) {
 	return in, nil
 }
 
+// fileName begins the names of what is kept of a detector; each revision has its own.
+func fileName(d published.Detector) string {
+	if n := published.Revision(d); n > 0 {
+		return fmt.Sprintf("%s.%d", d.Name(), n)
+	}
+	return d.Name()
+}
+
 // detect has a published detector score the set, or reads what it said: its score, and the images that it flags.
 func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool, error) {
 	in, err := c.input(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	path, took := filepath.Join(c.folder, d.Name()+".safetensors"), filepath.Join(c.folder, d.Name()+".seconds")
+	name := fileName(d)
+	path, took := filepath.Join(c.folder, name+".safetensors"), filepath.Join(c.folder, name+".seconds")
 	arrays, _, err := checkpoint.ReadArrays(path)
 	if err != nil {
 		if err := in.Check(d); err != nil {
@@ -197,6 +206,9 @@ func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool
 		start := time.Now()
 		out, err := d.Detect(ctx, in)
 		if err != nil {
+			return nil, nil, err
+		}
+		if err := out.Check(c.m.train.Len()); err != nil {
 			return nil, nil, err
 		}
 		seconds := time.Since(start).Seconds()
@@ -225,7 +237,7 @@ func (c *cell) detect(ctx context.Context, d published.Detector) (*Score, []bool
 		flagged[i] = f != 0
 	}
 	v := c.score(d.Name(), d.Needs().String(), scores, flagged)
-	v.Network, v.CA, v.ASR = c.net.Arch, c.does.CA, c.does.ASR
+	v.Network, v.CA, v.ASR, v.Revision = c.net.Arch, c.does.CA, c.does.ASR, published.Revision(d)
 	text, err := os.ReadFile(took)
 	if err != nil {
 		return nil, nil, err

@@ -81,6 +81,11 @@ func (r *Runner) Check() error {
 	if err != nil {
 		return err
 	}
+	for k, name := range r.names() { // they name files, too
+		if name == "" || filepath.Base(name) != name || slices.Contains(r.names()[:k], name) {
+			return fmt.Errorf("a detector is called %q: expected a name of its own, of a file", name)
+		}
+	}
 	for _, n := range r.Detectors {
 		if !slices.Contains(r.names(), n) {
 			return fmt.Errorf("no detector %q; there are %s", n, strings.Join(r.names(), ", "))
@@ -232,9 +237,23 @@ func (r *Runner) cell(ctx context.Context, s *Set) (line string, err error) {
 	return line, nil
 }
 
-// lacks tells whether there is more to measure than a score has; another search of ours would say something else.
+// lacks tells whether there is more to measure than a score has; another search of ours, or another revision of a detector, would say
+// something else.
 func (r *Runner) lacks(s *Set, v *Score) bool {
-	return v == nil || v.Without == nil && r.retrained(s) || v.earlier()
+	if v == nil || v.Without == nil && r.retrained(s) || v.earlier() {
+		return true
+	}
+	d := r.detector(v.Detector)
+	return d != nil && v.Revision != published.Revision(d)
+}
+
+// detector returns the published one of a name, or one's own; nil if there is none.
+func (r *Runner) detector(name string) published.Detector {
+	all := r.detectors()
+	if k := slices.IndexFunc(all, func(d published.Detector) bool { return d.Name() == name }); k >= 0 {
+		return all[k]
+	}
+	return nil
 }
 
 // one measures one detector.
@@ -245,10 +264,9 @@ func (c *cell) one(ctx context.Context, name string) (*Score, error) {
 	if name == Ours {
 		v, flagged, err = c.audit(ctx)
 	}
-	for _, d := range c.r.detectors() {
-		if d.Name() == name {
-			v, flagged, err = c.detect(ctx, d)
-		}
+	if d := c.r.detector(name); d != nil {
+		v, flagged, err = c.detect(ctx, d)
+		name = fileName(d)
 	}
 	if err == nil && c.r.retrained(c.set) {
 		v.Without, err = c.without(ctx, name, flagged)

@@ -121,6 +121,9 @@ func TestRunnerRefusesNames(t *testing.T) {
 		"no detector": func(r *Runner) { r.Detectors = []string{"x"} },
 		"no family":   func(r *Runner) { r.Families = map[string]string{"x": "y"} },
 		"no set":      func(r *Runner) { r.Only = "x" },
+		`"scan"`:      func(r *Runner) { r.More = []published.Detector{&counts{name: "scan"}} },
+		`"a/b"`:       func(r *Runner) { r.More = []published.Detector{&counts{name: "a/b"}} },
+		`""`:          func(r *Runner) { r.More = []published.Detector{&counts{}} },
 	} {
 		r := tiny(t, t.TempDir())
 		change(r)

@@ -39,7 +39,7 @@ type Score struct {
 	Command   string  `json:"command,omitempty"`
 	Date      string  `json:"date,omitempty"`
 	Version   string  `json:"version"`
-	Revision  int     `json:"revision,omitempty"` // of the search, if it is ours: audit.Revision
+	Revision  int     `json:"revision,omitempty"` // of the search, if it is ours: audit.Revision; else the detector's
 	// Holds is a later revision that says the same, as far as is known: the looks that changed were asked again, or a sample of such
 	// sets, drawn by chance, was measured again and gave the same figures.
 	Holds int `json:"holds,omitempty"`
