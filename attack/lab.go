@@ -95,7 +95,11 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if c.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
-	a.lab.key = digest(recipe, c, train.Digest(), picturesIn(c.File()))
+	data, err := train.DigestUntil(ctx)
+	if err != nil {
+		return err
+	}
+	a.lab.key = digest(recipe, c, data, picturesIn(c.File()))
 	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
 		arrays, _, err := checkpoint.ReadArrays(path)
@@ -201,9 +205,13 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	for _, t := range init {
 		initial = digest(initial, t.Data)
 	}
+	data, err := set.DigestUntil(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	r := &train.Run{
 		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD(),
-		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
+		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, data),
 	}
 	if l.Cache != "" {
 		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)
