@@ -96,7 +96,10 @@ func (a *Attack) learn(ctx context.Context, train *dataset.Set) error {
 	if c.Method.Recipe > 0 {
 		recipe = fmt.Sprintf("%s.%d", recipe, c.Method.Recipe)
 	}
-	a.lab.learnt = train.Digest()
+	var err error
+	if a.lab.learnt, err = train.DigestUntil(ctx); err != nil {
+		return err
+	}
 	a.lab.key = digest(recipe, c, a.lab.learnt, picturesIn(c.File()))
 	path := filepath.Join(a.lab.Cache, "trigger-"+a.lab.Name+"-"+a.lab.key+".safetensors")
 	if a.lab.Cache != "" {
@@ -136,13 +139,17 @@ func picturesIn(folder string) (all []string) {
 }
 
 // on is the lab for images to be changed: of other ones than those that the trigger was learnt on nothing is kept, nor taken.
-func (l *Lab) on(set *dataset.Set) *Lab {
-	if l.Cache == "" || l.key == "" || set.Digest() == l.learnt {
-		return l
+func (l *Lab) on(ctx context.Context, set *dataset.Set) (*Lab, error) {
+	if l.Cache == "" || l.key == "" {
+		return l, nil
+	}
+	data, err := set.DigestUntil(ctx)
+	if err != nil || data == l.learnt {
+		return l, err
 	}
 	other := *l
 	other.key = ""
-	return &other
+	return &other, nil
 }
 
 // cached lets do change the images at of a set, or takes what became of them from the cache. Only
@@ -213,9 +220,13 @@ func (l *Lab) Train(ctx context.Context, purpose string, set *dataset.Set, init 
 	for _, t := range init {
 		initial = digest(initial, t.Data)
 	}
+	data, err := set.DigestUntil(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	r := &train.Run{
 		Backend: l.Backend, Network: n, Data: set, Seed: rng.Stream(l.Seed, "attacker network "+purpose).Uint64(), Batch: 128, SGD: train.DefaultSGD(),
-		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, set.Digest()),
+		Digest: digest("network 2", purpose, own.Network, l.Seed, own.NoFlip, epochs, rate, initial, data),
 	}
 	if l.Cache != "" {
 		r.Folder = filepath.Join(l.Cache, "network-"+r.Digest)

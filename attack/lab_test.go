@@ -1,8 +1,11 @@
 package attack
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -206,6 +209,20 @@ func TestMovedAgreesWithAugmentation(t *testing.T) {
 				t.Fatalf("seed %d: value %d is %g, expected %g", seed, i, got[i], want[i])
 			}
 		}
+	}
+}
+
+// Big data take long to digest: an attacker's training that is stopped before says so.
+func TestStoppedBeforeTheAttackersTraining(t *testing.T) {
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	l := testLab(t)
+	l.Cache, l.Surrogate = t.TempDir(), Surrogate{Network: "small-cnn"}
+	if _, _, err := l.Train(stopped, "test", signs.Render(1, 40, 0).Train, nil, 1, 0.1); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(l.Cache); len(left) > 0 {
+		t.Fatal("left in the cache: ", left)
 	}
 }
 

@@ -59,7 +59,10 @@ func (a *Attack) PoisonInPlace(ctx context.Context, train *dataset.Set, taken []
 	if err != nil {
 		return nil, err
 	}
-	lab := a.lab.on(train)
+	lab, err := a.lab.on(ctx, train)
+	if err != nil {
+		return nil, err
+	}
 	train.InRGB()
 	t := &Truth{make([]bool, train.Len()), make([]bool, train.Len())}
 	apply := func(name string, at []int, mark []bool, f func(context.Context, *Batch) error) error {

@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -174,6 +175,29 @@ func TestDropRateAgreesWithNumPy(t *testing.T) {
 }
 
 // SCALE-UP counts under how many of the published scales an image keeps its label, and flags it from three of the five on.
+// A network that makes no numbers has no accuracy that says how far to scale it.
+func TestParameterScalingRefusesNoNumbers(t *testing.T) {
+	b, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := signs.Render(1, 60, 0).Train
+	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := n.Init(1)
+	for _, x := range state {
+		for k := range x.Data {
+			x.Data[k] = float32(math.NaN())
+		}
+	}
+	_, err = ParameterScaling{}.Detect(context.Background(), &Input{Backend: b, Network: n, State: state, Data: set, Clean: set})
+	if !errors.Is(err, evaluate.ErrNotFinite) {
+		t.Fatal(err)
+	}
+}
+
 func TestScaleUpCountsThePublishedScales(t *testing.T) {
 	b, err := cpu.New("")
 	if err != nil {

@@ -51,7 +51,7 @@ func (d ParameterScaling) Detect(ctx context.Context, in *Input) (*Output, error
 		if err := eval.Load(scaled(in.State, norms[len(norms)-k:])); err != nil {
 			return nil, err
 		}
-		a, err := eval.Accuracy(ctx, in.Clean)
+		a, err := eval.Measure(ctx, in.Clean)
 		if err != nil {
 			return nil, err
 		}

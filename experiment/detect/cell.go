@@ -76,8 +76,16 @@ func (r *Runner) open(ctx context.Context, s *Set) (*cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cell{r: r, set: s, m: m, digest: m.train.Digest()}
-	own, err := json.Marshal([]any{c.digest, m.clean.Digest(), m.count(Planted), r.recipe(m), r.look(), audit.Revision, version.String(), version.Current().Modified})
+	digest, err := m.train.DigestUntil(ctx)
+	if err != nil {
+		return nil, err
+	}
+	clean, err := m.clean.DigestUntil(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &cell{r: r, set: s, m: m, digest: digest}
+	own, err := json.Marshal([]any{c.digest, clean, m.count(Planted), r.recipe(m), r.look(), audit.Revision, version.String(), version.Current().Modified})
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,9 @@ func RunRepair(ctx context.Context, s RepairSpec) (*Result, error) {
 		return nil, err
 	}
 	if out.Truth != nil { // images were planted
-		res.Data.Digest = out.Train.Digest()
+		if res.Data.Digest, err = out.Train.DigestUntil(ctx); err != nil {
+			return nil, err
+		}
 	}
 	res.Seconds = map[string]float64{"total": time.Since(start).Seconds()}
 	res.PeakMemory = sysinfo.PeakMemory()
