@@ -14,12 +14,14 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unpoison/unpoison/abl"
 	"github.com/unpoison/unpoison/attack"
 	"github.com/unpoison/unpoison/checkpoint"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/dataset/signs"
 	"github.com/unpoison/unpoison/internal/app/runs"
 	"github.com/unpoison/unpoison/internal/base/atomicfile"
+	"github.com/unpoison/unpoison/internal/base/settings"
 	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/repair"
 	"github.com/unpoison/unpoison/rng"
@@ -291,10 +293,15 @@ func (r *Runner) varied(settings string, seed uint64) (*dataset.Data, error) {
 	return r.data.Vary(v, seed)
 }
 
-// attacks returns a cell's, as they suit the data, which are loaded.
+// attacks returns a cell's, as they suit the data, which are loaded. They are the same for all defences, so that only settings of the
+// whole grid say whether attackers' networks learn from flipped images.
 func (r *Runner) attacks(spec string, seed uint64) ([]attack.Config, error) {
+	o := abl.Default()
+	if err := settings.Set(r.Grid.Settings, &o); err != nil {
+		return nil, err
+	}
 	all, err := r.Grid.attack(spec, seed)
-	if err != nil || dataset.Flips(r.data.Layout) {
+	if err != nil || o.Flip && dataset.Flips(r.data.Layout) {
 		return all, err
 	}
 	for i := range all {

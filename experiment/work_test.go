@@ -90,6 +90,12 @@ func TestPlantsAsTheCellsDid(t *testing.T) {
 	if err != nil || !all[0].Surrogate().NoFlip {
 		t.Errorf("signs are mirrored: %v", err)
 	}
+	for list, want := range map[string]bool{"": false, "flip=false": true} {
+		other := &Runner{Grid: &Grid{Settings: list}, data: &dataset.Data{Layout: "folder"}}
+		if all, err = other.attacks("lba", 0); err != nil || all[0].Surrogate().NoFlip != want {
+			t.Errorf("settings %q: an attacker's network learns without flipped images: %v, expected %v (%v)", list, !want, want, err)
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	if _, _, err := r.planted(ctx, "badnets"); !errors.Is(err, context.Canceled) {
