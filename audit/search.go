@@ -147,7 +147,7 @@ func Search(ctx context.Context, r *train.Run, s Setup, a Options) (*Found, erro
 // open opens the case of a search.
 func (a Options) open(r *train.Run, s Setup) (*look.Case, error) {
 	c, err := look.NewCase(r, look.Settings{
-		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
+		PlainEpochs: a.InspectEpochs, Rate: s.Rate, Init: s.Init, Augment: s.Augment, Flip: s.Flip, Learn: a.Learn, Content: a.Content, ContentEpochs: a.ContentEpochs, Features: s.Features, Steps: s.Steps,
 	})
 	if err != nil {
 		return nil, err

@@ -94,6 +94,12 @@ func (r *Run) Stage(name string, do func() error) error {
 	return r.save()
 }
 
+// Again begins the stage's training anew, from a state that becomes the run's.
+func (r *Run) Again(state model.State) error {
+	r.State, r.momenta, r.pos, r.losses = state, nil, Position{}, nil
+	return r.save()
+}
+
 // Save writes a checkpoint within a stage: what a stage left in Arrays is there when it goes on.
 func (r *Run) Save() error {
 	r.clock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/base/sysinfo"
+	"github.com/unpoison/unpoison/model"
 	"github.com/unpoison/unpoison/rng"
 	"github.com/unpoison/unpoison/train"
 
@@ -21,12 +22,13 @@ type Settings struct {
 
 	ContentEpochs int // of the networks that can't see triggers; 0: some 8, and more where images are few
 
-	PlainEpochs int      // of the training as by somebody who suspects nothing; 0: none
-	Rate        float64  // its learning rate
-	Augment     bool     // crop, flip and cutout in it
-	Flip        bool     // flip left and right in it, and in what looks at content
-	Features    Features // for the look at content; nil: it trains networks
-	Content     bool     // whether labels are compared with what images show
+	PlainEpochs int         // of the training as by somebody who suspects nothing; 0: none
+	Rate        float64     // its learning rate
+	Init        model.State // what its network starts from; nil: a fresh one
+	Augment     bool        // crop, flip and cutout in it
+	Flip        bool        // flip left and right in it, and in what looks at content
+	Features    Features    // for the look at content; nil: it trains networks
+	Content     bool        // whether labels are compared with what images show
 
 	Steps Steps
 }
@@ -63,7 +65,8 @@ type saved struct {
 	Asked    []Name     `json:"asked"` // the looks that were
 	Weak     []string   `json:"weak"`  // open evidence that a look was not sure of
 	Cleared  int        `json:"cleared"`
-	Noted    int        `json:"noted,omitempty"` // sentences that the look which is being asked has told
+	Noted    int        `json:"noted,omitempty"`  // sentences that the look which is being asked has told
+	Slower   int        `json:"slower,omitempty"` // how often the plain training's rate was halved, since it diverged
 }
 
 // The names of what a run's checkpoint holds of a case.

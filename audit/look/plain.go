@@ -1,7 +1,9 @@
 package look
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -34,7 +36,7 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	if err := c.keep(); err != nil {
 		return nil, err
 	}
-	if err := c.run.Train(ctx, c.unsuspecting(learnt), train.Mean, nil); err != nil {
+	if err := c.trainPlain(ctx, learnt); err != nil {
 		return nil, err
 	}
 	classes := c.run.Network.Classes
@@ -64,6 +66,30 @@ func (c *Case) Plain(ctx context.Context) (*Plain, error) {
 	c.plain = p
 	return p, nil
 }
+
+// plainTries are how often that training begins, each time at half of the learning rate at which it diverged.
+const plainTries = 4
+
+// trainPlain trains it, more slowly where it diverges: a verdict is not lost for that.
+func (c *Case) trainPlain(ctx context.Context, learnt []int) error {
+	for {
+		err := c.run.Train(ctx, c.unsuspecting(learnt), train.Mean, nil)
+		if d := (*train.DivergedError)(nil); !errors.As(err, &d) || c.saved.Slower == plainTries-1 {
+			return err
+		}
+		c.Note("the ordinary network's training diverged at a learning rate of %g; it begins again at half of that", c.plainRate())
+		c.saved.Slower++
+		state := c.run.Network.Init(c.run.Seed)
+		if c.Settings.Init != nil {
+			state = c.Settings.Init.Clone()
+		}
+		if err := cmp.Or(c.keep(), c.run.Again(state)); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Case) plainRate() float64 { return math.Ldexp(c.Settings.Rate, -c.saved.Slower) }
 
 // Unspoilt is for how many epochs over all images the run's network was trained as the plain one, where images were found and it learnt
 // none of them: a training of the clean model may go on from there. 0 where it may not.
@@ -128,7 +154,7 @@ func (c *Case) unsuspecting(images []int) *train.Phase {
 	images = train.Sample(c.Data, images, c.Settings.Learn, c.Seed, "inspect")
 	phase := &train.Phase{
 		Name: "inspect", Data: c.Data, Indices: images, Epochs: max(c.Settings.PlainEpochs, train.Epochs(least, len(images), c.run.Batch)),
-		Schedule: train.OneCycle(c.Settings.Rate, 0.2), Seed: c.Seed,
+		Schedule: train.OneCycle(c.plainRate(), 0.2), Seed: c.Seed,
 	}
 	if c.Settings.Augment {
 		phase.Augment = augment.Standard(min(c.Data.Height, c.Data.Width), c.Settings.Flip)

@@ -1,6 +1,9 @@
 package look
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/unpoison/unpoison/dataset/signs"
@@ -44,6 +47,27 @@ func TestUnspoilt(t *testing.T) {
 		}
 		if epochs := c.Unspoilt(); (epochs > 0) != k.want {
 			t.Errorf("%s: goes on after %d epochs, expected %v", name, epochs, k.want)
+		}
+	}
+}
+
+// A plain training that diverges begins again at half of the learning rate, a few times.
+func TestPlainTrainingThatDivergesIsSlower(t *testing.T) {
+	for _, k := range []struct {
+		rate   float64
+		slower bool
+		gives  bool // a network
+	}{{0.05, false, true}, {100, true, true}, {1e6, true, false}} {
+		r, c := trained(t, signs.Render(1, 64, 0).Train, 32, Settings{PlainEpochs: 2, Rate: k.rate, Steps: Steps{Plain: 8}})
+		notes := 0
+		r.Watch = func(e train.Event) { notes += strings.Count(e.Note, "half") }
+		p, err := c.Plain(context.Background())
+		var d *train.DivergedError
+		if (p != nil) != k.gives || !k.gives && !errors.As(err, &d) || k.gives && err != nil {
+			t.Errorf("at a rate of %g: %v", k.rate, err)
+		}
+		if (c.saved.Slower > 0) != k.slower || notes != c.saved.Slower {
+			t.Errorf("at a rate of %g: slower %d times, said %d times, expected some: %v", k.rate, c.saved.Slower, notes, k.slower)
 		}
 	}
 }
