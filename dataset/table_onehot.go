@@ -25,10 +25,10 @@ type oneHot struct {
 // besideColumns are what columns are called that number rows, beside idColumns.
 var besideColumns = []string{"", "index", "unnamed: 0"}
 
-// isBeside tells whether a column names or parts images.
-func (h *oneHot) isBeside(column string) bool {
+// isBeside tells whether a column is called as those that number, name or part images.
+func isBeside(column string) bool {
 	name := strings.ToLower(strings.TrimSpace(column))
-	return slices.Contains(h.beside, column) || asksPart(column) != "" ||
+	return asksPart(column) != "" ||
 		slices.ContainsFunc([][]string{besideColumns, idColumns, splitColumns}, func(names []string) bool { return slices.Contains(names, name) })
 }
 
@@ -50,7 +50,7 @@ type columnLook struct {
 	rows         [][]string // the columns with a one in each row
 }
 
-// lookAt looks at a table. What can't be read is said later.
+// lookAt looks at a table, until a row has a label. What can't be read is said later.
 func (s *store) lookAt(file string, o Options) *columnLook {
 	type count struct{ known, parts, others int }
 	of, order := map[string]*count{}, []string{}
@@ -80,7 +80,7 @@ func (s *store) lookAt(file string, o Options) *columnLook {
 		if filled {
 			l.rows = append(l.rows, ones)
 		}
-		if ones, filled = nil, false; len(l.rows) == lookedRows {
+		if ones, filled = nil, false; len(l.rows) == lookedRows || t.label != "" { // a label: no column is asked for more
 			return errEnough
 		}
 		return nil
@@ -89,7 +89,7 @@ func (s *store) lookAt(file string, o Options) *columnLook {
 	for _, column := range order {
 		c := of[column]
 		switch {
-		case column == t.image || (&oneHot{}).isBeside(column):
+		case column == t.image || isBeside(column):
 		case c.parts == len(l.rows):
 			l.beside = append(l.beside, column)
 		case c.others+c.parts == 0 && c.known > 0:
@@ -144,7 +144,7 @@ func (h *oneHot) find(head []string, image string) ([]int, error) {
 	for i, column := range head {
 		k, known := h.index[strings.TrimSpace(column)]
 		switch {
-		case column == image || h.isBeside(column):
+		case column == image || isBeside(column) || slices.Contains(h.beside, column):
 		case !known:
 			strange = strings.TrimSpace(column)
 		case at[k] >= 0:

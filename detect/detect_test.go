@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
@@ -174,40 +175,40 @@ func TestDropRateAgreesWithNumPy(t *testing.T) {
 	}
 }
 
-// SCALE-UP counts under how many of the published scales an image keeps its label, and flags it from three of the five on.
-// A network that makes no numbers has no accuracy that says how far to scale it.
-func TestParameterScalingRefusesNoNumbers(t *testing.T) {
+// small is a network for a set, and what computes it.
+func small(t *testing.T, set *dataset.Set) (backends.Backend, *model.Network) {
+	t.Helper()
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := signs.Render(1, 60, 0).Train
 	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b, n
+}
+
+// A network that makes no numbers has no accuracy that says how far to scale it.
+func TestParameterScalingRefusesNoNumbers(t *testing.T) {
+	set := signs.Render(1, 60, 0).Train
+	b, n := small(t, set)
 	state := n.Init(1)
 	for _, x := range state {
 		for k := range x.Data {
 			x.Data[k] = float32(math.NaN())
 		}
 	}
-	_, err = ParameterScaling{}.Detect(context.Background(), &Input{Backend: b, Network: n, State: state, Data: set, Clean: set})
+	_, err := ParameterScaling{}.Detect(context.Background(), &Input{Backend: b, Network: n, State: state, Data: set, Clean: set})
 	if !errors.Is(err, evaluate.ErrNotFinite) {
 		t.Fatal(err)
 	}
 }
 
+// SCALE-UP counts under how many of the published scales an image keeps its label, and flags it from three of the five on.
 func TestScaleUpCountsThePublishedScales(t *testing.T) {
-	b, err := cpu.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	set := signs.Render(1, 60, 0).Train
-	n, err := model.New("small-cnn", len(set.Classes), set.Height, set.Width)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, n := small(t, set)
 	in := &Input{Backend: b, Network: n, State: n.Init(1), Data: set}
 	got, err := ScaleUp{}.Detect(context.Background(), in)
 	if err != nil {

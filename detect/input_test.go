@@ -15,15 +15,8 @@ import (
 // Every detector refuses what it can't use, whether or not anybody called Check.
 func TestWrongInputIsRefused(t *testing.T) {
 	ctx := context.Background()
-	b, err := cpu.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := signs.Render(1, 40, 20)
-	n, err := model.New("small-cnn", len(d.Train.Classes), d.Train.Height, d.Train.Width)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, n := small(t, d.Train)
 	whole := Input{Backend: b, Network: n, State: n.Init(1), Data: d.Train, Clean: d.Test, Rate: 0.1, Losses: make([]float32, 40)}
 	if err := whole.Prepare(ctx); err != nil {
 		t.Fatal(err)

@@ -5,14 +5,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/unpoison/unpoison/backend/cpu"
 	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/evaluate"
 	"github.com/unpoison/unpoison/model"
 )
 
-// A label that the network has no logit for, one of no class, and pixels of fewer images are errors.
-func TestLabelsAreOfTheNetwork(t *testing.T) {
+// ofTwo is a network of two classes, and what computes it.
+func ofTwo(t *testing.T) (backends.Backend, *model.Network) {
+	t.Helper()
 	b, err := cpu.New("")
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +23,12 @@ func TestLabelsAreOfTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b, n
+}
+
+// A label that the network has no logit for, one of no class, and pixels of fewer images are errors.
+func TestLabelsAreOfTheNetwork(t *testing.T) {
+	b, n := ofTwo(t)
 	e, err := evaluate.Of(b, n, n.Init(1))
 	if err != nil {
 		t.Fatal(err)
@@ -44,14 +52,7 @@ func TestLabelsAreOfTheNetwork(t *testing.T) {
 
 // A pass over images that there are not is an error.
 func TestPassIsOverImages(t *testing.T) {
-	b, err := cpu.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := model.New("small-cnn", 2, 8, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, n := ofTwo(t)
 	set := &dataset.Set{Height: 8, Width: 8, Classes: []string{"a", "b"}, Labels: make([]int32, 3), Pixels: make([]uint8, 3*8*8*3)}
 	for _, images := range [][]int{{0, 3}, {-1, 2}} {
 		err := evaluate.Here{Backend: b, Set: set}.Pass(context.Background(), evaluate.Pass{Network: n, State: n.Init(1)}, images, func(int, []float32) {})
