@@ -24,10 +24,10 @@ var measuredFile string
 
 // measuredDigest is that of the configuration that measuredFile was measured under, the default one. Another default, another limit or
 // another revision needs another measurement.
-const measuredDigest = "82b4ae05b622ea07"
+const measuredDigest = "37221c87c45cde5b"
 
 // Revision counts up when the code of a search changes what it finds.
-const Revision = 7
+const Revision = 8
 
 // MeasuredSet is a data set whose truth is known, and what a search under the default settings, with WRN-16-1, made of it.
 type MeasuredSet struct {

@@ -112,6 +112,15 @@ func Features(ctx context.Context, b backends.Backend, n *model.Network, s model
 // reused. The places are those that networks mark: "features" before the last layer, [width], "lastconv" before the average
 // over the image, [height, width, channels], and others.
 func Tap(ctx context.Context, b backends.Backend, n *model.Network, s model.State, set *dataset.Set, name string, visit func(i int, values []float32)) error {
+	e, err := tapped(b, n, s, name)
+	if err != nil {
+		return err
+	}
+	return e.each(ctx, set, visit)
+}
+
+// tapped compiles a network, with the tensors of a state, for what it has at a place.
+func tapped(b backends.Backend, n *model.Network, s model.State, name string) (*Evaluator, error) {
 	var missing error
 	e, err := compile(b, n, Batch, func(net *model.Graphed) *Node {
 		h := net.Taps[name]
@@ -122,12 +131,9 @@ func Tap(ctx context.Context, b backends.Backend, n *model.Network, s model.Stat
 		return Reshape(h, Batch, -1)
 	})
 	if err := errors.Join(missing, err); err != nil {
-		return err
+		return nil, err
 	}
-	if err := e.Load(s); err != nil {
-		return err
-	}
-	return e.each(ctx, set, visit)
+	return e, e.Load(s)
 }
 
 // each calls visit with what was compiled of every image of s, in order; the slice is reused.

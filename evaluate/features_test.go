@@ -3,6 +3,7 @@ package evaluate_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/unpoison/unpoison/backend/cpu"
@@ -28,9 +29,19 @@ func TestFeaturesMakeTheLogits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	asked := evaluate.Pass{Network: n, State: state, Features: true}
+	width := len(features) / set.Len()
+	err = evaluate.Here{Backend: b, Set: set}.Pass(context.Background(), asked, []int{2, evaluate.Batch + 1}, func(i int, row []float32) {
+		if !slices.Equal(row, features[i*width:(i+1)*width]) {
+			t.Errorf("image %d has other features in a pass over some", i)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	weight, bias := state.Classifier()
-	width, classes := weight.Dims[0], weight.Dims[1]
-	if len(features) != set.Len()*width || len(logits) != set.Len()*classes {
+	classes := weight.Dims[1]
+	if width != weight.Dims[0] || len(features) != set.Len()*width || len(logits) != set.Len()*classes {
 		t.Fatalf("%d features and %d logits of %d images, expected %d and %d each", len(features), len(logits), set.Len(), width, classes)
 	}
 	e, err := evaluate.Of(b, n, state)

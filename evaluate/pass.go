@@ -14,7 +14,7 @@ import (
 	"github.com/unpoison/unpoison/rng"
 )
 
-// Pass is what is asked of images: a network's logits for each.
+// Pass is what is asked of images: a network's logits for each, or its features.
 type Pass struct {
 	Network *model.Network
 	State   model.State
@@ -25,6 +25,8 @@ type Pass struct {
 	Blurs []float64
 	// Half is the half that is shown of an image, with its mirror image in the place of the other one; 0: all of it.
 	Half Half
+	// Features asks for what the network has of each image before its last layer, [width], instead of its logits.
+	Features bool
 }
 
 // Half is a half of an image.
@@ -40,8 +42,8 @@ const (
 
 // Passes makes passes over the images of one set, which other machines may have parts of.
 type Passes interface {
-	// Pass calls visit once for each of some images, by their indices, in any order; nil: for all. The row has the logits under one
-	// blur after the other.
+	// Pass calls visit once for each of some images, by their indices, in any order; nil: for all. The row has what was asked for
+	// under one blur after the other.
 	Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error
 }
 
@@ -56,7 +58,7 @@ const passBytes = 16 << 20
 
 // Pass makes the pass in the order of the images in the set, since from a file that is how they are read fastest.
 func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, row []float32)) error {
-	e, err := Of(h.Backend, p.Network, p.State)
+	e, err := p.compile(h.Backend)
 	if err != nil {
 		return err
 	}
@@ -76,6 +78,14 @@ func (h Here) Pass(ctx context.Context, p Pass, images []int, visit func(i int, 
 		}
 	}
 	return nil
+}
+
+// compile readies the network for what is asked.
+func (p Pass) compile(b backends.Backend) (*Evaluator, error) {
+	if p.Features {
+		return tapped(b, p.Network, p.State, "features")
+	}
+	return Of(b, p.Network, p.State)
 }
 
 // some makes the pass over a few images.

@@ -348,16 +348,13 @@ func (c *Case) contentPhase(ctx context.Context, within *train.Run, name string,
 	}, nil
 }
 
-// judgedAll is judged of images of the case, which are made small once for all.
+// judgedAll is judged of images of the case.
 func (c *Case) judgedAll(ctx context.Context, r *train.Run, images []int, half evaluate.Half) ([]float32, error) {
-	if c.run.Passes != nil { // other machines have their own
-		return judged(ctx, r, c.run.Passes, images, half)
-	}
-	set, err := c.contentImages(ctx)
+	by, err := c.passes(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return judged(ctx, r, evaluate.Here{Backend: r.Backend, Set: set}, images, half)
+	return judged(ctx, r, by, images, half)
 }
 
 // judged returns the logarithms of the probabilities that a run's network gives blurred images, in the mean over the blurs,

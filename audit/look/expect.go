@@ -17,7 +17,7 @@ const (
 	fewRows, manyRows       = 1024, 5120
 	fewPictures             = 64
 	manyPictures            = 576
-	halves                  = 2    // of an image that are judged too, under one blur; the other two where these show something else
+	more                    = 3    // passes under one blur: over two halves of an image, and for its features; the other halves where these show something else
 	pixelPasses             = 5    // over all images by the looks at pixels, up to nine; one more for a label that is suspected
 	teachings               = 40   // small networks for a label that is suspected: rounds, folds and ways of parting
 	taughtOthers            = 2000 // images of other labels that each is asked of
@@ -53,7 +53,7 @@ func (c *Case) Expect(ctx context.Context, pixels bool) (Expected, error) {
 		if err != nil {
 			return Expected{}, err
 		}
-		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*(n+min(n, halvesAsked)*halves/float64(len(contentBlurs())))
+		clean += contentFolds*step*float64(phase.Epochs*phase.Len()) + one*(n+min(n, halvesAsked)*more/float64(len(contentBlurs())))
 	}
 	if c.Settings.Content && c.Settings.Features != nil {
 		fits, err := c.fitting(ctx, all)

@@ -42,13 +42,16 @@ func (c *Case) network(ctx context.Context, fold int) (*train.Run, error) {
 	return r, nil
 }
 
-// halvesAsked is how many images are asked about by their halves, drawn by chance: they are to say where to look.
+// hasNetworks tells whether there are any: not where features are one's own.
+func (c *Case) hasNetworks() bool { return c.run.Arrays[fmt.Sprint(networkKey, 0)] != nil }
+
+// halvesAsked is how many images are asked about by their halves or parts, drawn by chance: they are to say where to look.
 const halvesAsked = 50_000
 
 // ContentHalf is what the networks of Content, after that, make of one half of each image. Of many images it knows a sample, and all of a
-// label, −1: none. Nil where there are no networks: features are one's own.
+// label, −1: none. Nil where there are no networks.
 func (c *Case) ContentHalf(ctx context.Context, half evaluate.Half, label int) (*Content, error) {
-	if c.run.Arrays[fmt.Sprint(networkKey, 0)] == nil {
+	if !c.hasNetworks() {
 		return nil, nil
 	}
 	classes, folds := len(c.Data.Classes), c.contentFolds()

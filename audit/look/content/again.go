@@ -78,7 +78,7 @@ func again(ctx context.Context, c *look.Case, q question, a answer, doubt bool) 
 	if err != nil || next.ratio == nil { // what was found is all
 		return a, err
 	}
-	next.common, next.cases, next.halves, next.left = a.common, a.cases, a.halves, a.left
+	next.common, next.cases, next.why, next.left = a.common, a.cases, a.why, a.left
 	return next, nil
 }
 
@@ -95,7 +95,7 @@ func unseen(ctx context.Context, c *look.Case, q question, a answer) (_ answer, 
 	for _, i := range a.cases {
 		left[i] = true
 	}
-	content, err := c.ContentUnseen(ctx, q.labels[0], a.halves, left)
+	content, err := c.ContentUnseen(ctx, q.labels[0], a.why, left)
 	if err != nil {
 		return a, by, false, err
 	}
@@ -103,7 +103,7 @@ func unseen(ctx context.Context, c *look.Case, q question, a answer) (_ answer, 
 	if err != nil || next.inCommon < sharedLeft {
 		return a, f, false, err
 	}
-	next.halves, next.left = a.halves, true
+	next.why, next.left = a.why, true
 	return next, f, true, nil
 }
 

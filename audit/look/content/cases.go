@@ -42,7 +42,7 @@ type answer struct {
 	cases   []int               // of the first round
 	last    lesson              // of the last round
 	ofLabel float64             // share of the label's other images that have what the cases have in common; see ofLabel
-	halves  string              // the halves of these that show something else, where networks that learnt them take them for the label
+	why     string              // where networks that learnt them take them for the label: which halves of them show something else, or that a part does
 	left    bool                // whether it is that of networks which learnt none of the images in doubt; see unseen
 	told
 	common // of the first round's cases
@@ -182,7 +182,7 @@ func (a answer) of(ctx context.Context, c *look.Case, content *look.Content, lab
 
 // weigh compares a label's suspects with its other images.
 func (a answer) weigh(ctx context.Context, c *look.Case, carriers []float32, label int) (*look.Right, error) {
-	if a.halves == "" {
+	if a.why == "" {
 		return c.Weigh(ctx, carriers, label)
 	}
 	content, err := c.ContentOf(ctx, label) // that of networks which learnt none of them

@@ -165,6 +165,9 @@ func (Look) Ask(ctx context.Context, c *look.Case) ([]look.Evidence, error) {
 	if err == nil {
 		all, err = halved(ctx, c, content, all)
 	}
+	if err == nil {
+		all, err = parted(ctx, c, content, all)
+	}
 	if e, ok := next(c, flips, all); ok {
 		all = append(all, e)
 	}

@@ -65,7 +65,7 @@ func instead(all []look.Evidence, e look.Evidence) []look.Evidence {
 // what each half shows, with the flips to all labels. The second half is asked about where the first gives cause to.
 func doubted(ctx context.Context, classes int, all []look.Evidence, halves [2]evaluate.Half, ask func(ctx context.Context, half evaluate.Half, label int) (*look.Content, error)) (labels []int, by [2]*look.Content, flips [2][]labelFlips, err error) {
 	labels = look.Those(rng.Iota(classes), func(label int) bool {
-		return !slices.ContainsFunc(all, func(e look.Evidence) bool { return e.Label == label && e.Says == look.Poisoned })
+		return !found(all, label)
 	})
 	for k, half := range halves {
 		if len(labels) == 0 {
@@ -107,8 +107,13 @@ func halvesOf(ctx context.Context, c *look.Case, content *look.Content, label in
 		return e, false, nil
 	}
 	c.Note("%s: %d images show something else in both of their %s halves", c.Data.Classes[label], len(cases), halves)
+	return leftOf(ctx, c, content, label, halves, cases)
+}
+
+// leftOf asks of a label's images by networks that learnt none of some of them, for a reason that has a name.
+func leftOf(ctx context.Context, c *look.Case, content *look.Content, label int, why string, cases []int) (e look.Evidence, is bool, err error) {
 	q := question{labels: []int{label}, except: label}
-	a, f, is, err := unseen(ctx, c, q, answer{cases: cases, p: make([]float64, c.Data.Len()), halves: halves})
+	a, f, is, err := unseen(ctx, c, q, answer{cases: cases, p: make([]float64, c.Data.Len()), why: why})
 	if !is || err != nil || f.Evidence < leftOut && f.pair.Evidence < leftOut {
 		return e, false, err
 	}

@@ -77,7 +77,7 @@ func (p *passes) Pass(ctx context.Context, pass evaluate.Pass, images []int, vis
 	if err != nil {
 		return err
 	}
-	t, err := put(ctx, p.store, task{Kind: passKind, Plan: p.plan, Network: network, Side: pass.Side, Blurs: pass.Blurs, Half: pass.Half})
+	t, err := put(ctx, p.store, task{Kind: passKind, Plan: p.plan, Network: network, Side: pass.Side, Blurs: pass.Blurs, Half: pass.Half, Features: pass.Features})
 	if err != nil {
 		return err
 	}

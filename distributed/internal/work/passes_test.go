@@ -109,6 +109,7 @@ func TestPassesInPacksAreThoseOfOneMachine(t *testing.T) {
 		"some":              {evaluate.Pass{Network: n, State: state}, []int{229, 3, 71, 0}},
 		"small and blurred": {evaluate.Pass{Network: half, State: half.Init(4), Side: 16, Blurs: []float64{0.6, 1}}, []int{5, 100, 99}},
 		"half and blurred":  {evaluate.Pass{Network: n, State: state, Blurs: []float64{1}, Half: evaluate.Right}, []int{5, 100, 99}},
+		"features":          {evaluate.Pass{Network: half, State: half.Init(4), Side: 16, Blurs: []float64{0.6}, Features: true}, []int{5, 100, 99}},
 	} {
 		rows := func(of evaluate.Passes) map[int][]float32 {
 			all := map[int][]float32{}

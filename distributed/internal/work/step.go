@@ -34,10 +34,11 @@ type task struct {
 	Kind string    `json:"kind"`
 	Plan store.Key `json:"plan"`
 	// Network is the model file of a pass; see evaluate.Pass for the others.
-	Network store.Key     `json:"network,omitempty"`
-	Side    int           `json:"side,omitempty"`
-	Blurs   []float64     `json:"blurs,omitempty"`
-	Half    evaluate.Half `json:"half,omitempty"`
+	Network  store.Key     `json:"network,omitempty"`
+	Side     int           `json:"side,omitempty"`
+	Blurs    []float64     `json:"blurs,omitempty"`
+	Half     evaluate.Half `json:"half,omitempty"`
+	Features bool          `json:"features,omitempty"`
 }
 
 // mapPart is a part in a list of such.
@@ -199,6 +200,6 @@ func (w *Worker) network(ctx context.Context, key store.Key, t task) (evaluate.P
 	if err != nil {
 		return evaluate.Pass{}, &wrongError{err}
 	}
-	w.passOf, w.passIs = key, evaluate.Pass{Network: n, State: s, Side: t.Side, Blurs: t.Blurs, Half: t.Half}
+	w.passOf, w.passIs = key, evaluate.Pass{Network: n, State: s, Side: t.Side, Blurs: t.Blurs, Half: t.Half, Features: t.Features}
 	return w.passIs, nil
 }
