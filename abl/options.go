@@ -107,3 +107,10 @@ func (o Options) Check() error {
 	}
 	return nil
 }
+
+// checkUnlearning is Check of the settings of unlearning alone.
+func (o Options) checkUnlearning() error {
+	of := Default()
+	of.Unlearn, of.UnlearnSteps, of.UnlearnEpochs, of.UnlearnRate, of.UnlearnLimit, of.Tolerance = o.Unlearn, o.UnlearnSteps, o.UnlearnEpochs, o.UnlearnRate, o.UnlearnLimit, o.Tolerance
+	return of.Check()
+}

@@ -65,6 +65,9 @@ func Unlearn(ctx context.Context, b backends.Backend, n *model.Network, state mo
 	if !slices.Contains(Modes(), o.Unlearn) {
 		return nil, fmt.Errorf("unlearning mode %q; there are joint and split", o.Unlearn)
 	}
+	if err := o.checkUnlearning(); err != nil {
+		return nil, err
+	}
 	if len(parts.Isolated) == 0 || len(parts.HeldBack) == 0 {
 		return nil, fmt.Errorf("unlearning needs isolated and held-back images, got %d and %d", len(parts.Isolated), len(parts.HeldBack))
 	}

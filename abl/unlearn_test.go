@@ -2,6 +2,7 @@ package abl
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 	parts.HeldBack = append(parts.HeldBack, parts.Isolated[:25]...)
 
 	o := Default()
-	o.Augment, o.Tolerance, o.UnlearnSteps = false, -1, 10
+	o.Augment, o.Tolerance, o.UnlearnSteps, o.UnlearnRate = false, 0, 10, 10
 	out, err := Unlearn(ctx, b, n, state, data.Train, parts, o, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +94,7 @@ func TestUnlearnsTheTrigger(t *testing.T) {
 		}
 	}
 
-	o.Tolerance, o.UnlearnSteps = 0.1, 30
+	o.Tolerance, o.UnlearnSteps, o.UnlearnRate = 0.1, 30, Default().UnlearnRate
 	var rates []float64
 	if out, err = Unlearn(ctx, b, n, state, data.Train, parts, o, func(p train.Progress) { rates = append(rates, p.Rate) }); err != nil {
 		t.Fatal(err)
@@ -180,6 +181,23 @@ func TestWrongPartsAreRefused(t *testing.T) {
 		o.Unlearn = mode
 		if _, err := Unlearn(context.Background(), nil, nil, nil, nil, &isolate.Parts{}, o, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+// Settings of unlearning are checked before anything is changed.
+func TestSettingsOfUnlearningAreChecked(t *testing.T) {
+	for want, change := range map[string]func(*Options){
+		"unlearn_rate 0, expected more than 0":  func(o *Options) { o.UnlearnRate = 0 },
+		"unlearn_rate NaN, expected a number":   func(o *Options) { o.UnlearnRate = math.NaN() },
+		"tolerance -1, expected from 0 to 1":    func(o *Options) { o.Tolerance = -1 },
+		"unlearn_limit +Inf, expected a number": func(o *Options) { o.UnlearnLimit = math.Inf(1) },
+		"0 steps of unlearning: nothing to do":  func(o *Options) { o.UnlearnSteps = 0 },
+	} {
+		o := Default()
+		change(&o)
+		if _, err := Unlearn(context.Background(), nil, nil, nil, nil, nil, o, nil); err == nil || err.Error() != want {
+			t.Errorf("%v, expected %q", err, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"bytes"
+	"io"
 	"math"
 	"testing"
 
@@ -112,7 +113,7 @@ func TestPerturbationsStayWithinEpsilon(t *testing.T) {
 
 func TestVisibility(t *testing.T) {
 	d := images()
-	if v := Visible(d.Test, d.Test); math.Abs(v.PSNR-99) > 1e-9 || v.SSIM == nil || math.Abs(*v.SSIM-1) > 1e-9 || v.Linf != 0 {
+	if v, err := Visible(d.Test, d.Test); err != nil || math.Abs(v.PSNR-99) > 1e-9 || v.SSIM == nil || math.Abs(*v.SSIM-1) > 1e-9 || v.Linf != 0 {
 		t.Errorf("equal images: %+v", v)
 	}
 	grey := &dataset.Set{Height: 32, Width: 32, Pixels: bytes.Repeat([]byte{100}, 32*32*3), Labels: []int32{0}}
@@ -120,13 +121,21 @@ func TestVisibility(t *testing.T) {
 	for i := range other.Pixels {
 		other.Pixels[i] += 10
 	}
-	if v := Visible(grey, other); math.Abs(v.PSNR-28.1308) > 1e-3 || v.Linf != 10 { // 20·log10(255/10)
+	if v, err := Visible(grey, other); err != nil || math.Abs(v.PSNR-28.1308) > 1e-3 || v.Linf != 10 { // 20·log10(255/10)
 		t.Errorf("ten levels apart: %+v", v)
 	}
 	for side, measured := range map[int]bool{2: false, 6: false, 7: true} {
 		small := &dataset.Set{Height: side, Width: 32, Pixels: make([]uint8, side*32*3), Labels: []int32{0}}
-		if v := Visible(small, small); (v.SSIM != nil) != measured {
+		if v, err := Visible(small, small); err != nil || (v.SSIM != nil) != measured {
 			t.Errorf("SSIM of %d rows: %+v", side, v)
+		}
+	}
+	for _, wrong := range []*dataset.Set{{Height: 32, Width: 32}, {Height: 16, Width: 32, Pixels: make([]uint8, 16*32*3), Labels: []int32{0}}} {
+		if _, err := Visible(grey, wrong); err == nil {
+			t.Errorf("%d images of %d rows are compared with one of 32", wrong.Len(), wrong.Height)
+		}
+		if err := Picture(io.Discard, grey, wrong); err == nil {
+			t.Errorf("%d images of %d rows are drawn beside one of 32", wrong.Len(), wrong.Height)
 		}
 	}
 }

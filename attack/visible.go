@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -22,8 +23,10 @@ type Visibility struct {
 }
 
 // Visible compares images before and after, pair by pair.
-func Visible(before, after *dataset.Set) Visibility {
-	var v Visibility
+func Visible(before, after *dataset.Set) (v Visibility, err error) {
+	if err := sameImages(before, after); err != nil {
+		return v, err
+	}
 	n := before.Len()
 	ssim := 0.0
 	for i := range n {
@@ -44,7 +47,15 @@ func Visible(before, after *dataset.Set) Visibility {
 	if n > 0 && min(before.Height, before.Width) >= window {
 		v.SSIM = &ssim
 	}
-	return v
+	return v, nil
+}
+
+// sameImages refuses images that are not as many as those before an attack, or of another size.
+func sameImages(before, after *dataset.Set) error {
+	if before.Len() != after.Len() || before.Height != after.Height || before.Width != after.Width {
+		return fmt.Errorf("%d images of %d×%d pixels, expected the %d of %d×%d that there were before", after.Len(), after.Height, after.Width, before.Len(), before.Height, before.Width)
+	}
+	return nil
 }
 
 func luminance(img []uint8) []float64 {
@@ -87,6 +98,9 @@ func similarity(a, b []float64, h, w int) float64 {
 // Picture draws pairs of images as PNG, a column each: before, after, and the difference eight
 // times as strong around grey.
 func Picture(w io.Writer, before, after *dataset.Set) error {
+	if err := sameImages(before, after); err != nil {
+		return err
+	}
 	const gap = 4
 	zoom := max(1, 96/max(before.Height, before.Width))
 	ch, cw := before.Height*zoom, before.Width*zoom

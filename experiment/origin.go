@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -8,22 +9,25 @@ import (
 
 	"github.com/unpoison/unpoison/audit/stat"
 	"github.com/unpoison/unpoison/checkpoint"
+	"github.com/unpoison/unpoison/dataset"
 	"github.com/unpoison/unpoison/internal/app/runs"
 )
 
-// origin identifies the data that the grid reads: its training and its test images.
-func (r *Runner) origin() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.from == "" {
-		text := r.data.Train.Digest()
-		if r.data.Test != nil {
-			text += " " + r.data.Test.Digest()
-		}
-		sum := sha256.Sum256([]byte(text))
-		r.from = "sha256:" + hex.EncodeToString(sum[:])
+// identify digests the data that the grid reads: its training images, and all of it.
+func identify(ctx context.Context, d *dataset.Data) (trained, all string, err error) {
+	if trained, err = d.Train.DigestUntil(ctx); err != nil {
+		return "", "", err
 	}
-	return r.from
+	text := trained
+	if d.Test != nil {
+		test, err := d.Test.DigestUntil(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		text += " " + test
+	}
+	sum := sha256.Sum256([]byte(text))
+	return trained, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // ofThesePictures reports whether a result's attacks had the pictures that their settings name now. Results of earlier versions don't
@@ -48,9 +52,9 @@ func (r *Runner) ofThisData(c Cell, res *runs.Result) bool {
 	case !r.ofThesePictures(c, res):
 		return false
 	case res.Data.Origin != "":
-		return res.Data.Origin == r.origin()
+		return res.Data.Origin == r.from
 	case c.Attack == "none" && c.Vary == "" && res.Data.Digest != "":
-		return res.Data.Digest == r.data.Train.Digest()
+		return res.Data.Digest == r.trained
 	}
 	return true
 }

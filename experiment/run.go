@@ -47,17 +47,18 @@ type Runner struct {
 
 	claims claims // for tests; zero: as usual
 
-	ctx   context.Context // Run's or Saved's, for plots; nil: none
-	store *store          // of Keep; nil: none
-	mu    sync.Mutex
-	pre   sync.Mutex // for pretrained
-	told  bool       // that its images were normalised
-	data  *dataset.Data
-	from  string                         // data's digest, once known
-	read  map[Cell]*runs.Result          // of finished cells
-	drawn []drawn                        // by Write
-	spent map[runs.Defense]time.Duration // of the cells that were run
-	count map[runs.Defense]int
+	ctx     context.Context // Run's or Saved's, for plots; nil: none
+	store   *store          // of Keep; nil: none
+	mu      sync.Mutex
+	pre     sync.Mutex // for pretrained
+	told    bool       // that its images were normalised
+	data    *dataset.Data
+	from    string                         // data's digest
+	trained string                         // that of its training images
+	read    map[Cell]*runs.Result          // of finished cells
+	drawn   []drawn                        // by Write
+	spent   map[runs.Defense]time.Duration // of the cells that were run
+	count   map[runs.Defense]int
 }
 
 // gridFile keeps the grid in its folder.
@@ -224,6 +225,9 @@ func (r *Runner) load(ctx context.Context) error {
 	if t := d.Test; t != nil && g.Test > 0 && t.Len() > g.Test {
 		d.Test = t.Subset(rng.Shuffle(0, "experiment test", t.Len())[:g.Test])
 	}
+	if r.trained, r.from, err = identify(ctx, d); err != nil {
+		return err
+	}
 	r.data = d
 	return nil
 }
@@ -349,7 +353,7 @@ func (r *Runner) cell(ctx context.Context, c Cell) (err error) {
 	o.Flip = o.Flip && dataset.Flips(r.data.Layout)
 	spec := runs.Spec{
 		Command: fmt.Sprintf("unpoison experiment run %s --out %s --cell %s", filepath.Join(r.Folder, gridFile), r.Folder, c.Name()),
-		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.origin(), Backend: r.Backend, Resume: true, Replace: true,
+		Data:    data, Attacks: attacks, Cache: r.Cache, Options: o, Auto: look, Folder: r.folder(c), Origin: r.from, Backend: r.Backend, Resume: true, Replace: true,
 		Watch: func(e train.Line) {
 			if r.Watch != nil {
 				r.Watch(c, e)

@@ -290,8 +290,11 @@ func writePicture(path string, before, after *dataset.Set, poisoned []bool) (att
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		return attack.Picture(w, before.Subset(at[:n]), after.Subset(at[:n]))
 	})
+	if err != nil {
+		return attack.Visibility{}, err
+	}
 	at = at[:min(500, len(at))]
-	return attack.Visible(before.Subset(at), after.Subset(at)), err
+	return attack.Visible(before.Subset(at), after.Subset(at))
 }
 
 // writePoison lists the images that were changed, with the digests that they have in the layout they are written in: those of the data
