@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/unpoison/unpoison/attack"
@@ -34,6 +35,7 @@ const mostBytes = 1 << 30
 // sources reads families and keeps those that were read last.
 type sources struct {
 	folders map[string]string // DIR or layout:DIR by family
+	say     func(format string, args ...any)
 	mu      sync.Mutex
 	last    []*source
 }
@@ -68,6 +70,8 @@ func (s *sources) load(ctx context.Context, family string, size, images int) (*d
 		d = signs.Render(0, cmp.Or(images, 10_000), 2*cleanImages)
 	} else if d, err = dataset.Load(ctx, s.folders[family], dataset.Options{Size: size}); err != nil {
 		return nil, fmt.Errorf("family %s: %w", family, err)
+	} else if err := s.isOf(family, d); err != nil {
+		return nil, err
 	}
 	if d.Test == nil || d.Test.Len() < 2 {
 		d = holdOut(d)
@@ -77,6 +81,30 @@ func (s *sources) load(ctx context.Context, family string, size, images int) (*d
 		s.last = s.last[1:]
 	}
 	return d, nil
+}
+
+// isOf refuses data that are not in a family's layout, unless they were given in the one that they are in, and says where they are not as
+// many images as the family has: sets made of them are others.
+func (s *sources) isOf(family string, d *dataset.Data) error {
+	all, err := Families()
+	if err != nil {
+		return err
+	}
+	k := slices.IndexFunc(all, func(f Family) bool { return f.Name == family })
+	if k < 0 {
+		return nil
+	}
+	f, test := all[k], 0
+	if d.Test != nil {
+		test = d.Test.Len()
+	}
+	if d.Layout != f.Layout && !strings.HasPrefix(s.folders[family], d.Layout+":") {
+		return fmt.Errorf("family %s: expected the layout %s in %s, found %s, %d images of %d classes; %s:DIR reads it as that", family, f.Layout, d.Path, d.Layout, d.Train.Len(), len(d.Train.Classes), d.Layout)
+	}
+	if n := d.Train.Len(); n != f.Images && n+test != f.Images && s.say != nil {
+		s.say("family %s: %d training and %d test images, expected %d in all; sets of others stand beside no results that are kept", family, n, test, f.Images)
+	}
+	return nil
 }
 
 func (s *sources) bytes() int {

@@ -133,7 +133,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.store, err = openStore(ResultsFile(keep, r.Network, r.Quick)); err != nil {
 		return err
 	}
-	r.sources.folders, r.most = r.Families, cmp.Or(r.most, quickImages)
+	r.sources.folders, r.sources.say, r.most = r.Families, r.Say, cmp.Or(r.most, quickImages)
 	missing := r.missing(sets)
 	if r.Budget > 0 {
 		var stop context.CancelFunc
