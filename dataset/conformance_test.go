@@ -201,9 +201,9 @@ var conformanceCases = []conformanceCase{
 		}
 		return true
 	}},
-	{name: "labels that are a column of 0 and 1 a class", applies: of("CSV", "TSV", "JSON Lines"), answer: isRead, change: func(s *tiny) { s.columns = true }, says: []string{"the classes are the columns of 0 and 1"}},
+	{name: "labels that are a column of 0 and 1 a class", applies: of("CSV", "TSV", "JSON Lines", "Parquet"), answer: isRead, change: func(s *tiny) { s.columns = true }, says: []string{"the classes are the columns of 0 and 1"}},
 	{
-		name: "several of such columns with a 1", applies: of("CSV", "TSV", "JSON Lines"), answer: refused,
+		name: "several of such columns with a 1", applies: of("CSV", "TSV", "JSON Lines", "Parquet"), answer: refused,
 		change: func(s *tiny) { s.columns, s.train[4].odd = true, []int{1, 1, 0} }, says: []string{"@4", "expected one 1", "--skip-bad"}, rest: func(s *tiny) { drop(s, 4) },
 	},
 	{name: "several labels an image", applies: of("JSON Lines", "Parquet", "WebDataset", "NumPy", "NPZ"), answer: refused, change: func(s *tiny) {

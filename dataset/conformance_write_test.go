@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -257,6 +258,8 @@ func writeTinyParquet(t testing.TB, dir string, s *tiny) {
 		var err error
 		_, multi := images[0].odd.([]int)
 		switch {
+		case s.columns:
+			err = s.writeHot(&b, images)
 		case s.lists || multi:
 			err = parquet.Write(&b, lists, meta)
 		case s.column != "":
@@ -269,6 +272,33 @@ func writeTinyParquet(t testing.TB, dir string, s *tiny) {
 		}
 		put(t, filepath.Join(dir, "data", word+"-00000-of-00001.parquet"), b.Bytes())
 	})
+}
+
+// writeHot writes Parquet with a column of zeros and ones a class.
+func (s *tiny) writeHot(b *bytes.Buffer, images []tinyImage) error {
+	fields := []reflect.StructField{{Name: "Image", Type: reflect.TypeFor[parquetImage](), Tag: `parquet:"image"`}}
+	for c, class := range s.classes {
+		fields = append(fields, reflect.StructField{Name: fmt.Sprint("Class", c), Type: reflect.TypeFor[*float64](), Tag: reflect.StructTag(fmt.Sprintf(`parquet:"%s,optional"`, class))})
+	}
+	row := reflect.StructOf(fields)
+	w := parquet.NewWriter(b, parquet.SchemaOf(reflect.New(row).Interface()))
+	for _, i := range images {
+		v := reflect.New(row)
+		img := parquetImage{Bytes: s.encoded(i)}
+		if i.absent {
+			img.Bytes = nil
+		}
+		v.Elem().Field(0).Set(reflect.ValueOf(img))
+		for c, text := range s.oneHot(i) {
+			if n, err := strconv.ParseFloat(text, 64); err == nil {
+				v.Elem().Field(1 + c).Set(reflect.ValueOf(&n))
+			}
+		}
+		if err := w.Write(v.Interface()); err != nil {
+			return err
+		}
+	}
+	return w.Close()
 }
 
 func writeTinyShard(t testing.TB, dir string, s *tiny) {

@@ -54,7 +54,13 @@ func (f *filter) parquetFile(from, to string, c *change) error {
 func (f *filter) parquetRows(p *parquet.File, to string, c *change) (err error) {
 	edit := &parquetEdit{drop: c.drop}
 	if len(c.label) > 0 {
-		if edit.column, edit.label, err = f.parquetLabels(p, c.label); err != nil {
+		s := f.store()
+		if hot := s.parquetOneHot(s.partFiles(f.data.Path, parquetSuffixes).train[0], f.opts); hot != nil {
+			err = f.hotEdit(hot, p, c.label, edit)
+		} else {
+			edit.column, edit.label, err = f.parquetLabels(p, c.label)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -81,6 +87,8 @@ type parquetEdit struct {
 	drop   map[int]bool
 	column int                     // of labels
 	label  map[int][]parquet.Value // what stands in it in rows under other labels
+	leaves []int                   // of columns that are the classes
+	to     map[int]int             // the leaf among them where the one belongs in rows under other labels
 	at     int                     // the next row
 }
 
@@ -88,10 +96,13 @@ type parquetEdit struct {
 func (e *parquetEdit) next(r parquet.Row) parquet.Row {
 	label := e.label[e.at]
 	gone := e.drop[e.at]
+	to, other := e.to[e.at]
 	e.at++
 	switch {
 	case gone:
 		return nil
+	case other:
+		return exchanged(r, e.leaves, to)
 	case label == nil:
 		return r
 	}

@@ -33,12 +33,16 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 	if len(p.train) == 0 {
 		return nil, fmt.Errorf("expected Parquet files")
 	}
-	var names []string
+	hot := s.parquetOneHot(p.train[0], o)
+	names := hot.names()
 	train := map[string]bool{}
 	for _, file := range p.train {
 		train[file] = true
 	}
 	for _, file := range slices.Concat(p.train, p.test, p.val) {
+		if hot != nil {
+			break
+		}
 		of, err := s.parquetClasses(file, o, train[file])
 		if err != nil {
 			return nil, err
@@ -56,9 +60,9 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 		return nil, s.ofFile(p.train[0], err)
 	}
 	c := p.of(s, names, func(file string, yield func(Record) error) error {
-		return s.readParquet(file, o, train[file], by, yield)
+		return s.readParquet(file, o, train[file], by, hot, yield)
 	})
-	c.Notes = append(s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p)...)
+	c.Notes = slices.Concat(hot.notes(s.rel(p.train[0])), s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p))
 	return c, s.partedBy(c, p, columns, by)
 }
 
@@ -92,7 +96,12 @@ type parquetColumns struct {
 	list         bool   // the label is a list
 	kind         string // of the label, see kindOf
 	says         func(v parquet.Value) (l Label, bad string)
+	hot          *oneHot // the columns that are the classes, where no other one says the label; or nil
+	leaves       []int   // of hot
 }
+
+// labelled tells whether there are labels.
+func (c parquetColumns) labelled() bool { return c.label >= 0 || c.leaves != nil }
 
 // parquetHead lists the columns, and which leaves of the schema each has.
 func parquetHead(f *parquet.File) (head []string, leaves map[string][]int) {
@@ -184,19 +193,27 @@ func (s *store) parquetClasses(path string, o Options, labelled bool) (classes [
 	return classes, err
 }
 
-func (s *store) readParquet(path string, o Options, labelled bool, by string, yield func(Record) error) error {
+func (s *store) readParquet(path string, o Options, labelled bool, by string, hot *oneHot, yield func(Record) error) error {
 	return s.withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
-		c, _, err := findColumns(p, o, labelled)
+		c, _, err := findColumns(p, o, labelled && hot == nil)
 		if err != nil {
 			return err
 		}
-		if c.label < 0 && labelled {
+		if c.hot = hot; hot != nil {
+			if c.leaves, err = hot.hotLeaves(p, o); err != nil {
+				return err
+			}
+			if c.leaves == nil && labelled {
+				return fmt.Errorf("expected %s, found none of them", sameColumns)
+			}
+		}
+		if !c.labelled() && labelled {
 			return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(parquetLabels, ", "))
 		}
 		c.part, c.asked = partLeaf(p, by), asksPart(by)
 		row := 0
 		for i, g := range p.RowGroups() {
-			for _, column := range []int{c.label, c.image, c.part} {
+			for _, column := range append([]int{c.label, c.image, c.part}, c.leaves...) {
 				if column < 0 {
 					continue
 				}
@@ -215,9 +232,13 @@ func (s *store) readParquet(path string, o Options, labelled bool, by string, yi
 // readGroup yields the rows of a row group; row counts on.
 func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yield func(Record) error) error {
 	var labels []Label
-	var bad map[int]string
+	var bad map[int]oddLabel
 	var err error
-	if c.label >= 0 {
+	if c.leaves != nil {
+		if labels, bad, err = hotLabels(g, c); err != nil {
+			return err
+		}
+	} else if c.label >= 0 {
 		if labels, bad, err = groupLabels(g, c); err != nil {
 			return err
 		}
@@ -235,13 +256,13 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 		if k < len(said) {
 			r.split = said[k]
 		}
-		if c.label >= 0 {
+		if c.labelled() {
 			if k == len(labels) {
 				return fmt.Errorf("row %d: more images than labels", *row)
 			}
 			r.Label = labels[k]
-			if bad[k] != "" {
-				r.Err = &RecordError{file, *row, "one label", bad[k]}
+			if odd, is := bad[k]; is {
+				r.Err = &RecordError{file, *row, odd.want, odd.found}
 			}
 		}
 		if !v.IsNull() && v.Kind() == parquet.ByteArray {
@@ -252,7 +273,7 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 		*row++
 		return yield(r)
 	})
-	if err == nil && c.label >= 0 && k < len(labels) {
+	if err == nil && c.labelled() && k < len(labels) {
 		err = fmt.Errorf("row %d: more labels than images", *row)
 	}
 	return err
