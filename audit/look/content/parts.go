@@ -19,6 +19,14 @@ var (
 // byParts is why networks learn none of a part of a label's images.
 const byParts = "parts"
 
+// labelPart is a part of a label's images that is in doubt.
+type labelPart struct {
+	label  int
+	images []int
+	shows  float64 // see otherwise
+	usual  float64 // the median of the other labels' parts
+}
+
 // parted asks about labels a part of which shows other classes. Networks that learnt many images with a smooth trigger, or a simple one,
 // take them for the label, but not as surely as its others: they lie apart, and what else they might be tells which classes they came
 // from, while a natural kind of a label, as a whole, looks like one or two others. Networks that learnt none of the part then name the
@@ -29,25 +37,24 @@ func parted(ctx context.Context, c *look.Case, content *look.Content, all []look
 	if held == nil || err != nil {
 		return all, err
 	}
-	labels := rng.Iota(content.Classes())
-	parts, shows := make([][]int, len(labels)), make([]float64, len(labels))
-	for label, part := range partsOf(held, content) {
-		parts[label], shows[label] = part, otherwise(content, part, label)
-	}
-	for _, label := range labels {
-		usual := stat.Median(shows, func(k int) bool { return k != label && len(parts[k]) > 0 })
-		if shows[label]*float64(len(parts[label])) < ofPart || shows[label] < partShows*usual || found(all, label) {
-			continue
-		}
-		part := parts[label]
-		if !held.Whole() {
-			of, err := c.ContentHeld(ctx, label)
+	doubted := partsInDoubt(partsOf(held, content), content, all)
+	if !held.Whole() { // it knows a sample
+		for k, d := range doubted {
+			of, err := c.ContentHeld(ctx, d.label)
 			if err != nil {
 				return all, err
 			}
-			part = partsOf(of, content)[label]
+			doubted[k].images = partsOf(of, content)[d.label]
 		}
-		e, is, err := partOf(ctx, c, content, label, part, shows[label], usual)
+	}
+	doubted = slices.DeleteFunc(doubted, func(d labelPart) bool { return d.most(content) })
+	if len(doubted) > 1 { // one training tells which are worth one of their own
+		if doubted, err = leftTogether(ctx, c, doubted); err != nil {
+			return all, err
+		}
+	}
+	for _, d := range doubted {
+		e, is, err := partOf(ctx, c, content, d)
 		if err != nil {
 			return all, err
 		}
@@ -56,6 +63,60 @@ func parted(ctx context.Context, c *look.Case, content *look.Content, all []look
 		}
 	}
 	return all, nil
+}
+
+// partsInDoubt are the parts that tell more about which other class they show than those of other labels, but for labels under which
+// something was found.
+func partsInDoubt(parts [][]int, content *look.Content, all []look.Evidence) (doubted []labelPart) {
+	shows := make([]float64, len(parts))
+	for label, images := range parts {
+		shows[label] = otherwise(content, images, label)
+	}
+	for label, images := range parts {
+		usual := stat.Median(shows, func(k int) bool { return k != label && len(parts[k]) > 0 })
+		if shows[label]*float64(len(images)) >= ofPart && shows[label] >= partShows*usual && !found(all, label) {
+			doubted = append(doubted, labelPart{label, images, shows[label], usual})
+		}
+	}
+	return doubted
+}
+
+// most tells whether the part is most of the label's images: what these show is what the label means.
+func (d labelPart) most(content *look.Content) bool {
+	images := 0
+	for _, y := range content.Labels {
+		images += stat.Bit(int(y) == d.label)
+	}
+	return float64(len(d.images)) > ofWhole*float64(images)
+}
+
+// told is how much the images of the part tell by networks that learnt none of it, as a share of what those of other labels do.
+func (d labelPart) told(unlearnt *look.Content) float64 {
+	others := look.Those(rng.Iota(len(unlearnt.Labels)), func(i int) bool { return int(unlearnt.Labels[i]) != d.label })
+	return otherwise(unlearnt, d.images, d.label) / max(otherwise(unlearnt, others, d.label), leastRatio)
+}
+
+// leftTogether keeps the parts that may be planted by networks that learnt none of any of them.
+func leftTogether(ctx context.Context, c *look.Case, doubted []labelPart) (kept []labelPart, err error) {
+	left := make([]bool, c.Data.Len())
+	for _, d := range doubted {
+		for _, i := range d.images {
+			left[i] = true
+		}
+	}
+	unlearnt, err := c.ContentUnseen(ctx, -1, byParts, left)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range doubted {
+		told := d.told(unlearnt)
+		c.Note("%s: a part of %d images tells %.2f nats an image about which other class it shows, others %.2f; left out, with parts of %d other labels, %.2f as much as other labels' images",
+			c.Data.Classes[d.label], len(d.images), d.shows, d.usual, len(doubted)-1, told)
+		if told >= leftShows {
+			kept = append(kept, d)
+		}
+	}
+	return kept, nil
 }
 
 // found tells whether poison was found under a label.
@@ -137,24 +198,20 @@ func otherwise(content *look.Content, images []int, not int) float64 {
 
 // partOf asks of a part of a label's images by networks that learnt none of it, and tells whether many were moved there that have
 // something in common.
-func partOf(ctx context.Context, c *look.Case, content *look.Content, label int, part []int, shows, usual float64) (e look.Evidence, is bool, err error) {
-	others := look.Those(rng.Iota(c.Data.Len()), func(i int) bool { return int(c.Data.Labels[i]) != label })
-	if own := c.Data.Len() - len(others); float64(len(part)) > ofWhole*float64(own) { // what most images show is what the label means
-		return e, false, nil
-	}
+func partOf(ctx context.Context, c *look.Case, content *look.Content, d labelPart) (e look.Evidence, is bool, err error) {
 	left := make([]bool, c.Data.Len())
-	for _, i := range part {
+	for _, i := range d.images {
 		left[i] = true
 	}
-	unlearnt, err := c.ContentUnseen(ctx, label, byParts, left)
+	unlearnt, err := c.ContentUnseen(ctx, d.label, byParts, left)
 	if err != nil {
 		return e, false, err
 	}
-	told := otherwise(unlearnt, part, label) / max(otherwise(unlearnt, others, label), leastRatio)
+	told := d.told(unlearnt)
 	c.Note("%s: a part of %d images tells %.2f nats an image about which other class it shows, others %.2f; left out, %.2f as much as other labels' images",
-		c.Data.Classes[label], len(part), shows, usual, told)
+		c.Data.Classes[d.label], len(d.images), d.shows, d.usual, told)
 	if told < leftShows {
 		return e, false, nil
 	}
-	return leftOf(ctx, c, content, label, byParts, part)
+	return leftOf(ctx, c, content, d.label, byParts, d.images)
 }

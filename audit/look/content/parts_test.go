@@ -53,22 +53,14 @@ func TestPartsOfLabels(t *testing.T) {
 }
 
 // A part whose images show the other classes as clearly as other labels' do when networks learnt none of it is poisoned where it has
-// something in common. One that shows a single class, as a natural kind may, or that is most of the
-// label, is not asked further.
+// something in common. One that shows a single class, as a natural kind may, is not asked further.
 func TestPartsAreJudgedUnseen(t *testing.T) {
 	clean, set, _, poisoned := stickers(t, 300)
 	b, err := engines.New("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var part []int
-	for i, p := range poisoned {
-		if p {
-			part = append(part, i)
-		}
-	}
-	whole := look.Those(rng.Iota(set.Len()), func(i int) bool { return set.Labels[i] == target })
-	part = part[:len(whole)/2]
+	planted := look.Those(rng.Iota(set.Len()), func(i int) bool { return poisoned[i] })
 	for name, shows := range map[string]func(i int) int{
 		"planted": func(i int) int { return int(clean.Labels[i]) },
 		"a kind": func(i int) int {
@@ -91,16 +83,72 @@ func TestPartsAreJudgedUnseen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, found, err := partOf(context.Background(), c, content, target, whole[:9*len(whole)/10], 1, 0.1); err != nil || found {
-			t.Fatalf("%s: most of a label is found to be planted (%v)", name, err)
-		}
-		e, found, err := partOf(context.Background(), c, content, target, part, 1, 0.1)
+		e, found, err := partOf(context.Background(), c, content, labelPart{label: target, images: planted})
 		if err != nil || found != (name == "planted") {
 			t.Fatalf("%s: found is %v, %v", name, found, err)
 		}
-		if found && (e.Says != look.Poisoned || !e.Facts.(Facts).Left || e.Facts.(Facts).Flagged < len(part)/2) {
+		if found && (e.Says != look.Poisoned || !e.Facts.(Facts).Left || e.Facts.(Facts).Flagged < len(planted)/2) {
 			t.Errorf("%s: says %v, %+v", name, e.Says, e.Facts)
 		}
+	}
+}
+
+// A part is in doubt where it tells more than other labels' parts, and enough, nothing was found under the label, and it is not most of it.
+func TestPartsInDoubt(t *testing.T) {
+	const n, classes = 400, 4
+	labels, logs := make([]int32, n), make([][]float32, n)
+	parts := make([][]int, classes)
+	for i := range labels {
+		labels[i] = int32(i % classes)
+		shows := int(labels[i])
+		if labels[i] == 1 { // any other class
+			shows = (1 + 1 + i/classes%3) % classes
+		}
+		logs[i] = make([]float32, classes)
+		for class := range classes {
+			logs[i][class] = likely(class == shows)
+		}
+		if i/classes < 50 {
+			parts[labels[i]] = append(parts[labels[i]], i)
+		}
+	}
+	content := &look.Content{Labels: labels, P: stat.NewSoftmax(logs, 1)}
+	doubted := partsInDoubt(parts, content, nil)
+	if len(doubted) != 1 || doubted[0].label != 1 || doubted[0].shows < 0.9 || doubted[0].usual > 0.1 || doubted[0].most(content) {
+		t.Errorf("in doubt are %+v, expected the part of label 1", doubted)
+	}
+	if got := partsInDoubt(parts, content, []look.Evidence{{Label: 1, Says: look.Poisoned}}); len(got) > 0 {
+		t.Errorf("a label under which something was found is asked about again")
+	}
+	parts[1] = parts[1][:30]
+	if got := partsInDoubt(parts, content, nil); len(got) > 0 {
+		t.Errorf("30 images are in doubt")
+	}
+	if d := (labelPart{label: 1, images: rng.Iota(90)}); !d.most(content) {
+		t.Error("90 of 100 images are not most of a label")
+	}
+}
+
+// Of several parts that are left out together those are kept that name the other classes as well as other labels' images do.
+func TestPartsAreLeftOutTogether(t *testing.T) {
+	clean, set, _, poisoned := stickers(t, 300)
+	const other = 1 // another label, a part of which shows the next class to networks that did not learn it
+	kind := look.Those(rng.Iota(set.Len()), func(i int) bool { return set.Labels[i] == other })
+	arrays := map[string][]float32{}
+	keepContent(arrays, "content.unseen.-1.parts", clean, func(i int) int {
+		if set.Labels[i] == other {
+			return other + 1
+		}
+		return int(clean.Labels[i])
+	})
+	c, err := look.NewCase(&train.Run{Data: set, Arrays: arrays}, look.Settings{Content: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	planted := look.Those(rng.Iota(set.Len()), func(i int) bool { return poisoned[i] })
+	kept, err := leftTogether(context.Background(), c, []labelPart{{label: other, images: kind}, {label: target, images: planted}})
+	if err != nil || len(kept) != 1 || kept[0].label != target {
+		t.Errorf("kept are %+v (%v), expected the planted images", kept, err)
 	}
 }
 
