@@ -54,10 +54,7 @@ func (f *filter) parquetFile(from, to string, c *change) error {
 func (f *filter) parquetRows(p *parquet.File, to string, c *change) (err error) {
 	edit := &parquetEdit{drop: c.drop}
 	if len(c.label) > 0 {
-		s := f.store()
-		if hot := s.parquetOneHot(s.partFiles(f.data.Path, parquetSuffixes).train[0], f.opts); hot != nil {
-			err = f.hotEdit(hot, p, c.label, edit)
-		} else {
+		if edit.moves, err = f.parquetMoves(p, c.label); err == nil && edit.moves == nil {
 			edit.column, edit.label, err = f.parquetLabels(p, c.label)
 		}
 		if err != nil {
@@ -87,24 +84,22 @@ type parquetEdit struct {
 	drop   map[int]bool
 	column int                     // of labels
 	label  map[int][]parquet.Value // what stands in it in rows under other labels
-	leaves []int                   // of columns that are the classes
-	to     map[int]int             // the leaf among them where the one belongs in rows under other labels
+	moves  *parquetMoves           // where the labels are columns of classes
 	at     int                     // the next row
 }
 
 // next returns what becomes of the next row: nil if it is dropped.
-func (e *parquetEdit) next(r parquet.Row) parquet.Row {
-	label := e.label[e.at]
-	gone := e.drop[e.at]
-	to, other := e.to[e.at]
+func (e *parquetEdit) next(r parquet.Row) (parquet.Row, error) {
+	row := e.at
+	label := e.label[row]
 	e.at++
 	switch {
-	case gone:
-		return nil
-	case other:
-		return exchanged(r, e.leaves, to)
+	case e.drop[row]:
+		return nil, nil
+	case e.moves != nil && e.moves.class[row] != "":
+		return r, e.moves.move(r, e.moves.class[row])
 	case label == nil:
-		return r
+		return r, nil
 	}
 	var out parquet.Row
 	for _, v := range r {
@@ -114,7 +109,7 @@ func (e *parquetEdit) next(r parquet.Row) parquet.Row {
 		}
 		out, label = append(out, label...), nil
 	}
-	return out
+	return out, nil
 }
 
 // parquetGroup copies the rows of a group that are kept.
@@ -129,7 +124,11 @@ func (f *filter) parquetGroup(w *parquet.GenericWriter[any], g parquet.RowGroup,
 		n, err := rows.ReadRows(buf)
 		kept := make([]parquet.Row, 0, n)
 		for _, r := range buf[:n] {
-			if r := edit.next(r); r != nil {
+			r, err := edit.next(r)
+			if err != nil {
+				return err
+			}
+			if r != nil {
 				kept = append(kept, r)
 			}
 		}

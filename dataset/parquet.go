@@ -33,16 +33,12 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 	if len(p.train) == 0 {
 		return nil, fmt.Errorf("expected Parquet files")
 	}
-	hot := s.parquetOneHot(p.train[0], o)
-	names := hot.names()
+	var names []string
 	train := map[string]bool{}
 	for _, file := range p.train {
 		train[file] = true
 	}
 	for _, file := range slices.Concat(p.train, p.test, p.val) {
-		if hot != nil {
-			break
-		}
 		of, err := s.parquetClasses(file, o, train[file])
 		if err != nil {
 			return nil, err
@@ -59,8 +55,12 @@ func openParquet(_ context.Context, dir string, o Options) (*Contents, error) {
 	if err != nil {
 		return nil, s.ofFile(p.train[0], err)
 	}
+	hot := s.oneHotInParquet(dir, o)
+	if hot != nil {
+		names = hot.classes
+	}
 	c := p.of(s, names, func(file string, yield func(Record) error) error {
-		return s.readParquet(file, o, train[file], by, hot, yield)
+		return s.readParquet(file, parquetReading{o, train[file], by, hot}, yield)
 	})
 	c.Notes = slices.Concat(hot.notes(s.rel(p.train[0])), s.unreadNote("Parquet files", s.unread(dir, parquetSuffixes, p), p), s.gaps(p))
 	return c, s.partedBy(c, p, columns, by)
@@ -91,17 +91,15 @@ func (s *store) withParquet(path string, do func(p *parquet.File, f io.ReaderAt)
 // parquetColumns are the places of the image's and the label's column; label is -1 if there is none.
 type parquetColumns struct {
 	image, label int
+	name         string // of the image's
+	hot          *oneHot
+	at           []int  // of the classes, where they are columns; or nil
 	part         int    // of what says a row's part, or -1
 	asked        string // see asksPart
 	list         bool   // the label is a list
 	kind         string // of the label, see kindOf
 	says         func(v parquet.Value) (l Label, bad string)
-	hot          *oneHot // the columns that are the classes, where no other one says the label; or nil
-	leaves       []int   // of hot
 }
-
-// labelled tells whether there are labels.
-func (c parquetColumns) labelled() bool { return c.label >= 0 || c.leaves != nil }
 
 // parquetHead lists the columns, and which leaves of the schema each has.
 func parquetHead(f *parquet.File) (head []string, leaves map[string][]int) {
@@ -125,7 +123,7 @@ func findColumns(f *parquet.File, o Options, labelled bool) (c parquetColumns, l
 	if labelName, err = column(head, parquetLabels, o.Label, "--label"); err != nil && (labelled || errors.Is(err, errTwoColumns)) {
 		return c, "", err
 	}
-	c = parquetColumns{image: -1, label: -1, part: -1}
+	c = parquetColumns{image: -1, label: -1, part: -1, name: image}
 	for _, i := range leaves[image] {
 		if path := f.Schema().Columns()[i]; len(path) == 1 || len(path) == 2 && path[1] == "bytes" {
 			c.image = i
@@ -193,27 +191,33 @@ func (s *store) parquetClasses(path string, o Options, labelled bool) (classes [
 	return classes, err
 }
 
-func (s *store) readParquet(path string, o Options, labelled bool, by string, hot *oneHot, yield func(Record) error) error {
+// parquetReading is how a file is read.
+type parquetReading struct {
+	Options
+	labelled bool    // its images have to have labels
+	by       string  // the column that says the part, or ""
+	hot      *oneHot // the columns of classes, or nil
+}
+
+func (s *store) readParquet(path string, o parquetReading, yield func(Record) error) error {
 	return s.withParquet(path, func(p *parquet.File, f io.ReaderAt) error {
-		c, _, err := findColumns(p, o, labelled && hot == nil)
+		c, _, err := findColumns(p, o.Options, o.labelled)
 		if err != nil {
 			return err
 		}
-		if c.hot = hot; hot != nil {
-			if c.leaves, err = hot.hotLeaves(p, o); err != nil {
+		switch {
+		case c.label >= 0:
+		case o.hot != nil:
+			if err := c.findOneHot(p, o.hot, o.labelled); err != nil {
 				return err
 			}
-			if c.leaves == nil && labelled {
-				return fmt.Errorf("expected %s, found none of them", sameColumns)
-			}
+		case o.labelled:
+			return lookAtParquet(p, f, o.Options).noLabels(fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(parquetLabels, ", ")))
 		}
-		if !c.labelled() && labelled {
-			return fmt.Errorf("expected a column of labels (%s), or --label COLUMN", strings.Join(parquetLabels, ", "))
-		}
-		c.part, c.asked = partLeaf(p, by), asksPart(by)
+		c.part, c.asked = partLeaf(p, o.by), asksPart(o.by)
 		row := 0
 		for i, g := range p.RowGroups() {
-			for _, column := range append([]int{c.label, c.image, c.part}, c.leaves...) {
+			for _, column := range append([]int{c.label, c.image, c.part}, c.at...) {
 				if column < 0 {
 					continue
 				}
@@ -231,18 +235,11 @@ func (s *store) readParquet(path string, o Options, labelled bool, by string, ho
 
 // readGroup yields the rows of a row group; row counts on.
 func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yield func(Record) error) error {
-	var labels []Label
-	var bad map[int]oddLabel
-	var err error
-	if c.leaves != nil {
-		if labels, bad, err = hotLabels(g, c); err != nil {
-			return err
-		}
-	} else if c.label >= 0 {
-		if labels, bad, err = groupLabels(g, c); err != nil {
-			return err
-		}
+	labels, err := rowLabels(g, c)
+	if err != nil {
+		return err
 	}
+	defer labels.close()
 	said, err := groupParts(g, c)
 	if err != nil {
 		return err
@@ -256,14 +253,15 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 		if k < len(said) {
 			r.split = said[k]
 		}
-		if c.labelled() {
-			if k == len(labels) {
-				return fmt.Errorf("row %d: more images than labels", *row)
-			}
-			r.Label = labels[k]
-			if odd, is := bad[k]; is {
-				r.Err = &RecordError{file, *row, odd.want, odd.found}
-			}
+		l, want, bad, err := labels.next()
+		if errors.Is(err, io.EOF) {
+			err = errors.New("more images than labels")
+		}
+		if err != nil {
+			return fmt.Errorf("row %d: %w", *row, err)
+		}
+		if r.Label = l; bad != "" {
+			r.Err = &RecordError{file, *row, want, bad}
 		}
 		if !v.IsNull() && v.Kind() == parquet.ByteArray {
 			data := slices.Clone(v.ByteArray())
@@ -273,7 +271,7 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 		*row++
 		return yield(r)
 	})
-	if err == nil && c.labelled() && k < len(labels) {
+	if err == nil && labels.more() {
 		err = fmt.Errorf("row %d: more labels than images", *row)
 	}
 	return err
@@ -281,32 +279,18 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 
 // eachValue visits the values of a column in one row group.
 func eachValue(c parquet.ColumnChunk, visit func(parquet.Value) error) error {
-	pages := c.Pages()
-	defer pages.Close()
-	buf := make([]parquet.Value, 16)
+	r := newValueReader(c)
+	defer r.close()
 	for {
-		p, err := pages.ReadPage()
+		v, err := r.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		for values := p.Values(); !errors.Is(err, io.EOF); {
-			var n int
-			n, err = values.ReadValues(buf)
-			for _, v := range buf[:n] {
-				if err := visit(v); err != nil {
-					return err
-				}
-			}
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			if n == 0 && err == nil {
-				return errors.New("a page whose values do not come")
-			}
+		if err := visit(v); err != nil {
+			return err
 		}
-		parquet.Release(p)
 	}
 }

@@ -117,8 +117,8 @@ func decimalLabel(v parquet.Value, scale int32) (Label, string) {
 }
 
 // groupLabels reads the labels of a row group: a value a row, or a list of values.
-func groupLabels(g parquet.RowGroup, c parquetColumns) (labels []Label, bad map[int]oddLabel, err error) {
-	bad = map[int]oddLabel{}
+func groupLabels(g parquet.RowGroup, c parquetColumns) (labels []Label, bad map[int]string, err error) {
+	bad = map[int]string{}
 	var list []parquet.Value
 	flush := func() {
 		if list == nil {
@@ -126,7 +126,7 @@ func groupLabels(g parquet.RowGroup, c parquetColumns) (labels []Label, bad map[
 		}
 		l, problem := listLabel(list, c.says)
 		if problem != "" {
-			bad[len(labels)] = oddLabel{"one label", problem}
+			bad[len(labels)] = problem
 		}
 		labels, list = append(labels, l), nil
 	}

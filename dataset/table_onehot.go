@@ -23,13 +23,13 @@ type oneHot struct {
 }
 
 // besideColumns are what columns are called that number rows, beside idColumns.
-var besideColumns = []string{"", "index", "unnamed: 0"}
+var besideColumns = []string{"", "index", "unnamed: 0", "__index_level_0__"}
 
 // isBeside tells whether a column is called as those that number, name or part images.
 func isBeside(column string) bool {
 	name := strings.ToLower(strings.TrimSpace(column))
 	return asksPart(column) != "" ||
-		slices.ContainsFunc([][]string{besideColumns, idColumns, splitColumns}, func(names []string) bool { return slices.Contains(names, name) })
+		slices.ContainsFunc([][]string{besideColumns, idColumns, pathColumns, splitColumns}, func(names []string) bool { return slices.Contains(names, name) })
 }
 
 // zeroOrOne reads a cell as programs write it: 1, 1.0, true.
@@ -50,46 +50,53 @@ type columnLook struct {
 	rows         [][]string // the columns with a one in each row
 }
 
-// lookAt looks at a table, until a row has a label. What can't be read is said later.
-func (s *store) lookAt(file string, o Options) *columnLook {
-	type count struct{ known, parts, others int }
-	of, order := map[string]*count{}, []string{}
-	l := &columnLook{}
-	var ones []string
-	filled := false // the row has cells
-	t := &table{store: s, Options: o, path: file, each: func(column, cell string) {
-		filled = true
-		c := of[column]
-		if c == nil {
-			c, order = &count{}, append(order, column)
-			of[column] = c
-		}
-		switch one, ok := zeroOrOne(cell); {
-		case one:
-			ones = append(ones, column)
-			c.known++
-		case ok:
-			c.known++
-		case splitOf(strings.TrimSpace(cell)) != "":
-			c.parts++
-		case strings.TrimSpace(cell) != "":
-			c.others++
-		}
-	}}
-	_ = t.read(func(int, row) error {
-		if filled {
-			l.rows = append(l.rows, ones)
-		}
-		if ones, filled = nil, false; len(l.rows) == lookedRows || t.label != "" { // a label: no column is asked for more
-			return errEnough
-		}
-		return nil
-	})
-	l.image, l.label = t.image, t.label
-	for _, column := range order {
-		c := of[column]
+// cellCount is what the cells of a column hold.
+type cellCount struct{ known, parts, others int }
+
+// columnCounts are what the first rows of a table hold, while they are gone through.
+type columnCounts struct {
+	of     map[string]*cellCount
+	order  []string // of the columns
+	rows   [][]string
+	ones   []string // of the row
+	filled bool     // the row has cells
+}
+
+func (n *columnCounts) add(column, cell string) {
+	n.filled = true
+	c := n.of[column]
+	if c == nil {
+		c, n.order = &cellCount{}, append(n.order, column)
+		n.of[column] = c
+	}
+	switch one, ok := zeroOrOne(cell); {
+	case one:
+		n.ones = append(n.ones, column)
+		c.known++
+	case ok:
+		c.known++
+	case splitOf(strings.TrimSpace(cell)) != "":
+		c.parts++
+	case strings.TrimSpace(cell) != "":
+		c.others++
+	}
+}
+
+// end ends a row.
+func (n *columnCounts) end() {
+	if n.filled {
+		n.rows = append(n.rows, n.ones)
+	}
+	n.ones, n.filled = nil, false
+}
+
+// look tells the columns beside that of the images apart.
+func (n *columnCounts) look(image, label string) *columnLook {
+	l := &columnLook{image: image, label: label, rows: n.rows}
+	for _, column := range n.order {
+		c := n.of[column]
 		switch {
-		case column == t.image || isBeside(column):
+		case column == image || isBeside(column):
 		case c.parts == len(l.rows):
 			l.beside = append(l.beside, column)
 		case c.others+c.parts == 0 && c.known > 0:
@@ -101,12 +108,28 @@ func (s *store) lookAt(file string, o Options) *columnLook {
 	return l
 }
 
+// lookAt looks at a table, until a row has a label. What can't be read is said later.
+func (s *store) lookAt(file string, o Options) *columnLook {
+	n := &columnCounts{of: map[string]*cellCount{}}
+	t := &table{store: s, Options: o, path: file, each: n.add}
+	_ = t.read(func(int, row) error {
+		if n.end(); len(n.rows) == lookedRows || t.label != "" { // a label: no column is asked for more
+			return errEnough
+		}
+		return nil
+	})
+	return n.look(t.image, t.label)
+}
+
 // oneHotIn returns the columns of a table that are the classes: all beside the image, where none says the label. Else nil.
 func (s *store) oneHotIn(file string, o Options) *oneHot {
 	if o.Label != "" {
 		return nil
 	}
-	l := s.lookAt(file, o)
+	return s.lookAt(file, o).oneHot()
+}
+
+func (l *columnLook) oneHot() *oneHot {
 	if l.image == "" || l.label != "" || len(l.classes) < 2 || len(l.others) > 0 {
 		return nil
 	}
@@ -270,17 +293,21 @@ func (h *oneHot) movedJSON(raw []byte, class string, o Options) ([]byte, error) 
 	return slices.Concat(mark, raw[:begin(a)], values[b], raw[ends[a]:begin(b)], values[a], raw[ends[b]:]), nil
 }
 
-// noLabelsIn is the error of a table without a column of labels. Where some of its columns may be the classes, it says what to do.
+// noLabelsIn is the error of a table without a column of labels.
 func (s *store) noLabelsIn(file string, o Options) error {
-	l := s.lookAt(file, o)
+	return s.lookAt(file, o).noLabels(noLabels())
+}
+
+// noLabels is such an error. Where some of the columns may be the classes, it says what to do.
+func (l *columnLook) noLabels(err error) error {
 	single := 0 // rows
 	for _, ones := range l.rows {
 		single += bit(len(slices.DeleteFunc(ones, func(column string) bool { return !slices.Contains(l.classes, column) })) == 1)
 	}
 	if len(l.classes) < 2 || len(l.others) == 0 || l.label != "" || single == 0 {
-		return noLabels()
+		return err
 	}
 	some := func(columns []string) []string { return columns[:min(len(columns), mostNamed)] }
 	return fmt.Errorf("%w; found %d columns of 0 and 1, such as %q, with one 1 in %d of the first %d rows. They are read as labels where no others are beside them: "+
-		"take %q out, or make one column, in pandas by t[\"label\"] = t[CLASSES].idxmax(axis=1), with CLASSES for these columns", noLabels(), len(l.classes), some(l.classes), single, len(l.rows), some(l.others))
+		"take %q out, or make one column, in pandas by t[\"label\"] = t[CLASSES].idxmax(axis=1), with CLASSES for these columns", err, len(l.classes), some(l.classes), single, len(l.rows), some(l.others))
 }

@@ -28,7 +28,11 @@ func twoWays(top, at string, l *Layout, o Options) (string, *Layout, []string, e
 	var work []way
 	var notes []string
 	for _, w := range all {
-		if why := w.fails(o); why != nil {
+		why := w.fails(o)
+		if why == nil && w.Name == "parquet" && all[len(all)-1].Name == "folder" && newStore(w.dir, o).oneHotInParquet(w.dir, o) != nil {
+			why = fmt.Errorf("there are folders of classes, and its columns of 0 and 1 may be none; %v reads it", w)
+		}
+		if why != nil {
 			name := w.files(o)
 			notes = append(notes, fmt.Sprintf("%s is not read: %s", name, strings.TrimPrefix(why.Error(), name+": ")))
 		} else {
