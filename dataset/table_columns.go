@@ -41,6 +41,7 @@ func partSaid(asked, cell string) string {
 
 // partCount is what the cells of a column say of the parts of rows.
 type partCount struct {
+	name   string // of the column
 	asked  string // see asksPart
 	parts  map[string]int
 	all    int
@@ -48,14 +49,16 @@ type partCount struct {
 	said   uint64   // a sum of what all rows say, in their order
 }
 
-func (c *partCount) add(cell string) {
-	part := partSaid(c.asked, cell)
+// add counts a cell, and returns the part that it says.
+func (c *partCount) add(cell string) (part string) {
+	part = partSaid(c.asked, cell)
 	c.parts[part]++
 	c.all++
 	if len(c.values) < mostNamed && !slices.Contains(c.values, cell) {
 		c.values = append(c.values, cell)
 	}
 	c.said = c.said*31 + uint64(len(part)) // their lengths differ
+	return part
 }
 
 func (c *partCount) several() bool { return severalParts(c.parts) }
@@ -74,7 +77,7 @@ func newPartColumns() *partColumns { return &partColumns{counts: map[string]*par
 func (p *partColumns) count(column string) *partCount {
 	c := p.counts[column]
 	if c == nil {
-		c = &partCount{asked: asksPart(column), parts: map[string]int{}}
+		c = &partCount{name: column, asked: asksPart(column), parts: map[string]int{}}
 		p.counts[column] = c
 	}
 	return c

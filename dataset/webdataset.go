@@ -32,7 +32,6 @@ func openWebDataset(ctx context.Context, dir string, o Options) (*Contents, erro
 	c := p.of(s, nil, func(file string, yield func(Record) error) error {
 		if shards[file] == nil {
 			index := newShard(s.rel(file), o)
-			index.split = by
 			if err := s.readShard(file, index.look); err != nil {
 				return err
 			}
@@ -75,9 +74,8 @@ type shard struct {
 	damage  error           // where reading ended early
 	veiled  int             // images that are passed over
 	first   string          // of them
-	split   string          // the key in JSON that says the part, or ""
-	// each is told what JSON says under a key; may be nil.
-	each func(key, value string)
+	// each counts what JSON says under a key; may be nil.
+	each func(key string) *partCount
 }
 
 // sample is what a shard says of one key.
@@ -86,6 +84,7 @@ type sample struct {
 	labels     []sampleLabel
 	bad, want  string
 	split      string // the part that it says it is of
+	parts      []keyPart
 }
 
 type sampleLabel struct {

@@ -7,20 +7,36 @@ import (
 
 // Shards that hold the images of several parts say so in the JSON of each sample, as tables do in a column.
 
-// tellParts takes over what a sample's JSON says of its part.
+// keyPart is the part that a key says.
+type keyPart struct{ key, part string }
+
+// tellParts keeps what a sample's JSON says of its part, by all keys until it is known which one is meant.
 func (s *shard) tellParts(of *sample, head []string, fields map[string]any) {
-	if s.split != "" && fields[s.split] != nil {
-		of.split = partSaid(asksPart(s.split), jsonText(fields[s.split]))
-	}
 	for _, key := range head {
-		if s.each != nil && !slices.Contains(shardLabelKeys, key) && key != s.Label {
-			s.each(key, jsonText(fields[key]))
+		if s.each == nil || slices.Contains(shardLabelKeys, key) || key == s.Label {
+			continue
+		}
+		c := s.each(key)
+		if part := c.add(jsonText(fields[key])); part != "" {
+			of.parts = append(of.parts, keyPart{c.name, part})
 		}
 	}
 }
 
-// countSampleParts looks through shards, and finds the key that says the part of each sample, or "". Where none does, it keeps what it
-// found of the shards. What can't be read is said later.
+// settleParts keeps what one key says of the samples' parts.
+func (s *shard) settleParts(by string) {
+	for _, of := range s.order {
+		for _, said := range of.parts {
+			if said.key == by {
+				of.split = said.part
+			}
+		}
+		of.parts = nil
+	}
+}
+
+// countSampleParts looks through shards, keeps what it found of them, and finds the key that says the part of each sample, or "". What
+// can't be read is said later.
 func (s *store) countSampleParts(ctx context.Context, files []string, o Options, shards map[string]*shard) (p *partColumns, by string, err error) {
 	p = newPartColumns()
 	for _, file := range files {
@@ -28,7 +44,7 @@ func (s *store) countSampleParts(ctx context.Context, files []string, o Options,
 			return nil, "", err
 		}
 		index := newShard(s.rel(file), o)
-		index.each = func(key, value string) { p.count(key).add(value) }
+		index.each = p.count
 		if s.readShard(file, index.look) == nil {
 			shards[file] = index
 		}
@@ -37,8 +53,8 @@ func (s *store) countSampleParts(ctx context.Context, files []string, o Options,
 	if by, err = p.column(); err != nil {
 		return nil, "", s.ofFile(files[0], err)
 	}
-	if by != "" {
-		clear(shards)
+	for _, index := range shards {
+		index.settleParts(by)
 	}
 	return p, by, nil
 }
