@@ -64,6 +64,9 @@ func Correct(ctx context.Context, d *Data, o Options, drop []bool, labels []int3
 			f.mark(file, row, i)
 		}
 	}
+	if tables := f.store().partFiles(d.Path, tableSuffixes).train; d.Layout == "table" && len(tables) > 0 {
+		f.opts = f.store().byIDs(tables[0], o)
+	}
 	if err := f.leaveOut(); err != nil {
 		return nil, err
 	}

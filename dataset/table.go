@@ -32,10 +32,12 @@ func isTable(dir string, o Options) bool {
 	if len(train) == 0 {
 		return false
 	}
+	asked := o.Label != "" || o.Image != ""
+	o = s.byIDs(train[0], o)
 	t := &table{store: s, Options: o, path: train[0]}
 	err := t.read(func(int, row) error { return errEnough })
 	var bad *RecordError
-	if o.Label != "" || o.Image != "" || errors.As(err, &bad) {
+	if asked || errors.As(err, &bad) {
 		return err != nil // that there is no such column or the file can't be read, open says
 	}
 	switch {
@@ -44,7 +46,7 @@ func isTable(dir string, o Options) bool {
 	case err == nil:
 		err = errors.New("expected rows, found none")
 	case errors.Is(err, errEnough) && t.image == "":
-		err = noFiles()
+		err = noFiles(t.head)
 	case errors.Is(err, errEnough):
 		err = s.noLabelsIn(train[0], o)
 	}
@@ -52,10 +54,6 @@ func isTable(dir string, o Options) bool {
 		*o.noTables = append(*o.noTables, train[0]+": "+err.Error())
 	}
 	return false
-}
-
-func noFiles() error {
-	return fmt.Errorf("expected a column of files (%s), or --image COLUMN", strings.Join(pathColumns, ", "))
 }
 
 func noLabels() error {
@@ -77,6 +75,8 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 	if err := oneTable(p.train); err != nil {
 		return nil, err
 	}
+	usual := o.Image == ""
+	o = s.byIDs(p.train[0], o)
 	columns := s.countParts(p.train, o)
 	by, err := columns.column()
 	if err != nil {
@@ -118,6 +118,9 @@ func openTable(_ context.Context, dir string, o Options) (*Contents, error) {
 		return s.ofFile(path, err)
 	})
 	c.Notes = slices.Concat(hot.notes(s.rel(p.train[0])), s.unreadNote("tables", s.unreadTables(dir, o, p), p), s.gaps(p))
+	if usual && o.Image != "" {
+		c.Notes = append(c.Notes, fmt.Sprintf("the images are those that the column %q of %s names", o.Image, s.rel(p.train[0])))
+	}
 	for _, part := range []*Part{c.Train, c.Test, c.Validation} {
 		if part != nil {
 			part.notes = func() []string {
@@ -150,6 +153,8 @@ type table struct {
 	Options
 	path         string
 	bare         bool                      // labels that were asked for may be missing, as they do in tables of test images
+	head         []string                  // all columns, once known; of JSON Lines those of the last row
+	bareHead     bool                      // nothing else is asked for
 	image, label string                    // the columns, once known
 	split        string                    // the column that says the part, or ""
 	hot          *oneHot                   // the columns of classes, where no other one says the label; or nil
@@ -214,6 +219,9 @@ func column(head, known []string, asked, flag string) (string, error) {
 
 // columns settles the two columns by the names of all.
 func (t *table) columns(head []string) (err error) {
+	if t.head = head; t.bareHead {
+		return errEnough
+	}
 	if t.image, err = column(head, pathColumns, t.Image, "--image"); err != nil {
 		return err
 	}
@@ -222,7 +230,7 @@ func (t *table) columns(head []string) (err error) {
 	}
 	t.boxes = named(head, boxColumns) != ""
 	if t.image == "" {
-		return fmt.Errorf("%w, found %q", noFiles(), head)
+		return fmt.Errorf("%w, found %q", noFiles(head), head)
 	}
 	if t.hot == nil || t.label != "" {
 		return nil

@@ -36,6 +36,7 @@ func (t *table) jsonRow(line []byte) (cells row, err error) {
 		return row{want: "a JSON object", bad: err.Error()}, nil
 	}
 	head = slices.DeleteFunc(head, func(name string) bool { return fields[name] == nil })
+	t.head = head
 	image, err := column(head, pathColumns, t.Image, "--image")
 	if errors.Is(err, errTwoColumns) {
 		return cells, err

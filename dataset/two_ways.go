@@ -92,6 +92,7 @@ func orFolders(at, dir string, o Options) (isTable bool, note string, err error)
 	s, f := newStore(at, o), newStore(dir, o)
 	p := s.partFiles(at, tableSuffixes)
 	tables := s.called(p.train)
+	o = s.byIDs(p.train[0], o)
 	if s.oneHotIn(p.train[0], o) != nil {
 		return false, fmt.Sprintf("%s is not read: there are folders of classes, and its columns of 0 and 1 may be none; table:%s reads it", tables, at), nil
 	}
@@ -230,7 +231,8 @@ func (s *store) classFolders(dir string) (classes []string) {
 // firstImageIsThere tells whether a table's first row names a file.
 func firstImageIsThere(dir string, o Options) bool {
 	s, there := newStore(dir, o), false
-	t := &table{store: s, Options: o, path: s.partFiles(dir, tableSuffixes).train[0]}
+	file := s.partFiles(dir, tableSuffixes).train[0]
+	t := &table{store: s, Options: s.byIDs(file, o), path: file}
 	_ = t.read(func(n int, cells row) error {
 		r := t.record(newFinder(s, o), n, cells)
 		there = r.Err == nil && r.File != nil

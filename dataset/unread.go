@@ -53,6 +53,7 @@ func (s *store) unreadTables(dir string, o Options, p parts) (left []string) {
 			if e.IsDir() || !ends(path, tableSuffixes) || known[path] {
 				continue
 			}
+			o := s.byIDs(path, o)
 			t := &table{store: s, Options: o, path: path}
 			if err := t.read(func(int, row) error { return errEnough }); errors.Is(err, errEnough) && t.image != "" && (t.label != "" || s.oneHotIn(path, o) != nil) {
 				left = append(left, path)
