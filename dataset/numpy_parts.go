@@ -130,8 +130,28 @@ func (s *store) otherArrays(dir string, o Options) string {
 			}
 		}
 	}
-	if len(zips) < 2 {
+	if len(zips) == 0 {
+		return s.strangeArrays(dir, o)
+	}
+	if len(zips) == 1 {
 		return ""
 	}
 	return fmt.Sprintf("%s and %s both hold images%s; numpy:%s reads one alone", zips[0], zips[1], one, zips[0])
+}
+
+// strangeArrays says which arrays there are where none has the name of images.
+func (s *store) strangeArrays(dir string, o Options) string {
+	all, zips, err := s.arraysIn(dir, o)
+	if err != nil || len(all) == 0 {
+		return ""
+	}
+	where, found := dir, slices.Sorted(maps.Keys(all))
+	if len(zips) == 1 {
+		where = zips[0]
+	}
+	more := ""
+	if n := len(found) - mostNamed; n > 0 {
+		found, more = found[:mostNamed], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s: expected an array of images (%s), or --image NAME and --label NAME, found %q%s", where, strings.Join(numpyNames["train"][0], ", "), found, more)
 }

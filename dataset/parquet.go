@@ -129,6 +129,9 @@ func findColumns(f *parquet.File, o Options, labelled bool) (c parquetColumns, l
 			c.image = i
 		}
 	}
+	if files := named(head, pathColumns); image == "" && files != "" {
+		return c, "", fmt.Errorf("expected a column image with bytes, or --image COLUMN, found %q; %s", head, asTable(files))
+	}
 	if c.image < 0 {
 		return c, "", fmt.Errorf("expected a column image with bytes, or --image COLUMN, found %q", head)
 	}
@@ -145,6 +148,11 @@ func findColumns(f *parquet.File, o Options, labelled bool) (c parquetColumns, l
 		return c, "", fmt.Errorf("expected one label, the column %q has %d fields", labelName, len(of))
 	}
 	return c, labelName, nil
+}
+
+// asTable says what to do where a column names the files of images.
+func asTable(column string) string {
+	return fmt.Sprintf("where %q names image files, a table beside them is read, in pandas read_parquet(FILE).to_csv(\"labels.csv\", index=False)", column)
 }
 
 // parquetClasses returns the class names that the hub's metadata gives, or nil.
@@ -265,6 +273,9 @@ func readGroup(g parquet.RowGroup, file string, c parquetColumns, row *int, yiel
 		}
 		if !v.IsNull() && v.Kind() == parquet.ByteArray {
 			data := slices.Clone(v.ByteArray())
+			if r.Err == nil && len(data) < 4096 && IsImage(string(data)) && !looksLikeImage(data) {
+				r.Err = &RecordError{file, *row, "the bytes of an image", fmt.Sprintf("%q; %s", data, asTable(c.name))}
+			}
 			r.File = func() ([]byte, error) { return data, nil }
 		}
 		k++

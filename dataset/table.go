@@ -35,7 +35,11 @@ func isTable(dir string, o Options) bool {
 	asked := o.Label != "" || o.Image != ""
 	o = s.byIDs(train[0], o)
 	t := &table{store: s, Options: o, path: train[0]}
-	err := t.read(func(int, row) error { return errEnough })
+	var first row
+	err := t.read(func(_ int, cells row) error {
+		first = cells
+		return errEnough
+	})
 	var bad *RecordError
 	if asked || errors.As(err, &bad) {
 		return err != nil // that there is no such column or the file can't be read, open says
@@ -45,6 +49,8 @@ func isTable(dir string, o Options) bool {
 		return true
 	case err == nil:
 		err = errors.New("expected rows, found none")
+	case errors.Is(err, errEnough) && t.head == nil && first.bad != "":
+		err = fmt.Errorf("the first row: expected %s, found %s", first.want, first.bad)
 	case errors.Is(err, errEnough) && t.image == "":
 		err = noFiles(t.head)
 	case errors.Is(err, errEnough):
@@ -310,12 +316,12 @@ func (t *table) readCSV(in *bufio.Reader, yield func(int, row) error) error {
 	}
 }
 
-// separator looks at the first line, which holds names.
+// separator looks at the first line that is not empty, which holds names.
 func separator(first []byte, tabs bool) rune {
-	line, _, _ := bytes.Cut(first, []byte("\n"))
-	order := ",;\t"
+	line, _, _ := bytes.Cut(bytes.TrimLeft(first, "\r\n"), []byte("\n"))
+	order := ",;\t|"
 	if tabs {
-		order = "\t,;"
+		order = "\t,;|"
 	}
 	for _, c := range order {
 		if bytes.ContainsRune(line, c) {
