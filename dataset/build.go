@@ -196,6 +196,9 @@ func (b *builder) classes(names []string, train *scanned) (*classes, error) {
 		minus = fmt.Sprintf("; %d images have the label −1, which means none", train.minus)
 	}
 	if train.records > 0 && train.missing == train.records {
+		if train.part.unlabelled != nil {
+			minus += train.part.unlabelled()
+		}
 		return nil, fmt.Errorf("none of the %d images of %s has a label%s", train.records, train.part.Name, minus)
 	}
 	if len(c.names) < 2 {

@@ -41,6 +41,11 @@ func TestHints(t *testing.T) {
 		"an array of objects": {func(dir string) {
 			files(t, dir, "t.jsonl=[{\"file\":\"a.png\",\"label\":1},\n{\"file\":\"b.png\",\"label\":2}]\n")
 		}, "t.jsonl: the first row: expected a JSON object, found ["},
+		"labels of another name": {func(dir string) { files(t, dir, "a.png=1", "t.csv=file,labels,age\na.png,x,7\n") }, `or --label COLUMN, found ["file" "labels" "age"]`},
+		"shards of folders": {func(dir string) {
+			put(t, filepath.Join(dir, "train.tar"), testfile.Read(t, filepath.Join(shardOf(t, "cat/a.png", string(dot(1)), "dog/b.png", string(dot(2))), "train-0.tar")))
+		}, `none of the 2 images of train.tar has a label; if its folders, such as ["cat" "dog"], are the classes, unpack it`},
+		"a packed shard": {func(dir string) { files(t, dir, "train.tar=\x1f\x8b\x08\x00") }, "train.tar: expected tar, found what gzip packed; let its name end in .tar.gz"},
 		"Parquet of names": {func(dir string) {
 			writeRows(t, filepath.Join(dir, "metadata.parquet"), classes, func(k int, l string) listed { return listed{l + ".png", l} })
 		}, `metadata.parquet: expected a column image with bytes, or --image COLUMN, found ["file_name" "label"]; where "file_name" names image files, a table beside them is read`},

@@ -42,6 +42,8 @@ type Part struct {
 	// Records calls yield for each record in order and ends with its first error. It is called twice or more.
 	Records func(yield func(Record) error) error
 
+	unlabelled func() string // what to do where no record has a label; nil: nothing
+
 	notes func() []string // sentences like Contents.Notes, once the records were gone through; nil: there are none
 }
 

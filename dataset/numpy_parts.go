@@ -149,9 +149,5 @@ func (s *store) strangeArrays(dir string, o Options) string {
 	if len(zips) == 1 {
 		where = zips[0]
 	}
-	more := ""
-	if n := len(found) - mostNamed; n > 0 {
-		found, more = found[:mostNamed], fmt.Sprintf(" and %d more", n)
-	}
-	return fmt.Sprintf("%s: expected an array of images (%s), or --image NAME and --label NAME, found %q%s", where, strings.Join(numpyNames["train"][0], ", "), found, more)
+	return fmt.Sprintf("%s: expected an array of images (%s), or --image NAME and --label NAME, found %q%s", where, strings.Join(numpyNames["train"][0], ", "), found[:min(len(found), mostNamed)], more(len(found)-mostNamed))
 }

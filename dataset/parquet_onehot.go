@@ -76,10 +76,12 @@ func lookAtParquet(f *parquet.File, in io.ReaderAt, o Options) *columnLook {
 	n := &columnCounts{of: map[string]*cellCount{}}
 	for i, g := range f.RowGroups() {
 		if err := n.addGroup(f, in, i, g, head); err != nil {
-			return &columnLook{}
+			return &columnLook{head: head}
 		}
 	}
-	return n.look(c.name, "")
+	l := n.look(c.name, "")
+	l.head = head
+	return l
 }
 
 // addGroup goes through the first rows of a row group.

@@ -43,6 +43,7 @@ func zeroOrOne(cell string) (one, ok bool) {
 
 // columnLook is what the first rows of a table hold.
 type columnLook struct {
+	head         []string // all columns
 	image, label string
 	classes      []string   // columns of zeros and ones, as they are called
 	others       []string   // columns that hold something else
@@ -92,7 +93,7 @@ func (n *columnCounts) end() {
 
 // look tells the columns beside that of the images apart.
 func (n *columnCounts) look(image, label string) *columnLook {
-	l := &columnLook{image: image, label: label, rows: n.rows}
+	l := &columnLook{image: image, label: label, head: n.order, rows: n.rows}
 	for _, column := range n.order {
 		c := n.of[column]
 		switch {
@@ -305,9 +306,20 @@ func (l *columnLook) noLabels(err error) error {
 		single += bit(len(slices.DeleteFunc(ones, func(column string) bool { return !slices.Contains(l.classes, column) })) == 1)
 	}
 	if len(l.classes) < 2 || len(l.others) == 0 || l.label != "" || single == 0 {
-		return err
+		return fmt.Errorf("%w, found %q%s", err, l.head[:min(len(l.head), mostColumns)], more(len(l.head)-mostColumns))
 	}
 	some := func(columns []string) []string { return columns[:min(len(columns), mostNamed)] }
 	return fmt.Errorf("%w; found %d columns of 0 and 1, such as %q, with one 1 in %d of the first %d rows. They are read as labels where no others are beside them: "+
 		"take %q out, or make one column, in pandas by t[\"label\"] = t[CLASSES].idxmax(axis=1), with CLASSES for these columns", err, len(l.classes), some(l.classes), single, len(l.rows), some(l.others))
+}
+
+// mostColumns bounds how many columns an error names.
+const mostColumns = 20
+
+// more says that so many more are there than were named.
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
 }

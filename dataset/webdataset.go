@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ func openWebDataset(ctx context.Context, dir string, o Options) (*Contents, erro
 		return s.readShard(file, func(t *tar.Reader) error { return shards[file].records(t, yield) })
 	})
 	c.Notes = append(s.unreadNote("shards", s.unread(dir, shardSuffixes, p), p), s.gaps(p)...)
+	c.Train.unlabelled = func() string { return foldersIn(p.train, shards) }
 	c.Train.notes = func() []string { return veiledIn(p.train, shards) }
 	if c.Test != nil {
 		c.Test.notes = func() []string { return veiledIn(p.test, shards) }
@@ -59,6 +61,23 @@ func veiledIn(files []string, shards map[string]*shard) []string {
 		return nil
 	}
 	return []string{hiddenNote(n, first)}
+}
+
+// foldersIn is what to do with shards whose images lie in folders, and have no labels else.
+func foldersIn(files []string, shards map[string]*shard) string {
+	folders := map[string]bool{}
+	for _, f := range files {
+		if s := shards[f]; s != nil {
+			for _, of := range s.order {
+				folders[path.Dir(of.key)] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(folders))
+	if len(names) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("; if its folders, such as %q, are the classes, unpack it and name the folder that they lie in", names[:min(len(names), mostNamed)])
 }
 
 // shard is what a first look at an archive found.

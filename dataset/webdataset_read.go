@@ -96,6 +96,17 @@ func unpacked(name string, in io.Reader) (_ io.Reader, end func(), err error) {
 	return in, func() {}, nil
 }
 
+// notPacked refuses an archive that is packed, which its name does not say.
+func notPacked(in *bufio.Reader) error {
+	head, _ := in.Peek(4) // what can't be read is said later
+	for _, by := range [][3]string{{"\x1f\x8b", "gzip", ".tar.gz"}, {"\x28\xb5\x2f\xfd", "zstd", ".tar.zst"}} {
+		if bytes.HasPrefix(head, []byte(by[0])) {
+			return fmt.Errorf("expected tar, found what %s packed; let its name end in %s", by[1], by[2])
+		}
+	}
+	return nil
+}
+
 func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
 	f, size, err := s.open(file)
 	if err != nil {
@@ -108,7 +119,11 @@ func (s *store) readShard(file string, read func(t *tar.Reader) error) error {
 		return s.ofFile(file, err)
 	}
 	defer end()
-	if in != io.Reader(stored) {
+	if in == io.Reader(stored) {
+		if err := notPacked(stored); err != nil {
+			return s.ofFile(file, err)
+		}
+	} else {
 		in = &bounded{in, 1<<20 + maxRatio*size}
 	}
 	t := tar.NewReader(in)

@@ -17,7 +17,7 @@ import (
 var dataSuffixes = []string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".tar", ".gz", ".zst", ".npy", ".npz", ".bin"}
 
 // archives are the endings of files that have to be unpacked first.
-var archives = []string{".zip", ".7z", ".rar"}
+var archives = []string{".zip", ".7z", ".rar", ".bz2", ".xz"}
 
 // foreign are the endings of files that hold images of other programs, with what makes data of them that are read.
 var foreign = map[string]string{

@@ -55,7 +55,7 @@ func TestBeginnersAreShownTheLayout(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "photos")
 	for _, c := range []struct{ file, want string }{
-		{file + ".zip", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + ".h5", "is no file that is read: h5py"}, {file + ".txt", "is no folder, and no file that is read"}, {file + "-not-there", "there is no "},
+		{file + ".zip", "is an archive: unpack it"}, {file + ".tar.bz2", "is an archive: unpack it"}, {file + ".JPG", "is a single image"}, {file + ".h5", "is no file that is read: h5py"}, {file + ".txt", "is no folder, and no file that is read"}, {file + "-not-there", "there is no "},
 	} {
 		if !strings.HasSuffix(c.file, "-not-there") {
 			testfile.Write(t, c.file, "")
