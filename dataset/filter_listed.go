@@ -53,7 +53,7 @@ func (f *filter) eachTable(visit func(rel string, link bool, head tableLine, lin
 }
 
 // otherRows looks through all tables. named are those of some files that rows name which are neither dropped nor images that were
-// read: rows that were passed over, and other tables, which it notes. absolute are the tables with absolute paths of files in the data.
+// read: rows that were passed over, and other tables, which it notes. absolute are the tables with paths that inData makes relative.
 func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]map[int]bool) (named, absolute map[string]bool, err error) {
 	read := map[string]map[int]bool{}
 	for _, s := range []*Set{f.data.Train, f.data.Test} {
@@ -78,7 +78,7 @@ func (f *filter) otherRows(here *finder, gone map[string]bool, drop map[string]m
 		stay := map[string]bool{}
 		for k, l := range lines {
 			if !absolute[table] && f.root == "" {
-				_, absolute[table] = f.inData(here, f.imageCell(head, l))
+				_, absolute[table] = f.inData(here, table, f.imageCell(head, l))
 			}
 			if link || f.only != "" || read[table][k+1] || drop[table][k+1] {
 				continue
@@ -106,7 +106,7 @@ func (f *filter) meant(here *finder, cell, table string, ends map[string][]strin
 			continue
 		}
 		at := name
-		if rel, ok := f.inData(here, name); ok {
+		if rel, ok := f.inData(here, table, name); ok {
 			at = rel
 		} else if beside := path.Join(path.Dir(table), name); f.there(beside) {
 			at = beside
@@ -125,13 +125,25 @@ func (f *filter) meant(here *finder, cell, table string, ends map[string][]strin
 	return all
 }
 
-// inData returns an absolute path relative to the data, if it lies in them.
-func (f *filter) inData(here *finder, cell string) (rel string, ok bool) {
+// inData returns a path of a file in the data relative to them, where it is absolute or leads out of them and back, as ../DATA/a.png does.
+func (f *filter) inData(here *finder, table, cell string) (rel string, ok bool) {
 	name := filepath.FromSlash(cell)
-	if !filepath.IsAbs(name) || !inside(here.data, name) {
-		return "", false
+	if filepath.IsAbs(name) {
+		if !inside(here.data, name) {
+			return "", false
+		}
+		return here.data.rel(here.local(name)), true
 	}
-	return here.data.rel(here.local(name)), true
+	for _, dir := range []string{path.Dir(table), "."} { // as finder looks for it
+		at := filepath.Join(filepath.FromSlash(dir), filepath.FromSlash(slashed(cell)))
+		if filepath.IsLocal(at) {
+			return "", false
+		}
+		if at = filepath.Join(here.data.root, at); inside(here.data, at) && exists(at) {
+			return here.data.rel(here.local(absolute(at))), true
+		}
+	}
+	return "", false
 }
 
 // imageCell is what a row names its image by.
@@ -150,10 +162,10 @@ func (f *filter) imageCell(head, l tableLine) string {
 	return ""
 }
 
-// relative is a row whose image's path is relative to its table, where it was an absolute one in the data: what is written
+// relative is a row whose path of an image in the data is relative to its table, where inData says that it was not: what is written
 // lies elsewhere.
 func (f *filter) relative(here *finder, table string, head, l tableLine) (tableLine, error) {
-	rel, ok := f.inData(here, f.imageCell(head, l))
+	rel, ok := f.inData(here, table, f.imageCell(head, l))
 	if !ok {
 		return l, nil
 	}
@@ -161,7 +173,7 @@ func (f *filter) relative(here *finder, table string, head, l tableLine) (tableL
 	if err != nil {
 		return l, err
 	}
-	f.note("%s: the absolute paths of files in the data are relative to it now", table)
+	f.note("%s: paths of files in the data that are absolute or lead out of them are relative to it now", table)
 	return l.with(head, filepath.ToSlash(rel), pathColumns, f.opts.Image)
 }
 
