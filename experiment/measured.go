@@ -71,7 +71,7 @@ func measured(sets []audit.MeasuredSet) report.Table {
 	}
 	t.Note = ratesNote(audit.Rates(sets))
 	if before > 0 { // what was measured again is in the history of results/detect
-		t.Note += fmt.Sprintf(" %d of the %d sets that are neither *earlier* nor *larger* were measured with previous versions of the search. 55 such sets (four of them poisoned) were measured again: 53 gave the same figures, two (faces) had other images by then. Looks that changed later were repeated: `pixels` on all of these sets, `common` on those where one label has many of the images. For halves of images, sets drawn by chance were measured again, with the same figures. Parts of labels came last; the other %d sets were measured with them.", before, now, now-before)
+		t.Note += fmt.Sprintf(" %d of the %d sets that are neither *earlier* nor *larger* were measured with previous versions of the search. 55 such sets (four of them poisoned) were measured again: 53 gave the same figures, two (faces) had other images by then. Looks that changed later were repeated: `pixels` on all of these sets, `common` on those where one label has many of the images. For halves of images, sets drawn by chance were measured again, with the same figures. Parts of labels came last: the other %d sets were measured with them, and those among them that had been before gave the same figures, but for three poisoned ones, which are found now.", before, now, now-before)
 	}
 	return t
 }
